@@ -17,6 +17,8 @@ import traceback
 from pathlib import Path
 from typing import Final
 
+from snapshotter.translation import tr
+
 INTERRUPTED_EXIT_CODE: Final = 130  # of a command that a signal ended
 
 
@@ -83,10 +85,11 @@ def bug(error: Exception) -> SnapshotterError:
     if isinstance(error, OSError) and is_disk_full(error):  # anywhere, and nobody's mistake
         where = f": {error.filename} could not be written" if error.filename else ""
         return SnapshotterError(
-            f"no space left on the disk{where}", hint="make room, and give the same command again"
+            tr("no space left on the disk{where}", where=where),
+            hint=tr("make room, and give the same command again"),
         )
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     said = " ".join(f"{type(error).__name__}: {error}".split())
     text = f"{said}{where}".encode("utf-8", "backslashreplace").decode()
-    return SnapshotterError(text, hint="this is a bug, please report it")
+    return SnapshotterError(text, hint=tr("this is a bug, please report it"))

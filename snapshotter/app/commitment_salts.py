@@ -16,6 +16,7 @@ from snapshotter.app.private_files import write_private
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.model.capture import Disclosure
+from snapshotter.translation import tr
 
 
 def salts_file_name(record_id: str) -> str:
@@ -54,8 +55,8 @@ def write_salts_once(
         return tuple(Disclosure(**json.loads(line)) for line in path.read_bytes().splitlines())
     except (OSError, ValueError, TypeError) as error:
         raise SnapshotterError(
-            f"{path} cannot be read: {error}",
-            hint="snapshotter wrote this file. Restore it from a copy",
+            tr("{path} cannot be read: {error}", path=path, error=error),
+            hint=tr("snapshotter wrote this file. Restore it from a copy"),
         ) from error
 
 

@@ -37,6 +37,7 @@ from snapshotter.model.takedown import Takedown
 from snapshotter.ports import Progress
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import removed
+from snapshotter.translation import tr
 from snapshotter.verify.proof_pack import PackReport, verify_pack
 from snapshotter.verify.trust import Trust
 
@@ -99,8 +100,8 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     url = environment.site.url(STORY)
     done(
         "site",
-        f"The address of the story is {url}.",
-        "No other machine is contacted.",
+        tr("The address of the story is {url}.", url=url),
+        tr("No other machine is contacted."),
         url=url,
     )
 
@@ -108,28 +109,34 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     _require(before, Availability.AVAILABLE)
     done(
         "there",
-        f"The story “{before.capture.title.partition(' – ')[0]}” is captured, signed"
-        f"{', timestamped' if environment.has_authority else ''} and logged.",
-        "Anybody with the bundle can check its time and that it has not changed."
+        tr(
+            "The story “{title}” is captured, signed{value} and logged.",
+            title=before.capture.title.partition(" – ")[0],
+            value=", timestamped" if environment.has_authority else "",
+        ),
+        tr("Anybody with the bundle can check its time and that it has not changed.")
         if environment.has_authority
-        else "Anybody with the bundle can check that it has not changed.",
+        else tr("Anybody with the bundle can check that it has not changed."),
         bundle_id=before.sealed.bundle_id,
     )
 
     environment.site.show(STORY.strip("/"), removed("review"))
     done(
         "removed",
-        "The server answers 200 OK, and a notice of one sentence replaces the story.",
-        "The status code does not show the removal. The text of the page does.",
+        tr("The server answers 200 OK, and a notice of one sentence replaces the story."),
+        tr("The status code does not show the removal. The text of the page does."),
     )
 
     gone = environment.capture(STORY)
     verdict = _require(gone, Availability.UNAVAILABLE)
     done(
         "gone",
-        f"The page shows this notice: {verdict.notice.strip()}",
-        f"The notice cites “{verdict.cited_rule}”. This cause is recorded as stated; no motive is "
-        "guessed.",
+        tr("The page shows this notice: {notice}", notice=verdict.notice.strip()),
+        tr(
+            "The notice cites “{cited_rule}”. This cause is recorded as stated; no motive is "
+            "guessed.",
+            cited_rule=verdict.cited_rule,
+        ),
         bundle_id=gone.sealed.bundle_id,
         cause=verdict.cause,
         cited_rule=verdict.cited_rule,
@@ -141,8 +148,8 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     _require(control, Availability.AVAILABLE)
     done(
         "control",
-        "Another story of the same site is captured in the same way.",
-        "So the site is up, and only the first story was removed.",
+        tr("Another story of the same site is captured in the same way."),
+        tr("So the site is up, and only the first story was removed."),
         bundle_id=control.sealed.bundle_id,
     )
 
@@ -152,8 +159,8 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     apart = again.capture.ended_at - gone.capture.ended_at
     done(
         "again",
-        f"The page shows the same notice {apart.total_seconds():.0f} s later.",
-        "Two captures agree. Real pages need ten minutes between them by default.",
+        tr("The page shows the same notice {apart:.0f} s later.", apart=apart.total_seconds()),
+        tr("Two captures agree. Real pages need ten minutes between them by default."),
         bundle_id=again.sealed.bundle_id,
     )
 
@@ -161,16 +168,23 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     first, last = event.bracket
     done(
         "event",
-        f"The page was removed between {first:%H:%M:%S} and {last:%H:%M:%S} UTC.",
-        "The event states this interval. Its key signs only events.",
+        tr(
+            "The page was removed between {first:%H:%M:%S} and {last:%H:%M:%S} UTC.",
+            first=first,
+            last=last,
+        ),
+        tr("The event states this interval. Its key signs only events."),
         event_id=event.event_id,
         bracket=[instant(first), instant(last)],
     )
     done(
         "proof",
-        f"{PROOF} ({proof_pack.format_megabytes(made.length)}) has both captures, the event, "
-        "a statement and a PDF.",
-        "This one file verifies itself in any browser, without a network.",
+        tr(
+            "{proof} ({megabytes}) has both captures, the event, a statement and a PDF.",
+            proof=PROOF,
+            megabytes=proof_pack.format_megabytes(made.length),
+        ),
+        tr("This one file verifies itself in any browser, without a network."),
         file=str(made.file),
         length=made.length,
     )
@@ -180,19 +194,31 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     passed = sum(finding.verdict is Verdict.PASSED for finding in checks)
     done(
         "verify",
-        f"{report.verdict.name}: {passed} of {len(checks)} checks passed.",
-        "The verifier derives the verdicts again from the sealed files."
+        tr(
+            "{name}: {passed} of {count} checks passed.",
+            name=report.verdict.name,
+            passed=passed,
+            count=len(checks),
+        ),
+        tr("The verifier derives the verdicts again from the sealed files.")
         if environment.has_authority
-        else "The verdict is not PASSED, because no openssl was found for the demo's timestamp "
-        "authority. Only the clock of this machine states the time.",
+        else tr(
+            "The verdict is not PASSED, because no openssl was found for the demo's "
+            "timestamp authority. Only the clock of this machine states the time."
+        ),
         verdict=report.verdict.value,
     )
 
     forged, why = environment.verify_forged(made.file)
     done(
         "forgery",
-        f"{forged.verdict.name}: one character was changed. {why[:1].upper()}{why[1:]}.",
-        "The verifier names the altered part.",
+        tr(
+            "{name}: one character was changed. {why}{why2}.",
+            name=forged.verdict.name,
+            why=why[:1].upper(),
+            why2=why[1:],
+        ),
+        tr("The verifier names the altered part."),
         verdict=forged.verdict.value,
     )
     return DemoResult(
@@ -240,7 +266,7 @@ class DemoEnvironment:
             case = proof_case.find(service, [url], self.log_proof, _ignore)
         if case.event is None:
             raise SnapshotterError(
-                "the demo concluded no take-down event", hint="report this as a bug"
+                tr("the demo concluded no take-down event"), hint=tr("report this as a bug")
             )
         self.progress("pack", "")
         return case.event, proof_pack.make(self.proof_service(), case, target)
@@ -265,7 +291,7 @@ class DemoEnvironment:
         report = self.verify(copy)
         failed = [finding for finding in report.findings if finding.verdict is Verdict.FAILED]
         # Without the long id of the capture, so that the line stays short.
-        detail = failed[0].detail if failed else "no alteration was found"
+        detail = failed[0].detail if failed else tr("no alteration was found")
         return report, detail.replace(f" ({end.name.removesuffix('.wacz')})", "")
 
     def _now(self) -> datetime:
@@ -283,9 +309,13 @@ def _require(result: CaptureResult, wanted: Availability) -> TakedownVerdict:
         said = "nothing" if found is None else f"{found.availability}: {found.detail}"
         why = ", ".join(f"{reason.code}: {reason.detail}" for reason in result.capture.reasons)
         raise SnapshotterError(
-            f"the demo expected that the page is {wanted}, and the capture shows {said}"
-            f"{f' ({why})' if why else ''}",
-            hint="check what a capture needs:\n  snapshotter doctor",
+            tr(
+                "the demo expected that the page is {wanted}, and the capture shows {said}{value}",
+                wanted=wanted,
+                said=said,
+                value=f" ({why})" if why else "",
+            ),
+            hint=tr("check what a capture needs:\n  snapshotter doctor"),
         )
     return found
 

@@ -28,6 +28,7 @@ from snapshotter.policy.capture_decision import PolicyOverrides, decide
 from snapshotter.ports import Capturer, Clock, IdSource, Signer, TimestampAuthority
 from snapshotter.seal.signer import StoredKey
 from snapshotter.store.probe import StoreProbe
+from snapshotter.translation import tr
 
 _LOW_SPACE = 2 << 30  # bytes; a few hundred captures
 _MAX_CLOCK_ERROR_MS = 1_000
@@ -165,15 +166,23 @@ def _browser(settings: Settings, dependencies: DoctorDependencies) -> Iterator[D
     if done.outcome is Outcome.COMPLETE:
         yield _ok(
             "browser",
-            f"{environment.browser_product} ({environment.browser_binary}) "
-            f"captured a test page in {took} ms",
+            tr(
+                "{browser_product} ({browser_binary}) captured a test page in {took} ms",
+                browser_product=environment.browser_product,
+                browser_binary=environment.browser_binary,
+                took=took,
+            ),
         )
     else:
         reasons = "; ".join(f"{reason.code}: {reason.detail}" for reason in done.reasons)
         yield _failure(
             "browser",
-            f"the capture of a test page is {done.outcome}: {reasons}",
-            "run make setup in the source folder, or set browser_path to another browser",
+            tr(
+                "the capture of a test page is {outcome}: {reasons}",
+                outcome=done.outcome,
+                reasons=reasons,
+            ),
+            tr("run make setup in the source folder, or set browser_path to another browser"),
         )
     yield _sandbox(environment.sandbox)
     yield _files(environment.sandbox)
@@ -185,7 +194,11 @@ def _browser(settings: Settings, dependencies: DoctorDependencies) -> Iterator[D
 def _sandbox(facts: SandboxFacts) -> DoctorCheck:
     if facts.enforced:
         return _ok("sandbox", facts.detail)
-    return _warning("sandbox", f"the browser runs without its sandbox: {facts.detail}", _NAMESPACES)
+    return _warning(
+        "sandbox",
+        tr("the browser runs without its sandbox: {detail}", detail=facts.detail),
+        _NAMESPACES,
+    )
 
 
 def _files(facts: SandboxFacts) -> DoctorCheck:
@@ -201,40 +214,48 @@ def _files(facts: SandboxFacts) -> DoctorCheck:
         return _ok("files", how)
     return _warning(
         "files",
-        f"an attacker with control over the browser could read {_left_open(facts)}: "
-        f"{how or 'no process was checked'}",
-        "allow user and mount namespaces, or enable Landlock (Linux 5.13 or later, in the "
-        "list of security modules), or capture as a user without keys",
+        tr(
+            "an attacker with control over the browser could read {left_open}: {how}",
+            left_open=_left_open(facts),
+            how=how or tr("no process was checked"),
+        ),
+        tr(
+            "allow user and mount namespaces, or enable Landlock (Linux 5.13 or later, in "
+            "the list of security modules), or capture as a user without keys"
+        ),
     )
 
 
 def _left_open(facts: SandboxFacts) -> str:
     if facts.processes and not files_open_to(facts.processes):
-        return (
+        return tr(
             "files that every user of this machine can read, such as the bundles of a "
             "directory store"
         )
-    return "keys and other files of this machine"
+    return tr("keys and other files of this machine")
 
 
 def _user() -> DoctorCheck:
     if os.geteuid() != 0:
-        return _ok("user", "snapshotter does not run as root")
+        return _ok("user", tr("snapshotter does not run as root"))
     return _warning(
         "user",
-        "snapshotter runs as root: a fault in snapshotter has all rights of root",
-        "run snapshotter as a separate user who owns data_dir, spool_dir and the store",
+        tr("snapshotter runs as root: a fault in snapshotter has all rights of root"),
+        tr("run snapshotter as a separate user who owns data_dir, spool_dir and the store"),
     )
 
 
 def _network(path: NetworkPath) -> DoctorCheck:
     if path.enforced:
         return _ok(
-            "network", f"the browser reaches the network only through snapshotter: {path.how}"
+            "network",
+            tr("the browser reaches the network only through snapshotter: {how}", how=path.how),
         )
     return _warning(
         "network",
-        f"a compromised browser could reach the network without snapshotter: {path.how}",
+        tr(
+            "a compromised browser could reach the network without snapshotter: {how}", how=path.how
+        ),
         _NAMESPACES,
     )
 
@@ -243,18 +264,23 @@ def _fonts() -> DoctorCheck:
     if shutil.which("fc-list") is None:
         return _warning(
             "fonts",
-            "fonts cannot be listed, because fontconfig is not installed",
-            "install fontconfig, and fonts for the scripts that you capture",
+            tr("fonts cannot be listed, because fontconfig is not installed"),
+            tr("install fontconfig, and fonts for the scripts that you capture"),
         )
     missing = [name for language, name in _SCRIPTS.items() if not _has_font(language)]
     if missing:
         return _warning(
             "fonts",
-            f"there is no font for {', '.join(missing)}: text in these scripts is shown as boxes",
-            "run make setup in the source folder, or install fonts-noto-core, fonts-noto-cjk "
-            "and fonts-noto-color-emoji",
+            tr(
+                "there is no font for {missing}: text in these scripts is shown as boxes",
+                missing=", ".join(missing),
+            ),
+            tr(
+                "run make setup in the source folder, or install fonts-noto-core, "
+                "fonts-noto-cjk and fonts-noto-color-emoji"
+            ),
         )
-    return _ok("fonts", f"there are fonts for {', '.join(_SCRIPTS.values())}")
+    return _ok("fonts", tr("there are fonts for {values}", values=", ".join(_SCRIPTS.values())))
 
 
 def _has_font(language: str) -> bool:
@@ -272,18 +298,25 @@ def _has_font(language: str) -> bool:
 
 def _clock(clock: Clock) -> DoctorCheck:
     facts = clock.facts()
-    fix = "start a time service (systemd-timesyncd, chrony or ntpd)"
+    fix = tr("start a time service (systemd-timesyncd, chrony or ntpd)")
     if facts.synchronised is None:
-        return _warning("clock", "the system does not state whether its clock is synchronised", fix)
+        return _warning(
+            "clock", tr("the system does not state whether its clock is synchronised"), fix
+        )
     error = facts.max_error_ms or 0
     if not facts.synchronised or error > _MAX_CLOCK_ERROR_MS:
         return _warning(
             "clock",
-            f"the clock is not synchronised (the error is at most {error} ms); only a "
-            "timestamp token proves the time",
+            tr(
+                "the clock is not synchronised (the error is at most {error} ms); only a "
+                "timestamp token proves the time",
+                error=error,
+            ),
             fix,
         )
-    return _ok("clock", f"the clock is synchronised, its error is at most {error} ms")
+    return _ok(
+        "clock", tr("the clock is synchronised, its error is at most {error} ms", error=error)
+    )
 
 
 def _store(dependencies: DoctorDependencies) -> DoctorCheck:
@@ -296,21 +329,23 @@ def _store(dependencies: DoctorDependencies) -> DoctorCheck:
         return _failure(
             "store",
             f"{probe.url}: {'; '.join(promise.how for promise in broken)}",
-            "show all guarantees of the store, and use another endpoint or a directory:\n"
-            "  snapshotter store check",
+            tr(
+                "show all guarantees of the store, and use another endpoint or a "
+                "directory:\n  snapshotter store check"
+            ),
         )
     lock = (
-        "retention is enforced"
+        tr("retention is enforced")
         if probe.locks
-        else "retention is not enforced, but alterations are evident"
+        else tr("retention is not enforced, but alterations are evident")
     )
-    return _ok("store", f"{probe.url} keeps all guarantees; {lock}")
+    return _ok("store", tr("{url} keeps all guarantees; {lock}", url=probe.url, lock=lock))
 
 
 def _log(settings: Settings, dependencies: DoctorDependencies) -> DoctorCheck:
     """Check that the next bundle can be logged, without adding anything to the log."""
     if not settings.log:
-        return _ok("log", "the log is switched off: bundles are not logged")
+        return _ok("log", tr("the log is switched off: bundles are not logged"))
     try:
         facts = dependencies.log()
     except SnapshotterError as error:
@@ -318,27 +353,31 @@ def _log(settings: Settings, dependencies: DoctorDependencies) -> DoctorCheck:
     if facts.is_lost:
         return _warning(
             "log",
-            f"the log of {facts.store_url} is missing",
-            "restore the folder log/ from a backup; if you emptied the store yourself, make "
-            "a new log:\n"
-            "  snapshotter log init --again",
+            tr("the log of {store_url} is missing", store_url=facts.store_url),
+            tr(
+                "restore the folder log/ from a backup; if you emptied the store yourself, "
+                "make a new log:\n  snapshotter log init --again"
+            ),
         )
     if facts.unlogged:
         return _warning(
             "log",
-            f"bundles that may not be in the log: {facts.unlogged}",
-            "add the bundles to the log:\n  snapshotter log sync",
+            tr("bundles that may not be in the log: {unlogged}", unlogged=facts.unlogged),
+            tr("add the bundles to the log:\n  snapshotter log sync"),
         )
     if not facts.origin:
-        return _ok("log", "there is no log yet: the first capture makes a log")
+        return _ok("log", tr("there is no log yet: the first capture makes a log"))
     if not facts.has_key:
         return _warning(
             "log",
-            f"the key of the log {facts.origin} is not on this machine: new bundles are not "
-            "logged yet",
-            "copy log-….key from the machine that made the log (docs/howto/log.md)",
+            tr(
+                "the key of the log {origin} is not on this machine: new bundles are not "
+                "logged yet",
+                origin=facts.origin,
+            ),
+            tr("copy log-….key from the machine that made the log (docs/howto/log.md)"),
         )
-    return _ok("log", f"{facts.origin}; check that its key is backed up")
+    return _ok("log", tr("{origin}; check that its key is backed up", origin=facts.origin))
 
 
 def _keys(settings: Settings, dependencies: DoctorDependencies) -> Iterator[DoctorCheck]:
@@ -349,7 +388,7 @@ def _keys(settings: Settings, dependencies: DoctorDependencies) -> Iterator[Doct
         yield _failure("keys", error.message, error.hint)
         return
     if not listed and settings.key == "default" and not settings.cosigners:
-        yield _ok("keys", "there is no key yet: the first capture makes a key")
+        yield _ok("keys", tr("there is no key yet: the first capture makes a key"))
         return
     for number, name in enumerate((settings.key, *settings.cosigners)):
         yield _key(replace(settings, key=name, cosigners=()), dependencies, cosigns=number > 0)
@@ -362,7 +401,7 @@ def _key(settings: Settings, dependencies: DoctorDependencies, *, cosigns: bool)
     def ask() -> bytes:
         nonlocal asked
         asked = True
-        raise SnapshotterError("no passphrase can be given during this check")
+        raise SnapshotterError(tr("no passphrase can be given during this check"))
 
     try:
         signer = dependencies.signer(settings, ask)
@@ -370,14 +409,28 @@ def _key(settings: Settings, dependencies: DoctorDependencies, *, cosigns: bool)
     except SnapshotterError as error:
         if not asked:
             return _failure("keys", error.message, error.hint)
-        return _ok("keys", f"key {name} {verb} after a person gives its passphrase or PIN")
+        return _ok(
+            "keys",
+            tr(
+                "key {name} {verb} after a person gives its passphrase or PIN", name=name, verb=verb
+            ),
+        )
     if not signer.in_software:
-        detail = (
-            f"key {name} ({signer.key_id[:16]}…) {verb}; a key service or a token holds the key"
+        detail = tr(
+            "key {name} ({key_id}…) {verb}; a key service or a token holds the key",
+            name=name,
+            key_id=signer.key_id[:16],
+            verb=verb,
         )
         return _ok("keys", detail)
     return _ok(
-        "keys", f"key {name} ({signer.key_id[:16]}…) {verb}; check that the key is backed up"
+        "keys",
+        tr(
+            "key {name} ({key_id}…) {verb}; check that the key is backed up",
+            name=name,
+            key_id=signer.key_id[:16],
+            verb=verb,
+        ),
     )
 
 
@@ -390,26 +443,35 @@ def _authorities(dependencies: DoctorDependencies, *, offline: bool) -> Iterator
     if not found:
         yield _warning(
             "authority",
-            "no timestamp authority is configured: the time of captures cannot be proven",
-            "remove authority = [] from snapshotter.toml, or add an [[authority]]",
+            tr("no timestamp authority is configured: the time of captures cannot be proven"),
+            tr("remove authority = [] from snapshotter.toml, or add an [[authority]]"),
         )
     for authority in found:
         if offline:
-            yield _ok("authority", f"{authority.name}: no request was sent (--offline)")
+            yield _ok(
+                "authority", tr("{name}: no request was sent (--offline)", name=authority.name)
+            )
             continue
         try:
             _, at = authority.stamp(b"snapshotter doctor")
         except ServiceUnavailable as error:
             yield _warning(
                 "authority",
-                f"{error.message}; captures are sealed, and their tokens are fetched later",
+                tr(
+                    "{value}; captures are sealed, and their tokens are fetched later",
+                    value=error.message,
+                ),
                 error.hint
-                or "check the network, and then fetch the tokens:\n  snapshotter timestamp",
+                or tr("check the network, and then fetch the tokens:\n  snapshotter timestamp"),
             )
         else:
             yield _ok(
                 "authority",
-                f"{authority.name} gave a valid timestamp token for {at:%Y-%m-%dT%H:%M:%SZ}",
+                tr(
+                    "{name} gave a valid timestamp token for {at:%Y-%m-%dT%H:%M:%SZ}",
+                    name=authority.name,
+                    at=at,
+                ),
             )
 
 
@@ -428,7 +490,10 @@ def _notifications(settings: Settings, dependencies: DoctorDependencies) -> Iter
     if not channels.problems:
         yield _ok(
             name,
-            f"{', '.join(channels.names)}; test a channel with snapshotter notify test CHANNEL",
+            tr(
+                "{names}; test a channel with snapshotter notify test CHANNEL",
+                names=", ".join(channels.names),
+            ),
         )
 
 
@@ -442,9 +507,9 @@ def _disk(settings: Settings) -> Iterator[DoctorCheck]:
         places.setdefault(existing.stat().st_dev, existing)
     for folder in places.values():
         free = shutil.disk_usage(folder).free
-        text = f"{free / (1 << 30):.1f} GiB free at {folder}"
+        text = tr("{free:.1f} GiB free at {folder}", free=free / (1 << 30), folder=folder)
         if free < _LOW_SPACE:
-            yield _warning("disk", text, "free disk space")
+            yield _warning("disk", text, tr("free disk space"))
         else:
             yield _ok("disk", text)
 
@@ -455,7 +520,7 @@ class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = _PAGE.encode()
         self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Type", tr("text/html; charset=utf-8"))
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

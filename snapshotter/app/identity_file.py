@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.capturer_identity import CapturerIdentifier
 from snapshotter.policy.files import first_validation_mistake, read_toml
+from snapshotter.translation import tr
 
 _MAX_ENTRIES = 200
 _MIN_ASCII, _MIN_OTHER = 4, 2  # characters; in some scripts a name has two
@@ -73,6 +74,6 @@ def load_identity_file(path: Path | None) -> tuple[CapturerIdentifier, ...]:
     except ValidationError as error:
         raise SnapshotterError(
             f"{path}: {first_validation_mistake(error)}",
-            hint="docs/howto/stay-unnamed.md explains what the file contains",
+            hint=tr("docs/howto/stay-unnamed.md explains what the file contains"),
         ) from None
     return tuple(CapturerIdentifier(kind=entry.kind, value=entry.value) for entry in entries)

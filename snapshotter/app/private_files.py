@@ -15,6 +15,7 @@ from pathlib import Path
 
 from snapshotter import durable
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.translation import tr
 
 _LOCK = ".lock"
 _RETRY_S = 0.1  # between two attempts at a lock that another process holds
@@ -37,7 +38,9 @@ def write_private(path: Path, data: bytes, *, is_new: bool = False) -> None:
     except OSError as error:
         if is_new and isinstance(error, FileExistsError) and path.is_file():
             raise
-        raise SnapshotterError(f"{path} cannot be written: {error.strerror}") from error
+        raise SnapshotterError(
+            tr("{path} cannot be written: {strerror}", path=path, strerror=error.strerror)
+        ) from error
 
 
 def require_writable(directory: Path) -> None:
@@ -57,9 +60,15 @@ def require_writable(directory: Path) -> None:
             pass
     except OSError as error:
         raise SnapshotterError(
-            f"the directory {directory} cannot be written to: {error.strerror}",
-            hint="nothing was captured, because a sealed bundle that cannot be stored "
-            "would have no place. Give this user the right to write to the directory",
+            tr(
+                "the directory {directory} cannot be written to: {strerror}",
+                directory=directory,
+                strerror=error.strerror,
+            ),
+            hint=tr(
+                "nothing was captured, because a sealed bundle that cannot be stored would "
+                "have no place. Give this user the right to write to the directory"
+            ),
         ) from error
 
 
@@ -79,7 +88,11 @@ def lock_directory(directory: Path, *, wait_s: float) -> Iterator[bool]:
         descriptor = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ServiceUnavailable(
-            f"the directory {directory} cannot be locked: {error.strerror}"
+            tr(
+                "the directory {directory} cannot be locked: {strerror}",
+                directory=directory,
+                strerror=error.strerror,
+            )
         ) from error
     try:
         yield _lock(directory, descriptor, wait_s)
@@ -98,7 +111,11 @@ def _lock(directory: Path, descriptor: int, wait_s: float) -> bool:
             time.sleep(_RETRY_S)
         except OSError as error:
             raise ServiceUnavailable(
-                f"the directory {directory} cannot be locked: {error.strerror}"
+                tr(
+                    "the directory {directory} cannot be locked: {strerror}",
+                    directory=directory,
+                    strerror=error.strerror,
+                )
             ) from error
         else:
             return True

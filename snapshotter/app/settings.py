@@ -34,6 +34,7 @@ from snapshotter.policy.files import (
     read_toml,
     shipped_directory,
 )
+from snapshotter.translation import tr
 
 FILE_NAME = "snapshotter.toml"
 EVENT_KEY = "events"  # the usual name of the key that signs take-down events
@@ -370,8 +371,8 @@ def load(
     )
     if unknown:
         raise SnapshotterError(
-            f"{unknown[0]} is not a setting",
-            hint="write a file with all settings:\n  snapshotter init --user",
+            tr("{unknown} is not a setting", unknown=unknown[0]),
+            hint=tr("write a file with all settings:\n  snapshotter init --user"),
         )
     stronger |= {key: _at_home(key, value) for key, value in (overrides or {}).items() if value}
     own = _resolve(_validate(values | stronger, "the settings"), sources)
@@ -407,8 +408,8 @@ def _require_home() -> None:
         Path.home()
     except RuntimeError as error:
         raise SnapshotterError(
-            "this user has no home directory",
-            hint="set HOME to a directory that you can write to",
+            tr("this user has no home directory"),
+            hint=tr("set HOME to a directory that you can write to"),
         ) from error
 
 
@@ -421,9 +422,20 @@ def _require_absolute(name: str, path: str, before: str = "") -> None:
     if path and not os.path.isabs(path):
         full = shlex.quote(before + os.path.abspath(path))
         raise SnapshotterError(
-            f"{_PREFIX}{name} is the relative path {before}{path}, which names another file "
-            "in each folder",
-            hint=f"give the absolute path: {_PREFIX}{name}={full}",
+            tr(
+                "{prefix}{name} is the relative path {before}{path}, which names another "
+                "file in each folder",
+                prefix=_PREFIX,
+                name=name,
+                before=before,
+                path=path,
+            ),
+            hint=tr(
+                "give the absolute path: {prefix}{name}={full}",
+                prefix=_PREFIX,
+                name=name,
+                full=full,
+            ),
         )
 
 
@@ -511,7 +523,11 @@ def _authorities(path_text: str) -> tuple[Authority, ...]:
         entries = _Authorities.model_validate(read_toml(path)).authority
     except ValidationError as error:
         raise SnapshotterError(
-            f"the timestamp authorities in {path}: {first_validation_mistake(error)}"
+            tr(
+                "the timestamp authorities in {path}: {first_validation_mistake}",
+                path=path,
+                first_validation_mistake=first_validation_mistake(error),
+            )
         ) from error
     return tuple(_authority(entry, path.parent) for entry in entries)
 
@@ -542,11 +558,18 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
         refused.append("a key that is not in your key directory")  # its module would be run
     if refused:
         raise SnapshotterError(
-            f"{path} sets {', '.join(refused)}. A settings file that was only found in the "
-            "working directory cannot set this, because the file may come from another "
-            "person",
-            hint=f"move these settings to {user_file()}. If the file is yours, declare that:\n"
-            f"  export {config_variable_line(path)}",
+            tr(
+                "{path} sets {refused}. A settings file that was only found in the working "
+                "directory cannot set this, because the file may come from another person",
+                path=path,
+                refused=", ".join(refused),
+            ),
+            hint=tr(
+                "move these settings to {user_file}. If the file is yours, declare that:\n  "
+                "export {config_variable_line}",
+                user_file=user_file(),
+                config_variable_line=config_variable_line(path),
+            ),
         )
     for name in sorted(setting for setting in _PATHS if values.get(setting)):
         values[name] = _beside(path, values[name])

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from snapshotter.errors import SnapshotterError, is_disk_full
+from snapshotter.translation import tr
 
 _LOCK = "in-use.lock"
 _FILES = "files"
@@ -114,10 +115,14 @@ def sweep(root: Path, sealed: Callable[[Path], None] | None = None) -> int:
 def _unmade(root: Path, error: OSError) -> SnapshotterError:
     full = is_disk_full(error)
     return SnapshotterError(
-        f"the spool directory cannot be made in {root}: {error.strerror}",
-        hint="free space on its disk, or set spool_dir to a directory on another disk"
+        tr(
+            "the spool directory cannot be made in {root}: {strerror}",
+            root=root,
+            strerror=error.strerror,
+        ),
+        hint=tr("free space on its disk, or set spool_dir to a directory on another disk")
         if full
-        else "set spool_dir to a directory that you may write to",
+        else tr("set spool_dir to a directory that you may write to"),
     )
 
 

@@ -7,6 +7,7 @@ from snapshotter.app.settings import Settings, config_variable_line, user_file
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle.receipts import store_id
 from snapshotter.store.location import DirectoryLocation, S3Location, parse_store_url
+from snapshotter.translation import tr
 
 
 def store_location(settings: Settings) -> DirectoryLocation | S3Location:
@@ -20,24 +21,32 @@ def store_location(settings: Settings) -> DirectoryLocation | S3Location:
     """
     if not settings.has_store:
         raise SnapshotterError(
-            "no store is named",
-            hint="name a store with --store: a directory, or s3://bucket/prefix",
+            tr("no store is named"),
+            hint=tr("name a store with --store: a directory, or s3://bucket/prefix"),
         )
     try:
         where = parse_store_url(settings.store)
     except ValueError as error:
         raise SnapshotterError(
-            f"{settings.store!r} is not a store: {error}",
-            hint="name a directory, or s3://bucket/prefix",
+            tr("{store!r} is not a store: {error}", store=settings.store, error=error),
+            hint=tr("name a directory, or s3://bucket/prefix"),
         ) from error
     found = settings.found.get("store")
     if isinstance(where, S3Location) and found is not None:
         raise SnapshotterError(
-            f"{found.file} names the bucket {settings.store}, but a settings file in the working "
-            "directory must not decide where your credentials are used",
-            hint=f"if the bucket is yours, add --store {shlex.quote(settings.store)}, set store in "
-            f"{user_file()}, or put this before the command:\n"
-            f"  {config_variable_line(found.file)}",
+            tr(
+                "{file} names the bucket {store}, but a settings file in the working "
+                "directory must not decide where your credentials are used",
+                file=found.file,
+                store=settings.store,
+            ),
+            hint=tr(
+                "if the bucket is yours, add --store {store}, set store in {user_file}, or "
+                "put this before the command:\n  {config_variable_line}",
+                store=shlex.quote(settings.store),
+                user_file=user_file(),
+                config_variable_line=config_variable_line(found.file),
+            ),
         )
     return where
 

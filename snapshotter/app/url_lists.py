@@ -5,6 +5,7 @@ from typing import BinaryIO, Final
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.capture_url import check_url
+from snapshotter.translation import tr
 
 MAX_LIST_BYTES: Final = 8 << 20  # a hundred thousand addresses
 _BOM = b"\xef\xbb\xbf"
@@ -20,8 +21,8 @@ def read_list(stream: BinaryIO) -> bytes:
     data = stream.read(MAX_LIST_BYTES + 1)
     if len(data) > MAX_LIST_BYTES:
         raise SnapshotterError(
-            f"the list is longer than {MAX_LIST_BYTES >> 20} MiB",
-            hint="split it into several lists",
+            tr("the list is longer than {max_list_bytes} MiB", max_list_bytes=MAX_LIST_BYTES >> 20),
+            hint=tr("split it into several lists"),
         )
     return data
 
@@ -51,5 +52,7 @@ def collect_urls(given: Sequence[str], data: bytes = b"") -> list[str]:
         try:
             found.append(check_url(url))
         except SnapshotterError as error:
-            raise SnapshotterError(f"line {number}: {error.message}", hint=error.hint) from error
+            raise SnapshotterError(
+                tr("line {number}: {value}", number=number, value=error.message), hint=error.hint
+            ) from error
     return list(dict.fromkeys(found))

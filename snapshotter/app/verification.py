@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from snapshotter.formats.bundle import names, store_keys
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.ports import ObjectStore, ShowMessage
+from snapshotter.translation import tr
 from snapshotter.verify import report
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.file_kind import FileKind, kind_of
@@ -180,7 +181,9 @@ def _verify_campaign(
         source = None
         if service.has_store:
             source = stack.enter_context(service.observation_source())
-            service.show_message(f"{name} is compared with the store {source.store.url}")
+            service.show_message(
+                tr("{name} is compared with the store {url}", name=name, url=source.store.url)
+            )
         found = campaign_verification.verify_campaign(
             stream.read(campaign.MAX_BYTES + 1),
             service.trust,
@@ -200,7 +203,14 @@ def _verify_campaign(
 def _other_under_id(kind: str, found_id: str, wanted_id: str, code: Code) -> Finding:
     """Return the finding that the store has another object under an id than that of this id."""
     return Finding.failed(
-        "id", code, f"under the id {wanted_id} the store has another {kind}, {found_id}"
+        "id",
+        code,
+        tr(
+            "under the id {wanted_id} the store has another {kind}, {found_id}",
+            wanted_id=wanted_id,
+            kind=kind,
+            found_id=found_id,
+        ),
     )
 
 
@@ -208,6 +218,9 @@ def _show_where(service: VerificationService, name: str, findings: Sequence[Find
     """Show where bundles were looked for, if some are missing and no store was named."""
     if not service.has_store and any(finding.code is Code.BUNDLE_MISSING for finding in findings):
         service.show_message(
-            f"no store was named: bundles of {name} were looked for only among the given files and "
-            "beside it; to name a store: --store DIR"
+            tr(
+                "no store was named: bundles of {name} were looked for only among the given "
+                "files and beside it; to name a store: --store DIR",
+                name=name,
+            )
         )

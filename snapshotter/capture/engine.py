@@ -33,6 +33,7 @@ from snapshotter.model.capture import Capture
 from snapshotter.model.capturer_identity import CapturerIdentifier
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Assessor, Clock, IdSource, Progress
+from snapshotter.translation import tr
 
 _KILL_S = 2.0  # before the hard limit: time to kill, and to write down what there is
 _KILL_SHARE = 0.15  # of a short limit
@@ -194,8 +195,11 @@ class ChromiumCapturer:
     def _prewarmed(self, decision: Decision, spool: Path) -> PrewarmedBrowser:
         if decision.require_proxy and not self._options.upstream:
             raise PolicyRefused(
-                f"policy {decision.policy_name} captures only through a proxy, and no proxy is set",
-                hint="use --proxy tor or --proxy socks5://…, or set the setting proxy",
+                tr(
+                    "policy {policy_name} captures only through a proxy, and no proxy is set",
+                    policy_name=decision.policy_name,
+                ),
+                hint=tr("use --proxy tor or --proxy socks5://…, or set the setting proxy"),
             )
         binary, remark = choose_browser(decision.browser, self._options.executable)
         workspace = BrowserWorkspace.create(spool)

@@ -41,6 +41,7 @@ from snapshotter.errors import PolicyRefused, ServiceUnavailable
 from snapshotter.model.capture import Capture, Environment, SandboxFacts, StepState
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Assessor, Clock, Progress
+from snapshotter.translation import tr
 
 _ENDING_S = 10.0  # kept for recording and closing
 _ENDING_SHARE = 0.3  # of a short limit
@@ -184,8 +185,11 @@ class CaptureSession:
             running = await self._guard.call("launching the browser", start, limit)
         except (CallTimeout, CaptureTimeout, PageLost) as error:
             raise ServiceUnavailable(
-                f"the browser did not start: {first_error_line(error)}",
-                hint="check what the browser needs:\n  snapshotter doctor",
+                tr(
+                    "the browser did not start: {first_error_line}",
+                    first_error_line=first_error_line(error),
+                ),
+                hint=tr("check what the browser needs:\n  snapshotter doctor"),
             ) from error
         self._launched = running.launched
         self._builder.network = running.launched.network
@@ -407,8 +411,8 @@ class CaptureSession:
         """
         if self._launched is None and self._unavailable is None and self._killed:
             self._unavailable = ServiceUnavailable(
-                "the browser did not start in time",
-                hint="check what the browser needs:\n  snapshotter doctor",
+                tr("the browser did not start in time"),
+                hint=tr("check what the browser needs:\n  snapshotter doctor"),
             )
         if self._unavailable is not None:
             raise self._unavailable

@@ -23,6 +23,7 @@ from snapshotter.cli.output import (
     print_message,
     print_result,
 )
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
@@ -158,7 +159,7 @@ def audit(
     from snapshotter.verify.audit.report import exit_code
 
     if store and named:
-        raise click.UsageError("the store is named twice: give the argument or --store")
+        raise click.UsageError(tr("the store is named twice: give the argument or --store"))
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""),
         trust_root_key=root_key or "",
@@ -184,7 +185,7 @@ def audit(
                 each=printer.finding if as_json else None,
             )
     except KeyboardInterrupt:
-        print_message("the audit was interrupted. Continue it with the same command")
+        print_message(tr("the audit was interrupted. Continue it with the same command"))
         raise
     except auditing.StoreWithheld:
         receipts_name, now = service.receipts.store_name, service.clock.now()
@@ -220,7 +221,7 @@ def _wanted(options: dict[str, Any], published: bytes) -> Any:
         restart=options["restart"],
         checkpoints=tuple(
             [(str(path), first_bytes(path, MAX_BYTES + 1)) for path in options["checkpoints"]]
-            + [("the checkpoint that this machine published", published)] * bool(published)
+            + [(tr("the checkpoint that this machine published"), published)] * bool(published)
         ),
     )
 
@@ -237,8 +238,10 @@ def _signer(settings: "Settings") -> "Signer | None":
 
     if not wiring_keys.key_directory(settings).list():
         print_message(
-            "the report will not be signed, because there is no signing key. Make a key:\n"
-            "  snapshotter keys init"
+            tr(
+                "the report will not be signed, because there is no signing key. Make a "
+                "key:\n  snapshotter keys init"
+            )
         )
         return None
     return wiring_keys.signer(settings, ask=ask_passphrase, show_message=print_message)

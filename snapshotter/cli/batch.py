@@ -18,6 +18,7 @@ from snapshotter.cli.capture_options import capture_options, load_settings
 from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.output import print_message
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.batch.whole_batch import Batch
@@ -152,11 +153,14 @@ def batch(
     from snapshotter.policy.page_identity import shipped_identity_rules
 
     if wait and not enqueue:
-        raise click.UsageError("--wait works only together with --enqueue")
+        raise click.UsageError(tr("--wait works only together with --enqueue"))
     if enqueue and (local := _local(options)):
         raise click.UsageError(
-            f"{', '.join(local)}: not possible with --enqueue; set this in the worker's "
-            "settings or in a policy"
+            tr(
+                "{local}: not possible with --enqueue; set this in the worker's settings or "
+                "in a policy",
+                local=", ".join(local),
+            )
         )
     settings = load_settings(ctx, options)
     wanted = BatchRequest(
@@ -214,7 +218,9 @@ def _read(table: Path) -> bytes:
         with table.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise SnapshotterError(f"{table} cannot be read: {error.strerror}") from error
+        raise SnapshotterError(
+            tr("{table} cannot be read: {strerror}", table=table, strerror=error.strerror)
+        ) from error
 
 
 def _named(given: tuple[str, ...]) -> Mapping[str, str]:
@@ -225,8 +231,13 @@ def _named(given: tuple[str, ...]) -> Mapping[str, str]:
         name, is_there, column = text.partition("=")
         if not is_there or name not in (*READ, *FIELDS) or (name in READ and not column):
             raise click.UsageError(
-                f"--column {shlex.quote(text)} is not of the form WHAT=NAME, where WHAT is "
-                f"one of {', '.join(READ)}, {', '.join(FIELDS)}"
+                tr(
+                    "--column {text} is not of the form WHAT=NAME, where WHAT is one of "
+                    "{read}, {fields}",
+                    text=shlex.quote(text),
+                    read=", ".join(READ),
+                    fields=", ".join(FIELDS),
+                )
             )
         found[name] = column
     return found

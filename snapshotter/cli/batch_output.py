@@ -16,6 +16,7 @@ from snapshotter.cli.output import (
     print_result,
     step_text,
 )
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.batch.journal import RowResult
@@ -40,7 +41,7 @@ def format_counts(counts: "Counts") -> str:
     rest = counts.rows - counts.handled - sum(counts.by_status.values())
     if rest:
         parts.append(f"{rest:,} to do")
-    return f"{format_number_of(counts.rows, 'row')}: {', '.join(parts) or 'nothing to do'}"
+    return f"{format_number_of(counts.rows, 'row')}: {', '.join(parts) or tr('nothing to do')}"
 
 
 def print_summary(
@@ -58,7 +59,9 @@ def print_summary(
     state, ended = done.state, done.ended
     counts = state.counts()
     if picked:
-        print_message(f"policies selected by address: {describe_picks(picked.values())}")
+        print_message(
+            tr("policies selected by address: {picks}", picks=describe_picks(picked.values()))
+        )
     if as_json:
         print_json(
             {
@@ -76,25 +79,34 @@ def print_summary(
         )
     else:
         print_result(format_counts(counts))
-        print_result(f"table with the results: {state.output.path}")
+        print_result(tr("table with the results: {path}", path=state.output.path))
         print_failures(state)
     if ended.stopped is not None:
         print_message(
-            f"several captures in a row failed, so the batch was stopped: {ended.stopped}"
+            tr(
+                "several captures in a row failed, so the batch was stopped: {stopped}",
+                stopped=ended.stopped,
+            )
         )
         print_hint(ended.stopped.hint)
     if ended.interrupted and not queued:
         print_message(
-            "interrupted; the finished captures are stored, and the table has their results"
+            tr("interrupted; the finished captures are stored, and the table has their results")
         )
     if counts.left and queued:
         print_message(
-            f"rows that the workers have not finished: {counts.left:,}. Show the progress "
-            "with the same command"
+            tr(
+                "rows that the workers have not finished: {left:,}. Show the progress with "
+                "the same command",
+                left=counts.left,
+            )
         )
     elif counts.left:
         print_message(
-            f"rows that are not captured yet: {counts.left:,}. Continue with the same command"
+            tr(
+                "rows that are not captured yet: {left:,}. Continue with the same command",
+                left=counts.left,
+            )
         )
 
 
@@ -109,14 +121,24 @@ def print_failures(state: "BatchState") -> None:
     ]
     for entry, result in failed[:_NAMED]:
         print_message(
-            f"row {entry.row.number} (line {entry.row.line}): {printable_url(entry.url)}: "
-            f"{result.error}"
+            tr(
+                "row {number} (line {line}): {url}: {error}",
+                number=entry.row.number,
+                line=entry.row.line,
+                url=printable_url(entry.url),
+                error=result.error,
+            )
         )
         print_hint(result.hint)
     if len(failed) > _NAMED:
-        print_message(f"further failed rows: {len(failed) - _NAMED:,}. The table has all of them")
+        print_message(
+            tr(
+                "further failed rows: {count:,}. The table has all of them",
+                count=len(failed) - _NAMED,
+            )
+        )
     if any(not entry.problem for entry, _ in failed):
-        print_message("try: capture the failed rows again with --retry-failed")
+        print_message(tr("try: capture the failed rows again with --retry-failed"))
 
 
 class BatchProgress:
@@ -180,7 +202,11 @@ class BatchProgress:
             self._bar.update(self._task, total=len(entries))
         elif not self._quiet and entries:
             print_message(
-                f"pages: {len(entries):,}, time: at least {format_span(self._time_left())}"
+                tr(
+                    "pages: {count:,}, time: at least {span}",
+                    count=len(entries),
+                    span=format_span(self._time_left()),
+                )
             )
 
     # Calls of the run.
@@ -193,7 +219,14 @@ class BatchProgress:
         if self._bar is not None:
             self._bar.update(self._task, description=url)
         elif not self._quiet:
-            print_message(f"{self._done + 1:,} of {len(self._entries):,}: {url}")
+            print_message(
+                tr(
+                    "{done:,} of {count:,}: {url}",
+                    done=self._done + 1,
+                    count=len(self._entries),
+                    url=url,
+                )
+            )
         self._told_wait = ""
         self._begun = True
         bar, task = self._bar, self._task
@@ -234,7 +267,7 @@ class BatchProgress:
             return
         if why != self._wait[0]:
             self._wait = why, time.monotonic()
-        text = f"waiting until {until:%H:%M:%S} UTC: {why}"
+        text = tr("waiting until {until:%H:%M:%S} UTC: {why}", until=until, why=why)
         if self._bar is not None:
             self._bar.update(self._task, description=text)
             return
@@ -381,7 +414,7 @@ class Forecast:
                 }
             )
             return
-        print_result(f"Rows in {self._name}: {len(plan.entries):,}")
+        print_result(tr("Rows in {name}: {count:,}", name=self._name, count=len(plan.entries)))
         for count, words in (
             (self._over, "were finished by earlier runs"),
             (same, "have the same page as another row"),
@@ -390,27 +423,44 @@ class Forecast:
         ):
             if count:
                 print_result(f"{count:9,} {words}")
-        print_result(f"{found.visits:9,} would be visited, in at least {format_span(found.takes)}")
+        print_result(
+            tr(
+                "{visits:9,} would be visited, in at least {span}",
+                visits=found.visits,
+                span=format_span(found.takes),
+            )
+        )
         if found.hosts:
             print_result()
-            print_result(f"{'visits':>9}  {'takes':>10}  host")
+            print_result(tr("{value:>9}  {value2:>10}  host", value="visits", value2="takes"))
         for host in found.hosts:
             why = f" ({_WHY[host.bound_by.value]})" if host.bound_by else ""
             print_result(f"{host.visits:9,}  {format_span(host.takes):>10}  {host.key}{why}")
         for entry in bad[:_NAMED]:
-            print_message(f"row {entry.row.number} (line {entry.row.line}): {entry.problem}")
+            print_message(
+                tr(
+                    "row {number} (line {line}): {problem}",
+                    number=entry.row.number,
+                    line=entry.row.line,
+                    problem=entry.problem,
+                )
+            )
         if len(bad) > _NAMED:
-            print_message(f"further rows that cannot be captured: {len(bad) - _NAMED:,}")
+            print_message(
+                tr("further rows that cannot be captured: {count:,}", count=len(bad) - _NAMED)
+            )
         print_message(
-            f"no page was visited; the estimate assumes {_VISIT.total_seconds():.0f} s for "
-            "each page"
+            tr(
+                "no page was visited; the estimate assumes {visit:.0f} s for each page",
+                visit=_VISIT.total_seconds(),
+            )
         )
 
 
 _WHY = {
-    "interval": "limited by the time between two visits",
-    "budget": "limited by the budget of the day",
-    "quiet": "limited by the quiet hours",
+    "interval": tr("limited by the time between two visits"),
+    "budget": tr("limited by the budget of the day"),
+    "quiet": tr("limited by the quiet hours"),
 }
 
 

@@ -11,6 +11,7 @@ from snapshotter.cli.output import (
     verdict_json,
 )
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.bundles import ListedBundle
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _MINIMUM = (
     ("url", "URL"),
     ("html_source", "HTML source"),
-    ("full_page_capture", "full-page capture"),
+    ("full_page_capture", tr("full-page capture")),
 )
 
 
@@ -72,12 +73,18 @@ def bundle_line(entry: "ListedBundle", *, held: bool) -> str:
     from snapshotter.model.sentences import CaptureState, page_words
 
     if entry.erased:
-        return (
-            f"{entry.bundle_id}  erased by order of {entry.erased.at:%Y-%m-%d}  "
-            f"{entry.erased.order}"
+        return tr(
+            "{bundle_id}  erased by order of {at:%Y-%m-%d}  {order}",
+            bundle_id=entry.bundle_id,
+            at=entry.erased.at,
+            order=entry.erased.order,
         )
     if entry.problem:
-        return f"{entry.bundle_id}  cannot be read  {entry.problem}"
+        return tr(
+            "{bundle_id}  cannot be read  {problem}",
+            bundle_id=entry.bundle_id,
+            problem=entry.problem,
+        )
     record = entry.record
     what, capture = record["what"], CaptureState.of_record(record)
     status, title = what["http_status"] or "---", what["title"]
@@ -85,7 +92,7 @@ def bundle_line(entry: "ListedBundle", *, held: bool) -> str:
         f"{entry.bundle_id}  {record['when']['started_at']}  "
         f"{page_words(entry.shown, capture.outcome)}  "
         f"{record['outcome']['state']}  {status}  {what['requested_url']}"
-        f"{f'  {title}' if title else ''}{'  legal hold' if held else ''}"
+        f"{f'  {title}' if title else ''}{tr('  legal hold') if held else ''}"
     )
 
 
@@ -105,7 +112,7 @@ def record_lines(record: dict[str, Any], assessment: "Assessment | None") -> lis
                 _page_rows(record, page),
             ),
             (f"capture: {state}", _capture_rows(record, capture, page)),
-            ("proof: not verified", _proof_rows(record)),
+            (tr("proof: not verified"), _proof_rows(record)),
             ("environment", _environment_rows(record)),
             ("files", _file_rows(record)),
         )
@@ -113,9 +120,11 @@ def record_lines(record: dict[str, Any], assessment: "Assessment | None") -> lis
         # A stranger may have written the record, so it may lack fields.
         why = f"has no {error}" if isinstance(error, KeyError) else f"is invalid: {error}"
         raise SnapshotterError(
-            f"the capture record {why}",
-            hint="print the record as JSON with the option --json, or verify the bundle with "
-            "snapshotter verify",
+            tr("the capture record {why}", why=why),
+            hint=tr(
+                "print the record as JSON with the option --json, or verify the bundle with "
+                "snapshotter verify"
+            ),
         ) from error
     lines = [f"{headline} {sentences.NOT_VERIFIED}", ""]
     for heading, rows in groups:
@@ -174,7 +183,10 @@ def _capture_rows(record: dict[str, Any], capture: "CaptureState", page: "PageSt
 def _proof_rows(record: dict[str, Any]) -> Rows:
     return [
         ("bundle", record["bundle_id"]),
-        ("sealed", f"{record['sealed_at']}, by the clock of the capturing machine"),
+        (
+            "sealed",
+            tr("{record}, by the clock of the capturing machine", record=record["sealed_at"]),
+        ),
         *(("signed by", f"key {signer['key_id']}") for signer in record["signers"]),
     ]
 
@@ -189,9 +201,14 @@ def _environment_rows(record: dict[str, Any]) -> Rows:
         ("sandbox", environment["sandbox"]["detail"]),
         (
             "clock",
-            f"{clock['source']}, synchronised: {clock['synchronised']}, "
-            f"error at most {clock['max_error_ms']} ms, Date of the server: "
-            f"{when['http_date'] or 'none'}",
+            tr(
+                "{clock}, synchronised: {clock2}, error at most {clock3} ms, Date of the "
+                "server: {when}",
+                clock=clock["source"],
+                clock2=clock["synchronised"],
+                clock3=clock["max_error_ms"],
+                when=when["http_date"] or "none",
+            ),
         ),
     ]
     if whom:
@@ -213,5 +230,12 @@ def _file_rows(record: dict[str, Any]) -> Rows:
 def _replaced(source: str, name: str, count: int) -> tuple[str, str]:
     """Return label and text for values that commitments replace."""
     if source == "viewer-field":
-        return "removed", f"viewer field {name}, number of places: {count}"
-    return "replaced", f"values of {name} in {source}, number of places: {count}"
+        return "removed", tr(
+            "viewer field {name}, number of places: {count}", name=name, count=count
+        )
+    return "replaced", tr(
+        "values of {name} in {source}, number of places: {count}",
+        name=name,
+        source=source,
+        count=count,
+    )

@@ -15,6 +15,7 @@ from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.output import print_message
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError
 from snapshotter.model.job import NORMAL
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.policies.capture_options import CaptureOptions
@@ -75,7 +76,7 @@ def capture(
         )
         return enqueue_urls(ctx, settings, wanted, refused, options.policy, handover)
     if wait or tags or priority != NORMAL:
-        raise click.UsageError("--wait, --tag and --priority work only together with --enqueue")
+        raise click.UsageError(tr("--wait, --tag and --priority work only together with --enqueue"))
     output = CaptureOutput(wanted, store=settings.store, as_json=as_json, quiet=quiet)
     return capture_urls(wanted, refused, options, settings, output)
 
@@ -88,7 +89,7 @@ def parse_urls(
 
     wanted = _read_urls(urls)
     if not wanted:
-        raise click.UsageError("standard input has no URL")
+        raise click.UsageError(tr("standard input has no URL"))
     refused = refused_urls(wanted)
     if refused and len(wanted) == 1 and not as_json:
         raise refused[0]
@@ -133,8 +134,15 @@ def capture_urls(
             check_replay=options.check_replay,
         )
         for file in safekeeping.rescue_spooled(dependencies):
-            print_message(f"the bundle of an interrupted capture is sealed and not stored: {file}")
-            print_message(f"try: add the bundle to the store:\n  snapshotter store add {file}")
+            print_message(
+                tr(
+                    "the bundle of an interrupted capture is sealed and not stored: {file}",
+                    file=file,
+                )
+            )
+            print_message(
+                tr("try: add the bundle to the store:\n  snapshotter store add {file}", file=file)
+            )
         owed = retry_in_background(dependencies, print_message)
         pace = wiring_queue.rate_limiter(settings, dependencies.clock)
         try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.options import lock_mode_option
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.policies.capture_options import CaptureOptions
@@ -22,8 +23,10 @@ def load_settings(ctx: click.Context, options: "CaptureOptions") -> "Settings":
     """Return the settings, with these options on top."""
     if options.proxy and "@" in options.proxy:
         raise click.UsageError(
-            "other users of this machine can see a password in an option: set proxy in a "
-            "settings file"
+            tr(
+                "other users of this machine can see a password in an option: set proxy in a "
+                "settings file"
+            )
         )
     loaded: Settings = ctx.obj.load(**options.overrides())
     return loaded

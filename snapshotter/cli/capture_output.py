@@ -23,6 +23,7 @@ from snapshotter.cli.output import (
     verdict_json,
 )
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.pipeline.run import CaptureResult
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from snapshotter.policy.policy_selection import Candidate
     from snapshotter.ports import Progress
 
-_ALLOW = "; if the network is yours: --allow-network "
+_ALLOW = tr("; if the network is yours: --allow-network ")
 _MISSED = 5  # requests that are named; --json has more
 
 
@@ -61,12 +62,21 @@ class CaptureOutput:
 
         if picked is not None and not self._quiet:
             url = printable_url(self._urls[number])
-            print_message(f"{url}: policy {picked.name}, because {picked.why}")
+            print_message(
+                tr("{url}: policy {name}, because {why}", url=url, name=picked.name, why=picked.why)
+            )
 
     def started(self, number: int) -> None:
         """Show that a URL is next."""
         if len(self._urls) > 1:
-            self.waiting(f"{number + 1} of {len(self._urls)}: {self._urls[number]}")
+            self.waiting(
+                tr(
+                    "{number} of {count}: {urls}",
+                    number=number + 1,
+                    count=len(self._urls),
+                    urls=self._urls[number],
+                )
+            )
 
     def waiting(self, sentence: str) -> None:
         """Show what the next visit waits for."""
@@ -97,7 +107,9 @@ class CaptureOutput:
 
     def interrupted(self, left: int) -> None:
         """Show that the run ends early."""
-        print_message(f"interrupted{f'; {left} URLs were not begun' if left else ''}")
+        print_message(
+            tr("interrupted{value}", value=f"; {left} URLs were not begun" if left else "")
+        )
 
 
 def print_failure(url: str, error: SnapshotterError, *, as_json: bool) -> None:
@@ -220,9 +232,27 @@ def _replay_rows(replay: "Replay") -> list[tuple[str, str]]:
         elif difference.replayed_px != difference.captured_px:
             size += f", in the replay {difference.replayed_px[0]} x {difference.replayed_px[1]}"
         name = difference.path.rpartition("/")[2]
-        rows.append(("", f"{name}: {difference.percent:.4f} % of pixels differ ({size})"))
+        rows.append(
+            (
+                "",
+                tr(
+                    "{name}: {percent:.4f} % of pixels differ ({size})",
+                    name=name,
+                    percent=difference.percent,
+                    size=size,
+                ),
+            )
+        )
     if replay.missed_count:
-        rows.append(("", f"requests of the replay without an answer: {replay.missed_count}"))
+        rows.append(
+            (
+                "",
+                tr(
+                    "requests of the replay without an answer: {missed_count}",
+                    missed_count=replay.missed_count,
+                ),
+            )
+        )
     for missed in replay.missed[:_MISSED]:
         rows.append(("", f"{missed.method or '?'} {missed.url}: {missed.why}"))
     if replay.missed_count > _MISSED:
@@ -245,7 +275,7 @@ def _print_result(done: "CaptureResult", *, store: str, last: bool) -> None:
     print_result()
     _print_groups(done)
     print_result()
-    print_result(f"cite: {citation(done)}")
+    print_result(tr("cite: {citation}", citation=citation(done)))
     if last:
         where = "" if store == "captures" else f" --store {shlex.quote(store)}"
         of_bundle = (
@@ -253,7 +283,7 @@ def _print_result(done: "CaptureResult", *, store: str, last: bool) -> None:
             if "://" in done.location
             else f" {shlex.quote(_from_here(done.location))}"
         )
-        print_next("verify the bundle", f"{program_name()} verify{of_bundle}")
+        print_next(tr("verify the bundle"), f"{program_name()} verify{of_bundle}")
 
 
 def _print_groups(done: "CaptureResult") -> None:
@@ -267,7 +297,14 @@ def _print_groups(done: "CaptureResult") -> None:
     digests = done.bundle.digests
     files = [
         ("bundle", _from_here(done.location)),
-        ("size", f"{format_bytes(digests.length)}, captured and sealed in {took:.1f} s"),
+        (
+            "size",
+            tr(
+                "{bytes}, captured and sealed in {took:.1f} s",
+                bytes=format_bytes(digests.length),
+                took=took,
+            ),
+        ),
         ("SHA-256", digests.sha256),
     ]
     print_group("files", files)
@@ -294,7 +331,7 @@ def _capture_rows(done: "CaptureResult") -> list[tuple[str, str]]:
         size = captured.page_size
         rows.append(("full page", f"{size.width} x {size.captured_height} CSS pixels"))
     lost = counts.failed + counts.blocked
-    unanswered = f", without an answer: {lost}" if lost else ""
+    unanswered = tr(", without an answer: {lost}", lost=lost) if lost else ""
     rows.append(("images", f"{images.loaded} of {images.wanted} loaded"))
     rows.append(("requests", f"{counts.answered} of {counts.total} answered{unanswered}"))
     minimum = captured.court_minimum
@@ -331,8 +368,15 @@ def _print_allow_network(captured: "Capture") -> None:
         option = reason.detail.partition(_ALLOW)[2]
         if reason.code == "forbidden-address" and option:
             url = shlex.quote(captured.requested_url)
-            command = f"{program_name()} capture --allow-network {option} {url}"
-            print_message(f"try: if the network is yours, allow the address:\n  {command}")
+            command = tr(
+                "{program_name} capture --allow-network {option} {url}",
+                program_name=program_name(),
+                option=option,
+                url=url,
+            )
+            print_message(
+                tr("try: if the network is yours, allow the address:\n  {command}", command=command)
+            )
 
 
 def _print_check(done: "CaptureResult") -> None:
@@ -352,7 +396,7 @@ def _check_rows(done: "CaptureResult") -> list[tuple[str, str]]:
     captured = done.capture
     rows = [("reason", f"{reason.code}: {describe_reason(reason)}") for reason in captured.reasons]
     rows += [("warning", f"{warning.code}: {warning.detail}") for warning in captured.warnings]
-    rows.append(("contents", "first view, document, text and network record"))
+    rows.append(("contents", tr("first view, document, text and network record")))
     return rows
 
 
@@ -372,8 +416,12 @@ def citation(done: "CaptureResult") -> str:
 
     captured, bundle = done.capture, done.bundle
     title = f'"{printable(captured.title)}", ' if captured.title else ""
-    return (
-        f"{title}{printable(captured.final_url)}, captured "
-        f"{captured.started_at:%Y-%m-%d %H:%M:%S} UTC, snapshotter bundle {bundle.id}, "
-        f"SHA-256 {bundle.digests.sha256}"
+    return tr(
+        "{title}{final_url}, captured {started_at:%Y-%m-%d %H:%M:%S} UTC, snapshotter "
+        "bundle {id}, SHA-256 {sha256}",
+        title=title,
+        final_url=printable(captured.final_url),
+        started_at=captured.started_at,
+        id=bundle.id,
+        sha256=bundle.digests.sha256,
     )

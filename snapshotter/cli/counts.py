@@ -19,6 +19,7 @@ from snapshotter.cli.output import (
     print_result,
 )
 from snapshotter.cli.readings_output import describe_bounds
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.page_counts import PageCounts
@@ -80,7 +81,7 @@ def counts(
     from snapshotter.app.wiring import takedown as wiring_takedown
 
     if as_json + as_csv + chart > 1:
-        raise click.UsageError("--chart, --json and --csv exclude each other")
+        raise click.UsageError(tr("--chart, --json and --csv exclude each other"))
     settings = ctx.obj.load(store=store or "")
     asked = tuple(map(_threshold, given))
     with wiring_takedown.observation_source(settings) as source:
@@ -105,7 +106,8 @@ def _threshold(text: str) -> "Threshold":
     unit, _, number = text.partition("=")
     if not unit.strip() or not number.strip().isdecimal() or not 0 < int(number) < 1 << 53:
         raise click.BadParameter(
-            f"{text} is not a threshold, such as reposts=500", param_hint="--threshold"
+            tr("{text} is not a threshold, such as reposts=500", text=text),
+            param_hint="--threshold",
         )
     return Threshold(unit=unit.strip(), at=int(number), source="")
 
@@ -125,7 +127,10 @@ def _print(counted: "PageCounts", *, chart: bool) -> None:
     print_result(f"{counted.url}  ({counted.identity})")
     if not counted.readings:
         print_message(
-            f"no count was found in the captures of this page (captures: {counted.captures})"
+            tr(
+                "no count was found in the captures of this page (captures: {captures})",
+                captures=counted.captures,
+            )
         )
     for unit, readings in counted.readings.items():
         print_result(f"  {unit}")
@@ -148,11 +153,17 @@ def _crossing_in_words(crossing: "Crossing") -> str:
     source = f" ({crossing.source})" if crossing.source else ""
     begin = "reached" if crossing.certain else "maybe reached"
     if not crossing.below_at:
-        begin = "was at or above" if crossing.certain else "maybe was at or above"
-        return (
-            f"{crossing.unit} {begin} {crossing.threshold:,} at the first reading that shows "
-            f'it, {format_time(crossing.reached_at)} ("{crossing.reached_raw}", '
-            f"{crossing.reached}){source}"
+        begin = tr("was at or above") if crossing.certain else tr("maybe was at or above")
+        return tr(
+            "{unit} {begin} {threshold:,} at the first reading that shows it, {time} "
+            '("{reached_raw}", {reached}){source}',
+            unit=crossing.unit,
+            begin=begin,
+            threshold=crossing.threshold,
+            time=format_time(crossing.reached_at),
+            reached_raw=crossing.reached_raw,
+            reached=crossing.reached,
+            source=source,
         )
     return (
         f"{crossing.unit} {begin} {crossing.threshold:,} between {format_time(crossing.below_at)}"

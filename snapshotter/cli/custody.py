@@ -12,6 +12,7 @@ from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_error, print_json, print_result
 from snapshotter.errors import EvidenceUnverifiable
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.formats.bundle.custody_sidecars import Chain, ChainedEvent
@@ -68,7 +69,9 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> i
     if not found.problems:
         return 0
     for problem in found.problems:
-        print_error(EvidenceUnverifiable(f"the custody chain is broken: {problem}"))
+        print_error(
+            EvidenceUnverifiable(tr("the custody chain is broken: {problem}", problem=problem))
+        )
     return EvidenceUnverifiable.exit_code
 
 
@@ -92,8 +95,8 @@ def _of_store(bundle_id: str, store: Any) -> "Chain":
         found = custodial_store.read_chain(store, bundle_id)
     except ValueError as error:
         raise SnapshotterError(
-            f"{bundle_id} is not a file and not the id of a bundle",
-            hint="list the ids:\n  snapshotter list",
+            tr("{bundle_id} is not a file and not the id of a bundle", bundle_id=bundle_id),
+            hint=tr("list the ids:\n  snapshotter list"),
         ) from error
     if not found.events and not found.problems:
         bundles.find_bundle_key(store, bundle_id)  # says that there is no such bundle

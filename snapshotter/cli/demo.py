@@ -24,6 +24,7 @@ from snapshotter.cli.output import (
     program_name,
 )
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.demo import DemoResult, Step
@@ -31,16 +32,16 @@ if TYPE_CHECKING:
 
 _WIDTH = 75  # characters of a text, so that a line fits into 80 columns
 _WORDS = {
-    "site": "A news site starts on this machine.",
-    "there": "The story is available. The first capture is made.",
-    "removed": "The site removes the story.",
-    "gone": "The story is not available. The second capture is made.",
-    "control": "Another story is available. The control capture is made.",
-    "again": "The story is still not available. The confirming capture is made.",
-    "event": "The take-down event is concluded and signed.",
-    "proof": "The proof pack is written.",
-    "verify": "The proof pack is verified.",
-    "forgery": "A copy of the proof pack is altered and verified.",
+    "site": tr("A news site starts on this machine."),
+    "there": tr("The story is available. The first capture is made."),
+    "removed": tr("The site removes the story."),
+    "gone": tr("The story is not available. The second capture is made."),
+    "control": tr("Another story is available. The control capture is made."),
+    "again": tr("The story is still not available. The confirming capture is made."),
+    "event": tr("The take-down event is concluded and signed."),
+    "proof": tr("The proof pack is written."),
+    "verify": tr("The proof pack is verified."),
+    "forgery": tr("A copy of the proof pack is altered and verified."),
 }
 
 _EXAMPLES = """\b
@@ -78,15 +79,16 @@ def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) ->
 
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         raise SnapshotterError(
-            f"the directory {keep} is not empty", hint="--keep takes a new directory"
+            tr("the directory {keep} is not empty", keep=keep),
+            hint=tr("--keep takes a new directory"),
         )
     with contextlib.ExitStack() as open_:
         own = _own(ctx)
         folder = keep or open_.enter_context(scratch_directory(own.spool_dir, "demo"))
         if not as_json:
-            print_result("This demo proves that a page was available and was then removed.")
-            print_result("The demo takes about 25 seconds and uses no network.")
-            print_result("The demo does not read or change your own keys and captures.")
+            print_result(tr("This demo proves that a page was available and was then removed."))
+            print_result(tr("The demo takes about 25 seconds and uses no network."))
+            print_result(tr("The demo does not read or change your own keys and captures."))
             print_result()
         with Steps(quiet=as_json or not on_terminal()) as steps:
             number = 0
@@ -115,7 +117,12 @@ def _own(ctx: click.Context) -> "Settings":
     try:
         found: Settings = ctx.obj.load()
     except SnapshotterError as error:
-        print_message(f"the demo continues without your settings, which cannot be read: {error}")
+        print_message(
+            tr(
+                "the demo continues without your settings, which cannot be read: {error}",
+                error=error,
+            )
+        )
         return settings.settings_from_values({})
     return found
 
@@ -158,30 +165,51 @@ def open_proof(file: Path, *, stays: bool) -> Path | None:
 def _end(done: "DemoResult", keep: Path | None, shown: Path | None) -> None:
     print_result()
     print_result(
-        "The news site, the timestamp authority and the keys exist for this demo only, and prove"
+        tr(
+            "The news site, the timestamp authority and the keys exist for this demo only, "
+            "and prove"
+        )
     )
     print_result(
-        "nothing outside of it. Capture, signatures, conclusion and verification are the same as"
+        tr(
+            "nothing outside of it. Capture, signatures, conclusion and verification are the "
+            "same as"
+        )
     )
-    print_result("for real pages.")
+    print_result(tr("for real pages."))
     print_result()
     if keep is not None:
         from snapshotter.app.settings import config_variable_line
 
         proof = keep / done.proof.name
-        print_result(f"All files are in {keep}. Open {done.proof.name} in any browser.")
-        print_result("Verify the proof pack yourself:")
         print_result(
-            f"  {config_variable_line((keep / 'snapshotter.toml').absolute())} "
-            f"{program_name()} verify {proof}"
+            tr(
+                "All files are in {keep}. Open {name} in any browser.",
+                keep=keep,
+                name=done.proof.name,
+            )
+        )
+        print_result(tr("Verify the proof pack yourself:"))
+        print_result(
+            tr(
+                "  {config_variable_line} {program_name} verify {proof}",
+                config_variable_line=config_variable_line((keep / "snapshotter.toml").absolute()),
+                program_name=program_name(),
+                proof=proof,
+            )
         )
     elif shown is not None:
-        print_result(f"The proof pack is open in your browser. You can delete the file: {shown}")
+        print_result(
+            tr(
+                "The proof pack is open in your browser. You can delete the file: {shown}",
+                shown=shown,
+            )
+        )
     else:
-        print_result("All files of the demo are deleted. Keep them in a new directory:")
-        print_result(f"  {program_name()} demo --keep ./demo")
-    print_result("Capture a page:")
-    print_result(f"  {program_name()} capture https://example.org")
+        print_result(tr("All files of the demo are deleted. Keep them in a new directory:"))
+        print_result(tr("  {program_name} demo --keep ./demo", program_name=program_name()))
+    print_result(tr("Capture a page:"))
+    print_result(tr("  {program_name} capture https://example.org", program_name=program_name()))
 
 
 def _object(done: "DemoResult", keep: Path | None) -> dict[str, Any]:

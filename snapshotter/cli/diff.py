@@ -13,6 +13,7 @@ from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.options import root_key_option, store_option, trust_option
 from snapshotter.cli.output import print_json, print_message, write_file
 from snapshotter.errors import EvidenceInvalid
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.comparison import NamedBundle
@@ -93,7 +94,7 @@ def diff(
     from snapshotter.policy.capture_decision import decide
 
     if len(captures) > 2:
-        raise click.UsageError("name one address or two captures")
+        raise click.UsageError(tr("name one address or two captures"))
 
     def settings_of(*, found: bool) -> "Settings":
         settings: Settings = ctx.obj.load(
@@ -134,7 +135,10 @@ def diff(
         )
         if pair.is_swapped:
             print_message(
-                f"{names[0]} is the later capture: the captures are compared in the order of time"
+                tr(
+                    "{names} is the later capture: the captures are compared in the order of time",
+                    names=names[0],
+                )
             )
         found = pair.comparison
         if page is not None:
@@ -153,12 +157,16 @@ def _print_verification(given: "NamedBundle", *, altered: bool) -> None:
     report = given.report
     codes = report.codes(Verdict.FAILED, Verdict.INDETERMINATE)
     said = " ".join((report.verdict.name, *codes))
-    print_message(f"verified {given.name}: {said}")
+    print_message(tr("verified {name}: {said}", name=given.name, said=said))
     if report.verdict is Verdict.FAILED and not altered:
         raise EvidenceInvalid(
-            f"{given.name} does not verify: its contents may not be what was captured",
-            hint="show what was altered with snapshotter verify, or compare the bundle anyway "
-            "with --altered",
+            tr(
+                "{name} does not verify: its contents may not be what was captured", name=given.name
+            ),
+            hint=tr(
+                "show what was altered with snapshotter verify, or compare the bundle anyway "
+                "with --altered"
+            ),
         )
 
 
@@ -176,4 +184,4 @@ def _write(
             make_picture_copy(other.files, other.scale) if other else None,
         )
     write_file(page, pages.page(found, copies))
-    print_message(f"the page was written to {page}")
+    print_message(tr("the page was written to {page}", page=page))

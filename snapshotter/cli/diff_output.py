@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from snapshotter.cli.output import print_message, print_result
 from snapshotter.model.comparison import ComparisonState, Op
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.model.comparison import BlockChange, Comparison
@@ -35,31 +36,55 @@ def print_comparison(found: "Comparison", *, main_only: bool) -> None:
 
     for name, side in (("earlier", found.before), ("later", found.after)):
         print_result(
-            f"{name:<8} {side.bundle_id}  {side.captured_at:%Y-%m-%d %H:%M:%S} UTC  "
-            f"{side.verification.upper()}  {describe_verdict(side.standing)}"
+            tr(
+                "{name:<8} {bundle_id}  {captured_at:%Y-%m-%d %H:%M:%S} UTC  {verification}  "
+                "{verdict}",
+                name=name,
+                bundle_id=side.bundle_id,
+                captured_at=side.captured_at,
+                verification=side.verification.upper(),
+                verdict=describe_verdict(side.standing),
+            )
         )
     if found.same_page is not ComparisonState.UNCHANGED:
         is_other = found.same_page is ComparisonState.CHANGED
         print_message(
-            "these are captures of two different pages"
+            tr("these are captures of two different pages")
             if is_other
-            else "it is not established whether both captures show one page"
+            else tr("it is not established whether both captures show one page")
         )
     for condition in found.conditions:
         print_message(
-            f"the captures were made in different ways: {condition.name}: "
-            f"{' '.join(condition.before)} and {' '.join(condition.after)}"
+            tr(
+                "the captures were made in different ways: {name}: {before} and {after}",
+                name=condition.name,
+                before=" ".join(condition.before),
+                after=" ".join(condition.after),
+            )
         )
     for line in summary_lines(found)[: 1 if main_only else None]:
         print_result(f"{line.name}: {line.state.value}{f'  {line.detail}' if line.detail else ''}")
     for marks, which in ((found.edits.before, "earlier"), (found.edits.after, "later")):
         if marks:
-            print_result(f"the platform marks an edit, {which}: {' '.join(marks)}")
+            print_result(
+                tr(
+                    "the platform marks an edit, {which}: {marks}",
+                    which=which,
+                    marks=" ".join(marks),
+                )
+            )
     for masked in found.masks:
-        differs = "differs" if masked.differs else "is the same"
+        differs = "differs" if masked.differs else tr("is the same")
         print_result(
-            f"masked by {masked.kind} {masked.mask}: {masked.before} places before and "
-            f"{masked.after} after; the masked content {differs}"
+            tr(
+                "masked by {kind} {mask}: {before} places before and {after} after; the "
+                "masked content {differs}",
+                kind=masked.kind,
+                mask=masked.mask,
+                before=masked.before,
+                after=masked.after,
+                differs=differs,
+            )
         )
     for change in found.text.changes:
         if change.in_main or not main_only:
@@ -69,7 +94,7 @@ def print_comparison(found: "Comparison", *, main_only: bool) -> None:
     if not main_only:
         _print_values(found)
     for why in found.text.coarse:
-        print_message(f"compared with less detail: {why}")
+        print_message(tr("compared with less detail: {why}", why=why))
 
 
 def _print_values(found: "Comparison") -> None:
@@ -79,12 +104,19 @@ def _print_values(found: "Comparison") -> None:
             print_result(f"{title} {value.name}: {before} → {after}")
     for count in found.counts:
         raws = (reading.raw if reading else "none" for reading in (count.before, count.after))
-        print_result(f"count {count.unit}: {' → '.join(raws)} ({count.trend.value})")
+        print_result(
+            tr(
+                "count {unit}: {raws} ({value})",
+                unit=count.unit,
+                raws=" → ".join(raws),
+                value=count.trend.value,
+            )
+        )
     for title, change in (("link", found.links), ("QR code", found.qr_codes)):
         for text in change.removed:
-            print_result(f"{title} removed: {text}")
+            print_result(tr("{title} removed: {text}", title=title, text=text))
         for text in change.added:
-            print_result(f"{title} added: {text}")
+            print_result(tr("{title} added: {text}", title=title, text=text))
 
 
 def _change_lines(change: "BlockChange") -> list[str]:

@@ -6,6 +6,7 @@ the network, the clock, the keys, the store, the log, the timestamp authorities 
 import click
 
 from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.translation import tr
 
 
 @click.command(
@@ -50,10 +51,10 @@ def doctor(ctx: click.Context, store: str | None, offline: bool, as_json: bool) 
         print_result(f"{marks[check.state]} {check.name:<10} {printable(check.detail)}")
         if check.fix and check.state is not CheckState.OK:
             sentence, *commands = map(printable, check.fix.split("\n"))
-            print_result(f"                fix: {sentence}")
+            print_result(tr("                fix: {sentence}", sentence=sentence))
             for command in commands:
                 print_result(f"                {command}")
     if not as_json:
         for source in settings.sources:
-            print_message(f"settings are read from {source}")
+            print_message(tr("settings are read from {source}", source=source))
     return 1 if CheckState.FAILURE in states else 0

@@ -17,6 +17,7 @@ from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.conclusion import combined_exit_code
 from snapshotter.model.job import MOST_PRIORITY, NORMAL, CaptureJob, JobState, JobStatus
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
@@ -114,8 +115,12 @@ def enqueue_urls(
             picked = policy_selection.describe_picks(
                 policy_selection.pick(job.url, known).winner for job in jobs
             )
-            worker = "" if policy else "; a worker with a policy in its settings uses that policy"
-            print_message(f"policies selected by address: {picked}{worker}")
+            worker = (
+                "" if policy else tr("; a worker with a policy in its settings uses that policy")
+            )
+            print_message(
+                tr("policies selected by address: {picked}{worker}", picked=picked, worker=worker)
+            )
         code = SnapshotterError.exit_code if refused else 0
         if options.wait:
             return _follow(database, queue, jobs, options) or code
@@ -135,8 +140,11 @@ def _refuse_local_options(ctx: click.Context) -> None:
         given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
         if given and name not in _HANDED_OVER:
             raise click.UsageError(
-                f"{parameter.opts[0]} does not work with --enqueue: set it for the worker, or "
-                "in a policy that --policy names"
+                tr(
+                    "{opts} does not work with --enqueue: set it for the worker, or in a "
+                    "policy that --policy names",
+                    opts=parameter.opts[0],
+                )
             )
 
 
@@ -155,13 +163,15 @@ def _follow(
             found = queue.some(list(left))
         except ServiceUnavailable as error:
             if not is_reported:
-                print_message(f"{error.message}; the command waits until the queue answers")
+                print_message(
+                    tr("{value}; the command waits until the queue answers", value=error.message)
+                )
             is_reported = True
             found = []
         else:
             is_reported = False
             for gone in set(left) - {status.job.id for status in found}:
-                print_message(f"the job {gone} was removed from the queue")
+                print_message(tr("the job {gone} was removed from the queue", gone=gone))
                 codes.append(SnapshotterError.exit_code)
                 del left[gone]
         for status in found:
@@ -184,7 +194,7 @@ def _look_for_workers(database: "Database") -> None:
     from snapshotter.jobs.workers.registry import WorkerRegistry
 
     if not WorkerRegistry(database).live_workers():
-        print_message("no worker is running. Start a worker:\n  snapshotter worker")
+        print_message(tr("no worker is running. Start a worker:\n  snapshotter worker"))
 
 
 def _print_end(status: JobStatus, options: EnqueueOptions) -> int:

@@ -9,6 +9,7 @@ from snapshotter.cli.key_options import ask_passphrase, passphrase_file_option
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 
 @click.command(
@@ -62,7 +63,9 @@ def erase(
     for bundle_id in bundle_ids:  # nothing is erased of a list in which one is kept
         erasure.check_erasable(service, bundle_id)
     if not (yes or _is_confirmed(bundle_ids, service.store.url)):
-        raise SnapshotterError("nothing was erased", hint="confirm the question, or give --yes")
+        raise SnapshotterError(
+            tr("nothing was erased"), hint=tr("confirm the question, or give --yes")
+        )
     for bundle_id in bundle_ids:
         try:
             done = erasure.erase(service, bundle_id, reason=reason, order=order)
@@ -81,16 +84,27 @@ def erase(
                 }
             )
         else:
-            print_result(f"{bundle_id}  erased: {done.objects} objects, {done.versions} versions")
+            print_result(
+                tr(
+                    "{bundle_id}  erased: {objects} objects, {versions} versions",
+                    bundle_id=bundle_id,
+                    objects=done.objects,
+                    versions=done.versions,
+                )
+            )
         if not done.logged:
             print_message(
-                f"WARNING: {service.store.url} has no log, so no record outside of the store "
-                "shows the erasure"
+                tr(
+                    "WARNING: {url} has no log, so no record outside of the store shows the "
+                    "erasure",
+                    url=service.store.url,
+                )
             )
 
 
 def _is_confirmed(bundle_ids: tuple[str, ...], url: str) -> bool:
     """Ask the person to confirm the erasure of these bundles."""
     return sys.stdin.isatty() and click.confirm(
-        f"erase {', '.join(bundle_ids)} from {url} for good?", err=True
+        tr("erase {bundle_ids} from {url} for good?", bundle_ids=", ".join(bundle_ids), url=url),
+        err=True,
     )

@@ -17,6 +17,7 @@ from snapshotter.cli.output import (
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.custody import EXPORTING
 from snapshotter.model.finding import Verdict
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
@@ -96,15 +97,17 @@ def export(
 
     if evidence and (unpack or len(bundle_ids) > 1):
         raise click.UsageError(
-            "--evidence makes one folder of one bundle: --unpack and further bundles do not work "
-            "with it"
+            tr(
+                "--evidence makes one folder of one bundle: --unpack and further bundles do "
+                "not work with it"
+            )
         )
     if masked and (unpack or evidence):
         raise click.UsageError(
-            "--masked writes only pictures: --unpack and --evidence do not work with it"
+            tr("--masked writes only pictures: --unpack and --evidence do not work with it")
         )
     if not evidence and (trust_file or root_key):
-        raise click.UsageError("--trust and --root-key work only together with --evidence")
+        raise click.UsageError(tr("--trust and --root-key work only together with --evidence"))
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
     )
@@ -158,10 +161,12 @@ def _export_masked(
         print_result(str(file))
     if made.left_out:
         print_message(
-            "pictures that were not copied, because it is not known what they show: "
-            f"{', '.join(made.left_out)}"
+            tr(
+                "pictures that were not copied, because it is not known what they show: {left_out}",
+                left_out=", ".join(made.left_out),
+            )
         )
-    print_message("text of the page is painted over; check the copies before you publish them")
+    print_message(tr("text of the page is painted over; check the copies before you publish them"))
 
 
 def _export_evidence(
@@ -174,9 +179,11 @@ def _export_evidence(
 
     if settings.trust_file is None:
         raise SnapshotterError(
-            "a folder with --evidence needs a trust file, and no trust file was named",
-            hint="name the trust file with --trust and --root-key, or make one:\n"
-            "  snapshotter trust init trust.json",
+            tr("a folder with --evidence needs a trust file, and no trust file was named"),
+            hint=tr(
+                "name the trust file with --trust and --root-key, or make one:\n  "
+                "snapshotter trust init trust.json"
+            ),
         )
     made = evidence_folder.write(
         store,
@@ -204,8 +211,15 @@ def _export_evidence(
     print_result(str(made.folder))
     if made.report.verdict is not Verdict.PASSED:
         print_message(
-            f"the verdict by this trust file is {made.report.verdict.name}: {' '.join(codes)}"
+            tr(
+                "the verdict by this trust file is {name}: {codes}",
+                name=made.report.verdict.name,
+                codes=" ".join(codes),
+            )
         )
     print_message(
-        f"give the recipient the key id of the root key by another way: {made.root_key_id}"
+        tr(
+            "give the recipient the key id of the root key by another way: {root_key_id}",
+            root_key_id=made.root_key_id,
+        )
     )

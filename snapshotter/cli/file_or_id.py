@@ -16,6 +16,7 @@ from typing import BinaryIO
 import click
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 
 def file_argument(name: str, *, store: str | None) -> Path | None:
@@ -35,14 +36,20 @@ def file_argument(name: str, *, store: str | None) -> Path | None:
     if store_keys.is_id(name):
         if not store and Path(name).is_file():
             raise click.UsageError(
-                f"{name} has the form of an id, and a file in this folder has the same name: "
-                f"write ./{name} for the file, or --store DIR {name} for the object in the "
-                "store"
+                tr(
+                    "{name} has the form of an id, and a file in this folder has the same "
+                    "name: write ./{name} for the file, or --store DIR {name} for the object "
+                    "in the store",
+                    name=name,
+                )
             )
         return None
     if store and "." not in name:
         raise click.UsageError(
-            f"{name} does not have the form of an id: write ./{name} if {name} is a file"
+            tr(
+                "{name} does not have the form of an id: write ./{name} if {name} is a file",
+                name=name,
+            )
         )
     return Path(name)
 
@@ -59,7 +66,7 @@ def open_named(file: Path) -> BinaryIO:
     stream = open_named_or_none(str(file))
     if stream is None:
         raise SnapshotterError(
-            f"{file} is not a file and not the id of a bundle",
-            hint="list the ids:\n  snapshotter list",
+            tr("{file} is not a file and not the id of a bundle", file=file),
+            hint=tr("list the ids:\n  snapshotter list"),
         )
     return stream

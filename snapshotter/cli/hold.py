@@ -10,6 +10,7 @@ import click
 from snapshotter.cli.key_options import ask_passphrase, passphrase_file_option
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.upkeep.holds import HoldChange
@@ -72,7 +73,7 @@ def place(
             done = holds.place(service, bundle_id, name=name, matter=matter, reason=reason)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
-        _print_change(done, as_json, "held" if done.changed else "was held already")
+        _print_change(done, as_json, "held" if done.changed else tr("was held already"))
 
 
 @hold.command(
@@ -111,7 +112,7 @@ def lift(
     )
     for bundle_id in bundle_ids:
         done = holds.lift(service, bundle_id, name=name, reason=reason)
-        _print_change(done, as_json, "lifted" if done.changed else "was lifted already")
+        _print_change(done, as_json, "lifted" if done.changed else tr("was lifted already"))
 
 
 @hold.command(
@@ -159,9 +160,9 @@ def list_(
         for record in entry.holds.open:
             print_result(f"  {holds.describe_hold(record)}")
         for problem in entry.holds.problems:
-            print_result(f"  counts as a hold: {problem}")
+            print_result(tr("  counts as a hold: {problem}", problem=problem))
     if not found and not as_json:
-        print_message(f"no bundle in {opened.url} is under a legal hold")
+        print_message(tr("no bundle in {url} is under a legal hold", url=opened.url))
 
 
 def _settings(ctx: click.Context, store: str | None, passphrase_file: Path | None) -> Any:
@@ -179,14 +180,23 @@ def _print_change(done: "HoldChange", as_json: bool, words: str) -> None:
         )
     else:
         still = [hold.name for hold in done.holds.open]
-        more = f"; open holds: {', '.join(still)}" if still else "; no open hold"
+        more = f"; open holds: {', '.join(still)}" if still else tr("; no open hold")
         print_result(f"{done.bundle_id}  {words}{more}")
     for problem in done.holds.problems:
-        print_message(f"{done.bundle_id}: counts as a hold: {problem}")
+        print_message(
+            tr(
+                "{bundle_id}: counts as a hold: {problem}",
+                bundle_id=done.bundle_id,
+                problem=problem,
+            )
+        )
     if done.holds.held and not done.enforced:
         print_message(
-            "WARNING: the store does not enforce holds: snapshotter honours them, but "
-            f"anybody who can write to the store can delete {done.bundle_id}"
+            tr(
+                "WARNING: the store does not enforce holds: snapshotter honours them, but "
+                "anybody who can write to the store can delete {bundle_id}",
+                bundle_id=done.bundle_id,
+            )
         )
 
 

@@ -7,6 +7,7 @@ import click
 from snapshotter import durable
 from snapshotter.cli.output import print_message, print_result
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 _FOUND = """\
 # Settings of snapshotter for this directory and all directories below it.
@@ -189,7 +190,7 @@ def init(directory: Path | None, user: bool) -> None:
         from snapshotter.app.settings import user_file
 
         if directory is not None:
-            raise click.UsageError("--user writes to a fixed place: leave out the directory")
+            raise click.UsageError(tr("--user writes to a fixed place: leave out the directory"))
         path = user_file()
     else:
         path = (directory or Path()) / "snapshotter.toml"
@@ -198,13 +199,16 @@ def init(directory: Path | None, user: bool) -> None:
         durable.write(path, (_OWN if user else _FOUND).encode(), over=False)
     except FileExistsError as error:
         raise SnapshotterError(
-            f"{path} exists already", hint="edit the file, or remove it"
+            tr("{path} exists already", path=path), hint=tr("edit the file, or remove it")
         ) from error
     except OSError as error:
-        raise SnapshotterError(f"{path} cannot be written: {error.strerror}") from error
+        raise SnapshotterError(
+            tr("{path} cannot be written: {strerror}", path=path, strerror=error.strerror)
+        ) from error
     print_result(str(path))
     print_message(
-        "check this machine, and capture a page:\n"
-        "  snapshotter doctor\n"
-        "  snapshotter capture https://example.org"
+        tr(
+            "check this machine, and capture a page:\n  snapshotter doctor\n  snapshotter "
+            "capture https://example.org"
+        )
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.seal.signer import KeyDirectory, StoredKey
@@ -41,13 +42,16 @@ def new_passphrase(passphrase_file: Path | None, ask: bool, name: str) -> bytes 
     from snapshotter.seal.key_files import passphrase_from_file
 
     if passphrase_file and ask:
-        raise click.UsageError("--passphrase-file and --ask-passphrase exclude each other")
+        raise click.UsageError(tr("--passphrase-file and --ask-passphrase exclude each other"))
     if passphrase_file:
         return passphrase_from_file(passphrase_file)
     if not ask:
         return None
     words: str = click.prompt(
-        f"new passphrase for key {name!r}", hide_input=True, confirmation_prompt=True, err=True
+        tr("new passphrase for key {name!r}", name=name),
+        hide_input=True,
+        confirmation_prompt=True,
+        err=True,
     )
     return words.encode("utf-8")
 
@@ -60,7 +64,9 @@ def passphrase_reader(passphrase_file: Path | None, name: str) -> Callable[[], b
 
         if passphrase_file:
             return passphrase_from_file(passphrase_file)
-        words: str = click.prompt(f"passphrase for key {name!r}", hide_input=True, err=True)
+        words: str = click.prompt(
+            tr("passphrase for key {name!r}", name=name), hide_input=True, err=True
+        )
         return words.encode("utf-8")
 
     return ask
@@ -70,10 +76,10 @@ def ask_passphrase() -> bytes:
     """Ask the person at the terminal for the passphrase of the signing key."""
     if not sys.stdin.isatty():
         raise SnapshotterError(
-            "the signing key needs a passphrase, and there is no terminal to ask for it",
-            hint="give the passphrase in a file: --passphrase-file FILE",
+            tr("the signing key needs a passphrase, and there is no terminal to ask for it"),
+            hint=tr("give the passphrase in a file: --passphrase-file FILE"),
         )
-    answer: str = click.prompt("passphrase of the signing key", hide_input=True, err=True)
+    answer: str = click.prompt(tr("passphrase of the signing key"), hide_input=True, err=True)
     return answer.encode()
 
 
@@ -83,9 +89,11 @@ def pin_reader(reference: str) -> Callable[[], bytes]:
     def ask() -> bytes:
         if not sys.stdin.isatty():
             raise SnapshotterError(
-                "the token needs its PIN, and there is no terminal to ask for it",
-                hint="write the PIN to a file that only you can read, and add pin-source=FILE to "
-                "the reference",
+                tr("the token needs its PIN, and there is no terminal to ask for it"),
+                hint=tr(
+                    "write the PIN to a file that only you can read, and add pin-source=FILE "
+                    "to the reference"
+                ),
             )
         digits: str = click.prompt(f"PIN for {reference}", hide_input=True, err=True)
         return digits.encode("utf-8")
@@ -122,9 +130,9 @@ def _where(key: "StoredKey") -> str:
     if key.private_file is None:
         return "offline"
     return (
-        "on this machine, with a passphrase"
+        tr("on this machine, with a passphrase")
         if key.encrypted
-        else "on this machine, without a passphrase"
+        else tr("on this machine, without a passphrase")
     )
 
 

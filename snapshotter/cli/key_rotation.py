@@ -24,6 +24,7 @@ from snapshotter.cli.trust_editing import (
     root_key_option,
     trust_editor,
 )
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.trust.editing import TrustEditor
@@ -130,9 +131,9 @@ def rotate(
     _print_change(done, editor, trust_file, as_json=as_json)
     if (new := done.new) is not None:
         print_message(
-            f"back up {new.private_file} now"
+            tr("back up {private_file} now", private_file=new.private_file)
             if new.private_file
-            else f"a key service or a token holds the key {new.name}"
+            else tr("a key service or a token holds the key {name}", name=new.name)
         )
 
 
@@ -197,15 +198,21 @@ def revoke(
         _warn_of_owed_tokens(ctx, ask=not yes)
     if not yes:
         click.confirm(
-            f"a revocation cannot be undone. Revoke the key {old.name} ({old.key_id}) as {reason} "
-            f"from {instant(first_bad)} on?",
+            tr(
+                "a revocation cannot be undone. Revoke the key {name} ({key_id}) as {reason} "
+                "from {instant} on?",
+                name=old.name,
+                key_id=old.key_id,
+                reason=reason,
+                instant=instant(first_bad),
+            ),
             abort=True,
             err=True,
         )
     done = key_rotation.revoke(old, editor, trust_file, at=first_bad, reason=reason)
     _print_change(done, editor, trust_file, as_json=as_json)
     if done.document is not None:
-        print_message("give the new version of the trust file to auditors at once")
+        print_message(tr("give the new version of the trust file to auditors at once"))
 
 
 def _editor(
@@ -216,7 +223,7 @@ def _editor(
     trust_file: Path | None,
 ) -> "TrustEditor":
     if draft is not None and trust_file is None:
-        raise click.UsageError("--draft needs --trust with the trust file")
+        raise click.UsageError(tr("--draft needs --trust with the trust file"))
     return trust_editor(ctx, root_key_name, passphrase_file, draft)
 
 
@@ -238,18 +245,27 @@ def _print_change(
     else:
         print_result(new.key_id if new else old.key_id)
         if document is not None:
-            print_result(f"trust file: version {document.version}")
+            print_result(tr("trust file: version {version}", version=document.version))
         else:
             print_result(done.command)
     if new is not None:
-        print_message(f"the key {old.name} is retired, and the key {new.name} signs from now on")
-    else:
-        print_message(f"the key {old.name} signs no more")
-    if document is None:
-        carry = f" with a copy of {new.public_file}" if new else ""
         print_message(
-            f"run the printed command on the machine with the root key{carry}, and give the new "
-            "version of the trust file to auditors"
+            tr(
+                "the key {name} is retired, and the key {name2} signs from now on",
+                name=old.name,
+                name2=new.name,
+            )
+        )
+    else:
+        print_message(tr("the key {name} signs no more", name=old.name))
+    if document is None:
+        carry = tr(" with a copy of {public_file}", public_file=new.public_file) if new else ""
+        print_message(
+            tr(
+                "run the printed command on the machine with the root key{carry}, and give "
+                "the new version of the trust file to auditors",
+                carry=carry,
+            )
         )
 
 
@@ -260,9 +276,12 @@ def _warn_of_owed_tokens(ctx: click.Context, *, ask: bool) -> None:
     if not owed:
         return
     print_message(
-        f"timestamp tokens that are still owed: {owed}. Without a token, nothing proves that "
-        "a signature is older than the end of its key. Fetch the tokens first:\n"
-        "  snapshotter timestamp"
+        tr(
+            "timestamp tokens that are still owed: {owed}. Without a token, nothing proves "
+            "that a signature is older than the end of its key. Fetch the tokens first:\n  "
+            "snapshotter timestamp",
+            owed=owed,
+        )
     )
     if ask:
-        click.confirm("continue anyway?", abort=True, err=True)
+        click.confirm(tr("continue anyway?"), abort=True, err=True)

@@ -22,6 +22,7 @@ from snapshotter.cli.key_options import (
 from snapshotter.cli.key_rotation import revoke, rotate
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 
 @click.group()
@@ -65,13 +66,16 @@ def init(
     else:
         print_result(stored.key_id)
     print_message(
-        f"the key {name!r} was made: {stored.private_file}\n"
-        "Back up this file now, in a place that only you can read. Without the file you "
-        "cannot sign\n"
-        "as the same person again. Anybody with the file can sign in your name."
+        tr(
+            "the key {name!r} was made: {private_file}\nBack up this file now, in a place "
+            "that only you can read. Without the file you cannot sign\nas the same person "
+            "again. Anybody with the file can sign in your name.",
+            name=name,
+            private_file=stored.private_file,
+        )
     )
     if passphrase is None:
-        print_message("the key has no passphrase: anybody with the file can sign with the key")
+        print_message(tr("the key has no passphrase: anybody with the file can sign with the key"))
 
 
 @keys.command(
@@ -108,7 +112,7 @@ def add(ctx: click.Context, reference: str, name: str | None, as_json: bool) -> 
     else:
         print_result(stored.key_id)
     print_message(
-        f'the name of the key is {stored.name!r}. To sign with it, set key = "{stored.name}"'
+        tr('the name of the key is {name!r}. To sign with it, set key = "{name}"', name=stored.name)
     )
 
 
@@ -130,10 +134,15 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         print_json({"keys": [key_json(key) for key in stored]})
         return
     if not stored:
-        print_message(f"there is no key in {directory.path}. Make a key:\n  snapshotter keys init")
+        print_message(
+            tr(
+                "there is no key in {path}. Make a key:\n  snapshotter keys init",
+                path=directory.path,
+            )
+        )
     for key in stored:
         print_result(
-            f"{key.name}  {key.key_id or 'id unknown without the passphrase'}  "
+            f"{key.name}  {key.key_id or tr('id unknown without the passphrase')}  "
             f"{key_state_text(key)}"
         )
 
@@ -153,14 +162,25 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
     if as_json:
         print_json(key_json(key))
         return
-    print_result(f"name         {key.name}")
-    print_result(f"key id       {key.key_id or 'unknown without the passphrase'}")
-    print_result("algorithm    ECDSA P-384 with SHA-384")
+    print_result(tr("name         {name}", name=key.name))
     print_result(
-        f"private key  {key_state_text(key)}{f': {key.private_file}' if key.private_file else ''}"
+        tr("key id       {key_id}", key_id=key.key_id or tr("unknown without the passphrase"))
+    )
+    print_result(tr("algorithm    ECDSA P-384 with SHA-384"))
+    print_result(
+        tr(
+            "private key  {key_state_text}{value}",
+            key_state_text=key_state_text(key),
+            value=f": {key.private_file}" if key.private_file else "",
+        )
     )
     print_result(
-        f"public key   {key.public_file if key.public_file.exists() else 'the file does not exist'}"
+        tr(
+            "public key   {public_file}",
+            public_file=key.public_file
+            if key.public_file.exists()
+            else tr("the file does not exist"),
+        )
     )
 
 
@@ -200,9 +220,12 @@ def export(ctx: click.Context, name: str, output: Path) -> None:
         _write_new(output, pem)
         print_result(identity)
     print_message(
-        f"the key id is {identity}. Anybody can compute the key id from the file:\n"
-        f"  openssl pkey -pubin -in {'FILE' if to_stdout else output} -outform DER | "
-        "sha256sum"
+        tr(
+            "the key id is {identity}. Anybody can compute the key id from the file:\n  "
+            "openssl pkey -pubin -in {value} -outform DER | sha256sum",
+            identity=identity,
+            value="FILE" if to_stdout else output,
+        )
     )
 
 
@@ -216,11 +239,13 @@ def _write_new(path: Path, content: bytes) -> None:
             same = there.read(len(content) + 1) == content
         if not same:
             raise SnapshotterError(
-                f"{path} exists already, with other contents",
-                hint="name another file, or move that file away",
+                tr("{path} exists already, with other contents", path=path),
+                hint=tr("name another file, or move that file away"),
             ) from error
     except OSError as error:
-        raise SnapshotterError(f"{path} cannot be written: {error.strerror}") from error
+        raise SnapshotterError(
+            tr("{path} cannot be written: {strerror}", path=path, strerror=error.strerror)
+        ) from error
 
 
 for command in (revoke, rotate):

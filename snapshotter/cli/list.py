@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 from snapshotter.cli.bundle_output import bundle_json, bundle_line, describe_observation
+from snapshotter.translation import tr
 
 
 @click.command(
@@ -87,7 +88,7 @@ def list_(
         else:
             print_result(bundle_line(entry, held=held))
     if not count and not as_json:
-        print_message(f"the store {opened.url} contains no bundles yet")
+        print_message(tr("the store {url} contains no bundles yet", url=opened.url))
 
 
 def _list_identity(
@@ -116,5 +117,9 @@ def _list_identity(
             )
     if not found and not as_json:
         print_message(
-            f"the store {source.store.url} contains no capture of {resolved} that has a verdict"
+            tr(
+                "the store {url} contains no capture of {resolved} that has a verdict",
+                url=source.store.url,
+                resolved=resolved,
+            )
         )

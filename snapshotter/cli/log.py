@@ -15,6 +15,7 @@ from snapshotter.cli.log_witness import witness
 from snapshotter.cli.options import recheck_option, store_option
 from snapshotter.cli.output import Steps, print_json, print_message, print_result, write_file
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
@@ -80,8 +81,10 @@ def init(
     there = wiring_log.stored_origin(wiring_store.store(settings))
     if there:
         raise SnapshotterError(
-            f"{settings.store} already has a log: {there}",
-            hint="show the log (a store has one log for its whole life):\n  snapshotter log show",
+            tr("{store} already has a log: {there}", store=settings.store, there=there),
+            hint=tr(
+                "show the log (a store has one log for its whole life):\n  snapshotter log show"
+            ),
         )
     if ask_passphrase:
         text: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
@@ -196,7 +199,14 @@ def prove(
         for line in proof.decode().removesuffix("\n").split("\n"):
             print_result(line)
     else:
-        print_message(f"entry {entry.index} of a log with {signed.size} entries: {output}")
+        print_message(
+            tr(
+                "entry {index} of a log with {size} entries: {output}",
+                index=entry.index,
+                size=signed.size,
+                output=output,
+            )
+        )
 
 
 @log.command(
@@ -248,7 +258,7 @@ def check(
     remembered = wiring_log.checkpoint_memory(settings).load()
     seen = [(str(path), first_bytes(path, MAX_BYTES + 1)) for path in against]
     if remembered:
-        seen.append(("the checkpoint that this machine saw last", remembered))
+        seen.append((tr("the checkpoint that this machine saw last"), remembered))
     if not seen:
         require_log(reader, settings.store)
     found: list[Finding] = []
@@ -386,15 +396,22 @@ def repair(
         )
         return
     if not done.is_needed:
-        print_result(f"the lock is intact, for {done.size} entries: nothing to repair")
+        print_result(
+            tr("the lock is intact, for {size} entries: nothing to repair", size=done.size)
+        )
         return
     more = (
-        f", including {done.size - done.published} committed entries that were not published"
+        tr(
+            ", including {size} committed entries that were not published",
+            size=done.size - done.published,
+        )
         if done.batch
         else ""
     )
     would = "would be" if dry_run else "is"
-    print_result(f"the lock {would} made for {done.size} entries{more}")
+    print_result(
+        tr("the lock {would} made for {size} entries{more}", would=would, size=done.size, more=more)
+    )
 
 
 def _reader(settings: "Settings", verifier_key: str | None) -> "LogReader":
@@ -410,7 +427,7 @@ def _reader(settings: "Settings", verifier_key: str | None) -> "LogReader":
         try:
             policy = LogPolicy(key=read_log_key(verifier_key))
         except ValueError as error:
-            raise click.UsageError(f"--verifier-key: {error}") from error
+            raise click.UsageError(tr("--verifier-key: {error}", error=error)) from error
     else:
         policy = wiring_trust.log_policy(settings)
     return LogReader(wiring_store.store(settings), policy)

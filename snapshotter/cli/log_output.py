@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.upkeep.log_sync import LogSyncResult
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 _WHAT = {
     "bundle": "bundle",
     "custody": "custody chain",
-    "gap": "record of a gap",
-    "takedown": "take-down event",
+    "gap": tr("record of a gap"),
+    "takedown": tr("take-down event"),
 }
 
 
@@ -53,21 +54,31 @@ def print_log(
             }
         )
         return
-    print_result(f"log            {signed.checkpoint.origin}")
+    print_result(tr("log            {origin}", origin=signed.checkpoint.origin))
     print_result(
-        "verifier key   "
-        f"{key or 'unknown: nothing below is verified (name the key with --verifier-key)'}"
+        tr(
+            "verifier key   {key}",
+            key=key or tr("unknown: nothing below is verified (name the key with --verifier-key)"),
+        )
     )
-    print_result(f"entries        {signed.size}")
-    print_result(f"root           {signed.root.hex()}")
+    print_result(tr("entries        {size}", size=signed.size))
+    print_result(tr("root           {root}", root=signed.root.hex()))
     for cosignature in signed.cosignatures:
-        print_result(f"seen by        {cosignature.key.name} at {instant(cosignature.time)}")
+        print_result(
+            tr(
+                "seen by        {name} at {instant}",
+                name=cosignature.key.name,
+                instant=instant(cosignature.time),
+            )
+        )
     if not signed.cosignatures:
-        print_result("seen by        no witness that is trusted on this machine")
+        print_result(tr("seen by        no witness that is trusted on this machine"))
     if entries:
         print_result()
     for entry in entries:
-        words = f"{entry.leaf.kind:<10} {entry.leaf.name}" if entry.leaf else "not a valid entry"
+        words = (
+            f"{entry.leaf.kind:<10} {entry.leaf.name}" if entry.leaf else tr("not a valid entry")
+        )
         print_result(f"{entry.index:>8}  {words}")
 
 
@@ -86,9 +97,29 @@ def print_synced(bundle: "LogSyncResult", *, dry_run: bool, as_json: bool) -> No
             }
         )
     elif bundle.detail:
-        print_message(f"{bundle.bundle_id} was skipped: {bundle.detail}")
+        print_message(
+            tr(
+                "{bundle_id} was skipped: {detail}",
+                bundle_id=bundle.bundle_id,
+                detail=bundle.detail,
+            )
+        )
     elif dry_run:
-        print_result(f"{bundle.bundle_id}: {_WHAT[bundle.kind]} would be logged")
+        print_result(
+            tr(
+                "{bundle_id}: {what} would be logged",
+                bundle_id=bundle.bundle_id,
+                what=_WHAT[bundle.kind],
+            )
+        )
     else:
-        what = "added" if bundle.added else "was in the log already; its proof is written"
-        print_result(f"{bundle.bundle_id}: {_WHAT[bundle.kind]}, entry {bundle.index}, {what}")
+        what = "added" if bundle.added else tr("was in the log already; its proof is written")
+        print_result(
+            tr(
+                "{bundle_id}: {what}, entry {index}, {what2}",
+                bundle_id=bundle.bundle_id,
+                what=_WHAT[bundle.kind],
+                index=bundle.index,
+                what2=what,
+            )
+        )

@@ -12,6 +12,7 @@ import click
 
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.seal.witness import WitnessService
@@ -77,7 +78,7 @@ def witness(
         return
     host, _, port = listen.rpartition(":")
     if not port.isdecimal() or not host or int(port) > 65_535:
-        raise click.UsageError(f"--listen {listen} is not of the form HOST:PORT")
+        raise click.UsageError(tr("--listen {listen} is not of the form HOST:PORT", listen=listen))
     serving = wiring_log.witnessing(settings, signer, log_keys, directory)
     asyncio.run(_serve(serving, host.strip("[]"), int(port), as_json=as_json))
 
@@ -91,13 +92,18 @@ async def _serve(witness: "WitnessService", host: str, port: int, *, as_json: bo
         taken = await server.start(host, port)
     except OSError as error:
         raise SnapshotterError(
-            f"the witness cannot listen at {host}:{port}: {error.strerror}"
+            tr(
+                "the witness cannot listen at {host}:{port}: {strerror}",
+                host=host,
+                port=port,
+                strerror=error.strerror,
+            )
         ) from error
     url = f"http://{f'[{host}]' if ':' in host else host}:{taken}"
     if as_json:
         print_json({"url": url, "verifier_key": witness.key.text})
     else:
-        print_result(f"witness {witness.key.name} listens on {url}")
+        print_result(tr("witness {name} listens on {url}", name=witness.key.name, url=url))
         print_result(witness.key.text)
     waiting = asyncio.ensure_future(server.wait())
     loop = asyncio.get_running_loop()
@@ -106,4 +112,4 @@ async def _serve(witness: "WitnessService", host: str, port: int, *, as_json: bo
     try:
         await waiting
     except asyncio.CancelledError:
-        print_message("the witness ends; its cosignatures are kept")
+        print_message(tr("the witness ends; its cosignatures are kept"))

@@ -18,6 +18,7 @@ from typing_extensions import override
 import snapshotter
 from snapshotter.cli.output import OutputClosed, print_error
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError, is_disk_full
+from snapshotter.translation import look_up, tr
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
@@ -25,51 +26,87 @@ if TYPE_CHECKING:
 # name -> (module, attribute, one line of help): the help is here so that the list
 # of commands needs none of the modules. tests/unit/cli checks it against them.
 COMMANDS = {
-    "audit": ("audit", "audit", "Audit a whole store: find deleted, altered and backdated bundles"),
-    "batch": ("batch", "batch", "Capture a table of addresses, and write a table with the results"),
-    "capture": ("capture", "capture", "Capture web pages into sealed bundles"),
-    "check": ("check", "check", "Check whether pages are still available, and keep the proof"),
-    "counts": ("counts", "counts", "Show the counts of a page over its captures"),
-    "custody": ("custody", "custody", "Show who did what to a bundle, and check the custody chain"),
-    "diff": ("diff", "diff", "Compare two captures of a page"),
-    "demo": ("demo", "demo", "Show a whole take-down case on this machine, in about 25 seconds"),
-    "doctor": ("doctor", "doctor", "Check that everything that a capture needs works"),
-    "erase": ("erase", "erase", "Erase bundles by order, and record each erasure"),
-    "export": ("export", "export", "Copy bundles and their sidecars out of the store"),
-    "hold": ("hold", "hold", "Place, lift and list legal holds on bundles"),
-    "init": ("init", "init", "Write a commented settings file, snapshotter.toml"),
-    "keys": ("keys", "keys", "Make, list, export, replace and revoke signing keys"),
-    "log": ("log", "log", "Make, show, prove, check and repair the log of a store"),
-    "list": ("list", "list_", "List the bundles in a store, newest first"),
-    "notify": ("notify", "notify", "Send messages about captures, audits and take-downs"),
-    "proof": ("proof", "proof", "Make a proof pack of a take-down: one file that verifies itself"),
-    "policy": ("policy", "policy", "Show, check and compare policies"),
-    "queue": ("queue", "queue", "Show, cancel and retry the jobs of the queue"),
-    "renew": ("renew", "renew", "Renew the time proofs of bundles before their certificates end"),
-    "report": ("report", "report", "Report what happened to the pages of a campaign"),
+    "audit": (
+        "audit",
+        "audit",
+        tr("Audit a whole store: find deleted, altered and backdated bundles"),
+    ),
+    "batch": (
+        "batch",
+        "batch",
+        tr("Capture a table of addresses, and write a table with the results"),
+    ),
+    "capture": ("capture", "capture", tr("Capture web pages into sealed bundles")),
+    "check": ("check", "check", tr("Check whether pages are still available, and keep the proof")),
+    "counts": ("counts", "counts", tr("Show the counts of a page over its captures")),
+    "custody": (
+        "custody",
+        "custody",
+        tr("Show who did what to a bundle, and check the custody chain"),
+    ),
+    "diff": ("diff", "diff", tr("Compare two captures of a page")),
+    "demo": (
+        "demo",
+        "demo",
+        tr("Show a whole take-down case on this machine, in about 25 seconds"),
+    ),
+    "doctor": ("doctor", "doctor", tr("Check that everything that a capture needs works")),
+    "erase": ("erase", "erase", tr("Erase bundles by order, and record each erasure")),
+    "export": ("export", "export", tr("Copy bundles and their sidecars out of the store")),
+    "hold": ("hold", "hold", tr("Place, lift and list legal holds on bundles")),
+    "init": ("init", "init", tr("Write a commented settings file, snapshotter.toml")),
+    "keys": ("keys", "keys", tr("Make, list, export, replace and revoke signing keys")),
+    "log": ("log", "log", tr("Make, show, prove, check and repair the log of a store")),
+    "list": ("list", "list_", tr("List the bundles in a store, newest first")),
+    "notify": ("notify", "notify", tr("Send messages about captures, audits and take-downs")),
+    "proof": (
+        "proof",
+        "proof",
+        tr("Make a proof pack of a take-down: one file that verifies itself"),
+    ),
+    "policy": ("policy", "policy", tr("Show, check and compare policies")),
+    "queue": ("queue", "queue", tr("Show, cancel and retry the jobs of the queue")),
+    "renew": (
+        "renew",
+        "renew",
+        tr("Renew the time proofs of bundles before their certificates end"),
+    ),
+    "report": ("report", "report", tr("Report what happened to the pages of a campaign")),
     "schedule": (
         "schedule",
         "schedule",
-        "Capture pages repeatedly, and record the visits that were missed",
+        tr("Capture pages repeatedly, and record the visits that were missed"),
     ),
-    "show": ("show", "show", "Show the facts in a bundle"),
-    "store": ("store", "store", "Check a store, add bundles to it, retain, copy and repair it"),
+    "show": ("show", "show", tr("Show the facts in a bundle")),
+    "store": ("store", "store", tr("Check a store, add bundles to it, retain, copy and repair it")),
     "streams": (
         "streams",
         "streams",
-        "Open encrypted streams, and check the network record with them",
+        tr("Open encrypted streams, and check the network record with them"),
     ),
     "takedown": (
         "takedown",
         "takedown",
-        "Conclude take-downs from captures, and show and export the events",
+        tr("Conclude take-downs from captures, and show and export the events"),
     ),
-    "timestamp": ("timestamp", "timestamp", "Fetch owed timestamp tokens"),
-    "trust": ("trust", "trust", "Make, edit and show the trust file that an auditor uses"),
-    "verify": ("verify", "verify", "Verify bundles, take-down events and proof packs, offline"),
-    "watch": ("watch", "watch", "Watch lists for new pages, and capture each new page once"),
-    "worker": ("worker", "worker", "Run a worker, which captures the pages of the queue"),
+    "timestamp": ("timestamp", "timestamp", tr("Fetch owed timestamp tokens")),
+    "trust": ("trust", "trust", tr("Make, edit and show the trust file that an auditor uses")),
+    "verify": ("verify", "verify", tr("Verify bundles, take-down events and proof packs, offline")),
+    "watch": ("watch", "watch", tr("Watch lists for new pages, and capture each new page once")),
+    "worker": ("worker", "worker", tr("Run a worker, which captures the pages of the queue")),
 }
+
+
+def _translate_help(command: click.Command) -> None:
+    """Look up the help of a command, its options and its subcommands."""
+    command.help = look_up(command.help or "") or None
+    command.epilog = look_up(command.epilog or "") or None
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            parameter.help = look_up(parameter.help or "") or None
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _translate_help(inner)
 
 
 class _LazyGroup(click.Group):
@@ -87,6 +124,7 @@ class _LazyGroup(click.Group):
         command = getattr(importlib.import_module(f"snapshotter.cli.{module}"), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}.{attribute} is not a command")
+        _translate_help(command)
         return command
 
     @override
@@ -161,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         if any("\0" in argument for argument in arguments):  # no path can have one
-            raise click.UsageError("an argument has a NUL character")
+            raise click.UsageError(tr("an argument has a NUL character"))
         code = cli.main(
             args=arguments,
             prog_name="snapshotter",
@@ -180,10 +218,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (error.name or "").split(".")[0] == "snapshotter":
             raise
         click.echo(
-            f"snapshotter: this command needs {error.name}, which is not installed", err=True
+            tr("snapshotter: this command needs {name}, which is not installed", name=error.name),
+            err=True,
         )
         click.echo(
-            "snapshotter: try: install all parts of snapshotter:\n  pip install 'snapshotter[all]'",
+            tr(
+                "snapshotter: try: install all parts of snapshotter:\n  pip install "
+                "'snapshotter[all]'"
+            ),
             err=True,
         )
         return 1
@@ -199,10 +241,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _hint(error: OSError) -> str:
     if is_disk_full(error):
-        return "free disk space, and give the same command again"
-    return (
-        "check that you can write there, or name other places with the settings data_dir, "
-        "keys_dir, spool_dir and store (docs/reference/configuration.md)"
+        return tr("free disk space, and give the same command again")
+    return tr(
+        "check that you can write there, or name other places with the settings "
+        "data_dir, keys_dir, spool_dir and store (docs/reference/configuration.md)"
     )
 
 

@@ -12,6 +12,7 @@ import click
 
 from snapshotter.cli.output import instant_json, print_json, print_message, print_result
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.notify.rules import MailEntry, RuleEntry, WebhookEntry
@@ -58,12 +59,17 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         return
     for channel in rules.channels:
         print_result(
-            f"channel  {channel.name:<16} {channel.type:<8} {_where(channel)}  addresses: "
-            f"{_urls(channel.urls)}"
+            tr(
+                "channel  {name:<16} {type:<8} {where}  addresses: {urls}",
+                name=channel.name,
+                type=channel.type,
+                where=_where(channel),
+                urls=_urls(channel.urls),
+            )
         )
     print_result()
     for number, rule in enumerate(rules.rules, start=1):
-        print_result(f"rule {number:<3} {_rule(rule)}")
+        print_result(tr("rule {number:<3} {rule}", number=number, rule=_rule(rule)))
 
 
 @notify.command(
@@ -89,12 +95,20 @@ def test(ctx: click.Context, channel: str, as_json: bool) -> None:
         print_json({"channel": channel, "delivered": delivery.delivered, "detail": delivery.detail})
     elif delivery.delivered:
         print_result(
-            f"{channel} accepted the message{f': {delivery.detail}' if delivery.detail else ''}"
+            tr(
+                "{channel} accepted the message{value}",
+                channel=channel,
+                value=f": {delivery.detail}" if delivery.detail else "",
+            )
         )
     if not delivery.delivered:
         raise ServiceUnavailable(
-            f"{channel} did not accept the message: {delivery.detail}",
-            hint='read "What can go wrong" in docs/howto/notifications.md',
+            tr(
+                "{channel} did not accept the message: {detail}",
+                channel=channel,
+                detail=delivery.detail,
+            ),
+            hint=tr('read "What can go wrong" in docs/howto/notifications.md'),
         )
 
 
@@ -155,7 +169,12 @@ def outbox(ctx: click.Context, states: tuple[str, ...], newest: int, as_json: bo
             f"{message.events:>4} events  {message.attempts:>3} attempts  {details}".rstrip()
         )
     if waiting:
-        print_message(f"events that wait for their group or repeat an earlier message: {waiting}")
+        print_message(
+            tr(
+                "events that wait for their group or repeat an earlier message: {waiting}",
+                waiting=waiting,
+            )
+        )
 
 
 @notify.command(
@@ -192,12 +211,17 @@ def send(ctx: click.Context, as_json: bool) -> None:
         )
     else:
         print_result(
-            f"sent: {done.sent}, owed after a failure: {done.failed}, given up: {done.given_up}"
+            tr(
+                "sent: {sent}, owed after a failure: {failed}, given up: {given_up}",
+                sent=done.sent,
+                failed=done.failed,
+                given_up=done.given_up,
+            )
         )
     if done.failed or done.given_up:
         raise ServiceUnavailable(
             "; ".join(done.problems),
-            hint="show when each message is sent again:\n  snapshotter notify outbox",
+            hint=tr("show when each message is sent again:\n  snapshotter notify outbox"),
         )
 
 
@@ -221,21 +245,29 @@ def retry(
     from snapshotter.app.wiring import notifications as wiring_notifications
 
     if everything == bool(message_ids):
-        raise click.UsageError("name messages, or give --all")
+        raise click.UsageError(tr("name messages, or give --all"))
     with closing(wiring_notifications.outbox(ctx.obj.load())) as box:
         count = box.retry(message_ids)
     if count < len(message_ids):
         raise SnapshotterError(
-            "these messages cannot be sent again, or do not exist: "
-            f"{len(message_ids) - count} of {len(message_ids)}",
-            hint="list the messages that can be sent again:\n"
-            "  snapshotter notify outbox --state owed --state given-up",
+            tr(
+                "these messages cannot be sent again, or do not exist: {count} of {count2}",
+                count=len(message_ids) - count,
+                count2=len(message_ids),
+            ),
+            hint=tr(
+                "list the messages that can be sent again:\n  snapshotter notify outbox "
+                "--state owed --state given-up"
+            ),
         )
     if as_json:
         print_json({"owed": count})
         return
     print_result(
-        f"messages that are sent at once by a worker or by snapshotter notify send: {count}"
+        tr(
+            "messages that are sent at once by a worker or by snapshotter notify send: {count}",
+            count=count,
+        )
     )
 
 
@@ -260,7 +292,9 @@ def secret(file: Path) -> None:
 
     write_secret(file, f"{new_secret()}\n".encode())
     print_result(str(file))
-    print_message("the receiver needs the line in this file: hand the line over by a secure way")
+    print_message(
+        tr("the receiver needs the line in this file: hand the line over by a secure way")
+    )
 
 
 def _where(channel: "WebhookEntry | MailEntry") -> str:
@@ -296,4 +330,4 @@ def _rule(rule: "RuleEntry") -> str:
         )
         if values
     ]
-    return f"{'; '.join(parts)} → {', '.join(rule.channels) or 'no channel'}"
+    return f"{'; '.join(parts)} → {', '.join(rule.channels) or tr('no channel')}"

@@ -20,6 +20,7 @@ import click
 
 from snapshotter import durable
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.model.assessment import AssessmentSummary
@@ -27,36 +28,36 @@ if TYPE_CHECKING:
 _NO_PAGE = "no page: "  # begins the detail of a failed capture, whose reason says the same
 # What a person reads while each stage runs.
 _WORDS = {
-    "launch": "starting the browser",
-    "navigate": "loading the page",
-    "scroll": "scrolling to load more content",
-    "settle": "waiting for the page to settle",
-    "viewport": "taking the first screenshot",
-    "screenshot": "taking the picture of the whole page",
-    "consent": "closing a consent banner",
-    "expand": "opening parts that hide text",
-    "elements": "taking pictures of elements",
-    "inner-box": "taking pictures of scrolling parts",
-    "pdf": "printing to PDF",
+    "launch": tr("starting the browser"),
+    "navigate": tr("loading the page"),
+    "scroll": tr("scrolling to load more content"),
+    "settle": tr("waiting for the page to settle"),
+    "viewport": tr("taking the first screenshot"),
+    "screenshot": tr("taking the picture of the whole page"),
+    "consent": tr("closing a consent banner"),
+    "expand": tr("opening parts that hide text"),
+    "elements": tr("taking pictures of elements"),
+    "inner-box": tr("taking pictures of scrolling parts"),
+    "pdf": tr("printing to PDF"),
     "mhtml": "saving MHTML",
-    "dom": "saving the DOM",
-    "text": "saving the text",
-    "judge": "examining the page",
-    "reload": "loading the page again",
-    "record": "writing the network record",
-    "assess": "applying the rules to the page",
-    "close": "closing the browser",
+    "dom": tr("saving the DOM"),
+    "text": tr("saving the text"),
+    "judge": tr("examining the page"),
+    "reload": tr("loading the page again"),
+    "record": tr("writing the network record"),
+    "assess": tr("applying the rules to the page"),
+    "close": tr("closing the browser"),
     "seal": "sealing",
     "timestamp": "requesting timestamps",
     "store": "storing",
-    "append": "adding the bundle to the log",
-    "replay": "replaying the bundle",
-    "conclude": "concluding take-downs from the captures",
-    "pack": "making the proof pack",
-    "log": "rebuilding the tree of the log",
-    "listing": "listing the store",
+    "append": tr("adding the bundle to the log"),
+    "replay": tr("replaying the bundle"),
+    "conclude": tr("concluding take-downs from the captures"),
+    "pack": tr("making the proof pack"),
+    "log": tr("rebuilding the tree of the log"),
+    "listing": tr("listing the store"),
     "bundles": "reading bundles",
-    "judging": "comparing bundles with the log",
+    "judging": tr("comparing bundles with the log"),
 }
 
 
@@ -74,7 +75,8 @@ def write_file(path: Path, data: bytes) -> None:
             durable.write(path, data)
     except OSError as error:
         raise SnapshotterError(
-            f"{path} cannot be written: {error.strerror or error}", hint="write to another file"
+            tr("{path} cannot be written: {strerror}", path=path, strerror=error.strerror or error),
+            hint=tr("write to another file"),
         ) from error
 
 
@@ -124,9 +126,9 @@ def page_facts(shown: "AssessmentSummary | None", *, stub: bool = True) -> list[
     lines += [("label", f"{printable(label)}, by the platform") for label in shown.labels]
     lines += [("quoted item", f"not available, by rule {printable(rule)}") for rule in shown.quoted]
     if shown.stub and not stub:
-        lines.append(("new rule", "snapshotter show prints a rule for this notice"))
+        lines.append(("new rule", tr("snapshotter show prints a rule for this notice")))
     elif shown.stub:
-        lines.append(("new rule", "this rule would know the notice:"))
+        lines.append(("new rule", tr("this rule would know the notice:")))
         lines += [("", printable(line)) for line in shown.stub.splitlines() if line]
     return lines
 
@@ -165,7 +167,7 @@ def print_error(error: SnapshotterError) -> None:
 def print_hint(hint: str) -> None:
     """Print on stderr what to do about an error, each command on a line of its own."""
     if hint:
-        print_message(f"try: {hint}")
+        print_message(tr("try: {hint}", hint=hint))
 
 
 def print_result(text: str = "") -> None:
@@ -185,7 +187,7 @@ def print_group(heading: str, rows: Iterable[tuple[str, str]]) -> None:
 
 def print_next(sentence: str, *commands: str) -> None:
     """Print what to do next, each command on a line of its own."""
-    print_result(f"next: {sentence}")
+    print_result(tr("next: {sentence}", sentence=sentence))
     for command in commands:
         print_result(f"  {command}")
 
@@ -204,8 +206,8 @@ def _print(line: str) -> None:
         raise OutputClosed from error
     except OSError as error:
         raise SnapshotterError(
-            f"the output cannot be written: {error.strerror}",
-            hint="write the output to another place",
+            tr("the output cannot be written: {strerror}", strerror=error.strerror),
+            hint=tr("write the output to another place"),
         ) from error
 
 
@@ -315,4 +317,8 @@ class Steps:
 def step_text(stage: str) -> str:
     """Return the text for a stage that runs."""
     window = stage.removeprefix("viewport-")
-    return f"taking the picture in window {window}" if window != stage else _WORDS.get(stage, stage)
+    return (
+        tr("taking the picture in window {window}", window=window)
+        if window != stage
+        else _WORDS.get(stage, stage)
+    )

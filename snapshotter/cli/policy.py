@@ -16,6 +16,7 @@ from snapshotter.cli.policy_output import (
     print_lint_message,
     print_trials,
 )
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     pass
@@ -127,7 +128,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     from snapshotter.model.capture_url import check_url
 
     if (url is None) is (file is None):
-        raise click.UsageError("name a URL, or a file of URLs with --list")
+        raise click.UsageError(tr("name a URL, or a file of URLs with --list"))
     settings, now = ctx.obj.load(), SystemClock().now()
     if url is not None:
         found = capture_preview.explain(settings, check_url(url), policy, now=now)
@@ -138,7 +139,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
         return
     urls = collect_urls((), read_list(file))
     if not urls:
-        raise click.UsageError("the list has no URL")
+        raise click.UsageError(tr("the list has no URL"))
     sums = capture_preview.visits_per_host(settings, urls, policy, now=now)
     if as_json:
         for host in sums:
@@ -177,7 +178,7 @@ def lint(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> int:
         for remark in remarks:
             print_lint_message(name, remark, as_json)
         if not remarks and not as_json:
-            print_message(f"{name}: no mistake was found")
+            print_message(tr("{name}: no mistake was found", name=name))
     return _FAILED if is_bad else 0
 
 
@@ -233,12 +234,14 @@ def test(
         print_judgement(found, as_json)
         if not url:
             print_message(
-                "without --url, only the rules for all hosts were applied, because the rules "
-                "of a platform need its host"
+                tr(
+                    "without --url, only the rules for all hosts were applied, because the "
+                    "rules of a platform need its host"
+                )
             )
         return 0
     if url or policy:
-        raise click.UsageError("--url and --policy work only together with a page")
+        raise click.UsageError(tr("--url and --policy work only together with a page"))
     own = [rules_id for rules_id in rules if rules_id not in shipped_rules()]
     trials = checks.try_rules((*own, *shipped_rules()))
     asked = checks.rule_file_ids(rules)
@@ -274,4 +277,4 @@ def diff(ctx: click.Context, left: str, right: str, as_json: bool) -> None:
         print_result(f"  - {value_toml(difference.left)}")
         print_result(f"  + {value_toml(difference.right)}")
     if not found and not as_json:
-        print_message(f"{left} and {right} capture in the same way")
+        print_message(tr("{left} and {right} capture in the same way", left=left, right=right))

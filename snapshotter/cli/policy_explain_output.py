@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from snapshotter.cli.batch_output import format_span
 from snapshotter.cli.output import print_message, print_result
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.policies.capture_preview import (
@@ -58,7 +59,7 @@ def explanation_json(found: "Explanation") -> dict[str, Any]:
 
 def _identity_in_words(redaction: "RedactionSummary") -> str:
     if not redaction.own_names:
-        return "are not searched for, because the setting identity_file is empty"
+        return tr("are not searched for, because the setting identity_file is empty")
     return {
         "warn": "are searched for; a message names the places, and the capture is stored",
         "redact": "are redacted in texts; pictures are not changed",
@@ -98,47 +99,93 @@ def _cost_json(cost: "VisitCost") -> dict[str, Any]:
 def print_explanation(found: "Explanation") -> None:
     """Print what a capture would be like."""
     chosen, redaction = found.effective.policy, found.redaction
-    print_result(f"policy    {chosen.name}: {found.why}")
+    print_result(tr("policy    {name}: {why}", name=chosen.name, why=found.why))
     if chosen.reason:
         print_result(f"          {chosen.reason}")
     if chosen.parents:
-        print_result(f"          based on {', '.join(parent.name for parent in chosen.parents)}")
+        print_result(
+            tr(
+                "          based on {name}",
+                name=", ".join(parent.name for parent in chosen.parents),
+            )
+        )
     others: dict[str, list[str]] = {}
     for candidate in found.rejected:
         others.setdefault(candidate.why, []).append(candidate.name)
     for why, names in others.items():
-        print_result(f"not       {', '.join(names)}: {why}")
+        print_result(tr("not       {names}: {why}", names=", ".join(names), why=why))
     for rules in (rules for rules in found.rules if rules.applies):
-        print_result(f"rules     {rules.id} {rules.version}, rules: {rules.count}: {rules.reason}")
-    if elsewhere := [rules.id for rules in found.rules if not rules.applies]:
-        print_result(f"          for other hosts: {', '.join(elsewhere)}")
-    if redaction.parameters:
-        print_result(f"visits    {redaction.visited}")
         print_result(
-            f"          without {', '.join(redaction.parameters)}; commitments to the values "
-            "are kept"
+            tr(
+                "rules     {id} {version}, rules: {count}: {reason}",
+                id=rules.id,
+                version=rules.version,
+                count=rules.count,
+                reason=rules.reason,
+            )
         )
-    print_result(f"redacts   {', '.join(redaction.headers)}; passwords in addresses")
-    if redaction.url_params:
-        print_result(f"          in addresses: {', '.join(redaction.url_params)}")
+    if elsewhere := [rules.id for rules in found.rules if not rules.applies]:
+        print_result(tr("          for other hosts: {elsewhere}", elsewhere=", ".join(elsewhere)))
+    if redaction.parameters:
+        print_result(tr("visits    {visited}", visited=redaction.visited))
+        print_result(
+            tr(
+                "          without {parameters}; commitments to the values are kept",
+                parameters=", ".join(redaction.parameters),
+            )
+        )
     print_result(
-        f"          the salts that open the commitments are kept in {redaction.salts}"
+        tr("redacts   {headers}; passwords in addresses", headers=", ".join(redaction.headers))
+    )
+    if redaction.url_params:
+        print_result(
+            tr("          in addresses: {url_params}", url_params=", ".join(redaction.url_params))
+        )
+    print_result(
+        tr(
+            "          the salts that open the commitments are kept in {salts}",
+            salts=redaction.salts,
+        )
         if redaction.salts
-        else "          the salts that open the commitments are destroyed"
+        else tr("          the salts that open the commitments are destroyed")
     )
     if redaction.viewer_fields:
         print_result(
-            f"          data about the visitor in the page: {', '.join(redaction.viewer_fields)}"
+            tr(
+                "          data about the visitor in the page: {viewer_fields}",
+                viewer_fields=", ".join(redaction.viewer_fields),
+            )
         )
-    print_result(f"          texts that identify you {_identity_in_words(redaction)}")
+    print_result(
+        tr(
+            "          texts that identify you {identity_in_words}",
+            identity_in_words=_identity_in_words(redaction),
+        )
+    )
     for observer in found.observers:
         sees = f" (from {observer.from_where})" if observer.from_where else ""
-        print_result(f"seen by   {observer.who}: {observer.learns}{sees}")
-    tokens = f", and {found.tokens_s:g} s for timestamps" if found.tokens_s else ""
+        print_result(
+            tr(
+                "seen by   {who}: {learns}{sees}",
+                who=observer.who,
+                learns=observer.learns,
+                sees=sees,
+            )
+        )
+    tokens = (
+        tr(", and {tokens_s:g} s for timestamps", tokens_s=found.tokens_s) if found.tokens_s else ""
+    )
     light = "a light check: " if found.light else ""
-    print_result(f"takes     {light}a few seconds, at most {found.at_most_s:g} s{tokens}")
+    print_result(
+        tr(
+            "takes     {light}a few seconds, at most {at_most_s:g} s{tokens}",
+            light=light,
+            at_most_s=found.at_most_s,
+            tokens=tokens,
+        )
+    )
     if found.cost is None:
-        print_result("visits    once, because the policy has no schedule")
+        print_result(tr("visits    once, because the policy has no schedule"))
     else:
         for line in _cost_in_words(found.cost):
             print_result(line)
@@ -150,35 +197,55 @@ def _watch_in_words(watch: "Monitoring") -> str:
     from snapshotter.policy.times import format_short_duration
 
     confirm = watch.confirm
-    control = ", with a control page of the host in between" if confirm.control else ""
-    proof = "; each removal gives a proof pack" if watch.proof else ""
-    return (
-        "watches   light checks after the first capture, and a full capture after a change; "
-        f"a removal is confirmed after {confirm.times} captures "
-        f"{format_short_duration(confirm.after)} apart{control}; later visits: "
-        f"{len(watch.after_gone)}{proof}"
+    control = tr(", with a control page of the host in between") if confirm.control else ""
+    proof = tr("; each removal gives a proof pack") if watch.proof else ""
+    return tr(
+        "watches   light checks after the first capture, and a full capture after a "
+        "change; a removal is confirmed after {times} captures {short_duration} "
+        "apart{control}; later visits: {count}{proof}",
+        times=confirm.times,
+        short_duration=format_short_duration(confirm.after),
+        control=control,
+        count=len(watch.after_gone),
+        proof=proof,
     )
 
 
 def _cost_in_words(cost: "VisitCost") -> Sequence[str]:
     whole = "without end" if cost.in_all is None else f"{cost.in_all} in total"
     lines = [
-        f"visits    {cost.words}: {cost.first_day} on the first day, {cost.three_days} in three "
-        f"days, {whole}"
+        tr(
+            "visits    {words}: {first_day} on the first day, {three_days} in three days, {whole}",
+            words=cost.words,
+            first_day=cost.first_day,
+            three_days=cost.three_days,
+            whole=whole,
+        )
     ]
     if cost.in_all:
         three = cost.pages_per_day(cost.three_days, cost.fits_per_day)
         fits = cost.pages_per_day(cost.in_all, cost.fits_per_day)
         lines.append(
-            f"costs     at one visit every {cost.every_s:g} s, {cost.host} allows "
-            f"{cost.fits_per_day} visits a day: {fits} new pages a day, or {three} new pages "
-            "a day when only their first three days count"
+            tr(
+                "costs     at one visit every {every_s:g} s, {host} allows {fits_per_day} "
+                "visits a day: {fits} new pages a day, or {three} new pages a day when only "
+                "their first three days count",
+                every_s=cost.every_s,
+                host=cost.host,
+                fits_per_day=cost.fits_per_day,
+                fits=fits,
+                three=three,
+            )
         )
         if cost.budget_per_day is not None:
             budget = cost.pages_per_day(cost.in_all, cost.budget_per_day)
             lines.append(
-                f"          the rules for the host allow {cost.budget_per_day} visits a day: "
-                f"about {budget} new pages a day (docs/reference/politeness.md)"
+                tr(
+                    "          the rules for the host allow {budget_per_day} visits a day: "
+                    "about {budget} new pages a day (docs/reference/politeness.md)",
+                    budget_per_day=cost.budget_per_day,
+                    budget=budget,
+                )
             )
     return lines
 
@@ -203,13 +270,27 @@ def print_host_visits(sums: "Sequence[HostVisits]") -> None:
     for host in sums:
         whole = "without end" if host.in_all is None else f"{host.in_all} in total"
         print_result(
-            f"{host.host}: pages: {host.pages:,} ({', '.join(host.policies)}); visits: "
-            f"{host.first_day:,} on the first day, {host.three_days} in three days, {whole}; "
-            f"one visit to each page takes {format_span(host.takes)}"
+            tr(
+                "{host}: pages: {pages:,} ({policies}); visits: {first_day:,} on the first "
+                "day, {three_days} in three days, {whole}; one visit to each page takes "
+                "{span}",
+                host=host.host,
+                pages=host.pages,
+                policies=", ".join(host.policies),
+                first_day=host.first_day,
+                three_days=host.three_days,
+                whole=whole,
+                span=format_span(host.takes),
+            )
         )
         if host.is_over:
             print_message(
-                f"{host.host}: the rules for the host allow {host.budget_per_day} visits in "
-                f"24 hours, and the first day needs {host.first_day}: the other visits would "
-                "become gaps"
+                tr(
+                    "{host}: the rules for the host allow {budget_per_day} visits in 24 "
+                    "hours, and the first day needs {first_day}: the other visits would "
+                    "become gaps",
+                    host=host.host,
+                    budget_per_day=host.budget_per_day,
+                    first_day=host.first_day,
+                )
             )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError, one_line
 from snapshotter.formats.printable import cut
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.policies.checks import LintMessage, PageJudgement, RuleTrial
@@ -89,7 +90,7 @@ def print_judgement(found: "PageJudgement", as_json: bool) -> None:
         where = f" in {evidence.region}" if evidence.region else ""
         words = " ".join(evidence.excerpt.split())
         print_result(f"  {evidence.rule}{where}: {cut(words, _EXCERPT)}")
-    print_result(f"  judged by {', '.join(found.rules) or 'no rules'}")
+    print_result(tr("  judged by {rules}", rules=", ".join(found.rules) or tr("no rules")))
     if takedown.stub:
         print_result()
         for line in takedown.stub.splitlines():
@@ -112,19 +113,31 @@ def print_trials(trials: "Sequence[RuleTrial]", as_json: bool) -> None:
                 }
             )
             continue
-        what = "does not match" if trial.wanted else "matches, but must not match"
+        what = tr("does not match") if trial.wanted else tr("matches, but must not match")
         print_result(
-            f"wrong: {trial.rules} {trial.rule} {what}: {trial.page}, whose verdict is "
-            f"{trial.verdict}"
+            tr(
+                "wrong: {rules} {rule} {what}: {page}, whose verdict is {verdict}",
+                rules=trial.rules,
+                rule=trial.rule,
+                what=what,
+                page=trial.page,
+                verdict=trial.verdict,
+            )
         )
     if not trials:
         raise SnapshotterError(
-            "no rule names a page for the trial",
-            hint='name pages in the rules, as in [notice.fixtures] match = ["wx/deleted-zh"]',
+            tr("no rule names a page for the trial"),
+            hint=tr('name pages in the rules, as in [notice.fixtures] match = ["wx/deleted-zh"]'),
         )
     rules = len({(trial.rules, trial.rule) for trial in trials})
     good = sum(trial.wanted for trial in trials)
     print_message(
-        f"rules: {rules}; pages that must match: {good}; pages that must not match: "
-        f"{len(trials) - good}; result: {f'{len(wrong)} wrong' if wrong else 'all correct'}"
+        tr(
+            "rules: {rules}; pages that must match: {good}; pages that must not match: "
+            "{count}; result: {value}",
+            rules=rules,
+            good=good,
+            count=len(trials) - good,
+            value=f"{len(wrong)} wrong" if wrong else tr("all correct"),
+        )
     )

@@ -16,6 +16,7 @@ from snapshotter.cli.options import root_key_option, store_option, trust_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.finding import Verdict
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.takedown.proof_pack import ProofCase, WrittenPack
@@ -37,7 +38,7 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int 
         return None
     found = _SIZE.fullmatch(value.strip())
     if found is None:
-        raise click.BadParameter(f"{value!r} is not a size such as 25MB")
+        raise click.BadParameter(tr("{value!r} is not a size such as 25MB", value=value))
     return int(found[1]) * _UNITS[(found[2] or "B").upper()]
 
 
@@ -95,7 +96,7 @@ def proof(
     from snapshotter.app.wiring import takedown as wiring_takedown
 
     if str(output) == "-" and as_json:
-        raise click.UsageError("-o - and --json cannot both write to standard output")
+        raise click.UsageError(tr("-o - and --json cannot both write to standard output"))
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
     )
@@ -125,14 +126,19 @@ def proof(
             _to_stdout(made.file)
     if max_size is None and made.length > MAIL_BYTES:
         print_message(
-            f"the proof pack has {format_megabytes(made.length)}, and many mail servers "
-            f"accept at most {format_megabytes(MAIL_BYTES)}. Leave parts out with --without, "
-            "or set a limit with --max-size"
+            tr(
+                "the proof pack has {megabytes}, and many mail servers accept at most "
+                "{megabytes2}. Leave parts out with --without, or set a limit with --max-size",
+                megabytes=format_megabytes(made.length),
+                megabytes2=format_megabytes(MAIL_BYTES),
+            )
         )
     if made.report.verdict is Verdict.INDETERMINATE:
         print_message(
-            "the verdict about this proof pack is INDETERMINATE. Show what is missing with "
-            "snapshotter verify"
+            tr(
+                "the verdict about this proof pack is INDETERMINATE. Show what is missing "
+                "with snapshotter verify"
+            )
         )
     if as_json:
         print_json(_object(made))
@@ -160,7 +166,8 @@ def _refuse_others(target: Path) -> None:
     except OSError as error:
         raise SnapshotterError(f"{target}: {error.strerror}") from error
     raise SnapshotterError(
-        f"{target} exists already and is not a proof pack", hint="name another file with -o"
+        tr("{target} exists already and is not a proof pack", target=target),
+        hint=tr("name another file with -o"),
     )
 
 

@@ -27,6 +27,7 @@ from snapshotter.cli.queue_output import (
 from snapshotter.cli.queue_tables import migrate, tables
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import JobState
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     pass
@@ -86,7 +87,10 @@ def list_(
                 print_result(job_line(status))
     if not found and not as_json:
         print_message(
-            "no such job is in the queue. Hand over a page:\n  snapshotter capture --enqueue URL"
+            tr(
+                "no such job is in the queue. Hand over a page:\n  snapshotter capture "
+                "--enqueue URL"
+            )
         )
 
 
@@ -165,7 +169,7 @@ def retry(
     from snapshotter.app.wiring import queue as wiring_queue
 
     if bool(job_ids) == bool(states):
-        raise click.UsageError("name jobs, or give --state")
+        raise click.UsageError(tr("name jobs, or give --state"))
     with wiring_queue.command_queue(ctx.obj) as job_queue:
         wanted: Sequence[str] = job_ids
         if states:
@@ -173,7 +177,7 @@ def retry(
                 status.job.id for status in job_queue.jobs(states=frozenset(map(JobState, states)))
             ]
             if not wanted and not as_json:
-                print_message("no job is in this state")
+                print_message(tr("no job is in this state"))
         return print_action_results(job_queue.retry(wanted), "waits again", as_json)
 
 
@@ -214,7 +218,7 @@ def purge(ctx: click.Context, days: int, states: tuple[str, ...], as_json: bool)
     if as_json:
         print_json({"purged": count})
     else:
-        print_result(f"removed jobs: {count}")
+        print_result(tr("removed jobs: {count}", count=count))
 
 
 @queue.command(
@@ -245,7 +249,9 @@ def top(ctx: click.Context, as_json: bool) -> None:
 
 def _unknown(job_id: str) -> SnapshotterError:
     return SnapshotterError(
-        f"the job {job_id} does not exist",
-        hint="list the jobs (ended jobs are removed from the queue after some time):\n"
-        "  snapshotter queue list",
+        tr("the job {job_id} does not exist", job_id=job_id),
+        hint=tr(
+            "list the jobs (ended jobs are removed from the queue after some time):\n  "
+            "snapshotter queue list"
+        ),
     )

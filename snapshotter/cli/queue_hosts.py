@@ -12,6 +12,7 @@ from snapshotter.cli.output import (
     print_result,
 )
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.jobs.queue.hosts import HostStatus
@@ -59,11 +60,14 @@ def hosts(
         for name in resets:
             if not clear_back_off(database, _key(rules, name)):
                 raise SnapshotterError(
-                    f"the host {name} is not known",
-                    hint="list the hosts:\n  snapshotter queue hosts",
+                    tr("the host {name} is not known", name=name),
+                    hint=tr("list the hosts:\n  snapshotter queue hosts"),
                 )
             print_message(
-                f"{name} can be visited again, within its budget and outside of its quiet hours"
+                tr(
+                    "{name} can be visited again, within its budget and outside of its quiet hours",
+                    name=name,
+                )
             )
         views = host_statuses(database, rules)
     wanted = {_key(rules, name) for name in names or resets}
@@ -78,7 +82,7 @@ def hosts(
         else:
             print_result(_line(view))
     if not shown and not as_json:
-        print_message("no such host has jobs, was visited lately, or has to wait")
+        print_message(tr("no such host has jobs, was visited lately, or has to wait"))
 
 
 def _key(rules: "Politeness", name: str) -> str:
@@ -89,7 +93,7 @@ def _key(rules: "Politeness", name: str) -> str:
     try:
         return rules.key(f"http://[{name}]/" if name.count(":") > 1 else f"http://{name}/")
     except ValueError as error:
-        raise click.UsageError(f"{name!r} is not a host") from error
+        raise click.UsageError(tr("{name!r} is not a host", name=name)) from error
 
 
 def _line(view: "HostStatus") -> str:
@@ -97,8 +101,14 @@ def _line(view: "HostStatus") -> str:
 
     budget = f" of {view.rules.per_day}" if view.rules.per_day else ""
     parts = [
-        f"{view.key:<30} {view.under_way} of {view.rules.at_once} visits running, "
-        f"{view.visits}{budget} in 24 hours"
+        tr(
+            "{key:<30} {under_way} of {at_once} visits running, {visits}{budget} in 24 hours",
+            key=view.key,
+            under_way=view.under_way,
+            at_once=view.rules.at_once,
+            visits=view.visits,
+            budget=budget,
+        )
     ]
     if view.waiting:
         parts.append(f"{view.waiting} waiting")

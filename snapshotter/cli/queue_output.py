@@ -16,6 +16,7 @@ from snapshotter.cli.output import (
 )
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import JobState, JobStatus
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,14 +55,22 @@ def top_lines(found: "DatabaseQueue", registry: "WorkerRegistry") -> list[str]:
     counts, now = found.counts(), found.now()
     lines = [
         "  ".join(f"{state.value} {counts[state]}" for state in JobState if state in counts)
-        or "there is no job",
+        or tr("there is no job"),
         "",
     ]
     for worker in registry.live_workers():
         silent = max((now - worker.beat_at).total_seconds(), 0)
         lines.append(
-            f"{worker.id:<40} {worker.state.value:<9} {worker.slots} at a time, {worker.done} "
-            f"done, seen {silent:.0f} s ago{f': {worker.detail}' if worker.detail else ''}"
+            tr(
+                "{id:<40} {value:<9} {slots} at a time, {done} done, seen {silent:.0f} s "
+                "ago{value2}",
+                id=worker.id,
+                value=worker.state.value,
+                slots=worker.slots,
+                done=worker.done,
+                silent=silent,
+                value2=f": {worker.detail}" if worker.detail else "",
+            )
         )
     lines.append("")
     lines += [
@@ -106,11 +115,11 @@ def print_action_results(results: "dict[str, JobActionResult]", done: str, as_js
 
     words = {
         JobActionResult.DONE: done,
-        JobActionResult.UNKNOWN: "the job does not exist",
-        JobActionResult.OVER: "the job has ended already",
-        JobActionResult.STORING: "too late: the bundle of the job is being stored",
-        JobActionResult.HAS_BUNDLE: "the job has its bundle; capture the page again",
-        JobActionResult.UNDER_WAY: "the job has not ended yet",
+        JobActionResult.UNKNOWN: tr("the job does not exist"),
+        JobActionResult.OVER: tr("the job has ended already"),
+        JobActionResult.STORING: tr("too late: the bundle of the job is being stored"),
+        JobActionResult.HAS_BUNDLE: tr("the job has its bundle; capture the page again"),
+        JobActionResult.UNDER_WAY: tr("the job has not ended yet"),
     }
     for job_id, result in results.items():
         if as_json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.output import print_json, print_result
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.jobs.migration import TablesStatus
@@ -81,12 +82,23 @@ def _print(found: "TablesStatus", as_json: bool) -> None:
         ]
         print_json({"needs": TABLES_VERSION, "tables": found.number, "workers": workers})
         return
-    number = "the queue has no tables yet" if found.number is None else ""
-    print_result(number or f"the tables of the queue have version number {found.number}")
+    number = tr("the queue has no tables yet") if found.number is None else ""
     print_result(
-        f"  this release, snapshotter {snapshotter.__version__}, needs number {TABLES_VERSION}"
+        number or tr("the tables of the queue have version number {number}", number=found.number)
+    )
+    print_result(
+        tr(
+            "  this release, snapshotter {version}, needs number {tables_version}",
+            version=snapshotter.__version__,
+            tables_version=TABLES_VERSION,
+        )
     )
     for worker in found.workers:
         print_result(
-            f"  worker {worker.id} (snapshotter {worker.version}) needs number {worker.tables}"
+            tr(
+                "  worker {id} (snapshotter {version}) needs number {tables}",
+                id=worker.id,
+                version=worker.version,
+                tables=worker.tables,
+            )
         )

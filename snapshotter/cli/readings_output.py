@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from snapshotter.cli.output import format_time
 from snapshotter.formats.printable import cut
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.model.reading import Count, DateReading, Readings
@@ -19,7 +20,8 @@ _MAIN = 200  # characters of the main text
 def describe_readings(readings: "Readings") -> list[tuple[str, str]]:
     """Return label and text of each thing that was read, as `show` prints them."""
     codes = (
-        f"{qr_code.text}  (in {qr_code.picture}; not followed)" for qr_code in readings.qr_codes
+        tr("{text}  (in {picture}; not followed)", text=qr_code.text, picture=qr_code.picture)
+        for qr_code in readings.qr_codes
     )
     return [
         *_some("stated", _metadata(readings)),
@@ -45,14 +47,16 @@ def describe_bounds(count: "Count") -> str:
         words = f"{count.lower:,} to {count.upper:,}"
     how = f", {count.rounding}" if count.rounding else ""
     said = f'{words} ("{count.raw}", {count.source.value}{how})'
-    return said + (f', BUT THE PAGE SHOWS "{count.mismatch}"' if count.mismatch else "")
+    return said + (
+        tr(', BUT THE PAGE SHOWS "{mismatch}"', mismatch=count.mismatch) if count.mismatch else ""
+    )
 
 
 def _some(label: str, lines: Iterator[str]) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(lines):
         if number == _MOST:
             left = 1 + sum(1 for _ in lines)
-            yield label, f"further entries: {left} (in capture/assessment.json)"
+            yield label, tr("further entries: {left} (in capture/assessment.json)", left=left)
             return
         yield label, line
 
@@ -65,7 +69,7 @@ def _metadata(readings: "Readings") -> Iterator[str]:
         if metadatum.source.value not in sources:
             sources.append(metadatum.source.value)
     for (name, value), sources in values.items():
-        conflict = "; THE PAGE STATES DIFFERENT VALUES" if name in readings.conflicts else ""
+        conflict = tr("; THE PAGE STATES DIFFERENT VALUES") if name in readings.conflicts else ""
         yield f"{name}: {value}  ({', '.join(sources)}{conflict})"
 
 
@@ -85,6 +89,12 @@ def _main(readings: "Readings") -> Iterator[tuple[str, str]]:
     begin = cut(text, _MAIN)
     yield "main text", f"{len(readings.main_text)} characters, by {readings.main_by}: {begin}"
     if readings.hidden_text:
-        yield "", f"hidden text, which no reader sees: {len(readings.hidden_text)} characters"
+        yield (
+            "",
+            tr(
+                "hidden text, which no reader sees: {count} characters",
+                count=len(readings.hidden_text),
+            ),
+        )
     if readings.links:
-        yield "", f"links in the main text: {len(readings.links)}"
+        yield "", tr("links in the main text: {count}", count=len(readings.links))

@@ -11,6 +11,7 @@ import click
 from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.translation import tr
 
 
 @click.command(
@@ -79,11 +80,27 @@ def renew(
             }
             print_json(answer)
         elif renewal.state == "renewed":
-            print_result(f"{renewal.bundle_id}: renewed until {until}")
+            print_result(
+                tr("{bundle_id}: renewed until {until}", bundle_id=renewal.bundle_id, until=until)
+            )
         elif renewal.state == "due":
-            print_result(f"{renewal.bundle_id}: due, its certificates end at {until}")
+            print_result(
+                tr(
+                    "{bundle_id}: due, its certificates end at {until}",
+                    bundle_id=renewal.bundle_id,
+                    until=until,
+                )
+            )
         else:
-            print_message(f"{renewal.bundle_id} cannot be renewed: {renewal.detail}")
+            print_message(
+                tr(
+                    "{bundle_id} cannot be renewed: {detail}",
+                    bundle_id=renewal.bundle_id,
+                    detail=renewal.detail,
+                )
+            )
     if is_silent:
-        print_message(f"no time proof has a certificate that ends within {within} days")
+        print_message(
+            tr("no time proof has a certificate that ends within {within} days", within=within)
+        )
     return 11 if left else 0

@@ -14,6 +14,7 @@ from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.options import root_key_option, store_option, trust_option
 from snapshotter.cli.output import print_json, print_message, print_result, write_file
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
@@ -131,30 +132,42 @@ def campaign(
         made = campaign_report.make(service, scope, verify=not no_verify)
     weak = events_with_unproven_order(made.campaign)
     for left_out in made.campaign.left_out:
-        print_message(f"left out: {left_out.bundle_id}: {left_out.why}")
+        print_message(
+            tr("left out: {bundle_id}: {why}", bundle_id=left_out.bundle_id, why=left_out.why)
+        )
     if output is not None:
         signer = wiring_keys.event_signer(settings, ask=ask_passphrase, show_message=print_message)
         try:
             data = records.encode(made, signer)
         except ValueError as error:
-            raise SnapshotterError(f"the report cannot be written: {error}") from error
+            raise SnapshotterError(
+                tr("the report cannot be written: {error}", error=error)
+            ) from error
         write_file(output, data)
         print_message(
-            f"the report was written to {output}. Derive each of its numbers again:\n"
-            f"  snapshotter verify {output}"
+            tr(
+                "the report was written to {output}. Derive each of its numbers again:\n  "
+                "snapshotter verify {output}",
+                output=output,
+            )
         )
     if page is not None:
         write_file(page, pages.page(made, weak=weak))
-        print_message(f"the page was written to {page}")
+        print_message(tr("the page was written to {page}", page=page))
     if as_json:
         print_json({**plain(made), "own_word": list(OWN_WORD), "weak": list(weak)})
     else:
         _print(made)
         if weak:
             print_result(
-                f"events whose order of captures is confirmed by no timestamp token: {len(weak)}"
+                tr(
+                    "events whose order of captures is confirmed by no timestamp token: {count}",
+                    count=len(weak),
+                )
             )
-        print_result(f"stated only by the maker of the report: {', '.join(OWN_WORD)}")
+        print_result(
+            tr("stated only by the maker of the report: {own_word}", own_word=", ".join(OWN_WORD))
+        )
 
 
 def _scope(
@@ -177,14 +190,14 @@ def _scope(
     from snapshotter.verify.files import first_bytes
 
     if [urls is None, schedule is None, watch is None].count(False) != 1:
-        raise click.UsageError("name the pages with --urls, --schedule or --watch")
+        raise click.UsageError(tr("name the pages with --urls, --schedule or --watch"))
     if urls is not None:
         try:
             listed = read_table(first_bytes(urls, csv_links.MAX_BYTES + 1), "", column=column)
         except ListUnreadable as error:
             raise SnapshotterError(
                 f"{urls}: {error}",
-                hint="give one address on each line, or a table with a column of addresses",
+                hint=tr("give one address on each line, or a table with a column of addresses"),
             ) from error
         found = [listed_page.url for listed_page in listed.items]
         words, policy = f"a list of {len(found)}", ""
@@ -198,7 +211,7 @@ def _scope(
             lists = wiring_watches.watches(settings, database)
             found = [item.url for item in reversed(lists.items(watch or ""))]
             policy = lists.status(watch or "").watch.policy
-        words = f"the watched list {watch}"
+        words = tr("the watched list {watch}", watch=watch)
     scope = Scope(
         urls=tuple(found),
         words=words,
@@ -224,7 +237,7 @@ def _time(text: str | None, *, at_end: bool) -> datetime | None:
             at += timedelta(days=1) if at_end else timedelta()
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(
-            f"{text!r} is not a time, such as 2026-05-27 or 2026-05-27T08:00:00Z"
+            tr("{text!r} is not a time, such as 2026-05-27 or 2026-05-27T08:00:00Z", text=text)
         ) from error
     return at
 
@@ -247,14 +260,15 @@ def _lines(made: "CampaignReport") -> Iterator[str]:
             yield f"{number.value:>6}  {pages.describe_number(number.name)}"
     yield ""
     if found.survivors:
-        yield (
-            f"pages that were available: {found.survivors}; median time available: "
-            f"{pages.format_span(found.median_life)}"
+        yield tr(
+            "pages that were available: {survivors}; median time available: {span}",
+            survivors=found.survivors,
+            span=pages.format_span(found.median_life),
         )
     if found.median_removed_after is not None:
-        yield (
-            "median time from first capture to removal, of the removed pages: "
-            f"{pages.format_span(found.median_removed_after)}"
+        yield tr(
+            "median time from first capture to removal, of the removed pages: {span}",
+            span=pages.format_span(found.median_removed_after),
         )
     for row in found.rows:
         if row.removals:
@@ -265,4 +279,4 @@ def _lines(made: "CampaignReport") -> Iterator[str]:
                 f"{row.url}"
             )
     if not campaign.verified:
-        yield "the bundles of this report were not verified"
+        yield tr("the bundles of this report were not verified")

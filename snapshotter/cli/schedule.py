@@ -26,6 +26,7 @@ from snapshotter.cli.schedule_output import (
 )
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import MOST_PRIORITY, NORMAL
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.jobs.schedules.schedules import Schedule
@@ -203,20 +204,32 @@ def add(
 
     found = collect_urls(urls, read_list(file) if file else b"")
     if not found:
-        raise click.UsageError("name a URL, or a file of URLs with --from")
+        raise click.UsageError(tr("name a URL, or a file of URLs with --from"))
     settings = ctx.obj.load()
     if to:
         if dry_run or name or cron or every or curve:
             raise click.UsageError(
-                "--to adds URLs to an existing schedule, and does not work with other options of "
-                "a schedule"
+                tr(
+                    "--to adds URLs to an existing schedule, and does not work with other "
+                    "options of a schedule"
+                )
             )
         with wiring_queue.schedules(settings) as schedules:
             added = schedules.extend(to, found)
-            print_message(f"{added} of {len(found)} URLs were added to {to}")
+            print_message(
+                tr(
+                    "{added} of {count} URLs were added to {to}",
+                    added=added,
+                    count=len(found),
+                    to=to,
+                )
+            )
             if added < len(found):
                 print_message(
-                    "the other URLs are in the schedule already, or have no visit before its end"
+                    tr(
+                        "the other URLs are in the schedule already, or have no visit before "
+                        "its end"
+                    )
                 )
             print_schedule(schedules, schedules.get(to), as_json, following=_SHOWN)
         return
@@ -250,16 +263,19 @@ def add(
         visits = new_schedule.first_visits(plan, name, found, since, max(10, _SHOWN))
         print_dry_run(name, plan, visits, len(found), as_json=as_json)
         if picked:
-            print_message(f"policies selected by address: {picked}")
+            print_message(tr("policies selected by address: {picked}", picked=picked))
         return
     with wiring_queue.schedules(settings) as schedules:
         made = schedules.add(name, plan, found, policy=named, priority=priority, tags=tags)
         if picked:
-            print_message(f"policies selected by address: {picked}")
+            print_message(tr("policies selected by address: {picked}", picked=picked))
         if made.urls < len(found):
             print_message(
-                f"{len(found) - made.urls} of {len(found)} URLs have no visit before the end "
-                "of the schedule"
+                tr(
+                    "{count} of {count2} URLs have no visit before the end of the schedule",
+                    count=len(found) - made.urls,
+                    count2=len(found),
+                )
             )
         print_schedule(schedules, made, as_json, following=_SHOWN)
 
@@ -285,7 +301,10 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         )
     if not found and not as_json:
         print_message(
-            "there is no schedule. Show how to add a schedule:\n  snapshotter schedule add --help"
+            tr(
+                "there is no schedule. Show how to add a schedule:\n  snapshotter schedule "
+                "add --help"
+            )
         )
 
 
@@ -344,7 +363,7 @@ def pause(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     with wiring_queue.schedules(settings) as schedules:
         for name in names:
             changed = schedules.pause(name, by=settings.operator)
-            words = "paused" if changed else "was paused already"
+            words = "paused" if changed else tr("was paused already")
             print_changed(schedules.get(name), as_json, words, changed)
 
 
@@ -364,7 +383,7 @@ def resume(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     with wiring_queue.schedules(settings) as schedules:
         for name in names:
             changed = schedules.resume(name, by=settings.operator)
-            words = "resumed" if changed else "was not paused"
+            words = "resumed" if changed else tr("was not paused")
             print_changed(schedules.get(name), as_json, words, changed)
 
 
@@ -388,12 +407,12 @@ def remove(ctx: click.Context, names: tuple[str, ...], yes: bool, as_json: bool)
         found = [schedules.get(name) for name in names if name not in unread]
         if not (yes or _is_confirmed(found, unread)):
             raise SnapshotterError(
-                "nothing was removed", hint="confirm the question, or give --yes"
+                tr("nothing was removed"), hint=tr("confirm the question, or give --yes")
             )
         for name in unread:
             schedules.remove(name, by=settings.operator)
             told = {"changed": True, "name": name, "state": "removed"}
-            print_json(told) if as_json else print_result(f"{name}  removed")
+            print_json(told) if as_json else print_result(tr("{name}  removed", name=name))
         for entry in found:
             schedules.remove(entry.name, by=settings.operator)
             gone = replace(entry, state="removed", next_at=None)
@@ -441,7 +460,7 @@ def run(
     from snapshotter.app.wiring import queue as wiring_queue
 
     if once == bool(names) or (once and urls):
-        raise click.UsageError("name schedules, or give --once")
+        raise click.UsageError(tr("name schedules, or give --once"))
     settings = ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
     if once:
         with wiring_queue.command_scheduler(
@@ -455,7 +474,7 @@ def run(
             if as_json:
                 print_json({"jobs": jobs, "name": name})
             else:
-                print_result(f"{name}  visits handed over: {len(jobs)}")
+                print_result(tr("{name}  visits handed over: {count}", name=name, count=len(jobs)))
     with wiring_queue.command_scheduler(
         settings, ask=None, show_message=print_message, records=False
     ) as sweep:
@@ -516,7 +535,7 @@ def history(
                 print_signed(kept, as_json, bool(kept.record and is_trusted(kept.record.key_id)))
         return
     if not names:
-        raise click.UsageError("name a schedule, or give --signed for the records in a store")
+        raise click.UsageError(tr("name a schedule, or give --signed for the records in a store"))
     with (
         wiring_queue.schedules(settings) as schedules,
         wiring_queue.command_queue(settings) as queue,
@@ -533,4 +552,6 @@ def history(
 
 def _is_confirmed(found: "list[Schedule]", unread: list[str]) -> bool:
     told = ", ".join([*(f"{schedule.name} (URLs: {schedule.urls})" for schedule in found), *unread])
-    return sys.stdin.isatty() and click.confirm(f"end {told} for good?", default=False, err=True)
+    return sys.stdin.isatty() and click.confirm(
+        tr("end {told} for good?", told=told), default=False, err=True
+    )

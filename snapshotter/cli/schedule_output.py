@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from snapshotter.cli.output import instant_json, milliseconds, print_json, print_result
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.stored_gaps import StoredGap
@@ -22,7 +23,11 @@ def describe_schedule(entry: "Schedule") -> str:
     words = [f"URLs: {entry.urls}"]
     words += [f"policy {entry.policy}"] if entry.policy else []
     words += [f"priority {entry.priority}", f"jitter {plan.jitter:.0%}"]
-    late = f", at most {format_short_duration(plan.max_late)} late" if plan.max_late else ""
+    late = (
+        tr(", at most {short_duration} late", short_duration=format_short_duration(plan.max_late))
+        if plan.max_late
+        else ""
+    )
     words.append(f"catch up {plan.catch_up.value}{late}")
     words += [f"from {instant(plan.start)}"] if plan.start else []
     words += [f"until {instant(plan.end)}"] if plan.end else []
@@ -142,7 +147,7 @@ def entry_line(entry: "HistoryEntry") -> str:
     count = f"  {len(entry.slots)} visits" if entry.slots else ""
     word = "GAP" if entry.kind == "missed" else entry.kind
     reason = f"  {entry.reason}" if entry.kind == "missed" else by
-    record = entry.gap_id or "not recorded yet"
+    record = entry.gap_id or tr("not recorded yet")
     return f"{instant(entry.at)}{until}  {word}{reason}{count}  {entry.url}  {record}"
 
 
@@ -161,9 +166,13 @@ def print_signed(kept: "StoredGap", as_json: bool, trusted: bool) -> None:
             }
         )
     elif found is None:
-        print_result(f"{kept.key}  IS NOT INTACT: {kept.problem}")
+        print_result(tr("{key}  IS NOT INTACT: {problem}", key=kept.key, problem=kept.problem))
     else:
-        doubt = "" if trusted else f"  signed by the key {found.key_id}, which you do not trust"
+        doubt = (
+            ""
+            if trusted
+            else tr("  signed by the key {key_id}, which you do not trust", key_id=found.key_id)
+        )
         print_result(f"{instant(found.at)}  {describe_gap(found)}  {found.gap_id}{doubt}")
 
 
@@ -209,8 +218,12 @@ def print_scheduler_result(swept: "SchedulerResult", as_json: bool) -> None:
         )
         return
     print_result(
-        f"visits handed over: {swept.handed_over}, missed: {swept.missed}, records written: "
-        f"{swept.recorded}"
+        tr(
+            "visits handed over: {handed_over}, missed: {missed}, records written: {recorded}",
+            handed_over=swept.handed_over,
+            missed=swept.missed,
+            recorded=swept.recorded,
+        )
     )
 
 
@@ -221,7 +234,14 @@ def print_dry_run(
     if as_json:
         print_json({"added": False, "name": name, **plan_json(plan), "next": visits_json(visits)})
         return
-    print_result(f"{name}  {plan.summary}  would be added, URLs: {url_count}")
+    print_result(
+        tr(
+            "{name}  {summary}  would be added, URLs: {url_count}",
+            name=name,
+            summary=plan.summary,
+            url_count=url_count,
+        )
+    )
     print_visits(visits)
 
 
@@ -247,5 +267,7 @@ def print_schedule(
     print_result(f"  {describe_schedule(entry)}")
     if with_urls:
         for target in schedules.targets(entry.name):
-            print_result(f"  {target.url}  first seen {instant(target.since)}")
+            print_result(
+                tr("  {url}  first seen {instant}", url=target.url, instant=instant(target.since))
+            )
     print_visits(found)

@@ -13,6 +13,7 @@ from snapshotter.cli.options import lock_mode_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.store_copies import repair, replicate
 from snapshotter.errors import PolicyRefused, SnapshotterError
+from snapshotter.translation import tr
 
 _STORE = click.option(
     "--store", "url", metavar="DIR|s3://…", help="Store for the command.  [default: captures]"
@@ -63,13 +64,19 @@ def check(ctx: click.Context, url: str | None, require_lock: bool, as_json: bool
             print_result(f"{marks[promise.kept]} {promise.name:<18} {promise.how}")
         print_result()
         if probe.usable:
-            locks = "and enforces retention" if probe.locks else "and does not enforce retention"
-            print_result(f"{probe.url} is suitable for evidence {locks}")
+            locks = (
+                tr("and enforces retention")
+                if probe.locks
+                else tr("and does not enforce retention")
+            )
+            print_result(tr("{url} is suitable for evidence {locks}", url=probe.url, locks=locks))
     if not probe.usable:
         raise SnapshotterError(
-            f"{probe.url} is not suitable for evidence, because it does not keep all "
-            "guarantees above",
-            hint="use another endpoint, or a directory",
+            tr(
+                "{url} is not suitable for evidence, because it does not keep all guarantees above",
+                url=probe.url,
+            ),
+            hint=tr("use another endpoint, or a directory"),
         )
     if require_lock:
         refuse_if_not_locking(probe)
@@ -121,7 +128,7 @@ def retain(
         days, lock_mode or "GOVERNANCE", machine.SystemClock().now()
     )
     if wanted is None:
-        raise click.UsageError("--days must be at least 1")
+        raise click.UsageError(tr("--days must be at least 1"))
     for bundle_id in bundle_ids:
         key = bundles.find_bundle_key(target, bundle_id)
         state = target.retain(key, wanted)
@@ -139,7 +146,14 @@ def retain(
                 }
             )
         else:
-            print_result(f"{bundle_id}  retained until {instant(kept.until)} ({kept.mode})")
+            print_result(
+                tr(
+                    "{bundle_id}  retained until {instant} ({mode})",
+                    bundle_id=bundle_id,
+                    instant=instant(kept.until),
+                    mode=kept.mode,
+                )
+            )
 
 
 @store.command(
@@ -244,23 +258,25 @@ def reindex(ctx: click.Context, url: str | None, as_json: bool) -> None:
     settings = ctx.obj.load(store=url or "")
     with wiring_takedown.observation_source(settings) as source:
         source.catalog.clear()
-        source.sync(progress=lambda count: print_message(f"bundles read: {count}"))
+        source.sync(progress=lambda count: print_message(tr("bundles read: {count}", count=count)))
         found = source.catalog.count_by_verdict_source()
     if as_json:
         counts = {standing.value: found.get(standing, 0) for standing in VerdictSource}
         print_json({"bundles": sum(found.values()), "store": source.store.url, **counts})
         return
-    print_result(f"bundles of {source.store.url} in the catalog: {sum(found.values())}")
+    print_result(
+        tr("bundles of {url} in the catalog: {sum}", url=source.store.url, sum=sum(found.values()))
+    )
     for standing, words in _STANDINGS:
         if count := found.get(VerdictSource(standing), 0):
             print_result(f"{count:>6} {words}")
 
 
 _STANDINGS = (
-    ("assessed", "with the verdict in the bundle"),
-    ("reassessed", "of earlier versions, with a verdict by the present rules"),
-    ("unassessed", "of earlier versions, with too little data for a verdict"),
-    ("unreadable", "cannot be read (snapshotter verify shows why)"),
+    ("assessed", tr("with the verdict in the bundle")),
+    ("reassessed", tr("of earlier versions, with a verdict by the present rules")),
+    ("unassessed", tr("of earlier versions, with too little data for a verdict")),
+    ("unreadable", tr("cannot be read (snapshotter verify shows why)")),
 )
 
 store.add_command(replicate)

@@ -11,6 +11,7 @@ import click
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import format_bytes, print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -82,7 +83,7 @@ def replicate(
     target = ctx.obj.load(store=destination, s3_endpoint=endpoint or "")
     service = wiring_upkeep.replication_service(source, target, show_message=print_message)
     if service.source.url == service.target.url and not endpoint:
-        raise click.UsageError("DEST must be another store")
+        raise click.UsageError(tr("DEST must be another store"))
 
     def progress(state: str, bundle_id: str, detail: str) -> None:
         if state == "present" and not as_json:
@@ -114,19 +115,43 @@ def replicate(
         )
     else:
         lag = (
-            f", not copied yet: {len(done.lagging)} (the oldest: {oldest})" if done.lagging else ""
+            tr(
+                ", not copied yet: {count} (the oldest: {oldest})",
+                count=len(done.lagging),
+                oldest=oldest,
+            )
+            if done.lagging
+            else ""
         )
-        erased = f", erased by order: {done.erased}" if done.erased else ""
+        erased = tr(", erased by order: {erased}", erased=done.erased) if done.erased else ""
         more = f", records copied: {done.records}" if done.records else ""
-        log = f", entries of the log: {done.entries}" if done.entries is not None else ""
+        log = (
+            tr(", entries of the log: {entries}", entries=done.entries)
+            if done.entries is not None
+            else ""
+        )
         print_result(
-            f"copied: {done.copied} ({format_bytes(done.bytes)}), present before: "
-            f"{done.present}{more}{log}{lag}{erased}, problems: {done.problems}"
+            tr(
+                "copied: {copied} ({bytes}), present before: "
+                "{present}{more}{log}{lag}{erased}, problems: {problems}",
+                copied=done.copied,
+                bytes=format_bytes(done.bytes),
+                present=done.present,
+                more=more,
+                log=log,
+                lag=lag,
+                erased=erased,
+                problems=done.problems,
+            )
         )
     if not done.is_complete:
         raise _Incomplete(
-            f"{service.target.url} is not a complete copy of {service.source.url}",
-            hint="read the messages above, and then give the same command again",
+            tr(
+                "{url} is not a complete copy of {url2}",
+                url=service.target.url,
+                url2=service.source.url,
+            ),
+            hint=tr("read the messages above, and then give the same command again"),
         )
 
 
@@ -174,7 +199,7 @@ def repair(
     source = ctx.obj.load(store=origin, s3_endpoint=endpoint or "")
     service = wiring_upkeep.repair_service(target, source, show_message=print_message)
     if service.source.url == service.target.url and not endpoint:
-        raise click.UsageError("SOURCE must be another store")
+        raise click.UsageError(tr("SOURCE must be another store"))
 
     def progress(state: str, bundle_id: str, kind: str, detail: str) -> None:
         name = f"{bundle_id}.wacz{f'.{kind}' if kind else ''}"
@@ -197,13 +222,18 @@ def repair(
         )
     else:
         print_result(
-            f"bundles examined: {done.bundles}, objects repaired: {done.repaired}, still "
-            f"missing or damaged: {done.left}"
+            tr(
+                "bundles examined: {bundles}, objects repaired: {repaired}, still missing or "
+                "damaged: {left}",
+                bundles=done.bundles,
+                repaired=done.repaired,
+                left=done.left,
+            )
         )
     if done.left:
         raise _Incomplete(
-            f"{service.target.url} is not complete",
-            hint="without --dry-run, the objects that the source has are put back"
+            tr("{url} is not complete", url=service.target.url),
+            hint=tr("without --dry-run, the objects that the source has are put back")
             if dry_run
-            else "read the messages above; another replica may have the missing objects",
+            else tr("read the messages above; another replica may have the missing objects"),
         )

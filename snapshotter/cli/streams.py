@@ -15,6 +15,7 @@ from snapshotter.cli.key_options import json_option, passphrase_file_option
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import EvidenceInvalid
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.capture.record.rederivation import RecordComparison
@@ -138,8 +139,10 @@ def open_(
     else:
         print_result(str(output))
     print_message(
-        "these files are not encrypted: they have cookies, passwords and all contents. "
-        "Delete them after use"
+        tr(
+            "these files are not encrypted: they have cookies, passwords and all contents. "
+            "Delete them after use"
+        )
     )
 
 
@@ -185,9 +188,21 @@ def _object(found: "RecordComparison") -> dict[str, Any]:
 
 
 def _print(found: "RecordComparison") -> None:
-    print_result(f"connections    {found.connections}, {found.finished} with a valid handshake")
-    print_result(f"exchanges      {found.exchanges}, in {found.records} records")
-    print_result(f"server signed  {found.handshakes}")
+    print_result(
+        tr(
+            "connections    {connections}, {finished} with a valid handshake",
+            connections=found.connections,
+            finished=found.finished,
+        )
+    )
+    print_result(
+        tr(
+            "exchanges      {exchanges}, in {records} records",
+            exchanges=found.exchanges,
+            records=found.records,
+        )
+    )
+    print_result(tr("server signed  {handshakes}", handshakes=found.handshakes))
     for difference in found.differences[:_SHOWN]:
         print_result(
             f"DIFFERS        {difference.place} {difference.url}: {difference.what}".replace(
@@ -196,8 +211,10 @@ def _print(found: "RecordComparison") -> None:
         )
     if found.difference_count > _SHOWN:
         print_result(
-            f"               further differences: {found.difference_count - _SHOWN} (listed by "
-            "--json)"
+            tr(
+                "               further differences: {difference_count} (listed by --json)",
+                difference_count=found.difference_count - _SHOWN,
+            )
         )
     if not found.difference_count:
-        print_result("the network record matches the data of these connections")
+        print_result(tr("the network record matches the data of these connections"))

@@ -19,6 +19,7 @@ from snapshotter.cli.takedown_output import (
     event_lines,
 )
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.observations import ObservationSource
@@ -90,7 +91,11 @@ def list_(
     for stored_event in kept:
         if stored_event.problem:
             print_message(
-                f"{stored_event.key} is not a valid take-down event: {stored_event.problem}"
+                tr(
+                    "{key} is not a valid take-down event: {problem}",
+                    key=stored_event.key,
+                    problem=stored_event.problem,
+                )
             )
     known = {
         kept_event.event.event_id: kept_event
@@ -98,11 +103,23 @@ def list_(
         if kept_event.event is not None and (begins is None or kept_event.event.at >= begins)
     }
     if not known and not as_json:
-        print_message(f"there is no take-down event{' of this page' if page else ''} in {where}")
+        print_message(
+            tr(
+                "there is no take-down event{tr} in {where}",
+                tr=tr(" of this page") if page else "",
+                where=where,
+            )
+        )
     events = [kept_event.event for kept_event in known.values() if kept_event.event is not None]
     for group in group_bursts(events, within=wiring_takedown.removal_burst(settings)):
         if len(group) > 1 and not as_json:
-            print_result(f"{account_of(group[0])}: {len(group)} events")
+            print_result(
+                tr(
+                    "{account_of}: {count} events",
+                    account_of=account_of(group[0]),
+                    count=len(group),
+                )
+            )
         for event in group:
             kept_event = known[event.event_id]
             if as_json:
@@ -111,13 +128,15 @@ def list_(
                 print_json({**event_json(kept_event), "burst": burst, "trusted": trusted})
                 continue
             doubt = (
-                "" if is_trusted(kept_event.key_id) else "  (signed by a key that is not trusted)"
+                ""
+                if is_trusted(kept_event.key_id)
+                else tr("  (signed by a key that is not trusted)")
             )
             indent = "  " if len(group) > 1 else ""
             print_result(f"{indent}{event.event_id}  {describe_event(event)}{doubt}")
     if known and not as_json:
         print_message(
-            "these events are not verified here. Verify an event:\n  snapshotter verify ID"
+            tr("these events are not verified here. Verify an event:\n  snapshotter verify ID")
         )
 
 
@@ -180,7 +199,7 @@ def derive(ctx: click.Context, urls: tuple[str, ...], store: str | None, as_json
         done = takedowns.derive(service, urls)
         where = service.source.store.url
     if not done and not as_json:
-        print_message(f"no capture in {where} shows a removal")
+        print_message(tr("no capture in {where} shows a removal", where=where))
     for derived in done:
         if as_json:
             print_json(derivation_json(derived))
@@ -247,6 +266,10 @@ def _find_event(source: "ObservationSource", event_id: str) -> "StoredEvent":
         if kept_event.event is not None:
             return kept_event
     raise SnapshotterError(
-        f"there is no take-down event {event_id} in {source.store.url}",
-        hint="list the events:\n  snapshotter takedown list",
+        tr(
+            "there is no take-down event {event_id} in {url}",
+            event_id=event_id,
+            url=source.store.url,
+        ),
+        hint=tr("list the events:\n  snapshotter takedown list"),
     )

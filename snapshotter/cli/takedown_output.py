@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from snapshotter.cli.output import format_time
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.takedown.events import Derivation
@@ -58,12 +59,18 @@ def event_lines(kept_event: "StoredEvent") -> Iterator[tuple[str, str]]:
     if event.articles:
         yield "articles", ", ".join(event.articles)
     yield "event before", event.previous or "none"
-    yield "checked", f"no; to verify the event: snapshotter verify {event.event_id}"
+    yield (
+        "checked",
+        tr("no; to verify the event: snapshotter verify {event_id}", event_id=event.event_id),
+    )
     own = ", ".join(OWN_WORD)
     yield (
         "statements",
-        "until the event is verified, every field is a statement of the signer; afterwards "
-        f"only {own}",
+        tr(
+            "until the event is verified, every field is a statement of the signer; "
+            "afterwards only {own}",
+            own=own,
+        ),
     )
     yield "signed by", kept_event.key_id
     yield "record", f"{kept_event.key}  SHA-256 {kept_event.sha256}"
@@ -119,24 +126,36 @@ def derivation_lines(derived: "Derivation") -> Iterator[str]:
         since = found.first_gone or found.last_seen
         said = f" ({', '.join(found.said)})" if found.said else ""
         when = f" since {format_time(since.at)}" if found.first_gone and since else ""
-        yield f"{derived.subject}  no event was concluded: not available{said}{when}"
+        yield tr(
+            "{subject}  no event was concluded: not available{said}{when}",
+            subject=derived.subject,
+            said=said,
+            when=when,
+        )
     elif not derived.recorded:
         yield f"{derived.subject}  {_STANDINGS[found.standing.value]}"
     for lack in found.missing:
         yield f"  needs {describe_missing(lack)}"
     if len(found.said) > 1:
-        yield f"  its captures state different causes: {', '.join(found.said)}"
+        yield tr("  its captures state different causes: {said}", said=", ".join(found.said))
     for passed in derived.passed:
-        yield f"  {passed.observation.bundle_id} is not used: {passed.why}"
+        yield tr(
+            "  {bundle_id} is not used: {why}",
+            bundle_id=passed.observation.bundle_id,
+            why=passed.why,
+        )
     for late in found.passed_over:
-        yield (
-            f"  {late.bundle_id} was added after an event was concluded, and does not change "
-            f"the event: the page was {late.availability} at {format_time(late.at)}"
+        yield tr(
+            "  {bundle_id} was added after an event was concluded, and does not change "
+            "the event: the page was {availability} at {time}",
+            bundle_id=late.bundle_id,
+            availability=late.availability,
+            time=format_time(late.at),
         )
 
 
 _STANDINGS = {
-    "unseen": "no capture shows the page as available",
-    "there": "no removal was found",
-    "gone": "the removal is recorded",
+    "unseen": tr("no capture shows the page as available"),
+    "there": tr("no removal was found"),
+    "gone": tr("the removal is recorded"),
 }

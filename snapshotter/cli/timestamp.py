@@ -11,6 +11,7 @@ import click
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_hint, print_json, print_message, print_result
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.translation import tr
 
 _WAIT_S = 30.0  # for another process that is asking
 
@@ -59,7 +60,7 @@ def timestamp(
             }
             print_json(answer)
         else:
-            state = f"confirms {instant(time)}" if time else "did not answer"
+            state = f"confirms {instant(time)}" if time else tr("did not answer")
             print_result(f"{bundle_id}: {authority} {state}")
 
     if bundle_ids:
@@ -67,8 +68,12 @@ def timestamp(
     asked = late_tokens.request_owed_tokens(service, report, only=bundle_ids, wait_s=_WAIT_S)
     for bundle_id, name in asked.not_configured:
         print_message(
-            f"{bundle_id}: a token of {name} is owed, and this timestamp authority is not "
-            "configured here"
+            tr(
+                "{bundle_id}: a token of {name} is owed, and this timestamp authority is not "
+                "configured here",
+                bundle_id=bundle_id,
+                name=name,
+            )
         )
     for problem in asked.problems:
         print_message(str(problem))
@@ -77,12 +82,14 @@ def timestamp(
         # All others were asked for first. Worth another try alone only if nothing else is wrong.
         codes = {problem.exit_code for problem in asked.problems}
         kind = ServiceUnavailable if codes == {ServiceUnavailable.exit_code} else SnapshotterError
-        raise kind(f"reminders with a problem: {len(asked.problems)}, see above")
+        raise kind(tr("reminders with a problem: {count}, see above", count=len(asked.problems)))
     if not asked.granted and not waiting and not asked.not_configured and not as_json:
-        print_message("no token is owed")
+        print_message(tr("no token is owed"))
     if waiting:
         raise ServiceUnavailable(
-            f"bundles that still wait for a token: {len(set(waiting))}",
-            hint="when the timestamp authorities can be reached, give the command again:\n"
-            "  snapshotter timestamp",
+            tr("bundles that still wait for a token: {count}", count=len(set(waiting))),
+            hint=tr(
+                "when the timestamp authorities can be reached, give the command again:\n  "
+                "snapshotter timestamp"
+            ),
         )

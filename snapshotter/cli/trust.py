@@ -27,6 +27,7 @@ from snapshotter.cli.trust_editing import (
 from snapshotter.cli.trust_log import add_witness, publish, set_log
 from snapshotter.cli.trust_versions import bump, diff, renew, sign
 from snapshotter.errors import EvidenceUnverifiable
+from snapshotter.translation import tr
 
 
 @click.group()
@@ -97,16 +98,21 @@ def init(
     if made:
         private_file = editor.keys.find(root_key_name).private_file
         print_message(
-            f"the root key {root_key_name!r} was made: {private_file}\n"
-            "Move this file to an offline medium, such as a stick in a safe, and keep a "
-            "second copy\n"
-            "elsewhere. Bring the file back only to edit the trust file. Anybody with this "
-            "file decides\n"
-            "what auditors trust."
+            tr(
+                "the root key {root_key_name!r} was made: {private_file}\nMove this file to "
+                "an offline medium, such as a stick in a safe, and keep a second "
+                "copy\nelsewhere. Bring the file back only to edit the trust file. Anybody "
+                "with this file decides\nwhat auditors trust.",
+                root_key_name=root_key_name,
+                private_file=private_file,
+            )
         )
     print_message(
-        "publish this key id where auditors can trust it, separately from the trust file:\n"
-        f"  {document.root_key_id}"
+        tr(
+            "publish this key id where auditors can trust it, separately from the trust "
+            "file:\n  {root_key_id}",
+            root_key_id=document.root_key_id,
+        )
     )
 
 
@@ -164,7 +170,7 @@ def add_key(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     edit.apply(file, lambda document: document.with_key(trusted))
-    print_message(f"the key {trusted.key_id} of {owner} is trusted")
+    print_message(tr("the key {key_id} of {owner} is trusted", key_id=trusted.key_id, owner=owner))
 
 
 @trust.command(
@@ -253,8 +259,13 @@ def revoke_key(
     first_bad = revocation_instant(at, reason)
     if not yes:
         click.confirm(
-            f"a revocation cannot be undone. Revoke the key {key_id} as {reason} from "
-            f"{instant(first_bad)} on?",
+            tr(
+                "a revocation cannot be undone. Revoke the key {key_id} as {reason} from "
+                "{instant} on?",
+                key_id=key_id,
+                reason=reason,
+                instant=instant(first_bad),
+            ),
             abort=True,
             err=True,
         )
@@ -325,9 +336,14 @@ def add_tsa(
         raise click.UsageError(str(error)) from error
     edit.apply(file, lambda document: document.with_authority(anchor, replacing=replace))
     print_message(
-        f"tokens of {name} are accepted when they lead to "
-        f"{certificate.subject.rfc4514_string()}, SHA-256 {fingerprint(certificate)}. Compare "
-        "this with the value that the timestamp authority publishes"
+        tr(
+            "tokens of {name} are accepted when they lead to {rfc4514_string}, SHA-256 "
+            "{fingerprint}. Compare this with the value that the timestamp authority "
+            "publishes",
+            name=name,
+            rfc4514_string=certificate.subject.rfc4514_string(),
+            fingerprint=fingerprint(certificate),
+        )
     )
 
 
@@ -370,14 +386,18 @@ def show(ctx: click.Context, file: Path, root_key: str | None, as_json: bool) ->
             print_result(line)
     if not root_key:
         print_message(
-            "no --root-key was given: this output shows the contents of the file, and does not "
-            "prove who made it"
+            tr(
+                "no --root-key was given: this output shows the contents of the file, and "
+                "does not prove who made it"
+            )
         )
     if expired and document.expires is not None:
         raise EvidenceUnverifiable(
-            f"{file} expired at {instant(document.expires)}",
-            hint="ask the owner for a newer version. The owner makes a newer version with "
-            "snapshotter trust renew",
+            tr("{file} expired at {instant}", file=file, instant=instant(document.expires)),
+            hint=tr(
+                "ask the owner for a newer version. The owner makes a newer version with "
+                "snapshotter trust renew"
+            ),
         )
 
 

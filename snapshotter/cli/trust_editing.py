@@ -20,6 +20,7 @@ from snapshotter.cli.key_options import (
     passphrase_reader,
 )
 from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.trust.editing import TrustChange, TrustEditor
@@ -39,7 +40,7 @@ def instant_option(
         with contextlib.suppress(ValueError):
             return datetime.strptime(value, form).replace(tzinfo=UTC)
     raise click.BadParameter(
-        f"{value!r} is not a day (2026-01-31) and not a time (2026-01-31T12:00:00Z)"
+        tr("{value!r} is not a day (2026-01-31) and not a time (2026-01-31T12:00:00Z)", value=value)
     )
 
 
@@ -85,9 +86,15 @@ class TrustEdit:
         if self.as_json:
             print_trust_json(document)
         elif self.editor.draft is not None:
-            print_result(f"{self.editor.draft} is a draft of version {document.version}")
+            print_result(
+                tr(
+                    "{draft} is a draft of version {version}",
+                    draft=self.editor.draft,
+                    version=document.version,
+                )
+            )
         else:
-            print_result(f"{file} is now version {document.version}")
+            print_result(tr("{file} is now version {version}", file=file, version=document.version))
 
 
 def trust_editor(
@@ -109,9 +116,12 @@ def print_draft_hint(editor: "TrustEditor", file: Path) -> None:
     """Print how a draft is signed, if one was written."""
     if editor.draft is not None:
         print_message(
-            "the draft is valid after it is signed. Carry both files to the machine with the "
-            "root key, and sign there:\n"
-            f"  snapshotter trust sign {editor.draft} {file}"
+            tr(
+                "the draft is valid after it is signed. Carry both files to the machine with "
+                "the root key, and sign there:\n  snapshotter trust sign {draft} {file}",
+                draft=editor.draft,
+                file=file,
+            )
         )
 
 
@@ -161,6 +171,6 @@ def revocation_instant(at: datetime | None, reason: str) -> datetime:
     """Return the first instant that is no longer good, by default now; refuse a future one."""
     if reason == "compromised" and at is not None and at > now():
         raise click.UsageError(
-            "--at of a compromised key must not be in the future: leave out --at"
+            tr("--at of a compromised key must not be in the future: leave out --at")
         )
     return at or now()

@@ -10,6 +10,7 @@ import click
 from snapshotter.cli.key_options import json_option, key_directory
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.trust_editing import TrustEdit, edit_options, root_key_option
+from snapshotter.translation import tr
 
 
 @click.command(
@@ -57,7 +58,7 @@ def set_log(
     from snapshotter.formats.proofs.note import LogPolicy
 
     if no_log is (verifier_key is not None) or (no_log and witnesses):
-        raise click.UsageError("give the verifier key of the log, or --none")
+        raise click.UsageError(tr("give the verifier key of the log, or --none"))
     if verifier_key is None:
         edit.apply(file, lambda document: document.with_log(None))
         return
@@ -70,7 +71,7 @@ def set_log(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     edit.apply(file, lambda document: document.with_log(log))
-    print_message(f"proofs of the log {log.key.name} are accepted")
+    print_message(tr("proofs of the log {name} are accepted", name=log.key.name))
 
 
 @click.command(
@@ -95,7 +96,7 @@ def add_witness(edit: TrustEdit, file: Path, verifier_key: str, quorum: int | No
 
     witness = editing.read_verifier_key(verifier_key)
     edit.apply(file, editing.add_witness(witness, quorum))
-    print_message(f"cosignatures of {witness.name} are accepted")
+    print_message(tr("cosignatures of {name} are accepted", name=witness.name))
 
 
 @click.command(
@@ -149,9 +150,20 @@ def publish(
             }
         )
     else:
-        words = "is in the log now" if done.added else "is in the log already"
-        print_result(f"version {document.version} {words}: entry {done.indexes[0]}")
+        words = tr("is in the log now") if done.added else tr("is in the log already")
+        print_result(
+            tr(
+                "version {version} {words}: entry {indexes}",
+                version=document.version,
+                words=words,
+                indexes=done.indexes[0],
+            )
+        )
     print_message(
-        "write its proof:\n"
-        f"  snapshotter log prove --kind trust {document.version} --output {file}.tlog-proof"
+        tr(
+            "write its proof:\n  snapshotter log prove --kind trust {version} --output "
+            "{file}.tlog-proof",
+            version=document.version,
+            file=file,
+        )
     )

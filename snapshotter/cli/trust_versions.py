@@ -21,6 +21,7 @@ from snapshotter.cli.trust_editing import (
     root_key_option,
     trust_editor,
 )
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.verify.trust import TrustDocument
@@ -64,16 +65,22 @@ def sign(
     def confirm(before: "TrustDocument | None", document: "TrustDocument") -> None:
         if not yes:
             _show_changes(before, document)
-            click.confirm(f"sign this as version {document.version}?", abort=True, err=True)
+            click.confirm(
+                tr("sign this as version {version}?", version=document.version),
+                abort=True,
+                err=True,
+            )
 
     editor = trust_editor(ctx, root_key_name, passphrase_file, None)
     document, is_new = editor.sign_draft(draft, target, confirm)
     if not is_new:
-        print_message(f"{target} is signed already")
+        print_message(tr("{target} is signed already", target=target))
     elif as_json:
         print_trust_json(document)
     else:
-        print_result(f"{target} is now version {document.version}")
+        print_result(
+            tr("{target} is now version {version}", target=target, version=document.version)
+        )
 
 
 def _show_changes(before: "TrustDocument | None", document: "TrustDocument") -> None:
@@ -82,7 +89,7 @@ def _show_changes(before: "TrustDocument | None", document: "TrustDocument") -> 
 
     if before is None:
         print_message(
-            "there is no signed version to compare with; these are the contents to be signed:"
+            tr("there is no signed version to compare with; these are the contents to be signed:")
         )
         for line in trust_lines(document, pinned=False):
             print_message(f"  {line}")
@@ -161,7 +168,9 @@ def bump(
         )
 
     if version is not None and edit.editor.draft is not None:
-        raise click.UsageError("a draft always gets the next version number: leave out --version")
+        raise click.UsageError(
+            tr("a draft always gets the next version number: leave out --version")
+        )
     edit.apply(file, change)
 
 
@@ -205,7 +214,7 @@ def diff(old: Path, new: Path, root_key: str | None, as_json: bool) -> None:
 
     found = editing.compare(old, new, root_key)
     for draft in found.drafts:
-        print_message(f"{draft} is a draft without a signature")
+        print_message(tr("{draft} is a draft without a signature", draft=draft))
     if as_json:
         print_json(
             {
@@ -216,16 +225,24 @@ def diff(old: Path, new: Path, root_key: str | None, as_json: bool) -> None:
             }
         )
         return
-    print_result(f"version {found.before.version} -> version {found.after.version}")
+    print_result(
+        tr(
+            "version {version} -> version {version2}",
+            version=found.before.version,
+            version2=found.after.version,
+        )
+    )
     for change in found.changes:
         print_result(f"{change.effect.value:<8}  {change.what}")
         print_result(f"          {change.meaning}")
     if not found.changes:
-        print_result("there is no other change")
+        print_result(tr("there is no other change"))
     if not root_key:
         print_message(
-            "no --root-key was given: this output shows the contents of the files, and does not "
-            "prove who made them"
+            tr(
+                "no --root-key was given: this output shows the contents of the files, and "
+                "does not prove who made them"
+            )
         )
 
 

@@ -20,6 +20,7 @@ from snapshotter.cli.output import (
     print_result,
 )
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
@@ -123,7 +124,15 @@ def verify(
             print_error(error)
         except OSError as error:
             codes.append(SnapshotterError.exit_code)
-            print_error(SnapshotterError(f"{name} cannot be read: {error.strerror or error}"))
+            print_error(
+                SnapshotterError(
+                    tr(
+                        "{name} cannot be read: {strerror}",
+                        name=name,
+                        strerror=error.strerror or error,
+                    )
+                )
+            )
     return _worst(codes)
 
 

@@ -30,6 +30,7 @@ from snapshotter.cli.watch_output import (
 )
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.watch import Existing, ItemState, Watch
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,7 +233,10 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
             wiring_watches.plan(wanted)  # raises for a curve that there is not
         if dry_run and wanted.render:
             raise click.UsageError(
-                "--dry-run does not work with --render, because the page has to be captured first"
+                tr(
+                    "--dry-run does not work with --render, because the page has to be "
+                    "captured first"
+                )
             )
         if dry_run:
             print_dry_run(wiring_watches.poller(settings, watches).look(wanted), as_json)
@@ -242,16 +246,23 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
     if as_json:
         print_json(watch_json(status))
         return
-    print_result(f"{wanted.name}  watched, {format_interval(wanted)}")
+    print_result(
+        tr("{name}  watched, {interval}", name=wanted.name, interval=format_interval(wanted))
+    )
     if wanted.existing is Existing.CAPTURE:
         print_message(
-            f"at most {wanted.existing_limit} of the pages on the list now are captured; "
-            "--existing skip captures none of them"
+            tr(
+                "at most {existing_limit} of the pages on the list now are captured; "
+                "--existing skip captures none of them",
+                existing_limit=wanted.existing_limit,
+            )
         )
     print_message(
-        "a worker polls the list. Start a worker, or poll the list now:\n"
-        "  snapshotter worker\n"
-        f"  snapshotter watch check {wanted.name}"
+        tr(
+            "a worker polls the list. Start a worker, or poll the list now:\n  snapshotter "
+            "worker\n  snapshotter watch check {name}",
+            name=wanted.name,
+        )
     )
 
 
@@ -280,7 +291,7 @@ def change(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> Non
         before = watches.status(name).watch
         values = _values(given, settings)
         if not values:
-            raise click.UsageError("no change was given")
+            raise click.UsageError(tr("no change was given"))
         try:
             wanted = replace(before, **values)
         except ValueError as error:
@@ -294,7 +305,7 @@ def _values(given: dict[str, Any], settings: "Settings") -> dict[str, Any]:
 
     values, warnings = watch_values(given, settings.policies_dir)
     for warning in warnings:
-        print_message(f"WARNING: {warning}")
+        print_message(tr("WARNING: {warning}", warning=warning))
     return values
 
 
@@ -318,11 +329,17 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         else:
             waiting = f"  {status.waiting} waiting" if status.waiting else ""
             print_result(
-                f"{status.watch.name:<20} {describe_state(status):<12} {status.items:>6} items"
-                f"{waiting}  {watch_source(status)}"
+                tr(
+                    "{name:<20} {state:<12} {items:>6} items{waiting}  {watch_source}",
+                    name=status.watch.name,
+                    state=describe_state(status),
+                    items=status.items,
+                    waiting=waiting,
+                    watch_source=watch_source(status),
+                )
             )
     if not found and not as_json:
-        print_message("there is no watch. Add a watch:\n  snapshotter watch add NAME URL")
+        print_message(tr("there is no watch. Add a watch:\n  snapshotter watch add NAME URL"))
 
 
 @watch.command(
@@ -420,7 +437,11 @@ def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
         status = watches.status(name)
         if not yes:
             click.confirm(
-                f"remove the watch {name} and forget its {status.items} pages?",
+                tr(
+                    "remove the watch {name} and forget its {items} pages?",
+                    name=name,
+                    items=status.items,
+                ),
                 abort=True,
                 err=True,
             )
@@ -428,11 +449,14 @@ def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
     if as_json:
         print_json({"forgotten": count, "name": name})
     else:
-        print_result(f"{name}  removed; pages forgotten: {count}")
+        print_result(tr("{name}  removed; pages forgotten: {count}", name=name, count=count))
     if status.watch.then:
         print_message(
-            "the pages are still visited. End these visits:\n"
-            f"  snapshotter schedule remove {status.watch.schedule}"
+            tr(
+                "the pages are still visited. End these visits:\n  snapshotter schedule "
+                "remove {schedule}",
+                schedule=status.watch.schedule,
+            )
         )
 
 
@@ -464,19 +488,39 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
         if as_json:
             print_json({**watch_json(status), "last_polls": []})
         else:
-            print_result(f"{name}  the page is captured first, and read after that")
+            print_result(tr("{name}  the page is captured first, and read after that", name=name))
         return
     if as_json:
         print_json({**watch_json(status), "last_polls": [poll_json(poll) for poll in last]})
     else:
-        counts = f"{last[0].new} new, {last[0].queued} handed over" if last else ""
-        print_result(f"{name}  {describe_state(status)}  {status.listed} listed, {counts}")
+        counts = (
+            tr("{new} new, {queued} handed over", new=last[0].new, queued=last[0].queued)
+            if last
+            else ""
+        )
+        print_result(
+            tr(
+                "{name}  {state}  {listed} listed, {counts}",
+                name=name,
+                state=describe_state(status),
+                listed=status.listed,
+                counts=counts,
+            )
+        )
         for note in filter(None, (last[0].detail if last else "",)):
             print_message(note)
     if not status.state.was_read:
         raise ServiceUnavailable(
-            f"the list {name!r} is {status.state}: {status.detail}",
-            hint=f"the list is polled again at {format_time_or_never(status.next_at)}",
+            tr(
+                "the list {name!r} is {state}: {detail}",
+                name=name,
+                state=status.state,
+                detail=status.detail,
+            ),
+            hint=tr(
+                "the list is polled again at {time_or_never}",
+                time_or_never=format_time_or_never(status.next_at),
+            ),
         )
 
 

@@ -13,6 +13,7 @@ from snapshotter.cli.output import (
 )
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.watch import Watch, WatchStatus
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.monitoring.watch_summary import ItemWithJob, WatchSummary
@@ -49,7 +50,12 @@ def describe_poll(poll: "Poll") -> str:
     """Return the result of a poll, or a gap between polls, on one line."""
     if poll.state is None:
         return f"{'GAP':<12} {poll.detail}"
-    counts = f"{poll.listed} listed, {poll.new} new, {poll.queued} handed over"
+    counts = tr(
+        "{listed} listed, {new} new, {queued} handed over",
+        listed=poll.listed,
+        new=poll.new,
+        queued=poll.queued,
+    )
     return f"{poll.state.value:<12} {counts}  {poll.detail}".rstrip()
 
 
@@ -140,7 +146,9 @@ _SHOWN = 20  # pages that a dry run names
 def print_dry_run(looked: Any, as_json: bool) -> None:
     look, found = looked
     if not look.state.was_read:
-        raise SnapshotterError(f"the list is {look.state}: {look.detail}")
+        raise SnapshotterError(
+            tr("the list is {state}: {detail}", state=look.state, detail=look.detail)
+        )
     if as_json:
         print_json(
             {
@@ -160,11 +168,19 @@ def print_dry_run(looked: Any, as_json: bool) -> None:
         )
         return
     pages = {page.identity.key: page for page in reversed(found)}
-    print_result(f"{look.kind}  {look.title}  {len(found)} items, {len(pages)} pages")
+    print_result(
+        tr(
+            "{kind}  {title}  {count} items, {count2} pages",
+            kind=look.kind,
+            title=look.title,
+            count=len(found),
+            count2=len(pages),
+        )
+    )
     for page in list(reversed(pages.values()))[:_SHOWN]:
         print_result(f"  {page.listed.url}  {page.listed.title}")
     if len(pages) > _SHOWN:
-        print_result(f"  … further pages: {len(pages) - _SHOWN}")
+        print_result(tr("  … further pages: {count}", count=len(pages) - _SHOWN))
     for note in look.notes:
         print_message(note)
 
@@ -175,12 +191,24 @@ def print_watch(found: "WatchSummary") -> None:
     status, watched = found.status, found.status.watch
     print_result(f"{watched.name}  {describe_state(status)}  {status.title}".rstrip())
     if status.detail:
-        print_result(f"  why       {status.detail}")
+        print_result(tr("  why       {detail}", detail=status.detail))
     if status.state.is_trouble and status.since is not None:
-        times = f", failed polls in a row: {status.failures}" if status.failures else ""
-        print_result(f"  since     {format_time_or_never(status.since)}{times}")
+        times = (
+            tr(", failed polls in a row: {failures}", failures=status.failures)
+            if status.failures
+            else ""
+        )
+        print_result(
+            tr(
+                "  since     {time_or_never}{times}",
+                time_or_never=format_time_or_never(status.since),
+                times=times,
+            )
+        )
     kind = f"  ({status.kind})" if status.kind else ""
-    print_result(f"  list      {watch_source(status)}{kind}")
+    print_result(
+        tr("  list      {watch_source}{kind}", watch_source=watch_source(status), kind=kind)
+    )
     rules = [f"--match {pattern}" for pattern in watched.match] + [
         f"--exclude {pattern}" for pattern in watched.exclude
     ]
@@ -188,27 +216,43 @@ def print_watch(found: "WatchSummary") -> None:
     rules += [f"--column {watched.column}"] if watched.column else []
     rules += ["--render"] if watched.render else []
     if rules:
-        print_result(f"  items     {'  '.join(rules)}")
+        print_result(tr("  items     {rules}", rules="  ".join(rules)))
     pace = f"{format_interval(watched)} ± {watched.jitter:.0%}"
     print_result(
-        f"  polled    {pace}, {status.polls} times, last "
-        f"{format_time_or_never(status.last_poll_at)}"
+        tr(
+            "  polled    {pace}, {polls} times, last {time_or_never}",
+            pace=pace,
+            polls=status.polls,
+            time_or_never=format_time_or_never(status.last_poll_at),
+        )
     )
     print_result(
-        f"  next      {format_time_or_never(status.next_at) if status.next_at else 'never'}"
+        tr(
+            "  next      {time_or_never}",
+            time_or_never=format_time_or_never(status.next_at) if status.next_at else "never",
+        )
     )
     print_result(
-        f"  pages     {status.listed} listed, {status.items} known, {status.waiting} waiting"
+        tr(
+            "  pages     {listed} listed, {items} known, {waiting} waiting",
+            listed=status.listed,
+            items=status.items,
+            waiting=status.waiting,
+        )
     )
     captures = ", ".join(f"{count} {state}" for state, count in sorted(found.jobs.items()))
-    print_result(f"  captures  {captures or 'none'}")
+    print_result(tr("  captures  {captures}", captures=captures or "none"))
     if found.late:
         print_result(
-            f"  late      {found.late} captures began more than "
-            f"{format_short_duration(watched.within)} after their page was seen"
+            tr(
+                "  late      {late} captures began more than {short_duration} after their "
+                "page was seen",
+                late=found.late,
+                short_duration=format_short_duration(watched.within),
+            )
         )
     if status.missed:
-        print_result(f"  gaps      {status.missed} polls were missed")
+        print_result(tr("  gaps      {missed} polls were missed", missed=status.missed))
     for poll in found.polls:
         print_result(f"  {format_time_or_never(poll.at)}  {describe_poll(poll)}")
 

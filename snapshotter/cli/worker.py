@@ -15,6 +15,7 @@ from snapshotter.cli.output import (
     print_message,
 )
 from snapshotter.cli.worker_output import WorkerLog, print_worker, worker_json
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.jobs.workers.worker import Worker
@@ -200,7 +201,9 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     with wiring_queue.queue_database(ctx.obj) as database:
         found = WorkerRegistry(database).workers()
     if not found and not as_json:
-        print_message("no worker ran within the last day. Start a worker:\n  snapshotter worker")
+        print_message(
+            tr("no worker ran within the last day. Start a worker:\n  snapshotter worker")
+        )
     for worker in found:
         if as_json:
             print_json(worker_json(worker))

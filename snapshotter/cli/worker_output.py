@@ -9,6 +9,7 @@ from snapshotter.cli.output import (
     print_message,
     print_result,
 )
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.jobs.workers.registry import RegisteredWorker
@@ -16,33 +17,35 @@ if TYPE_CHECKING:
 
 _WORDS = {
     "bundle.unstored": "{text}",
-    "health.failed": "the check {check} failed: {error}",
-    "chores.failed": "a periodic task failed: {error}",
+    "health.failed": tr("the check {check} failed: {error}"),
+    "chores.failed": tr("a periodic task failed: {error}"),
     "job.began": "{job}: {url}",
-    "job.done": "{job}: {verdict}, {outcome}, bundle {bundle}",
+    "job.done": tr("{job}: {verdict}, {outcome}, bundle {bundle}"),
     "job.failed": "{job}: {error}",
-    "job.found": "{job}: bundle {bundle} was found in the store",
+    "job.found": tr("{job}: bundle {bundle} was found in the store"),
     "job.lost": "{job}: {error}",
-    "job.returned": "{job} goes back to the queue",
-    "job.search-failed": "{job}: the search for its bundle failed: {error}",
-    "job.superseded": "{job} was given to another worker, or was cancelled",
-    "notification.failed": "a notification was not sent yet: {error}",
-    "queue.moved": "the queue is bound to the store {store} from now on",
-    "queue.unavailable": "{error}; the worker waits until the queue answers",
-    "run.stray": "jobs that were lost in an outage of the database and run again: {jobs}",
-    "slot.ended": "{error}; the slot is started again",
-    "slot.recycled": "the capture process was replaced after {captures} captures",
+    "job.returned": tr("{job} goes back to the queue"),
+    "job.search-failed": tr("{job}: the search for its bundle failed: {error}"),
+    "job.superseded": tr("{job} was given to another worker, or was cancelled"),
+    "notification.failed": tr("a notification was not sent yet: {error}"),
+    "queue.moved": tr("the queue is bound to the store {store} from now on"),
+    "queue.unavailable": tr("{error}; the worker waits until the queue answers"),
+    "run.stray": tr("jobs that were lost in an outage of the database and run again: {jobs}"),
+    "slot.ended": tr("{error}; the slot is started again"),
+    "slot.recycled": tr("the capture process was replaced after {captures} captures"),
     "slot.said": "{text}",
-    "store.unavailable": "{job} waits for the store: {error}",
-    "worker.bug": "{error}; report this bug",
-    "worker.cleared": "worker {worker} is gone; jobs given to other workers: {jobs}",
-    "worker.dead": "the worker {worker} no longer responds",
-    "worker.draining": "captures to complete: {captures}; a second signal stops at once",
-    "worker.ended": "worker {worker} ends; completed jobs: {done}",
-    "worker.fenced": "this worker was considered dead, and its jobs were given to other workers",
-    "worker.listening": "metrics and health: {url}/metrics /healthz /readyz",
-    "worker.misfit": "{error}; this worker completes its captures and ends",
-    "worker.started": "worker {worker} started; captures at a time: {slots}",
+    "store.unavailable": tr("{job} waits for the store: {error}"),
+    "worker.bug": tr("{error}; report this bug"),
+    "worker.cleared": tr("worker {worker} is gone; jobs given to other workers: {jobs}"),
+    "worker.dead": tr("the worker {worker} no longer responds"),
+    "worker.draining": tr("captures to complete: {captures}; a second signal stops at once"),
+    "worker.ended": tr("worker {worker} ends; completed jobs: {done}"),
+    "worker.fenced": tr(
+        "this worker was considered dead, and its jobs were given to other workers"
+    ),
+    "worker.listening": tr("metrics and health: {url}/metrics /healthz /readyz"),
+    "worker.misfit": tr("{error}; this worker completes its captures and ends"),
+    "worker.started": tr("worker {worker} started; captures at a time: {slots}"),
     "worker.trouble": "{error}",
 }
 
@@ -96,7 +99,13 @@ def worker_json(worker: "RegisteredWorker") -> dict[str, Any]:
 def print_worker(worker: "RegisteredWorker") -> None:
     more = f"  {worker.detail}" if worker.detail else ""
     print_result(
-        f"{worker.id:<40} {worker.state.value:<9} {worker.slots:>3} at a time {worker.done:>7} "
-        "done  "
-        f"seen {format_time(worker.beat_at)}{more}"
+        tr(
+            "{id:<40} {value:<9} {slots:>3} at a time {done:>7} done  seen {time}{more}",
+            id=worker.id,
+            value=worker.state.value,
+            slots=worker.slots,
+            done=worker.done,
+            time=format_time(worker.beat_at),
+            more=more,
+        )
     )

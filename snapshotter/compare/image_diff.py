@@ -30,6 +30,7 @@ from snapshotter.model.comparison import (
 )
 from snapshotter.model.page import Box
 from snapshotter.model.reading import Region
+from snapshotter.translation import tr
 
 TOLERANCE: Final = 24  # of 255, in any channel
 MOST_REGIONS: Final = 300  # that are listed: the largest
@@ -479,10 +480,12 @@ def _size(shot: PictureSource) -> tuple[int, int]:
         with opener() as stream:
             header = PngRows(stream).header
         if width and header.width != width:
-            raise SnapshotterError("the files of a picture have different widths")
+            raise SnapshotterError(tr("the files of a picture have different widths"))
         width, height = header.width, height + header.height
     if not 0 < width <= _WIDTH or height > _HEIGHT:
-        raise SnapshotterError(f"a picture of {width} x {height} pixels is not compared")
+        raise SnapshotterError(
+            tr("a picture of {width} x {height} pixels is not compared", width=width, height=height)
+        )
     return width, height
 
 
@@ -530,7 +533,7 @@ class _Rows:
         if self._band is None or self._at == self._band.height:
             self._band, self._at = next(self._bands, None), 0
             if self._band is None:
-                raise SnapshotterError("a picture ends before its last row")
+                raise SnapshotterError(tr("a picture ends before its last row"))
         count = min(most, self._band.height - self._at)
         taken = (
             None

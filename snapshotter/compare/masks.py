@@ -18,6 +18,7 @@ from snapshotter.formats.page.selectors import Selector, parse_selector
 from snapshotter.model.comparison import MaskUse
 from snapshotter.model.page import Block, Page
 from snapshotter.model.request import MaskRules
+from snapshotter.translation import tr
 
 SELECTOR, PATTERN = "selector", "pattern"
 
@@ -113,24 +114,38 @@ def read(rules: MaskRules) -> Masks:
 
 def _pattern(text: str) -> re.Pattern[str]:
     if len(text) > _PATTERN:
-        raise SnapshotterError(f"a mask must have at most {_PATTERN} characters")
+        raise SnapshotterError(
+            tr("a mask must have at most {pattern} characters", pattern=_PATTERN)
+        )
     try:
         compiled = re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
         raise SnapshotterError(
-            f"the mask {text!r} is not a valid regular expression: {error}"
+            tr(
+                "the mask {text!r} is not a valid regular expression: {error}",
+                text=text,
+                error=error,
+            )
         ) from error
     # On a text that was made for it "(a+)+" takes longer than anybody waits, and pages are
     # made by strangers.
     if _can_take_for_ever(text):
         raise SnapshotterError(
-            f"the mask {text!r} repeats a repetition, or refers back, and could take very long",
-            hint="do not put + or * on a group that contains + or *",
+            tr(
+                "the mask {text!r} repeats a repetition, or refers back, and could take very long",
+                text=text,
+            ),
+            hint=tr("do not put + or * on a group that contains + or *"),
         )
     if _reach(text) < _LEAST_TEXT:
         raise SnapshotterError(
-            f"the mask {text!r} can match one text in too many ways, and could take very long",
-            hint="use fewer repetitions and choices, or a character between them: '[0-9]+:[0-9]+'",
+            tr(
+                "the mask {text!r} can match one text in too many ways, and could take very long",
+                text=text,
+            ),
+            hint=tr(
+                "use fewer repetitions and choices, or a character between them: '[0-9]+:[0-9]+'"
+            ),
         )
     return compiled
 
@@ -266,12 +281,12 @@ class _Covered:
         from lxml import etree, html
 
         if len(page.html) > _HTML:
-            raise SnapshotterError(f"a document of more than {_HTML} characters")
+            raise SnapshotterError(tr("a document of more than {html} characters", html=_HTML))
         try:
             # Comments are gone: what is left are elements, and numbers count those.
             root = html.document_fromstring(plain_markup(page.html))
         except (etree.LxmlError, ValueError) as error:
-            raise SnapshotterError("the document cannot be read") from error
+            raise SnapshotterError(tr("the document cannot be read")) from error
         self._paths = ElementPaths(root)
         self._inside = {
             text: frozenset(element for element, is_in in selector.walk(root) if is_in)

@@ -24,6 +24,7 @@ from snapshotter.egress.rules import EgressRules
 from snapshotter.egress.transport import transport
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.ports import Clock
+from snapshotter.translation import tr
 
 _REDIRECTS: Final = 5
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
@@ -113,10 +114,13 @@ def fetch(
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         if late.is_set() or isinstance(error, httpx.TimeoutException):
             raise FetchFailed(
-                "timeout", f"the answer was not complete within {timeout_s:g} s"
+                "timeout",
+                tr("the answer was not complete within {timeout_s:g} s", timeout_s=timeout_s),
             ) from error
         if guard.over_limit:
-            raise FetchFailed("too-large", f"the answer has more than {limit} bytes") from error
+            raise FetchFailed(
+                "too-large", tr("the answer has more than {limit} bytes", limit=limit)
+            ) from error
         refused = next(
             (connection for connection in guard.connections() if connection.refusal), None
         )
@@ -124,9 +128,9 @@ def fetch(
             raise FetchFailed("refused", str(error)) from error
         if isinstance(error, httpx.ConnectError):
             raise FetchFailed(
-                "unreachable", f"the connection could not be made: {error}"
+                "unreachable", tr("the connection could not be made: {error}", error=error)
             ) from error
-        raise FetchFailed("broken", f"the connection broke: {error}") from error
+        raise FetchFailed("broken", tr("the connection broke: {error}", error=error)) from error
     finally:
         timer.cancel()
         guard.stop()
@@ -156,7 +160,9 @@ def _follow(
                     },
                 )
         url = _target(url, target)
-    raise FetchFailed("redirects", f"the address redirects more than {_REDIRECTS} times")
+    raise FetchFailed(
+        "redirects", tr("the address redirects more than {redirects} times", redirects=_REDIRECTS)
+    )
 
 
 def _target(url: str, location: str) -> str:
@@ -168,7 +174,7 @@ def _target(url: str, location: str) -> str:
         parts, target = urlsplit(""), ""
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         raise FetchFailed(
-            "redirects", "the address redirects to a target that is not the address of a page"
+            "redirects", tr("the address redirects to a target that is not the address of a page")
         )
     return target
 
@@ -178,7 +184,9 @@ def _body(answer: httpx.Response, limit: int) -> bytes:
     for part in _opened(answer, limit):
         length += len(part)
         if length > limit:
-            raise FetchFailed("too-large", f"the answer has more than {limit} bytes")
+            raise FetchFailed(
+                "too-large", tr("the answer has more than {limit} bytes", limit=limit)
+            )
         parts.append(part)
     return b"".join(parts)
 
@@ -191,13 +199,19 @@ def _opened(answer: httpx.Response, limit: int) -> Iterator[bytes]:
         return
     if coding not in ("gzip", "x-gzip"):
         raise FetchFailed(
-            "broken", f"the answer has the content coding {coding[:40]!r}, which was not requested"
+            "broken",
+            tr(
+                "the answer has the content coding {coding!r}, which was not requested",
+                coding=coding[:40],
+            ),
         )
     inflater = zlib.decompressobj(_GZIP)
     try:
         for chunk in answer.iter_raw():
             yield inflater.decompress(chunk, limit + 1)  # of more, whoever reads has enough
     except zlib.error as error:
-        raise FetchFailed("broken", f"the answer is not valid gzip: {error}") from error
+        raise FetchFailed(
+            "broken", tr("the answer is not valid gzip: {error}", error=error)
+        ) from error
     if not inflater.eof:
-        raise FetchFailed("broken", "the answer is cut off")
+        raise FetchFailed("broken", tr("the answer is cut off"))

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 MOUNT, LANDLOCK, UID, NONE = "mount", "landlock", "uid", "none"
 
@@ -123,8 +124,11 @@ def _is_below(path: Path, seen: Iterable[Path]) -> bool:
 def _line(*words: str) -> str:
     if any("\n" in word or "\t" in word for word in words):
         raise SnapshotterError(
-            "a browser cannot run in a directory whose path has a tab or a line break: "
-            f"{words[-1]!r}",
-            hint="set spool_dir to another directory",
+            tr(
+                "a browser cannot run in a directory whose path has a tab or a line break: "
+                "{words!r}",
+                words=words[-1],
+            ),
+            hint=tr("set spool_dir to another directory"),
         )
     return "\t".join(words)

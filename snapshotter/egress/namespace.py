@@ -17,6 +17,7 @@ from pathlib import Path
 
 from snapshotter.egress.file_view import FileView
 from snapshotter.errors import ServiceUnavailable
+from snapshotter.translation import tr
 
 PORT = 3128  # inside: nothing else listens in that network
 _UID = 1000  # any but 0: Chromium refuses its sandbox to a user 0
@@ -104,7 +105,7 @@ def _failure(arguments: list[str]) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ProbeNotPossible(
-            f"the namespaces of this system could not be tested: {error}"
+            tr("the namespaces of this system could not be tested: {error}", error=error)
         ) from error
     words = done.stderr.strip()[:_WORDS] or f"exit status {done.returncode}"
     return _tried.setdefault(known, words if done.returncode else "")
@@ -147,11 +148,11 @@ class ListenerHandover:
                 _, descriptors, _, _ = socket.recv_fds(there, 1, 1)
         except OSError as error:
             raise HandoverFailed(
-                f"the network socket of the browser was not received: {error}"
+                tr("the network socket of the browser was not received: {error}", error=error)
             ) from error
         if not descriptors:
             raise HandoverFailed(
-                "the network socket of the browser was not received: the message has no socket"
+                tr("the network socket of the browser was not received: the message has no socket")
             )
         return socket.socket(fileno=descriptors[0])
 

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import rfc8785
 
 from snapshotter.errors import EvidenceInvalid
+from snapshotter.translation import tr
 
 _MAX_INT = (1 << 53) - 1
 MAX_BYTES = 16 << 20  # of one document, or of one piece of a longer one
@@ -67,7 +68,7 @@ def loads(data: bytes, *, max_values: int = MAX_VALUES) -> Any:
             `MAX_BYTES`, or more values than that.
     """
     if len(data) > MAX_BYTES:  # a text of one rare character takes four times its bytes
-        raise EvidenceInvalid(f"the JSON is longer than {MAX_BYTES} bytes")
+        raise EvidenceInvalid(tr("the JSON is longer than {max_bytes} bytes", max_bytes=MAX_BYTES))
     _refuse_more_values(data, max_values)
     try:
         value = json.loads(
@@ -78,10 +79,12 @@ def loads(data: bytes, *, max_values: int = MAX_VALUES) -> Any:
         )
         again = dumps(value)
     except (ValueError, RecursionError) as error:
-        raise EvidenceInvalid(f"the data are not canonical JSON: {error}") from error
+        raise EvidenceInvalid(
+            tr("the data are not canonical JSON: {error}", error=error)
+        ) from error
     if again != data:
         raise EvidenceInvalid(
-            "the data are not canonical JSON: encoding them again gives other bytes"
+            tr("the data are not canonical JSON: encoding them again gives other bytes")
         )
     return value
 
@@ -103,7 +106,7 @@ def recode(data: bytes) -> bytes:
             )
         )
     except (ValueError, RecursionError) as error:
-        raise EvidenceInvalid(f"the JSON cannot be kept: {error}") from error
+        raise EvidenceInvalid(tr("the JSON cannot be kept: {error}", error=error)) from error
 
 
 def instant(at: datetime) -> str:
@@ -129,7 +132,7 @@ def parse_instant(text: object) -> datetime:
         else:
             if instant(at) == text:
                 return at
-    raise EvidenceInvalid(f"{text!r} is not a time in UTC")
+    raise EvidenceInvalid(tr("{text!r} is not a time in UTC", text=text))
 
 
 def parse_clock(text: object) -> datetime:
@@ -142,7 +145,9 @@ def parse_clock(text: object) -> datetime:
     """
     at = parse_instant(text)
     if at.year < MIN_YEAR:
-        raise EvidenceInvalid(f"the time {text!r} is before the year {MIN_YEAR}")
+        raise EvidenceInvalid(
+            tr("the time {text!r} is before the year {min_year}", text=text, min_year=MIN_YEAR)
+        )
     return at
 
 
@@ -195,7 +200,14 @@ def _check_moment(name: str, text: object, ms: object) -> None:
     if text is not None:
         agrees = type(ms) is int and is_same_moment(parse_instant(text), ms)
     if not agrees:
-        raise EvidenceInvalid(f"{name} and {name}_ms state different times: {text} and {ms!r:.40}")
+        raise EvidenceInvalid(
+            tr(
+                "{name} and {name}_ms state different times: {text} and {ms!r:.40}",
+                name=name,
+                text=text,
+                ms=ms,
+            )
+        )
 
 
 def plain(value: object) -> Any:
@@ -246,7 +258,7 @@ def _refuse_more_values(data: bytes, most: int) -> None:
     # Each value may be a text under a key; and an escaped mark has an escape before it.
     marks = data.count(b'"') - data.count(b'\\"')
     if marks > 4 * most or count_values(data) > most:
-        raise EvidenceInvalid(f"the JSON contains more than {most} values")
+        raise EvidenceInvalid(tr("the JSON contains more than {most} values", most=most))
 
 
 def _refuse_what_bundles_do_not_hold(value: object, level: int = 1) -> bool:

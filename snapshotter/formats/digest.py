@@ -21,6 +21,7 @@ from blake3 import blake3
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.digests import Digests
+from snapshotter.translation import tr
 
 CHUNK = 1 << 20  # bytes per read; peak memory does not grow with the file
 
@@ -127,7 +128,9 @@ class DigestingWriter:
             SnapshotterError: More than `limit` bytes would have been written; none of `data` is.
         """
         if self._digester.length + len(data) > self._limit:
-            raise SnapshotterError(f"a file of the capture is longer than {self._limit} bytes")
+            raise SnapshotterError(
+                tr("a file of the capture is longer than {limit} bytes", limit=self._limit)
+            )
         self._stream.write(data)
         self._digester.update(data)
         return len(data)
@@ -160,7 +163,7 @@ def digest(stream: BinaryIO, *, limit: int) -> Digests:
     while chunk := stream.read(CHUNK):
         digester.update(chunk)
         if digester.length > limit:
-            raise SnapshotterError(f"a file is longer than {limit} bytes")
+            raise SnapshotterError(tr("a file is longer than {limit} bytes", limit=limit))
     return digester.digests()
 
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
+from snapshotter.translation import tr
 
 PIECE: Final = 1 << 20  # bytes that are parsed at once
 _MAX_KEY: Final = 300  # bytes
@@ -88,12 +89,15 @@ class Cursor:
             end = _end_of_text(self._data, self._at, self._at + _MAX_KEY)
             if end < 0:
                 raise EvidenceInvalid(
-                    "the data are not canonical JSON: the name of a member is invalid or too long"
+                    tr(
+                        "the data are not canonical JSON: the name of a member is invalid or "
+                        "too long"
+                    )
                 )
             name = self._parsed(self._data[self._at : end])
             if previous is not None and not previous < name:  # both are ASCII, or no field of ours
                 raise EvidenceInvalid(
-                    "the data are not canonical JSON: the members are not in order"
+                    tr("the data are not canonical JSON: the members are not in order")
                 )
             previous, self._at = name, end
             self._take(b":")
@@ -111,7 +115,11 @@ class Cursor:
         mark = self._data[self._at : self._at + 1]
         if mark not in marks:
             raise EvidenceInvalid(
-                f"the data are not canonical JSON: {marks[0].decode()} is missing at {self._at}"
+                tr(
+                    "the data are not canonical JSON: {marks} is missing at {at}",
+                    marks=marks[0].decode(),
+                    at=self._at,
+                )
             )
         self._at += 1
         return mark
@@ -128,12 +136,12 @@ class Cursor:
     def _parsed(self, piece: bytes) -> Any:
         self._left -= canonical_json.count_values(piece)
         if self._left < 0:
-            raise EvidenceInvalid("the JSON contains more values than allowed")
+            raise EvidenceInvalid(tr("the JSON contains more values than allowed"))
         value = canonical_json.loads(piece, max_values=PIECE)
         if _WIDE.search(piece) is not None:
             self._wide -= _width(value) - len(piece)
             if self._wide < 0:
-                raise EvidenceInvalid("the texts of the JSON need more memory than allowed")
+                raise EvidenceInvalid(tr("the texts of the JSON need more memory than allowed"))
         return value
 
 

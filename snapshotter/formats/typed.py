@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.canonical_json import is_same_moment, milliseconds, parse_instant, plain
 from snapshotter.formats.large_json import Cursor
+from snapshotter.translation import tr
 
 T = TypeVar("T")
 _MS = "_ms"  # what `plain` adds beside an instant
@@ -92,7 +93,12 @@ def _read(kind: Any, value: object, where: str) -> Any:
             return kind(value)
         except ValueError as error:
             raise EvidenceInvalid(
-                f"{where} is not a valid {kind.__name__}: {value!r:.80}"
+                tr(
+                    "{where} is not a valid {name}: {value!r:.80}",
+                    where=where,
+                    name=kind.__name__,
+                    value=value,
+                )
             ) from error
     if is_dataclass(kind):
         return _dataclass(kind, value, where)
@@ -102,7 +108,9 @@ def _read(kind: Any, value: object, where: str) -> Any:
 def _of(kind: Any, value: object, where: str) -> Any:
     if kind in (bool, int, str) and type(value) is kind:
         return value
-    raise EvidenceInvalid(f"{where} is not of type {getattr(kind, '__name__', kind)}")
+    raise EvidenceInvalid(
+        tr("{where} is not of type {getattr}", where=where, getattr=getattr(kind, "__name__", kind))
+    )
 
 
 def _union(kinds: tuple[Any, ...], value: object, where: str) -> Any:
@@ -114,20 +122,22 @@ def _union(kinds: tuple[Any, ...], value: object, where: str) -> Any:
 
 def _tuple(kinds: tuple[Any, ...], value: object, where: str) -> Any:
     if not isinstance(value, list | Cursor):
-        raise EvidenceInvalid(f"{where} is not a list")
+        raise EvidenceInvalid(tr("{where} is not a list", where=where))
     if kinds[-1] is Ellipsis:
         items = value.items() if isinstance(value, Cursor) else value
         return tuple(_read(kinds[0], element, f"{where}[{n}]") for n, element in enumerate(items))
     if isinstance(value, Cursor):
-        raise EvidenceInvalid(f"{where} is too long")
+        raise EvidenceInvalid(tr("{where} is too long", where=where))
     if len(kinds) != len(value):
-        raise EvidenceInvalid(f"{where} does not have {len(kinds)} values")
+        raise EvidenceInvalid(
+            tr("{where} does not have {count} values", where=where, count=len(kinds))
+        )
     return tuple(_read(k, element, where) for k, element in zip(kinds, value, strict=True))
 
 
 def _mapping(kinds: tuple[Any, ...], value: object, where: str) -> Any:
     if not isinstance(value, dict):
-        raise EvidenceInvalid(f"{where} is not an object")
+        raise EvidenceInvalid(tr("{where} is not an object", where=where))
     return {
         _of(str, k, where): _read(kinds[1], element, f"{where}.{k}") for k, element in value.items()
     }
@@ -140,7 +150,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 def _dataclass(kind: Any, value: object, where: str) -> Any:
     if not isinstance(value, dict | Cursor):
-        raise EvidenceInvalid(f"{where} is not an object")
+        raise EvidenceInvalid(tr("{where} is not an object", where=where))
     hints = _hints(kind)
     values = _walked(hints, value, where) if isinstance(value, Cursor) else dict(value)
     given: dict[str, Any] = {}
@@ -148,17 +158,31 @@ def _dataclass(kind: Any, value: object, where: str) -> Any:
         name = field.name
         if name not in values:
             if field.default is MISSING and field.default_factory is MISSING:
-                raise EvidenceInvalid(f"{where} does not have the field {name}")
+                raise EvidenceInvalid(
+                    tr("{where} does not have the field {name}", where=where, name=name)
+                )
             continue
         given[name] = _read(hints[name], values.pop(name), f"{where}.{name}")
         if isinstance(given[name], datetime) and f"{name}{_MS}" in values:
             ms = _of(int, values.pop(f"{name}{_MS}"), where)
             exact = _moment(ms, where)
             if not is_same_moment(given[name], ms):
-                raise EvidenceInvalid(f"{where}.{name} and {where}.{name}_ms state different times")
+                raise EvidenceInvalid(
+                    tr(
+                        "{where}.{name} and {where}.{name}_ms state different times",
+                        where=where,
+                        name=name,
+                    )
+                )
             given[name] = exact
     if values:
-        raise EvidenceInvalid(f"{where} has unknown fields: {', '.join(sorted(values))[:80]}")
+        raise EvidenceInvalid(
+            tr(
+                "{where} has unknown fields: {values}",
+                where=where,
+                values=", ".join(sorted(values))[:80],
+            )
+        )
     try:
         return kind(**given)
     except ValueError as error:
@@ -170,10 +194,12 @@ def _walked(hints: Mapping[str, Any], cursor: Cursor, where: str) -> dict[str, A
     values: dict[str, Any] = {}
     for name, value in cursor.members():
         if name not in hints and not name.endswith(_MS):
-            raise EvidenceInvalid(f"{where} has an unknown field: {name[:80]}")
+            raise EvidenceInvalid(
+                tr("{where} has an unknown field: {name}", where=where, name=name[:80])
+            )
         if isinstance(value, Cursor):
             if name not in hints:
-                raise EvidenceInvalid(f"{where}.{name[:80]} is too long")
+                raise EvidenceInvalid(tr("{where}.{name} is too long", where=where, name=name[:80]))
             value = _Read(_read(hints[name], value, f"{where}.{name}"))
         values[name] = value
     return values
@@ -183,4 +209,4 @@ def _moment(ms: int, where: str) -> datetime:
     try:
         return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)
     except OverflowError as error:
-        raise EvidenceInvalid(f"{where} is not a valid time") from error
+        raise EvidenceInvalid(tr("{where} is not a valid time", where=where)) from error

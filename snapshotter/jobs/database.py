@@ -37,6 +37,7 @@ from typing_extensions import override
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.database_url import database_url, shown_url
+from snapshotter.translation import tr
 
 TABLES = MetaData()
 # Increased with each change of the tables or of what is written into them (`migration.py`).
@@ -110,8 +111,8 @@ def connect(text: str, *, make: bool = True) -> Engine:
         file = Path(url.database or "")
         if not make and not file.exists():
             raise SnapshotterError(
-                f"the queue {file} does not exist",
-                hint="start a worker, which creates the queue:\n  snapshotter worker",
+                tr("the queue {file} does not exist", file=file),
+                hint=tr("start a worker, which creates the queue:\n  snapshotter worker"),
             )
         file.parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_S})
@@ -179,8 +180,8 @@ def _translated(engine: Engine) -> Iterator[None]:
         shown = shown_url(engine.url)
         why = str(getattr(error, "orig", error)).splitlines()[0]
         raise ServiceUnavailable(
-            f"the database of the queue at {shown} does not answer: {why}",
-            hint="check that the database is running and that its disk has free space",
+            tr("the database of the queue at {shown} does not answer: {why}", shown=shown, why=why),
+            hint=tr("check that the database is running and that its disk has free space"),
         ) from error
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 _LONGEST_PASSWORD = 4096  # characters
 _HINT = "sqlite:////var/lib/snapshotter/queue.db or postgresql://user:password@host/database"
@@ -45,15 +46,21 @@ def database_url(text: str) -> str:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:  # ValueError: an invalid port
-        raise SnapshotterError("the address of the queue is not a valid URL", hint=_HINT) from error
+        raise SnapshotterError(
+            tr("the address of the queue is not a valid URL"), hint=_HINT
+        ) from error
     driver = _DRIVERS.get(url.drivername)
     if driver is None:
         raise SnapshotterError(
-            f"{url.drivername} cannot be used as the database of the queue", hint=_HINT
+            tr(
+                "{drivername} cannot be used as the database of the queue",
+                drivername=url.drivername,
+            ),
+            hint=_HINT,
         )
     if driver == "sqlite" and not url.database:
         raise SnapshotterError(
-            "the address of the queue names no file. Without a file, no job would be kept",
+            tr("the address of the queue names no file. Without a file, no job would be kept"),
             hint=_HINT,
         )
     named = url.query.get("password_file")
@@ -77,19 +84,23 @@ def shown_url(url: URL) -> str:
 
 def _password(named: str | tuple[str, ...]) -> str:
     if not isinstance(named, str):
-        raise SnapshotterError("the address of the queue names several password files", hint=_HINT)
+        raise SnapshotterError(
+            tr("the address of the queue names several password files"), hint=_HINT
+        )
     try:
         with Path(named).open(encoding="utf-8") as lines:
             password = lines.readline(_LONGEST_PASSWORD).rstrip("\r\n")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise SnapshotterError(
-            f"the password of the queue cannot be read from {named}: {why}",
-            hint="the password must be on the first line of the file that password_file names",
+            tr(
+                "the password of the queue cannot be read from {named}: {why}", named=named, why=why
+            ),
+            hint=tr("the password must be on the first line of the file that password_file names"),
         ) from error
     if not password:
         raise SnapshotterError(
-            f"the file {named} has no password of the queue",
-            hint="write the password on the first line",
+            tr("the file {named} has no password of the queue", named=named),
+            hint=tr("write the password on the first line"),
         )
     return password

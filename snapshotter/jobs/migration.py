@@ -37,6 +37,7 @@ from snapshotter.jobs.database import (
     writing,
 )
 from snapshotter.jobs.processes import is_silent
+from snapshotter.translation import tr
 
 OLDEST_BACK: Final = 2  # the earliest number that tables can be downgraded to
 _LOOK: Final = 3  # from this number on, workers check the number while they work
@@ -101,13 +102,19 @@ def downgrade(address: str, number: int) -> int:
         found = tables_number(connection)
         if found is None or not OLDEST_BACK <= number <= found <= TABLES_VERSION:
             raise SnapshotterError(
-                f"the tables of the queue cannot be changed from number {found or 'none'} to "
-                f"{number}: this release can change them back to {OLDEST_BACK} at the earliest, "
-                f"from {TABLES_VERSION} at the latest",
-                hint="use the release that made the tables. Show the numbers, then change "
-                "them:\n"
-                "  snapshotter queue tables\n"
-                "  snapshotter queue migrate",
+                tr(
+                    "the tables of the queue cannot be changed from number {found} to "
+                    "{number}: this release can change them back to {oldest_back} at the "
+                    "earliest, from {tables_version} at the latest",
+                    found=found or "none",
+                    number=number,
+                    oldest_back=OLDEST_BACK,
+                    tables_version=TABLES_VERSION,
+                ),
+                hint=tr(
+                    "use the release that made the tables. Show the numbers, then change "
+                    "them:\n  snapshotter queue tables\n  snapshotter queue migrate"
+                ),
             )
         if number < found:
             _refuse_while_at_work(list(_at_work(connection)), "changed back")
@@ -196,10 +203,15 @@ def _refuse_while_at_work(workers: Sequence[ActiveWorker], what: str) -> None:
     if workers:
         names = ", ".join(worker.id for worker in workers)
         raise ServiceUnavailable(
-            f"the tables of the queue cannot be {what} while workers use them: {names}",
-            hint="end these workers with SIGTERM, which lets them finish their captures. "
-            "Then give the same command again. docs/howto/upgrade.md explains the "
-            "steps",
+            tr(
+                "the tables of the queue cannot be {what} while workers use them: {names}",
+                what=what,
+                names=names,
+            ),
+            hint=tr(
+                "end these workers with SIGTERM, which lets them finish their captures. Then "
+                "give the same command again. docs/howto/upgrade.md explains the steps"
+            ),
         )
 
 
@@ -208,13 +220,23 @@ def wrong_release_error(number: int, shown: str = "") -> SnapshotterError:
     is_later = number > TABLES_VERSION
     place = f" at {shown}" if shown else ""
     return SnapshotterError(
-        f"the tables of the queue{place} were made by {'a later' if is_later else 'an earlier'} "
-        f"release: they have number {number}, this release needs {TABLES_VERSION}",
-        hint="upgrade snapshotter on this machine, or change the tables back with the "
-        "later release:\n"
-        f"  snapshotter queue migrate --to {TABLES_VERSION}"
+        tr(
+            "the tables of the queue{place} were made by {value} release: they have number "
+            "{number}, this release needs {tables_version}",
+            place=place,
+            value="a later" if is_later else "an earlier",
+            number=number,
+            tables_version=TABLES_VERSION,
+        ),
+        hint=tr(
+            "upgrade snapshotter on this machine, or change the tables back with the later "
+            "release:\n  snapshotter queue migrate --to {tables_version}",
+            tables_version=TABLES_VERSION,
+        )
         if is_later
-        else "start the worker again to upgrade the tables, or install the earlier release here",
+        else tr(
+            "start the worker again to upgrade the tables, or install the earlier release here"
+        ),
     )
 
 

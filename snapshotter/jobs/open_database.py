@@ -17,6 +17,7 @@ from snapshotter.jobs.migration import (
     upgrade,
     wrong_release_error,
 )
+from snapshotter.translation import tr
 
 
 def open_database(text: str) -> Engine:
@@ -34,10 +35,14 @@ def open_database(text: str) -> Engine:
     except SQLAlchemyError as error:
         engine.dispose()
         raise ServiceUnavailable(
-            f"the queue at {shown} cannot be opened: {str(error).splitlines()[0]}",
-            hint="check that the disk has free space and that this user may write to the file"
+            tr(
+                "the queue at {shown} cannot be opened: {splitlines}",
+                shown=shown,
+                splitlines=str(error).splitlines()[0],
+            ),
+            hint=tr("check that the disk has free space and that this user may write to the file")
             if engine.dialect.name == "sqlite"
-            else "check that the database is running and that this user may use it",
+            else tr("check that the database is running and that this user may use it"),
         ) from error
     except SnapshotterError:
         engine.dispose()

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from types import MappingProxyType
 
 from snapshotter.model.finding import Verdict
+from snapshotter.translation import tr
 
 
 class Severity(enum.StrEnum):
@@ -66,69 +67,118 @@ class AuditCode(enum.StrEnum):
 # What to do, for the person who reads the finding.
 HINTS: Mapping[AuditCode, str] = MappingProxyType(
     {
-        AuditCode.FORKED: "keep both signed checkpoints, which together prove that the log has "
-        "two histories; ask the witnesses which checkpoint they saw",
-        AuditCode.ROLLED_BACK: "keep the checkpoint that the earlier audit saw, and look for the "
-        "newer log in a copy of the store",
-        AuditCode.LOG_BROKEN: "compare the folder log/ with a copy of the store; this command "
-        "shows what is wrong:\n  snapshotter log check",
-        AuditCode.DELETED: "restore the bundle from a copy of the store:\n  snapshotter store "
-        "repair --from COPY",
-        AuditCode.ALTERED: "keep the altered object as it is, and restore the original from a "
-        "copy of the store:\n  snapshotter store repair --from COPY",
-        AuditCode.REPLACED: "keep both bundles, and find out who wrote the second one; the log "
-        "shows which was first",
-        AuditCode.UNLOGGED: "find out where the object comes from; if you know, add it to the "
-        "log:\n  snapshotter log sync",
-        AuditCode.BACKDATED: "ask who captured the page for the state of their clock; only the "
-        "timestamp token proves the time",
-        AuditCode.CUSTODY_BROKEN: "compare the custody chain with a copy of the store; the log "
-        "proves the events up to the last logged one",
-        AuditCode.UNLOCKED: "set the retention again, and find out who was able to remove it",
-        AuditCode.INVALID: "verify the bundle to see which check failed; its bytes are as they "
-        "were logged:\n  snapshotter verify ID",
-        AuditCode.INTERNAL: "report this error of the software; the bundle was not judged",
-        AuditCode.WITHHELD: "ask the operator of the store for this object, and look for it in a "
-        "copy: a store that hides a deletion behaves in this way",
-        AuditCode.UNREADABLE: "check permissions and disk, and audit again; the object was not "
-        "judged",
-        AuditCode.UNPROVEN: "verify the bundle with a trust file that names its key and "
-        "timestamp authorities:\n  snapshotter verify --trust FILE --root-key KEY-ID ID",
-        AuditCode.NO_LOG: "audit the store that this store is a copy of, or begin a log, because "
-        "a deletion cannot be detected without a log:\n  snapshotter log sync",
-        AuditCode.UNTRUSTED_LOG: "ask the owner of the trust file to add the log; the first "
-        "command shows the key of the log on its machine, the second adds it:\n  snapshotter log "
-        "show\n  snapshotter trust set-log trust.json VERIFIER-KEY",
-        AuditCode.UNWITNESSED: "ask the witnesses for their cosignatures:\n  snapshotter log "
-        "witness",
-        AuditCode.STALE: "ask the operator of the store, or a witness, for the newest checkpoint",
-        AuditCode.OLDER_TRUST: "ask for the newest trust file, because an older one can hide a "
-        "revocation",
-        AuditCode.RENEWAL_GONE: "restore the renewal from a copy, or make it again; an "
-        "interrupted writer leaves the same trace as a deletion:\n  snapshotter renew",
-        AuditCode.RENEWAL_DUE: "renew the proof of time before the certificates end:\n  "
-        "snapshotter renew",
-        AuditCode.PROOF_BROKEN: "write the proofs again; the log itself was checked, and it "
-        "decides:\n  snapshotter log sync",
-        AuditCode.RETURNED: "erase the bundle again, or find out who restored it: it was erased "
-        "by order",
-        AuditCode.UNRECORDED: "show the custody events; the operator of the store knows when the "
-        "bundle was stored:\n  snapshotter custody show ID",
-        AuditCode.ERASED_BY_ORDER: "read the tombstone, which states who ordered the erasure and "
-        "why",
-        AuditCode.GAP: "no capture was made in this time, and the record states it; this command "
-        "lists the visits:\n  snapshotter schedule history",
-        AuditCode.TAKEDOWN: "derive the event again from its captures:\n  snapshotter verify ID",
-        AuditCode.WAITING: "run the audit again later",
-        AuditCode.LOGGED_AGAIN: "nothing needs to be done: the log has the same entry twice",
-        AuditCode.SURPLUS: "find out who wrote the object, which is not part of any bundle",
-        AuditCode.UNREAD: "audit without --sample and --since to read everything",
-        AuditCode.EVENTS_FORKED: "verify both events; two machines had different captures, or "
-        "somebody with the key of events signed two histories:\n  snapshotter verify ID",
-        AuditCode.MIRROR: "audit the source store too, or copy it again:\n  snapshotter store "
-        "replicate",
-        AuditCode.UNENFORCED: "use a bucket with Object Lock for a retention that prevents "
-        "deletion",
+        AuditCode.FORKED: tr(
+            "keep both signed checkpoints, which together prove that the log has two "
+            "histories; ask the witnesses which checkpoint they saw"
+        ),
+        AuditCode.ROLLED_BACK: tr(
+            "keep the checkpoint that the earlier audit saw, and look for the newer log in a "
+            "copy of the store"
+        ),
+        AuditCode.LOG_BROKEN: tr(
+            "compare the folder log/ with a copy of the store; this command shows what is "
+            "wrong:\n  snapshotter log check"
+        ),
+        AuditCode.DELETED: tr(
+            "restore the bundle from a copy of the store:\n  snapshotter store repair --from COPY"
+        ),
+        AuditCode.ALTERED: tr(
+            "keep the altered object as it is, and restore the original from a copy of the "
+            "store:\n  snapshotter store repair --from COPY"
+        ),
+        AuditCode.REPLACED: tr(
+            "keep both bundles, and find out who wrote the second one; the log shows which "
+            "was first"
+        ),
+        AuditCode.UNLOGGED: tr(
+            "find out where the object comes from; if you know, add it to the log:\n  "
+            "snapshotter log sync"
+        ),
+        AuditCode.BACKDATED: tr(
+            "ask who captured the page for the state of their clock; only the timestamp "
+            "token proves the time"
+        ),
+        AuditCode.CUSTODY_BROKEN: tr(
+            "compare the custody chain with a copy of the store; the log proves the events "
+            "up to the last logged one"
+        ),
+        AuditCode.UNLOCKED: tr("set the retention again, and find out who was able to remove it"),
+        AuditCode.INVALID: tr(
+            "verify the bundle to see which check failed; its bytes are as they were "
+            "logged:\n  snapshotter verify ID"
+        ),
+        AuditCode.INTERNAL: tr("report this error of the software; the bundle was not judged"),
+        AuditCode.WITHHELD: tr(
+            "ask the operator of the store for this object, and look for it in a copy: a "
+            "store that hides a deletion behaves in this way"
+        ),
+        AuditCode.UNREADABLE: tr(
+            "check permissions and disk, and audit again; the object was not judged"
+        ),
+        AuditCode.UNPROVEN: tr(
+            "verify the bundle with a trust file that names its key and timestamp "
+            "authorities:\n  snapshotter verify --trust FILE --root-key KEY-ID ID"
+        ),
+        AuditCode.NO_LOG: tr(
+            "audit the store that this store is a copy of, or begin a log, because a "
+            "deletion cannot be detected without a log:\n  snapshotter log sync"
+        ),
+        AuditCode.UNTRUSTED_LOG: tr(
+            "ask the owner of the trust file to add the log; the first command shows the key "
+            "of the log on its machine, the second adds it:\n  snapshotter log show\n  "
+            "snapshotter trust set-log trust.json VERIFIER-KEY"
+        ),
+        AuditCode.UNWITNESSED: tr(
+            "ask the witnesses for their cosignatures:\n  snapshotter log witness"
+        ),
+        AuditCode.STALE: tr(
+            "ask the operator of the store, or a witness, for the newest checkpoint"
+        ),
+        AuditCode.OLDER_TRUST: tr(
+            "ask for the newest trust file, because an older one can hide a revocation"
+        ),
+        AuditCode.RENEWAL_GONE: tr(
+            "restore the renewal from a copy, or make it again; an interrupted writer leaves "
+            "the same trace as a deletion:\n  snapshotter renew"
+        ),
+        AuditCode.RENEWAL_DUE: tr(
+            "renew the proof of time before the certificates end:\n  snapshotter renew"
+        ),
+        AuditCode.PROOF_BROKEN: tr(
+            "write the proofs again; the log itself was checked, and it decides:\n  "
+            "snapshotter log sync"
+        ),
+        AuditCode.RETURNED: tr(
+            "erase the bundle again, or find out who restored it: it was erased by order"
+        ),
+        AuditCode.UNRECORDED: tr(
+            "show the custody events; the operator of the store knows when the bundle was "
+            "stored:\n  snapshotter custody show ID"
+        ),
+        AuditCode.ERASED_BY_ORDER: tr(
+            "read the tombstone, which states who ordered the erasure and why"
+        ),
+        AuditCode.GAP: tr(
+            "no capture was made in this time, and the record states it; this command lists "
+            "the visits:\n  snapshotter schedule history"
+        ),
+        AuditCode.TAKEDOWN: tr(
+            "derive the event again from its captures:\n  snapshotter verify ID"
+        ),
+        AuditCode.WAITING: tr("run the audit again later"),
+        AuditCode.LOGGED_AGAIN: tr("nothing needs to be done: the log has the same entry twice"),
+        AuditCode.SURPLUS: tr("find out who wrote the object, which is not part of any bundle"),
+        AuditCode.UNREAD: tr("audit without --sample and --since to read everything"),
+        AuditCode.EVENTS_FORKED: tr(
+            "verify both events; two machines had different captures, or somebody with the "
+            "key of events signed two histories:\n  snapshotter verify ID"
+        ),
+        AuditCode.MIRROR: tr(
+            "audit the source store too, or copy it again:\n  snapshotter store replicate"
+        ),
+        AuditCode.UNENFORCED: tr(
+            "use a bucket with Object Lock for a retention that prevents deletion"
+        ),
     }
 )
 

@@ -9,6 +9,7 @@ import unicodedata
 from urllib.parse import urlsplit
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 _NOT_IN_ADDRESSES = {"Cc", "Cs"}  # Unicode categories: control characters, surrogates
 
@@ -41,7 +42,10 @@ def _problem(url: str) -> SnapshotterError | None:
     shown = _escaped(_concealed(url))
     if any(unicodedata.category(character) in _NOT_IN_ADDRESSES for character in url):
         return SnapshotterError(
-            f"this is not a URL: '{shown}' holds control characters or half a character"
+            tr(
+                "this is not a URL: '{shown}' holds control characters or half a character",
+                shown=shown,
+            )
         )
     # A browser takes a backslash for a slash, and so finds a password where we would not.
     as_browsers_read = url.replace("\\", "/")
@@ -51,13 +55,13 @@ def _problem(url: str) -> SnapshotterError | None:
     except ValueError as error:
         why = f": {error}" if "@" not in url else ""  # it may quote what it takes for a port
         return SnapshotterError(
-            f"this is not a URL: '{shown}'{why}",
-            hint="give the whole address, as a browser shows it",
+            tr("this is not a URL: '{shown}'{why}", shown=shown, why=why),
+            hint=tr("give the whole address, as a browser shows it"),
         )
     if "@" in parts.netloc or "@" in other.netloc:
         return SnapshotterError(
-            "a URL with a user name or password would put them into the evidence",
-            hint="leave out the part before the @",
+            tr("a URL with a user name or password would put them into the evidence"),
+            hint=tr("leave out the part before the @"),
         )
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         hint = "give the whole address, as a browser shows it: https://…"
@@ -65,7 +69,9 @@ def _problem(url: str) -> SnapshotterError | None:
             hint = f"did you mean https://{shown}"
         if "\\" in url and other.scheme in {"http", "https"} and other.hostname:
             hint = f"did you mean {_escaped(as_browsers_read)}"
-        return SnapshotterError(f"only http and https URLs are captured, not '{shown}'", hint=hint)
+        return SnapshotterError(
+            tr("only http and https URLs are captured, not '{shown}'", shown=shown), hint=hint
+        )
     return None
 
 

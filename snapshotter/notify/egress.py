@@ -18,6 +18,7 @@ from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.rules import EgressRules
 from snapshotter.errors import SnapshotterError
 from snapshotter.ports import Clock
+from snapshotter.translation import tr
 
 TOTAL_BYTES: Final = 32 << 20  # of one delivery, both directions
 
@@ -52,7 +53,7 @@ class GuardedConnections:
         """Yield a running guard; all its connections end with the block, or with the time."""
         guard = EgressGuard(self._rules, clock=self._clock, purpose="notification")
         guard.start()
-        end = threading.Timer(self.timeout_s, guard.cut, ("sending the message took too long",))
+        end = threading.Timer(self.timeout_s, guard.cut, (tr("sending the message took too long"),))
         end.daemon = True
         end.start()
         try:
@@ -71,4 +72,6 @@ class GuardedConnections:
         try:
             return ssl.create_default_context(cafile=self._ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise SnapshotterError(f"{self._ca_file} cannot be used: {error}") from error
+            raise SnapshotterError(
+                tr("{ca_file} cannot be used: {error}", ca_file=self._ca_file, error=error)
+            ) from error

@@ -21,6 +21,7 @@ from snapshotter.model.notification import DeliveryResult, UndeliveredMessage
 from snapshotter.notify import message as messages
 from snapshotter.notify.egress import GuardedConnections
 from snapshotter.notify.rules import MailEntry
+from snapshotter.translation import tr
 
 # What we call ourselves to a relay: the name of this machine is nobody's business, and
 # looking it up would ask a resolver.
@@ -61,7 +62,7 @@ class SmtpMail:
             context = self._connections.tls()
             password = self._password().decode() if self._password is not None else ""
         except UnicodeDecodeError:
-            return DeliveryResult(delivered=False, detail="the password is not UTF-8")
+            return DeliveryResult(delivered=False, detail=tr("the password is not UTF-8"))
         except SnapshotterError as error:
             return DeliveryResult(delivered=False, detail=error.message)
         try:
@@ -79,28 +80,37 @@ class SmtpMail:
                     relay.quit()
         except smtplib.SMTPAuthenticationError as error:  # the channel's fault, not the message's
             return _failed(
-                f"the mail relay does not accept the user or the password: {error.smtp_code}"
+                tr(
+                    "the mail relay does not accept the user or the password: {smtp_code}",
+                    smtp_code=error.smtp_code,
+                )
             )
         except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
             said = f"{error.smtp_code} {_words(error.smtp_error)}"
             return _failed(
-                f"the mail relay does not accept the message: {said}",
+                tr("the mail relay does not accept the message: {said}", said=said),
                 refused=error.smtp_code in _FOR_GOOD,
             )
         except smtplib.SMTPRecipientsRefused as error:
             codes = {code for code, _ in error.recipients.values()}
             return _failed(
-                f"the mail relay accepts none of the recipients: {_recipients(error.recipients)}",
+                tr(
+                    "the mail relay accepts none of the recipients: {recipients}",
+                    recipients=_recipients(error.recipients),
+                ),
                 refused=all(code in _FOR_GOOD for code in codes),
             )
         except smtplib.SMTPException as error:
-            return _failed(f"the mail relay failed: {error}")
+            return _failed(tr("the mail relay failed: {error}", error=error))
         except OSError as error:  # the guard's reasons, TLS, and what the system says
-            return _failed(f"the mail relay cannot be reached: {error}")
+            return _failed(tr("the mail relay cannot be reached: {error}", error=error))
         # To try again would send it twice to the others.
         return DeliveryResult(
             delivered=True,
-            detail=f"the mail relay does not accept these recipients: {_recipients(refused)}"
+            detail=tr(
+                "the mail relay does not accept these recipients: {recipients}",
+                recipients=_recipients(refused),
+            )
             if refused
             else "",
         )

@@ -18,62 +18,72 @@ from snapshotter.formats.canonical_json import dumps, instant, parse_instant
 from snapshotter.formats.printable import printable
 from snapshotter.model.notification import NotificationEvent, NotificationKind, UndeliveredMessage
 from snapshotter.model.sentences import CAUSE_NAMES, as_sentence
+from snapshotter.translation import tr
 
 # One of a kind, and several of it.
 HEADLINES: Final = {
-    NotificationKind.CAPTURE_DONE: ("a capture is done", "{} captures are done"),
+    NotificationKind.CAPTURE_DONE: (tr("a capture is done"), tr("{} captures are done")),
     NotificationKind.CAPTURE_INCOMPLETE: (
-        "a capture lacks something that its policy requires",
-        "{} captures lack something that their policies require",
+        tr("a capture lacks something that its policy requires"),
+        tr("{} captures lack something that their policies require"),
     ),
     NotificationKind.CAPTURE_FAILED: ("a capture failed", "{} captures failed"),
     NotificationKind.CAPTURE_DEAD: (
-        "a capture failed in all its attempts",
-        "{} captures failed in all their attempts",
+        tr("a capture failed in all its attempts"),
+        tr("{} captures failed in all their attempts"),
     ),
     NotificationKind.SCHEDULE_GAP: (
-        "visits of a schedule were missed",
-        "visits of {} schedules were missed",
+        tr("visits of a schedule were missed"),
+        tr("visits of {} schedules were missed"),
     ),
     NotificationKind.WATCH_TROUBLE: (
-        "a watched list has a problem",
-        "{} watched lists have a problem",
+        tr("a watched list has a problem"),
+        tr("{} watched lists have a problem"),
     ),
-    NotificationKind.HOST_THROTTLED: ("a host limits our visits", "{} hosts limit our visits"),
-    NotificationKind.TAKEDOWN_CONFIRMED: ("a page was taken down", "{} pages were taken down"),
-    NotificationKind.TAKEDOWN_REINSTATED: ("a page came back", "{} pages came back"),
-    NotificationKind.ACCOUNT_CHANGED: ("an account has changed", "{} accounts have changed"),
+    NotificationKind.HOST_THROTTLED: (
+        tr("a host limits our visits"),
+        tr("{} hosts limit our visits"),
+    ),
+    NotificationKind.TAKEDOWN_CONFIRMED: (
+        tr("a page was taken down"),
+        tr("{} pages were taken down"),
+    ),
+    NotificationKind.TAKEDOWN_REINSTATED: (tr("a page came back"), tr("{} pages came back")),
+    NotificationKind.ACCOUNT_CHANGED: (
+        tr("an account has changed"),
+        tr("{} accounts have changed"),
+    ),
     NotificationKind.NOTICE_UNKNOWN: (
-        "a page shows a notice that no rule knows",
-        "{} pages show notices that no rule knows",
+        tr("a page shows a notice that no rule knows"),
+        tr("{} pages show notices that no rule knows"),
     ),
     NotificationKind.COUNT_CROSSED: (
-        "a count reached a threshold",
-        "{} counts reached a threshold",
+        tr("a count reached a threshold"),
+        tr("{} counts reached a threshold"),
     ),
     NotificationKind.ACCOUNT_RENAMED: (
-        "an account has a new name",
-        "{} accounts have new names",
+        tr("an account has a new name"),
+        tr("{} accounts have new names"),
     ),
-    NotificationKind.PAGE_CHANGED: ("a page has changed", "{} pages have changed"),
+    NotificationKind.PAGE_CHANGED: (tr("a page has changed"), tr("{} pages have changed")),
     NotificationKind.AUDIT_FAILED: (
-        "the verdict of an audit is FAILED",
-        "the verdicts of {} audits are FAILED",
+        tr("the verdict of an audit is FAILED"),
+        tr("the verdicts of {} audits are FAILED"),
     ),
     NotificationKind.AUDIT_WITHHELD: (
-        "a store no longer returns objects that it has returned before",
-        "{} stores no longer return objects that they have returned before",
+        tr("a store no longer returns objects that it has returned before"),
+        tr("{} stores no longer return objects that they have returned before"),
     ),
     NotificationKind.WORKER_LOST: (
-        "a worker ended without notice",
-        "{} workers ended without notice",
+        tr("a worker ended without notice"),
+        tr("{} workers ended without notice"),
     ),
     NotificationKind.SERVICE_FAILED: (
-        "a service failed or did not answer",
-        "{} services failed or did not answer",
+        tr("a service failed or did not answer"),
+        tr("{} services failed or did not answer"),
     ),
-    NotificationKind.DISK_LOW: ("a disk is nearly full", "{} disks are nearly full"),
-    NotificationKind.TEST: ("this is a test", "{} test messages"),
+    NotificationKind.DISK_LOW: (tr("a disk is nearly full"), tr("{} disks are nearly full")),
+    NotificationKind.TEST: (tr("this is a test"), "{} test messages"),
 }
 
 
@@ -188,7 +198,13 @@ def _lines(message_id: str, data: dict[str, Any]) -> list[str]:
     found = [as_sentence(data["headline"]), ""]
     for number, event in enumerate(data["events"], start=1):
         times = (
-            f"{event['count']} times since {event['first_at']}, last " if event["count"] > 1 else ""
+            tr(
+                "{event} times since {event2}, last ",
+                event=event["count"],
+                event2=event["first_at"],
+            )
+            if event["count"] > 1
+            else ""
         )
         found.append(f"{number:>3}. {times}{event['at']}: {event['summary']}")
         found += [f"     {words:<12} {event[key]}" for key, words in _WORDS if event.get(key)]
@@ -198,9 +214,12 @@ def _lines(message_id: str, data: dict[str, Any]) -> list[str]:
             found.append(f"     {'tags':<12} {', '.join(event['tags'])}")
     named = any(event.get("url") or event.get("host") for event in data["events"])
     how = (
-        "Addresses are written as hxxps://example[.]org, so that no program makes links of them."
+        tr(
+            "Addresses are written as hxxps://example[.]org, so that no program makes links "
+            "of them."
+        )
         if named
-        else "Addresses are left out."
+        else tr("Addresses are left out.")
     )
     found += [
         "",

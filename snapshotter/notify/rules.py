@@ -30,6 +30,7 @@ from snapshotter.model.notification import (
     QueuedNotification,
 )
 from snapshotter.policy.files import first_validation_mistake, network, read_toml
+from snapshotter.translation import tr
 
 NONE, DEFANGED = "none", "defanged"
 _MAX_DAYS_S = 30 * 24 * 3600
@@ -191,8 +192,11 @@ class NotifyRules:
             if channel.name == name:
                 return channel
         raise SnapshotterError(
-            f"{self.source} has no channel {name}",
-            hint=f"the channels are: {', '.join(channel.name for channel in self.channels)}",
+            tr("{source} has no channel {name}", source=self.source, name=name),
+            hint=tr(
+                "the channels are: {name}",
+                name=", ".join(channel.name for channel in self.channels),
+            ),
         )
 
     def waiting(self, event: NotificationEvent) -> tuple[QueuedNotification, ...]:

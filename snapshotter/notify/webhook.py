@@ -17,6 +17,7 @@ from snapshotter.formats.signatures import standard_webhooks
 from snapshotter.model.notification import DeliveryResult, UndeliveredMessage
 from snapshotter.notify.egress import GuardedConnections
 from snapshotter.ports import Clock
+from snapshotter.translation import tr
 
 _USER_AGENT: Final = "snapshotter"
 _MAX_ANSWER: Final = 64 << 10  # bytes read of an answer, for the connection's sake
@@ -90,15 +91,19 @@ class HttpWebhook:
                 asked = answer.headers.get("Retry-After", "")
                 return self._outcome(answer.status_code, asked)
         except httpx.TimeoutException:
-            late = f"the receiver did not answer within {self._connections.timeout_s:g} s"
+            late = tr(
+                "the receiver did not answer within {timeout_s:g} s",
+                timeout_s=self._connections.timeout_s,
+            )
             return DeliveryResult(delivered=False, detail=late)
         except httpx.ConnectError as error:
             return DeliveryResult(
-                delivered=False, detail=f"the receiver cannot be reached: {error}"
+                delivered=False, detail=tr("the receiver cannot be reached: {error}", error=error)
             )
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             return DeliveryResult(
-                delivered=False, detail=f"the connection to the receiver broke: {error}"
+                delivered=False,
+                detail=tr("the connection to the receiver broke: {error}", error=error),
             )
 
     def _outcome(self, status: int, retry_after: str) -> DeliveryResult:
@@ -107,7 +112,7 @@ class HttpWebhook:
         busy = status in _BUSY or status >= 500
         return DeliveryResult(
             delivered=False,
-            detail=f"the receiver answered with HTTP status {status}",
+            detail=tr("the receiver answered with HTTP status {status}", status=status),
             refused=not busy,
             retry_after_s=_asked_s(retry_after, self._clock.now()) if busy else None,
         )

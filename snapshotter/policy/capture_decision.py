@@ -41,6 +41,7 @@ from snapshotter.policy.tables import (
 )
 from snapshotter.policy.takedown_rules import load_rules
 from snapshotter.policy.times import parse_duration
+from snapshotter.translation import tr
 
 # These are secrets by the standards that define them; no policy can ask for them in clear.
 _ALWAYS_REDACTED = frozenset(
@@ -126,8 +127,8 @@ def decide(policy: Policy, overrides: PolicyOverrides = PolicyOverrides()) -> De
 def _override(policy: Policy, overrides: PolicyOverrides) -> Policy:
     if overrides.browser and overrides.browser not in KINDS and os.sep not in overrides.browser:
         raise SnapshotterError(
-            f"{overrides.browser} is not a browser kind",
-            hint="give shell, chromium, or the path of a browser binary",
+            tr("{browser} is not a browser kind", browser=overrides.browser),
+            hint=tr("give shell, chromium, or the path of a browser binary"),
         )
     browser: dict[str, object] = {}
     if overrides.browser in KINDS:
@@ -196,8 +197,8 @@ def _redact_rules(policy: Policy) -> RedactRules:
     for name in policy.redact.viewer_fields:
         if name not in lists:
             raise SnapshotterError(
-                f"the list of viewer fields {name} does not exist",
-                hint=f"give one of these lists: {', '.join(sorted(lists))}",
+                tr("the list of viewer fields {name} does not exist", name=name),
+                hint=tr("give one of these lists: {lists}", lists=", ".join(sorted(lists))),
             )
     return RedactRules(
         url_params=policy.redact.url_params,
@@ -231,7 +232,11 @@ def _more_pictures(table: PicturesTable, overrides: PolicyOverrides) -> Pictures
         return PicturesTable.model_validate(values)
     except ValidationError as error:
         raise SnapshotterError(
-            f"pictures.{first_validation_mistake(error)}", hint="docs/howto/pictures.md"
+            tr(
+                "pictures.{first_validation_mistake}",
+                first_validation_mistake=first_validation_mistake(error),
+            ),
+            hint=tr("read docs/howto/pictures.md"),
         ) from error
 
 
@@ -240,6 +245,9 @@ def _more_recipients(table: Streams, keys: Sequence[str]) -> Streams:
         return Streams(reason=table.reason, keep_for=(*table.keep_for, *keys))
     except ValidationError as error:
         raise SnapshotterError(
-            f"streams.{first_validation_mistake(error)}",
-            hint="read docs/howto/keep-streams.md, which explains how to make a key",
+            tr(
+                "streams.{first_validation_mistake}",
+                first_validation_mistake=first_validation_mistake(error),
+            ),
+            hint=tr("read docs/howto/keep-streams.md, which explains how to make a key"),
         ) from error

@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
 from snapshotter.policy.times import LONGEST, parse_duration
+from snapshotter.translation import tr
 
 MAX_JITTER = 0.45  # below one half, neighbours cannot change places
 MAX_VISITS = 10_000  # of one curve, seasons included
@@ -228,7 +229,9 @@ def parse_curves(text: str, source: str) -> Mapping[str, Curve]:
     try:
         tables: dict[str, Any] = toml.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SnapshotterError(f"{source} is not valid TOML: {error}") from error
+        raise SnapshotterError(
+            tr("{source} is not valid TOML: {error}", source=source, error=error)
+        ) from error
     curves: dict[str, Curve] = {}
     for name, table in tables.items():
         try:

@@ -17,6 +17,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
 from snapshotter.formats.tls.certificate_authority import read_certificates
 from snapshotter.policy.curve import Curve, parse_curves
+from snapshotter.translation import tr
 
 AUTO = "auto"  # in place of the name of a policy: the address of the page decides
 MAX_BYTES = 1 << 20
@@ -42,7 +43,9 @@ def curves(path: Path | None = None) -> Mapping[str, Curve]:
     try:
         return parse_curves(read_limited(found).decode("utf-8"), str(found))
     except UnicodeDecodeError as error:
-        raise SnapshotterError(f"{found} cannot be read: {error}") from error
+        raise SnapshotterError(
+            tr("{found} cannot be read: {error}", found=found, error=error)
+        ) from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -69,9 +72,11 @@ def read_limited(path: Path, most: int = MAX_BYTES) -> bytes:
         with path.open("rb") as stream:
             data = stream.read(most + 1)
     except OSError as error:
-        raise SnapshotterError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise SnapshotterError(
+            tr("{path} cannot be read: {strerror}", path=path, strerror=error.strerror or error)
+        ) from error
     if len(data) > most:
-        raise SnapshotterError(f"{path} is longer than {most} bytes")
+        raise SnapshotterError(tr("{path} is longer than {most} bytes", path=path, most=most))
     return data
 
 
@@ -85,9 +90,11 @@ def parse_toml(data: bytes, path: Path) -> dict[str, Any]:
     try:
         return toml.loads(data.decode("utf-8"))
     except RecursionError as error:
-        raise SnapshotterError(f"{path} is nested too deeply") from error
+        raise SnapshotterError(tr("{path} is nested too deeply", path=path)) from error
     except ValueError as error:  # not UTF-8, not TOML, endless numbers
-        raise SnapshotterError(f"{path} cannot be read: {error}") from error
+        raise SnapshotterError(
+            tr("{path} cannot be read: {error}", path=path, error=error)
+        ) from error
 
 
 def first_validation_mistake(error: ValidationError) -> str:
@@ -109,7 +116,9 @@ def public_key(path: Path) -> str:
         with path.open("rb") as stream:
             return stream.read(MAX_BYTES).decode("ascii", "replace")
     except OSError as error:
-        raise SnapshotterError(f"{path} cannot be read: {error.strerror}") from error
+        raise SnapshotterError(
+            tr("{path} cannot be read: {strerror}", path=path, strerror=error.strerror)
+        ) from error
 
 
 def certificate_authorities(path: Path) -> tuple[str, ...]:
@@ -124,9 +133,11 @@ def certificate_authorities(path: Path) -> tuple[str, ...]:
         return read_certificates(data)
     except ValueError as error:
         raise SnapshotterError(
-            f"{path} cannot be used as a certificate authority: {error}",
-            hint="give the PEM file of the certificate authority that signed the server's "
-            "certificate, for example with --ca root.pem",
+            tr("{path} cannot be used as a certificate authority: {error}", path=path, error=error),
+            hint=tr(
+                "give the PEM file of the certificate authority that signed the server's "
+                "certificate, for example with --ca root.pem"
+            ),
         ) from error
 
 
@@ -141,6 +152,6 @@ def network(text: str) -> str:
         return str(ip_network(text.strip()))
     except ValueError as error:
         raise SnapshotterError(
-            f"the network is invalid: {error}",
-            hint="write a network like 10.0.0.0/8, 127.0.0.1 or fd00::/8",
+            tr("the network is invalid: {error}", error=error),
+            hint=tr("write a network like 10.0.0.0/8, 127.0.0.1 or fd00::/8"),
         ) from error

@@ -24,6 +24,7 @@ from snapshotter.policy.files import (
     shipped_directory,
 )
 from snapshotter.policy.tables import Policy
+from snapshotter.translation import tr
 
 MOST_PARENTS = 8
 
@@ -67,10 +68,12 @@ def find(name_or_path: str, directory: Path | None = None) -> Path:
     known = shipped_policy_names()
     near = difflib.get_close_matches(name_or_path, known, n=1)
     raise SnapshotterError(
-        f"the policy {name_or_path} does not exist",
-        hint=f"did you mean {near[0]}?"
+        tr("the policy {name_or_path} does not exist", name_or_path=name_or_path),
+        hint=tr("did you mean {near}?", near=near[0])
         if near
-        else f"give one of these policies, or the path of a file: {', '.join(known)}",
+        else tr(
+            "give one of these policies, or the path of a file: {known}", known=", ".join(known)
+        ),
     )
 
 
@@ -168,7 +171,7 @@ def _chain(path: Path, directory: Path | None) -> Iterator[_Link]:
         raw = parse_toml(data, path)
         parent = raw.pop("extends", "")
         if not isinstance(parent, str):
-            raise SnapshotterError(f"policy {path}: extends must be a string")
+            raise SnapshotterError(tr("policy {path}: extends must be a string", path=path))
         name = _validated(raw, path).name
         raw = _with_rules_beside(raw, path)
         visited[path.resolve()] = name
@@ -183,14 +186,22 @@ def _chain(path: Path, directory: Path | None) -> Iterator[_Link]:
         if following.resolve() in visited:
             names = (*visited.values(), visited[following.resolve()])
             raise SnapshotterError(
-                f"policy {path}: extends refers back to the policy itself: {' → '.join(names)}",
-                hint="remove `extends` from one of these policies",
+                tr(
+                    "policy {path}: extends refers back to the policy itself: {names}",
+                    path=path,
+                    names=" → ".join(names),
+                ),
+                hint=tr("remove `extends` from one of these policies"),
             )
         if len(visited) > MOST_PARENTS:
             raise SnapshotterError(
-                f"policy {path}: the policy has more than {MOST_PARENTS} parents: "
-                f"{' → '.join(visited.values())}",
-                hint="combine these policies into fewer files",
+                tr(
+                    "policy {path}: the policy has more than {most_parents} parents: {values}",
+                    path=path,
+                    most_parents=MOST_PARENTS,
+                    values=" → ".join(visited.values()),
+                ),
+                hint=tr("combine these policies into fewer files"),
             )
         path = following
 
@@ -232,7 +243,8 @@ def _validated(raw: Mapping[str, Any], path: Path) -> Policy:
     except ValidationError as error:
         first = _mistake(error.errors(include_url=False)[0])
         raise SnapshotterError(
-            f"policy {path}: {first.key}: {first.message}", hint=first.hint
+            tr("policy {path}: {key}: {value}", path=path, key=first.key, value=first.message),
+            hint=first.hint,
         ) from error
 
 

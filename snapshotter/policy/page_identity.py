@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
 from snapshotter.policy.files import first_validation_mistake, shipped_directory
+from snapshotter.translation import tr
 
 _BASE62 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGITS, _LETTERS = 7, 4  # a Weibo number is cut into groups from the right
@@ -98,7 +99,9 @@ def parse_rules(text: str, source: str) -> PageIdentityRules:
     except ValidationError as error:
         raise SnapshotterError(f"{source}: {first_validation_mistake(error)}") from error
     except (ValueError, RecursionError) as error:
-        raise SnapshotterError(f"{source} is not valid TOML: {error}") from error
+        raise SnapshotterError(
+            tr("{source} is not valid TOML: {error}", source=source, error=error)
+        ) from error
     return PageIdentityRules(
         parameters=frozenset(parameter.lower() for parameter in read.tracking.parameters),
         prefixes=tuple(prefix.lower() for prefix in read.tracking.prefixes),

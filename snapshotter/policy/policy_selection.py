@@ -24,6 +24,7 @@ from snapshotter.policy.files import read_toml, shipped_directory
 from snapshotter.policy.load import EffectivePolicy, load_effective
 from snapshotter.policy.patterns import compile_pattern
 from snapshotter.policy.rule_tables import SCHEMA as RULES
+from snapshotter.translation import tr
 
 AUTO = files.AUTO
 DEFAULT = "default"
@@ -62,8 +63,8 @@ def known_policies(directory: Path | None = None) -> tuple[EffectivePolicy, ...]
     found = {path.stem: path for path in sorted(shipped_directory().glob("*.toml"))}
     if directory is not None and not directory.is_dir():
         raise SnapshotterError(
-            f"policies_dir is {directory}, which is not a directory",
-            hint="make the directory, or correct the setting policies_dir",
+            tr("policies_dir is {directory}, which is not a directory", directory=directory),
+            hint=tr("make the directory, or correct the setting policies_dir"),
         )
     if directory is not None:
         own = sorted(path for path in directory.glob("*.toml") if not _has_rules(path))
@@ -73,8 +74,12 @@ def known_policies(directory: Path | None = None) -> tuple[EffectivePolicy, ...]
         policy_file = load_effective(str(path))
         if policy_file.policy.name != stem:
             raise SnapshotterError(
-                f"the file {path} contains the name {policy_file.policy.name}",
-                hint=f"give the policy the name of its file: {stem}",
+                tr(
+                    "the file {path} contains the name {name}",
+                    path=path,
+                    name=policy_file.policy.name,
+                ),
+                hint=tr("give the policy the name of its file: {stem}", stem=stem),
             )
         read.append(policy_file)
     return tuple(read)

@@ -25,6 +25,7 @@ from snapshotter.policy.host_rules import (
 )
 from snapshotter.policy.quiet_hours import parse_quiet
 from snapshotter.policy.times import parse_duration
+from snapshotter.translation import tr
 
 
 class _Limit(BaseModel):
@@ -110,7 +111,13 @@ def _read(path: Path) -> _File:
     try:
         return _File.model_validate(read_toml(path))
     except ValidationError as error:
-        raise SnapshotterError(f"{path}: politeness: {first_validation_mistake(error)}") from error
+        raise SnapshotterError(
+            tr(
+                "{path}: politeness: {first_validation_mistake}",
+                path=path,
+                first_validation_mistake=first_validation_mistake(error),
+            )
+        ) from error
 
 
 def _resolved(source: str, file: _File, shipped: _File) -> Politeness:
@@ -127,7 +134,9 @@ def _resolved(source: str, file: _File, shipped: _File) -> Politeness:
             overrides=tuple(_override(host, default | _values(host)) for host in tables),
         )
     except ValueError as error:
-        raise SnapshotterError(f"{source}: politeness: {error}") from error
+        raise SnapshotterError(
+            tr("{source}: politeness: {error}", source=source, error=error)
+        ) from error
 
 
 def _values(table: _Table) -> dict[str, Any]:

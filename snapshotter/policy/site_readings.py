@@ -27,6 +27,7 @@ from snapshotter.model.reading_rules import (
 )
 from snapshotter.policy.files import first_validation_mistake, read_limited, shipped_directory
 from snapshotter.policy.selectors import CssSelector
+from snapshotter.translation import tr
 
 _MAX_BYTES = 1 << 18  # of a file
 
@@ -161,17 +162,25 @@ def parse(text: str, name: str = "the file") -> KnownSites:
     """
     data = text.encode("utf-8", "replace")
     if len(data) > _MAX_BYTES:
-        raise SnapshotterError(f"{name} is longer than {_MAX_BYTES} bytes")
+        raise SnapshotterError(
+            tr("{name} is longer than {max_bytes} bytes", name=name, max_bytes=_MAX_BYTES)
+        )
     try:
         values: Mapping[str, object] = toml.loads(text)
         file = _File.model_validate(values)
     except ValidationError as error:
         raise SnapshotterError(
-            f"the rules for readings in {name} are invalid: {first_validation_mistake(error)}",
-            hint="see docs/reference/readings.md, which lists every key",
+            tr(
+                "the rules for readings in {name} are invalid: {first_validation_mistake}",
+                name=name,
+                first_validation_mistake=first_validation_mistake(error),
+            ),
+            hint=tr("see docs/reference/readings.md, which lists every key"),
         ) from error
     except (ValueError, RecursionError) as error:
-        raise SnapshotterError(f"the rules for readings in {name} are invalid: {error}") from error
+        raise SnapshotterError(
+            tr("the rules for readings in {name} are invalid: {error}", name=name, error=error)
+        ) from error
     return KnownSites(
         file=RuleFile(id=file.id, version=file.version, sha256=hashlib.sha256(data).hexdigest()),
         text=text,

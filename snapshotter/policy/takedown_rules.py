@@ -37,6 +37,7 @@ from snapshotter.policy.rule_tables import (
     StatusTable,
     WallTable,
 )
+from snapshotter.translation import tr
 
 MAX_BYTES = 1 << 20  # of a file
 
@@ -58,7 +59,9 @@ def load_rules(ids: Sequence[str]) -> tuple[RuleSet, ...]:
         path = find_rules(rules_id)
         found = parse_rules(_read(path), str(path))
         if found.file.id in rule_sets and rule_sets[found.file.id].text != found.text:
-            raise SnapshotterError(f"{path}: another rule file has the same id, {found.file.id}")
+            raise SnapshotterError(
+                tr("{path}: another rule file has the same id, {id}", path=path, id=found.file.id)
+            )
         rule_sets[found.file.id] = found
     return tuple(rule_sets.values())
 
@@ -81,8 +84,11 @@ def find_rules(id_or_path: str) -> Path:
     if id_or_path in shipped_rules():
         return shipped_directory() / "takedown" / f"{id_or_path}.toml"
     raise SnapshotterError(
-        f"the take-down rules {id_or_path} do not exist",
-        hint=f"give one of these rule files, or the path of a file: {', '.join(shipped_rules())}",
+        tr("the take-down rules {id_or_path} do not exist", id_or_path=id_or_path),
+        hint=tr(
+            "give one of these rule files, or the path of a file: {shipped_rules}",
+            shipped_rules=", ".join(shipped_rules()),
+        ),
     )
 
 
@@ -101,13 +107,17 @@ def parse_rules(text: str, source: str) -> RuleSet:
     """
     data = text.encode("utf-8", "surrogatepass")
     if len(data) > MAX_BYTES:
-        raise SnapshotterError(f"{source} is longer than {MAX_BYTES} bytes")
+        raise SnapshotterError(
+            tr("{source} is longer than {max_bytes} bytes", source=source, max_bytes=MAX_BYTES)
+        )
     try:
         table = toml.loads(text)
     except RecursionError as error:
-        raise SnapshotterError(f"{source} is nested too deeply") from error
+        raise SnapshotterError(tr("{source} is nested too deeply", source=source)) from error
     except ValueError as error:  # no TOML, endless numbers
-        raise SnapshotterError(f"{source} is not valid TOML: {error}") from error
+        raise SnapshotterError(
+            tr("{source} is not valid TOML: {error}", source=source, error=error)
+        ) from error
     try:
         read = FileTable.model_validate(table)
         return _rule_set(read, text, hashlib.sha256(data).hexdigest())
@@ -117,7 +127,7 @@ def parse_rules(text: str, source: str) -> RuleSet:
         where = _where(table, first["loc"])
         raise SnapshotterError(
             f"{source}: {where}: {message}" if where else f"{source}: {message}",
-            hint="see docs/reference/takedown-rules.md, which describes the format",
+            hint=tr("see docs/reference/takedown-rules.md, which describes the format"),
         ) from error
 
 
@@ -148,7 +158,9 @@ def _read(path: Path) -> str:
             data = stream.read(MAX_BYTES + 1)
         return data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SnapshotterError(f"{path} cannot be read: {error}") from error
+        raise SnapshotterError(
+            tr("{path} cannot be read: {error}", path=path, error=error)
+        ) from error
 
 
 def _where(table: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:

@@ -23,6 +23,7 @@ from snapshotter.model.campaign import (
 from snapshotter.model.takedown import Observation
 from snapshotter.report import html
 from snapshotter.report.wording import format_second
+from snapshotter.translation import tr
 
 _TEMPLATE, _STYLE = "campaign.html.j2", "campaign.css"
 
@@ -31,38 +32,38 @@ ALWAYS = frozenset({"watched", "removed", "reinstated", "fate.available", "captu
 
 _WORDS: Mapping[str, str] = {
     "watched": "pages watched",
-    "removed": "pages removed in the period",
-    "reinstated": "removed pages that were available again at some time",
-    "captures": "captures in the period",
+    "removed": tr("pages removed in the period"),
+    "reinstated": tr("removed pages that were available again at some time"),
+    "captures": tr("captures in the period"),
     "accounts": "known accounts",
-    "accounts.all-gone": "accounts of which all pages are removed",
-    "captures.few-words": "captures that show few words in place of a page",
-    "crossings": "counts that reached a threshold",
-    "gaps": "gaps in the schedules",
-    "gaps.visits": "visits that were due but not made",
-    "fate.available": "at the end: available",
-    "fate.gone": "at the end: removed, confirmed in the period",
-    "fate.gone-before": "at the end: removed before the period",
-    "fate.unconfirmed": "at the end: not available, not confirmed as removed",
-    "fate.never-seen": "not available in any capture",
-    "fate.inconclusive": "not established: walls, errors",
-    "fate.owner-setting": "not shown because of a setting of the owner",
+    "accounts.all-gone": tr("accounts of which all pages are removed"),
+    "captures.few-words": tr("captures that show few words in place of a page"),
+    "crossings": tr("counts that reached a threshold"),
+    "gaps": tr("gaps in the schedules"),
+    "gaps.visits": tr("visits that were due but not made"),
+    "fate.available": tr("at the end: available"),
+    "fate.gone": tr("at the end: removed, confirmed in the period"),
+    "fate.gone-before": tr("at the end: removed before the period"),
+    "fate.unconfirmed": tr("at the end: not available, not confirmed as removed"),
+    "fate.never-seen": tr("not available in any capture"),
+    "fate.inconclusive": tr("not established: walls, errors"),
+    "fate.owner-setting": tr("not shown because of a setting of the owner"),
     "fate.uncaptured": "never captured",
 }
 _PREFIXES: Mapping[str, str] = {
-    "removed.cause.": "removed, stated cause: ",
-    "captures.wall.": "captures of a wall: ",
-    "captures.": "captures that show: ",
-    "accounts.state.": "accounts that became: ",
+    "removed.cause.": tr("removed, stated cause: "),
+    "captures.wall.": tr("captures of a wall: "),
+    "captures.": tr("captures that show: "),
+    "accounts.state.": tr("accounts that became: "),
 }
 _FATES: Mapping[Fate, str] = {
     Fate.AVAILABLE: "available",
     Fate.GONE: "removed",
-    Fate.GONE_BEFORE: "removed before the period",
-    Fate.UNCONFIRMED: "not available, not confirmed as removed",
-    Fate.NEVER_SEEN: "not available in any capture",
+    Fate.GONE_BEFORE: tr("removed before the period"),
+    Fate.UNCONFIRMED: tr("not available, not confirmed as removed"),
+    Fate.NEVER_SEEN: tr("not available in any capture"),
     Fate.INCONCLUSIVE: "not established",
-    Fate.OWNER_SETTING: "not shown because of a setting of the owner",
+    Fate.OWNER_SETTING: tr("not shown because of a setting of the owner"),
     Fate.UNCAPTURED: "never captured",
 }
 _WIDTH, _HEIGHT = 720, 260  # of the curve, in units of its own
@@ -135,7 +136,7 @@ def describe_fate(row: PageRow) -> str:
     """Return what became of a page."""
     said = _FATES[row.fate]
     return (
-        f"{said} again after a removal"
+        tr("{said} again after a removal", said=said)
         if row.reinstated and row.removals and (row.fate is Fate.AVAILABLE)
         else said
     )
@@ -167,7 +168,9 @@ def format_span(of: Span | None) -> str:
         return "not known"
     least = _length(of.at_least_ms)
     if of.at_most_ms is None:
-        return f"at least {least}. More than half of the pages may still be available"
+        return tr(
+            "at least {least}. More than half of the pages may still be available", least=least
+        )
     # Rounded outwards: what is not known is never told more exactly than it is.
     return f"between {least} and {_length(of.at_most_ms, up=True)}"
 

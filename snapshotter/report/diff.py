@@ -24,6 +24,7 @@ from snapshotter.model.comparison import (
 from snapshotter.model.page import Box
 from snapshotter.report import html
 from snapshotter.report.picture_copies import PictureCopy
+from snapshotter.translation import tr
 
 _TEMPLATE, _STYLE, _SCRIPT = "diff.html.j2", "diff.css", "diff.js"
 
@@ -31,15 +32,15 @@ _KINDS: Mapping[BlockKind, str] = {
     BlockKind.ADDED: "added",
     BlockKind.REMOVED: "removed",
     BlockKind.CHANGED: "changed",
-    BlockKind.MOVED: "moved, with the same words",
+    BlockKind.MOVED: tr("moved, with the same words"),
 }
 _TRENDS: Mapping[Trend, str] = {
     Trend.SAME: "the same",
     Trend.ROSE: "rose",
     Trend.FELL: "fell",
-    Trend.UNKNOWN: "not known, because the readings overlap",
-    Trend.APPEARED: "only in the later capture",
-    Trend.DISAPPEARED: "only in the earlier capture",
+    Trend.UNKNOWN: tr("not known, because the readings overlap"),
+    Trend.APPEARED: tr("only in the later capture"),
+    Trend.DISAPPEARED: tr("only in the earlier capture"),
 }
 _NAMES: Mapping[str, str] = {
     "title": "title",
@@ -47,9 +48,9 @@ _NAMES: Mapping[str, str] = {
     "final_url": "final address",
 }
 _PROOF: Mapping[str, str] = {
-    "passed": "the proof is intact",
-    "failed": "the proof is not intact",
-    "indeterminate": "it is not established whether the proof is intact",
+    "passed": tr("the proof is intact"),
+    "failed": tr("the proof is not intact"),
+    "indeterminate": tr("it is not established whether the proof is intact"),
 }
 _MARKS: Mapping[ComparisonState, str] = {
     ComparisonState.UNCHANGED: "=",
@@ -153,14 +154,16 @@ def summary_lines(found: Comparison) -> list[Line]:
             )
         )
     said = (
-        "" if found.metadata_state is not ComparisonState.UNKNOWN else "neither page has metadata"
+        ""
+        if found.metadata_state is not ComparisonState.UNKNOWN
+        else tr("neither page has metadata")
     )
     lines.append(
         Line(name="metadata", state=found.metadata_state, detail=said or _listed(found.metadata))
     )
     lines.append(Line(name="server answer", state=_of(found.answer), detail=_listed(found.answer)))
     lines.append(
-        Line(name="links in main text", state=found.links.state, detail=_sizes(found.links))
+        Line(name=tr("links in main text"), state=found.links.state, detail=_sizes(found.links))
     )
     if found.qr_codes.state is not ComparisonState.UNKNOWN and (
         found.qr_codes.kept or found.qr_codes.state is ComparisonState.CHANGED
@@ -184,8 +187,13 @@ def describe_verdict(of: VerdictSummary | None) -> str:
     state = sentences.PAGE_STATES[of.availability]
     if of.cause is not None:
         state = f"{state} ({sentences.CAUSE_NAMES[of.cause]})"
-    rule = f", by the rule {of.rule}" if of.rule else ""
-    return f"{state}; the page shows {sentences.CONTENT_NAMES[of.content]}{rule}"
+    rule = tr(", by the rule {rule}", rule=of.rule) if of.rule else ""
+    return tr(
+        "{state}; the page shows {content_names}{rule}",
+        state=state,
+        content_names=sentences.CONTENT_NAMES[of.content],
+        rule=rule,
+    )
 
 
 def _verdicts(found: Comparison) -> str:
@@ -209,11 +217,11 @@ def _pictured(picture: PictureComparison) -> str:
     if picture.state is not ComparisonState.CHANGED:
         return picture.detail
     count = len(picture.regions)
-    words = [f"regions that differ: {count}"]
+    words = [tr("regions that differ: {count}", count=count)]
     if picture.main is ComparisonState.UNCHANGED:
-        words.append("none in the main region")
+        words.append(tr("none in the main region"))
     if picture.masked:
-        words.append(f"masked places that are not counted: {picture.masked}")
+        words.append(tr("masked places that are not counted: {masked}", masked=picture.masked))
     if picture.detail:
         words.append(picture.detail)
     return "; ".join(words)
@@ -229,7 +237,7 @@ def _listed(values: tuple[ValueChange, ...]) -> str:
 
 def _sizes(of: ListChange) -> str:
     if of.state is ComparisonState.UNKNOWN:
-        return "not read in both captures"
+        return tr("not read in both captures")
     if of.state is ComparisonState.UNCHANGED:
         return ""
     return f"{len(of.added)} added, {len(of.removed)} removed"
@@ -250,8 +258,10 @@ def _region(region: PictureRegion) -> str:
     """Return what a region of a picture is, in words."""
     box, only = region.after or region.before, ""
     if region.before is None or region.after is None:
-        only = f", only in the {'later' if region.before is None else 'earlier'} picture"
-    regions = ", ".join(r.value for r in region.regions) or "an unknown region"
+        only = tr(
+            ", only in the {value} picture", value="later" if region.before is None else "earlier"
+        )
+    regions = ", ".join(r.value for r in region.regions) or tr("an unknown region")
     return f"{_box(box)}{only}: over {regions}"
 
 

@@ -15,6 +15,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from snapshotter.translation import tr
+
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -47,10 +49,13 @@ def policy(style: str, script: str, *, pictures: str = "data:") -> str:
     Args:
         pictures: Where they come from: `data:`, or `blob:` where the script makes them.
     """
-    scripts = f"script-src 'sha256-{_digest(script)}'; " if script else ""
-    return (
-        f"default-src 'none'; {scripts}style-src 'sha256-{_digest(style)}'; img-src {pictures}; "
-        "base-uri 'none'; form-action 'none'"
+    scripts = tr("script-src 'sha256-{digest}'; ", digest=_digest(script)) if script else ""
+    return tr(
+        "default-src 'none'; {scripts}style-src 'sha256-{digest}'; img-src {pictures}; "
+        "base-uri 'none'; form-action 'none'",
+        scripts=scripts,
+        digest=_digest(style),
+        pictures=pictures,
     )
 
 

@@ -20,6 +20,7 @@ from snapshotter.model import sentences
 from snapshotter.model.proof import Part
 from snapshotter.report import html, statement
 from snapshotter.report.statement import CHALLENGES, Statement
+from snapshotter.translation import tr
 
 _SCRIPT, _STYLE = "pack.js", "pack.css"
 
@@ -69,7 +70,7 @@ def shown_sha256(page: bytes, parts: Sequence[Part], end: bytes) -> str:
 
 def _policy() -> str:
     allowed = html.policy(html.source(_STYLE), html.source(_SCRIPT), pictures="blob:")
-    return f"{allowed}; require-trusted-types-for 'script'"
+    return tr("{allowed}; require-trusted-types-for 'script'", allowed=allowed)
 
 
 class _Document(HTMLParser):

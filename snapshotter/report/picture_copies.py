@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.page.png import PngRows
+from snapshotter.translation import tr
 
 MAX_HEIGHT: Final = 40_000  # CSS pixels that are shown
 MAX_WIDTH: Final = 4_000
@@ -81,7 +82,7 @@ def _copy(files: Sequence[Callable[[], BinaryIO]], scale: int) -> PictureCopy:
     if canvas is not None and filled:
         pieces.append(_piece(canvas, filled, scale, top))
     if not pieces:
-        raise SnapshotterError("a picture without rows")
+        raise SnapshotterError(tr("a picture without rows"))
     return PictureCopy(
         pieces=tuple(pieces),
         width=pieces[0].width,
@@ -95,7 +96,7 @@ def _bands(files: Sequence[Callable[[], BinaryIO]]) -> Iterator[Any]:
         with opener() as stream:
             rows = PngRows(stream)
             if rows.header.width > _WIDEST:  # a band of it would not fit into memory
-                raise SnapshotterError("a picture is too wide to be shown")
+                raise SnapshotterError(tr("a picture is too wide to be shown"))
             yield from rows.bands()
 
 

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from snapshotter.formats.printable import cut
 from snapshotter.model.page import Box
+from snapshotter.translation import tr
 
 WIDTH = 640  # pixels of one picture
 MAX_HEIGHT = 800
@@ -31,7 +32,7 @@ _FONTS = (
     "/usr/share/fonts/google-noto-cjk/NotoSansCJK-Regular.ttc",
     "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
     "/System/Library/Fonts/PingFang.ttc",
-    "/System/Library/Fonts/Hiragino Sans GB.ttc",
+    tr("/System/Library/Fonts/Hiragino Sans GB.ttc"),
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
 )
 
@@ -89,8 +90,8 @@ def shows_same_box(view: bytes, page: bytes, box: Box) -> bool:
     return first.crop(inside).tobytes() == whole.crop(inside).tobytes()
 
 
-_CUT = "The picture is cut here. The capture contains the rest."
-_UNDRAWN = "(This text is in the statement. No font on this machine can draw it.)"
+_CUT = tr("The picture is cut here. The capture contains the rest.")
+_UNDRAWN = tr("(This text is in the statement. No font on this machine can draw it.)")
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 

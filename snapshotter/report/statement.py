@@ -32,6 +32,7 @@ from snapshotter.model.proof import ENDS, Part, Role
 from snapshotter.model.takedown import ACCOUNT_KINDS, OWN_WORD, Observation, Takedown, TakedownKind
 from snapshotter.report import html as documents
 from snapshotter.report import wording
+from snapshotter.translation import tr
 
 FORMAT = "snapshotter-statement/1"
 MAX_TITLE = 200  # characters that are shown of a title or of an address
@@ -42,36 +43,47 @@ _MAX_LISTED = 60  # artifacts, redirects and the like that are told one by one
 
 NOT_PROVEN: tuple[tuple[str, str], ...] = (
     (
-        "That the page was the same for other visitors.",
-        "Captures from a second place or network would support this.",
+        tr("That the page was the same for other visitors."),
+        tr("Captures from a second place or network would support this."),
     ),
     (
-        "That the author is the person whom the page names.",
-        "Records of the platform, and captures of the account, would support this.",
+        tr("That the author is the person whom the page names."),
+        tr("Records of the platform, and captures of the account, would support this."),
     ),
     (
-        "Who decided, and why. A notice that names the author or a rule is only a claim.",
-        "A capture of another page of the author or host, from the same hour, would support this.",
+        tr("Who decided, and why. A notice that names the author or a rule is only a claim."),
+        tr(
+            "A capture of another page of the author or host, from the same hour, would "
+            "support this."
+        ),
     ),
     (
-        "That the statements and the counts on the page are true.",
-        "Sources outside the page would support this.",
+        tr("That the statements and the counts on the page are true."),
+        tr("Sources outside the page would support this."),
     ),
     (
-        "What the page showed before, after or between the captures.",
-        "More captures would show this.",
+        tr("What the page showed before, after or between the captures."),
+        tr("More captures would show this."),
     ),
 )
 CHALLENGES: tuple[str, ...] = (
-    "A capture shows that this client received and rendered these bytes at this time. Only the "
-    "person who ran the software states the link from the server to the record.",
-    "A timestamp token proves that a capture existed at the time of the token. The token does not "
-    "prove how long the capture existed before.",
-    "Pages differ by address, language, time zone and login. Each capture states which it had.",
-    "A page may show something else to an automated browser. The browser does not hide that it is "
-    "automated.",
-    "The date inside the MHTML file of a page is from the clock of the capturing machine. It is "
-    "no proof of time.",
+    tr(
+        "A capture shows that this client received and rendered these bytes at this time. "
+        "Only the person who ran the software states the link from the server to the record."
+    ),
+    tr(
+        "A timestamp token proves that a capture existed at the time of the token. The token "
+        "does not prove how long the capture existed before."
+    ),
+    tr("Pages differ by address, language, time zone and login. Each capture states which it had."),
+    tr(
+        "A page may show something else to an automated browser. The browser does not hide "
+        "that it is automated."
+    ),
+    tr(
+        "The date inside the MHTML file of a page is from the clock of the capturing "
+        "machine. It is no proof of time."
+    ),
 )
 
 
@@ -228,10 +240,10 @@ def describe_capture(exhibit: Exhibit) -> str:
     seen = exhibit.observation
     if seen.availability is Availability.UNAVAILABLE:
         why = sentences.describe_removal(_sign(exhibit), _status(exhibit))
-        return f"the page was not available: {why}"
+        return tr("the page was not available: {why}", why=why)
     if seen.undecided is Undecided.ERROR:
         why = sentences.describe_error(_status(exhibit))
-        return f"it is not established whether the page was available: {why}"
+        return tr("it is not established whether the page was available: {why}", why=why)
     return sentences.describe_observation(seen)
 
 
@@ -554,16 +566,16 @@ def details(
 
 
 _OWN_WORD: Mapping[str, str] = {
-    "articles": "which removals of articles belong to the event",
-    "confirm": "how much confirmation the event needed",
+    "articles": tr("which removals of articles belong to the event"),
+    "confirm": tr("how much confirmation the event needed"),
 }
 _ROLES: Mapping[Role, str] = {
     Role.LAST_SEEN: "Last seen",
     Role.FIRST_GONE: "First gone",
     Role.CONFIRMATION: "Confirmation",
-    Role.CONTROL: "Control: another page of the host",
+    Role.CONTROL: tr("Control: another page of the host"),
     Role.VANTAGE: "Another vantage",
-    Role.IDENTITY: "The page to which the address leads",
+    Role.IDENTITY: tr("The page to which the address leads"),
 }
 
 

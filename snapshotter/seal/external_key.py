@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.signatures.keys import key_id, public_pem, verify_signature
+from snapshotter.translation import tr
 
 
 class ExternalSigner:
@@ -34,8 +35,8 @@ class ExternalSigner:
     ) -> None:
         if not isinstance(public_key.curve, ec.SECP384R1):
             raise SnapshotterError(
-                f"{where} is not a key on the curve P-384",
-                hint="create a key for ECDSA on P-384 (ECC_NIST_P384, secp384r1)",
+                tr("{where} is not a key on the curve P-384", where=where),
+                hint=tr("create a key for ECDSA on P-384 (ECC_NIST_P384, secp384r1)"),
             )
         self._where = where
         self._public_key = public_key
@@ -66,8 +67,8 @@ class ExternalSigner:
         signature = self._sign_digest(hashlib.sha384(message).digest())
         if not verify_signature(self._public_key, signature, message):
             raise ServiceUnavailable(
-                f"{self._where} returned a signature that is not valid",
-                hint="check whether the key was replaced:\n  snapshotter keys list",
+                tr("{where} returned a signature that is not valid", where=self._where),
+                hint=tr("check whether the key was replaced:\n  snapshotter keys list"),
             )
         return signature
 

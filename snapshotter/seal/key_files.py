@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from snapshotter import durable
 from snapshotter.errors import SnapshotterError, is_disk_full
+from snapshotter.translation import tr
 
 MAX_PASSPHRASE = 1024  # bytes
 
@@ -43,8 +44,10 @@ class KeyFiles:
         """Refuse a directory in which others could replace a key."""
         if self._path.stat().st_mode & _OTHERS_WRITE:
             raise SnapshotterError(
-                f"other users can write to the key directory {self._path}",
-                hint=f"restrict the directory to its owner:\n  chmod 700 {self._path}",
+                tr("other users can write to the key directory {path}", path=self._path),
+                hint=tr(
+                    "restrict the directory to its owner:\n  chmod 700 {path}", path=self._path
+                ),
             )
 
     def replace(self, target: Path, content: bytes) -> None:
@@ -76,7 +79,11 @@ def passphrase_from_file(path: Path) -> bytes:
     line = content.split(b"\n", 1)[0].removesuffix(b"\r")
     if not 0 < len(line) <= MAX_PASSPHRASE:
         raise SnapshotterError(
-            f"the first line of {path} is not a passphrase of 1 to {MAX_PASSPHRASE} bytes"
+            tr(
+                "the first line of {path} is not a passphrase of 1 to {max_passphrase} bytes",
+                path=path,
+                max_passphrase=MAX_PASSPHRASE,
+            )
         )
     return line
 
@@ -88,9 +95,14 @@ def read_secret(path: Path, limit: int, *, what: str) -> bytes:
             mode = os.fstat(stream.fileno()).st_mode
             if mode & _OTHERS:
                 raise SnapshotterError(
-                    f"{path} contains {what}, but other users can open the file (mode "
-                    f"{stat.S_IMODE(mode):04o})",
-                    hint=f"restrict the file to its owner:\n  chmod 600 {path}",
+                    tr(
+                        "{path} contains {what}, but other users can open the file (mode "
+                        "{s_imode:04o})",
+                        path=path,
+                        what=what,
+                        s_imode=stat.S_IMODE(mode),
+                    ),
+                    hint=tr("restrict the file to its owner:\n  chmod 600 {path}", path=path),
                 )
             return _read_all(stream, path, limit)
     except OSError as error:
@@ -106,7 +118,9 @@ def write_secret(path: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
     except FileExistsError as error:
-        raise SnapshotterError(f"{path} already exists and is not replaced") from error
+        raise SnapshotterError(
+            tr("{path} already exists and is not replaced", path=path)
+        ) from error
     except OSError as error:
         raise file_error(path, error) from error
 
@@ -123,7 +137,7 @@ def read_limited(path: Path, limit: int) -> bytes:
 def _read_all(stream: BinaryIO, path: Path, limit: int) -> bytes:
     content = stream.read(limit + 1)
     if len(content) > limit:
-        raise SnapshotterError(f"{path} is longer than {limit} bytes")
+        raise SnapshotterError(tr("{path} is longer than {limit} bytes", path=path, limit=limit))
     return content
 
 

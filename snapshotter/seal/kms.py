@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.signatures.key_reference import KmsReference
 from snapshotter.seal.external_key import ExternalSigner
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -72,25 +73,28 @@ def open_kms(reference: KmsReference) -> ExternalSigner:
             raise _translated(where, error) from error
         except errors.NoCredentialsError as error:
             raise SnapshotterError(
-                f"{where} requires credentials, but no credentials were found",
-                hint="give credentials in the way of the AWS tools: AWS_PROFILE, a profile, or a "
-                "role",
+                tr("{where} requires credentials, but no credentials were found", where=where),
+                hint=tr(
+                    "give credentials in the way of the AWS tools: AWS_PROFILE, a profile, "
+                    "or a role"
+                ),
             ) from error
         except errors.BotoCoreError as error:
             raise ServiceUnavailable(
-                f"{where} did not answer: {error}", hint="check the network and the region"
+                tr("{where} did not answer: {error}", where=where, error=error),
+                hint=tr("check the network and the region"),
             ) from error
         return answer
 
     facts = call("get_public_key")
     if facts.get("KeyUsage") != "SIGN_VERIFY" or _ALGORITHM not in facts["SigningAlgorithms"]:
         raise SnapshotterError(
-            f"{where} does not sign with {_ALGORITHM}",
-            hint="create a key with SIGN_VERIFY and ECC_NIST_P384",
+            tr("{where} does not sign with {algorithm}", where=where, algorithm=_ALGORITHM),
+            hint=tr("create a key with SIGN_VERIFY and ECC_NIST_P384"),
         )
     public_key = load_der_public_key(facts["PublicKey"])
     if not isinstance(public_key, ec.EllipticCurvePublicKey):
-        raise SnapshotterError(f"{where} is not a key on the curve P-384")
+        raise SnapshotterError(tr("{where} is not a key on the curve P-384", where=where))
 
     def sign_digest(digest: bytes) -> bytes:
         answer = call("sign", Message=digest, MessageType="DIGEST", SigningAlgorithm=_ALGORITHM)
@@ -107,7 +111,8 @@ def _client(reference: KmsReference) -> tuple[KMSClient, Any]:
         from botocore.config import Config
     except ImportError as error:
         raise SnapshotterError(
-            "boto3 is not installed", hint="install the extra:\n  pip install 'snapshotter[kms]'"
+            tr("boto3 is not installed"),
+            hint=tr("install the extra:\n  pip install 'snapshotter[kms]'"),
         ) from error
     try:
         client = boto3.session.Session().client(
@@ -122,11 +127,13 @@ def _client(reference: KmsReference) -> tuple[KMSClient, Any]:
         )
     except botocore.exceptions.NoRegionError as error:
         raise SnapshotterError(
-            "the region of the key service is not known",
-            hint="add ?region=… to the reference of the key",
+            tr("the region of the key service is not known"),
+            hint=tr("add ?region=… to the reference of the key"),
         ) from error
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
-        raise SnapshotterError(f"the key service cannot be used: {error}") from error
+        raise SnapshotterError(
+            tr("the key service cannot be used: {error}", error=error)
+        ) from error
     return client, botocore.exceptions
 
 
@@ -134,6 +141,8 @@ def _translated(where: str, error: Any) -> SnapshotterError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _BUSY or status >= 500:
-        return ServiceUnavailable(f"{where} is busy: {code}", hint="try again later")
+        return ServiceUnavailable(
+            tr("{where} is busy: {code}", where=where, code=code), hint=tr("try again later")
+        )
     what, hint = _REFUSALS.get(code, (f"refuses: {code}", "see the log of the key service"))
     return SnapshotterError(f"{where} {what}", hint=hint)

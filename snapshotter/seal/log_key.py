@@ -28,6 +28,7 @@ from snapshotter.seal.key_files import (
     file_error,
     read_secret,
 )
+from snapshotter.translation import tr
 
 LOG = "log"
 WITNESS = "witness"
@@ -93,13 +94,25 @@ class LogKeyDirectory:
                 the directory refuses.
         """
         if passphrase is not None and not 0 < len(passphrase) <= MAX_PASSPHRASE:
-            raise SnapshotterError(f"a passphrase must have 1 to {MAX_PASSPHRASE} bytes")
+            raise SnapshotterError(
+                tr(
+                    "a passphrase must have 1 to {max_passphrase} bytes",
+                    max_passphrase=MAX_PASSPHRASE,
+                )
+            )
         if name and any(name == key.name for key in self.list(role)):
             raise SnapshotterError(
-                f"{self.path} already contains a key of a {role} named {name!r}, and keys are "
-                "not replaced",
-                hint="choose another name, because two histories with one name look like a fork "
-                "of the log",
+                tr(
+                    "{path} already contains a key of a {role} named {name!r}, and keys are "
+                    "not replaced",
+                    path=self.path,
+                    role=role,
+                    name=name,
+                ),
+                hint=tr(
+                    "choose another name, because two histories with one name look like a "
+                    "fork of the log"
+                ),
             )
         private_key = Ed25519PrivateKey.generate()
         public = private_key.public_key().public_bytes_raw()
@@ -109,8 +122,8 @@ class LogKeyDirectory:
             )
         except ValueError as error:
             raise SnapshotterError(
-                f"{name!r} is not a valid name for a {role}",
-                hint="give a host and a path, like a URL without https://",
+                tr("{name!r} is not a valid name for a {role}", name=name, role=role),
+                hint=tr("give a host and a path, like a URL without https://"),
             ) from error
         encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
         if passphrase is not None:
@@ -155,12 +168,20 @@ class LogKeyDirectory:
         if len(found) != 1:
             which = f" named {name}" if name else ""
             raise SnapshotterError(
-                f"there {'are several keys' if found else 'is no key'} of a {role}{which} in "
-                f"{self.path}",
-                hint="name the key"
+                tr(
+                    "there {value} of a {role}{which} in {path}",
+                    value="are several keys" if found else "is no key",
+                    role=role,
+                    which=which,
+                    path=self.path,
+                ),
+                hint=tr("name the key")
                 if found
-                else f"the machine that created the {role} has the key in its "
-                f"key directory, as {role}-….key: copy it here",
+                else tr(
+                    "the machine that created the {role} has the key in its key directory, "
+                    "as {role}-….key: copy it here",
+                    role=role,
+                ),
             )
         key = found[0]
         files, file = KeyFiles(self.path), self.file(key)
@@ -170,9 +191,11 @@ class LogKeyDirectory:
         if pem.startswith(_ENCRYPTED):
             if passphrase is None:
                 raise SnapshotterError(
-                    f"the key {file} has a passphrase, but no passphrase was given",
-                    hint="name a file that contains the passphrase in the setting "
-                    "log_passphrase_file",
+                    tr("the key {file} has a passphrase, but no passphrase was given", file=file),
+                    hint=tr(
+                        "name a file that contains the passphrase in the setting "
+                        "log_passphrase_file"
+                    ),
                 )
             secret = passphrase()
         signer = _signer(file, pem, key, secret)
@@ -200,10 +223,13 @@ def _read(file: Path) -> tuple[bytes, VerifierKey]:
         key = note.parse_verifier_key(text.decode("ascii").removesuffix("\n"))
     except (EvidenceInvalid, ValueError) as error:
         raise SnapshotterError(
-            f"{file} does not end with a verifier key", hint="restore the file from a backup"
+            tr("{file} does not end with a verifier key", file=file),
+            hint=tr("restore the file from a backup"),
         ) from error
     if not file.name.startswith(f"{next(r for r, k in _KINDS.items() if k == key.kind)}-"):
-        raise SnapshotterError(f"{file} contains a key of another kind than its name states")
+        raise SnapshotterError(
+            tr("{file} contains a key of another kind than its name states", file=file)
+        )
     return pem + separator, key
 
 
@@ -214,11 +240,13 @@ def _signer(file: Path, pem: bytes, key: VerifierKey, secret: bytes | None) -> F
         wrong = "the passphrase is wrong for" if secret else "no private key was found in"
         raise SnapshotterError(
             f"{wrong} {file}",
-            hint="check the passphrase; if it is right, restore the file from a backup",
+            hint=tr("check the passphrase; if it is right, restore the file from a backup"),
         ) from error
     if not isinstance(private_key, Ed25519PrivateKey):
-        raise SnapshotterError(f"{file} is not an Ed25519 key")
+        raise SnapshotterError(tr("{file} is not an Ed25519 key", file=file))
     try:
         return FileLogSigner(private_key, key)
     except ValueError as error:
-        raise SnapshotterError(f"{file}: {error}", hint="restore the file from a backup") from error
+        raise SnapshotterError(
+            f"{file}: {error}", hint=tr("restore the file from a backup")
+        ) from error

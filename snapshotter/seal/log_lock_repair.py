@@ -25,6 +25,7 @@ from snapshotter.formats.proofs.note import ED25519, Checkpoint, LogPolicy, Note
 from snapshotter.formats.proofs.tiles import WIDTH, TileTree
 from snapshotter.ports import CompareAndSwapStore, IdSource, LogSigner, ReadableStore, TaggedContent
 from snapshotter.seal.log_writer import CheckpointMemory, LogDamaged
+from snapshotter.translation import tr
 
 _MOST_STAGED = 100  # batches that are looked at
 
@@ -103,8 +104,12 @@ class LogRepair:
                 # Another repair was quicker, and writers may have gone on from there.
         except EvidenceInvalid as error:
             raise LogDamaged(
-                f"the log in {self._store.url} cannot be repaired: {error.message}",
-                hint="restore the folder log/ from a replica or a backup",
+                tr(
+                    "the log in {url} cannot be repaired: {value}",
+                    url=self._store.url,
+                    value=error.message,
+                ),
+                hint=tr("restore the folder log/ from a replica or a backup"),
             ) from error
         if found.was_mirror:
             with contextlib.suppress(SnapshotterError):  # with a lock the mark says nothing more
@@ -129,8 +134,10 @@ class LogRepair:
         is_mirror = held is None and self._read(log_state.MIRROR) is not None
         if is_mirror and not take_over:
             raise EvidenceInvalid(
-                "the log is a copy of the log of another store; if that store is lost for good, "
-                "--take-over makes this copy the log"
+                tr(
+                    "the log is a copy of the log of another store; if that store is lost "
+                    "for good, --take-over makes this copy the log"
+                )
             )
         known = [
             checkpoint
@@ -138,7 +145,7 @@ class LogRepair:
             if checkpoint is not None
         ]
         if not known:
-            raise EvidenceInvalid("no checkpoint of the log is known")
+            raise EvidenceInvalid(tr("no checkpoint of the log is known"))
         base = max(known, key=lambda checkpoint: checkpoint.size)
         self._require_one_history(base.size, known)
         taken = self._taken(base.size, batch)
@@ -180,7 +187,7 @@ class LogRepair:
         for checkpoint in known:
             if roots.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
                 raise EvidenceInvalid(
-                    f"two different trees of {checkpoint.size} entries are signed"
+                    tr("two different trees of {size} entries are signed", size=checkpoint.size)
                 )
         tree = merkle.Frontier()
         self._require_root(roots, tree)
@@ -188,11 +195,13 @@ class LogRepair:
             tree.append(merkle.leaf_hash(data))
             self._require_root(roots, tree)
         if size and self._tree(size).root() != roots[size]:
-            raise EvidenceInvalid("the files of the log do not follow from its entries")
+            raise EvidenceInvalid(tr("the files of the log do not follow from its entries"))
 
     def _require_root(self, roots: Mapping[int, bytes], tree: merkle.Frontier) -> None:
         if roots.get(tree.size, tree.root) != tree.root:
-            raise EvidenceInvalid(f"the entries do not give the signed tree of {tree.size} entries")
+            raise EvidenceInvalid(
+                tr("the entries do not give the signed tree of {size} entries", size=tree.size)
+            )
 
     def _taken(self, size: int, wanted: str) -> "_Candidate | None":
         """Return the batch that was, or may have been, committed after a tree of `size`."""
@@ -201,20 +210,30 @@ class LogRepair:
         begun = [candidate for candidate in found if candidate.is_begun(later)]
         if later and not begun:
             raise EvidenceInvalid(
-                f"{later[0]} belongs to a tree of more than {size} entries, but its checkpoint "
-                "does not exist: it was replaced by an older checkpoint"
+                tr(
+                    "{later} belongs to a tree of more than {size} entries, but its "
+                    "checkpoint does not exist: it was replaced by an older checkpoint",
+                    later=later[0],
+                    size=size,
+                )
             )
         trees = {candidate.root: candidate for candidate in begun or found}  # of one tree, any
         if wanted:
             named = [candidate for candidate in found if candidate.name == wanted]
             if not named or named[0].root not in trees:
-                raise EvidenceInvalid(f"the batch {wanted} cannot have been committed")
+                raise EvidenceInvalid(
+                    tr("the batch {wanted} cannot have been committed", wanted=wanted)
+                )
             return named[0]
         if len(trees) > 1:
             names = " ".join(sorted(candidate.name for candidate in trees.values()))
             raise EvidenceInvalid(
-                "several batches are staged, and it is not known which batch was committed: name "
-                f"a batch with --batch; prefer a batch that a witness has seen: {names}"
+                tr(
+                    "several batches are staged, and it is not known which batch was "
+                    "committed: name a batch with --batch; prefer a batch that a witness has "
+                    "seen: {names}",
+                    names=names,
+                )
             )
         return next(iter(trees.values()), None)
 
@@ -236,7 +255,9 @@ class LogRepair:
         prefix = f"{log_state.STAGING}/"
         for count, found in enumerate(self._listing.list(prefix)):
             if count == _MOST_STAGED:
-                raise EvidenceInvalid(f"more than {_MOST_STAGED} batches are staged")
+                raise EvidenceInvalid(
+                    tr("more than {most_staged} batches are staged", most_staged=_MOST_STAGED)
+                )
             name = found.key.removeprefix(prefix)
             there = self._read(found.key, log_state.MAX_BATCH)
             if there is None:
@@ -252,7 +273,7 @@ class LogRepair:
         new = {tile.path: data for tile, data in batch.files.items()}
         entries = list(self._tree(size, new).entries(batch.begin, size))
         if tiles.extend(self._tree(batch.begin), entries) != batch.files:
-            raise EvidenceInvalid("a batch does not follow from its entries")
+            raise EvidenceInvalid(tr("a batch does not follow from its entries"))
         root = self._tree(size, new).root()
         in_place = frozenset(
             tile.path

@@ -47,6 +47,7 @@ from snapshotter.ports import (
     TaggedContent,
     Witness,
 )
+from snapshotter.translation import tr
 
 MAX_BATCH = 1024  # leaves that are committed at once
 WITNESS_S = 10.0  # for all witnesses together
@@ -178,10 +179,14 @@ class LogWriter:
             # Another writer was quicker; ours may be among what it has added.
             if self._clock.monotonic() > end:
                 raise ServiceUnavailable(
-                    f"the log in {self._store.url} was busy: other writers were faster in every "
-                    "attempt",
-                    hint="try again later; this command adds the missing entries:\n  snapshotter "
-                    "log sync",
+                    tr(
+                        "the log in {url} was busy: other writers were faster in every attempt",
+                        url=self._store.url,
+                    ),
+                    hint=tr(
+                        "try again later; this command adds the missing entries:\n  "
+                        "snapshotter log sync"
+                    ),
                 )
             time.sleep(pause * (0.5 + self._ids.random_bytes(1)[0] / 256))
             pause = min(pause * 2, _LONGEST_PAUSE_S)
@@ -251,10 +256,10 @@ class LogWriter:
                     if shown is not None and self._read(log_state.LOCK) is not None:
                         continue  # it was made just now
                     if shown is not None and self._read(log_state.MIRROR) is not None:
-                        raise EvidenceInvalid("the log is a copy of the log of another store")
+                        raise EvidenceInvalid(tr("the log is a copy of the log of another store"))
                     self._refuse_less(None if shown is None else self._open(shown.data))
                     if shown is not None:
-                        raise EvidenceInvalid("the log has a checkpoint, but no lock")
+                        raise EvidenceInvalid(tr("the log has a checkpoint, but no lock"))
                     return _State(tag="", signed=None)
                 lock = log_state.parse_lock(held.data)
                 committed = self._open(lock.checkpoint)
@@ -268,8 +273,12 @@ class LogWriter:
                     if there is None or there.tag != held.tag:
                         continue  # others went on between our reads
                     raise EvidenceInvalid(
-                        f"the lock of the log is for {committed.size} entries, but another tree of "
-                        f"{published.size} is published"
+                        tr(
+                            "the lock of the log is for {size} entries, but another tree of "
+                            "{size2} is published",
+                            size=committed.size,
+                            size2=published.size,
+                        )
                     )
                 self._refuse_less(published)
                 return _State(tag=held.tag, signed=published)
@@ -280,7 +289,10 @@ class LogWriter:
             before = self._tree(state.size)
             if before.root() != state.root:
                 raise EvidenceInvalid(
-                    f"the files of the log do not belong to the tree of {state.size} entries"
+                    tr(
+                        "the files of the log do not belong to the tree of {size} entries",
+                        size=state.size,
+                    )
                 )
             batch = Batch(begin=state.size, files=tiles.extend(before, entries))
             size = state.size + len(entries)
@@ -324,13 +336,15 @@ class LogWriter:
         tree = self._tree(committed.size, batch)
         if tree.root() != committed.root:
             raise EvidenceInvalid(
-                f"the batch that leads to {committed.size} entries is not complete"
+                tr("the batch that leads to {size} entries is not complete", size=committed.size)
             )
         # (3) The files. A crash among them leaves the rest for the next writer.
         if batch is not None:
             for tile in batch.files:
                 if not self._store.swap(log_state.key(tile.path), batch.files[tile], ""):
-                    raise EvidenceInvalid(f"{tile.path} has other contents than expected")
+                    raise EvidenceInvalid(
+                        tr("{path} has other contents than expected", path=tile.path)
+                    )
         # (4) The witnesses. They have seen it before anybody else does, or never.
         cosigned = self._cosigned(committed, tree, published)
         # (5) The tree, for everybody. A crash after this leaves nothing to do.
@@ -351,7 +365,7 @@ class LogWriter:
                 if shown.size == mine.size:
                     if shown.root != mine.root:
                         raise EvidenceInvalid(
-                            f"two different trees of {mine.size} entries are signed"
+                            tr("two different trees of {size} entries are signed", size=mine.size)
                         )
                     wanted = self._with_cosignatures(shown.note, mine.note.signatures)
                     if wanted == shown.note:
@@ -389,7 +403,9 @@ class LogWriter:
                 try:
                     return merkle.consistency_proof(old, committed.size, tree.node)
                 except EvidenceInvalid as error:
-                    raise SnapshotterError(f"no log proof could be made: {error}") from error
+                    raise SnapshotterError(
+                        tr("no log proof could be made: {error}", error=error)
+                    ) from error
 
         def ask(number: int, witness: Witness) -> None:
             known = published.size if published and witness.public_key in seen else 0
@@ -427,8 +443,12 @@ class LogWriter:
             known = self._open(remembered)
             if shown is None or shown.size < known.size:
                 raise EvidenceInvalid(
-                    f"the log has {shown.size if shown else 0} entries, but had {known.size}: "
-                    "it was replaced by an older state"
+                    tr(
+                        "the log has {size} entries, but had {size2}: it was replaced by an "
+                        "older state",
+                        size=shown.size if shown else 0,
+                        size2=known.size,
+                    )
                 )
             proof = merkle.consistency_proof(known.size, shown.size, self._tree(shown.size).node)
             merkle.check_consistency(known.size, shown.size, proof, known.root, shown.root)
@@ -457,7 +477,7 @@ class LogWriter:
     def _open_published(self) -> SignedCheckpoint:
         there = self._read(log_state.CHECKPOINT)
         if there is None:
-            raise EvidenceInvalid("the checkpoint of the log does not exist any more")
+            raise EvidenceInvalid(tr("the checkpoint of the log does not exist any more"))
         return self._open(there.data)
 
     def _read_lock_name(self) -> str:
@@ -503,7 +523,13 @@ class LogWriter:
             yield
         except EvidenceInvalid as error:
             raise LogDamaged(
-                f"no entry was added to the log in {self._store.url}: {error.message}",
-                hint="check the log with snapshotter log check; if the store was restored from a "
-                "backup, restore all of it, with later changes",
+                tr(
+                    "no entry was added to the log in {url}: {value}",
+                    url=self._store.url,
+                    value=error.message,
+                ),
+                hint=tr(
+                    "check the log with snapshotter log check; if the store was restored "
+                    "from a backup, restore all of it, with later changes"
+                ),
             ) from error

@@ -23,6 +23,7 @@ from snapshotter.formats.signatures.key_reference import Pkcs11Reference
 from snapshotter.formats.signatures.keys import from_p1363
 from snapshotter.seal.external_key import ExternalSigner
 from snapshotter.seal.key_files import passphrase_from_file
+from snapshotter.translation import tr
 
 CALL_S = 30.0  # for all calls of one signature; a touch of a button is in it
 
@@ -48,13 +49,13 @@ def open_pkcs11(
         import pkcs11
     except ImportError as error:
         raise SnapshotterError(
-            "python-pkcs11 is not installed",
-            hint="install the extra:\n  pip install 'snapshotter[pkcs11]'",
+            tr("python-pkcs11 is not installed"),
+            hint=tr("install the extra:\n  pip install 'snapshotter[pkcs11]'"),
         ) from error
     if not Path(reference.module).is_file():
         raise SnapshotterError(
-            f"the PKCS#11 module {reference.module} does not exist",
-            hint="install the software of the token, and name its library: module-path=…",
+            tr("the PKCS#11 module {module} does not exist", module=reference.module),
+            hint=tr("install the software of the token, and name its library: module-path=…"),
         )
     pin = _pin(reference, ask)
     token = _Token(pkcs11, reference, where, pin)
@@ -73,14 +74,16 @@ def _pin(reference: Pkcs11Reference, ask: Callable[[], bytes] | None) -> str:
         pin = ask()
     else:
         raise SnapshotterError(
-            "the token requires its PIN, but no terminal exists to ask for it",
-            hint="write the PIN into a file that only you can read, and name it in the "
-            "reference: pin-source=FILE",
+            tr("the token requires its PIN, but no terminal exists to ask for it"),
+            hint=tr(
+                "write the PIN into a file that only you can read, and name it in the "
+                "reference: pin-source=FILE"
+            ),
         )
     try:
         return pin.decode()
     except UnicodeDecodeError as error:
-        raise SnapshotterError("the PIN of the token is not UTF-8") from error
+        raise SnapshotterError(tr("the PIN of the token is not UTF-8")) from error
 
 
 class _Token:
@@ -146,7 +149,9 @@ class _Token:
         public = self._only(session, {attribute.CLASS: kind.PUBLIC_KEY, **wanted}, "public")
         key = load_der_public_key(encode_ec_public_key(public))
         if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise SnapshotterError(f"{self._where} has a key of another kind with this name")
+            raise SnapshotterError(
+                tr("{where} has a key of another kind with this name", where=self._where)
+            )
         self._private = private
         return key
 
@@ -169,13 +174,13 @@ class _Token:
         ]
         if not found:
             raise ServiceUnavailable(
-                f"{self._where} was not found",
-                hint="connect the token, or check token= in the reference",
+                tr("{where} was not found", where=self._where),
+                hint=tr("connect the token, or check token= in the reference"),
             )
         if len(found) > 1:
             raise SnapshotterError(
-                f"several tokens match the reference: {len(found)}",
-                hint="add token= or serial= to the reference",
+                tr("several tokens match the reference: {count}", count=len(found)),
+                hint=tr("add token= or serial= to the reference"),
             )
         return found[0]
 
@@ -184,10 +189,17 @@ class _Token:
         if len(found) == 1:
             return found[0]
         raise SnapshotterError(
-            f"{self._where} has {len(found)} {what} elliptic-curve keys with this name, but one "
-            "is expected",
-            hint="name the key by object= and id=; the token must have the private and the "
-            "public key",
+            tr(
+                "{where} has {count} {what} elliptic-curve keys with this name, but one is "
+                "expected",
+                where=self._where,
+                count=len(found),
+                what=what,
+            ),
+            hint=tr(
+                "name the key by object= and id=; the token must have the private and the "
+                "public key"
+            ),
         )
 
 
@@ -205,19 +217,22 @@ class _Translated:
         library = self._pkcs11
         if isinstance(error, library.PinIncorrect | library.PinInvalid | library.PinLenRange):
             raise SnapshotterError(
-                f"{self._where} rejects the PIN",
-                hint="check the file with the PIN before you try again: a token locks after a "
-                "few wrong PINs",
+                tr("{where} rejects the PIN", where=self._where),
+                hint=tr(
+                    "check the file with the PIN before you try again: a token locks after a "
+                    "few wrong PINs"
+                ),
             ) from error
         if isinstance(error, library.PinLocked | library.PinExpired):
             raise SnapshotterError(
-                f"{self._where} is locked, or its PIN has expired",
-                hint="set a new PIN with the software of the token",
+                tr("{where} is locked, or its PIN has expired", where=self._where),
+                hint=tr("set a new PIN with the software of the token"),
             ) from error
         if isinstance(error, library.PKCS11Error | OSError | RuntimeError):
             words = f"{type(error).__name__} {error}".strip()
             raise ServiceUnavailable(
-                f"{self._where} cannot sign: {words}", hint="check whether the token is connected"
+                tr("{where} cannot sign: {words}", where=self._where, words=words),
+                hint=tr("check whether the token is connected"),
             ) from error
 
 
@@ -240,7 +255,7 @@ def _within(seconds: float, where: str, work: Callable[[], _T]) -> _T:
         raise failed[0]
     if not done:
         raise ServiceUnavailable(
-            f"{where} did not answer within {seconds:g} s",
-            hint="check whether the token waits for a button, or was removed",
+            tr("{where} did not answer within {seconds:g} s", where=where, seconds=seconds),
+            hint=tr("check whether the token waits for a button, or was removed"),
         )
     return done[0]

@@ -29,6 +29,7 @@ from snapshotter.model.request import Decision
 from snapshotter.ports import Clock, Progress, Signer, TimestampAuthority
 from snapshotter.seal import record
 from snapshotter.seal.timestamp import stamp_all
+from snapshotter.translation import tr
 
 _README = """\
 This is the record of one web capture, sealed by {software}.
@@ -75,8 +76,8 @@ def _disk_errors_translated() -> Iterator[None]:
         yield
     except OSError as error:
         raise SnapshotterError(
-            f"the bundle could not be written: {error.strerror or error}",
-            hint="free disk space, or set spool_dir to another directory",
+            tr("the bundle could not be written: {strerror}", strerror=error.strerror or error),
+            hint=tr("free disk space, or set spool_dir to another directory"),
         ) from error
 
 
@@ -235,23 +236,41 @@ def check_signers(signers: Sequence[Signer], decision: Decision, *, authorities:
     ids = [signer.key_id for signer in signers]
     if len(set(ids)) != len(ids):
         raise SnapshotterError(
-            f"the key {next(key_id for key_id in ids if ids.count(key_id) > 1)} is named twice",
-            hint="name each key once in the settings key and cosigners",
+            tr(
+                "the key {next} is named twice",
+                next=next(key_id for key_id in ids if ids.count(key_id) > 1),
+            ),
+            hint=tr("name each key once in the settings key and cosigners"),
         )
     if len(ids) > names.MAX_SIGNATURES:
-        raise SnapshotterError(f"a bundle can have at most {names.MAX_SIGNATURES} signatures")
+        raise SnapshotterError(
+            tr(
+                "a bundle can have at most {max_signatures} signatures",
+                max_signatures=names.MAX_SIGNATURES,
+            )
+        )
     if len(ids) > 1 and len(ids) * authorities > names.MAX_LATE_TOKENS:
         raise SnapshotterError(
-            f"{len(ids)} signers and {authorities} timestamp authorities are "
-            f"{len(ids) * authorities} tokens, and a bundle has room for "
-            f"{names.MAX_LATE_TOKENS} that come late",
-            hint="configure fewer timestamp authorities, or fewer cosigners",
+            tr(
+                "{count} signers and {authorities} timestamp authorities are {count2} "
+                "tokens, and a bundle has room for {max_late_tokens} that come late",
+                count=len(ids),
+                authorities=authorities,
+                count2=len(ids) * authorities,
+                max_late_tokens=names.MAX_LATE_TOKENS,
+            ),
+            hint=tr("configure fewer timestamp authorities, or fewer cosigners"),
         )
     if len(ids) < decision.require_signatures:
         raise PolicyRefused(
-            f"policy {decision.policy_name} requires {decision.require_signatures} signatures, and "
-            f"{len(ids)} keys are configured",
-            hint="name further keys in the setting cosigners",
+            tr(
+                "policy {policy_name} requires {require_signatures} signatures, and {count} "
+                "keys are configured",
+                policy_name=decision.policy_name,
+                require_signatures=decision.require_signatures,
+                count=len(ids),
+            ),
+            hint=tr("name further keys in the setting cosigners"),
         )
 
 

@@ -44,6 +44,7 @@ from snapshotter.seal.key_files import (
     read_secret,
 )
 from snapshotter.seal.open_key import open_external_key
+from snapshotter.translation import tr
 
 DEFAULT_NAME = "default"
 
@@ -193,7 +194,12 @@ class KeyDirectory:
         """
         _check_name(name)
         if passphrase is not None and not 0 < len(passphrase) <= MAX_PASSPHRASE:
-            raise SnapshotterError(f"a passphrase must have 1 to {MAX_PASSPHRASE} bytes")
+            raise SnapshotterError(
+                tr(
+                    "a passphrase must have 1 to {max_passphrase} bytes",
+                    max_passphrase=MAX_PASSPHRASE,
+                )
+            )
         encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
         if passphrase is not None:
             encryption = serialization.BestAvailableEncryption(passphrase)
@@ -255,8 +261,14 @@ class KeyDirectory:
         if found is not None:
             return found
         raise SnapshotterError(
-            f"{self._path} contains no key {name_or_key_id!r}",
-            hint="list the keys, or make a key:\n  snapshotter keys list\n  snapshotter keys init",
+            tr(
+                "{path} contains no key {name_or_key_id!r}",
+                path=self._path,
+                name_or_key_id=name_or_key_id,
+            ),
+            hint=tr(
+                "list the keys, or make a key:\n  snapshotter keys list\n  snapshotter keys init"
+            ),
         )
 
     def add_held(
@@ -293,10 +305,16 @@ class KeyDirectory:
             retired.at > before.at or (before.reason != retired.reason == REASONS[0])
         ):
             raise SnapshotterError(
-                f"the key {stored.name!r} is already retired as {before.reason} from "
-                f"{canonical_json.instant(before.at)} on",
-                hint="give --at with that time or an earlier time, because a retirement cannot "
-                "be undone",
+                tr(
+                    "the key {name!r} is already retired as {reason} from {instant} on",
+                    name=stored.name,
+                    reason=before.reason,
+                    instant=canonical_json.instant(before.at),
+                ),
+                hint=tr(
+                    "give --at with that time or an earlier time, because a retirement "
+                    "cannot be undone"
+                ),
             )
         self._files.check()
         self._files.replace(self._path / f"{stored.name}{_RETIRED}", retired.encode())
@@ -321,16 +339,26 @@ class KeyDirectory:
             held = open_external_key(stored.reference, ask=passphrase)
             if held.key_id != stored.key_id:
                 raise SnapshotterError(
-                    f"the key at {stored.reference} is now another key, {held.key_id}; "
-                    f"{stored.name!r} is {stored.key_id}",
-                    hint="if it was replaced on purpose, add it under a name of its own: "
-                    "snapshotter keys add",
+                    tr(
+                        "the key at {reference} is now another key, {key_id}; {name!r} is "
+                        "{key_id2}",
+                        reference=stored.reference,
+                        key_id=held.key_id,
+                        name=stored.name,
+                        key_id2=stored.key_id,
+                    ),
+                    hint=tr(
+                        "if it was replaced on purpose, add it under a name of its own: "
+                        "snapshotter keys add"
+                    ),
                 )
             return held
         if stored.private_file is None:
             raise SnapshotterError(
-                f"the private key {stored.name!r} is not in {self._path}",
-                hint=f"move {stored.name}.pem back to this directory to sign with the key",
+                tr("the private key {name!r} is not in {path}", name=stored.name, path=self._path),
+                hint=tr(
+                    "move {name}.pem back to this directory to sign with the key", name=stored.name
+                ),
             )
         self._files.check()
         pem = read_secret(stored.private_file, _MAX_PEM, what="a private key")
@@ -339,8 +367,12 @@ class KeyDirectory:
             self._files.put_new(stored.public_file, signer.public_key_pem, mode=0o644)
         elif signer.public_key != stored.public_key:
             raise SnapshotterError(
-                f"{stored.private_file} and {stored.public_file.name} do not belong to one key",
-                hint="restore both files from the same backup",
+                tr(
+                    "{private_file} and {name} do not belong to one key",
+                    private_file=stored.private_file,
+                    name=stored.public_file.name,
+                ),
+                hint=tr("restore both files from the same backup"),
             )
         return signer
 
@@ -354,9 +386,12 @@ class KeyDirectory:
         stored = self.find(name_or_key_id)
         if stored.public_key is None:
             raise SnapshotterError(
-                f"{stored.public_file} is missing, and it cannot be made from the encrypted "
-                "private key",
-                hint="sign once with the key, which writes the file again",
+                tr(
+                    "{public_file} is missing, and it cannot be made from the encrypted "
+                    "private key",
+                    public_file=stored.public_file,
+                ),
+                hint=tr("sign once with the key, which writes the file again"),
             )
         return public_pem(stored.public_key)
 
@@ -368,8 +403,12 @@ class KeyDirectory:
 
     def _taken(self, name: str) -> SnapshotterError:
         return SnapshotterError(
-            f"{self._path} already contains a key named {name!r}, and keys are not replaced",
-            hint="choose another --name, or show the key:\n  snapshotter keys show",
+            tr(
+                "{path} already contains a key named {name!r}, and keys are not replaced",
+                path=self._path,
+                name=name,
+            ),
+            hint=tr("choose another --name, or show the key:\n  snapshotter keys show"),
         )
 
     def _describe(self, name: str) -> StoredKey | None:
@@ -390,7 +429,7 @@ class KeyDirectory:
             except KeyInvalid as error:
                 raise SnapshotterError(
                     f"{public}: {error}",
-                    hint="restore the file from a backup, or move it to another directory",
+                    hint=tr("restore the file from a backup, or move it to another directory"),
                 ) from error
         elif head.startswith(_PLAIN):
             key = _parse_plain(private, head).public_key()
@@ -414,17 +453,18 @@ class KeyDirectory:
             return RetiredKey.decode(read_limited(file, _MAX_PEM))
         except (ValueError, EvidenceInvalid) as error:
             raise SnapshotterError(
-                f"{file} cannot be read: {error}",
-                hint="restore the file from a backup; it states that the key must not sign any "
-                "more",
+                tr("{file} cannot be read: {error}", file=file, error=error),
+                hint=tr(
+                    "restore the file from a backup; it states that the key must not sign any more"
+                ),
             ) from error
 
 
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise SnapshotterError(
-            f"{name!r} is not a valid name for a key",
-            hint="use up to 48 of a-z, 0-9, - and _, the first a letter or a digit",
+            tr("{name!r} is not a valid name for a key", name=name),
+            hint=tr("use up to 48 of a-z, 0-9, - and _, the first a letter or a digit"),
         )
 
 
@@ -445,22 +485,22 @@ def _parse_private(
         return _parse_plain(stored.private_file, pem)
     if passphrase is None:
         raise SnapshotterError(
-            f"the key {stored.name!r} has a passphrase, but no passphrase was given",
-            hint="name a file that contains the passphrase with the option --passphrase-file",
+            tr("the key {name!r} has a passphrase, but no passphrase was given", name=stored.name),
+            hint=tr("name a file that contains the passphrase with the option --passphrase-file"),
         )
     return _parse(
         stored.private_file,
         pem,
         passphrase(),
         SnapshotterError(
-            f"the passphrase of the key {stored.name!r} is wrong",
-            hint="try again; if the passphrase is right, the file is damaged: restore a backup",
+            tr("the passphrase of the key {name!r} is wrong", name=stored.name),
+            hint=tr("try again; if the passphrase is right, the file is damaged: restore a backup"),
         ),
     )
 
 
 def _parse_plain(file: Path, pem: bytes) -> ec.EllipticCurvePrivateKey:
-    damaged = SnapshotterError(f"{file} is not a private key (PKCS#8 in PEM)")
+    damaged = SnapshotterError(tr("{file} is not a private key (PKCS#8 in PEM)", file=file))
     if not pem.startswith(_PLAIN):
         raise damaged
     return _parse(file, pem, None, damaged)
@@ -475,6 +515,7 @@ def _parse(
         raise refused from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP384R1):
         raise SnapshotterError(
-            f"{file} is not a key on the curve P-384", hint="make a key:\n  snapshotter keys init"
+            tr("{file} is not a key on the curve P-384", file=file),
+            hint=tr("make a key:\n  snapshotter keys init"),
         )
     return key

@@ -28,6 +28,7 @@ from snapshotter.formats.proofs.rfc3161 import (
 )
 from snapshotter.model.bundle import TokenResult, TokenState
 from snapshotter.ports import Clock, IdSource, TimestampAuthority
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     import httpx
@@ -111,7 +112,12 @@ class HttpTimestampAuthority:
             token = check_response(response, message, self._anchor, nonce=nonce)
         except TokenInvalid as error:
             raise AnswerRefused(
-                f"timestamp authority {self._name}: {error.message} ({error.code})"
+                tr(
+                    "timestamp authority {name}: {value} ({code})",
+                    name=self._name,
+                    value=error.message,
+                    code=error.code,
+                )
             ) from error
         return response, token.time
 
@@ -185,17 +191,24 @@ class HttpTimestampAuthority:
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if media_type != _REPLY:
             raise AnswerRefused(
-                f"timestamp authority {self._name} answered with"
-                f" {media_type[:80] or 'data without a media type'} instead of a timestamp",
-                hint="check whether a proxy or a log-in page of the network answered instead",
+                tr(
+                    "timestamp authority {name} answered with {media_type} instead of a timestamp",
+                    name=self._name,
+                    media_type=media_type[:80] or "data without a media type",
+                ),
+                hint=tr("check whether a proxy or a log-in page of the network answered instead"),
             )
         body = bytearray()
         for chunk in answer.iter_raw():
             body += chunk
             if len(body) > MAX_RESPONSE_BYTES:
                 raise AnswerRefused(
-                    f"timestamp authority {self._name} answered with more than"
-                    f" {MAX_RESPONSE_BYTES} bytes"
+                    tr(
+                        "timestamp authority {name} answered with more than "
+                        "{max_response_bytes} bytes",
+                        name=self._name,
+                        max_response_bytes=MAX_RESPONSE_BYTES,
+                    )
                 )
             # httpx limits each read, not their sum: a byte now and then would never end
             if self._clock.monotonic() > deadline:
@@ -204,10 +217,12 @@ class HttpTimestampAuthority:
 
     def _unavailable(self, what: str) -> ServiceUnavailable:
         return ServiceUnavailable(
-            f"timestamp authority {self._name} {what}",
-            hint=f"check that {_without_userinfo(self._url)} can be reached. Then request the "
-            "token:\n"
-            "  snapshotter timestamp",
+            tr("timestamp authority {name} {what}", name=self._name, what=what),
+            hint=tr(
+                "check that {without_userinfo} can be reached. Then request the token:\n  "
+                "snapshotter timestamp",
+                without_userinfo=_without_userinfo(self._url),
+            ),
         )
 
 

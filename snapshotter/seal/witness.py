@@ -27,6 +27,7 @@ from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.proofs import merkle, note
 from snapshotter.formats.proofs.note import COSIGNATURE_V1, ED25519, SignedCheckpoint, VerifierKey
 from snapshotter.ports import Clock, LogSigner
+from snapshotter.translation import tr
 
 MAX_REQUEST = note.MAX_BYTES + 8192  # bytes
 
@@ -120,8 +121,12 @@ class WitnessService:
                 self._write(self._file(origin), kept.encode())
         except OSError as error:
             raise SnapshotterError(
-                f"{self._directory} cannot be written: {error.strerror or error}",
-                hint="nothing was cosigned",
+                tr(
+                    "{directory} cannot be written: {strerror}",
+                    directory=self._directory,
+                    strerror=error.strerror or error,
+                ),
+                hint=tr("nothing was cosigned"),
             ) from error
         return WitnessResponse(status=200, body=line.line.encode())
 
@@ -155,15 +160,21 @@ class WitnessService:
             parsed = note.parse(data)
             cosigned = note.find_cosignature(parsed, self._key)
             if cosigned is None:
-                raise EvidenceInvalid("the record is not cosigned by this witness")
+                raise EvidenceInvalid(tr("the record is not cosigned by this witness"))
             return SignedCheckpoint(
                 checkpoint=note.parse_checkpoint(parsed.text), note=parsed, cosignatures=(cosigned,)
             )
         except EvidenceInvalid as error:
             raise SnapshotterError(
-                f"{self._file(origin)} is not a record of this witness: {error}",
-                hint="restore the file from a backup; until then this witness cosigns nothing of "
-                "this log, because without the file two histories could be cosigned",
+                tr(
+                    "{file} is not a record of this witness: {error}",
+                    file=self._file(origin),
+                    error=error,
+                ),
+                hint=tr(
+                    "restore the file from a backup; until then this witness cosigns nothing "
+                    "of this log, because without the file two histories could be cosigned"
+                ),
             ) from error
 
     def _keep_fork(self, origin: str, checkpoint: bytes, *, proves: bool) -> None:
@@ -206,11 +217,11 @@ def _parse(request: bytes) -> tuple[int, tuple[bytes, ...], bytes]:
         match = _OLD.fullmatch(first)
         proof = tuple(base64.b64decode(line, validate=True) for line in lines)
     except ValueError as error:
-        raise EvidenceInvalid("a line is not base64") from error
+        raise EvidenceInvalid(tr("a line is not base64")) from error
     if len(request) > MAX_REQUEST or not separator or match is None:
-        raise EvidenceInvalid("not an old size, a proof and a checkpoint")
+        raise EvidenceInvalid(tr("not an old size, a proof and a checkpoint"))
     if len(proof) > merkle.MAX_PROOF or any(len(digest) != merkle.HASH_BYTES for digest in proof):
-        raise EvidenceInvalid("not a proof")
+        raise EvidenceInvalid(tr("not a proof"))
     return int(match[1]), proof, checkpoint
 
 

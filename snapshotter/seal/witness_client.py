@@ -19,6 +19,7 @@ from snapshotter.errors import EvidenceInvalid, ServiceUnavailable
 from snapshotter.formats.proofs import merkle, note
 from snapshotter.formats.proofs.note import COSIGNATURE_V1, VerifierKey
 from snapshotter.ports import Clock
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     import httpx
@@ -162,8 +163,10 @@ class HttpWitness:
 
     def _refused(self, what: str) -> ServiceUnavailable:
         return ServiceUnavailable(
-            f"the witness {self._key.name} {what}",
-            hint="the log continues without this witness; the next checkpoint is sent to it again",
+            tr("the witness {name} {what}", name=self._key.name, what=what),
+            hint=tr(
+                "the log continues without this witness; the next checkpoint is sent to it again"
+            ),
         )
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 from typing_extensions import override
 
 from snapshotter.errors import ServiceUnavailable
+from snapshotter.translation import tr
 
 NAME: Final = "demo authority"
 POLICY_OID: Final = "1.2.3.4.1"  # of an example: no authority has it
@@ -158,8 +159,8 @@ class LocalAuthority:
         program = shutil.which("openssl")
         if program is None:
             raise ServiceUnavailable(
-                "the timestamp authority of the demo needs openssl, which is not installed",
-                hint="install openssl, and run the demo again",
+                tr("the timestamp authority of the demo needs openssl, which is not installed"),
+                hint=tr("install openssl, and run the demo again"),
             )
         try:
             done = subprocess.run(  # noqa: S603  # a program of the system, and our own words
@@ -170,12 +171,20 @@ class LocalAuthority:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise ServiceUnavailable(
-                f"openssl {arguments[0]} did not end in time: {error}"
+                tr(
+                    "openssl {arguments} did not end in time: {error}",
+                    arguments=arguments[0],
+                    error=error,
+                )
             ) from error
         if done.returncode:
             words = done.stderr.decode("utf-8", "replace").strip().splitlines()
             raise ServiceUnavailable(
-                f"openssl {arguments[0]} failed: {words[-1] if words else done.returncode}"
+                tr(
+                    "openssl {arguments} failed: {words}",
+                    arguments=arguments[0],
+                    words=words[-1] if words else done.returncode,
+                )
             )
 
 

@@ -40,6 +40,7 @@ from snapshotter.policy import page_identity
 from snapshotter.policy.page_identity import host_and_port
 from snapshotter.ports import ReadableStore
 from snapshotter.store.stored_events import StoredEvent, read_stored_event
+from snapshotter.translation import tr
 
 _VERSION = 2  # of the tables and of how rows are made: rows of another one are thrown away
 _WAIT_S = 60.0  # for another process's transaction; each is short
@@ -156,8 +157,12 @@ class Catalog:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise SnapshotterError(
-                f"the directory {path.parent} cannot be created: {error.strerror}",
-                hint="set data_dir to a directory where you may write",
+                tr(
+                    "the directory {parent} cannot be created: {strerror}",
+                    parent=path.parent,
+                    strerror=error.strerror,
+                ),
+                hint=tr("set data_dir to a directory where you may write"),
             ) from error
         try:
             with self._translated():
@@ -599,16 +604,21 @@ class Catalog:
                 # It is an index: whoever opens it next makes it anew.
                 self._discard()
                 raise _Ruined(
-                    f"the catalog {self._path} is damaged and was deleted: {error}",
-                    hint="try again: the catalog is made again from the store",
+                    tr(
+                        "the catalog {path} is damaged and was deleted: {error}",
+                        path=self._path,
+                        error=error,
+                    ),
+                    hint=tr("try again: the catalog is made again from the store"),
                 ) from error
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise ServiceUnavailable(
-                    f"the catalog {self._path} is in use by another process", hint="try again"
+                    tr("the catalog {path} is in use by another process", path=self._path),
+                    hint=tr("try again"),
                 ) from error
             raise SnapshotterError(
-                f"the catalog {self._path} cannot be used: {error}",
-                hint="check whether the disk is full, and check the owner and mode of the file",
+                tr("the catalog {path} cannot be used: {error}", path=self._path, error=error),
+                hint=tr("check whether the disk is full, and check the owner and mode of the file"),
             ) from error
 
 

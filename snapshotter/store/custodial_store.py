@@ -42,6 +42,7 @@ from snapshotter.model.custody import (
 from snapshotter.ports import Clock, Content, IdSource, ObjectStore, ReadableStore, ShowMessage
 from snapshotter.store import upload_content
 from snapshotter.store.receipt_files import ReceiptFile, ReceiptFiles
+from snapshotter.translation import tr
 
 _TRIES = 50  # each is lost to a writer that got its own event in
 _SILENT_ENDS = (".tlog-proof",)
@@ -316,9 +317,12 @@ class CustodialStore:
                     stored = self._store.head(key)
                 return head, self._receipt("", "", key, stored, sha256)
         raise ServiceUnavailable(
-            f"the custody chain of {bundle_id} could not be extended, because other processes "
-            "extend the chain at the same time",
-            hint="try again",
+            tr(
+                "the custody chain of {bundle_id} could not be extended, because other "
+                "processes extend the chain at the same time",
+                bundle_id=bundle_id,
+            ),
+            hint=tr("try again"),
         )
 
     def _chain_head(self, bundle_id: str) -> ChainHead:
@@ -491,7 +495,7 @@ def read_chain_in_bundle(store: ReadableStore, key: str) -> bytes:
             if member.name == names.CUSTODY and member.length <= custody.MAX_BYTES:
                 stream.seek(member.data_offset)
                 return container.exactly(stream, member.length)
-    raise EvidenceInvalid(f"{key} has no {names.CUSTODY}")
+    raise EvidenceInvalid(tr("{key} has no {custody}", key=key, custody=names.CUSTODY))
 
 
 def _words(error: Exception) -> str:

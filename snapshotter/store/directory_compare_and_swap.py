@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.translation import tr
 
 _WAIT_S = 30.0  # for somebody else's compare and replace, which takes milliseconds
 _FIRST_PAUSE_S = 0.001
@@ -54,17 +55,26 @@ def _lock(descriptor: int, url: str) -> None:
         except BlockingIOError as error:
             if time.monotonic() >= end:
                 raise ServiceUnavailable(
-                    f"another process has locked the log of {url} for more than {_WAIT_S:.0f} s",
-                    hint="check whether that process still runs; the lock is released when the "
-                    "process ends",
+                    tr(
+                        "another process has locked the log of {url} for more than {wait_s:.0f} s",
+                        url=url,
+                        wait_s=_WAIT_S,
+                    ),
+                    hint=tr(
+                        "check whether that process still runs; the lock is released when "
+                        "the process ends"
+                    ),
                 ) from error
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
         except OSError as error:
             if error.errno in _NO_LOCKS:
                 raise SnapshotterError(
-                    f"the file system of {url} does not support the locks that a log needs",
-                    hint="keep the store on a local file system or in a bucket",
+                    tr(
+                        "the file system of {url} does not support the locks that a log needs",
+                        url=url,
+                    ),
+                    hint=tr("keep the store on a local file system or in a bucket"),
                 ) from error
             raise
         else:

@@ -23,6 +23,7 @@ from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.model.bundle import LockState, Retention
 from snapshotter.regular_file import open_regular
+from snapshotter.translation import tr
 
 FOLDER = ".locks"
 FORMAT = "snapshotter-directory-lock/1"
@@ -55,9 +56,9 @@ def parse(data: bytes) -> LockState:
     """
     value = canonical_json.loads(data)
     if not isinstance(value, dict) or set(value) != _KEYS or value["format"] != FORMAT:
-        raise EvidenceInvalid("the content is not the record of a lock")
+        raise EvidenceInvalid(tr("the content is not the record of a lock"))
     if type(value["legal_hold"]) is not bool:
-        raise EvidenceInvalid("the record of a lock does not state whether a legal hold exists")
+        raise EvidenceInvalid(tr("the record of a lock does not state whether a legal hold exists"))
     return LockState(retention=_retention(value), legal_hold=value["legal_hold"])
 
 
@@ -70,7 +71,7 @@ def _retention(value: dict[str, Any]) -> Retention | None:
         )
     except ValueError as error:
         raise EvidenceInvalid(
-            f"the retention in the record of a lock is invalid: {error}"
+            tr("the retention in the record of a lock is invalid: {error}", error=error)
         ) from error
 
 
@@ -91,8 +92,12 @@ def read(root: int, key: str) -> LockState:
     except (OSError, EvidenceInvalid) as error:
         words = error.strerror if isinstance(error, OSError) else str(error)
         raise SnapshotterError(
-            f"the record of the lock on {key} cannot be read: {words}",
-            hint=f"the object counts as locked; compare {FOLDER}/{key} with the file in a replica",
+            tr("the record of the lock on {key} cannot be read: {words}", key=key, words=words),
+            hint=tr(
+                "the object counts as locked; compare {folder}/{key} with the file in a replica",
+                folder=FOLDER,
+                key=key,
+            ),
         ) from error
 
 

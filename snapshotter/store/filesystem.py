@@ -46,6 +46,7 @@ from snapshotter.regular_file import NotRegularFile, open_regular
 from snapshotter.store import directory_compare_and_swap, directory_locks
 from snapshotter.store.lock_rules import extended_lock, merged_lock, refuse_if_locked
 from snapshotter.store.upload_content import check_sha256, open_content
+from snapshotter.translation import tr
 
 _INCOMING = ".incoming"
 _ASIDE = ".aside"
@@ -253,7 +254,14 @@ class DirectoryStore:
         with self.open(key) as stream:
             data = stream.read(limit + 1)
         if len(data) > limit:
-            raise SnapshotterError(f"{key} in {self._root} is longer than {limit} bytes")
+            raise SnapshotterError(
+                tr(
+                    "{key} in {root} is longer than {limit} bytes",
+                    key=key,
+                    root=self._root,
+                    limit=limit,
+                )
+            )
         return TaggedContent(data=data, tag=hashlib.sha256(data).hexdigest())
 
     def swap(self, key: str, data: bytes, tag: str) -> bool:
@@ -391,9 +399,12 @@ class DirectoryStore:
         except OSError as error:
             if error.errno in _NO_LINKS:
                 raise SnapshotterError(
-                    f"the file system of {self._root} does not support hard links",
-                    hint="use a directory on ext4, XFS, Btrfs, ZFS, APFS or NFS, and copy from "
-                    "there: a store needs hard links so that objects are never overwritten",
+                    tr("the file system of {root} does not support hard links", root=self._root),
+                    hint=tr(
+                        "use a directory on ext4, XFS, Btrfs, ZFS, APFS or NFS, and copy "
+                        "from there: a store needs hard links so that objects are never "
+                        "overwritten"
+                    ),
                 ) from error
             raise
 
@@ -413,37 +424,53 @@ class DirectoryStore:
         root, code = self._root, error.errno
         if isinstance(error, NotRegularFile):
             return NotAnObject(
-                f"{key} in {root} is not an object: {error.strerror}",
-                hint="put a regular file in this place: every object of a store is a regular file, "
-                "and a store does not follow links",
+                tr(
+                    "{key} in {root} is not an object: {strerror}",
+                    key=key,
+                    root=root,
+                    strerror=error.strerror,
+                ),
+                hint=tr(
+                    "put a regular file in this place: every object of a store is a regular "
+                    "file, and a store does not follow links"
+                ),
             )
         if is_disk_full(error):
             return SnapshotterError(
-                f"no space is left in {root}",
-                hint="free disk space and try again; nothing was stored",
+                tr("no space is left in {root}", root=root),
+                hint=tr("free disk space and try again; nothing was stored"),
             )
         if code in (errno.EACCES, errno.EPERM):
             return SnapshotterError(
-                f"permission to use {error.filename or key} in {root} is missing",
-                hint="check the owner and mode of the directory",
+                tr(
+                    "permission to use {filename} in {root} is missing",
+                    filename=error.filename or key,
+                    root=root,
+                ),
+                hint=tr("check the owner and mode of the directory"),
             )
         if code == errno.EROFS:
             return SnapshotterError(
-                f"{root} is on a read-only file system", hint="use a directory that is writable"
+                tr("{root} is on a read-only file system", root=root),
+                hint=tr("use a directory that is writable"),
             )
         if code in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR):
             return SnapshotterError(
-                f"{key or 'the listing'} in {root} cannot be used, because the path contains a "
-                "symbolic link, a file in the place of a folder, or a folder in the place of a "
-                "file",
-                hint="correct the path; a store does not follow links",
+                tr(
+                    "{key} in {root} cannot be used, because the path contains a symbolic "
+                    "link, a file in the place of a folder, or a folder in the place of a "
+                    "file",
+                    key=key or "the listing",
+                    root=root,
+                ),
+                hint=tr("correct the path; a store does not follow links"),
             )
         if code in _GONE:
             return ServiceUnavailable(
-                f"the file system of {root} does not answer",
-                hint="check the mounted file system, then try again",
+                tr("the file system of {root} does not answer", root=root),
+                hint=tr("check the mounted file system, then try again"),
             )
-        return SnapshotterError(f"{root}: {error.strerror or error}", hint="check the disk")
+        return SnapshotterError(f"{root}: {error.strerror or error}", hint=tr("check the disk"))
 
 
 def _noted(root: int, key: str) -> LockState:
@@ -585,7 +612,7 @@ def _copy(original: BinaryIO, descriptor: int, sha256: str) -> int:
         _write(descriptor, chunk)
     if digest.hexdigest() != sha256:
         raise SnapshotterError(
-            "the data to be stored changed after their digest was computed",
-            hint="nothing was stored; check the memory and the disk of the spool for damage",
+            tr("the data to be stored changed after their digest was computed"),
+            hint=tr("nothing was stored; check the memory and the disk of the spool for damage"),
         )
     return length

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from snapshotter.errors import PolicyRefused
 from snapshotter.model.bundle import LOCK_MODES, LockState, Retention
+from snapshotter.translation import tr
 
 
 def merged_lock(state: LockState, wanted: Retention) -> LockState:
@@ -31,9 +32,13 @@ def extended_lock(state: LockState, wanted: Retention, key: str) -> LockState:
     there = state.retention
     if there is not None and wanted.second < there.second:
         raise PolicyRefused(
-            f"{key} is under retention until {there.second:%Y-%m-%dT%H:%M:%SZ}, and a retention "
-            "can only be extended",
-            hint="give a later date",
+            tr(
+                "{key} is under retention until {second:%Y-%m-%dT%H:%M:%SZ}, and a retention "
+                "can only be extended",
+                key=key,
+                second=there.second,
+            ),
+            hint=tr("give a later date"),
         )
     return merged_lock(state, wanted)
 
@@ -50,4 +55,12 @@ def refuse_if_locked(state: LockState, key: str, url: str, now: datetime) -> Non
     hint = "wait until the retention has ended"
     if state.legal_hold:
         hint = "lift every legal hold first; list the legal holds:\n  snapshotter hold list"
-    raise PolicyRefused(f"{key} in {url} is protected by {state.in_words(now)}", hint=hint)
+    raise PolicyRefused(
+        tr(
+            "{key} in {url} is protected by {in_words}",
+            key=key,
+            url=url,
+            in_words=state.in_words(now),
+        ),
+        hint=hint,
+    )

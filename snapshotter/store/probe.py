@@ -26,6 +26,7 @@ from snapshotter.model.bundle import StoredObject
 from snapshotter.ports import Clock, IdSource
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.s3 import S3Store
+from snapshotter.translation import tr
 
 FOLDER = "_probe"
 LOCK_SECONDS = 45  # long enough to be refused, short enough to be gone soon
@@ -104,9 +105,11 @@ def refuse_if_unfit_for_log(result: StoreProbe) -> None:
     if not result.keeps_logs:
         how = next(p.how for p in result.promises if p.name == "compare_and_swap")
         raise SnapshotterError(
-            f"{result.url} cannot keep a log: {how}",
-            hint="use another endpoint or a directory, or switch the log off with the setting log "
-            "= false",
+            tr("{url} cannot keep a log: {how}", url=result.url, how=how),
+            hint=tr(
+                "use another endpoint or a directory, or switch the log off with the setting "
+                "log = false"
+            ),
         )
 
 
@@ -120,8 +123,10 @@ def refuse_if_not_locking(result: StoreProbe) -> None:
     if not result.locks:
         how = next(p.how for p in result.promises if p.name == "lock_enforced")
         raise SnapshotterError(
-            f"{result.url} does not enforce retention: {how}",
-            hint="use a bucket that was created with Object Lock, or a policy without retention",
+            tr("{url} does not enforce retention: {how}", url=result.url, how=how),
+            hint=tr(
+                "use a bucket that was created with Object Lock, or a policy without retention"
+            ),
         )
 
 

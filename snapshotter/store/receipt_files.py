@@ -21,6 +21,7 @@ from snapshotter.formats.bundle import receipts as lines
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.bundle.receipts import Line
 from snapshotter.model.custody import CustodyEvent, KeptReceipts
+from snapshotter.translation import tr
 
 _MAX_BYTES = 64 << 20
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
@@ -128,7 +129,9 @@ class ReceiptFiles:
         except FileNotFoundError:
             return KeptReceipts()
         except OSError as error:
-            raise SnapshotterError(f"{path} cannot be read: {error.strerror}") from error
+            raise SnapshotterError(
+                tr("{path} cannot be read: {strerror}", path=path, strerror=error.strerror)
+            ) from error
         return KeptReceipts(
             receipts=tuple(
                 line.event.receipt for line in found if line.event and line.event.receipt
@@ -186,7 +189,9 @@ def _inside(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise SnapshotterError(f"{folder} cannot be read: {error.strerror}") from error
+        raise SnapshotterError(
+            tr("{folder} cannot be read: {strerror}", folder=folder, strerror=error.strerror)
+        ) from error
 
 
 def _intended(found: Iterable[Line]) -> tuple[CustodyEvent, ...]:

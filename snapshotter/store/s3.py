@@ -41,6 +41,7 @@ from snapshotter.store.lock_rules import merged_lock
 from snapshotter.store.s3_bucket import CallResult, S3Bucket, code_of, status_of, version_argument
 from snapshotter.store.s3_locks import BucketLocks
 from snapshotter.store.upload_content import check_sha256, open_content
+from snapshotter.translation import tr
 
 MAX_IN_FOLDER = 1_000_000  # objects; a server that has no end of them would take all memory
 MAX_PAGES = 10_000  # of one listing; a server gives a thousand objects on each
@@ -108,9 +109,12 @@ class S3Store:
                     errno.EEXIST, "an object with this key and other content exists", key
                 )
             raise SnapshotterError(
-                f"{self.url} stored other content for {key} than was sent",
-                hint="do not use this endpoint until it is tested:\n  snapshotter store check "
-                f"--store {self.url}",
+                tr("{url} stored other content for {key} than was sent", url=self.url, key=key),
+                hint=tr(
+                    "do not use this endpoint until it is tested:\n  snapshotter store check "
+                    "--store {url}",
+                    url=self.url,
+                ),
             )
         # (4) Is it locked?
         if retention is not None:
@@ -221,7 +225,8 @@ class S3Store:
                         raise
             time.sleep(0.05 * 2**tried)  # another conditional write is under way
         raise ServiceUnavailable(
-            f"{self.url} is busy with other writes of {key}", hint="try again in a moment"
+            tr("{url} is busy with other writes of {key}", url=self.url, key=key),
+            hint=tr("try again in a moment"),
         )
 
     def discard(self, key: str) -> None:
@@ -244,7 +249,14 @@ class S3Store:
                 raise
             with contextlib.closing(answer["Body"]) as body:
                 if answer["ContentLength"] > limit:
-                    raise SnapshotterError(f"{key} in {self.url} is longer than {limit} bytes")
+                    raise SnapshotterError(
+                        tr(
+                            "{key} in {url} is longer than {limit} bytes",
+                            key=key,
+                            url=self.url,
+                            limit=limit,
+                        )
+                    )
                 return TaggedContent(data=body.read(), tag=answer["ETag"])
 
     def _holds(self, key: str, data: bytes) -> bool:
@@ -293,7 +305,8 @@ class S3Store:
             # 409: another conditional write of this key is under way; it may yet fail.
             time.sleep(0.05 * 2**tried)
         raise ServiceUnavailable(
-            f"{self.url} is busy with other writes of {key}", hint="try again in a moment"
+            tr("{url} is busy with other writes of {key}", url=self.url, key=key),
+            hint=tr("try again in a moment"),
         )
 
     def _ensure_lock(
@@ -305,10 +318,17 @@ class S3Store:
             there = self._described(key, self._bucket.head(name, key, there.version))
         if not _is_locked(there, wanted):
             raise SnapshotterError(
-                f"{self.url} stored {key} and did not lock it until "
-                f"{wanted.second:%Y-%m-%dT%H:%M:%SZ}",
-                hint="this endpoint does not keep Object Lock; test the endpoint:\n  snapshotter "
-                f"store check --store {self.url}",
+                tr(
+                    "{url} stored {key} and did not lock it until {second:%Y-%m-%dT%H:%M:%SZ}",
+                    url=self.url,
+                    key=key,
+                    second=wanted.second,
+                ),
+                hint=tr(
+                    "this endpoint does not keep Object Lock; test the endpoint:\n  "
+                    "snapshotter store check --store {url}",
+                    url=self.url,
+                ),
             )
         return there
 
@@ -345,13 +365,17 @@ class S3Store:
             for number, page in enumerate(pages):
                 if number == MAX_PAGES or len(level) > MAX_IN_FOLDER:
                     raise SnapshotterError(
-                        f"the listing of {start!r} in {self.url} is too long or does not end"
+                        tr(
+                            "the listing of {start!r} in {url} is too long or does not end",
+                            start=start,
+                            url=self.url,
+                        )
                     )
                 # A gateway's page of its own is read as a listing without entries.
                 if "IsTruncated" not in page:
                     raise SnapshotterError(
-                        f"the answer of {self.url} is not a listing",
-                        hint="check the endpoint: a gateway or a proxy may have answered",
+                        tr("the answer of {url} is not a listing", url=self.url),
+                        hint=tr("check the endpoint: a gateway or a proxy may have answered"),
                     )
                 level += [(folder["Prefix"], -1) for folder in page.get("CommonPrefixes", ())]
                 level += [(entry["Key"], entry["Size"]) for entry in page.get("Contents", ())]
@@ -455,7 +479,12 @@ class _ObjectStream(io.RawIOBase):
         data: bytes = self._body.read(min(wanted, self._body_end - self._body_at))
         if not data:
             raise ServiceUnavailable(
-                f"{self._store.url} ended the answer in the middle of {self._key}", hint="try again"
+                tr(
+                    "{url} ended the answer in the middle of {key}",
+                    url=self._store.url,
+                    key=self._key,
+                ),
+                hint=tr("try again"),
             )
         self._body_at += len(data)
         if self._body_at == self._body_end:
@@ -474,17 +503,25 @@ class _ObjectStream(io.RawIOBase):
         except self._store._bucket.errors.ClientError as error:
             if status_of(error.response) in (404, 412):
                 raise ObjectChanged(
-                    f"{self._key} changed in {self._store.url} while it was read",
-                    hint="try again: the newest files of a log change with each capture, but no "
-                    "other object of a store changes",
+                    tr(
+                        "{key} changed in {url} while it was read",
+                        key=self._key,
+                        url=self._store.url,
+                    ),
+                    hint=tr(
+                        "try again: the newest files of a log change with each capture, but "
+                        "no other object of a store changes"
+                    ),
                 ) from error
             raise
         if answer.get("ContentRange") != f"bytes {self._at}-{end - 1}/{self._length}":
             answer["Body"].close()
             raise SnapshotterError(
-                f"{self._store.url} did not return the requested range",
-                hint="test what this endpoint supports:\n  snapshotter store check --store "
-                f"{self._store.url}",
+                tr("{url} did not return the requested range", url=self._store.url),
+                hint=tr(
+                    "test what this endpoint supports:\n  snapshotter store check --store {url}",
+                    url=self._store.url,
+                ),
             )
         self._body, self._body_at, self._body_end = answer["Body"], self._at, end
 
@@ -512,13 +549,17 @@ def _check(source: Content, sha256: str) -> int:
         length = stream.seek(0, io.SEEK_END)  # of bytes in memory nothing was read
     if digest != sha256:
         raise SnapshotterError(
-            "the data to be stored changed after their digest was computed",
-            hint="nothing was stored; check the memory and the disk of the spool for damage",
+            tr("the data to be stored changed after their digest was computed"),
+            hint=tr("nothing was stored; check the memory and the disk of the spool for damage"),
         )
     if length > MAX_OBJECT:
         raise SnapshotterError(
-            f"an object of {length} bytes exceeds the limit of one write, {MAX_OBJECT} bytes",
-            hint="lower the limits of the capture",
+            tr(
+                "an object of {length} bytes exceeds the limit of one write, {max_object} bytes",
+                length=length,
+                max_object=MAX_OBJECT,
+            ),
+            hint=tr("lower the limits of the capture"),
         )
     return length
 

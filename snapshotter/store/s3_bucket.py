@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle.store_keys import check_key, is_key
 from snapshotter.store import location
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -114,8 +115,8 @@ class S3Bucket:
             from botocore.config import Config
         except ImportError as error:
             raise SnapshotterError(
-                "boto3 is not installed",
-                hint="install snapshotter with S3 support:\n  pip install 'snapshotter[s3]'",
+                tr("boto3 is not installed"),
+                hint=tr("install snapshotter with S3 support:\n  pip install 'snapshotter[s3]'"),
             ) from error
         self.errors = botocore.exceptions
         with self.translated(""):
@@ -227,8 +228,12 @@ class S3Bucket:
         """Return the error for an answer that no S3 server gives, such as a gateway's page."""
         about = f" ({key})" if key else ""
         return SnapshotterError(
-            f"{self.url} returned an answer that is not an S3 answer{about}",
-            hint="check the endpoint: a gateway or a proxy may have answered",
+            tr(
+                "{url} returned an answer that is not an S3 answer{about}",
+                url=self.url,
+                about=about,
+            ),
+            hint=tr("check the endpoint: a gateway or a proxy may have answered"),
         )
 
     def _translated(self, error: Exception, key: str) -> SnapshotterError:
@@ -239,35 +244,46 @@ class S3Bucket:
             code, status = code_of(error.response), status_of(error.response)
             if _is_busy(error.response):
                 return ServiceUnavailable(
-                    f"{self.url} could not answer: {code or status}{about}",
-                    hint="try again; data that was already written is kept",
+                    tr(
+                        "{url} could not answer: {code}{about}",
+                        url=self.url,
+                        code=code or status,
+                        about=about,
+                    ),
+                    hint=tr("try again; data that was already written is kept"),
                 )
             return self._refusal(code, status, about)
         names = self.errors
         if isinstance(error, names.NoCredentialsError | names.PartialCredentialsError):
             return SnapshotterError(
-                "no credentials for S3 were found",
-                hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile",
+                tr("no credentials for S3 were found"),
+                hint=tr("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile"),
             )
         if isinstance(error, names.ProfileNotFound):
             return SnapshotterError(
-                "the profile of S3 credentials does not exist", hint="check ~/.aws/config"
+                tr("the profile of S3 credentials does not exist"), hint=tr("check ~/.aws/config")
             )
         if isinstance(error, names.SSLError):
             return SnapshotterError(
-                f"the certificate of {self.url} is not trusted",
-                hint="set AWS_CA_BUNDLE to the file of its certificate authority",
+                tr("the certificate of {url} is not trusted", url=self.url),
+                hint=tr("set AWS_CA_BUNDLE to the file of its certificate authority"),
             )
         if isinstance(error, names.InvalidRegionError):
             return self._refusal("Redirect", 301, about)
         broken = (names.HTTPClientError, names.ConnectionError, names.IncompleteReadError)
         if isinstance(error, broken):
             return ServiceUnavailable(
-                f"{self.url} does not answer{about}", hint="check the endpoint, then try again"
+                tr("{url} does not answer{about}", url=self.url, about=about),
+                hint=tr("check the endpoint, then try again"),
             )
         return SnapshotterError(
-            f"{self.url} cannot be used: {type(error).__name__}{about}",
-            hint="check the endpoint, the region and the credentials",
+            tr(
+                "{url} cannot be used: {name}{about}",
+                url=self.url,
+                name=type(error).__name__,
+                about=about,
+            ),
+            hint=tr("check the endpoint, the region and the credentials"),
         )
 
     def _refusal(self, code: str, status: int, about: str) -> SnapshotterError:

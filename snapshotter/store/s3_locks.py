@@ -22,6 +22,7 @@ from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterErr
 from snapshotter.model.bundle import LOCK_MODES, LockState, ObjectVersion, Retention
 from snapshotter.store.lock_rules import extended_lock, refuse_if_locked
 from snapshotter.store.s3_bucket import S3Bucket
+from snapshotter.translation import tr
 
 NULL = "null"  # the id of the one version that a bucket without versioning keeps
 
@@ -101,10 +102,17 @@ class BucketLocks:
             kept = now.retention
             if not now.enforced or kept is None or not kept.covers(retention):
                 raise SnapshotterError(
-                    f"{self._bucket.url} did not lock {key} until "
-                    f"{retention.second:%Y-%m-%dT%H:%M:%SZ}",
-                    hint="this endpoint does not keep Object Lock; test the endpoint:\n  "
-                    f"snapshotter store check --store {self._bucket.url}",
+                    tr(
+                        "{url} did not lock {key} until {second:%Y-%m-%dT%H:%M:%SZ}",
+                        url=self._bucket.url,
+                        key=key,
+                        second=retention.second,
+                    ),
+                    hint=tr(
+                        "this endpoint does not keep Object Lock; test the endpoint:\n  "
+                        "snapshotter store check --store {url}",
+                        url=self._bucket.url,
+                    ),
                 )
         return self.state(key)
 
@@ -117,9 +125,16 @@ class BucketLocks:
         """
         if not self.enforces():
             raise SnapshotterError(
-                f"{self._bucket.url} has no Object Lock, so {key} cannot be put under retention",
-                hint="this endpoint or bucket does not keep Object Lock; test it:\n  snapshotter "
-                f"store check --store {self._bucket.url}",
+                tr(
+                    "{url} has no Object Lock, so {key} cannot be put under retention",
+                    url=self._bucket.url,
+                    key=key,
+                ),
+                hint=tr(
+                    "this endpoint or bucket does not keep Object Lock; test it:\n  "
+                    "snapshotter store check --store {url}",
+                    url=self._bucket.url,
+                ),
             )
         lock: Any = {"Mode": retention.mode, "RetainUntilDate": retention.second}
         which: dict[str, Any] = {"VersionId": version} if version else {}
@@ -142,9 +157,16 @@ class BucketLocks:
         state = self.state(key)
         if state.enforced and state.legal_hold != on:
             raise SnapshotterError(
-                f"{self._bucket.url} accepted a legal hold on {key}, but did not keep it",
-                hint="do not use this endpoint until it is tested:\n  snapshotter store check "
-                f"--store {self._bucket.url}",
+                tr(
+                    "{url} accepted a legal hold on {key}, but did not keep it",
+                    url=self._bucket.url,
+                    key=key,
+                ),
+                hint=tr(
+                    "do not use this endpoint until it is tested:\n  snapshotter store check "
+                    "--store {url}",
+                    url=self._bucket.url,
+                ),
             )
         return state
 
@@ -167,9 +189,16 @@ class BucketLocks:
         left = self.versions(key)
         if left:
             raise SnapshotterError(
-                f"{self._bucket.url} still has versions of {key} (versions: {len(left)})",
-                hint="another process writes this object now, or the server does not delete "
-                "versions; run the same command again, which continues the deletion",
+                tr(
+                    "{url} still has versions of {key} (versions: {count})",
+                    url=self._bucket.url,
+                    key=key,
+                    count=len(left),
+                ),
+                hint=tr(
+                    "another process writes this object now, or the server does not delete "
+                    "versions; run the same command again, which continues the deletion"
+                ),
             )
         return len(found)
 
@@ -178,8 +207,13 @@ class BucketLocks:
         if answer.code in _REFUSED:
             # The server judges by its own clock, and by locks that we may not read.
             raise PolicyRefused(
-                f"{self._bucket.url} refuses to delete {version.key}: {answer.code}",
-                hint="the version is locked, or these credentials lack s3:DeleteObjectVersion",
+                tr(
+                    "{url} refuses to delete {key}: {code}",
+                    url=self._bucket.url,
+                    key=version.key,
+                    code=answer.code,
+                ),
+                hint=tr("the version is locked, or these credentials lack s3:DeleteObjectVersion"),
             )
         if answer.code and answer.code not in _GONE:
             self._bucket.refuse(answer, version.key)
@@ -253,9 +287,16 @@ class BucketLocks:
                 return
             if "NextKeyMarker" not in page.answer:
                 raise ServiceUnavailable(
-                    f"{self._bucket.url} does not complete the list of the versions of {key}",
-                    hint="try again, or test what this endpoint supports:\n  snapshotter store "
-                    f"check --store {self._bucket.url}",
+                    tr(
+                        "{url} does not complete the list of the versions of {key}",
+                        url=self._bucket.url,
+                        key=key,
+                    ),
+                    hint=tr(
+                        "try again, or test what this endpoint supports:\n  snapshotter "
+                        "store check --store {url}",
+                        url=self._bucket.url,
+                    ),
                 )
             after = {
                 "KeyMarker": page.answer["NextKeyMarker"],

@@ -14,6 +14,7 @@ from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.statements import takedown
 from snapshotter.model.takedown import Takedown
 from snapshotter.ports import ReadableStore
+from snapshotter.translation import tr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,9 @@ def read_stored_event(store: ReadableStore, key: str) -> StoredEvent | None:
         event_id = store_keys.parse_takedown_key(key)
         event, key_id = takedown.parse(data)
         if event.event_id != event_id:
-            raise EvidenceInvalid(f"the object contains the event {event.event_id}")
+            raise EvidenceInvalid(
+                tr("the object contains the event {event_id}", event_id=event.event_id)
+            )
     except (ValueError, EvidenceInvalid) as error:
         return StoredEvent(key=key, sha256=sha256, data=data, problem=str(error))
     return StoredEvent(key=key, sha256=sha256, data=data, event=event, key_id=key_id)

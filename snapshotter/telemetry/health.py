@@ -29,6 +29,7 @@ from typing_extensions import override
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.ports import JobObserver
+from snapshotter.translation import tr
 
 ALIVE_S: Final = 60.0  # without a turn of its loop a worker is stuck
 _FIRST_S: Final = 120.0  # for the first one: a browser may have to start
@@ -148,14 +149,16 @@ def parse_address(text: str, *, anywhere: bool) -> tuple[str, int]:
         rest, port, address = text, None, None
     if rest or port is None or address is None:
         raise SnapshotterError(
-            f"{text!r} is not an address to listen on",
-            hint="write it as 127.0.0.1:9464 or [::1]:9464",
+            tr("{text!r} is not an address to listen on", text=text),
+            hint=tr("write it as 127.0.0.1:9464 or [::1]:9464"),
         )
     if not address.is_loopback and not anywhere:
         raise SnapshotterError(
-            f"other machines can reach {text}, and would see what this worker does",
-            hint="listen on 127.0.0.1. If only a network of your own can reach the "
-            "address, add --listen-anywhere",
+            tr("other machines can reach {text}, and would see what this worker does", text=text),
+            hint=tr(
+                "listen on 127.0.0.1. If only a network of your own can reach the address, "
+                "add --listen-anywhere"
+            ),
         )
     return str(address), port
 
@@ -176,8 +179,13 @@ class HealthServer:
             self._server = _Server((host, port), health, exposition)
         except OSError as error:
             raise SnapshotterError(
-                f"the worker cannot listen on {host} port {port}: {error.strerror}",
-                hint="choose another port, or find the process that uses it:\n  ss -ltnp",
+                tr(
+                    "the worker cannot listen on {host} port {port}: {strerror}",
+                    host=host,
+                    port=port,
+                    strerror=error.strerror,
+                ),
+                hint=tr("choose another port, or find the process that uses it:\n  ss -ltnp"),
             ) from error
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="health", daemon=True

@@ -26,6 +26,7 @@ from snapshotter.formats.bundle import names
 from snapshotter.formats.printable import printable
 from snapshotter.formats.statements import takedown as takedown_format
 from snapshotter.model.finding import Report, Verdict
+from snapshotter.translation import tr
 from snapshotter.verify import proof_pack_report, report, takedown
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.event_without_rules import verify_event_without_rules
@@ -135,9 +136,14 @@ def _verify(
         )
     if kind is FileKind.CAMPAIGN and ".wacz" not in file.name.lower():
         raise EvidenceUnverifiable(
-            f"{file} is a campaign report, which this verifier cannot judge, because it has no "
-            "take-down rules",
-            hint=f"verify the report with the whole package:\n  snapshotter verify {file}",
+            tr(
+                "{file} is a campaign report, which this verifier cannot judge, because it "
+                "has no take-down rules",
+                file=file,
+            ),
+            hint=tr(
+                "verify the report with the whole package:\n  snapshotter verify {file}", file=file
+            ),
         )
     return verify_on_disk(stream, file, trust, now=now)
 

@@ -43,6 +43,7 @@ from snapshotter.formats.tls import server_signature
 from snapshotter.model.assessment import AssessmentSummary, StatedAssessment
 from snapshotter.model.finding import Code, Finding, RenewalFinding, Report, Verdict, overall
 from snapshotter.model.verified_facts import QuotedCheckpoint, VerifiedFacts
+from snapshotter.translation import tr
 from snapshotter.verify import capture_record, record_consistency, renewal, server_signatures
 from snapshotter.verify import log_proof as log_proofs
 from snapshotter.verify.sidecars import NO_SIDECARS, Sidecars
@@ -114,7 +115,11 @@ def verify_bundle(
             Finding.failed(
                 "internal",
                 Code.INTERNAL,
-                f"a check ended with an error of this software: {type(error).__name__}: {error}",
+                tr(
+                    "a check ended with an error of this software: {name}: {error}",
+                    name=type(error).__name__,
+                    error=error,
+                ),
             )
         )
     return Report(
@@ -245,7 +250,11 @@ def _container(state: _State, stream: BinaryIO) -> Iterator[Finding]:
                 yield Finding.failed(
                     "container",
                     Code.CONTAINER,
-                    f"{member.name} is longer than the limit of {limit} bytes",
+                    tr(
+                        "{name} is longer than the limit of {limit} bytes",
+                        name=member.name,
+                        limit=limit,
+                    ),
                 )
                 return
         state.contents = container.read(stream, _is_held, state.measures.of)
@@ -254,7 +263,10 @@ def _container(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         return
     yield Finding.passed(
         "container",
-        f"the container is valid and canonical; files in it: {len(state.contents.members)}",
+        tr(
+            "the container is valid and canonical; files in it: {count}",
+            count=len(state.contents.members),
+        ),
     )
 
 
@@ -278,18 +290,20 @@ def _limit(member: Member) -> int | None:
 def _names(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     present = set(state.read.members)
     problems = [
-        Finding.failed("names", Code.MISSING, f"the file {name} is missing")
+        Finding.failed("names", Code.MISSING, tr("the file {name} is missing", name=name))
         for name in sorted(names.REQUIRED - present)
     ]
     problems += [
-        Finding.failed("names", Code.UNLISTED, f"the file {name} does not belong in a bundle")
+        Finding.failed(
+            "names", Code.UNLISTED, tr("the file {name} does not belong in a bundle", name=name)
+        )
         for name in sorted(present)
         if not (names.is_listed(name) or names.is_unlisted(name) or name == names.MANIFEST_BLAKE3)
     ]
     yield from problems
     if not problems:
         yield Finding.passed(
-            "names", "all required files exist, and every file belongs in a bundle"
+            "names", tr("all required files exist, and every file belongs in a bundle")
         )
 
 
@@ -311,7 +325,9 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     if names.CAPTURE_RECORD not in sha256 or names.MANIFEST_BLAKE3 not in sha256:
         problems.append(
             Finding.failed(
-                "hashes", Code.MANIFEST, "the signed list of files is not the manifest of a bundle"
+                "hashes",
+                Code.MANIFEST,
+                tr("the signed list of files is not the manifest of a bundle"),
             )
         )
     there = {name for name in contents.members if names.is_listed(name)}
@@ -320,7 +336,9 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         code = Code.MANIFEST if name in contents.members else Code.MISSING
         problems.append(
             Finding.failed(
-                "hashes", code, f"the signed list names {name}, but the file does not exist"
+                "hashes",
+                code,
+                tr("the signed list names {name}, but the file does not exist", name=name),
             )
         )
     for name in sorted(expected - set(sha256)):
@@ -328,7 +346,7 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             Finding.failed(
                 "hashes",
                 Code.UNLISTED,
-                f"the file {name} exists, but the signed list does not name it",
+                tr("the file {name} exists, but the signed list does not name it", name=name),
             )
         )
     if set(b3) != set(sha256) - {names.MANIFEST_BLAKE3}:
@@ -336,27 +354,35 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             Finding.failed(
                 "hashes",
                 Code.BLAKE3,
-                "the SHA-256 list and the BLAKE3 list do not name the same files",
+                tr("the SHA-256 list and the BLAKE3 list do not name the same files"),
             )
         )
     for name in sorted(expected & set(sha256)):
         if contents.digests[name].sha256 != sha256[name]:
             problems.append(
                 Finding.failed(
-                    "hashes", Code.HASH, f"the file {name} was changed after sealing (SHA-256)"
+                    "hashes",
+                    Code.HASH,
+                    tr("the file {name} was changed after sealing (SHA-256)", name=name),
                 )
             )
         if name in b3 and contents.digests[name].blake3 != b3[name]:
             problems.append(
                 Finding.failed(
-                    "hashes", Code.BLAKE3, f"the file {name} was changed after sealing (BLAKE3)"
+                    "hashes",
+                    Code.BLAKE3,
+                    tr("the file {name} was changed after sealing (BLAKE3)", name=name),
                 )
             )
     yield from problems
     if not problems:
         state.listed = sha256
         yield Finding.passed(
-            "hashes", f"all files match their SHA-256 and BLAKE3 digests; files: {len(sha256)}"
+            "hashes",
+            tr(
+                "all files match their SHA-256 and BLAKE3 digests; files: {count}",
+                count=len(sha256),
+            ),
         )
 
 
@@ -371,7 +397,9 @@ def _signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         if signature is None or pem is None:
             if slot == 1:  # every bundle has this one
                 yield Finding.failed(
-                    "signature", Code.SIG_MISSING, f"{_missing_file(kept, slot)} is missing"
+                    "signature",
+                    Code.SIG_MISSING,
+                    tr("{missing_file} is missing", missing_file=_missing_file(kept, slot)),
                 )
             continue
         try:
@@ -383,7 +411,10 @@ def _signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             yield Finding.failed(
                 "signature",
                 Code.SIG,
-                f"the signature {names.signature(slot)} is not valid for the manifest",
+                tr(
+                    "the signature {signature} is not valid for the manifest",
+                    signature=names.signature(slot),
+                ),
             )
             continue
         state.signatures.append(
@@ -411,7 +442,7 @@ def _read_record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.failed("record", Code.FORMAT, f"{names.CAPTURE_RECORD}: {error}")
         return
     state.record = value
-    yield Finding.passed("record", "the capture record is valid")
+    yield Finding.passed("record", tr("the capture record is valid"))
 
 
 def _check_record(value: Any) -> None:
@@ -427,23 +458,27 @@ def _check_record(value: Any) -> None:
         "when": {"ended_at": str, "started_at": str},
     }
     if not isinstance(value, dict) or value.get("format") != RECORD_FORMAT:
-        raise EvidenceInvalid(f"the record does not have the format {RECORD_FORMAT}")
+        raise EvidenceInvalid(
+            tr("the record does not have the format {record_format}", record_format=RECORD_FORMAT)
+        )
     _check_shape(value, shape, "")
     if min(value["requires"]["signatures"], value["requires"]["timestamps"]) < 0:
-        raise EvidenceInvalid("the record requires a negative number of signatures or timestamps")
+        raise EvidenceInvalid(
+            tr("the record requires a negative number of signatures or timestamps")
+        )
     signers = value["signers"]
     if not 1 <= len(signers) <= names.MAX_SIGNATURES:
-        raise EvidenceInvalid("the record names no signers, or too many signers")
+        raise EvidenceInvalid(tr("the record names no signers, or too many signers"))
     for number, signer in enumerate(signers, start=1):
         _check_shape(
             signer, {"algorithm": str, "key_id": str, "slot": str, "wacz_auth": bool}, "signers."
         )
         if signer["slot"] != f"sig-{number:02}" or not keys.is_key_id(signer["key_id"]):
-            raise EvidenceInvalid(f"the entry of signer {number} is invalid")
+            raise EvidenceInvalid(tr("the entry of signer {number} is invalid", number=number))
     if len({signer["key_id"] for signer in signers}) != len(signers):
-        raise EvidenceInvalid("the record names one key for two signatures")
+        raise EvidenceInvalid(tr("the record names one key for two signatures"))
     if not all(isinstance(name, str) for name in value["authorities"]):
-        raise EvidenceInvalid("authorities is not a list of names")
+        raise EvidenceInvalid(tr("authorities is not a list of names"))
 
 
 def _named_at(bundle_id: str) -> datetime:
@@ -458,20 +493,25 @@ def _named_at(bundle_id: str) -> datetime:
             if at.year >= MIN_YEAR:
                 return at
     raise EvidenceInvalid(
-        f"bundle_id does not have the form YYYYMMDDtHHMMSSz-xxxxxxxxxxxxxxxx: {bundle_id!r}"
+        tr(
+            "bundle_id does not have the form YYYYMMDDtHHMMSSz-xxxxxxxxxxxxxxxx: {bundle_id!r}",
+            bundle_id=bundle_id,
+        )
     )
 
 
 def _check_shape(value: Any, shape: dict[str, Any], where: str) -> None:
     if not isinstance(value, dict):
-        raise EvidenceInvalid(f"{where or 'the record'} is not an object")
+        raise EvidenceInvalid(tr("{where} is not an object", where=where or "the record"))
     for key, kind in shape.items():
         if key not in value:
-            raise EvidenceInvalid(f"{where}{key} is missing")
+            raise EvidenceInvalid(tr("{where}{key} is missing", where=where, key=key))
         if isinstance(kind, dict):
             _check_shape(value[key], kind, f"{where}{key}.")
         elif type(value[key]) is not kind:
-            raise EvidenceInvalid(f"{where}{key} is not a {kind.__name__}")
+            raise EvidenceInvalid(
+                tr("{where}{key} is not a {name}", where=where, key=key, name=kind.__name__)
+            )
 
 
 # (6) signers: those that the record names have signed, and nobody else.
@@ -487,29 +527,37 @@ def _signers(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             yield Finding.failed(
                 "signature",
                 Code.UNLISTED,
-                f"the file {name} belongs to no signer that the record names",
+                tr("the file {name} belongs to no signer that the record names", name=name),
             )
     yield from _gap_findings(kept, len(signers))
     for slot, signer in enumerate(signers, start=1):
         signature = there.get(slot)
         if signature is None:
             yield Finding.failed(
-                "signature", Code.SIG_MISSING, f"{_missing_file(kept, slot)} is missing"
+                "signature",
+                Code.SIG_MISSING,
+                tr("{missing_file} is missing", missing_file=_missing_file(kept, slot)),
             )
         elif signature.key_id != signer["key_id"]:
             yield Finding.failed(
                 "signature",
                 Code.KEY_MISMATCH,
-                f"{names.public_key(slot)} is not the key that the record names",
+                tr(
+                    "{public_key} is not the key that the record names",
+                    public_key=names.public_key(slot),
+                ),
             )
         elif keys.algorithm(signature.key) != signer["algorithm"]:
             yield Finding.failed(
-                "signature", Code.ALG, "the algorithm in the record is not the algorithm of the key"
+                "signature",
+                Code.ALG,
+                tr("the algorithm in the record is not the algorithm of the key"),
             )
         else:
             state.signatures.append(signature)
             yield Finding.passed(
-                "signature", f"the key {signature.key_id} signed the list of files"
+                "signature",
+                tr("the key {key_id} signed the list of files", key_id=signature.key_id),
             )
 
 
@@ -521,7 +569,10 @@ def _gap_findings(kept: Mapping[str, bytes], slots: int) -> Iterator[Finding]:
             yield Finding.failed(
                 "signature",
                 Code.UNLISTED,
-                f"the numbers of the tokens for {names.signature(slot)} have a gap",
+                tr(
+                    "the numbers of the tokens for {signature} have a gap",
+                    signature=names.signature(slot),
+                ),
             )
 
 
@@ -557,8 +608,17 @@ def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         for anchor, token in signature.tokens:
             yield Finding.passed(
                 "timestamp",
-                f"{anchor.name} confirms {instant(token.time)} (token {token.serial})"
-                + (f" for signature {signature.slot}" if len(state.signatures) > 1 else ""),
+                tr(
+                    "{name} confirms {instant} (token {serial})",
+                    name=anchor.name,
+                    instant=instant(token.time),
+                    serial=token.serial,
+                )
+                + (
+                    tr(" for signature {slot}", slot=signature.slot)
+                    if len(state.signatures) > 1
+                    else ""
+                ),
             )
         there = _authority_count(signature)
         missing = there < required
@@ -571,9 +631,13 @@ def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             yield Finding.indeterminate(
                 "timestamp",
                 Code.TS_MISSING,
-                f"valid timestamp tokens: {there}, required: {required}"
+                tr(
+                    "valid timestamp tokens: {there}, required: {required}",
+                    there=there,
+                    required=required,
+                )
                 + (
-                    f", for the signature {names.signature(signature.slot)}"
+                    tr(", for the signature {signature}", signature=names.signature(signature.slot))
                     if signature.slot > 1
                     else ""
                 ),
@@ -630,7 +694,7 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.failed(
             "time",
             Code.TIME,
-            "the times in the record are not in order: capture, end of the capture, seal",
+            tr("the times in the record are not in order: capture, end of the capture, seal"),
         )
         return
     tokens = [token for signature in state.signatures for _, token in signature.tokens]
@@ -639,27 +703,39 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             yield Finding.failed(
                 "time",
                 Code.TIME,
-                f"a timestamp token has a time in the future: {instant(token.time)}",
+                tr(
+                    "a timestamp token has a time in the future: {instant}",
+                    instant=instant(token.time),
+                ),
             )
             return
         if sealed > token.time + skew:
             yield Finding.failed(
                 "time",
                 Code.TIME,
-                f"the record states {instant(sealed)} as the time of the seal, but a timestamp "
-                f"token is older ({instant(token.time)})",
+                tr(
+                    "the record states {instant} as the time of the seal, but a timestamp "
+                    "token is older ({instant2})",
+                    instant=instant(sealed),
+                    instant2=instant(token.time),
+                ),
             )
             return
     if not tokens:
         if sealed > state.now + skew:
             yield Finding.failed(
-                "time", Code.TIME, f"the time of the seal is in the future: {instant(sealed)}"
+                "time",
+                Code.TIME,
+                tr("the time of the seal is in the future: {instant}", instant=instant(sealed)),
             )
         else:
             yield Finding.indeterminate(
                 "time",
                 Code.TIME,
-                f"only the bundle itself states that it was sealed at {instant(sealed)}",
+                tr(
+                    "only the bundle itself states that it was sealed at {instant}",
+                    instant=instant(sealed),
+                ),
             )
         return
     proven = min(token.time for token in tokens)
@@ -687,7 +763,11 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     if not doubts:
         yield Finding.passed(
             "time",
-            f"the capture began at {instant(captured)}; the bundle existed by {instant(proven)}",
+            tr(
+                "the capture began at {instant}; the bundle existed by {instant2}",
+                instant=instant(captured),
+                instant2=instant(proven),
+            ),
         )
 
 
@@ -732,14 +812,21 @@ def _keys(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             # A quorum is there so that one key may be missing, late or stolen.
             yield Finding.passed(
                 "key",
-                f"{detail}; the signature by {signature.key_id} does not count, and enough other "
-                f"signatures are valid: {good}",
+                tr(
+                    "{detail}; the signature by {key_id} does not count, and enough other "
+                    "signatures are valid: {good}",
+                    detail=detail,
+                    key_id=signature.key_id,
+                    good=good,
+                ),
             )
         else:
             yield Finding(check="key", verdict=verdict, code=code, detail=detail)
     if good == len(judged) < required:  # otherwise those that do not count have said why
         yield Finding.indeterminate(
-            "key", Code.QUORUM, f"valid signatures: {good}, required: {required}"
+            "key",
+            Code.QUORUM,
+            tr("valid signatures: {good}, required: {required}", good=good, required=required),
         )
 
 
@@ -767,7 +854,10 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.failed(
             "derived",
             Code.DERIVED,
-            f"the file {names.DATAPACKAGE} does not follow from the other files",
+            tr(
+                "the file {datapackage} does not follow from the other files",
+                datapackage=names.DATAPACKAGE,
+            ),
         )
         return
     digest_file = contents.kept[names.DATAPACKAGE_DIGEST]
@@ -781,9 +871,9 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.failed(
             "derived",
             Code.WACZ_SIG,
-            "the WACZ signature is missing"
+            tr("the WACZ signature is missing")
             if expected
-            else "a WACZ signature exists, but the record does not announce one",
+            else tr("a WACZ signature exists, but the record does not announce one"),
         )
         return
     first = state.signatures[0]
@@ -799,14 +889,17 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.failed(
             "derived",
             Code.DERIVED,
-            f"the file {names.DATAPACKAGE_DIGEST} does not follow from the other files",
+            tr(
+                "the file {datapackage_digest} does not follow from the other files",
+                datapackage_digest=names.DATAPACKAGE_DIGEST,
+            ),
         )
     elif signature is not None and not wacz.signature_holds(
         first.key, signature, wacz.hash_text(datapackage)
     ):
-        yield Finding.failed("derived", Code.WACZ_SIG, "the WACZ signature is not valid")
+        yield Finding.failed("derived", Code.WACZ_SIG, tr("the WACZ signature is not valid"))
     else:
-        yield Finding.passed("derived", "the WACZ description follows from the sealed files")
+        yield Finding.passed("derived", tr("the WACZ description follows from the sealed files"))
 
 
 # (11) server_signatures: what servers signed in the recorded TLS handshakes.
@@ -821,7 +914,7 @@ def _server_signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.failed(
             "server-signature",
             Code.SERVER_SIG,
-            f"the file {path} is not the file that the record names",
+            tr("the file {path} is not the file that the record names", path=path),
         )
 
 
@@ -837,12 +930,15 @@ def _custody(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     *_, sealed = _times(state)
     if not events or events[-1].at > sealed:
         yield Finding.failed(
-            "custody", Code.CUSTODY, "the custody chain in the bundle does not end at the seal"
+            "custody", Code.CUSTODY, tr("the custody chain in the bundle does not end at the seal")
         )
         return
     yield Finding.passed(
         "custody",
-        f"the custody chain in the bundle is unbroken; events up to the seal: {len(events)}",
+        tr(
+            "the custody chain in the bundle is unbroken; events up to the seal: {count}",
+            count=len(events),
+        ),
     )
     if state.sidecars.custody:
         yield _custody_sidecar_finding(state)
@@ -871,13 +967,21 @@ def _custody_sidecar_finding(state: _State) -> Finding:
         return Finding.indeterminate(
             "custody",
             Code.CUSTODY,
-            f"the custody chain beside the bundle is broken: {problems[0]}{more}",
+            tr(
+                "the custody chain beside the bundle is broken: {problems}{more}",
+                problems=problems[0],
+                more=more,
+            ),
         )
     after = sum(link.number > 0 for link in found.events)
     return Finding.passed(
         "custody",
-        f"the custody chain beside the bundle is unbroken; events after the seal: {after}, digest "
-        f"of the last event: {found.head.previous}",
+        tr(
+            "the custody chain beside the bundle is unbroken; events after the seal: "
+            "{after}, digest of the last event: {previous}",
+            after=after,
+            previous=found.head.previous,
+        ),
     )
 
 
@@ -928,10 +1032,14 @@ def _tokens_taken_out(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             yield Finding.indeterminate(
                 "timestamp",
                 Code.TS_MISSING,
-                "timestamp authorities that were asked to confirm "
-                f"{names.signature(signature.slot)}: "
-                f"{asked}, valid tokens: {there}; it is not established whether a token never "
-                "arrived or was removed",
+                tr(
+                    "timestamp authorities that were asked to confirm {signature}: {asked}, "
+                    "valid tokens: {there}; it is not established whether a token never "
+                    "arrived or was removed",
+                    signature=names.signature(signature.slot),
+                    asked=asked,
+                    there=there,
+                ),
             )
 
 
@@ -969,8 +1077,13 @@ def _renewals(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         if renewed.time is not None and renewed.until is not None:
             yield Finding.passed(
                 "renewal",
-                f"{renewed.authority} renewed the proof of time at {instant(renewed.time)}, before "
-                f"the certificates ended; the renewal is valid until {instant(renewed.until)}",
+                tr(
+                    "{authority} renewed the proof of time at {instant}, before the "
+                    "certificates ended; the renewal is valid until {instant2}",
+                    authority=renewed.authority,
+                    instant=instant(renewed.time),
+                    instant2=instant(renewed.until),
+                ),
             )
     state.renewed_until = renewal.renewed_until(until, state.renewed)
 
@@ -1023,7 +1136,7 @@ def _sha512(stream: BinaryIO, sha256: str) -> str:
     except (OSError, SnapshotterError) as error:
         raise _StreamFailed(error) from error
     if known.hexdigest() != sha256:
-        raise EvidenceInvalid("the file changed while it was read")
+        raise EvidenceInvalid(tr("the file changed while it was read"))
     return strong.hexdigest()
 
 
@@ -1039,7 +1152,8 @@ def _agreement(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.failed("agreement", code, detail)
     if not found:
         yield Finding.passed(
-            "agreement", "the capture record contradicts neither itself nor the files of the bundle"
+            "agreement",
+            tr("the capture record contradicts neither itself nor the files of the bundle"),
         )
 
 

@@ -18,6 +18,7 @@ from snapshotter.model.finding import Code, Finding
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.proof import Role
 from snapshotter.model.verified_facts import VerifiedFacts
+from snapshotter.translation import tr
 
 # What captures of a pack are there for, as events call it.
 ROLES: Mapping[Role, str] = {
@@ -139,7 +140,14 @@ def _is_logged_before(one: VerifiedFacts, other: VerifiedFacts) -> bool:
 
 def _failed(earlier: CaptureInRole, later: CaptureInRole, why: str) -> Finding:
     return Finding.failed(
-        "order", Code.TIME, f"{earlier.role} came after {later.role}, not before: {why}"
+        "order",
+        Code.TIME,
+        tr(
+            "{role} came after {role2}, not before: {why}",
+            role=earlier.role,
+            role2=later.role,
+            why=why,
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
 from snapshotter.model.verified_facts import CaptureFacts
+from snapshotter.translation import tr
 
 # A record names what a capture kept, and every such list has a limit: the longest ones
 # are below a tenth of these.
@@ -34,7 +35,9 @@ def loads(data: bytes) -> Any:
         EvidenceInvalid: Too long, too many values, or not canonical JSON.
     """
     if len(data) > MAX_BYTES:
-        raise EvidenceInvalid(f"the record is longer than {MAX_BYTES} bytes")
+        raise EvidenceInvalid(
+            tr("the record is longer than {max_bytes} bytes", max_bytes=MAX_BYTES)
+        )
     return canonical_json.loads(data, max_values=MAX_VALUES)
 
 
@@ -65,9 +68,11 @@ def text(record: Mapping[str, Any], *path: str) -> str:
     """Return a text of a capture record. Raises EvidenceInvalid if it is missing or too long."""
     value = _value(record, *path)
     if not isinstance(value, str):
-        raise EvidenceInvalid(f"the capture record has no {'.'.join(path)}")
+        raise EvidenceInvalid(tr("the capture record has no {path}", path=".".join(path)))
     if len(value.encode("utf-8", "surrogatepass")) > MAX_TEXT:
-        raise EvidenceInvalid(f"{'.'.join(path)} is longer than {MAX_TEXT} bytes")
+        raise EvidenceInvalid(
+            tr("{path} is longer than {max_text} bytes", path=".".join(path), max_text=MAX_TEXT)
+        )
     return value
 
 
@@ -84,13 +89,13 @@ def _moment(record: Mapping[str, Any], name: str) -> datetime:
     if ms is None:
         return canonical_json.parse_instant(_value(record, "when", name))
     if type(ms) is not int:
-        raise EvidenceInvalid(f"the capture record has no when.{name}_ms")
+        raise EvidenceInvalid(tr("the capture record has no when.{name}_ms", name=name))
     try:
         at = _EPOCH + timedelta(milliseconds=ms)
     except OverflowError as error:
-        raise EvidenceInvalid(f"when.{name}_ms is not a valid time") from error
+        raise EvidenceInvalid(tr("when.{name}_ms is not a valid time", name=name)) from error
     if not _EPOCH <= at < _TOO_LATE:
-        raise EvidenceInvalid(f"when.{name}_ms is not a valid time of a capture")
+        raise EvidenceInvalid(tr("when.{name}_ms is not a valid time of a capture", name=name))
     return at
 
 
@@ -98,14 +103,20 @@ def _vantage(record: Mapping[str, Any]) -> str:
     """Return the network path of a capture: its name in the settings, or else its kind."""
     kind = _value(record, "who", "network_path")
     if kind is not None and not isinstance(kind, str):
-        raise EvidenceInvalid("the capture record has no who.network_path")
+        raise EvidenceInvalid(tr("the capture record has no who.network_path"))
     kind = text(record, "who", "network_path") if kind else _DIRECT
     named = _value(record, "who", "network", "vantage")
     if not isinstance(named, str) or not named:
         return kind
     # No settings give a way the name of a kind; and what they name is a way through a proxy.
     if kind == _DIRECT or named in _KINDS:
-        raise EvidenceInvalid(f"the capture record names the network path {kind} as {named!r:.80}")
+        raise EvidenceInvalid(
+            tr(
+                "the capture record names the network path {kind} as {named!r:.80}",
+                kind=kind,
+                named=named,
+            )
+        )
     return text(record, "who", "network", "vantage")
 
 
@@ -118,5 +129,5 @@ def _signer(record: Mapping[str, Any]) -> str:
     first = signers[0] if isinstance(signers, list) and signers else None
     key_id = first.get("key_id") if isinstance(first, Mapping) else None
     if not isinstance(key_id, str):
-        raise EvidenceInvalid("the capture record names no signer")
+        raise EvidenceInvalid(tr("the capture record names no signer"))
     return key_id

@@ -16,6 +16,7 @@ from snapshotter.formats.bundle.store_keys import SUFFIX
 from snapshotter.formats.proofs import leaf, tlog_proof
 from snapshotter.formats.proofs.leaf import Leaf
 from snapshotter.model.finding import Finding, Report
+from snapshotter.translation import tr
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.files import NotAFile, open_file
 from snapshotter.verify.report_excerpt import report_excerpt
@@ -87,7 +88,13 @@ def with_log_findings(found: EventReport, proof: bytes | None, trust: Trust) -> 
         )
         return found.with_more((), (seen,))
     finding = Finding.passed(
-        "log", f"the event is entry {read.index} of {signed.size} in the log {policy.key.name}"
+        "log",
+        tr(
+            "the event is entry {index} of {size} in the log {name}",
+            index=read.index,
+            size=signed.size,
+            name=policy.key.name,
+        ),
     )
     return found.with_more((finding,), ())
 

@@ -19,6 +19,7 @@ from snapshotter.formats.bundle.container import MAX_BYTES
 from snapshotter.formats.statements.campaign import is_campaign
 from snapshotter.formats.statements.pack import looks_like_pack
 from snapshotter.formats.statements.takedown import is_takedown
+from snapshotter.translation import tr
 
 # Names of exhibits, anywhere in the name of a file: `exhibit.wacz`, the id of a bundle or an
 # event, a proof pack.
@@ -103,24 +104,36 @@ def _require_exhibit(stream: BinaryIO, path: Path) -> None:
     """
     if path.suffix == ".json" and (kind := _other_record(stream)) and not _has_trace(stream):
         raise NotEvidence(
-            f"{path} is {kind}, which snapshotter verify cannot verify",
-            hint="verify the .wacz file of a bundle; verify the records of a store, or show a "
-            "trust file:\n"
-            "  snapshotter audit\n  snapshotter trust show FILE",
+            tr("{path} is {kind}, which snapshotter verify cannot verify", path=path, kind=kind),
+            hint=tr(
+                "verify the .wacz file of a bundle; verify the records of a store, or show a "
+                "trust file:\n  snapshotter audit\n  snapshotter trust show FILE"
+            ),
         )
     if _is_sidecar(stream, path.name) and not _has_trace(stream, _CONTAINER):
         raise NotEvidence(
-            f"{path} is a sidecar of a bundle or an event, which snapshotter verify cannot "
-            "verify alone",
-            hint="verify the .wacz file of the bundle, or the .json file of the event: its "
-            "sidecars are read with it",
+            tr(
+                "{path} is a sidecar of a bundle or an event, which snapshotter verify "
+                "cannot verify alone",
+                path=path,
+            ),
+            hint=tr(
+                "verify the .wacz file of the bundle, or the .json file of the event: its "
+                "sidecars are read with it"
+            ),
         )
     named = any(_NAMED.search(file.name) for file in (path, path.resolve()))
     if not named and not _has_trace(stream):
         raise NotEvidence(
-            f"{path} is not a bundle, a take-down event, a proof pack or a campaign report",
-            hint="name the .wacz file of a bundle, the .json file of an event or a report, the "
-            ".html file of a proof pack, or the id of a bundle in a store (option --store)",
+            tr(
+                "{path} is not a bundle, a take-down event, a proof pack or a campaign report",
+                path=path,
+            ),
+            hint=tr(
+                "name the .wacz file of a bundle, the .json file of an event or a report, "
+                "the .html file of a proof pack, or the id of a bundle in a store (option "
+                "--store)"
+            ),
         )
     stream.seek(0)
 

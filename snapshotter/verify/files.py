@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
 from snapshotter.regular_file import NotRegularFile, open_regular
+from snapshotter.translation import tr
 from snapshotter.verify.trust import SeenVersion, Trust, load_trust
 
 MAX_SIDECAR_BYTES = 1 << 16
@@ -46,11 +47,17 @@ def open_file(path: Path) -> BinaryIO:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
     except NotRegularFile as error:
-        raise NotAFile(f"{path} cannot be read: {error.strerror}") from error
+        raise NotAFile(
+            tr("{path} cannot be read: {strerror}", path=path, strerror=error.strerror)
+        ) from error
     except OSError as error:
-        raise SnapshotterError(f"{path} cannot be read: {error.strerror}") from error
+        raise SnapshotterError(
+            tr("{path} cannot be read: {strerror}", path=path, strerror=error.strerror)
+        ) from error
     except ValueError as error:  # a NUL in the name
-        raise SnapshotterError(f"{path} cannot be read: {error}") from error
+        raise SnapshotterError(
+            tr("{path} cannot be read: {error}", path=path, error=error)
+        ) from error
 
 
 def open_named_or_none(name: str) -> BinaryIO | None:
@@ -149,9 +156,11 @@ def _read(path: Path, limit: int) -> bytes:
     try:
         data = first_bytes(path, limit + 1)
     except FileNotFoundError as error:
-        raise SnapshotterError(f"{path} cannot be read: {error.strerror}") from error
+        raise SnapshotterError(
+            tr("{path} cannot be read: {strerror}", path=path, strerror=error.strerror)
+        ) from error
     if len(data) > limit:
-        raise SnapshotterError(f"{path} is longer than {limit} bytes")
+        raise SnapshotterError(tr("{path} is longer than {limit} bytes", path=path, limit=limit))
     return data
 
 
@@ -169,4 +178,6 @@ def first_bytes(path: Path, count: int) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise SnapshotterError(f"{path} cannot be read: {error.strerror}") from error
+        raise SnapshotterError(
+            tr("{path} cannot be read: {strerror}", path=path, strerror=error.strerror)
+        ) from error

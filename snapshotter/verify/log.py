@@ -25,6 +25,7 @@ from snapshotter.formats.proofs.tiles import ENTRIES, WIDTH, Tile, TileTree
 from snapshotter.formats.proofs.tlog_proof import TlogProof
 from snapshotter.model.finding import Code, Finding, Verdict
 from snapshotter.ports import NotAnObject, ReadableStore
+from snapshotter.translation import tr
 
 _STEP = 16 * WIDTH  # entries between two reports of progress
 
@@ -261,7 +262,10 @@ def _rebuilt(
     except EvidenceInvalid as error:
         if reader.is_listed(reader.take_missing()):
             raise EvidenceUnverifiable(
-                f"the store lists a file of the log, but cannot deliver the file: {error}"
+                tr(
+                    "the store lists a file of the log, but cannot deliver the file: {error}",
+                    error=error,
+                )
             ) from error
         raise
 
@@ -296,7 +300,7 @@ def _rebuild(
         if tile.level != ENTRIES:
             _compare(reader, tile, levels[tile.level], size)
     if frontier.root != signed.root:
-        raise EvidenceInvalid("the entries of the log do not give the root hash that is signed")
+        raise EvidenceInvalid(tr("the entries of the log do not give the root hash that is signed"))
     step(size, size)
     return strangers
 
@@ -319,7 +323,9 @@ def _compare(reader: LogReader, tile: Tile, hashes: Sequence[bytes], size: int) 
     # If a partial tile is missing, the reader uses the beginning of the whole tile.
     served = TileTree(size, reader.fetch).hashes(tile.level, tile.index)
     if served[: len(hashes)] != tuple(hashes):
-        raise EvidenceInvalid(f"the file {tile.path} does not contain the hashes of the entries")
+        raise EvidenceInvalid(
+            tr("the file {path} does not contain the hashes of the entries", path=tile.path)
+        )
 
 
 def _continues(

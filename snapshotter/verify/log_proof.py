@@ -16,6 +16,7 @@ from snapshotter.formats.proofs import leaf, tlog_proof
 from snapshotter.formats.proofs.leaf import Leaf
 from snapshotter.formats.proofs.note import LogPolicy, SignedCheckpoint
 from snapshotter.model.finding import Code, Finding
+from snapshotter.translation import tr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +108,12 @@ def judge(
         two_histories = Finding.failed(
             "log",
             Code.LOG,
-            f"entry {read.index} of the log quotes a checkpoint of {quoted.size} entries: "
-            "the log has two histories",
+            tr(
+                "entry {index} of the log quotes a checkpoint of {size} entries: the log has "
+                "two histories",
+                index=read.index,
+                size=quoted.size,
+            ),
         )
         return LogJudgement(findings=(*findings, two_histories))
     findings += _in_order(claim, signed, max_skew)
@@ -127,7 +132,13 @@ def judge(
     )
     passed = Finding.passed(
         "log",
-        f"the bundle is entry {read.index} of {signed.size} in the log {policy.key.name}{seen}",
+        tr(
+            "the bundle is entry {index} of {size} in the log {name}{seen}",
+            index=read.index,
+            size=signed.size,
+            name=policy.key.name,
+            seen=seen,
+        ),
     )
     first = min((cosignature.time for cosignature in signed.cosignatures), default=None)
     return LogJudgement(findings=(*findings, passed), logged_by=first, index=read.index)
@@ -142,9 +153,12 @@ def _quoted_too_late(claim: BundleClaim, max_skew: timedelta) -> Iterator[Findin
         yield Finding.failed(
             "time",
             Code.TIME,
-            "the record quotes a log checkpoint that a witness saw at "
-            f"{instant(latest)}, but states that the capture began earlier, at "
-            f"{instant(claim.started_at)}",
+            tr(
+                "the record quotes a log checkpoint that a witness saw at {instant}, but "
+                "states that the capture began earlier, at {instant2}",
+                instant=instant(latest),
+                instant2=instant(claim.started_at),
+            ),
         )
 
 
@@ -160,8 +174,13 @@ def _in_order(
             yield Finding.indeterminate(
                 "time",
                 Code.TIME,
-                f"{cosignature.key.name} saw the bundle in the log at {instant(cosignature.time)}, "
-                f"before the timestamp token in the bundle was made ({instant(token)})",
+                tr(
+                    "{name} saw the bundle in the log at {instant}, before the timestamp "
+                    "token in the bundle was made ({instant2})",
+                    name=cosignature.key.name,
+                    instant=instant(cosignature.time),
+                    instant2=instant(token),
+                ),
             )
             return
 

@@ -27,6 +27,7 @@ from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.proof import OWN_WORD, Part, Role
 from snapshotter.model.takedown import Observation, Takedown
+from snapshotter.translation import tr
 from snapshotter.verify import capture_order
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
@@ -104,7 +105,9 @@ def verify_pack(
         finding = Finding.failed("manifest", error.code, str(error))
         return PackReport(findings=(finding,), length=length, trust=trust.source)
     findings = [
-        Finding.passed("manifest", "the pack has its one valid form, and its signature is valid")
+        Finding.passed(
+            "manifest", tr("the pack has its one valid form, and its signature is valid")
+        )
     ]
     altered = [
         Finding.failed("parts", Code.HASH, change.detail)
@@ -214,12 +217,14 @@ def _same(found: Pack, part: Part, report: Report) -> Iterator[Finding]:
     """Yield the finding about a capture: whether it is the one that the pack names, and holds."""
     what = pack.describe(part, found.manifest.parts)
     if report.sha256 and report.sha256 != part.sha256:
-        yield Finding.failed("captures", Code.HASH, f"{what} changed while it was read")
+        yield Finding.failed(
+            "captures", Code.HASH, tr("{what} changed while it was read", what=what)
+        )
     elif report.bundle_id and f"{report.bundle_id}.wacz" != part.name:
         detail = f"{what} contains another capture, {report.bundle_id}"
         yield Finding.failed("captures", Code.FORMAT, detail)
     elif report.verdict is Verdict.PASSED:
-        yield Finding.passed("captures", f"{what} is as it was sealed")
+        yield Finding.passed("captures", tr("{what} is as it was sealed", what=what))
     elif report.verdict is Verdict.INDETERMINATE:
         codes = ", ".join(report.codes(Verdict.INDETERMINATE))
         detail = f"{what} is intact, but not everything about it is established: {codes}"
@@ -227,7 +232,9 @@ def _same(found: Pack, part: Part, report: Report) -> Iterator[Finding]:
     else:
         codes = ", ".join(report.codes(Verdict.FAILED))
         yield Finding.failed(
-            "captures", _worst(report, Verdict.FAILED), f"{what} failed its verification: {codes}"
+            "captures",
+            _worst(report, Verdict.FAILED),
+            tr("{what} failed its verification: {codes}", what=what, codes=codes),
         )
 
 
@@ -258,7 +265,11 @@ def _event(
         if not manifest.event_id:
             return None, []
         return None, [
-            Finding.failed("event", Code.MISSING, f"the event {manifest.event_id} is missing")
+            Finding.failed(
+                "event",
+                Code.MISSING,
+                tr("the event {event_id} is missing", event_id=manifest.event_id),
+            )
         ]
     packed = {
         part.name.removesuffix(".wacz"): partial(captures.lent, part) for part in manifest.captures
@@ -303,10 +314,10 @@ def _captures_of(event: Takedown, manifest: PackManifest) -> Iterator[Finding]:
     wrong = [part for part in manifest.captures if part.role not in wanted.get(part.name, set())]
     for part in wrong:
         what = pack.describe(part, manifest.parts)
-        yield Finding.failed("event", Code.EVENT, f"the event does not name {what}")
+        yield Finding.failed("event", Code.EVENT, tr("the event does not name {what}", what=what))
     if not wrong:
         yield Finding.passed(
-            "event", "the captures in the pack are the captures that the event names"
+            "event", tr("the captures in the pack are the captures that the event names")
         )
 
 
@@ -343,7 +354,7 @@ def _lacks(manifest: PackManifest, event: Takedown | None) -> Iterator[Finding]:
             yield Finding.failed(
                 "manifest",
                 Code.MANIFEST,
-                f"the manifest states that {word} are left out, but this is not true",
+                tr("the manifest states that {word} are left out, but this is not true", word=word),
             )
 
 
@@ -363,7 +374,7 @@ def _logged(stream: BinaryIO, found: Pack, trust: Trust, entry: Leaf) -> Iterato
         read, _ = tlog_proof.check(data, entry.encode(), policy.key, policy.witnesses)
     except EvidenceInvalid as error:
         yield Finding.indeterminate(
-            "event", Code.LOG, f"the log proof of the event is not valid: {error}"
+            "event", Code.LOG, tr("the log proof of the event is not valid: {error}", error=error)
         )
         return
-    yield Finding.passed("event", f"the event is entry {read.index} of the log")
+    yield Finding.passed("event", tr("the event is entry {index} of the log", index=read.index))

@@ -17,6 +17,7 @@ from snapshotter.formats.proofs import leaf, merkle, note, renewal, tlog_proof
 from snapshotter.formats.proofs.leaf import Leaf
 from snapshotter.formats.proofs.rfc3161 import Anchor, Token, check_by_any
 from snapshotter.model.finding import RenewalFinding
+from snapshotter.translation import tr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,13 +137,13 @@ def _covers(files: RenewalFiles, subject: RenewedBundle) -> Mapping[str, str]:
         check_log_entry(files.text, entry)
         return {}
     if len(files.text) > renewal.MAX_BYTES:
-        raise EvidenceInvalid("the renewal is longer than the limit")
+        raise EvidenceInvalid(tr("the renewal is longer than the limit"))
     text, logged = renewal.split(files.text)
     said = renewal.parse(text)
     if logged is not None:
         check_log_entry(logged, renewal.leaf_of(text, subject.bundle_id))
     if said.bundle_id != subject.bundle_id or said.sha512 != subject.sha512():
-        raise EvidenceInvalid("the renewal belongs to another bundle")
+        raise EvidenceInvalid(tr("the renewal belongs to another bundle"))
     return said.covers
 
 
@@ -171,26 +172,28 @@ def _check_order(
 ) -> None:
     """Raise EvidenceInvalid unless the token was given in time for something that it covers."""
     if token.time > now + max_skew:
-        raise EvidenceInvalid("the renewal has a time in the future")
+        raise EvidenceInvalid(tr("the renewal has a time in the future"))
     digests = set(covers.values())
     ends = []
     first = rests.covered_by(digests)
     if first is not None:
         since, until = first
         if token.time < since - max_skew:
-            raise EvidenceInvalid("the renewal is older than the tokens that it renews")
+            raise EvidenceInvalid(tr("the renewal is older than the tokens that it renews"))
         ends.append(until)
     for name, earlier in held.items():
         if earlier.until is not None and set(name.split(" ")) <= digests:
             ends.append(earlier.until)
     if not ends:
         raise EvidenceInvalid(
-            "the renewal does not cover the tokens that prove the time of the bundle"
+            tr("the renewal does not cover the tokens that prove the time of the bundle")
         )
     if token.time > max(ends):
         raise EvidenceInvalid(
-            "the renewal came too late: the certificates that it renews ended at "
-            f"{instant(max(ends))}"
+            tr(
+                "the renewal came too late: the certificates that it renews ended at {instant}",
+                instant=instant(max(ends)),
+            )
         )
 
 

@@ -14,6 +14,7 @@ from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.printable import is_unsafe, printable
 from snapshotter.model import sentences
 from snapshotter.model.finding import Finding, Report, Verdict
+from snapshotter.translation import tr
 
 EXIT_CODES = {
     Verdict.PASSED: 0,
@@ -83,7 +84,7 @@ def lines(report: Report) -> list[str]:
         state = f": {sentences.page_words(page.shown, outcome)}" if page is not None else ""
         result += group_lines(f"page{state}", _page_rows(report))
         result += group_lines(
-            f"capture: {stated_outcome(report.record)[0] or 'not established'}",
+            f"capture: {stated_outcome(report.record)[0] or tr('not established')}",
             _capture_rows(report),
         )
     result += group_lines(
@@ -130,7 +131,13 @@ def _page_rows(report: Report) -> Iterator[tuple[str, str]]:
 
 def _capture_rows(report: Report) -> Iterator[tuple[str, str]]:
     if report.captured_at:
-        yield "captured", f"{instant(report.captured_at)}, by the clock of the capturing machine"
+        yield (
+            "captured",
+            tr(
+                "{instant}, by the clock of the capturing machine",
+                instant=instant(report.captured_at),
+            ),
+        )
     _, reasons = stated_outcome(report.record)
     for code, detail in reasons[:MAX_REASONS]:
         yield "reason", f"{code[:MAX_WORDS]}: {detail[:MAX_WORDS]}"
@@ -142,8 +149,8 @@ def _proof_rows(report: Report) -> Iterator[tuple[str, str]]:
     if report.verdict is not Verdict.FAILED:
         proven = f"existed by {instant(report.proven_time)}" if report.proven_time else ""
         by = f", confirmed by {', '.join(report.authorities)}" if report.authorities else ""
-        yield "time", f"{proven}{by}" if proven else "not confirmed by a timestamp authority"
-    yield "bundle", report.bundle_id or "no id could be read"
+        yield "time", f"{proven}{by}" if proven else tr("not confirmed by a timestamp authority")
+    yield "bundle", report.bundle_id or tr("no id could be read")
     if report.sha256:
         yield "SHA-256", report.sha256
     yield "judged with", report.trust
@@ -161,8 +168,8 @@ def outcome_lines(report: Report) -> list[str]:
     if not report.record:
         return []
     if not state:
-        return ["capture: not established, because the record does not state its outcome"]
-    result = [f"capture: {state}, as the record of the bundle states"]
+        return [tr("capture: not established, because the record does not state its outcome")]
+    result = [tr("capture: {state}, as the record of the bundle states", state=state)]
     result += [
         f"     {printable(code[:MAX_WORDS])}: {printable(detail[:MAX_WORDS])}"
         for code, detail in reasons[:MAX_REASONS]

@@ -27,6 +27,7 @@ from snapshotter.model import sentences
 from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.takedown import OWN_WORD, Observation, Takedown, TakedownKind
+from snapshotter.translation import tr
 from snapshotter.verify import capture_order
 from snapshotter.verify import report as reports
 from snapshotter.verify.trust import Trust, judge_key
@@ -100,8 +101,11 @@ def read_event_record(data: bytes, trust: Trust) -> EventReport:
     findings = [
         Finding.passed(
             "event",
-            f"the record of the event is valid; kind: {event.kind}, captures: "
-            f"{len(captures_by_role(event))}",
+            tr(
+                "the record of the event is valid; kind: {kind}, captures: {count}",
+                kind=event.kind,
+                count=len(captures_by_role(event)),
+            ),
         ),
         key_finding("event key", key_id, trust),
     ]
@@ -165,7 +169,9 @@ def not_derived_findings() -> Iterator[Finding]:
         ("conclusion", Code.CONCLUSION, "the event was not derived again from its captures"),
     ):
         yield Finding.indeterminate(
-            check, code, f"{what}, because this verifier has no rules; {_HOW}"
+            check,
+            code,
+            tr("{what}, because this verifier has no rules; {how}", what=what, how=_HOW),
         )
 
 
@@ -173,13 +179,16 @@ def _key_findings(found: EventReport, parts: Iterable[EventCapture]) -> Iterator
     both = [part.role for part in parts if found.key_id in _signers(part)]
     if both:
         yield Finding.failed(
-            "event key",
+            tr("event key"),
             Code.EVENT_KEY,
-            f"the key that signed the event also signed captures of the event: {', '.join(both)}",
+            tr(
+                "the key that signed the event also signed captures of the event: {both}",
+                both=", ".join(both),
+            ),
         )
     else:
         yield Finding.passed(
-            "event key", "the key that signed the event signed none of its captures"
+            tr("event key"), tr("the key that signed the event signed none of its captures")
         )
 
 
@@ -195,8 +204,10 @@ def _bundle_finding(part: EventCapture) -> Finding:
         return Finding.indeterminate(
             part.role,
             Code.BUNDLE_MISSING,
-            f"the bundle {observation.bundle_id} is not here; this does not count against the "
-            "bundle",
+            tr(
+                "the bundle {bundle_id} is not here; this does not count against the bundle",
+                bundle_id=observation.bundle_id,
+            ),
         )
     failed = report.codes(Verdict.FAILED)
     if report.sha256 != observation.sha256:
@@ -204,19 +215,35 @@ def _bundle_finding(part: EventCapture) -> Finding:
         return Finding.failed(
             part.role,
             Code.BUNDLE_OTHER,
-            f"{observation.bundle_id} is not the bundle that the event names: its SHA-256 is "
-            f"{report.sha256[:16]}…, and the event states {observation.sha256[:16]}…{more}",
+            tr(
+                "{bundle_id} is not the bundle that the event names: its SHA-256 is "
+                "{sha256}…, and the event states {sha2562}…{more}",
+                bundle_id=observation.bundle_id,
+                sha256=report.sha256[:16],
+                sha2562=observation.sha256[:16],
+                more=more,
+            ),
         )
     if failed:
         return Finding.failed(
-            part.role, Code.BUNDLE, f"the bundle {observation.bundle_id} FAILED: {' '.join(failed)}"
+            part.role,
+            Code.BUNDLE,
+            tr(
+                "the bundle {bundle_id} FAILED: {failed}",
+                bundle_id=observation.bundle_id,
+                failed=" ".join(failed),
+            ),
         )
     if report.verdict is Verdict.INDETERMINATE:
         left = report.codes(Verdict.INDETERMINATE)
         return Finding.indeterminate(
             part.role,
             Code.BUNDLE_OPEN,
-            f"the bundle {observation.bundle_id} is INDETERMINATE: {' '.join(left)}",
+            tr(
+                "the bundle {bundle_id} is INDETERMINATE: {left}",
+                bundle_id=observation.bundle_id,
+                left=" ".join(left),
+            ),
         )
     said, proven = observation.proven_at, report.proven_time
     if said is not None and proven is not None and said < proven and not are_one(said, proven):
@@ -225,12 +252,21 @@ def _bundle_finding(part: EventCapture) -> Finding:
         return Finding.indeterminate(
             part.role,
             Code.TIME,
-            f"the event states {instant(said)} as the proven time of {observation.bundle_id}, but "
-            f"by the tokens that you trust it is {instant(proven)}",
+            tr(
+                "the event states {instant} as the proven time of {bundle_id}, but by the "
+                "tokens that you trust it is {instant2}",
+                instant=instant(said),
+                bundle_id=observation.bundle_id,
+                instant2=instant(proven),
+            ),
         )
     return Finding.passed(
         part.role,
-        f"the bundle {observation.bundle_id} of {instant(observation.at)} is as it was sealed",
+        tr(
+            "the bundle {bundle_id} of {instant} is as it was sealed",
+            bundle_id=observation.bundle_id,
+            instant=instant(observation.at),
+        ),
     )
 
 

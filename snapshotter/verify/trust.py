@@ -36,6 +36,7 @@ from snapshotter.formats.proofs.note import LogPolicy, parse_verifier_key
 from snapshotter.formats.proofs.rfc3161 import Anchor
 from snapshotter.formats.signatures import keys
 from snapshotter.model.finding import Code, Verdict
+from snapshotter.translation import tr
 
 FORMAT = "snapshotter-trust/1"
 MAX_TRUST_BYTES = 4 << 20  # a thousand keys take less than one
@@ -202,16 +203,26 @@ class SeenVersion:
         """
         if later.version < self.version:
             raise EvidenceInvalid(
-                f"trust file: version {later.version} is older than version {self.version}, "
-                "which was seen before",
-                hint="ask the owner for the newest version, because an older version can hide a "
-                "revocation",
+                tr(
+                    "trust file: version {version} is older than version {version2}, which "
+                    "was seen before",
+                    version=later.version,
+                    version2=self.version,
+                ),
+                hint=tr(
+                    "ask the owner for the newest version, because an older version can hide "
+                    "a revocation"
+                ),
             )
         if later.version == self.version and self.sha256 not in {"", later.sha256}:
             raise EvidenceInvalid(
-                f"trust file: another version {later.version} was seen before (SHA-256 "
-                f"{self.sha256[:16]}…); the owner has signed both files",
-                hint="ask the owner which file is the right one, and for a newer version",
+                tr(
+                    "trust file: another version {version} was seen before (SHA-256 "
+                    "{sha256}…); the owner has signed both files",
+                    version=later.version,
+                    sha256=self.sha256[:16],
+                ),
+                hint=tr("ask the owner which file is the right one, and for a newer version"),
             )
 
 
@@ -349,11 +360,13 @@ class TrustDocument:
             SnapshotterError: The key is there already, or is the root key.
         """
         if any(key.key_id == other.key_id for other in self.keys):
-            raise SnapshotterError(f"the trust file already contains the key {key.key_id}")
+            raise SnapshotterError(
+                tr("the trust file already contains the key {key_id}", key_id=key.key_id)
+            )
         if key.key_id == self.root_key_id:
             raise SnapshotterError(
-                "the root key signs trust files and cannot sign bundles",
-                hint="make a key for bundles:\n  snapshotter keys init",
+                tr("the root key signs trust files and cannot sign bundles"),
+                hint=tr("make a key for bundles:\n  snapshotter keys init"),
             )
         return self._next(keys=tuple(sorted((*self.keys, key), key=lambda key: key.key_id)))
 
@@ -371,16 +384,30 @@ class TrustDocument:
             if key.key_id != key_id:
                 continue
             if key.revoked_reason == COMPROMISED and reason != COMPROMISED:
-                raise SnapshotterError(f"the key {key_id} is already revoked as {COMPROMISED}")
+                raise SnapshotterError(
+                    tr(
+                        "the key {key_id} is already revoked as {compromised}",
+                        key_id=key_id,
+                        compromised=COMPROMISED,
+                    )
+                )
             if key.revoked_at is not None and at > key.revoked_at:
                 raise SnapshotterError(
-                    f"the key {key_id} is already revoked from {_at(key.revoked_at)} on",
-                    hint="give that time or an earlier time, because a revocation cannot move to a "
-                    "later time",
+                    tr(
+                        "the key {key_id} is already revoked from {at} on",
+                        key_id=key_id,
+                        at=_at(key.revoked_at),
+                    ),
+                    hint=tr(
+                        "give that time or an earlier time, because a revocation cannot move "
+                        "to a later time"
+                    ),
                 )
             revoked = replace(key, revoked_at=at, revoked_reason=reason)
             return self._next(keys=tuple(revoked if other is key else other for other in self.keys))
-        raise SnapshotterError(f"the trust file does not contain the key {key_id}")
+        raise SnapshotterError(
+            tr("the trust file does not contain the key {key_id}", key_id=key_id)
+        )
 
     def with_authority(self, anchor: Anchor, *, replacing: bool = False) -> "TrustDocument":
         """
@@ -396,7 +423,11 @@ class TrustDocument:
         if replacing is (len(others) == len(self.authorities)):
             state = "not in" if replacing else "already in"
             raise SnapshotterError(
-                f"a timestamp authority named {anchor.name!r} is {state} the trust file"
+                tr(
+                    "a timestamp authority named {name!r} is {state} the trust file",
+                    name=anchor.name,
+                    state=state,
+                )
             )
         return self._next(
             authorities=tuple(sorted((*others, anchor), key=lambda anchor: anchor.name))
@@ -448,9 +479,10 @@ class TrustDocument:
         """
         if log is None and self.require.log:
             raise SnapshotterError(
-                "every bundle requires a log proof, but the trust file would name no log",
-                hint="remove the requirement first:\n  snapshotter trust bump FILE "
-                "--no-require-log",
+                tr("every bundle requires a log proof, but the trust file would name no log"),
+                hint=tr(
+                    "remove the requirement first:\n  snapshotter trust bump FILE --no-require-log"
+                ),
             )
         if log is not None:
             log = replace(
@@ -475,14 +507,18 @@ class TrustDocument:
         number = self.version + 1 if version is None else version
         if number <= self.version:
             raise SnapshotterError(
-                f"version {number} is not newer than version {self.version}; a version must be "
-                "higher than the one before"
+                tr(
+                    "version {number} is not newer than version {version}; a version must be "
+                    "higher than the one before",
+                    number=number,
+                    version=self.version,
+                )
             )
         required = require or self.require
         if required.log and self.log is None:
             raise SnapshotterError(
-                "a log proof is required, but the trust file names no log",
-                hint="name the log first:\n  snapshotter trust set-log FILE VERIFIER-KEY",
+                tr("a log proof is required, but the trust file names no log"),
+                hint=tr("name the log first:\n  snapshotter trust set-log FILE VERIFIER-KEY"),
             )
         return replace(
             self._next(),
@@ -498,9 +534,11 @@ class TrustDocument:
     def _checked(version: int) -> int:
         if version > MAX_VERSION:
             raise SnapshotterError(
-                f"a version after {MAX_VERSION} is not possible",
-                hint="make a new trust file with a new root key, as docs/howto/rotate-keys.md "
-                "describes",
+                tr("a version after {max_version} is not possible", max_version=MAX_VERSION),
+                hint=tr(
+                    "make a new trust file with a new root key, as docs/howto/rotate-keys.md "
+                    "describes"
+                ),
             )
         return version
 
@@ -535,9 +573,15 @@ def load_trust(
     # (6) not expired
     if document.expires is not None and now > document.expires:
         raise EvidenceUnverifiable(
-            f"trust file: version {document.version} expired at {_at(document.expires)}",
-            hint="ask the owner of the trust file for a newer version; the bundle itself was not "
-            "judged",
+            tr(
+                "trust file: version {version} expired at {at}",
+                version=document.version,
+                at=_at(document.expires),
+            ),
+            hint=tr(
+                "ask the owner of the trust file for a newer version; the bundle itself was "
+                "not judged"
+            ),
         )
     return Trust(
         source=f"trust file version {document.version}, signed by root key {document.root_key_id}",
@@ -569,8 +613,8 @@ def check_pin(pinned_root: str) -> None:
     """Raise SnapshotterError unless this has the form of a root key's id."""
     if not keys.is_key_id(pinned_root):
         raise SnapshotterError(
-            f"{pinned_root!r} is not the id of a root key",
-            hint="give the 64 digits (0-9, a-f) that snapshotter trust init printed",
+            tr("{pinned_root!r} is not the id of a root key", pinned_root=pinned_root),
+            hint=tr("give the 64 digits (0-9, a-f) that snapshotter trust init printed"),
         )
 
 
@@ -589,29 +633,39 @@ def _open(trust_json: bytes, signature: bytes, pinned_root: str | None) -> Trust
         # (1) what it is
         if len(trust_json) > MAX_TRUST_BYTES or len(signature) > MAX_SIGNATURE_BYTES:
             raise EvidenceInvalid(
-                f"the file is longer than {MAX_TRUST_BYTES} bytes, or its signature is too long"
+                tr(
+                    "the file is longer than {max_trust_bytes} bytes, or its signature is too long",
+                    max_trust_bytes=MAX_TRUST_BYTES,
+                )
             )
         document, root = _claims(trust_json)
         # (2) by whom it claims to be
         if pinned_root is not None and keys.key_id(root) != pinned_root:
             raise EvidenceInvalid(
-                f"the file is signed by the root key {keys.key_id(root)}, but {pinned_root} is "
-                "expected",
-                hint="compare the key id with the owner of the trust file over a channel that "
-                "you trust",
+                tr(
+                    "the file is signed by the root key {key_id}, but {pinned_root} is expected",
+                    key_id=keys.key_id(root),
+                    pinned_root=pinned_root,
+                ),
+                hint=tr(
+                    "compare the key id with the owner of the trust file over a channel that "
+                    "you trust"
+                ),
             )
         # (3) by whom it is
         if not keys.verify_signature(root, signature, trust_json):
             raise EvidenceInvalid(
-                "the signature is not valid",
-                hint="get trust.json and trust.json.sig again, both from the same place",
+                tr("the signature is not valid"),
+                hint=tr("get trust.json and trust.json.sig again, both from the same place"),
             )
         # (4) what it says
         return _document(document, root)
     except EvidenceInvalid as error:
-        raise EvidenceInvalid(f"trust file: {error.message}", hint=error.hint) from error
+        raise EvidenceInvalid(
+            tr("trust file: {value}", value=error.message), hint=error.hint
+        ) from error
     except ValueError as error:
-        raise EvidenceInvalid(f"trust file: {error}") from error
+        raise EvidenceInvalid(tr("trust file: {error}", error=error)) from error
 
 
 def load_draft(data: bytes) -> TrustDocument:
@@ -623,12 +677,19 @@ def load_draft(data: bytes) -> TrustDocument:
     """
     try:
         if len(data) > MAX_TRUST_BYTES:
-            raise EvidenceInvalid(f"the file is longer than {MAX_TRUST_BYTES} bytes")
+            raise EvidenceInvalid(
+                tr(
+                    "the file is longer than {max_trust_bytes} bytes",
+                    max_trust_bytes=MAX_TRUST_BYTES,
+                )
+            )
         return _document(*_claims(canonical_json.recode(data)))
     except EvidenceInvalid as error:
-        raise EvidenceInvalid(f"draft of a trust file: {error.message}", hint=error.hint) from error
+        raise EvidenceInvalid(
+            tr("draft of a trust file: {value}", value=error.message), hint=error.hint
+        ) from error
     except ValueError as error:
-        raise EvidenceInvalid(f"draft of a trust file: {error}") from error
+        raise EvidenceInvalid(tr("draft of a trust file: {error}", error=error)) from error
 
 
 def _claims(trust_json: bytes) -> tuple["_Object", ec.EllipticCurvePublicKey]:
@@ -636,7 +697,7 @@ def _claims(trust_json: bytes) -> tuple["_Object", ec.EllipticCurvePublicKey]:
     # Counted before it is parsed, because no signature covers these bytes yet.
     document = _Object(canonical_json.loads(trust_json, max_values=_MAX_VALUES), "the file")
     if document.take("format", str) != FORMAT:
-        raise EvidenceInvalid(f"the format is not {FORMAT}")
+        raise EvidenceInvalid(tr("the format is not {format}", format=FORMAT))
     return document, _public_key(document.take("root_key", str), allow_p256=False)
 
 
@@ -714,7 +775,7 @@ def _encode_anchor(anchor: Anchor) -> dict[str, Any]:
 def _decode_anchor(entry: "_Object") -> Anchor:
     serials = entry.take_texts("revoked_serials", _MAX_REVOKED)
     if not all(_SERIAL.fullmatch(serial) for serial in serials):
-        raise EvidenceInvalid("a revoked serial number is not a decimal number")
+        raise EvidenceInvalid(tr("a revoked serial number is not a decimal number"))
     anchor = Anchor(
         name=entry.take("name", str),
         root=_certificate(entry.take("root", str)),
@@ -766,14 +827,19 @@ def _check_anchor(anchor: Anchor) -> None:
 
 def _certificate(pem: str) -> x509.Certificate:
     if len(pem) > _MAX_CERTIFICATE:
-        raise EvidenceInvalid(f"a certificate is longer than {_MAX_CERTIFICATE} bytes")
+        raise EvidenceInvalid(
+            tr(
+                "a certificate is longer than {max_certificate} bytes",
+                max_certificate=_MAX_CERTIFICATE,
+            )
+        )
     certificate = x509.load_pem_x509_certificate(pem.encode("utf-8"))
     try:
         certificate.public_key()  # the witness of an authority is its public key
     except UnsupportedAlgorithm as error:
         raise ValueError(f"a root certificate has a key of an unknown kind: {error}") from error
     if certificate.public_bytes(Encoding.PEM) != pem.encode("utf-8"):
-        raise EvidenceInvalid("a certificate is not in its one valid encoding")
+        raise EvidenceInvalid(tr("a certificate is not in its one valid encoding"))
     return certificate
 
 
@@ -783,7 +849,7 @@ def _public_key(pem: str, *, allow_p256: bool) -> ec.EllipticCurvePublicKey:
 
 def _seconds(count: int) -> timedelta:
     if not 0 <= count <= _MAX_SECONDS:
-        raise EvidenceInvalid("a tolerance is out of range")
+        raise EvidenceInvalid(tr("a tolerance is out of range"))
     return timedelta(seconds=count)
 
 
@@ -812,19 +878,21 @@ class _Object:
 
     def __init__(self, value: object, what: str) -> None:
         if not isinstance(value, dict):
-            raise EvidenceInvalid(f"{what} is not an object")
+            raise EvidenceInvalid(tr("{what} is not an object", what=what))
         self._fields: dict[str, Any] = dict(value)
         self._what = what
 
     def take_any(self, name: str) -> Any:
         if name not in self._fields:
-            raise EvidenceInvalid(f"{self._what} has no {name!r}")
+            raise EvidenceInvalid(tr("{what} has no {name!r}", what=self._what, name=name))
         return self._fields.pop(name)
 
     def take(self, name: str, kind: type[_T]) -> _T:
         value = self.take_any(name)
         if type(value) is not kind:  # and not a subclass: True is no number here
-            raise EvidenceInvalid(f"{name!r} of {self._what} is not of the right type")
+            raise EvidenceInvalid(
+                tr("{name!r} of {what} is not of the right type", name=name, what=self._what)
+            )
         return value
 
     def take_instant(self, name: str) -> datetime:
@@ -848,15 +916,26 @@ class _Object:
         """Take a sorted list of distinct strings, so that a set has one encoding."""
         values = self._take_list(name, limit)
         if not all(isinstance(value, str) for value in values) or values != sorted(set(values)):
-            raise EvidenceInvalid(f"{name!r} of {self._what} is not a sorted list of texts")
+            raise EvidenceInvalid(
+                tr("{name!r} of {what} is not a sorted list of texts", name=name, what=self._what)
+            )
         return values
 
     def end(self) -> None:
         if self._fields:
-            raise EvidenceInvalid(f"{self._what} has an unknown field {min(self._fields)!r}")
+            raise EvidenceInvalid(
+                tr("{what} has an unknown field {min!r}", what=self._what, min=min(self._fields))
+            )
 
     def _take_list(self, name: str, limit: int) -> list[Any]:
         values = self.take(name, list)
         if len(values) > limit:
-            raise EvidenceInvalid(f"{name!r} of {self._what} has more than {limit} entries")
+            raise EvidenceInvalid(
+                tr(
+                    "{name!r} of {what} has more than {limit} entries",
+                    name=name,
+                    what=self._what,
+                    limit=limit,
+                )
+            )
         return values

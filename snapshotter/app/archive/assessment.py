@@ -42,6 +42,7 @@ from snapshotter.policy.takedown_rules import parse_rules, rules_for
 from snapshotter.ports import Assessor, Clock
 from snapshotter.seal import record as records
 from snapshotter.seal.sealer import write_own_file
+from snapshotter.translation import tr
 from snapshotter.verify.capture_record import MAX_BYTES as MAX_RECORD
 from snapshotter.verify.capture_record import loads
 
@@ -117,7 +118,7 @@ class BundleFiles:
             known = self._verified.members.get(path)
             part = bundles.open_member(self._stream, member)
             if known is None or digest(part, limit=member.length).sha256 != known.sha256:
-                raise EvidenceInvalid(f"{path} changed after it was verified")
+                raise EvidenceInvalid(tr("{path} changed after it was verified", path=path))
             self._same.add(path)
         return bundles.open_member(self._stream, member)
 
@@ -206,7 +207,7 @@ def rederive(files: Files, assessor_of: AssessorOf) -> Rederived:
     """
     stored = _read(files, assessments.PATH, assessments.MAX_BYTES)
     if stored is None:
-        raise EvidenceInvalid(f"the bundle has no {assessments.PATH}")
+        raise EvidenceInvalid(tr("the bundle has no {path}", path=assessments.PATH))
     record = _stored_record(files)
     again = assess(record, files, decision_of(record, files), assessor_of)
     return Rederived(stored=stored, again=assessments.encode(again), assessment=again)
@@ -319,7 +320,7 @@ def decision_of(record: Mapping[str, Any], files: Files) -> Decision:
         locale, timezone = str(settings["locale"]), str(settings["timezone"])
     except (KeyError, TypeError, ValueError) as error:
         raise EvidenceInvalid(
-            "the capture record does not state the rules of its assessment"
+            tr("the capture record does not state the rules of its assessment")
         ) from error
     texts: dict[str, str] = {}
     for rules_path, path in sorted(assessments.rules_in(files.names()).items()):
@@ -333,7 +334,7 @@ def decision_of(record: Mapping[str, Any], files: Files) -> Decision:
         ]
     except SnapshotterError as error:
         raise EvidenceInvalid(
-            f"a file of rules in the bundle is invalid: {error.message}"
+            tr("a file of rules in the bundle is invalid: {value}", value=error.message)
         ) from error
     return Decision(
         policy_name=name,
@@ -365,7 +366,9 @@ def page_of(record: Mapping[str, Any], files: Files) -> Page:
     try:
         return _page_of(record, files)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise EvidenceInvalid(f"the capture record is invalid: {error!r:.200}") from error
+        raise EvidenceInvalid(
+            tr("the capture record is invalid: {error!r:.200}", error=error)
+        ) from error
 
 
 def _page_of(record: Mapping[str, Any], files: Files) -> Page:
@@ -443,7 +446,9 @@ def _shots(record: Mapping[str, Any], files: Files, stack: contextlib.ExitStack)
                         scale=int(picture["scale"]),
                     )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise EvidenceInvalid(f"the capture record is invalid: {error!r:.200}") from error
+        raise EvidenceInvalid(
+            tr("the capture record is invalid: {error!r:.200}", error=error)
+        ) from error
 
 
 def _joined_headers(response: Mapping[str, Any] | None) -> dict[str, str]:
@@ -486,7 +491,7 @@ def _received(record: Mapping[str, Any], files: Files) -> tuple[bytes, tuple[byt
 
 def _texts(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
-        raise EvidenceInvalid("the capture record has no list of texts where one is required")
+        raise EvidenceInvalid(tr("the capture record has no list of texts where one is required"))
     return tuple(values)
 
 
@@ -511,7 +516,7 @@ def _read(files: Files, path: str, most: int) -> bytes | None:
     with stream:
         data = stream.read(most + 1)
     if len(data) > most:
-        raise EvidenceInvalid(f"{path} is longer than {most} bytes")
+        raise EvidenceInvalid(tr("{path} is longer than {most} bytes", path=path, most=most))
     return data
 
 
@@ -519,5 +524,5 @@ def _stored_record(files: Files) -> Mapping[str, Any]:
     data = _read(files, names.CAPTURE_RECORD, MAX_RECORD)
     record = loads(data or b"")
     if not isinstance(record, dict):
-        raise EvidenceInvalid("the capture record is not an object")
+        raise EvidenceInvalid(tr("the capture record is not an object"))
     return record

@@ -30,6 +30,7 @@ from snapshotter.formats.statements.tombstone import Tombstone
 from snapshotter.model.assessment import AssessmentSummary
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import Content, ReadableStore, WritableStore
+from snapshotter.translation import tr
 from snapshotter.verify import capture_record
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.sidecars import Sidecars, load_sidecars
@@ -140,7 +141,7 @@ def _check_listed(record: dict[str, Any]) -> None:
         for name in path.split("."):
             value = value.get(name, ...) if isinstance(value, dict) else ...
         if type(value) not in kinds:  # and not a subclass: True is no number here
-            raise EvidenceInvalid(f"the capture record has no valid value for {path}")
+            raise EvidenceInvalid(tr("the capture record has no valid value for {path}", path=path))
     canonical_json.parse_instant(record["when"]["started_at"])
 
 
@@ -154,7 +155,7 @@ def read_record(stream: BinaryIO) -> dict[str, Any]:
     data = read_member(stream, names.CAPTURE_RECORD, limit=capture_record.MAX_BYTES)
     record = capture_record.loads(data)
     if not isinstance(record, dict):
-        raise EvidenceInvalid("the capture record is not an object")
+        raise EvidenceInvalid(tr("the capture record is not an object"))
     return record
 
 
@@ -168,10 +169,12 @@ def read_member(stream: BinaryIO, name: str, *, limit: int) -> bytes:
     for member in container.read_directory(stream):
         if member.name == name:
             if member.length > limit:
-                raise EvidenceInvalid(f"{name} is longer than {limit} bytes")
+                raise EvidenceInvalid(
+                    tr("{name} is longer than {limit} bytes", name=name, limit=limit)
+                )
             stream.seek(member.data_offset)
             return container.exactly(stream, member.length)
-    raise EvidenceInvalid(f"the bundle has no {name}")
+    raise EvidenceInvalid(tr("the bundle has no {name}", name=name))
 
 
 def read_shown(stream: BinaryIO) -> AssessmentSummary | None:
@@ -185,7 +188,13 @@ def read_shown(stream: BinaryIO) -> AssessmentSummary | None:
     if (member := members.get(assessment.PATH)) is None:
         return None
     if member.length > assessment.MAX_BYTES:
-        raise EvidenceInvalid(f"{assessment.PATH} is longer than {assessment.MAX_BYTES} bytes")
+        raise EvidenceInvalid(
+            tr(
+                "{path} is longer than {max_bytes} bytes",
+                path=assessment.PATH,
+                max_bytes=assessment.MAX_BYTES,
+            )
+        )
     stream.seek(member.data_offset)
     return AssessmentSummary.of(assessment.parse(container.exactly(stream, member.length)))
 
@@ -325,19 +334,28 @@ def find_bundle_key(store: ReadableStore, bundle_id: str) -> str:
         store.head(key)
     except ValueError as error:
         raise SnapshotterError(
-            f"{bundle_id} is neither a file nor the id of a bundle",
-            hint="list the ids of the bundles:\n  snapshotter list",
+            tr("{bundle_id} is neither a file nor the id of a bundle", bundle_id=bundle_id),
+            hint=tr("list the ids of the bundles:\n  snapshotter list"),
         ) from error
     except FileNotFoundError as error:
         erased = read_tombstone(store, bundle_id)
         if erased is not None:
             raise SnapshotterError(
-                f"{bundle_id} was erased on {erased.at:%Y-%m-%d} by {erased.by}: {erased.order}",
-                hint=f"show the records that remain:\n  snapshotter custody show {bundle_id}",
+                tr(
+                    "{bundle_id} was erased on {at:%Y-%m-%d} by {by}: {order}",
+                    bundle_id=bundle_id,
+                    at=erased.at,
+                    by=erased.by,
+                    order=erased.order,
+                ),
+                hint=tr(
+                    "show the records that remain:\n  snapshotter custody show {bundle_id}",
+                    bundle_id=bundle_id,
+                ),
             ) from error
         raise SnapshotterError(
-            f"the store {store.url} has no bundle {bundle_id}",
-            hint="list the bundles of the store:\n  snapshotter list",
+            tr("the store {url} has no bundle {bundle_id}", url=store.url, bundle_id=bundle_id),
+            hint=tr("list the bundles of the store:\n  snapshotter list"),
         ) from error
     return key
 
@@ -357,11 +375,16 @@ def export(store: ReadableStore, bundle_id: str, directory: Path) -> tuple[Path,
             if found.key == key or found.key.startswith(f"{key}."):
                 if found.length > (container.MAX_BYTES if found.key == key else _MAX_SIDECAR):
                     raise SnapshotterError(  # before a stranger's object fills the disk
-                        f"{found.key} has {found.length} bytes, which is more than "
-                        "snapshotter stores under such a name",
-                        hint="remove this object from the store, or export from a copy of "
-                        "the store. Check the store first:\n"
-                        "  snapshotter audit",
+                        tr(
+                            "{key} has {length} bytes, which is more than snapshotter stores "
+                            "under such a name",
+                            key=found.key,
+                            length=found.length,
+                        ),
+                        hint=tr(
+                            "remove this object from the store, or export from a copy of the "
+                            "store. Check the store first:\n  snapshotter audit"
+                        ),
                     )
                 written.append(_copy(store, found, directory / found.key.rsplit("/", 1)[-1]))
     except OSError as error:
@@ -382,7 +405,8 @@ def unpack(bundle: Path, directory: Path) -> Path:
     target = directory / bundle.stem
     if os.path.lexists(target):
         raise SnapshotterError(
-            f"{target} exists already", hint="remove it, or export to another folder"
+            tr("{target} exists already", target=target),
+            hint=tr("remove it, or export to another folder"),
         )
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -410,14 +434,14 @@ def _copy(store: ReadableStore, found: StoredObject, target: Path) -> Path:
             sha256 = digester.digests().sha256
             if found.sha256 and found.sha256 != sha256:
                 raise EvidenceInvalid(
-                    f"{found.key} does not have the digest that the store states for it"
+                    tr("{key} does not have the digest that the store states for it", key=found.key)
                 )
     except FileExistsError:
         with target.open("rb") as there:
             same = digest(there, limit=target.stat().st_size).sha256 == sha256
         if not same:
             raise SnapshotterError(
-                f"{target} exists already, and its content is different",
-                hint="export to another folder",
+                tr("{target} exists already, and its content is different", target=target),
+                hint=tr("export to another folder"),
             ) from None
     return target

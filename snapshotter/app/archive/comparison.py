@@ -40,6 +40,7 @@ from snapshotter.model.verified_facts import CaptureFacts
 from snapshotter.policy import page_identity
 from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.ports import ReadableStore
+from snapshotter.translation import tr
 from snapshotter.verify import capture_record
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.trust import Trust
@@ -93,14 +94,20 @@ def select_bundles(
         url, until = _asked(names[0])
         if not url:
             raise SnapshotterError(
-                "one bundle cannot be compared",
-                hint="name two bundles, or one address, whose last two captures are then compared",
+                tr("one bundle cannot be compared"),
+                hint=tr(
+                    "name two bundles, or one address, whose last two captures are then compared"
+                ),
             )
         found = _captures(source(), url, until)
         if len(found) < 2:
             raise SnapshotterError(
-                f"the store has {'only one capture' if found else 'no captures'} of {url}",
-                hint="list the captures:\n  snapshotter list",
+                tr(
+                    "the store has {value} of {url}",
+                    value="only one capture" if found else "no captures",
+                    url=url,
+                ),
+                hint=tr("list the captures:\n  snapshotter list"),
             )
         return found[-2], found[-1]
     first, second = (_one(name, source) for name in names)
@@ -133,7 +140,7 @@ def open_stored_bundle(
             while chunk := source.read(CHUNK):
                 left -= len(chunk)
                 if left < 0:
-                    raise EvidenceInvalid(f"{name} is longer than a bundle can be")
+                    raise EvidenceInvalid(tr("{name} is longer than a bundle can be", name=name))
                 copy.write(chunk)
         report = verify_in_store(copy, store, key, trust, now=now)
         yield NamedBundle(name=name, stream=copy, report=report)
@@ -279,7 +286,9 @@ def combined_masks(given: Iterable[NamedBundle]) -> MaskRules:
             selectors |= dict.fromkeys(map(str, table.get("selectors", ())))
             patterns |= dict.fromkeys(map(str, table.get("patterns", ())))
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
-            raise EvidenceInvalid(f"the policy in {bundle.name} cannot be read: {error}") from error
+            raise EvidenceInvalid(
+                tr("the policy in {name} cannot be read: {error}", name=bundle.name, error=error)
+            ) from error
     return MaskRules(selectors=tuple(selectors), patterns=tuple(patterns))
 
 
@@ -291,8 +300,8 @@ def _one(name: str, source: Callable[[], ObservationSource]) -> str:
     if not found:
         when = f" until {until:%Y-%m-%d %H:%M:%S} UTC" if until else ""
         raise SnapshotterError(
-            f"the store has no capture of {url}{when}",
-            hint="list the captures:\n  snapshotter list",
+            tr("the store has no capture of {url}{when}", url=url, when=when),
+            hint=tr("list the captures:\n  snapshotter list"),
         )
     return found[-1]
 
@@ -312,9 +321,10 @@ def _asked(name: str) -> tuple[str, datetime | None]:
         )
     except ValueError as error:
         raise SnapshotterError(
-            f"{time} is not a valid time",
-            hint="write the time after the address, as in "
-            "https://example.org/@2026-11-27T10:00:00Z",
+            tr("{time} is not a valid time", time=time),
+            hint=tr(
+                "write the time after the address, as in https://example.org/@2026-11-27T10:00:00Z"
+            ),
         ) from error
     # A day includes its last second, and a second includes all of its fractions.
     return url, at.astimezone(UTC) + (timedelta(seconds=1) if clock else timedelta(days=1))
@@ -350,7 +360,9 @@ def _side(
             standing=summarise_verdict(assessed),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise EvidenceInvalid(f"the capture record of {given.name} is invalid") from error
+        raise EvidenceInvalid(
+            tr("the capture record of {name} is invalid", name=given.name)
+        ) from error
 
 
 def _identity(facts: CaptureFacts, assessed: Assessment | None, rules: PageIdentityRules) -> str:
@@ -375,7 +387,7 @@ def _shots(record: Mapping[str, Any], files: BundleFiles) -> dict[str, PictureSo
         return _pictured(record["content"]["pictures"], files)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EvidenceInvalid(
-            "the description of the pictures in the capture record is invalid"
+            tr("the description of the pictures in the capture record is invalid")
         ) from error
 
 
@@ -400,7 +412,7 @@ def _pictured(
 def _member(files: BundleFiles, path: str) -> BinaryIO:
     stream = files.open(path)
     if stream is None:
-        raise EvidenceInvalid(f"the bundle has no {path}")
+        raise EvidenceInvalid(tr("the bundle has no {path}", path=path))
     return stream
 
 
@@ -422,4 +434,4 @@ def _conditions(record: Mapping[str, Any]) -> dict[str, str]:
             "network_path": str(who.get("network_path") or "") if isinstance(who, dict) else "",
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise EvidenceInvalid("the capture record is invalid") from error
+        raise EvidenceInvalid(tr("the capture record is invalid")) from error

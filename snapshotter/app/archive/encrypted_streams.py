@@ -21,6 +21,7 @@ from snapshotter.formats.signatures import cms
 from snapshotter.formats.tls import server_signature
 from snapshotter.policy.capture_decision import redacted_headers
 from snapshotter.ports import Clock, IdSource
+from snapshotter.translation import tr
 
 _POLICY = "capture/policy.toml"
 _MAX_POLICY = 4 << 20  # bytes
@@ -42,12 +43,16 @@ def read_private_key(path: Path, passphrase: bytes | None) -> cms.PrivateKey:
         with path.open("rb") as file:
             return cms.private_key(file.read(_MAX_KEY), passphrase)
     except OSError as error:
-        raise SnapshotterError(f"{path} cannot be read: {error.strerror}") from error
+        raise SnapshotterError(
+            tr("{path} cannot be read: {strerror}", path=path, strerror=error.strerror)
+        ) from error
     except ValueError as error:
         raise SnapshotterError(
-            f"{path} cannot be used as a private key: {error}",
-            hint="give a private key in PEM (EC or RSA). If the key is encrypted, also "
-            "give --passphrase-file",
+            tr("{path} cannot be used as a private key: {error}", path=path, error=error),
+            hint=tr(
+                "give a private key in PEM (EC or RSA). If the key is encrypted, also give "
+                "--passphrase-file"
+            ),
         ) from error
 
 
@@ -63,11 +68,16 @@ def decrypt_into(bundle: BinaryIO, key: cms.PrivateKey, directory: Path) -> Reco
         directory.mkdir(mode=0o700, parents=True)
     except FileExistsError as error:
         raise SnapshotterError(
-            f"{directory} exists already", hint="name a directory that does not exist"
+            tr("{directory} exists already", directory=directory),
+            hint=tr("name a directory that does not exist"),
         ) from error
     except OSError as error:
         raise SnapshotterError(
-            f"the directory {directory} cannot be made: {error.strerror}"
+            tr(
+                "the directory {directory} cannot be made: {strerror}",
+                directory=directory,
+                strerror=error.strerror,
+            )
         ) from error
     try:
         return _unpacked(bundle, key, directory)
@@ -107,7 +117,9 @@ def check(
                 ids=ids,
             )
         except ValueError as error:
-            raise EvidenceInvalid(f"the network record cannot be read: {error}") from error
+            raise EvidenceInvalid(
+                tr("the network record cannot be read: {error}", error=error)
+            ) from error
 
 
 def _unpacked(bundle: BinaryIO, key: cms.PrivateKey, directory: Path) -> RecordedStreams:
@@ -120,7 +132,8 @@ def _unpacked(bundle: BinaryIO, key: cms.PrivateKey, directory: Path) -> Recorde
         with encrypted.open("rb") as file:
             ids = ", ".join(key_id.hex() for key_id in cms.recipients_of(file))
         raise SnapshotterError(
-            str(error), hint=f"use a key whose public half has one of these key ids: {ids}"
+            str(error),
+            hint=tr("use a key whose public half has one of these key ids: {ids}", ids=ids),
         ) from error
     except cms.CmsInvalid as error:
         raise EvidenceInvalid(f"{encrypted_streams.PATH}: {error}") from error
@@ -135,7 +148,7 @@ def _unpacked(bundle: BinaryIO, key: cms.PrivateKey, directory: Path) -> Recorde
 def _copy(bundle: BinaryIO, name: str, target: Path) -> None:
     member = _member(bundle, name)
     if member is None:
-        raise SnapshotterError(f"the bundle has no {name}", hint=_HINT)
+        raise SnapshotterError(tr("the bundle has no {name}", name=name), hint=_HINT)
     bundle.seek(member.data_offset)
     with target.open("xb") as out:
         for chunk in container.chunks(bundle, member.length):
@@ -147,7 +160,7 @@ def _read(bundle: BinaryIO, name: str, *, limit: int) -> bytes | None:
     if member is None:
         return None
     if member.length > limit:
-        raise EvidenceInvalid(f"{name} is longer than {limit} bytes")
+        raise EvidenceInvalid(tr("{name} is longer than {limit} bytes", name=name, limit=limit))
     bundle.seek(member.data_offset)
     return container.exactly(bundle, member.length)
 
@@ -165,7 +178,9 @@ def _redacted(bundle: BinaryIO) -> frozenset[str]:
         headers = toml.loads((data or b"").decode())["redact"]["headers"]
         return redacted_headers(str(name) for name in headers)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise EvidenceInvalid(f"{_POLICY} does not state which headers are redacted") from error
+        raise EvidenceInvalid(
+            tr("{policy} does not state which headers are redacted", policy=_POLICY)
+        ) from error
 
 
 def _signatures(bundle: BinaryIO) -> server_signature.ServerSignatures | None:

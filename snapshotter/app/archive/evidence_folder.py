@@ -34,6 +34,7 @@ from snapshotter.formats.printable import printable
 from snapshotter.formats.signatures import keys
 from snapshotter.model.finding import Report
 from snapshotter.ports import ReadableStore
+from snapshotter.translation import tr
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.files import first_bytes
 from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, MAX_TRUST_BYTES, Trust, load_document
@@ -100,7 +101,10 @@ def write(
     bundles.find_bundle_key(store, bundle_id)  # before anything is written
     folder = Path(os.path.abspath(folder))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SnapshotterError(f"{folder} exists already", hint="name a folder that does not exist")
+        raise SnapshotterError(
+            tr("{folder} exists already", folder=folder),
+            hint=tr("name a folder that does not exist"),
+        )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with durable.growing_folder(folder) as part:
@@ -143,7 +147,10 @@ def _write_trust(part: Path, trust_file: Path, root_key_id: str, trust: Trust) -
     beside = trust_file.with_name(f"{trust_file.name}.sig")
     signature = first_bytes(beside, MAX_SIGNATURE_BYTES + 1)
     if hashlib.sha256(data).hexdigest() != trust.sha256:
-        raise SnapshotterError(f"{trust_file} changed while it was read", hint="try again")
+        raise SnapshotterError(
+            tr("{trust_file} changed while it was read", trust_file=trust_file),
+            hint=tr("try again"),
+        )
     document = load_document(data, signature, pinned_root=root_key_id)
     (part / "trust.json").write_bytes(data)
     (part / "trust.json.sig").write_bytes(signature)

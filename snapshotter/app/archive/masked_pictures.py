@@ -19,6 +19,7 @@ from snapshotter.app.archive import bundles
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle import container
 from snapshotter.formats.page.png import PngRows
+from snapshotter.translation import tr
 
 LIST = "masked.json"
 _KINDS = frozenset({"viewport", "page"})
@@ -49,10 +50,15 @@ def write(bundle: Path, folder: Path) -> MaskingResult:
         boxes = content.get("shown_in_pictures") if isinstance(content, dict) else None
         if not boxes:
             raise SnapshotterError(
-                f"the capture record of {bundle.name} names no identifiers that are "
-                "visible in its pictures only",
-                hint="docs/howto/stay-unnamed.md explains when a capture record names "
-                "such identifiers",
+                tr(
+                    "the capture record of {name} names no identifiers that are visible in "
+                    "its pictures only",
+                    name=bundle.name,
+                ),
+                hint=tr(
+                    "docs/howto/stay-unnamed.md explains when a capture record names such "
+                    "identifiers"
+                ),
             )
         folder.mkdir(parents=True, exist_ok=True)
         listed: list[dict[str, Any]] = []
@@ -60,14 +66,18 @@ def write(bundle: Path, folder: Path) -> MaskingResult:
         try:
             shown = dict(_placed(record))
         except (KeyError, TypeError) as error:
-            raise EvidenceInvalid(f"the capture record names no pictures: {error}") from error
+            raise EvidenceInvalid(
+                tr("the capture record names no pictures: {error}", error=error)
+            ) from error
         for member in container.read_directory(stream):
             if member.name not in shown:
                 continue
             try:
                 made = _masked(stream, member, shown[member.name], boxes, folder, bundle.stem)
             except (KeyError, TypeError) as error:  # the record may be a stranger's
-                raise EvidenceInvalid(f"the capture record names no boxes: {error}") from error
+                raise EvidenceInvalid(
+                    tr("the capture record names no boxes: {error}", error=error)
+                ) from error
             listed.append(made)
             files.append(folder / made["file"])
         left_out = tuple(
@@ -116,7 +126,13 @@ def _masked(
 ) -> dict[str, Any]:
     """Write one copy; return its entry in the list."""
     if member.length > _PICTURE_BYTES:
-        raise EvidenceInvalid(f"{member.name} is longer than {_PICTURE_BYTES} bytes")
+        raise EvidenceInvalid(
+            tr(
+                "{name} is longer than {picture_bytes} bytes",
+                name=member.name,
+                picture_bytes=_PICTURE_BYTES,
+            )
+        )
     with bundles.open_member(stream, member) as part:
         picture = PngRows(part).whole().convert("RGB")
     digest = hashlib.sha256()
@@ -159,5 +175,7 @@ def _write_new(path: Path, data: bytes) -> None:
 
 def _not_written(path: Path, error: OSError) -> SnapshotterError:
     if isinstance(error, FileExistsError):
-        return SnapshotterError(f"{path} exists already", hint="export to another folder")
+        return SnapshotterError(
+            tr("{path} exists already", path=path), hint=tr("export to another folder")
+        )
     return SnapshotterError(f"{path}: {error.strerror or error}")

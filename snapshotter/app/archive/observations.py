@@ -27,6 +27,7 @@ from snapshotter.policy import page_identity
 from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.ports import ObjectStore
 from snapshotter.store.catalog import BundleSummary, Catalog, CatalogRow, ReadBundle, VerdictSource
+from snapshotter.translation import tr
 from snapshotter.verify import capture_record
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 
@@ -74,7 +75,7 @@ class ObservationSource:
         try:
             return self.catalog.resolved(page_identity.page_identity(url, self.rules).key)
         except ValueError as error:
-            raise SnapshotterError(str(error), hint="give an http or https address") from error
+            raise SnapshotterError(str(error), hint=tr("give an http or https address")) from error
 
 
 def observations(
@@ -269,7 +270,7 @@ def _asked(url: str, rules: PageIdentityRules) -> str:
         return page_identity.page_identity(url, rules).key
     except ValueError as error:
         raise EvidenceInvalid(
-            f"the address that was captured has no page identity: {error}"
+            tr("the address that was captured has no page identity: {error}", error=error)
         ) from error
 
 

@@ -9,6 +9,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.reading import Crossing
 from snapshotter.model.request import Threshold
+from snapshotter.translation import tr
 
 ThresholdsOf = Callable[[str], Sequence[Threshold]]  # of an address, by its policy
 
@@ -38,9 +39,15 @@ def page_counts(source: ObservationSource, wanted: str, thresholds_of: Threshold
     found = observations(source, identity=identity, sync=False)
     if not found:
         raise SnapshotterError(
-            f"the store {source.store.url} has no capture of {wanted} with a verdict",
-            hint="capture the page first, or list the captures of the store:\n"
-            "  snapshotter list --json",
+            tr(
+                "the store {url} has no capture of {wanted} with a verdict",
+                url=source.store.url,
+                wanted=wanted,
+            ),
+            hint=tr(
+                "capture the page first, or list the captures of the store:\n  snapshotter "
+                "list --json"
+            ),
         )
     readings, url = series(found), found[-1].url
     return PageCounts(
@@ -62,7 +69,11 @@ def _identity(source: ObservationSource, wanted: str) -> str:
     row = source.catalog.row(wanted)
     if row is None or row.observation is None:
         raise SnapshotterError(
-            f"the store {source.store.url} has no verdict for the bundle {wanted}",
-            hint="list the captures:\n  snapshotter list",
+            tr(
+                "the store {url} has no verdict for the bundle {wanted}",
+                url=source.store.url,
+                wanted=wanted,
+            ),
+            hint=tr("list the captures:\n  snapshotter list"),
         )
     return source.catalog.resolved(row.observation.identity)

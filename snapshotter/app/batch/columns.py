@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.lists.tables import Row
+from snapshotter.translation import tr
 
 # The columns with results, in this order.
 FIELDS = (
@@ -109,8 +110,12 @@ def columns_of(
     if url is None:
         there = ", ".join(name for name in found if name) or "none"
         raise SnapshotterError(
-            f"the table has no column {' or '.join(candidates)}. Its columns: {there}",
-            hint="name the column that has the addresses: --column url=NAME",
+            tr(
+                "the table has no column {candidates}. Its columns: {there}",
+                candidates=" or ".join(candidates),
+                there=there,
+            ),
+            hint=tr("name the column that has the addresses: --column url=NAME"),
         )
     names["url"] = url
     for name in ("policy", "tags"):
@@ -118,7 +123,7 @@ def columns_of(
         if column is not None:
             names[name] = column
         elif chosen.get(name):
-            raise SnapshotterError(f"the table has no column {chosen[name]}")
+            raise SnapshotterError(tr("the table has no column {chosen}", chosen=chosen[name]))
     # A table with all of them was written by an earlier batch, and its columns are ours.
     ours_again = all(wanted[field].lower() in by_lower for field in FIELDS if wanted[field])
     fill = preset == AUTO_ARCHIVER or ours_again
@@ -130,7 +135,12 @@ def columns_of(
         taken = by_lower.get(column.lower())
         if taken is not None and taken == url:
             raise SnapshotterError(
-                f"the column {taken} has the addresses, so the field {name} needs another column"
+                tr(
+                    "the column {taken} has the addresses, so the field {name} needs another "
+                    "column",
+                    taken=taken,
+                    name=name,
+                )
             )
         if taken is not None and (fill or name in chosen):
             names[name] = taken

@@ -18,6 +18,7 @@ from snapshotter.formats.bundle.store_keys import bundle_time
 from snapshotter.formats.canonical_json import instant
 from snapshotter.model.job import CaptureJob, JobStatus
 from snapshotter.ports import JobQueue
+from snapshotter.translation import tr
 
 _POLL_S = 2.0
 _KEY = 24  # hex digits of a row's key in the id of its job
@@ -34,10 +35,15 @@ def refuse_if_local(state: BatchState) -> None:
     for entry in state.plan.rows_to_capture:
         if state.known(entry).is_running_here:
             raise SnapshotterError(
-                f"row {entry.row.number} was being captured by this command when that run "
-                "ended. Its bundle may be in the store",
-                hint="give the same command with --limit 1 and without --enqueue: it "
-                "looks for the bundle first",
+                tr(
+                    "row {number} was being captured by this command when that run ended. "
+                    "Its bundle may be in the store",
+                    number=entry.row.number,
+                ),
+                hint=tr(
+                    "give the same command with --limit 1 and without --enqueue: it looks "
+                    "for the bundle first"
+                ),
             )
 
 
@@ -55,9 +61,14 @@ def refuse_if_queued(plan: BatchPlan, journal: Journal | None) -> None:
     )
     if there:
         raise SnapshotterError(
-            f"rows of this table that are in the queue: {there}. They would be captured twice",
-            hint="give --enqueue to see their states, or --wait to wait for them. To "
-            "capture them here, cancel their jobs:\n  snapshotter queue cancel JOB-ID",
+            tr(
+                "rows of this table that are in the queue: {there}. They would be captured twice",
+                there=there,
+            ),
+            hint=tr(
+                "give --enqueue to see their states, or --wait to wait for them. To capture "
+                "them here, cancel their jobs:\n  snapshotter queue cancel JOB-ID"
+            ),
         )
 
 

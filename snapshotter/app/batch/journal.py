@@ -20,6 +20,7 @@ from typing import Any, Self
 from snapshotter import durable
 from snapshotter.errors import ServiceUnavailable, SnapshotterError, is_disk_full
 from snapshotter.formats.canonical_json import instant
+from snapshotter.translation import tr
 
 FORMAT = 1
 SUFFIX = ".journal"
@@ -209,8 +210,10 @@ class Journal:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ServiceUnavailable(
-                f"another process is running this batch: it has locked {self.path}",
-                hint="wait until it ends, or name another table with --out to run another batch",
+                tr("another process is running this batch: it has locked {path}", path=self.path),
+                hint=tr(
+                    "wait until it ends, or name another table with --out to run another batch"
+                ),
             ) from error
 
     def _was_never_begun(self) -> bool:
@@ -241,7 +244,9 @@ class Journal:
         """Read every complete line; return the number of their bytes."""
         size = os.fstat(self._descriptor).st_size
         if size > _MAX_BYTES:
-            raise SnapshotterError(f"{self.path} is too long for the journal of a batch")
+            raise SnapshotterError(
+                tr("{path} is too long for the journal of a batch", path=self.path)
+            )
         with os.fdopen(os.dup(self._descriptor), "rb") as stream:
             stream.seek(0)
             data = stream.read()
@@ -251,14 +256,18 @@ class Journal:
                 self._take(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise SnapshotterError(
-                    f"line {number} of {self.path} is not a valid line of a batch's "
-                    f"journal: {error}",
-                    hint="give --restart to begin a new batch with a new journal",
+                    tr(
+                        "line {number} of {path} is not a valid line of a batch's journal: {error}",
+                        number=number,
+                        path=self.path,
+                        error=error,
+                    ),
+                    hint=tr("give --restart to begin a new batch with a new journal"),
                 ) from error
         if not self.batch:
             raise SnapshotterError(
-                f"{self.path} is not the journal of a batch",
-                hint="give --restart to begin a new batch with a new journal",
+                tr("{path} is not the journal of a batch", path=self.path),
+                hint=tr("give --restart to begin a new batch with a new journal"),
             )
         return whole
 
@@ -316,9 +325,9 @@ def _text(value: object) -> str:
 
 def _unwritable(path: Path, error: OSError) -> SnapshotterError:
     return SnapshotterError(
-        f"the journal {path} cannot be written: {error.strerror}",
-        hint=("free space on its disk, then " if is_disk_full(error) else "")
-        + "give the same command again to continue. The captured pages are in the store",
+        tr("the journal {path} cannot be written: {strerror}", path=path, strerror=error.strerror),
+        hint=(tr("free space on its disk, then ") if is_disk_full(error) else "")
+        + tr("give the same command again to continue. The captured pages are in the store"),
     )
 
 

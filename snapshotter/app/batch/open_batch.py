@@ -15,6 +15,7 @@ from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.lists import tables
 from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.ports import Clock, IdSource, ShowMessage
+from snapshotter.translation import tr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,18 +85,24 @@ def open_batch(
     if wanted.restart and (out.exists() or journal_path(out).exists()):
         if wanted.out is not None:
             raise SnapshotterError(
-                f"{out} exists already, and a batch does not overwrite existing results",
-                hint="name another file with --out",
+                tr(
+                    "{out} exists already, and a batch does not overwrite existing results", out=out
+                ),
+                hint=tr("name another file with --out"),
             )
         out = next_free_path(out)
-        show_message(f"this batch starts again. To continue it later, give --out {out}")
+        show_message(tr("this batch starts again. To continue it later, give --out {out}", out=out))
     with _journal(out, store, clock, ids) as journal:
         made = _plan(wanted, check_policy, rules, journal, table)
         _tell_changes(made, journal, wanted, show_message)
         output = Output(out, journal, clock)
         if (aside := output.keep_edits()) is not None:
             show_message(
-                f"{out} was edited since the batch wrote it. The edited file is kept as {aside}"
+                tr(
+                    "{out} was edited since the batch wrote it. The edited file is kept as {aside}",
+                    out=out,
+                    aside=aside,
+                )
             )
         journal.record_run(
             table=wanted.name or "-",
@@ -115,15 +122,21 @@ def _journal(out: Path, store: str, clock: Clock, ids: IdSource) -> Journal:
     except FileNotFoundError:
         if out.exists():
             raise SnapshotterError(
-                f"{out} exists already, and has no batch journal beside it",
-                hint="name another file with --out, or move this file",
+                tr("{out} exists already, and has no batch journal beside it", out=out),
+                hint=tr("name another file with --out, or move this file"),
             ) from None
         return _begun(path, store, clock, ids)
     if found.store != store:
         with found:
             raise SnapshotterError(
-                f"this batch stores its bundles in {found.store}, not in {store}",
-                hint=f"give --store {found.store}, or --restart to begin another batch",
+                tr(
+                    "this batch stores its bundles in {store}, not in {store2}",
+                    store=found.store,
+                    store2=store,
+                ),
+                hint=tr(
+                    "give --store {store}, or --restart to begin another batch", store=found.store
+                ),
             )
     return found
 
@@ -135,7 +148,7 @@ def _begun(path: Path, store: str, clock: Clock, ids: IdSource) -> Journal:
         return Journal.open(path)
     except SnapshotterError as error:
         raise SnapshotterError(
-            error.message, hint="name a file with --out in a folder that you may write to"
+            error.message, hint=tr("name a file with --out in a folder that you may write to")
         ) from error
 
 
@@ -161,13 +174,16 @@ def _out(wanted: BatchRequest, table: tables.Table) -> Path:
         out = file.with_name(f"{file.stem}.done{tables.file_extension(table.format)}")
     else:
         raise SnapshotterError(
-            "the table is read from standard input, so the name of the results table is not known",
-            hint="name the results table with --out FILE",
+            tr(
+                "the table is read from standard input, so the name of the results table is "
+                "not known"
+            ),
+            hint=tr("name the results table with --out FILE"),
         )
     if wanted.name and out.exists() and out.samefile(wanted.name):
         raise SnapshotterError(
-            f"{out} is the table itself, and a batch does not overwrite its table",
-            hint="name another file with --out",
+            tr("{out} is the table itself, and a batch does not overwrite its table", out=out),
+            hint=tr("name another file with --out"),
         )
     return out
 
@@ -180,7 +196,9 @@ def _plan(
     found: tables.Table,
 ) -> BatchPlan:
     if not found.rows:
-        raise SnapshotterError(f"the table has no rows: {wanted.name or 'standard input'}")
+        raise SnapshotterError(
+            tr("the table has no rows: {name}", name=wanted.name or "standard input")
+        )
     columns = columns_of(found.columns, preset=wanted.preset, named=wanted.named)
     return plan_rows(
         found,
@@ -202,11 +220,20 @@ def _tell_changes(
     keys = {entry.key for entry in made.entries if entry.key}
     new = sum(entry.needs_capture and entry.key not in journal.rows for entry in made.entries)
     left = removed_rows(journal, keys)
-    show_message(f"the table has changed since the last run. Rows that are not captured yet: {new}")
+    show_message(
+        tr(
+            "the table has changed since the last run. Rows that are not captured yet: {new}",
+            new=new,
+        )
+    )
     for row in left:
         where = (
             f", its bundle is {row.result.bundle_id}" if row.result and row.result.bundle_id else ""
         )
         show_message(
-            f"a row that was captured is no longer in the table, or was changed: {row.url}{where}"
+            tr(
+                "a row that was captured is no longer in the table, or was changed: {url}{where}",
+                url=row.url,
+                where=where,
+            )
         )

@@ -14,6 +14,7 @@ from snapshotter.errors import SnapshotterError, is_disk_full
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.lists.tables import Table
 from snapshotter.ports import Clock
+from snapshotter.translation import tr
 
 _SHARE = 0.05  # of the time that may go into writing the table while captures go on
 
@@ -107,8 +108,8 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _unwritable(path: Path, error: OSError) -> SnapshotterError:
     return SnapshotterError(
-        f"the table {path} cannot be written: {error.strerror}",
-        hint="free space on its disk, and give the same command again"
+        tr("the table {path} cannot be written: {strerror}", path=path, strerror=error.strerror),
+        hint=tr("free space on its disk, and give the same command again")
         if is_disk_full(error)
-        else "name a file with --out in a folder that you may write to",
+        else tr("name a file with --out in a folder that you may write to"),
     )

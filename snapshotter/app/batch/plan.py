@@ -16,6 +16,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats.lists.tables import Row, Table
 from snapshotter.model.capture_url import check_url
 from snapshotter.policy.page_identity import PageIdentityRules, page_identity
+from snapshotter.translation import tr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,9 @@ def _entry(
     tags = row.texts(columns.names["tags"]) if "tags" in columns.names else ()
     try:
         if not url:
-            raise SnapshotterError(f"the column {columns.names['url']} has no address in this row")
+            raise SnapshotterError(
+                tr("the column {names} has no address in this row", names=columns.names["url"])
+            )
         check_url(url)
         check_policy(policy)
     except SnapshotterError as error:

@@ -24,6 +24,7 @@ from snapshotter.errors import INTERRUPTED_EXIT_CODE
 from snapshotter.policy.host_rules import Politeness
 from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.ports import Clock, IdSource, JobQueue, ShowMessage
+from snapshotter.translation import tr
 
 SEALING: Final = timedelta(minutes=1)  # time to seal and store, after the time for the page
 
@@ -117,8 +118,10 @@ def capture_batch(
             run.recover(state, dependencies, batch.decisions, display)
             for file in rescued:
                 if file.exists():
-                    show_message(f"an earlier capture was sealed, but not stored: {file}")
-                    show_message(f"store it:\n  snapshotter store add {file}")
+                    show_message(
+                        tr("an earlier capture was sealed, but not stored: {file}", file=file)
+                    )
+                    show_message(tr("store it:\n  snapshotter store add {file}", file=file))
             entries = batch.select(state.pending_rows(retry_failed=batch.request.retry_failed))
             display.begin(entries, visits.politeness)
             owed = retry_in_background(dependencies, show_message)

@@ -39,6 +39,7 @@ from snapshotter.model.notification import NotificationScope
 from snapshotter.model.request import Monitoring
 from snapshotter.model.takedown import Observation, TakedownKind
 from snapshotter.ports import JobQueue
+from snapshotter.translation import tr
 
 _TRIES: Final = 6  # attempts at one kind of follow-up of one possible removal
 _MOST_CONTROLS: Final = 60  # attempts at a control page, over all later visits of the page
@@ -124,7 +125,9 @@ class Monitor:
         except ServiceUnavailable:
             raise
         except SnapshotterError as error:
-            self._dependencies.show_message(f"no follow-up captures for {status.job.url}: {error}")
+            self._dependencies.show_message(
+                tr("no follow-up captures for {url}: {error}", url=status.job.url, error=error)
+            )
             return None
         return found if found.light else None
 
@@ -136,7 +139,11 @@ class Monitor:
         except Exception as error:  # noqa: BLE001 - shown, and other pages are followed up
             words = f"{type(error).__name__}: {error}"
             self._dependencies.show_message(
-                f"a bug: no follow-up captures for {status.job.url}: {words}"
+                tr(
+                    "a bug: no follow-up captures for {url}: {words}",
+                    url=status.job.url,
+                    words=words,
+                )
             )
             return 0
 
@@ -148,15 +155,21 @@ class Monitor:
         except ServiceUnavailable:
             raise
         except SnapshotterError as error:  # shown, and other pages are followed up
-            self._dependencies.show_message(f"no follow-up captures for {url}: {error}")
+            self._dependencies.show_message(
+                tr("no follow-up captures for {url}: {error}", url=url, error=error)
+            )
             return 0
         for derived in pages:
             for recorded in derived.recorded:
                 if recorded.is_new:
                     event = recorded.event
                     self._dependencies.show_message(
-                        f"new take-down event, {event.kind.value}: {event.url} (event "
-                        f"{event.event_id})"
+                        tr(
+                            "new take-down event, {value}: {url} (event {event_id})",
+                            value=event.kind.value,
+                            url=event.url,
+                            event_id=event.event_id,
+                        )
                     )
         page = pages[0]
         seen = observations(service.source, identity=page.subject, sync=False)
@@ -178,7 +191,11 @@ class Monitor:
             lacking = self._unproven(service, status)
         except Exception as error:  # noqa: BLE001 - shown: an event is valid without its pack
             self._dependencies.show_message(
-                f"the proof pack for {status.job.url} could not be made: {_describe_error(error)}"
+                tr(
+                    "the proof pack for {url} could not be made: {describe_error}",
+                    url=status.job.url,
+                    describe_error=_describe_error(error),
+                )
             )
             return
         for event_id, target in lacking:
@@ -186,13 +203,20 @@ class Monitor:
                 self._dependencies.prove(service, event_id, target, pdf)
             except Exception as error:  # noqa: BLE001 - as above
                 self._dependencies.show_message(
-                    f"the proof pack of the event {event_id} could not be made: "
-                    f"{_describe_error(error)}\n"
-                    f"  snapshotter proof {event_id}"
+                    tr(
+                        "the proof pack of the event {event_id} could not be made: "
+                        "{describe_error}\n  snapshotter proof {event_id}",
+                        event_id=event_id,
+                        describe_error=_describe_error(error),
+                    )
                 )
             else:
                 self._dependencies.show_message(
-                    f"the proof pack of the event {event_id} was written to {target}"
+                    tr(
+                        "the proof pack of the event {event_id} was written to {target}",
+                        event_id=event_id,
+                        target=target,
+                    )
                 )
 
     def _unproven(self, service: TakedownService, status: JobStatus) -> list[tuple[str, Path]]:

@@ -23,6 +23,7 @@ from snapshotter.formats.statements import gap as gaps
 from snapshotter.formats.statements.gap import SALT_BYTES
 from snapshotter.model.gap import Gap
 from snapshotter.ports import IdSource, ObjectStore, Signer
+from snapshotter.translation import tr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,13 @@ def record(service: GapService, given: Sequence[Gap]) -> None:
             gaps.parse(data, gap.gap_id)
         except EvidenceInvalid as error:
             raise SnapshotterError(
-                f"{key} in {service.store.url} is not the record of this gap: {error}",
-                hint="check who may write to this store, then remove the object",
+                tr(
+                    "{key} in {url} is not the record of this gap: {error}",
+                    key=key,
+                    url=service.store.url,
+                    error=error,
+                ),
+                hint=tr("check who may write to this store, then remove the object"),
             ) from error
         leaves.append(Leaf(kind=GAP, name=gap.gap_id, sha256=digest_bytes(data).sha256))
     if service.log is not None and leaves:

@@ -41,6 +41,7 @@ from snapshotter.policy.capture_decision import PolicyOverrides, decide
 from snapshotter.policy.tables import Policy
 from snapshotter.ports import Capturer, Lease, Progress, ShowMessage
 from snapshotter.seal import sealer
+from snapshotter.translation import tr
 
 _CHORES_S = 20.0  # the most for owed tokens; nothing is captured meanwhile
 _VISITS = ("schedule:", "watch:")  # how the origins of such jobs begin
@@ -130,10 +131,16 @@ class CaptureJobRunner:
             return None
         if found != sealed.sha256:
             raise BundleConflict(
-                f"the store {dependencies.store.url} has another file under the id "
-                f"{sealed.bundle_id}",
-                hint="this file is not the bundle that this job sealed. Check it:\n"
-                f"  snapshotter verify {sealed.bundle_id}",
+                tr(
+                    "the store {url} has another file under the id {bundle_id}",
+                    url=dependencies.store.url,
+                    bundle_id=sealed.bundle_id,
+                ),
+                hint=tr(
+                    "this file is not the bundle that this job sealed. Check it:\n  "
+                    "snapshotter verify {bundle_id}",
+                    bundle_id=sealed.bundle_id,
+                ),
             )
         notes = [
             f"the bundle {sealed.bundle_id} was found in the store. The worker that "
@@ -229,8 +236,10 @@ class CaptureJobRunner:
         )
         if not found:
             raise PermanentFailure(
-                f"this worker has no vantage {vantage}",
-                hint="add a [[vantage]] with this name and a proxy to the settings of the worker",
+                tr("this worker has no vantage {vantage}", vantage=vantage),
+                hint=tr(
+                    "add a [[vantage]] with this name and a proxy to the settings of the worker"
+                ),
             )
         return found
 
@@ -257,9 +266,14 @@ class CaptureJobRunner:
             free = shutil.disk_usage(_nearest_existing(directory)).free
             if free < needed:
                 raise ServiceUnavailable(
-                    f"the disk is nearly full: {directory} has {free >> 20} MB free, and a "
-                    f"capture may need {needed >> 20} MB",
-                    hint="free space on the disk. The worker then continues without a restart",
+                    tr(
+                        "the disk is nearly full: {directory} has {free} MB free, and a "
+                        "capture may need {needed} MB",
+                        directory=directory,
+                        free=free >> 20,
+                        needed=needed >> 20,
+                    ),
+                    hint=tr("free space on the disk. The worker then continues without a restart"),
                 )
 
     def _stored_result(self, done: CaptureResult) -> StoredResult:

@@ -16,16 +16,21 @@ from snapshotter.model.capturer_identity import CREDENTIAL, IdentifierFinding
 from snapshotter.model.replay import ReplayVerdict
 from snapshotter.policy.policy_selection import DEFAULT, Candidate
 from snapshotter.seal import sealer
+from snapshotter.translation import tr
 
 
 def clock_warnings(result: CaptureResult) -> tuple[str, ...]:
     """Return a warning for each authority whose clock differs too much from ours."""
     return tuple(
-        f"WARNING: {answer.authority}: {answer.detail}. The clock of this machine and the token "
-        "contradict each other. The bundle is stored with the time of this machine and without "
-        "the token\n"
-        "  Set the clock of this machine. Then request the token:\n"
-        f"  snapshotter timestamp {result.bundle.id}"
+        tr(
+            "WARNING: {authority}: {detail}. The clock of this machine and the token "
+            "contradict each other. The bundle is stored with the time of this machine and "
+            "without the token\n  Set the clock of this machine. Then request the token:\n  "
+            "snapshotter timestamp {id}",
+            authority=answer.authority,
+            detail=answer.detail,
+            id=result.bundle.id,
+        )
         for signed in result.bundle.signatures
         for answer in signed.tokens
         if answer.clock_ahead is not None
@@ -38,26 +43,37 @@ def safety_warnings(result: CaptureResult) -> tuple[str, ...]:
     capture = result.capture
     sandbox, network = capture.environment.sandbox, capture.network
     if network is not None and not sandbox.asked:
-        said.append(f"WARNING: the browser ran without its sandbox: {sandbox.detail}")
+        said.append(
+            tr("WARNING: the browser ran without its sandbox: {detail}", detail=sandbox.detail)
+        )
     if network is not None and not network.enforced:
         said.append(
-            f"WARNING: the browser was not isolated from the network: {network.how}\n"
-            "  A vulnerable browser could have bypassed the rules about addresses and proxies. "
-            "The record of the bundle states this"
+            tr(
+                "WARNING: the browser was not isolated from the network: {how}\n  A "
+                "vulnerable browser could have bypassed the rules about addresses and "
+                "proxies. The record of the bundle states this",
+                how=network.how,
+            )
         )
     if open_to := files_open_to(sandbox.processes):
         said.append(
-            "WARNING: processes of the browser could open files of this machine, keys included: "
-            f"{', '.join(open_to)}\n"
-            "  An attacker who took over the browser could have read them. The record of the "
-            "bundle states this. To see how to prevent it:\n  snapshotter doctor"
+            tr(
+                "WARNING: processes of the browser could open files of this machine, keys "
+                "included: {open_to}\n  An attacker who took over the browser could have "
+                "read them. The record of the bundle states this. To see how to prevent "
+                "it:\n  snapshotter doctor",
+                open_to=", ".join(open_to),
+            )
         )
     elif open_to := files_open_to(sandbox.processes, of_everybody=True):
         said.append(
-            "WARNING: processes of the browser could open files that every user of this machine "
-            f"may read, such as bundles in a directory store: {', '.join(open_to)}\n"
-            "  An attacker who took over the browser could have read them. The record of the "
-            "bundle states this. To see how to prevent it:\n  snapshotter doctor"
+            tr(
+                "WARNING: processes of the browser could open files that every user of this "
+                "machine may read, such as bundles in a directory store: {open_to}\n  An "
+                "attacker who took over the browser could have read them. The record of the "
+                "bundle states this. To see how to prevent it:\n  snapshotter doctor",
+                open_to=", ".join(open_to),
+            )
         )
     return tuple(said)
 
@@ -82,35 +98,51 @@ def identity_warnings(result: CaptureResult) -> tuple[str, ...]:
     )
     if echoes:
         said.append(
-            "WARNING: the proxy, or a server behind the proxy, returned the user name and the "
-            f"password of your proxy. Places of the bundle in which they were replaced: {echoes}\n"
-            "  Change the password. Pictures and PDFs were not changed: look at them before you "
-            "pass the bundle on"
+            tr(
+                "WARNING: the proxy, or a server behind the proxy, returned the user name "
+                "and the password of your proxy. Places of the bundle in which they were "
+                "replaced: {echoes}\n  Change the password. Pictures and PDFs were not "
+                "changed: look at them before you pass the bundle on",
+                echoes=echoes,
+            )
         )
     if found and is_redacted:
         said.append(
-            f"WARNING: the capture showed your own {_kinds(found)}. It was removed from: "
-            f"{_places(found)}"
+            tr(
+                "WARNING: the capture showed your own {kinds}. It was removed from: {places}",
+                kinds=_kinds(found),
+                places=_places(found),
+            )
         )
     elif found:
         said.append(
-            f"WARNING: the capture shows your own {_kinds(found)} in: {_places(found)}\n"
-            "  The bundle does not state this. Decide whether you can pass the bundle on. The "
-            "setting [redact] identity of the policy removes such texts, or stops the capture"
+            tr(
+                "WARNING: the capture shows your own {kinds} in: {places}\n  The bundle does "
+                "not state this. Decide whether you can pass the bundle on. The setting "
+                "[redact] identity of the policy removes such texts, or stops the capture",
+                kinds=_kinds(found),
+                places=_places(found),
+            )
         )
     if left:
         said.append(
-            f"WARNING: a code in a picture contains your own {_kinds(left)}. The code and its "
-            f"text in {_places(left)} cannot be removed\n"
-            '  Decide whether you can pass the bundle on. With [redact] identity = "stop" the '
-            "policy keeps no such bundle"
+            tr(
+                "WARNING: a code in a picture contains your own {kinds}. The code and its "
+                "text in {places} cannot be removed\n  Decide whether you can pass the "
+                'bundle on. With [redact] identity = "stop" the policy keeps no such bundle',
+                kinds=_kinds(left),
+                places=_places(left),
+            )
         )
     if boxes:
         said.append(
-            "WARNING: pictures of the page show what was removed from its text. Places that the "
-            f"bundle names: {len(boxes)}\n"
-            "  To publish the capture, export a copy with masked pictures:\n"
-            f"  snapshotter export --masked -o DIR {result.bundle.id}"
+            tr(
+                "WARNING: pictures of the page show what was removed from its text. Places "
+                "that the bundle names: {count}\n  To publish the capture, export a copy "
+                "with masked pictures:\n  snapshotter export --masked -o DIR {id}",
+                count=len(boxes),
+                id=result.bundle.id,
+            )
         )
     return tuple(said)
 
@@ -134,11 +166,16 @@ def policy_warnings(
     if meant.name in (result.decision.policy_name, DEFAULT):
         return ()
     return (
-        f"WARNING: the address led to {printable_url(reached)}, which has the policy "
-        f"{meant.name}. The requested address decides which policy is used, so the capture used "
-        f"the policy {result.decision.policy_name}\n"
-        f"  To use the policy {meant.name}:\n"
-        f"  snapshotter capture --policy {meant.name} {shlex.quote(printable_url(asked))}",
+        tr(
+            "WARNING: the address led to {reached}, which has the policy {name}. The "
+            "requested address decides which policy is used, so the capture used the policy "
+            "{policy_name}\n  To use the policy {name}:\n  snapshotter capture --policy "
+            "{name} {asked}",
+            reached=printable_url(reached),
+            name=meant.name,
+            policy_name=result.decision.policy_name,
+            asked=shlex.quote(printable_url(asked)),
+        ),
     )
 
 
@@ -157,21 +194,27 @@ def log_warnings(result: CaptureResult) -> tuple[str, ...]:
         return ()
     said: list[str] = []
     if logged.index is None:
-        what_now = "The next capture tries again. To try again now:"
+        what_now = tr("The next capture tries again. To try again now:")
         if logged.unrecorded_reason:
-            what_now = "To add the bundle to the log:"
+            what_now = tr("To add the bundle to the log:")
         if logged.remedy:
-            what_now = f"First {logged.remedy}. Then add the bundle to the log:"
+            what_now = tr("First {remedy}. Then add the bundle to the log:", remedy=logged.remedy)
         said.append(
-            f"WARNING: the bundle is stored, but is not in the log yet: {logged.detail}\n"
-            f"  {what_now}\n"
-            "  snapshotter log sync"
+            tr(
+                "WARNING: the bundle is stored, but is not in the log yet: {detail}\n  "
+                "{what_now}\n  snapshotter log sync",
+                detail=logged.detail,
+                what_now=what_now,
+            )
         )
     if logged.unrecorded_reason:
         said.append(
-            "WARNING: the reminder to add the bundle to the log could not be written: "
-            f"{logged.unrecorded_reason}\n"
-            "  Check the disk of the data directory:\n  snapshotter doctor"
+            tr(
+                "WARNING: the reminder to add the bundle to the log could not be written: "
+                "{unrecorded_reason}\n  Check the disk of the data directory:\n  snapshotter "
+                "doctor",
+                unrecorded_reason=logged.unrecorded_reason,
+            )
         )
     return tuple(said)
 
@@ -193,14 +236,15 @@ def replay_warnings(result: CaptureResult) -> tuple[str, ...]:
     if found is None or found.verdict is ReplayVerdict.REPLAYS:
         return ()
     if found.verdict is ReplayVerdict.UNCHECKED:
-        return (f"WARNING: the replay could not be checked: {found.detail}",)
+        return (tr("WARNING: the replay could not be checked: {detail}", detail=found.detail),)
     hidden = result.capture.shown_in_pictures
     return (
-        "WARNING: the replay differs from the capture"
-        f"{'. It lacks what was removed from the texts' if hidden else ''}\n"
-        "  The bundle is sealed and stored, and its value as evidence is the same: the pictures "
-        "show what the browser showed. Pages that depend on time, chance or a server replay "
-        "differently",
+        tr(
+            "WARNING: the replay differs from the capture{tr}\n  The bundle is sealed and "
+            "stored, and its value as evidence is the same: the pictures show what the "
+            "browser showed. Pages that depend on time, chance or a server replay differently",
+            tr=tr(". It lacks what was removed from the texts") if hidden else "",
+        ),
     )
 
 

@@ -41,6 +41,7 @@ from snapshotter.policy.politeness import (
     visit_outcome,
 )
 from snapshotter.ports import Clock
+from snapshotter.translation import tr
 
 _ELSEWHERE = timedelta(seconds=1)  # other processes do not tell us when a visit has ended
 _LONGEST_NAP_S = 60.0  # between two looks: the machine may have been asleep meanwhile
@@ -348,14 +349,28 @@ class RateLimiter:
             why, host = describe_wait(found, rules), counted_host(url)
             if now + timedelta(seconds=left_s) - began > self._patience:
                 raise HostBusy(
-                    f"{host} is not visited before {found.until:%Y-%m-%d %H:%M} UTC: {why}"
+                    tr(
+                        "{host} is not visited before {until:%Y-%m-%d %H:%M} UTC: {why}",
+                        host=host,
+                        until=found.until,
+                        why=why,
+                    )
                     if found.until is not None
-                    else f"{host} is not visited now: {why}",
-                    hint="capture the page later, use the queue, or change the rules for "
-                    "the host: docs/reference/politeness.md",
+                    else tr("{host} is not visited now: {why}", host=host, why=why),
+                    hint=tr(
+                        "capture the page later, use the queue, or change the rules for the "
+                        "host: docs/reference/politeness.md"
+                    ),
                 )
             if left_s >= 1 and not is_shown:
-                show_message(f"waiting {left_s:.0f} s for {host}: {why}")
+                show_message(
+                    tr(
+                        "waiting {left_s:.0f} s for {host}: {why}",
+                        left_s=left_s,
+                        host=host,
+                        why=why,
+                    )
+                )
                 is_shown = True
             self._pause(min(max(left_s, 0.01), _LONGEST_NAP_S))
 

@@ -42,6 +42,7 @@ from snapshotter.model.replay import (
 )
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Capturer, Progress
+from snapshotter.translation import tr
 
 FULL_PAGE_PX = 30_000  # CSS pixels of height up to which the full page is compared
 _VIEWPORT = "capture/viewport.png"
@@ -90,11 +91,16 @@ def find_pywb(directory: Path | None) -> PywbPrograms:
         if path is None:
             where = f"in {directory}" if directory else "on PATH"
             raise SnapshotterError(
-                f"the program {name} of pywb, which checks the replay, was not found {where}",
-                hint="install pywb in a folder of its own, and name this folder to "
-                "snapshotter:\n"
-                "  python3 -m venv ~/pywb && ~/pywb/bin/pip install pywb\n"
-                "  export SNAPSHOTTER_PYWB_DIR=~/pywb/bin",
+                tr(
+                    "the program {name} of pywb, which checks the replay, was not found {where}",
+                    name=name,
+                    where=where,
+                ),
+                hint=tr(
+                    "install pywb in a folder of its own, and name this folder to "
+                    "snapshotter:\n  python3 -m venv ~/pywb && ~/pywb/bin/pip install "
+                    "pywb\n  export SNAPSHOTTER_PYWB_DIR=~/pywb/bin"
+                ),
             )
         found.append(Path(path).absolute())
     return PywbPrograms(wayback=found[0], manager=found[1])
@@ -361,7 +367,9 @@ def _serving(pywb: PywbPrograms, bundle: Path, moment: str, home: Path) -> Itera
         if not ended or attempt == _ATTEMPTS:
             break
     said = _last_words((home / "pywb.log").read_bytes())
-    raise SnapshotterError(f"pywb did not start{': ' if said else ''}{said}")
+    raise SnapshotterError(
+        tr("pywb did not start{value}{said}", value=": " if said else "", said=said)
+    )
 
 
 def _manage(pywb: PywbPrograms, arguments: tuple[str, ...], home: Path) -> None:
@@ -376,7 +384,13 @@ def _manage(pywb: PywbPrograms, arguments: tuple[str, ...], home: Path) -> None:
             _end(child)
     if code:
         said = _last_words((home / "manager.log").read_bytes())
-        raise SnapshotterError(f"pywb does not accept the bundle{': ' if said else ''}{said}")
+        raise SnapshotterError(
+            tr(
+                "pywb does not accept the bundle{value}{said}",
+                value=": " if said else "",
+                said=said,
+            )
+        )
 
 
 @contextlib.contextmanager

@@ -59,6 +59,7 @@ from snapshotter.ports import (
     TimestampAuthority,
 )
 from snapshotter.seal import sealer
+from snapshotter.translation import tr
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust
 
@@ -261,7 +262,13 @@ def _verified(bundle: Bundle, dependencies: CaptureDependencies, clock: Clock) -
         report = verify_bundle(stream, dependencies.trust, now=clock.now())
     if report.verdict is Verdict.FAILED:
         failed = next(finding for finding in report.findings if finding.verdict is Verdict.FAILED)
-        raise SelfCheckFailed(f"the new bundle does not verify: {failed.code} {failed.detail}")
+        raise SelfCheckFailed(
+            tr(
+                "the new bundle does not verify: {code} {detail}",
+                code=failed.code,
+                detail=failed.detail,
+            )
+        )
     return report
 
 

@@ -27,6 +27,7 @@ from snapshotter.model.bundle import Bundle, Retention, StoredObject
 from snapshotter.model.finding import Verdict
 from snapshotter.ports import ObjectStore
 from snapshotter.seal import sealer
+from snapshotter.translation import tr
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import (
     LATE_TOKEN,
@@ -99,8 +100,8 @@ def add_bundle(
         report = verify_bundle(stream, trust, now=now)
         if report.verdict is Verdict.FAILED:
             raise EvidenceInvalid(
-                f"{file} is not an intact bundle",
-                hint=f"show what is wrong with it:\n  snapshotter verify {file}",
+                tr("{file} is not an intact bundle", file=file),
+                hint=tr("show what is wrong with it:\n  snapshotter verify {file}", file=file),
             )
         signatures = bundles.read_signatures(stream)
     key = store_keys.bundle_key(report.bundle_id)  # the verifier knows no other kind of id
@@ -110,10 +111,17 @@ def add_bundle(
         stored = store.put_new(key, file, report.sha256, retention=retention)
     except FileExistsError as error:
         raise SnapshotterError(
-            f"the store {store.url} has another file under the id {report.bundle_id}",
-            hint="keep both files: one of them is not the original. Verify both:\n"
-            f"  snapshotter verify {file}\n"
-            f"  snapshotter verify {report.bundle_id}",
+            tr(
+                "the store {url} has another file under the id {bundle_id}",
+                url=store.url,
+                bundle_id=report.bundle_id,
+            ),
+            hint=tr(
+                "keep both files: one of them is not the original. Verify both:\n  "
+                "snapshotter verify {file}\n  snapshotter verify {bundle_id}",
+                file=file,
+                bundle_id=report.bundle_id,
+            ),
         ) from error
     passed_over: list[str] = []
     for sidecar in late_token_files(file):
@@ -137,7 +145,7 @@ def _late_token(sidecar: Path, signatures: Sequence[bytes]) -> tuple[int, str]:
     match = LATE_TOKEN.fullmatch(sidecar.name)
     if match is None:
         raise SnapshotterError(
-            "the name of a late token must have a number from late-01 to late-09"
+            tr("the name of a late token must have a number from late-01 to late-09")
         )
     with open_file(sidecar) as stream:
         response = stream.read(MAX_SIDECAR_BYTES + 1)
@@ -167,7 +175,7 @@ def keep_on_failure(bundle: Bundle, places: SafekeepingFolders) -> Iterator[None
     except Exception as error:  # raised again: whatever went wrong, the bundle is kept first
         words = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
         raise SnapshotterError(
-            f"the sealed bundle could not be stored: {words}",
+            tr("the sealed bundle could not be stored: {words}", words=words),
             hint=_keep_somewhere(bundle, places, refused=False),
         ) from error
     except BaseException as error:  # Ctrl-C, and whatever else ends the program

@@ -17,6 +17,7 @@ from snapshotter.app.upkeep import late_tokens
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Lease, Progress, ShowMessage
+from snapshotter.translation import tr
 
 
 class CaptureSeries:
@@ -91,16 +92,26 @@ def retry_in_background(
         try:
             asked = late_tokens.request_owed_tokens(dependencies.service)
         except SnapshotterError as error:
-            show_message(f"missing timestamp tokens could not be requested: {error}")
+            show_message(
+                tr("missing timestamp tokens could not be requested: {error}", error=error)
+            )
         else:
             if asked.granted:
                 count = asked.granted
                 show_message(
-                    "missing timestamp tokens that arrived and were stored beside their "
-                    f"bundles: {count}"
+                    tr(
+                        "missing timestamp tokens that arrived and were stored beside their "
+                        "bundles: {count}",
+                        count=count,
+                    )
                 )
             for problem in asked.problems:
-                show_message(f"a missing timestamp token could not be requested: {problem}")
+                show_message(
+                    tr(
+                        "a missing timestamp token could not be requested: {problem}",
+                        problem=problem,
+                    )
+                )
 
     thread = threading.Thread(target=work, name="owed-tokens", daemon=True)
     thread.start()

@@ -31,6 +31,7 @@ from snapshotter.policy.load import EffectivePolicy, load_effective
 from snapshotter.policy.policy_selection import AUTO, Candidate, known_policies, pick
 from snapshotter.policy.takedown_rules import parse_rules, rules_for
 from snapshotter.store.location import DirectoryLocation, parse_store_url
+from snapshotter.translation import tr
 
 DAYS = 3  # of the densest part of a curve, which is what a host feels
 _VISIT = timedelta(seconds=4)  # one visit, where it is not the pace that counts
@@ -327,7 +328,9 @@ def _store_observer(settings: Settings) -> Disclosure:
     try:
         where = parse_store_url(settings.store)
     except ValueError as error:
-        raise SnapshotterError(f"{settings.store!r} is not a store: {error}") from error
+        raise SnapshotterError(
+            tr("{store!r} is not a store: {error}", store=settings.store, error=error)
+        ) from error
     if isinstance(where, DirectoryLocation):
         return Disclosure(
             who=f"the store {where.path}",

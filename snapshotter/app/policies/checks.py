@@ -33,6 +33,7 @@ from snapshotter.policy.rule_tables import SCHEMA as RULES_SCHEMA
 from snapshotter.policy.tables import Policy
 from snapshotter.policy.takedown_rules import load_rules, rules_for
 from snapshotter.site import catalogue, rendered_pages
+from snapshotter.translation import tr
 
 _PAGE_BYTES = 32 << 20  # of a page of the user's own
 
@@ -125,8 +126,11 @@ def _of_policy_file(path: Path, settings: Settings) -> Iterator[LintMessage]:
     if policy_file.policy.name != path.stem:
         yield _error(
             "name",
-            f"the policy has the name {policy_file.policy.name}, but its "
-            f"file has the name {path.stem}",
+            tr(
+                "the policy has the name {name}, but its file has the name {stem}",
+                name=policy_file.policy.name,
+                stem=path.stem,
+            ),
         )
     yield from _without_effect(policy_file.policy, policy_file.own)
     yield from _repeated(policy_file)
@@ -136,13 +140,17 @@ def _of_policy_file(path: Path, settings: Settings) -> Iterator[LintMessage]:
     if required.timestamps > there:
         yield _warning(
             "require.timestamps",
-            f"the policy requires {required.timestamps} timestamps, but {there} timestamp "
-            "authorities are configured here",
+            tr(
+                "the policy requires {timestamps} timestamps, but {there} timestamp "
+                "authorities are configured here",
+                timestamps=required.timestamps,
+                there=there,
+            ),
             "docs/howto/timestamp-authorities.md",
         )
     if required.log and not settings.log:
         yield _warning(
-            "require.log", "the policy requires a log proof, but the setting log is false here"
+            "require.log", tr("the policy requires a log proof, but the setting log is false here")
         )
     for reference in policy_file.policy.takedown.rules:
         if reference.endswith(".toml"):
@@ -161,12 +169,12 @@ def _without_effect(policy: Policy, own: frozenset[str]) -> Iterator[LintMessage
     if not expand.enabled and clicks and (expand.words or expand.selectors):
         yield _error(
             "expand.words",
-            "nothing is clicked, because expand.enabled is false",
-            "expand.enabled = true",
+            tr("nothing is clicked, because expand.enabled is false"),
+            tr("expand.enabled = true"),
         )
     if expand.enabled and not (expand.words or expand.selectors):
         yield _error(
-            "expand.enabled", "nothing is clicked, because no words or selectors are given"
+            "expand.enabled", tr("nothing is clicked, because no words or selectors are given")
         )
     refuses = consent.reject_selectors or consent.reject_words or consent.close_words
     accepts = consent.accept_selectors or consent.accept_words
@@ -174,51 +182,56 @@ def _without_effect(policy: Policy, own: frozenset[str]) -> Iterator[LintMessage
     if not consent.enabled and says and (refuses or accepts or consent.accept):
         yield _error(
             "consent",
-            "no banner is dismissed, because consent.enabled is false",
-            "consent.enabled = true",
+            tr("no banner is dismissed, because consent.enabled is false"),
+            tr("consent.enabled = true"),
         )
     if consent.enabled and not consent.accept and accepts:
         yield _error(
             "consent.accept_words",
-            "no banner is accepted, because consent.accept is false",
-            "consent.accept = true",
+            tr("no banner is accepted, because consent.accept is false"),
+            tr("consent.accept = true"),
         )
     if consent.enabled and not (refuses or (consent.accept and accepts)):
         yield _error(
-            "consent.enabled", "no banner is dismissed, because no words or selectors are given"
+            "consent.enabled", tr("no banner is dismissed, because no words or selectors are given")
         )
     if not policy.media.honour_data_src and "media.lazy_attributes" in own:
         yield _error(
             "media.lazy_attributes",
-            "the key has no effect, because media.honour_data_src is false",
+            tr("the key has no effect, because media.honour_data_src is false"),
             "media.honour_data_src",
         )
     if policy.light and (policy.pictures.pdf or policy.pictures.viewports):
         yield _error(
-            "pictures", "a light check takes a picture of the first view only", "light = false"
+            "pictures",
+            tr("a light check takes a picture of the first view only"),
+            tr("light = false"),
         )
     if policy.retention.mode == "COMPLIANCE" and not policy.retention.days:
         yield _error(
             "retention.mode",
-            "the mode has no effect, because retention.days is 0",
+            tr("the mode has no effect, because retention.days is 0"),
             "retention.days",
         )
     if schedule.cron and schedule.seasons:
         yield _error(
-            "schedule.seasons", "seasons have no effect on a cron expression", "schedule.every"
+            "schedule.seasons", tr("seasons have no effect on a cron expression"), "schedule.every"
         )
     if schedule.seasons and not (schedule.curve or schedule.every):
         yield _error(
             "schedule.seasons",
-            "seasons have no effect, because the schedule has neither every nor curve",
+            tr("seasons have no effect, because the schedule has neither every nor curve"),
             "schedule.curve",
         )
     if schedule.curve and schedule.curve not in (known_curves := curves()):
         yield _error(
             "schedule.curve",
-            f"the curve {schedule.curve} does not exist",
-            f"known curves: {', '.join(sorted(known_curves))}. To use a curve of your own, "
-            "give schedule add --curves FILE",
+            tr("the curve {curve} does not exist", curve=schedule.curve),
+            tr(
+                "known curves: {known_curves}. To use a curve of your own, give schedule add "
+                "--curves FILE",
+                known_curves=", ".join(sorted(known_curves)),
+            ),
         )
     limits = policy.limits
     for key, seconds in (
@@ -229,13 +242,16 @@ def _without_effect(policy: Policy, own: frozenset[str]) -> Iterator[LintMessage
         if seconds > limits.total_s:
             yield _error(
                 key,
-                f"the value is larger than the limit of the whole capture, {limits.total_s:g} s",
+                tr(
+                    "the value is larger than the limit of the whole capture, {total_s:g} s",
+                    total_s=limits.total_s,
+                ),
                 "limits.total_s",
             )
     if policy.media.image_s > policy.media.wait_s:
         yield _error(
             "media.image_s",
-            "the value is larger than media.wait_s, the limit for all images together",
+            tr("the value is larger than media.wait_s, the limit for all images together"),
             "media.wait_s",
         )
 
@@ -252,8 +268,10 @@ def _repeated(policy_file: EffectivePolicy) -> Iterator[LintMessage]:
         if not is_text and not is_match and ours[key] == parent[key]:
             yield _note(
                 key,
-                f"the policy {policy_file.policy.parents[0].name} has the same value, "
-                "so this key can be removed",
+                tr(
+                    "the policy {name} has the same value, so this key can be removed",
+                    name=policy_file.policy.parents[0].name,
+                ),
             )
 
 
@@ -271,20 +289,29 @@ def _out_of_reach(policy_file: EffectivePolicy, settings: Settings) -> Iterator[
         }:  # fmt: skip
             yield _warning(
                 "match",
-                f"the policy {other.policy.name} has the same pattern "
-                f"{pattern}, so only one of the two policies is used",
+                tr(
+                    "the policy {name} has the same pattern {pattern}, so only one of the "
+                    "two policies is used",
+                    name=other.policy.name,
+                    pattern=pattern,
+                ),
             )
     for pattern in match.urls:
         if not pattern.startswith("^"):
             yield _warning(
-                "match.urls", f"the pattern {pattern} matches anywhere in an address", "^https?://"
+                "match.urls",
+                tr("the pattern {pattern} matches anywhere in an address", pattern=pattern),
+                "^https?://",
             )
     if takedown.second_vantage and all(
         vantage.name != takedown.second_vantage for vantage in settings.vantages
     ):
         yield _error(
             "takedown.second_vantage",
-            f"the settings have no [[vantage]] {takedown.second_vantage}",
+            tr(
+                "the settings have no [[vantage]] {second_vantage}",
+                second_vantage=takedown.second_vantage,
+            ),
             "docs/reference/configuration.md",
         )
     if "takedown.rules" in policy_file.own and match.hosts and not match.urls:
@@ -297,22 +324,28 @@ def _out_of_reach(policy_file: EffectivePolicy, settings: Settings) -> Iterator[
             ):
                 yield _error(
                     "takedown.rules",
-                    f"the rules {rule_set.file.id} apply to "
-                    f"{', '.join(rule_set.hosts[:3])} only, and the policy does not match "
-                    "these hosts",
+                    tr(
+                        "the rules {id} apply to {hosts} only, and the policy does not match "
+                        "these hosts",
+                        id=rule_set.file.id,
+                        hosts=", ".join(rule_set.hosts[:3]),
+                    ),
                 )
 
 
 def _without_reasons(policy_file: EffectivePolicy) -> Iterator[LintMessage]:
     if not policy_file.policy.reason:
-        yield _warning("reason", "the policy has no text that explains its purpose")
+        yield _warning("reason", tr("the policy has no text that explains its purpose"))
     tables = {key.rpartition(".")[0] for key in policy_file.own if "." in key}
     for table in sorted(tables):
         if (
             f"{table}.reason" not in policy_file.own
             and f"{table.partition('.')[0]}.reason" not in policy_file.own
         ):
-            yield _warning(f"{table}.reason", "the table has no text that explains its values")
+            yield _warning(
+                tr("{table}.reason", table=table),
+                tr("the table has no text that explains its values"),
+            )
 
 
 def rule_descriptions(rules: RuleSet) -> tuple[tuple[RuleDescription, Match | None], ...]:
@@ -341,7 +374,10 @@ def _of_rule_file(path: str) -> Iterator[LintMessage]:
         pages = (*about.match_pages, *about.no_match_pages)
         for page in pages:
             if page not in catalogue.PAGES:
-                yield _error(f"{about.id}.fixtures", f"the fixture site has no page {page}")
+                yield _error(
+                    tr("{id}.fixtures", id=about.id),
+                    tr("the fixture site has no page {page}", page=page),
+                )
     untried = [
         about.id
         for about, _ in rule_descriptions(rules)
@@ -350,7 +386,10 @@ def _of_rule_file(path: str) -> Iterator[LintMessage]:
     if untried:
         yield _note(
             "fixtures",
-            f"rules without pages that policy test could check: {', '.join(untried)}",
+            tr(
+                "rules without pages that policy test could check: {untried}",
+                untried=", ".join(untried),
+            ),
         )
     yield from _dead(rules)
 
@@ -374,7 +413,10 @@ def _dead(rules: RuleSet) -> Iterator[LintMessage]:
                 before = ", ".join(sorted({first[pair] for pair in pairs}))
                 yield _error(
                     rule.about.id,
-                    f"the rule never matches: {before} matches the same words and comes first",
+                    tr(
+                        "the rule never matches: {before} matches the same words and comes first",
+                        before=before,
+                    ),
                 )
             if not (match.status or match.redirected):
                 for pair in pairs:
@@ -424,8 +466,12 @@ def try_rules(references: Sequence[str]) -> tuple[RuleTrial, ...]:
 def _seen(assessor: RuleAssessor, page: str, rule: str) -> tuple[set[tuple[str, str]], str]:
     if page not in catalogue.PAGES:
         raise SnapshotterError(
-            f"the rule {rule} names the page {page}, but the fixture site has no such page",
-            hint="show all such pages:\n  snapshotter policy lint FILE",
+            tr(
+                "the rule {rule} names the page {page}, but the fixture site has no such page",
+                rule=rule,
+                page=page,
+            ),
+            hint=tr("show all such pages:\n  snapshotter policy lint FILE"),
         )
     content, takedown = assessor.judge(rendered_pages.rendered_page(page))
     evidence = (

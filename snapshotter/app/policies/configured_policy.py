@@ -16,6 +16,7 @@ from snapshotter.policy.files import shipped_directory
 from snapshotter.policy.policy_selection import AUTO, Candidate, known_policies, pick
 from snapshotter.policy.tables import Policy
 from snapshotter.ports import ShowMessage
+from snapshotter.translation import tr
 
 
 def configured_policy(settings: Settings, url: str = "") -> Policy:
@@ -35,28 +36,49 @@ def configured_policy(settings: Settings, url: str = "") -> Policy:
     found = policies.load(name, settings.policies_dir)
     if "policy" in settings.found and found.network.allow:
         raise SnapshotterError(
-            f"the policy {settings.policy} opens networks to pages, but only the settings "
-            "file in the working directory names this policy",
-            hint=f"if you want this, add --policy {settings.policy} to the command",
+            tr(
+                "the policy {policy} opens networks to pages, but only the settings file in "
+                "the working directory names this policy",
+                policy=settings.policy,
+            ),
+            hint=tr(
+                "if you want this, add --policy {policy} to the command", policy=settings.policy
+            ),
         )
     if "policy" in settings.found and found.retention.days and found.retention.mode == "COMPLIANCE":
         raise SnapshotterError(
-            f"the policy {settings.policy} locks bundles so that nobody can remove the "
-            "lock, but only the settings file in the working directory names this policy",
-            hint=f"if you want this, add --policy {settings.policy} to the command",
+            tr(
+                "the policy {policy} locks bundles so that nobody can remove the lock, but "
+                "only the settings file in the working directory names this policy",
+                policy=settings.policy,
+            ),
+            hint=tr(
+                "if you want this, add --policy {policy} to the command", policy=settings.policy
+            ),
         )
     if "policy" in settings.found and found.streams.keep_for:
         raise SnapshotterError(
-            f"the policy {settings.policy} keeps cookies, passwords and all other traffic "
-            "for the owner of a key, but only the settings file in the working directory "
-            "names this policy",
-            hint=f"if you want this, add --policy {settings.policy} to the command",
+            tr(
+                "the policy {policy} keeps cookies, passwords and all other traffic for the "
+                "owner of a key, but only the settings file in the working directory names "
+                "this policy",
+                policy=settings.policy,
+            ),
+            hint=tr(
+                "if you want this, add --policy {policy} to the command", policy=settings.policy
+            ),
         )
     if "policy" in settings.found and found.network.certificate_authorities:
         raise SnapshotterError(
-            f"the policy {settings.policy} trusts a private certificate authority, but "
-            "only the settings file in the working directory names this policy",
-            hint=f"if you trust this authority, add --policy {settings.policy} to the command",
+            tr(
+                "the policy {policy} trusts a private certificate authority, but only the "
+                "settings file in the working directory names this policy",
+                policy=settings.policy,
+            ),
+            hint=tr(
+                "if you trust this authority, add --policy {policy} to the command",
+                policy=settings.policy,
+            ),
         )
     return found
 
@@ -81,10 +103,14 @@ def warn_if_ignored(settings: Settings, show_message: ShowMessage) -> None:
     found = settings.found.get("policy")
     if found is not None:
         show_message(
-            f"the policy {settings.policy} is not used for verdicts and take-down events: only "
-            f"{found.file}, a settings file in the working directory, names it\n"
-            "if the file is yours, put this before the command:\n"
-            f"  {config_variable_line(found.file)}"
+            tr(
+                "the policy {policy} is not used for verdicts and take-down events: only "
+                "{file}, a settings file in the working directory, names it\nif the file is "
+                "yours, put this before the command:\n  {config_variable_line}",
+                policy=settings.policy,
+                file=found.file,
+                config_variable_line=config_variable_line(found.file),
+            )
         )
 
 
@@ -123,29 +149,47 @@ def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
     for network in map(ip_network, opens):
         if not any(_is_within(network, wider) for wider in allowed):
             raise PolicyRefused(
-                f"the policy {named} opens {network} to pages, but only a job, a table or "
-                "a watch names this policy",
-                hint=f'if you want this, set allow_networks = ["{network}"] in the '
-                "settings of the worker",
+                tr(
+                    "the policy {named} opens {network} to pages, but only a job, a table or "
+                    "a watch names this policy",
+                    named=named,
+                    network=network,
+                ),
+                hint=tr(
+                    'if you want this, set allow_networks = ["{network}"] in the settings '
+                    "of the worker",
+                    network=network,
+                ),
             )
     if locks > (own.retention.days if own.retention.mode == "COMPLIANCE" else 0):
         raise PolicyRefused(
-            f"the policy {named} locks bundles so that nobody can remove the lock, but "
-            "only a job, a table or a watch names this policy",
-            hint=f"if you want this, start the worker with --policy {named}",
+            tr(
+                "the policy {named} locks bundles so that nobody can remove the lock, but "
+                "only a job, a table or a watch names this policy",
+                named=named,
+            ),
+            hint=tr("if you want this, start the worker with --policy {named}", named=named),
         )
     if not set(found.streams.keep_for) <= set(own.streams.keep_for):
         raise PolicyRefused(
-            f"the policy {named} keeps cookies, passwords and all other traffic for the "
-            "owner of a key, but only a job, a table or a watch names this policy",
-            hint=f"if you want this, start the worker with --policy {named}",
+            tr(
+                "the policy {named} keeps cookies, passwords and all other traffic for the "
+                "owner of a key, but only a job, a table or a watch names this policy",
+                named=named,
+            ),
+            hint=tr("if you want this, start the worker with --policy {named}", named=named),
         )
     authorities = set(found.network.certificate_authorities)
     if not authorities <= set(own.network.certificate_authorities):
         raise PolicyRefused(
-            f"the policy {named} trusts a private certificate authority, but only a job, a "
-            "table or a watch names this policy",
-            hint=f"if you trust this authority, start the worker with --policy {named}",
+            tr(
+                "the policy {named} trusts a private certificate authority, but only a job, "
+                "a table or a watch names this policy",
+                named=named,
+            ),
+            hint=tr(
+                "if you trust this authority, start the worker with --policy {named}", named=named
+            ),
         )
     return found
 

@@ -14,6 +14,7 @@ from snapshotter.policy.policy_selection import AUTO, known_policies, pick
 from snapshotter.policy.quiet_hours import parse_quiet
 from snapshotter.policy.tables import ScheduleTable
 from snapshotter.policy.times import parse_duration, parse_moment, parse_percent
+from snapshotter.translation import tr
 
 _SEASON = re.compile(r"([^:]+):([^:]+):([0-9.]+)")
 
@@ -52,9 +53,11 @@ def plan_from_options(options: VisitOptions) -> Plan:
         cron, every, curve = table.cron, table.every, table.curve
     if not (cron or every or curve):
         raise SnapshotterError(
-            "the schedule has no times",
-            hint='give --cron "0 9 * * mon-fri", --every 6h or --curve curve-news, or a '
-            "--policy that has a schedule",
+            tr("the schedule has no times"),
+            hint=tr(
+                'give --cron "0 9 * * mon-fri", --every 6h or --curve curve-news, or a '
+                "--policy that has a schedule"
+            ),
         )
     if options.policy and jitter is None and not (cron or options.every):
         jitter = table.jitter_percent / 100
@@ -83,7 +86,7 @@ def plan_from_options(options: VisitOptions) -> Plan:
         )
     except ValueError as error:
         raise SnapshotterError(
-            str(error), hint="show the options of schedules:\n  snapshotter schedule add --help"
+            str(error), hint=tr("show the options of schedules:\n  snapshotter schedule add --help")
         ) from error
 
 
@@ -101,8 +104,11 @@ def _table(options: VisitOptions) -> ScheduleTable:
     same = all(schedule == tables[0] for schedule in tables)
     if not same and not (options.cron or options.every or options.curve):
         raise SnapshotterError(
-            f"the policies of these pages have different schedules: {', '.join(sorted(names))}",
-            hint="give --curve, --every or --cron, or add the pages as several schedules",
+            tr(
+                "the policies of these pages have different schedules: {names}",
+                names=", ".join(sorted(names)),
+            ),
+            hint=tr("give --curve, --every or --cron, or add the pages as several schedules"),
         )
     return tables[0] if tables and same else ScheduleTable()
 
@@ -111,9 +117,11 @@ def _curve(name: str, file: Path | None) -> Curve:
     curves = curves_of(file)
     if name not in curves:
         raise SnapshotterError(
-            f"the curve {name} does not exist",
-            hint=f"known curves: {', '.join(sorted(curves))}. To use a curve of your own, "
-            "give --curves FILE",
+            tr("the curve {name} does not exist", name=name),
+            hint=tr(
+                "known curves: {curves}. To use a curve of your own, give --curves FILE",
+                curves=", ".join(sorted(curves)),
+            ),
         )
     return curves[name]
 
@@ -125,8 +133,8 @@ def _jitter(text: str) -> float | None:
         return parse_percent(text)
     except ValueError as error:
         raise SnapshotterError(
-            f"{text!r} is not a valid jitter",
-            hint="give a share of the time to the next visit, for example 15%, or 0",
+            tr("{text!r} is not a valid jitter", text=text),
+            hint=tr("give a share of the time to the next visit, for example 15%, or 0"),
         ) from error
 
 

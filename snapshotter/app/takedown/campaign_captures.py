@@ -25,6 +25,7 @@ from snapshotter.model.finding import Code, Finding, Verdict
 from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import VerifiedFacts
 from snapshotter.ports import ShowMessage
+from snapshotter.translation import tr
 
 NAMED_AT_MOST: Final = 20  # a text names at most so many bundles of one kind
 
@@ -68,7 +69,9 @@ def check_captures(
         with find(capture.bundle_id) as here:
             _check_capture(capture, here, by, key_id, found, states)
         if number % 100 == 0:
-            show_message(f"bundles checked: {number} of {len(every)}")
+            show_message(
+                tr("bundles checked: {number} of {count}", number=number, count=len(every))
+            )
     if found.missing:
         detail = (
             f"bundles that were not found: {format_names(found.missing)}. This does "
@@ -83,8 +86,13 @@ def check_captures(
             Finding.indeterminate(
                 "bundles",
                 Code.BUNDLE_OPEN,
-                f"intact bundles that are INDETERMINATE: {len(unsure)} of {len(every)}, "
-                f"for example {unsure[0]}",
+                tr(
+                    "intact bundles that are INDETERMINATE: {count} of {count2}, for example "
+                    "{unsure}",
+                    count=len(unsure),
+                    count2=len(every),
+                    unsure=unsure[0],
+                ),
             )
         )
     found.findings += _proven_time_findings(every.values(), found)
@@ -150,11 +158,11 @@ def _check_capture(
         return
     if key_id in _signers(report.record):
         detail = f"the key that signed the report also signed the capture {name}"
-        found.findings.append(Finding.failed("report key", Code.EVENT_KEY, detail))
+        found.findings.append(Finding.failed(tr("report key"), Code.EVENT_KEY, detail))
     try:
         facts = report.established
         if facts is None:
-            raise EvidenceInvalid("its capture record is invalid")
+            raise EvidenceInvalid(tr("its capture record is invalid"))
         record, files = report.record, BundleFiles(here.stream, facts)
         if assessment.read_assessment(files) is None:
             found.without_rules.add(name)

@@ -12,6 +12,7 @@ from snapshotter.formats import typed
 from snapshotter.formats.canonical_json import instant
 from snapshotter.model.campaign import Campaign, CampaignFindings, CampaignReport, Number
 from snapshotter.model.finding import Code, Finding
+from snapshotter.translation import tr
 
 
 def number_findings(said: CampaignFindings, made: CampaignFindings) -> Iterator[Finding]:
@@ -39,11 +40,13 @@ def number_findings(said: CampaignFindings, made: CampaignFindings) -> Iterator[
         if getattr(said, name) != getattr(made, name):
             words = name.replace("_", " ")
             yield Finding.failed(
-                "numbers", Code.NUMBER, f"{words}: the computed value differs from the report"
+                "numbers",
+                Code.NUMBER,
+                tr("{words}: the computed value differs from the report", words=words),
             )
     if said.crossings != made.crossings:
         yield Finding.failed(
-            "numbers", Code.NUMBER, "crossings: the computed values differ from the report"
+            "numbers", Code.NUMBER, tr("crossings: the computed values differ from the report")
         )
 
 

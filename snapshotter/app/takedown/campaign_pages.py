@@ -14,6 +14,7 @@ from snapshotter.model.campaign import WatchedPage
 from snapshotter.model.finding import Code, Finding
 from snapshotter.model.takedown import Observation
 from snapshotter.policy import page_identity
+from snapshotter.translation import tr
 
 
 class PageChecks:
@@ -68,7 +69,11 @@ class PageChecks:
         try:
             asked = page_identity.page_identity(page.url, self._rules)
         except ValueError as error:
-            yield Finding.failed("pages", Code.IDENTITY, f"the address of {page.identity}: {error}")
+            yield Finding.failed(
+                "pages",
+                Code.IDENTITY,
+                tr("the address of {identity}: {error}", identity=page.identity, error=error),
+            )
             return
         if page.identity in (asked.key, *self._identities(asked.key)):
             if page.captures and page.url not in {observation.url for observation in page.captures}:
@@ -83,7 +88,7 @@ class PageChecks:
             yield Finding.indeterminate(
                 "pages",
                 Code.IDENTITY,
-                f"{detail}. Only captures that are not here could show otherwise",
+                tr("{detail}. Only captures that are not here could show otherwise", detail=detail),
             )
 
     def _identities(self, asked: str) -> set[str]:
@@ -104,7 +109,7 @@ class PageChecks:
             yield Finding.indeterminate(
                 "pages",
                 Code.IDENTITY,
-                f"{detail}. Only captures that are not here could show otherwise",
+                tr("{detail}. Only captures that are not here could show otherwise", detail=detail),
             )
         else:
             yield Finding.failed("pages", Code.IDENTITY, detail)
@@ -133,7 +138,9 @@ class PageChecks:
             )
             if observation.bundle_id in self._found.without_rules:
                 yield Finding.indeterminate(
-                    "pages", Code.IDENTITY, f"{detail}. This follows from the current rules"
+                    "pages",
+                    Code.IDENTITY,
+                    tr("{detail}. This follows from the current rules", detail=detail),
                 )
             else:
                 yield Finding.failed("pages", Code.IDENTITY, detail)

@@ -41,6 +41,7 @@ from snapshotter.model.finding import Report
 from snapshotter.model.request import Monitoring
 from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import VerifiedFacts
+from snapshotter.translation import tr
 from snapshotter.verify import capture_order
 from snapshotter.verify.audit.sidecar_facts import key_counts
 from snapshotter.verify.takedown import captures_by_role
@@ -106,9 +107,11 @@ def _campaign(service: CampaignService, scope: Scope, judge: "_Judge", now: date
     since = scope.since or min(captured, default=until).replace(microsecond=0)
     if since >= until:
         raise SnapshotterError(
-            "the period ends before it begins, or it has no capture yet",
-            hint="give the period with --from and --to, for example --from 2026-05-27 "
-            "--to 2026-06-27",
+            tr("the period ends before it begins, or it has no capture yet"),
+            hint=tr(
+                "give the period with --from and --to, for example --from 2026-05-27 --to "
+                "2026-06-27"
+            ),
         )
     return Campaign(
         report_id=service.new_id(now),
@@ -242,8 +245,8 @@ def _pages(
         )
     if not pages:
         raise SnapshotterError(
-            "no page is named",
-            hint="name a file with --urls FILE that has one address in each line",
+            tr("no page is named"),
+            hint=tr("name a file with --urls FILE that has one address in each line"),
         )
     return list(pages.values())
 

@@ -34,6 +34,7 @@ from snapshotter.model.finding import Code, Finding, Verdict
 from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import VerifiedFacts
 from snapshotter.ports import ReadableStore
+from snapshotter.translation import tr
 from snapshotter.verify.audit.sidecar_facts import key_counts
 from snapshotter.verify.trust import Trust
 
@@ -95,17 +96,20 @@ def left_out_findings(
     whole, there = _with_more(campaign, stored, disregarded)
     if not there:
         yield Finding.passed(
-            "left out",
-            "the store has no other captures of these pages before the end of the period",
+            tr("left out"),
+            tr("the store has no other captures of these pages before the end of the period"),
         )
         return
     named = ", ".join(there[:NAMED_AT_MOST])
     yield Finding.failed(
-        "left out",
+        tr("left out"),
         Code.LEFT_OUT,
-        "the store has captures that the report does not have: "
-        f"{named}{' …' if len(there) > NAMED_AT_MOST else ''}. They were left out, or "
-        "stored later",
+        tr(
+            "the store has captures that the report does not have: {named}{value}. They were "
+            "left out, or stored later",
+            named=named,
+            value=" …" if len(there) > NAMED_AT_MOST else "",
+        ),
     )
     made = campaigns.compute_findings(whole)
     for finding in number_findings(report.findings, made):
@@ -236,11 +240,15 @@ def record_findings(
             data = stream.read(_MAX_RECORD)
         if not data:
             yield Finding.indeterminate(
-                "records", Code.BUNDLE_MISSING, f"the {what} {key} is not in the store"
+                "records",
+                Code.BUNDLE_MISSING,
+                tr("the {what} {key} is not in the store", what=what, key=key),
             )
         elif hashlib.sha256(data).hexdigest() != sha256:
             yield Finding.failed(
-                "records", Code.BUNDLE_OTHER, f"the {what} {key} is a different record"
+                "records",
+                Code.BUNDLE_OTHER,
+                tr("the {what} {key} is a different record", what=what, key=key),
             )
         elif (key_id := key_of(data)) is None:
             detail = f"the report differs from the record of the {what} {key}"
@@ -251,7 +259,9 @@ def record_findings(
         else:
             good += 1
     if good and good == len(wanted):
-        yield Finding.passed("records", f"signed events and gaps that match the report: {good}")
+        yield Finding.passed(
+            "records", tr("signed events and gaps that match the report: {good}", good=good)
+        )
 
 
 def other_gap_notes(campaign: Campaign, in_period: Sequence[GapRecord]) -> Iterator[str]:

@@ -53,6 +53,7 @@ from snapshotter.model.finding import Code, Finding, Verdict, overall
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.takedown import ConfirmRules
 from snapshotter.ports import ShowMessage
+from snapshotter.translation import tr
 from snapshotter.verify import capture_order
 from snapshotter.verify import report as reports
 from snapshotter.verify.takedown import NOT_CONFIRMED, captures_by_role, key_finding
@@ -112,7 +113,12 @@ def verify_campaign(
     campaign = report.campaign
     findings = [
         Finding.passed(
-            "report", f"campaign report on {len(campaign.pages)} pages, {_period(campaign)}"
+            "report",
+            tr(
+                "campaign report on {count} pages, {period}",
+                count=len(campaign.pages),
+                period=_period(campaign),
+            ),
         ),
         key_finding("report key", key_id, trust),
     ]
@@ -121,7 +127,7 @@ def verify_campaign(
             Finding.indeterminate(
                 "bundles",
                 Code.BUNDLE_OPEN,
-                "the bundles were not verified when the report was made",
+                tr("the bundles were not verified when the report was made"),
             )
         )
     if campaign.until > campaign.made_at:
@@ -135,7 +141,7 @@ def verify_campaign(
     findings += _lax_rules_findings(campaign)
     own = number_findings(report.findings, computed_findings(campaign, report.findings))  # (2)
     findings += list(own) or [
-        Finding.passed("numbers", "each number follows from the captures that the report names")
+        Finding.passed("numbers", tr("each number follows from the captures that the report names"))
     ]
     found = check_captures(campaign, find, by, key_id, show_message)  # (3)
     has_store = source is not None and has_captures_of(campaign, source)
@@ -159,7 +165,7 @@ def verify_campaign(
             "no store with these captures is given, so it is not established whether "
             "captures were left out"
         )
-        findings.append(Finding.indeterminate("left out", Code.BUNDLE_OPEN, detail))
+        findings.append(Finding.indeterminate(tr("left out"), Code.BUNDLE_OPEN, detail))
     return CampaignVerification(
         findings=tuple(findings),
         report=report,
@@ -198,10 +204,15 @@ def _lax_rules_findings(campaign: Campaign) -> Iterator[Finding]:
     if lax:
         yield Finding.passed(
             "numbers",
-            f"on {len(lax)} of {len(campaign.pages)} pages, a removal needed less "
-            f"confirmation than usual. Usual are {usual.times} captures that agree, "
-            f"{usual.after.total_seconds():.0f} s apart, with a capture of another page of "
-            "the host in between",
+            tr(
+                "on {count} of {count2} pages, a removal needed less confirmation than "
+                "usual. Usual are {times} captures that agree, {after:.0f} s apart, with a "
+                "capture of another page of the host in between",
+                count=len(lax),
+                count2=len(campaign.pages),
+                times=usual.times,
+                after=usual.after.total_seconds(),
+            ),
         )
 
 
@@ -266,7 +277,9 @@ def _derived_number_findings(
             )
             yield Finding.indeterminate("again", Code.NUMBER, words)
         else:
-            yield Finding.failed("again", Code.NUMBER, f"{finding.detail}, as the bundles show")
+            yield Finding.failed(
+                "again", Code.NUMBER, tr("{detail}, as the bundles show", detail=finding.detail)
+            )
 
 
 def _period(campaign: Campaign) -> str:

@@ -24,6 +24,7 @@ from snapshotter.model.assessment import Assessment
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.model.takedown import Observation
 from snapshotter.policy import page_identity
+from snapshotter.translation import tr
 from snapshotter.verify.takedown import EventCapture
 
 
@@ -68,7 +69,10 @@ def check_capture(said: Observation, here: VerifiedBundle | None, by: Rederivati
         if by_today:
             if today is None:
                 raise EvidenceInvalid(
-                    "the capture has no verdict of its own, and the current rules cannot judge it"
+                    tr(
+                        "the capture has no verdict of its own, and the current rules cannot "
+                        "judge it"
+                    )
                 )
             notes.append("the capture has no verdict of its own, so the current rules judged it")
             made = today
@@ -155,7 +159,9 @@ def verdict_findings(part: EventCapture, check: CaptureCheck) -> Iterator[Findin
     said, made = part.observation, check.again
     if check.problem:
         yield Finding.indeterminate(
-            part.role, Code.VERDICT, f"the verdict cannot be derived again: {check.problem}"
+            part.role,
+            Code.VERDICT,
+            tr("the verdict cannot be derived again: {problem}", problem=check.problem),
         )
         return
     if made is None:
@@ -181,18 +187,28 @@ def verdict_findings(part: EventCapture, check: CaptureCheck) -> Iterator[Findin
             yield Finding.indeterminate(
                 part.role,
                 Code.VERDICT,
-                f"{rules} do not confirm what the event states in these fields: {', '.join(read)}",
+                tr(
+                    "{rules} do not confirm what the event states in these fields: {read}",
+                    rules=rules,
+                    read=", ".join(read),
+                ),
             )
             return
     if names:
         yield Finding.failed(
             part.role,
             Code.VERDICT,
-            f"the event differs from the bundle in these fields: {', '.join(names)}",
+            tr(
+                "the event differs from the bundle in these fields: {names}", names=", ".join(names)
+            ),
         )
         return
     yield Finding.passed(
         part.role,
-        f"{_describe_verdict(made.availability, made.cause)} by {rules}"
+        tr(
+            "{describe_verdict} by {rules}",
+            describe_verdict=_describe_verdict(made.availability, made.cause),
+            rules=rules,
+        )
         + (f" ({made.rule})" if made.rule else ""),
     )

@@ -30,6 +30,7 @@ from snapshotter.assess.takedown_events import conclude_again, event_id
 from snapshotter.formats.canonical_json import are_one, instant, plain
 from snapshotter.model.finding import Code, Finding
 from snapshotter.model.takedown import OWN_WORD, ConfirmRules, Observation, Takedown
+from snapshotter.translation import tr
 from snapshotter.verify.report_excerpt import report_excerpt
 from snapshotter.verify.takedown import EventCapture, EventReport, check_captures, read_event_record
 from snapshotter.verify.trust import Trust
@@ -185,7 +186,9 @@ def _conclusion(
     """Conclude the event again from its captures."""
     if event_id(event) != event.event_id:
         yield Finding.failed(
-            "conclusion", Code.CONCLUSION, "the id of the event does not follow from its captures"
+            "conclusion",
+            Code.CONCLUSION,
+            tr("the id of the event does not follow from its captures"),
         )
     made = {
         part.observation.bundle_id: replace(
@@ -200,8 +203,10 @@ def _conclusion(
         yield Finding.indeterminate(
             "conclusion",
             Code.CONCLUSION,
-            "not all captures of the event are here and usable, so the event cannot be "
-            "derived again",
+            tr(
+                "not all captures of the event are here and usable, so the event cannot be "
+                "derived again"
+            ),
         )
         return
     found = conclude_again(event, list(made.values()))
@@ -213,19 +218,21 @@ def _conclusion(
         yield Finding.indeterminate(
             "conclusion",
             Code.CONCLUSION,
-            "by the current rules, the event does not follow from its captures. Some "
-            "captures contain no rules, and by the verdicts that the event states for "
-            "them, it does",
+            tr(
+                "by the current rules, the event does not follow from its captures. Some "
+                "captures contain no rules, and by the verdicts that the event states for "
+                "them, it does"
+            ),
         )
         return
     if found is None:
         yield Finding.failed(
-            "conclusion", Code.CONCLUSION, "the event does not follow from its captures"
+            "conclusion", Code.CONCLUSION, tr("the event does not follow from its captures")
         )
         return
     yield Finding.passed(
         "conclusion",
-        "the event was derived again from exactly these captures, with the same result",
+        tr("the event was derived again from exactly these captures, with the same result"),
     )
 
 

@@ -66,6 +66,7 @@ from snapshotter.policy.policy_selection import AUTO
 from snapshotter.ports import Signer
 from snapshotter.report.wording import format_minute, format_second
 from snapshotter.store.stored_events import StoredEvent
+from snapshotter.translation import tr
 from snapshotter.verify import capture_order
 from snapshotter.verify.audit.sidecar_facts import key_counts
 from snapshotter.verify.takedown import captures_by_role
@@ -148,8 +149,8 @@ def derive(service: TakedownService, urls: Sequence[str] = ()) -> tuple[Derivati
     with private_files.lock_directory(service.lock_dir, wait_s=_WAIT_S) as is_mine:
         if not is_mine:
             raise ServiceUnavailable(
-                "another process is deriving events of this store",
-                hint="wait a minute, and give the same command again",
+                tr("another process is deriving events of this store"),
+                hint=tr("wait a minute, and give the same command again"),
             )
         return _derive(service, urls)
 
@@ -346,7 +347,9 @@ class _Work:
         try:
             data = takedown.encode(event, signer)
         except ValueError as error:
-            raise SnapshotterError(f"the event {key} cannot be recorded: {error}") from error
+            raise SnapshotterError(
+                tr("the event {key} cannot be recorded: {error}", key=key, error=error)
+            ) from error
         is_new = store_records.put(store, key, data)
         if is_new:
             self._fresh.add(key)
@@ -368,8 +371,13 @@ class _Work:
         except EvidenceInvalid as error:
             problem = str(error)
         raise SnapshotterError(
-            f"{key} in {self._service.source.store.url} is not the record of this event: {problem}",
-            hint="check who may write to this store, then remove the object",
+            tr(
+                "{key} in {url} is not the record of this event: {problem}",
+                key=key,
+                url=self._service.source.store.url,
+                problem=problem,
+            ),
+            hint=tr("check who may write to this store, then remove the object"),
         )
 
     def settle(self) -> None:
@@ -399,7 +407,10 @@ class _Work:
                 service.notify([takedown_notification(event, self._about(event)) for event in news])
             except SnapshotterError as error:  # it takes nothing from the events: the next call
                 service.show_message(
-                    f"WARNING: the notifications about new events are not sent yet: {error.message}"
+                    tr(
+                        "WARNING: the notifications about new events are not sent yet: {value}",
+                        value=error.message,
+                    )
                 )
                 return
         for kept_event, _ in owed:
@@ -510,7 +521,9 @@ def export_event(
         SnapshotterError: A bundle is not in the store any more, or a file of that name differs.
     """
     if found.event is None:
-        raise SnapshotterError(f"{found.key} is not a valid event: {found.problem}")
+        raise SnapshotterError(
+            tr("{key} is not a valid event: {problem}", key=found.key, problem=found.problem)
+        )
     chain = {
         kept_event.sha256: kept_event
         for kept_event in source.catalog.events(identity=found.event.identity)
@@ -523,8 +536,8 @@ def export_event(
             path = directory / f"{event.event.event_id}.json"
             if path.exists() and path.read_bytes() != event.data:
                 raise SnapshotterError(
-                    f"{path} exists already, and its content is different",
-                    hint="export to another folder",
+                    tr("{path} exists already, and its content is different", path=path),
+                    hint=tr("export to another folder"),
                 )
             durable.write(path, event.data)
             written.append(path)

@@ -11,6 +11,7 @@ from snapshotter.assess.takedown_events import (
 from snapshotter.model.assessment import Availability
 from snapshotter.model.finding import Code, Finding, Verdict
 from snapshotter.model.takedown import ACCOUNT_KINDS, Takedown, TakedownKind
+from snapshotter.translation import tr
 from snapshotter.verify.trust import Trust, judge_key
 
 # By the kind of an event, the kinds that the event before it can have. A removed page can only
@@ -72,7 +73,8 @@ def previous_findings(
         yield _previous_finding(Verdict.INDETERMINATE, detail)
         return
     yield Finding.passed(
-        "previous", f"the earlier event is {name}. Its own captures were not checked here"
+        "previous",
+        tr("the earlier event is {name}. Its own captures were not checked here", name=name),
     )
 
 

@@ -26,6 +26,7 @@ from snapshotter.model.takedown import Observation, TakedownKind
 from snapshotter.ports import ShowMessage
 from snapshotter.report import wording
 from snapshotter.store.stored_events import StoredEvent
+from snapshotter.translation import tr
 from snapshotter.verify.audit.sidecar_facts import key_counts
 
 ProofOf = Callable[[str], bytes]  # an event's id → the log proof of its record; b"" for none
@@ -58,10 +59,11 @@ def find(
         store_keys.takedown_key(one)
     except ValueError as error:
         raise SnapshotterError(
-            f"{one} is neither an address nor the id of an event or a capture",
-            hint="give an address, the id of an event, or the ids of two captures. List "
-            "the captures:\n"
-            "  snapshotter list",
+            tr("{one} is neither an address nor the id of an event or a capture", one=one),
+            hint=tr(
+                "give an address, the id of an event, or the ids of two captures. List the "
+                "captures:\n  snapshotter list"
+            ),
         ) from error
     service.source.catalog.sync_events(service.source.store)
     for stored in service.source.catalog.events(event_id=one):
@@ -69,9 +71,11 @@ def find(
             _require_believed(service, stored)
             return _case(stored, proof_of)
     raise SnapshotterError(
-        f"the store {service.source.store.url} has no take-down event {one}",
-        hint="to make a proof pack of captures, give two ids: the last capture that shows "
-        "the page, and the first that does not",
+        tr("the store {url} has no take-down event {one}", url=service.source.store.url, one=one),
+        hint=tr(
+            "to make a proof pack of captures, give two ids: the last capture that shows the "
+            "page, and the first that does not"
+        ),
     )
 
 
@@ -155,7 +159,9 @@ def _of_page(service: TakedownService, url: str, show_message: ShowMessage) -> S
         )
     found, last = removals[-1], believed[-1]
     if last is not found and last.event is not None:
-        show_message(f"the page came back later: see the event {last.event.event_id}")
+        show_message(
+            tr("the page came back later: see the event {event_id}", event_id=last.event.event_id)
+        )
     return found
 
 
@@ -168,8 +174,12 @@ def _is_believed(service: TakedownService, stored: StoredEvent) -> bool:
 def _require_believed(service: TakedownService, stored: StoredEvent) -> None:
     if not _is_believed(service, stored):
         raise SnapshotterError(
-            f"{stored.key} is signed by the key {stored.key_id}, which is not trusted",
-            hint="check who may write to this store, or add the key to the trust file",
+            tr(
+                "{key} is signed by the key {key_id}, which is not trusted",
+                key=stored.key,
+                key_id=stored.key_id,
+            ),
+            hint=tr("check who may write to this store, or add the key to the trust file"),
         )
 
 
@@ -187,41 +197,50 @@ def _nothing_yet(
             f"{passed.observation.bundle_id}: {passed.why}" for passed in derived.passed
         )
         return SnapshotterError(
-            f"no take-down of this page is confirmed: {why}",
-            hint="audit the store:\n  snapshotter audit",
+            tr("no take-down of this page is confirmed: {why}", why=why),
+            hint=tr("audit the store:\n  snapshotter audit"),
         )
     match known.standing:
         case PagePresence.DOUBTED:
             return SnapshotterError(
-                f"no take-down of this page is confirmed: {_doubt(known)}",
+                tr("no take-down of this page is confirmed: {doubt}", doubt=_doubt(known)),
                 hint=_help(known, command),
             )
         case PagePresence.THERE:
-            return SnapshotterError("the last conclusive capture shows that the page is "
-                                    "available",
-                                    hint=f"capture the page again:\n  {command}")  # fmt: skip
+            return SnapshotterError(
+                tr("the last conclusive capture shows that the page is available"),
+                hint=tr("capture the page again:\n  {command}", command=command),
+            )
         case PagePresence.UNSEEN if known.missing:
             return SnapshotterError(
-                "the page is not available, but no capture in the store shows that it was "
-                "available before",
-                hint="look for a capture that somebody else made before the removal. A "
-                "capture that is made now cannot replace it",
+                tr(
+                    "the page is not available, but no capture in the store shows that it "
+                    "was available before"
+                ),
+                hint=tr(
+                    "look for a capture that somebody else made before the removal. A "
+                    "capture that is made now cannot replace it"
+                ),
             )
         case PagePresence.UNSEEN if captures:
             return SnapshotterError(
-                "no capture in the store establishes whether this page is available. The "
-                f"last capture is of {wording.format_second(captures[-1].at)}: "
-                f"{sentences.describe_observation(captures[-1])}",
-                hint=f"capture the page again:\n  {command}",
+                tr(
+                    "no capture in the store establishes whether this page is available. The "
+                    "last capture is of {second}: {observation}",
+                    second=wording.format_second(captures[-1].at),
+                    observation=sentences.describe_observation(captures[-1]),
+                ),
+                hint=tr("capture the page again:\n  {command}", command=command),
             )
         case PagePresence.UNSEEN:
             return SnapshotterError(
-                "the store has no capture of this page", hint=f"capture the page:\n  {command}"
+                tr("the store has no capture of this page"),
+                hint=tr("capture the page:\n  {command}", command=command),
             )
         case _:
             return SnapshotterError(
-                "the page is not available, but the event that records this is not a removal",
-                hint="make the proof pack of that event:\n  snapshotter proof EVENT-ID",
+                tr("the page is not available, but the event that records this is not a removal"),
+                hint=tr("make the proof pack of that event:\n  snapshotter proof EVENT-ID"),
             )
 
 

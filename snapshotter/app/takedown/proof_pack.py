@@ -44,6 +44,7 @@ from snapshotter.report import pack as pages
 from snapshotter.report import side_by_side, statement, wording
 from snapshotter.report.side_by_side import Panel
 from snapshotter.report.statement import Exhibit, Statement
+from snapshotter.translation import tr
 from snapshotter.verify import capture_order
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.proof_pack import JudgeEvent, PackReport, verify_pack
@@ -204,7 +205,7 @@ def _make(
     now = service.clock.now().replace(microsecond=0)
     captures = [_capture(service, role, path, folder / path, now) for role, path in case.captures]
     _check(case, captures)
-    service.show_message(f"captures copied and verified: {len(captures)}")
+    service.show_message(tr("captures copied and verified: {count}", count=len(captures)))
     inside = [capture for capture in captures if _LEFT_OUT.get(capture.exhibit.role) not in without]
     files = [file for capture in inside for file in _bundle_files(capture)]
     files += _evidence_files(service, case, captures)
@@ -244,9 +245,11 @@ def _make(
     report = verify_pack(out, service.trust, now=service.clock.now(), judge=service.judge)
     if report.verdict is Verdict.FAILED:
         raise EvidenceInvalid(
-            f"the pack was not kept, because it would not verify: {_why(report)}",
-            hint="verify each capture of the event, to find out what is wrong:\n"
-            "  snapshotter verify BUNDLE-ID",
+            tr("the pack was not kept, because it would not verify: {why}", why=_why(report)),
+            hint=tr(
+                "verify each capture of the event, to find out what is wrong:\n  snapshotter "
+                "verify BUNDLE-ID"
+            ),
         )
     return WrittenPack(file=target, length=length, manifest=manifest, statement=said, report=report)
 
@@ -262,8 +265,12 @@ def _write(
     parts = [file.part for file in files]
     if len(parts) > pack.MAX_PARTS:
         raise SnapshotterError(
-            f"the pack would have {len(parts)} parts, but at most {pack.MAX_PARTS} are possible",
-            hint="make a smaller pack with --without confirmations",
+            tr(
+                "the pack would have {count} parts, but at most {max_parts} are possible",
+                count=len(parts),
+                max_parts=pack.MAX_PARTS,
+            ),
+            hint=tr("make a smaller pack with --without confirmations"),
         )
     page = pages.page(said, [(part, pack.describe(part, parts)) for part in parts])
     end = pages.end()
@@ -294,11 +301,14 @@ def _refuse_size(length: int, most: int | None, captures: Sequence[_Capture]) ->
     )
     options = " ".join(f"--without {option}" for option in more)
     raise SnapshotterError(
-        f"the pack would have {format_megabytes(length)}, but at most "
-        f"{format_megabytes(most)} are allowed",
-        hint=f"make a smaller pack with {options}"
+        tr(
+            "the pack would have {megabytes}, but at most {megabytes2} are allowed",
+            megabytes=format_megabytes(length),
+            megabytes2=format_megabytes(most),
+        ),
+        hint=tr("make a smaller pack with {options}", options=options)
         if more
-        else "the two captures that every pack needs are larger than this limit",
+        else tr("the two captures that every pack needs are larger than this limit"),
     )
 
 
@@ -325,8 +335,14 @@ def _capture(
         report = verify_on_disk(stream, bundle, service.trust, now=now)
         if report.verdict is Verdict.FAILED:
             raise EvidenceInvalid(
-                f"the capture {bundle_id} is FAILED, so no proof pack is made from it",
-                hint=f"show what is wrong with the capture:\n  snapshotter verify {bundle_id}",
+                tr(
+                    "the capture {bundle_id} is FAILED, so no proof pack is made from it",
+                    bundle_id=bundle_id,
+                ),
+                hint=tr(
+                    "show what is wrong with the capture:\n  snapshotter verify {bundle_id}",
+                    bundle_id=bundle_id,
+                ),
             )
         log_proof = bundle.with_name(f"{bundle.name}.{names.LOG_PROOF}")
         exhibit = _exhibit(service, role, stream, bundle, report, log_proof in files)
@@ -375,9 +391,13 @@ def _exhibit(
         problem = error.message
     if seen is None or assessed is None:
         raise SnapshotterError(
-            f"the capture {report.bundle_id} does not establish whether the page was "
-            f"available: {problem}",
-            hint="capture the page again with this version",
+            tr(
+                "the capture {bundle_id} does not establish whether the page was available: "
+                "{problem}",
+                bundle_id=report.bundle_id,
+                problem=problem,
+            ),
+            hint=tr("capture the page again with this version"),
         )
     there = bundles.read_member_names(stream)
     unclear = {
@@ -446,23 +466,39 @@ def _check(case: ProofCase, captures: Sequence[_Capture]) -> None:
             bundle_id = capture.exhibit.observation.bundle_id
             if named[bundle_id].sha256 != capture.sha256:
                 raise EvidenceInvalid(
-                    f"the capture {bundle_id} in the store is not the one that the event names",
-                    hint="audit the store to find out why:\n  snapshotter audit",
+                    tr(
+                        "the capture {bundle_id} in the store is not the one that the event names",
+                        bundle_id=bundle_id,
+                    ),
+                    hint=tr("audit the store to find out why:\n  snapshotter audit"),
                 )
     seen, gone = (capture.exhibit.observation for capture in captures[:2])
     account = case.kind in ACCOUNT_KINDS
     if seen.identity != gone.identity and not account:
         raise SnapshotterError(
-            f"{seen.bundle_id} and {gone.bundle_id} are captures of two different pages: "
-            f"{seen.url} and {gone.url}",
-            hint="give the last capture that shows the page, and then the first that does not",
+            tr(
+                "{bundle_id} and {bundle_id2} are captures of two different pages: {url} and "
+                "{url2}",
+                bundle_id=seen.bundle_id,
+                bundle_id2=gone.bundle_id,
+                url=seen.url,
+                url2=gone.url,
+            ),
+            hint=tr("give the last capture that shows the page, and then the first that does not"),
         )
     for shown, wanted in ((seen, Availability.AVAILABLE), (gone, Availability.UNAVAILABLE)):
         if shown.availability is not wanted and not account:
             raise SnapshotterError(
-                f"the capture {shown.bundle_id} does not show that the page was "
-                f"{sentences.PAGE_STATES[wanted]}: {sentences.describe_observation(shown)}",
-                hint="give the last capture that shows the page, and then the first that does not",
+                tr(
+                    "the capture {bundle_id} does not show that the page was {page_states}: "
+                    "{observation}",
+                    bundle_id=shown.bundle_id,
+                    page_states=sentences.PAGE_STATES[wanted],
+                    observation=sentences.describe_observation(shown),
+                ),
+                hint=tr(
+                    "give the last capture that shows the page, and then the first that does not"
+                ),
             )
 
 
@@ -525,7 +561,7 @@ def _pdf(service: ProofService, sheet: str, folder: Path) -> bytes | None:
     try:
         return service.printer(sheet, folder / "sheet", service.clock.now())
     except SnapshotterError as error:
-        service.show_message(f"the proof pack has no PDF: {error.message}")
+        service.show_message(tr("the proof pack has no PDF: {value}", value=error.message))
         return None
 
 

@@ -19,6 +19,7 @@ from snapshotter.formats.proofs.note import VerifierKey, parse_verifier_key
 from snapshotter.formats.signatures.keys import KeyInvalid, load_public_pem
 from snapshotter.ports import Signer
 from snapshotter.seal.signer import KeyDirectory
+from snapshotter.translation import tr
 from snapshotter.verify.trust import Requirements, TrustDocument, check_pin, trusted_key
 from snapshotter.verify.trust_changes import Change, changes
 
@@ -54,7 +55,7 @@ class TrustEditor:
                 self._sign(file, document, root)
         except ValueError as error:
             raise SnapshotterError(
-                f"the trust file cannot be changed in this way: {error}"
+                tr("the trust file cannot be changed in this way: {error}", error=error)
             ) from error
         return document
 
@@ -81,9 +82,12 @@ class TrustEditor:
         with files.locked(file):
             if file.exists():
                 raise SnapshotterError(
-                    f"{file} exists already",
-                    hint="choose another file, or add a key to this file:\n"
-                    f"  snapshotter trust add-key {file} PUBLIC.pem",
+                    tr("{file} exists already", file=file),
+                    hint=tr(
+                        "choose another file, or add a key to this file:\n  snapshotter "
+                        "trust add-key {file} PUBLIC.pem",
+                        file=file,
+                    ),
                 )
             is_new = all(key.name != self.root_key_name for key in self.keys.list())
             if is_new:
@@ -117,23 +121,40 @@ class TrustEditor:
         root = self.root()
         if root.key_id != document.root_key_id:
             raise SnapshotterError(
-                f"{draft} is for the root key {document.root_key_id}, but "
-                f"{self.root_key_name} is the root key {root.key_id}",
-                hint="name the other root key with --root-key-name. To change the root "
-                "key, begin a new trust file",
+                tr(
+                    "{draft} is for the root key {root_key_id}, but {root_key_name} is the "
+                    "root key {key_id}",
+                    draft=draft,
+                    root_key_id=document.root_key_id,
+                    root_key_name=self.root_key_name,
+                    key_id=root.key_id,
+                ),
+                hint=tr(
+                    "name the other root key with --root-key-name. To change the root key, "
+                    "begin a new trust file"
+                ),
             )
         with files.locked(file):
             before = _signed_version(file) if file != draft or file.exists() else None
             if before is not None and before.root_key_id != root.key_id:
-                raise SnapshotterError(f"{file} is signed by another root key")
+                raise SnapshotterError(tr("{file} is signed by another root key", file=file))
             if before == document:
                 return document, False
             if before is not None and document.version <= before.version:
                 raise SnapshotterError(
-                    f"{draft} has version {document.version}, but {file} has version "
-                    f"{before.version} already",
-                    hint=f'set "version" to {before.version + 1} in {draft}. Each new '
-                    "version needs a higher number",
+                    tr(
+                        "{draft} has version {version}, but {file} has version {version2} already",
+                        draft=draft,
+                        version=document.version,
+                        file=file,
+                        version2=before.version,
+                    ),
+                    hint=tr(
+                        'set "version" to {version} in {draft}. Each new version needs a '
+                        "higher number",
+                        version=before.version + 1,
+                        draft=draft,
+                    ),
                 )
             confirm(before, document)
             self._sign(file, document, root)
@@ -143,10 +164,17 @@ class TrustEditor:
         """Return the root key. Raises SnapshotterError: it is not on this machine."""
         if not self.has_root_key():
             raise SnapshotterError(
-                f"the root key {self.root_key_name!r} is not in {self.keys.path}",
-                hint=f"restore {self.root_key_name}.pem, or write a draft with --draft "
-                "FILE. Then sign the draft on the machine that has the root key:\n"
-                "  snapshotter trust sign DRAFT FILE",
+                tr(
+                    "the root key {root_key_name!r} is not in {path}",
+                    root_key_name=self.root_key_name,
+                    path=self.keys.path,
+                ),
+                hint=tr(
+                    "restore {root_key_name}.pem, or write a draft with --draft FILE. Then "
+                    "sign the draft on the machine that has the root key:\n  snapshotter "
+                    "trust sign DRAFT FILE",
+                    root_key_name=self.root_key_name,
+                ),
             )
         return self.keys.load(self.root_key_name, self.ask)
 
@@ -182,9 +210,11 @@ def replace_key(
         before = next((trusted for trusted in document.keys if trusted.key_id == old_key_id), None)
         if before is None:
             raise SnapshotterError(
-                f"the key {old_key_id} is not in the trust file",
-                hint="to add the new key without replacing a key:\n"
-                "  snapshotter trust add-key FILE PUBLIC.pem",
+                tr("the key {old_key_id} is not in the trust file", old_key_id=old_key_id),
+                hint=tr(
+                    "to add the new key without replacing a key:\n  snapshotter trust "
+                    "add-key FILE PUBLIC.pem"
+                ),
             )
         new = trusted_key(key, owner=owner or before.owner)
         return document.with_key_replaced(old_key_id, new, at=at)
@@ -199,8 +229,8 @@ def add_witness(witness: VerifierKey, quorum: int | None) -> TrustChange:
         log = document.log
         if log is None:
             raise SnapshotterError(
-                "the trust file names no log, so it cannot name witnesses",
-                hint="name a log first:\n  snapshotter trust set-log FILE VERIFIER-KEY",
+                tr("the trust file names no log, so it cannot name witnesses"),
+                hint=tr("name a log first:\n  snapshotter trust set-log FILE VERIFIER-KEY"),
             )
         witnesses = (*log.witnesses, witness)
         new_quorum = log.quorum if quorum is None else quorum
@@ -236,8 +266,13 @@ def compare(old: Path, new: Path, root_key_id: str | None) -> TrustComparison:
         document, is_signed = files.read_signed_or_draft(file)
         if root_key_id and document.root_key_id != root_key_id:
             raise EvidenceInvalid(
-                f"{file} is for the root key {document.root_key_id}, but the pinned root "
-                f"key is {root_key_id}"
+                tr(
+                    "{file} is for the root key {root_key_id}, but the pinned root key is "
+                    "{root_key_id2}",
+                    file=file,
+                    root_key_id=document.root_key_id,
+                    root_key_id2=root_key_id,
+                )
             )
         if not is_signed:
             drafts.append(file)
@@ -265,7 +300,9 @@ def read_public_key(
     except KeyInvalid as error:
         raise SnapshotterError(
             f"{name}: {error.message}",
-            hint="write the public key in the right form:\n  openssl pkey -pubin -in FILE -pubout",
+            hint=tr(
+                "write the public key in the right form:\n  openssl pkey -pubin -in FILE -pubout"
+            ),
         ) from error
 
 
@@ -275,7 +312,7 @@ def read_verifier_key(text: str) -> VerifierKey:
         return parse_verifier_key(text)
     except EvidenceInvalid as error:
         raise SnapshotterError(
-            f"{text}: {error.message}", hint="a verifier key is one line: name+id+base64"
+            f"{text}: {error.message}", hint=tr("a verifier key is one line: name+id+base64")
         ) from error
 
 
@@ -292,12 +329,17 @@ def read_root_certificate(data: bytes, name: str) -> x509.Certificate:
     try:
         certificates = x509.load_pem_x509_certificates(data)
     except ValueError as error:
-        raise SnapshotterError(f"{name} has no certificate in PEM") from error
+        raise SnapshotterError(tr("{name} has no certificate in PEM", name=name)) from error
     if len(certificates) != 1:
         raise SnapshotterError(
-            f"{name} has {len(certificates)} certificates, but exactly one root "
-            "certificate is needed",
-            hint="keep the last certificate of the chain, whose issuer is the certificate itself",
+            tr(
+                "{name} has {count} certificates, but exactly one root certificate is needed",
+                name=name,
+                count=len(certificates),
+            ),
+            hint=tr(
+                "keep the last certificate of the chain, whose issuer is the certificate itself"
+            ),
         )
     certificate = certificates[0]
     try:
@@ -306,9 +348,15 @@ def read_root_certificate(data: bytes, name: str) -> x509.Certificate:
         authority = False
     if certificate.issuer != certificate.subject or not authority:
         raise SnapshotterError(
-            f"{name} is not a root certificate: {certificate.subject.rfc4514_string()}, "
-            f"issued by {certificate.issuer.rfc4514_string()}",
-            hint="use the root certificate that the timestamp authority publishes, not "
-            "the certificate that signs timestamps",
+            tr(
+                "{name} is not a root certificate: {rfc4514_string}, issued by {rfc4514_string2}",
+                name=name,
+                rfc4514_string=certificate.subject.rfc4514_string(),
+                rfc4514_string2=certificate.issuer.rfc4514_string(),
+            ),
+            hint=tr(
+                "use the root certificate that the timestamp authority publishes, not the "
+                "certificate that signs timestamps"
+            ),
         )
     return certificate

@@ -24,6 +24,7 @@ from pathlib import Path
 from snapshotter import durable
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.ports import Signer
+from snapshotter.translation import tr
 from snapshotter.verify.files import open_file
 from snapshotter.verify.trust import (
     MAX_TRUST_BYTES,
@@ -103,8 +104,8 @@ def next_draft(
         begun = read_draft(draft) if draft.exists() else signed
         if begun.root_key_id != signed.root_key_id:
             raise SnapshotterError(
-                f"{draft} is a draft of a trust file for another root key",
-                hint="choose another file for the draft",
+                tr("{draft} is a draft of a trust file for another root key", draft=draft),
+                hint=tr("choose another file for the draft"),
             )
         changed = replace(change(begun), version=signed.version + 1)
         text = json.dumps(json.loads(changed.encode()), indent=2, ensure_ascii=False)
@@ -128,8 +129,11 @@ def locked(file: Path) -> Iterator[None]:
             fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise SnapshotterError(
-                f"another command is editing a trust file in {file.parent.absolute()}",
-                hint="wait until it ends, and give the same command again",
+                tr(
+                    "another command is editing a trust file in {absolute}",
+                    absolute=file.parent.absolute(),
+                ),
+                hint=tr("wait until it ends, and give the same command again"),
             ) from error
         yield
     finally:
@@ -141,7 +145,9 @@ def _writing(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SnapshotterError(f"{file} cannot be written: {error.strerror or error}") from error
+        raise SnapshotterError(
+            tr("{file} cannot be written: {strerror}", file=file, strerror=error.strerror or error)
+        ) from error
 
 
 def read_pair(file: Path) -> tuple[bytes, bytes]:
@@ -158,8 +164,8 @@ def _read(path: Path) -> bytes:
             return stream.read(MAX_TRUST_BYTES + 1)  # one more than is accepted
     except OSError as error:
         raise SnapshotterError(
-            f"{path} cannot be read: {error.strerror or error}",
-            hint=f"make a trust file:\n  snapshotter trust init {path}",
+            tr("{path} cannot be read: {strerror}", path=path, strerror=error.strerror or error),
+            hint=tr("make a trust file:\n  snapshotter trust init {path}", path=path),
         ) from error
 
 

@@ -16,6 +16,7 @@ from snapshotter.app.trust.editing import TrustChange, TrustEditor
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.canonical_json import instant
 from snapshotter.seal.signer import RetiredKey, StoredKey
+from snapshotter.translation import tr
 from snapshotter.verify.trust import TrustDocument
 
 
@@ -49,8 +50,8 @@ def find_key(editor: TrustEditor, name: str) -> StoredKey:
     found = found or editor.keys.find(name)
     if found.name == editor.root_key_name:
         raise SnapshotterError(
-            "the root key cannot be rotated: it signs the trust files",
-            hint="docs/howto/rotate-keys.md explains how to make a new root key known",
+            tr("the root key cannot be rotated: it signs the trust files"),
+            hint=tr("docs/howto/rotate-keys.md explains how to make a new root key known"),
         )
     return found
 
@@ -68,7 +69,13 @@ def plan_rotation(editor: TrustEditor, name: str, successor: str | None) -> Rota
     """
     old = find_key(editor, name)
     if old.retired is not None:
-        raise SnapshotterError(f"the key {old.name!r} is retired already: {old.retired.reason}")
+        raise SnapshotterError(
+            tr(
+                "the key {name!r} is retired already: {reason}",
+                name=old.name,
+                reason=old.retired.reason,
+            )
+        )
     target = successor or _next_free_name(editor, old.name)
     if target == old.name:
         raise ValueError("a key cannot replace itself")
@@ -102,8 +109,12 @@ def rotate(
         new = editor.keys.create(target, passphrase())
     if new.public_key is None or new.retired is not None:
         raise SnapshotterError(
-            f"the key {target!r} cannot replace the key {old.name!r}: "
-            f"{target!r} is retired, or not known"
+            tr(
+                "the key {target!r} cannot replace the key {name!r}: {target!r} is retired, "
+                "or not known",
+                target=target,
+                name=old.name,
+            )
         )
     # (2) Auditors first, because the new key is unknown to them until then.
     command = shlex.join(

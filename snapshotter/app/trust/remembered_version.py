@@ -12,6 +12,7 @@ from pathlib import Path
 
 from snapshotter.app import private_files
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.translation import tr
 from snapshotter.verify.files import read_trust
 from snapshotter.verify.trust import SeenVersion, Trust, TrustDocument, check_pin
 
@@ -35,8 +36,8 @@ def read_and_remember(path: Path, *, pinned_root: str, now: datetime, directory:
     with private_files.lock_directory(directory, wait_s=_WAIT_S) as ours:
         if not ours:
             raise ServiceUnavailable(
-                f"another process has locked {directory}",
-                hint="wait until it ends, and give the same command again",
+                tr("another process has locked {directory}", directory=directory),
+                hint=tr("wait until it ends, and give the same command again"),
             )
         seen = _recall(memory)
         found = read_trust(path, pinned_root=pinned_root, now=now, seen=seen)
@@ -58,10 +59,17 @@ def check_next(document: TrustDocument, *, directory: Path) -> None:
     if seen is None or document.version > seen.version or SeenVersion.of(document) == seen:
         return
     raise SnapshotterError(
-        f"version {seen.version} by this root key was signed or seen here before, but this "
-        f"is version {document.version}",
-        hint=f"edit the newest file, or give this file version {seen.version + 1}. Each "
-        "new version needs a higher number",
+        tr(
+            "version {version} by this root key was signed or seen here before, but this is "
+            "version {version2}",
+            version=seen.version,
+            version2=document.version,
+        ),
+        hint=tr(
+            "edit the newest file, or give this file version {version}. Each new version "
+            "needs a higher number",
+            version=seen.version + 1,
+        ),
     )
 
 
@@ -90,6 +98,11 @@ def _recall(memory: Path) -> SeenVersion | None:
 
 def _unreadable(memory: Path, why: str) -> SnapshotterError:
     return SnapshotterError(
-        f"the record of the last seen version of this trust file cannot be read: {memory}: {why}",
-        hint="compare the version of the trust file with its owner, then delete the record",
+        tr(
+            "the record of the last seen version of this trust file cannot be read: "
+            "{memory}: {why}",
+            memory=memory,
+            why=why,
+        ),
+        hint=tr("compare the version of the trust file with its owner, then delete the record"),
     )

@@ -26,6 +26,7 @@ from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.canonical_json import instant
 from snapshotter.model.audit import AuditFinding, AuditReport
 from snapshotter.ports import Clock, IdSource, ObjectStore, ReadableStore, Signer, WritableStore
+from snapshotter.translation import tr
 from snapshotter.verify.audit import remembered_checkpoint, unreadable_objects
 from snapshotter.verify.audit import report as reports
 from snapshotter.verify.audit.locks_and_custody import StoreReceipts
@@ -75,9 +76,11 @@ class AuditorState:
         found = _read(path)
         if found is not None and found.store != encodable(url):
             raise SnapshotterError(
-                f"{path} is the record of another store, {found.store}",
-                hint="restore the record of this store from a copy. If it is lost, move "
-                "this file away and report this in your documentation of the audit",
+                tr("{path} is the record of another store, {store}", path=path, store=found.store),
+                hint=tr(
+                    "restore the record of this store from a copy. If it is lost, move this "
+                    "file away and report this in your documentation of the audit"
+                ),
             )
         return found
 
@@ -132,15 +135,19 @@ class AuditorState:
             descriptor = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise SnapshotterError(
-                f"the folder {folder} cannot be written: {error.strerror}",
-                hint="name another folder with --state",
+                tr(
+                    "the folder {folder} cannot be written: {strerror}",
+                    folder=folder,
+                    strerror=error.strerror,
+                ),
+                hint=tr("name another folder with --state"),
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise AuditRunning(
-                f"another audit of {url} is running",
-                hint="wait until it ends, or name another folder with --state",
+                tr("another audit of {url} is running", url=url),
+                hint=tr("wait until it ends, or name another folder with --state"),
             ) from error
         else:
             yield folder
@@ -283,11 +290,17 @@ def _raise_if_withheld(silence: UnreadableObject, url: str, running: AuditRunnin
     """Raise StoreWithheld if an audit of a store that was read before has hung for a day."""
     if silence.is_lasting and silence.was_read:
         raise StoreWithheld(
-            f"an audit of {url} that began before {instant(silence.since)} has not ended, "
-            f"so {silence.audits} audits since then could not begin",
-            hint="if that audit no longer reads, end it. Ask the operator of the store "
-            "why it is slow, and audit a copy of the store:\n"
-            "  snapshotter audit COPY",
+            tr(
+                "an audit of {url} that began before {instant} has not ended, so {audits} "
+                "audits since then could not begin",
+                url=url,
+                instant=instant(silence.since),
+                audits=silence.audits,
+            ),
+            hint=tr(
+                "if that audit no longer reads, end it. Ask the operator of the store why it "
+                "is slow, and audit a copy of the store:\n  snapshotter audit COPY"
+            ),
         ) from running
 
 
@@ -300,7 +313,7 @@ def _raise_if_lasting(silence: UnreadableObject, url: str, error: ServiceUnavail
     if not silence.was_read:
         raise EvidenceUnverifiable(f"{text}: {error}", hint=hint) from error
     raise StoreWithheld(
-        f"{text}, but an earlier audit could read it: {error}", hint=hint
+        tr("{text}, but an earlier audit could read it: {error}", text=text, error=error), hint=hint
     ) from error
 
 
@@ -314,8 +327,8 @@ def _require_folder(store: ReadableStore) -> None:
     root = getattr(store, "root", None)  # a bucket that does not exist raises an error itself
     if isinstance(root, Path) and not root.exists():
         raise ServiceUnavailable(
-            f"the folder {root} does not exist, but an earlier audit read it",
-            hint="check whether the file system that holds it is mounted, then audit again",
+            tr("the folder {root} does not exist, but an earlier audit read it", root=root),
+            hint=tr("check whether the file system that holds it is mounted, then audit again"),
         )
 
 
@@ -334,8 +347,8 @@ def _record_silence(
 def _problem(done: str, error: Exception, hint: str) -> SnapshotterError:
     text = error.message if isinstance(error, SnapshotterError) else str(error)
     return SnapshotterError(
-        f"the audit's report could not be {done}: {text}",
-        hint=f"the verdict is valid without the report. {hint}",
+        tr("the audit's report could not be {done}: {text}", done=done, text=text),
+        hint=tr("the verdict is valid without the report. {hint}", hint=hint),
     )
 
 
@@ -372,9 +385,11 @@ def _bytes(path: Path, limit: int) -> bytes | None:
 def _damaged(path: Path, error: Exception) -> SnapshotterError:
     # Never treated as "nothing was seen": one damaged byte would discard the whole history.
     return SnapshotterError(
-        f"the record of earlier audits cannot be read: {path}: {error}",
-        hint="restore the file from a copy. If it is lost, move the file away and report "
-        "this in your documentation of the audit",
+        tr("the record of earlier audits cannot be read: {path}: {error}", path=path, error=error),
+        hint=tr(
+            "restore the file from a copy. If it is lost, move the file away and report this "
+            "in your documentation of the audit"
+        ),
     )
 
 

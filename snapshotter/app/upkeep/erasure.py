@@ -32,6 +32,7 @@ from snapshotter.model.custody import DELETION, POLICY_ASSIGNMENT
 from snapshotter.ports import Clock, ReadableStore, RetentionStore, Signer
 from snapshotter.store import custodial_store
 from snapshotter.store.custodial_store import CustodialStore
+from snapshotter.translation import tr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +73,12 @@ def refuse_if_kept(service: ErasureService, bundle_id: str) -> None:
     if found.held:
         names = ", ".join(hold.name for hold in found.open) or found.problems[0]
         raise PolicyRefused(
-            f"{bundle_id} is under legal hold: {names}",
-            hint="a bundle under legal hold cannot be erased before all its holds are "
-            "lifted. List its holds:\n"
-            f"  snapshotter hold list {bundle_id}",
+            tr("{bundle_id} is under legal hold: {names}", bundle_id=bundle_id, names=names),
+            hint=tr(
+                "a bundle under legal hold cannot be erased before all its holds are lifted. "
+                "List its holds:\n  snapshotter hold list {bundle_id}",
+                bundle_id=bundle_id,
+            ),
         )
     now = service.clock.now()
     for name in _keys_to_delete(service.store, key):
@@ -86,9 +89,11 @@ def refuse_if_kept(service: ErasureService, bundle_id: str) -> None:
                 state = service.store.lock_state(name, version.version)
                 if state.holds(now):
                     raise PolicyRefused(
-                        f"{name} is under {state.in_words(now)}",
-                        hint="objects under retention or legal hold cannot be erased. "
-                        "Wait until the retention ends, or lift the hold",
+                        tr("{name} is under {in_words}", name=name, in_words=state.in_words(now)),
+                        hint=tr(
+                            "objects under retention or legal hold cannot be erased. Wait "
+                            "until the retention ends, or lift the hold"
+                        ),
                     )
 
 
@@ -122,7 +127,9 @@ def erase(service: ErasureService, bundle_id: str, *, reason: str, order: str) -
         _put_tombstone(service, bundle_id, stone, reason=reason, order=order)  # (2)
         stone = service.tombstones.of(service.store, bundle_id)
         if stone is None:
-            raise SnapshotterError(f"{stone_key} was written, but cannot be read")
+            raise SnapshotterError(
+                tr("{stone_key} was written, but cannot be read", stone_key=stone_key)
+            )
     with service.store.open(stone_key) as stream:
         sha256 = digest_bytes(stream.read()).sha256
     if service.log is not None:  # (3)
@@ -131,8 +138,14 @@ def erase(service: ErasureService, bundle_id: str, *, reason: str, order: str) -
         refuse_if_kept(service, bundle_id)  # (4)
     except PolicyRefused as error:
         raise PolicyRefused(
-            f"{error.message}: this was set after the erasure began, and nothing was deleted",
-            hint=f"give the same command again later, to continue the erasure: {error.hint}",
+            tr(
+                "{value}: this was set after the erasure began, and nothing was deleted",
+                value=error.message,
+            ),
+            hint=tr(
+                "give the same command again later, to continue the erasure: {hint}",
+                hint=error.hint,
+            ),
         ) from error
     objects = versions = 0
     for name in _keys_to_delete(service.store, key):  # (5)
@@ -151,7 +164,9 @@ def _keys(bundle_id: str) -> tuple[str, str]:
     try:
         key = store_keys.bundle_key(bundle_id)
     except ValueError as error:
-        raise SnapshotterError(f"{bundle_id} is not the id of a bundle") from error
+        raise SnapshotterError(
+            tr("{bundle_id} is not the id of a bundle", bundle_id=bundle_id)
+        ) from error
     return key, store_keys.sidecar_key(key, tombstone.KIND)
 
 

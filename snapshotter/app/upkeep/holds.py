@@ -24,6 +24,7 @@ from snapshotter.formats.statements.holds import LIFT, PLACE, HoldAction, HoldRe
 from snapshotter.model.custody import POLICY_ASSIGNMENT
 from snapshotter.ports import Clock, ReadableStore, Signer
 from snapshotter.store.custodial_store import CustodialStore
+from snapshotter.translation import tr
 
 _TRIES = 20  # each is lost to somebody who placed or lifted another hold
 
@@ -75,9 +76,13 @@ def place(
         there = next((hold for hold in before.open if hold.name == name), None)
         if there is not None and (there.matter, there.reason) != (matter, reason):
             raise SnapshotterError(
-                f"{bundle_id} already has a legal hold with the name {name}, for "
-                f"{there.matter or 'no matter'}",
-                hint="give the new hold another name. Holds are independent of each other",
+                tr(
+                    "{bundle_id} already has a legal hold with the name {name}, for {matter}",
+                    bundle_id=bundle_id,
+                    name=name,
+                    matter=there.matter or "no matter",
+                ),
+                hint=tr("give the new hold another name. Holds are independent of each other"),
             )
         if there is not None or _put(service, key, before, PLACE, name, matter, reason):
             enforced = _set_flags(service.store, key, on=True)
@@ -105,7 +110,12 @@ def lift(service: HoldService, bundle_id: str, *, name: str, reason: str) -> Hol
         if there is None and name not in {hold.name for hold in before.records}:
             names = ", ".join(hold.name for hold in before.open) or "none"
             raise SnapshotterError(
-                f"{bundle_id} has no legal hold with the name {name}", hint=f"its holds: {names}"
+                tr(
+                    "{bundle_id} has no legal hold with the name {name}",
+                    bundle_id=bundle_id,
+                    name=name,
+                ),
+                hint=tr("its holds: {names}", names=names),
             )
         matter = there.matter if there else ""
         if there is None or _put(service, key, before, LIFT, name, matter, reason):
@@ -225,6 +235,6 @@ def describe_hold(record: HoldRecord) -> str:
 
 def _busy(bundle_id: str) -> ServiceUnavailable:
     return ServiceUnavailable(
-        f"other processes keep placing and lifting holds on {bundle_id}",
-        hint="give the same command again",
+        tr("other processes keep placing and lifting holds on {bundle_id}", bundle_id=bundle_id),
+        hint=tr("give the same command again"),
     )

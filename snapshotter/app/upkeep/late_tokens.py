@@ -24,6 +24,7 @@ from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.proofs.rfc3161 import Anchor, TokenInvalid, check_response
 from snapshotter.ports import Clock, ObjectStore, ReadableStore, TimestampAuthority, WritableStore
+from snapshotter.translation import tr
 
 _MAX_SEAL_FILE = 1 << 16  # bytes
 _MAX_NOTE = 100  # characters
@@ -86,16 +87,25 @@ class SpacedAuthority:
                     wait = 0.0  # a clock was set back
                 if wait > 0 and not self._patient:
                     raise ServiceUnavailable(
-                        f"{self.name} requires {self._spacing_s:.0f} s between two requests",
-                        hint="request the token later:\n  snapshotter timestamp",
+                        tr(
+                            "{name} requires {spacing_s:.0f} s between two requests",
+                            name=self.name,
+                            spacing_s=self._spacing_s,
+                        ),
+                        hint=tr("request the token later:\n  snapshotter timestamp"),
                     )
                 note.truncate(0)
                 note.write(f"{now + max(wait, 0.0) + self._spacing_s!r}\n")
         except OSError as error:
             raise ServiceUnavailable(
-                f"the time of the last request to {self.name} cannot be written to "
-                f"{self._note}: {error.strerror}",
-                hint="request the token later:\n  snapshotter timestamp",
+                tr(
+                    "the time of the last request to {name} cannot be written to {note}: "
+                    "{strerror}",
+                    name=self.name,
+                    note=self._note,
+                    strerror=error.strerror,
+                ),
+                hint=tr("request the token later:\n  snapshotter timestamp"),
             ) from error
         return max(wait, 0.0)
 
@@ -197,10 +207,17 @@ class _Round:
         if at < sealed_at - self._service.max_skew:
             # Beside the bundle it would make every verifier say FAILED; a later one fits.
             raise ServiceUnavailable(
-                f"the token of {authority.name} has the time {instant(at)}, but the bundle "
-                f"was sealed at {instant(sealed_at)}. The token is not kept",
-                hint="the clock of the capturing machine was ahead. Request the token "
-                "after the sealing time",
+                tr(
+                    "the token of {name} has the time {instant}, but the bundle was sealed "
+                    "at {instant2}. The token is not kept",
+                    name=authority.name,
+                    instant=instant(at),
+                    instant2=instant(sealed_at),
+                ),
+                hint=tr(
+                    "the clock of the capturing machine was ahead. Request the token after "
+                    "the sealing time"
+                ),
             )
         _put_sidecar(self._service.store, entry.key, response)
         self.granted += 1
@@ -265,8 +282,11 @@ def _of(entry: owed_tokens.PendingToken, error: SnapshotterError) -> Snapshotter
 
 def _busy(service: TokenService) -> ServiceUnavailable:
     return ServiceUnavailable(
-        f"another process is requesting the tokens in {service.pending_dir}",
-        hint="when it has ended, give this command again:\n  snapshotter timestamp",
+        tr(
+            "another process is requesting the tokens in {pending_dir}",
+            pending_dir=service.pending_dir,
+        ),
+        hint=tr("when it has ended, give this command again:\n  snapshotter timestamp"),
     )
 
 
@@ -356,4 +376,10 @@ def _holds(response: bytes, signature: bytes, anchor: Anchor) -> bool:
 def _put_sidecar(store: WritableStore, key: str, response: bytes) -> None:
     """Store a late token beside its bundle under the next free number."""
     if not bundles.put_late_token(store, key, response, digest_bytes(response).sha256):
-        raise SnapshotterError(f"{key} already has {names.MAX_LATE_TOKENS} late tokens")
+        raise SnapshotterError(
+            tr(
+                "{key} already has {max_late_tokens} late tokens",
+                key=key,
+                max_late_tokens=names.MAX_LATE_TOKENS,
+            )
+        )

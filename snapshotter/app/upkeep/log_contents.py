@@ -12,6 +12,7 @@ from snapshotter.formats.proofs import leaf, merkle
 from snapshotter.formats.proofs.leaf import Leaf
 from snapshotter.formats.proofs.note import LogPolicy
 from snapshotter.ports import ReadableStore
+from snapshotter.translation import tr
 from snapshotter.verify.log import LogReader
 
 
@@ -64,8 +65,11 @@ def read_log(store: ReadableStore, policy: LogPolicy | None) -> LogContents:
 
     if merkle.root(hashes()) != signed.root:
         raise EvidenceInvalid(
-            f"the log of {store.url} does not have the entries that its checkpoint commits to",
-            hint="check the log and the store:\n  snapshotter log check\n  snapshotter audit",
+            tr(
+                "the log of {url} does not have the entries that its checkpoint commits to",
+                url=store.url,
+            ),
+            hint=tr("check the log and the store:\n  snapshotter log check\n  snapshotter audit"),
         )
     return LogContents(
         size=signed.size,

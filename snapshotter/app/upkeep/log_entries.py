@@ -23,6 +23,7 @@ from snapshotter.formats.proofs.note import SignedCheckpoint
 from snapshotter.ports import ObjectStore, ReadableStore
 from snapshotter.seal.log_writer import AppendResult, LogWriter
 from snapshotter.store import custodial_store
+from snapshotter.translation import tr
 
 _MAX_REMINDED = 64  # bundles with a reminder that are logged at a time
 
@@ -70,7 +71,9 @@ class CheckpointFile:
         except FileNotFoundError:
             return b""
         except OSError as error:
-            raise SnapshotterError(f"{self._file} cannot be read: {error.strerror}") from error
+            raise SnapshotterError(
+                tr("{file} cannot be read: {strerror}", file=self._file, strerror=error.strerror)
+            ) from error
 
     def save(self, checkpoint: bytes) -> None:
         """Write the checkpoint durably. Raises SnapshotterError."""
@@ -211,9 +214,11 @@ class StoreLog:
                 continue  # another process was faster
             except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
                 raise SnapshotterError(
-                    f"the reminder {path} cannot be read: {error}",
-                    hint="delete the reminder. This command finds the bundle without it:\n"
-                    "  snapshotter log sync",
+                    tr("the reminder {path} cannot be read: {error}", path=path, error=error),
+                    hint=tr(
+                        "delete the reminder. This command finds the bundle without it:\n  "
+                        "snapshotter log sync"
+                    ),
                 ) from error
             yield owed
 

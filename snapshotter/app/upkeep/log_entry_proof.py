@@ -9,6 +9,7 @@ from snapshotter.formats.proofs.note import (
     VerifierKey,
     parse_verifier_key,
 )
+from snapshotter.translation import tr
 from snapshotter.verify.log import LogEntry, LogReader
 
 
@@ -43,8 +44,8 @@ def require_log(reader: LogReader, store: str) -> None:
         reader.note()
     except FileNotFoundError as error:
         raise SnapshotterError(
-            f"{store} has no log",
-            hint="the first capture begins a log. To begin one now:\n  snapshotter log init",
+            tr("{store} has no log", store=store),
+            hint=tr("the first capture begins a log. To begin one now:\n  snapshotter log init"),
         ) from error
 
 
@@ -64,7 +65,7 @@ def newest_checkpoint(reader: LogReader, store: str) -> SignedCheckpoint:
         return reader.checkpoint()
     except EvidenceInvalid as error:
         raise EvidenceInvalid(
-            error.message, hint="check the log:\n  snapshotter log check"
+            error.message, hint=tr("check the log:\n  snapshotter log check")
         ) from error
 
 
@@ -84,15 +85,15 @@ def prove_entry(reader: LogReader, store: str, kind: str, name: str) -> LogProof
         entry = reader.find(kind, name, signed)
         if entry is None or entry.leaf is None:
             raise SnapshotterError(
-                f"the log has no {kind} {name}",
-                hint="list the entries of the log, or add bundles that are missing in the "
-                "log:\n"
-                "  snapshotter log show\n"
-                "  snapshotter log sync",
+                tr("the log has no {kind} {name}", kind=kind, name=name),
+                hint=tr(
+                    "list the entries of the log, or add bundles that are missing in the "
+                    "log:\n  snapshotter log show\n  snapshotter log sync"
+                ),
             )
         proof = reader.prove(entry, signed)
     except EvidenceInvalid as error:
         raise EvidenceInvalid(
-            error.message, hint="check the log:\n  snapshotter log check"
+            error.message, hint=tr("check the log:\n  snapshotter log check")
         ) from error
     return LogProof(entry=entry, checkpoint=signed, data=proof)

@@ -19,6 +19,7 @@ from snapshotter.formats.proofs import log_state, merkle, note, tiles
 from snapshotter.formats.proofs.note import LogPolicy, SignedCheckpoint
 from snapshotter.formats.proofs.tiles import WIDTH, Tile, TileTree
 from snapshotter.ports import CompareAndSwapStore, TaggedContent
+from snapshotter.translation import tr
 from snapshotter.verify.log import LogReader
 
 _STEP = 4 * WIDTH  # entries that are held at once
@@ -71,14 +72,18 @@ def mirror(
         except FileNotFoundError:
             if shown is None:
                 return None
-            raise EvidenceInvalid("the source has no log, but the copy has one") from None
+            raise EvidenceInvalid(tr("the source has no log, but the copy has one")) from None
     origin = signed.checkpoint.origin
     _refuse_written(target, origin, shown)
     begin = shown.size if shown else 0
     if begin > signed.size:
         raise EvidenceInvalid(
-            f"the log of the copy has {begin} entries, but the log of the source has "
-            f"{signed.size}. The source was replaced by an older state"
+            tr(
+                "the log of the copy has {begin} entries, but the log of the source has "
+                "{size}. The source was replaced by an older state",
+                begin=begin,
+                size=signed.size,
+            )
         )
     _check(reader, signed, begin, shown)
     if dry_run:
@@ -109,7 +114,7 @@ def damaged_files(
     signed = policy.open(there.data)
     known = reader.checkpoint()
     if known.checkpoint.origin != signed.checkpoint.origin or known.size < signed.size:
-        raise EvidenceInvalid("the log of the source does not have all entries of this log")
+        raise EvidenceInvalid(tr("the log of the source does not have all entries of this log"))
     _check(reader, signed, 0, None)
     for tile, data in _files(reader, 0, signed.size, _nothing):
         key = log_state.key(tile.path)
@@ -161,11 +166,17 @@ def _refuse_written(
         name = shown.checkpoint.origin if shown else ""
         if name == origin:
             raise EvidenceInvalid(
-                f"both stores have written to the log {origin}. Two stores that continue "
-                "one log sign two different histories"
+                tr(
+                    "both stores have written to the log {origin}. Two stores that continue "
+                    "one log sign two different histories",
+                    origin=origin,
+                )
             )
         raise ForeignTargetLog(
-            f"not copied: the target has a log of its own{f', {name}' if name else ''}"
+            tr(
+                "not copied: the target has a log of its own{value}",
+                value=f", {name}" if name else "",
+            )
         )
 
 
@@ -182,15 +193,18 @@ def _check(
         _require_root(tree.root, shown.root, begin)
     if tree.root != signed.root:
         raise EvidenceInvalid(
-            "the log of the source does not have the entries that its checkpoint commits to"
+            tr("the log of the source does not have the entries that its checkpoint commits to")
         )
 
 
 def _require_root(root: bytes, wanted: bytes, size: int) -> None:
     if root != wanted:
         raise EvidenceInvalid(
-            f"the two logs have different histories of {size} entries. Keep both "
-            "checkpoints: they are the proof"
+            tr(
+                "the two logs have different histories of {size} entries. Keep both "
+                "checkpoints: they are the proof",
+                size=size,
+            )
         )
 
 
@@ -205,7 +219,7 @@ def _copy(
     for tile, data in _files(reader, begin, signed.size, stands):
         _write(target, tile, data)
     if signed.size and TileTree(signed.size, stands).root() != signed.root:
-        raise EvidenceInvalid("the log of the source changed while it was copied")
+        raise EvidenceInvalid(tr("the log of the source changed while it was copied"))
 
 
 def _stays(tile: Tile, size: int) -> bool:
@@ -216,7 +230,7 @@ def _stays(tile: Tile, size: int) -> bool:
 def _write(target: CompareAndSwapStore, tile: Tile, data: bytes) -> None:
     key = log_state.key(tile.path)
     if not target.swap(key, data, "") or target.read(key, tiles.MAX_FILE).data != data:
-        raise EvidenceInvalid(f"{key} has different bytes in the copy")
+        raise EvidenceInvalid(tr("{key} has different bytes in the copy", key=key))
 
 
 def _publish(

@@ -21,6 +21,7 @@ from snapshotter.formats.digest import CHUNK
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import Clock, Content, ReadableStore
 from snapshotter.store.custodial_store import CustodialStore
+from snapshotter.translation import tr
 from snapshotter.verify.trust import Trust
 
 _Found = TypeVar("_Found")
@@ -101,8 +102,11 @@ def fetch_object(store: ReadableStore, key: str, target: Path) -> str:
     there = store.head(key)
     if there.length > _MAX_OBJECT:  # before a stranger's object fills the disk
         raise EvidenceInvalid(
-            f"{key} has {there.length} bytes, which is more than "
-            "snapshotter stores under such a name"
+            tr(
+                "{key} has {length} bytes, which is more than snapshotter stores under such a name",
+                key=key,
+                length=there.length,
+            )
         )
     digest = hashlib.sha256()
     with store.open(key) as source, target.open("wb") as out:
@@ -110,7 +114,9 @@ def fetch_object(store: ReadableStore, key: str, target: Path) -> str:
             digest.update(chunk)
             out.write(chunk)
     if there.sha256 and there.sha256 != digest.hexdigest():
-        raise EvidenceInvalid(f"{key} does not have the digest that {store.url} states for it")
+        raise EvidenceInvalid(
+            tr("{key} does not have the digest that {url} states for it", key=key, url=store.url)
+        )
     return digest.hexdigest()
 
 
@@ -159,8 +165,10 @@ def put(
         unlocked = f"the copy is not locked: {error}"
     if object_sha256(target, key) != sha256:
         raise SnapshotterError(
-            f"{target.url} returns different bytes than were written for {key}",
-            hint="check this store before you use it again:\n  snapshotter store check",
+            tr(
+                "{url} returns different bytes than were written for {key}", url=target.url, key=key
+            ),
+            hint=tr("check this store before you use it again:\n  snapshotter store check"),
         )
     return unlocked
 

@@ -16,6 +16,7 @@ from snapshotter.app.private_files import write_private
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle.names import MAX_SIGNATURES
+from snapshotter.translation import tr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +76,10 @@ def list_reminders(
             continue  # another process was faster
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             problem = SnapshotterError(
-                f"the reminder {path} cannot be read: {error}",
-                hint="delete the reminder, and request the token:\n"
-                "  snapshotter timestamp BUNDLE-ID",
+                tr("the reminder {path} cannot be read: {error}", path=path, error=error),
+                hint=tr(
+                    "delete the reminder, and request the token:\n  snapshotter timestamp BUNDLE-ID"
+                ),
             )
             if unreadable is None:
                 raise problem from error

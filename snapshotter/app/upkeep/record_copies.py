@@ -26,6 +26,7 @@ from snapshotter.formats.signatures import keys
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.custody import RECOVERY, REPLICATION
 from snapshotter.ports import ReadableStore
+from snapshotter.translation import tr
 from snapshotter.verify.audit.record_checks import GAP_RECORDS, TAKEDOWN_RECORDS
 from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, Trust
 
@@ -50,9 +51,9 @@ class RecordKind:
 def _check_report(data: bytes, report_id: str) -> None:
     value = canonical_json.loads(data)
     if not isinstance(value, dict) or value.get("format") != _REPORT_FORMAT:
-        raise EvidenceInvalid("the file is not the report of an audit")
+        raise EvidenceInvalid(tr("the file is not the report of an audit"))
     if value.get("report_id") != report_id:
-        raise EvidenceInvalid("the report is of another audit")
+        raise EvidenceInvalid(tr("the report is of another audit"))
 
 
 _REPORTS = RecordKind(
@@ -66,7 +67,7 @@ _REPORTS = RecordKind(
 
 def _check_carried(data: bytes, name: object) -> None:
     if not custody_sidecars.is_readable(data):
-        raise EvidenceInvalid("the file does not consist of custody events")
+        raise EvidenceInvalid(tr("the file does not consist of custody events"))
 
 
 _CARRIED = RecordKind(
@@ -207,9 +208,11 @@ class RecordCopier:
             raise FileNotFoundError(key)
         wanted = self._logged.get((kind.leaf, record_id))
         if wanted is not None and wanted != hashlib.sha256(data).hexdigest():
-            raise EvidenceInvalid("the record differs from the one that was logged under this name")
+            raise EvidenceInvalid(
+                tr("the record differs from the one that was logged under this name")
+            )
         if len(data) > kind.limit:
-            raise EvidenceInvalid(f"the record is longer than {kind.limit} bytes")
+            raise EvidenceInvalid(tr("the record is longer than {limit} bytes", limit=kind.limit))
         if wanted is None:  # a logged record is identified by its digest alone
             kind.check(data, record_id)
         if there is None:
@@ -222,9 +225,9 @@ class RecordCopier:
         name = f"{key}{SIGNATURE}"
         data = store_records.read(self._service.source, name, limit=MAX_SIGNATURE_BYTES)
         if data is None:
-            raise EvidenceInvalid("the signature of the record is missing")
+            raise EvidenceInvalid(tr("the signature of the record is missing"))
         if is_report_signature_valid(document, data, self._service.trust) is False:
-            raise EvidenceInvalid("the signature of the record is invalid")
+            raise EvidenceInvalid(tr("the signature of the record is invalid"))
         self._put(name, data)
 
     def repair(self, name: tuple[str, str], sha256: str, key: str) -> tuple[str, str]:

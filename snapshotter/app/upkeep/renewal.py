@@ -24,6 +24,7 @@ from snapshotter.formats.proofs.note import SignedCheckpoint
 from snapshotter.formats.proofs.rfc3161 import Anchor, check_response
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.ports import Clock, ObjectStore, TimestampAuthority
+from snapshotter.translation import tr
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.log import LogEntry, LogReader
 from snapshotter.verify.renewal import certificates_end
@@ -175,7 +176,13 @@ class Renewer:
         for number in range(1, names.MAX_RENEWALS + 1):
             if not taken & {store_keys.sidecar_key(key, kind) for kind in names.renewal(number)}:
                 return number
-        raise SnapshotterError(f"{key} already has {names.MAX_RENEWALS} renewals")
+        raise SnapshotterError(
+            tr(
+                "{key} already has {max_renewals} renewals",
+                key=key,
+                max_renewals=names.MAX_RENEWALS,
+            )
+        )
 
     def _entries(self, due: Sequence[_Due]) -> dict[str, LogEntry]:
         """Return the log entries of the bundles with their present digests."""
@@ -251,7 +258,7 @@ class Renewer:
                 strong.update(chunk)
                 known.update(chunk)
         if known.hexdigest() != due.report.sha256:
-            raise EvidenceInvalid(f"{due.key} changed while it was renewed")
+            raise EvidenceInvalid(tr("{key} changed while it was renewed", key=due.key))
         return strong.hexdigest()
 
     def _stamp(self, message: bytes, longer_than: datetime) -> tuple[bytes, datetime]:
@@ -268,10 +275,12 @@ class Renewer:
                 return response, until
             silent.append(f"the certificates of {authority.name} do not expire later")
         raise ServiceUnavailable(
-            "no timestamp authority gave a token that is valid longer: "
-            + ("; ".join(silent) or "none is configured"),
-            hint="configure a timestamp authority with newer certificates: "
-            "docs/howto/timestamp-authorities.md",
+            tr("no timestamp authority gave a token that is valid longer: ")
+            + ("; ".join(silent) or tr("none is configured")),
+            hint=tr(
+                "configure a timestamp authority with newer certificates: "
+                "docs/howto/timestamp-authorities.md"
+            ),
         )
 
     def _end_of(self, response: bytes, message: bytes, name: str) -> datetime | None:

@@ -48,6 +48,7 @@ from snapshotter.model.custody import RECOVERY, Receipt
 from snapshotter.model.finding import Code
 from snapshotter.ports import CompareAndSwapStore
 from snapshotter.store import custodial_store
+from snapshotter.translation import tr
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.log import LogReader
@@ -291,7 +292,7 @@ class _Repair:
         sha256 = sidecar_checks.file_sha256(candidate)
         sure = known.sure.get("")
         if sure and sha256 not in sure:
-            raise EvidenceInvalid("its bytes differ from those that were stored or logged here")
+            raise EvidenceInvalid(tr("its bytes differ from those that were stored or logged here"))
         subject = self._subject(candidate, there)
         if sure:
             return subject
@@ -299,13 +300,13 @@ class _Repair:
             damaged is not None and _same_seal(candidate, damaged)
         ):
             raise EvidenceInvalid(
-                "no receipt, log or damaged file here shows that this bundle was stored"
+                tr("no receipt, log or damaged file here shows that this bundle was stored")
             )
         with candidate.open("rb") as stream:
             report = verify_bundle(stream, self._service.trust, now=self._service.clock.now())
         if any(finding.code is Code.KEY_UNKNOWN for finding in report.findings):
             raise EvidenceInvalid(
-                "no receipt or log names the bundle, and it is not signed by a trusted key"
+                tr("no receipt or log names the bundle, and it is not signed by a trusted key")
             )
         return subject
 
@@ -363,9 +364,9 @@ class _Repair:
         )
         try:
             if wanted and sha256 not in wanted:
-                raise EvidenceInvalid("its bytes differ from those that were stored here")
+                raise EvidenceInvalid(tr("its bytes differ from those that were stored here"))
             if not sure and custody_sidecars.number_of(kind) is not None:
-                raise EvidenceInvalid("a custody event without a receipt cannot be checked")
+                raise EvidenceInvalid(tr("a custody event without a receipt cannot be checked"))
             sidecar_checks.check_sidecar(
                 kind, file, subject, sidecar_reader(self._service.source, there.key)
             )

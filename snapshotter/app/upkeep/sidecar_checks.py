@@ -24,6 +24,7 @@ from snapshotter.formats.proofs import leaf, merkle, note, renewal, tlog_proof
 from snapshotter.formats.proofs.rfc3161 import TokenInvalid, check_subject
 from snapshotter.formats.statements import holds
 from snapshotter.model.finding import Verdict
+from snapshotter.translation import tr
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.renewal import check_log_entry, timestamped_message
@@ -62,9 +63,17 @@ def verify_bundle_file(
             failed = next(
                 finding for finding in report.findings if finding.verdict is Verdict.FAILED
             )
-            raise EvidenceInvalid(f"the bundle does not verify: {failed.code} {failed.detail}")
+            raise EvidenceInvalid(
+                tr(
+                    "the bundle does not verify: {code} {detail}",
+                    code=failed.code,
+                    detail=failed.detail,
+                )
+            )
         if report.bundle_id != bundle_id:
-            raise EvidenceInvalid(f"the file is the bundle {report.bundle_id}")
+            raise EvidenceInvalid(
+                tr("the file is the bundle {bundle_id}", bundle_id=report.bundle_id)
+            )
         return VerifiedBundleFile(
             bundle_id=bundle_id,
             sha256=report.sha256,
@@ -90,7 +99,7 @@ def check_sidecar(kind: str, file: Path, subject: VerifiedBundleFile, sibling: R
         if matches(kind):
             test(kind, _bytes(file), subject, sibling)
             return
-    raise EvidenceInvalid("this version does not know this kind of sidecar")
+    raise EvidenceInvalid(tr("this version does not know this kind of sidecar"))
 
 
 def is_copied(kind: str) -> bool:
@@ -111,7 +120,9 @@ def _bytes(file: Path) -> bytes:
 
 def _token(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
     if len(data) > MAX_SIDECAR_BYTES:
-        raise EvidenceInvalid(f"a token has at most {MAX_SIDECAR_BYTES} bytes")
+        raise EvidenceInvalid(
+            tr("a token has at most {max_sidecar_bytes} bytes", max_sidecar_bytes=MAX_SIDECAR_BYTES)
+        )
     problem: TokenInvalid | None = None
     for signature in subject.signatures:
         try:
@@ -120,7 +131,9 @@ def _token(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSid
             problem = error
         else:
             return
-    raise EvidenceInvalid(f"the token is over none of the signatures of the bundle: {problem}")
+    raise EvidenceInvalid(
+        tr("the token is over none of the signatures of the bundle: {problem}", problem=problem)
+    )
 
 
 def _proof(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
@@ -140,10 +153,10 @@ def _hold(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSide
 def _renewal(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
     match = _RENEWAL.fullmatch(kind)
     if match is None:
-        raise EvidenceInvalid("the sidecar is not a renewal")
+        raise EvidenceInvalid(tr("the sidecar is not a renewal"))
     text = data if match[2] == "txt" else sibling(f"{match[1]}.txt")
     if text is None:
-        raise EvidenceInvalid("the token of the renewal has no text")
+        raise EvidenceInvalid(tr("the token of the renewal has no text"))
     if text.startswith(tlog_proof.FORMAT.encode()):
         _proof(kind, text, subject, sibling)
     else:
@@ -152,13 +165,13 @@ def _renewal(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadS
         if logged is not None:
             check_log_entry(logged, renewal.leaf_of(bare, subject.bundle_id))
         if said.bundle_id != subject.bundle_id or said.sha512 != _sha512(subject.file):
-            raise EvidenceInvalid("the renewal is of another bundle")
+            raise EvidenceInvalid(tr("the renewal is of another bundle"))
     if match[2] == "tsr":
         try:
             check_subject(data, timestamped_message(text))
         except TokenInvalid as error:
             raise EvidenceInvalid(
-                f"the token is not over the text of the renewal: {error}"
+                tr("the token is not over the text of the renewal: {error}", error=error)
             ) from error
 
 
@@ -169,12 +182,12 @@ def _sha512(file: Path) -> str:
 
 def _custody(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
     if not custody_sidecars.is_readable(data):
-        raise EvidenceInvalid("the file does not consist of custody events")
+        raise EvidenceInvalid(tr("the file does not consist of custody events"))
     if custody_sidecars.number_of(kind) == 1:
         begun = custody_sidecars.first_previous(data)
         if begun != subject.custody.previous:
             raise EvidenceInvalid(
-                "the chain of custody events does not continue the chain inside the bundle"
+                tr("the chain of custody events does not continue the chain inside the bundle")
             )
 
 

@@ -19,6 +19,7 @@ from snapshotter.formats.signatures.signed_statement import MAX_BYTES
 from snapshotter.formats.statements import tombstone
 from snapshotter.formats.statements.tombstone import Tombstone
 from snapshotter.ports import ReadableStore
+from snapshotter.translation import tr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +56,24 @@ class Tombstones:
             if known is not None:
                 return known
             raise EvidenceUnverifiable(
-                f"{key} in {store.url} is not a valid tombstone: {error}",
-                hint="check who may write to this store, then remove the object",
+                tr(
+                    "{key} in {url} is not a valid tombstone: {error}",
+                    key=key,
+                    url=store.url,
+                    error=error,
+                ),
+                hint=tr("check who may write to this store, then remove the object"),
             ) from error
         if not self.is_trusted(found.key_id):
             raise EvidenceUnverifiable(
-                f"{bundle_id} has a tombstone in {store.url} that is signed by the key "
-                f"{found.key_id}, which is not trusted",
-                hint="add the key to the trust file, or remove the tombstone if it is forged",
+                tr(
+                    "{bundle_id} has a tombstone in {url} that is signed by the key "
+                    "{key_id}, which is not trusted",
+                    bundle_id=bundle_id,
+                    url=store.url,
+                    key_id=found.key_id,
+                ),
+                hint=tr("add the key to the trust file, or remove the tombstone if it is forged"),
             )
         with contextlib.suppress(
             OSError
@@ -86,8 +97,11 @@ class Tombstones:
             return None
         except (OSError, EvidenceInvalid) as error:
             raise EvidenceUnverifiable(
-                f"the record of an erasure on this machine cannot be read: {self._file(bundle_id)}",
-                hint="compare the file with the tombstone in the store",
+                tr(
+                    "the record of an erasure on this machine cannot be read: {file}",
+                    file=self._file(bundle_id),
+                ),
+                hint=tr("compare the file with the tombstone in the store"),
             ) from error
 
     def remember(self, bundle_id: str, data: bytes) -> None:
@@ -107,8 +121,14 @@ class Tombstones:
         found = self.of(store, bundle_id)
         if found is not None:
             raise PolicyRefused(
-                f"{bundle_id} was erased on {found.at:%Y-%m-%d} by {found.by}: {found.order}",
-                hint="a bundle that was erased by order cannot be stored again",
+                tr(
+                    "{bundle_id} was erased on {at:%Y-%m-%d} by {by}: {order}",
+                    bundle_id=bundle_id,
+                    at=found.at,
+                    by=found.by,
+                    order=found.order,
+                ),
+                hint=tr("a bundle that was erased by order cannot be stored again"),
             )
 
     def _file(self, bundle_id: str) -> Path:

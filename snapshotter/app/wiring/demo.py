@@ -30,6 +30,7 @@ from snapshotter.site.news import NEWS
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import SiteState
 from snapshotter.site.timestamp_authority import LocalAuthority
+from snapshotter.translation import tr
 
 _FILES: Final = ("policy.toml", "lantern.toml")
 _LOOPBACK: Final = "127.0.0.0/8"
@@ -165,8 +166,8 @@ def _require_loopback() -> None:
             except OSError as error:
                 if error.errno != errno.ENETUNREACH or attempt == 2:
                     raise ServiceUnavailable(
-                        f"127.0.0.1 cannot be reached: {error}",
-                        hint="bring the loopback device up:\n  ip link set lo up",
+                        tr("127.0.0.1 cannot be reached: {error}", error=error),
+                        hint=tr("bring the loopback device up:\n  ip link set lo up"),
                     ) from error
             else:
                 return

@@ -19,6 +19,7 @@ from snapshotter.ports import ShowMessage, Signer
 from snapshotter.seal.key_files import passphrase_from_file
 from snapshotter.seal.open_key import open_external_key
 from snapshotter.seal.signer import DEFAULT_NAME, KeyDirectory, StoredKey
+from snapshotter.translation import tr
 
 
 def key_directory(settings: Settings) -> KeyDirectory:
@@ -50,13 +51,15 @@ def signer(
     found, made = directory.ensure(DEFAULT_NAME, source if settings.passphrase_file else None)
     if made:
         show_message(
-            f"a signing key was made for you: {settings.keys_dir / f'{DEFAULT_NAME}.pem'}\n"
-            f"  The key id is {found.key_id}\n"
-            "  Back up this file now, in a place that only you can read. Without the file "
-            "you cannot sign as the\n"
-            "  same person again. Anybody with the file can sign in your name. Make a key "
-            "with a passphrase instead:\n"
-            "  snapshotter keys init --ask-passphrase"
+            tr(
+                "a signing key was made for you: {keys_dir}\n  The key id is {key_id}\n  "
+                "Back up this file now, in a place that only you can read. Without the file "
+                "you cannot sign as the\n  same person again. Anybody with the file can sign "
+                "in your name. Make a key with a passphrase instead:\n  snapshotter keys "
+                "init --ask-passphrase",
+                keys_dir=settings.keys_dir / f"{DEFAULT_NAME}.pem",
+                key_id=found.key_id,
+            )
         )
     return found
 
@@ -77,21 +80,25 @@ def event_signer(
     name, source = settings.event_key, _passphrase_source(settings, ask)
     if name in (settings.key, *settings.cosigners):
         raise SnapshotterError(
-            f"the key {name} signs captures, so it cannot sign take-down events",
-            hint="remove event_key from the settings: a key for events is then made on first use",
+            tr("the key {name} signs captures, so it cannot sign take-down events", name=name),
+            hint=tr(
+                "remove event_key from the settings: a key for events is then made on first use"
+            ),
         )
     if name != EVENT_KEY or _known_or_none(directory, name) is not None:
         return _signer(directory, name, source, show_message)
     found, made = directory.ensure(name, source if settings.passphrase_file else None)
     if made:
         show_message(
-            "a key for take-down events was made for you: "
-            f"{settings.keys_dir / f'{name}.pem'}\n"
-            f"  The key id is {found.key_id}\n"
-            "  The key signs no captures. Verifiers of events need its public key in a trust "
-            "file:\n"
-            f"  snapshotter keys export {name} | snapshotter trust add-key trust.json - "
-            "--owner NAME"
+            tr(
+                "a key for take-down events was made for you: {keys_dir}\n  The key id is "
+                "{key_id}\n  The key signs no captures. Verifiers of events need its public "
+                "key in a trust file:\n  snapshotter keys export {name} | snapshotter trust "
+                "add-key trust.json - --owner NAME",
+                keys_dir=settings.keys_dir / f"{name}.pem",
+                key_id=found.key_id,
+                name=name,
+            )
         )
     return found
 
@@ -128,8 +135,13 @@ def _signer(
     held = open_external_key(name, ask=ask)
     stored = directory.add_held(f"held-{held.key_id[:12]}", name, held.public_key)
     show_message(
-        f"the key of {name} is used here for the first time. Its key id is {held.key_id}\n"
-        f"  Its name is {stored.name} from now on. Another key in its place is refused"
+        tr(
+            "the key of {name} is used here for the first time. Its key id is {key_id}\n  "
+            "Its name is {name2} from now on. Another key in its place is refused",
+            name=name,
+            key_id=held.key_id,
+            name2=stored.name,
+        )
     )
     return held
 
@@ -147,15 +159,26 @@ def _in_use(directory: KeyDirectory, stored: StoredKey, show_message: ShowMessag
     while stored.retired is not None and stored.retired.at <= now:
         if not stored.retired.successor or stored.retired.successor in seen:
             raise SnapshotterError(
-                f"the key {stored.name!r} was revoked as {stored.retired.reason} and cannot "
-                "sign any more",
-                hint="make another key, and set key to its name:\n"
-                "  snapshotter keys init --name NAME",
+                tr(
+                    "the key {name!r} was revoked as {reason} and cannot sign any more",
+                    name=stored.name,
+                    reason=stored.retired.reason,
+                ),
+                hint=tr(
+                    "make another key, and set key to its name:\n  snapshotter keys init "
+                    "--name NAME"
+                ),
             )
         stored = directory.find(stored.retired.successor)
         seen.add(stored.name)
     if stored is not first:
-        show_message(f"the key {first.name!r} is retired, and {stored.name!r} signs in its place")
+        show_message(
+            tr(
+                "the key {name!r} is retired, and {name2!r} signs in its place",
+                name=first.name,
+                name2=stored.name,
+            )
+        )
     return stored
 
 

@@ -22,6 +22,7 @@ from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterE
 from snapshotter.ports import ObjectStore, ShowMessage, Witness
 from snapshotter.seal.key_files import passphrase_from_file
 from snapshotter.store.location import DirectoryLocation
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.formats.proofs.note import LogPolicy
@@ -105,21 +106,32 @@ def open_log(
         is_copy = next(iter(found.list(log_state.MIRROR)), None) is not None
         if is_copy:
             raise LogDamaged(
-                f"the log {there} in {found.url} is a copy of the log of another store, so nothing "
-                "can be added to it",
-                hint="only if the first store is lost for good:\n"
-                "  snapshotter log repair --take-over",
+                tr(
+                    "the log {there} in {url} is a copy of the log of another store, so "
+                    "nothing can be added to it",
+                    there=there,
+                    url=found.url,
+                ),
+                hint=tr(
+                    "only if the first store is lost for good:\n  snapshotter log repair "
+                    "--take-over"
+                ),
             )
         raise LogDamaged(
-            f"the lock of the log {there} in {found.url} is missing, so nothing can be added to it",
-            hint="repair the lock of the log:\n  snapshotter log repair",
+            tr(
+                "the lock of the log {there} in {url} is missing, so nothing can be added to it",
+                there=there,
+                url=found.url,
+            ),
+            hint=tr("repair the lock of the log:\n  snapshotter log repair"),
         )
     if memory.load() and not again:
         raise LogDamaged(
-            f"the log of {found.url} is missing, and this machine has seen a log there",
-            hint="restore the folder log/ from a backup; if you emptied the store yourself, make "
-            "a new log:\n"
-            "  snapshotter log init --again",
+            tr("the log of {url} is missing, and this machine has seen a log there", url=found.url),
+            hint=tr(
+                "restore the folder log/ from a backup; if you emptied the store yourself, "
+                "make a new log:\n  snapshotter log init --again"
+            ),
         )
     # Two first captures at once make one log, and no key that nobody needs.
     with private_files.lock_directory(settings.data_dir / "log", wait_s=30):
@@ -133,13 +145,15 @@ def open_log(
         begun = writer(key.name)
         begun.create()
     show_message(
-        f"a log was made for {found.url}. Its verifier key, for a trust file and for "
-        "witnesses:\n"
-        f"  {key.text}\n"
-        f"  Back up {keys.file(key)}. Without this file, nothing more can be logged there. "
-        "Anybody with the file\n"
-        "  can sign another history of the log. A witness makes that evident "
-        "(docs/howto/log.md)"
+        tr(
+            "a log was made for {url}. Its verifier key, for a trust file and for "
+            "witnesses:\n  {text}\n  Back up {file}. Without this file, nothing more can be "
+            "logged there. Anybody with the file\n  can sign another history of the log. A "
+            "witness makes that evident (docs/howto/log.md)",
+            url=found.url,
+            text=key.text,
+            file=keys.file(key),
+        )
     )
     return begun
 
@@ -166,8 +180,8 @@ def log_repair(
         origin = note.parse_checkpoint(note.parse(known).text).origin
     if not origin:
         raise LogDamaged(
-            f"{found.url} has no checkpoint of a log, so there is nothing to repair",
-            hint="restore the folder log/ from a replica or a backup",
+            tr("{url} has no checkpoint of a log, so there is nothing to repair", url=found.url),
+            hint=tr("restore the folder log/ from a replica or a backup"),
         )
     source = ask
     if settings.log_passphrase_file:
@@ -202,7 +216,10 @@ def append_report_to_log(
         return
     if all(key.name != origin for key in LogKeyDirectory(path=settings.keys_dir).list()):
         show_message(
-            f"the report is not in the log, because the key of {origin} is not on this machine"
+            tr(
+                "the report is not in the log, because the key of {origin} is not on this machine",
+                origin=origin,
+            )
         )
         return
     leaf = Leaf(kind=REPORT, name=report_id, sha256=sha256)
@@ -226,9 +243,10 @@ def stored_origin(found: "DirectoryStore | S3Store") -> str:
         return ""
     except EvidenceInvalid as error:
         raise LogDamaged(
-            f"{log_state.LOCK} in {found.url} is not a valid lock of a log",
-            hint="restore the folder log/ from a backup, or check the log:\n"
-            "  snapshotter log check",
+            tr("{lock} in {url} is not a valid lock of a log", lock=log_state.LOCK, url=found.url),
+            hint=tr(
+                "restore the folder log/ from a backup, or check the log:\n  snapshotter log check"
+            ),
         ) from error
 
 
@@ -344,11 +362,13 @@ def witness_signer(settings: Settings, *, name: str, show_message: ShowMessage) 
     there = keys.list(WITNESS)
     if not there:
         made = keys.create(WITNESS, name=name)
-        show_message(f"a key for the witness was made: {keys.file(made)}. Back up this file")
+        show_message(
+            tr("a key for the witness was made: {file}. Back up this file", file=keys.file(made))
+        )
     elif name and name != there[0].name:
         raise SnapshotterError(
-            f"the name of this witness is {there[0].name}",
-            hint="leave out --name; another witness needs another key directory",
+            tr("the name of this witness is {name}", name=there[0].name),
+            hint=tr("leave out --name; another witness needs another key directory"),
         )
     return keys.load(WITNESS, passphrase=source)
 
@@ -369,11 +389,12 @@ def witnessing(
         logs = [parse_verifier_key(text) for text in log_keys]
     except EvidenceInvalid as error:
         raise SnapshotterError(
-            f"--log: {error}", hint="show the verifier key of a log:\n  snapshotter log show"
+            tr("--log: {error}", error=error),
+            hint=tr("show the verifier key of a log:\n  snapshotter log show"),
         ) from error
     if not logs or any(key.kind != ED25519 for key in logs):
         raise SnapshotterError(
-            "the witness needs the verifier keys of the logs to witness",
-            hint="name each log with --log KEY. The key is shown by:\n  snapshotter log show",
+            tr("the witness needs the verifier keys of the logs to witness"),
+            hint=tr("name each log with --log KEY. The key is shown by:\n  snapshotter log show"),
         )
     return WitnessService(directory or settings.data_dir / "witness", signer, logs, SystemClock())

@@ -16,6 +16,7 @@ from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings
 from snapshotter.errors import SnapshotterError
 from snapshotter.ports import Channel, ShowMessage
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.monitoring.notification_delivery import NotificationService
@@ -34,7 +35,7 @@ def rules(settings: Settings) -> "NotifyRules":
     from snapshotter.notify.rules import load
 
     if settings.notify_file is None:
-        raise SnapshotterError("no channel for messages is configured", hint=_NOBODY_HINT)
+        raise SnapshotterError(tr("no channel for messages is configured"), hint=_NOBODY_HINT)
     return load(settings.notify_file)
 
 
@@ -86,13 +87,16 @@ def notify_once(
             service.notify(event)
             for problem in service.round(hurry=True).problems:
                 show_message(
-                    f"WARNING: the message was not sent: {problem}. Send it again:\n"
-                    "  snapshotter notify send"
+                    tr(
+                        "WARNING: the message was not sent: {problem}. Send it again:\n  "
+                        "snapshotter notify send",
+                        problem=problem,
+                    )
                 )
     except SnapshotterError as error:
-        show_message(f"WARNING: no message was sent: {error.message}")
+        show_message(tr("WARNING: no message was sent: {value}", value=error.message))
     except ModuleNotFoundError as error:  # the command itself needs none of these
-        show_message(f"WARNING: no message was sent: {error.name} is not installed")
+        show_message(tr("WARNING: no message was sent: {name} is not installed", name=error.name))
 
 
 def channel_problems(settings: Settings) -> Iterator[tuple[str, SnapshotterError]]:
@@ -162,7 +166,9 @@ def _url(entry: "WebhookEntry", beside: Path) -> str:
     try:
         return entry.checked(passphrase_from_file(path).decode("ascii", "replace").strip())
     except ValueError as error:
-        raise SnapshotterError(f"{path} has no valid address of a webhook: {error}") from error
+        raise SnapshotterError(
+            tr("{path} has no valid address of a webhook: {error}", path=path, error=error)
+        ) from error
 
 
 def _secrets(path: Path) -> str:

@@ -26,6 +26,7 @@ from snapshotter.formats.proofs.leaf import TAKEDOWN
 from snapshotter.model.custody import EXPORTING
 from snapshotter.policy import page_identity
 from snapshotter.ports import ShowMessage
+from snapshotter.translation import tr
 from snapshotter.verify.files import first_bytes
 from snapshotter.verify.log import LogReader
 from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, MAX_TRUST_BYTES
@@ -50,9 +51,12 @@ def proof_service(
     trust = wiring_trust.trust(settings)
     if settings.trust_file is not None and trust.key(signer.key_id) is None:
         show_message(
-            f"the trust file does not name the key {signer.key_id}, which signs events and "
-            "proof packs. By this trust file, the proof pack is INDETERMINATE. Add the key "
-            "with snapshotter trust add-key"
+            tr(
+                "the trust file does not name the key {key_id}, which signs events and proof "
+                "packs. By this trust file, the proof pack is INDETERMINATE. Add the key "
+                "with snapshotter trust add-key",
+                key_id=signer.key_id,
+            )
         )
     by = wiring_takedown.rederivation(settings)
     return ProofService(
@@ -107,9 +111,12 @@ def write_event_pack(
         why = proof_case.with_pdf(packs, written)
     if why:
         show_message(
-            f"the proof pack of the event {event_id} has no PDF: {why}. Make a proof pack "
-            "with a PDF:\n"
-            f"  snapshotter proof {event_id}"
+            tr(
+                "the proof pack of the event {event_id} has no PDF: {why}. Make a proof pack "
+                "with a PDF:\n  snapshotter proof {event_id}",
+                event_id=event_id,
+                why=why,
+            )
         )
 
 
@@ -136,7 +143,7 @@ def event_log_proof(settings: Settings) -> Callable[[str], bytes]:
             return b""
         except EvidenceInvalid as error:
             raise EvidenceInvalid(
-                error.message, hint="check the log:\n  snapshotter log check"
+                error.message, hint=tr("check the log:\n  snapshotter log check")
             ) from error
 
     return find
@@ -172,4 +179,6 @@ def _trust_files(settings: Settings) -> tuple[tuple[str, bytes], ...]:
             ),
         )
     except OSError as error:
-        raise SnapshotterError(f"{file} cannot be read: {error.strerror}") from error
+        raise SnapshotterError(
+            tr("{file} cannot be read: {strerror}", file=file, strerror=error.strerror)
+        ) from error

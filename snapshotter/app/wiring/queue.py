@@ -21,6 +21,7 @@ from snapshotter.app.wiring import store as wiring_store
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.gap import Gap
 from snapshotter.ports import Clock, JobObserver, ShowMessage
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.monitoring.gap_records import GapService
@@ -61,7 +62,13 @@ def open_within(settings: Settings, limit_s: float, *, show_message: ShowMessage
             if not settings.queue.startswith("postgres") or time.monotonic() >= end:
                 raise
             if not is_told:
-                show_message(f"{error.message}; this worker tries again for {limit_s:g} s")
+                show_message(
+                    tr(
+                        "{value}; this worker tries again for {limit_s:g} s",
+                        value=error.message,
+                        limit_s=limit_s,
+                    )
+                )
                 is_told = True
             time.sleep(min(_LOOK_S, limit_s))
 

@@ -19,6 +19,7 @@ from snapshotter.ports import ObjectStore, ShowMessage
 from snapshotter.store.custodial_store import CustodialStore
 from snapshotter.store.location import DirectoryLocation
 from snapshotter.store.receipt_files import ReceiptFiles
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.store.filesystem import DirectoryStore
@@ -48,7 +49,7 @@ def store(settings: Settings) -> "DirectoryStore | S3Store":
             )
         )
     except ValueError as error:
-        raise SnapshotterError(f"the S3 settings are invalid: {error}") from error
+        raise SnapshotterError(tr("the S3 settings are invalid: {error}", error=error)) from error
 
 
 def store_for_evidence(
@@ -72,10 +73,13 @@ def store_for_evidence(
     if isinstance(store_location(settings), DirectoryLocation):
         if locked:
             show_message(
-                f"WARNING: {found.url} is a directory and does not enforce retention. "
-                "snapshotter honours the retention, but anybody who can write to the "
-                "directory can delete the bundles. A bucket with Object Lock enforces "
-                "retention (docs/howto/s3.md)"
+                tr(
+                    "WARNING: {url} is a directory and does not enforce retention. "
+                    "snapshotter honours the retention, but anybody who can write to the "
+                    "directory can delete the bundles. A bucket with Object Lock enforces "
+                    "retention (docs/howto/s3.md)",
+                    url=found.url,
+                )
             )
         return found
     from snapshotter.store.probe import probe, refuse_if_not_locking
@@ -88,9 +92,11 @@ def store_for_evidence(
     result = probe(found, clock, RandomIds())
     if not result.usable:
         raise SnapshotterError(
-            f"{found.url} does not keep the guarantees that evidence needs",
-            hint="use another endpoint, or show which guarantees are missing:\n"
-            "  snapshotter store check",
+            tr("{url} does not keep the guarantees that evidence needs", url=found.url),
+            hint=tr(
+                "use another endpoint, or show which guarantees are missing:\n  snapshotter "
+                "store check"
+            ),
         )
     if locked:
         refuse_if_not_locking(result)

@@ -39,6 +39,7 @@ from snapshotter.model.takedown import ConfirmRules, Takedown
 from snapshotter.policy import capture_decision, page_identity
 from snapshotter.ports import ShowMessage
 from snapshotter.store.catalog import Catalog
+from snapshotter.translation import tr
 from snapshotter.verify.files import file_with_digest
 from snapshotter.verify.trust import Trust
 
@@ -132,7 +133,7 @@ def _jobs(settings: Settings, bundle_ids: Sequence[str]) -> dict[str, Notificati
         from snapshotter.jobs.open_database import open_database
         from snapshotter.jobs.queue.database_queue import DatabaseQueue
     except ModuleNotFoundError as error:
-        raise SnapshotterError(f"{error.name} is not installed") from error
+        raise SnapshotterError(tr("{name} is not installed", name=error.name)) from error
     engine = open_database(settings.queue)
     try:
         return {
@@ -221,7 +222,7 @@ def _reassess(settings: Settings, stream: BinaryIO) -> Assessment | None:
     except (KeyError, TypeError, SnapshotterError) as error:
         if isinstance(error, EvidenceInvalid):
             return None
-        raise EvidenceInvalid(f"the capture cannot be judged: {error}") from error
+        raise EvidenceInvalid(tr("the capture cannot be judged: {error}", error=error)) from error
 
 
 def _notifier(
@@ -243,10 +244,13 @@ def _notifier(
                     service.notify(event)
                 for problem in service.round(hurry=True).problems if now else ():
                     show_message(
-                        f"WARNING: the message was not sent: {problem}. Send it again:\n"
-                        "  snapshotter notify send"
+                        tr(
+                            "WARNING: the message was not sent: {problem}. Send it again:\n  "
+                            "snapshotter notify send",
+                            problem=problem,
+                        )
                     )
         except ModuleNotFoundError as error:
-            raise SnapshotterError(f"{error.name} is not installed") from error
+            raise SnapshotterError(tr("{name} is not installed", name=error.name)) from error
 
     return notify

@@ -21,6 +21,7 @@ from snapshotter.app.wiring import store as wiring_store
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import JobState
 from snapshotter.ports import JobObserver, ShowMessage
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.monitoring.notification_delivery import NotificationService
@@ -162,7 +163,9 @@ def _served(
     def spool_has_space() -> None:
         free = _usage(spool).free
         if free < _READY_BYTES:
-            raise SnapshotterError(f"only {free >> 20} MB are free for {spool}")
+            raise SnapshotterError(
+                tr("only {free} MB are free for {spool}", free=free >> 20, spool=spool)
+            )
 
     health = Health(
         (

@@ -17,6 +17,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats.proofs.rfc3161 import Anchor
 from snapshotter.ports import Clock, TimestampAuthority
 from snapshotter.seal.timestamp import HttpTimestampAuthority
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from httpx import BaseTransport
@@ -44,10 +45,15 @@ def _anchor(entry: Authority) -> Anchor:
         )
     except (OSError, ValueError) as error:
         raise SnapshotterError(
-            f"the root certificate of the timestamp authority {entry.name} is invalid: "
-            f"{entry.root}",
-            hint="set root to a PEM file with exactly one certificate, the self-signed root of "
-            "the timestamp authority",
+            tr(
+                "the root certificate of the timestamp authority {name} is invalid: {root}",
+                name=entry.name,
+                root=entry.root,
+            ),
+            hint=tr(
+                "set root to a PEM file with exactly one certificate, the self-signed root "
+                "of the timestamp authority"
+            ),
         ) from error
 
 

@@ -15,6 +15,7 @@ from snapshotter.app.wiring import keys as wiring_keys
 from snapshotter.app.wiring import log as wiring_log
 from snapshotter.app.wiring import timestamp_authorities as wiring_authorities
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 from snapshotter.verify.trust import COMPROMISED, Trust, own_trust
 
 if TYPE_CHECKING:
@@ -57,10 +58,12 @@ def trust(settings: Settings, *, by_bundle: bool = False) -> Trust:
     if settings.trust_file:
         if not settings.trust_root_key:
             raise SnapshotterError(
-                "the trust file needs the key id of its root key",
-                hint="give the key id that the owner published with --root-key. Show which key "
-                "signed the file:\n"
-                f"  snapshotter trust show {settings.trust_file}",
+                tr("the trust file needs the key id of its root key"),
+                hint=tr(
+                    "give the key id that the owner published with --root-key. Show which "
+                    "key signed the file:\n  snapshotter trust show {trust_file}",
+                    trust_file=settings.trust_file,
+                ),
             )
         return remembered_version.read_and_remember(
             settings.trust_file,

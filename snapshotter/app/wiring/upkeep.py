@@ -28,6 +28,7 @@ from snapshotter.app.wiring import timestamp_authorities as wiring_authorities
 from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.ports import ShowMessage
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.upkeep.audit import AuditService
@@ -139,7 +140,10 @@ def repair_service(
         contents = read_log(copying.target, policy)
     except EvidenceInvalid as error:
         show_message(
-            f"WARNING: the log cannot be used to decide what belongs to the store: {error}"
+            tr(
+                "WARNING: the log cannot be used to decide what belongs to the store: {error}",
+                error=error,
+            )
         )
         contents = LogContents()
     return RepairService(

@@ -19,6 +19,7 @@ from snapshotter.model.job import JobStatus
 from snapshotter.model.watch import Watch
 from snapshotter.policy import page_identity
 from snapshotter.ports import JobObserver, ShowMessage
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.egress.fetch import FetchedResponse
@@ -137,11 +138,11 @@ class _WayOut:
             policy = configured_policy.policy_for(settings, watch.policy)
         except SnapshotterError as error:
             raise FetchFailed(
-                "policy", f"the policy of the watch is invalid: {error.message}"
+                "policy", tr("the policy of the watch is invalid: {value}", value=error.message)
             ) from error
         if policy.network.require_proxy and not settings.proxy:
             raise FetchFailed(
-                "policy", "the policy of the watch requires a proxy, and no proxy is set"
+                "policy", tr("the policy of the watch requires a proxy, and no proxy is set")
             )
         rules = EgressRules(
             blocked=policy.network.block_hosts,

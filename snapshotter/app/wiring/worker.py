@@ -18,6 +18,7 @@ from snapshotter.app.store_location import receipts_store_name
 from snapshotter.app.wiring import queue as wiring_jobs
 from snapshotter.app.wiring import store as wiring_store
 from snapshotter.ports import JobObserver, ShowMessage
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.monitoring.job_runner import CaptureJobRunner
@@ -59,8 +60,13 @@ def worker(
     polite = wiring_jobs.politeness(settings)
     if rules.slots > polite.worker_at_once:
         show_message(
-            f"captures at a time: {polite.worker_at_once} instead of {rules.slots}, the limit "
-            f"for one worker in {polite.source}"
+            tr(
+                "captures at a time: {worker_at_once} instead of {slots}, the limit for one "
+                "worker in {source}",
+                worker_at_once=polite.worker_at_once,
+                slots=rules.slots,
+                source=polite.source,
+            )
         )
         rules = replace(rules, slots=polite.worker_at_once)
     job_observer = observer or JobObserver()

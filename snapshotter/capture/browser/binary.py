@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snapshotter.errors import ServiceUnavailable
+from snapshotter.translation import tr
 
 _SHELL, _CHROMIUM = "shell", "chromium"
 _LINUX = {
@@ -102,8 +103,10 @@ def choose_browser(wanted: str, explicit: Path | None) -> tuple[BrowserBinary, s
     what = f"the browser {name} does not exist" if "/" in name else "no Chromium was found"
     raise ServiceUnavailable(
         what,
-        hint="install the browser (in a source checkout, `make setup` installs it):\n"
-        "  playwright install chromium",
+        hint=tr(
+            "install the browser (in a source checkout, `make setup` installs it):\n  "
+            "playwright install chromium"
+        ),
     )
 
 

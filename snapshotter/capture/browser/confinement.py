@@ -31,6 +31,7 @@ from snapshotter.egress import file_view, namespace
 from snapshotter.egress.file_view import FileView
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.capture import ProcessFacts
+from snapshotter.translation import tr
 
 _NODE = "PLAYWRIGHT_NODEJS_PATH"  # Playwright's own setting: the program that runs its driver
 _COMPILED = "NODE_COMPILE_CACHE"
@@ -99,9 +100,12 @@ def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
     script.chmod(0o700)
     if not os.access(script, os.X_OK):
         raise ServiceUnavailable(
-            f"programs cannot be started in {workspace.root.parent}, because its file system is "
-            "mounted with noexec",
-            hint="set spool_dir to a directory on another file system",
+            tr(
+                "programs cannot be started in {parent}, because its file system is mounted "
+                "with noexec",
+                parent=workspace.root.parent,
+            ),
+            hint=tr("set spool_dir to a directory on another file system"),
         )
     return script
 

@@ -28,6 +28,7 @@ from snapshotter.egress.rules import EgressRules
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.request import Decision, Limits
 from snapshotter.ports import Clock
+from snapshotter.translation import tr
 
 _LIMIT_S = 120.0  # for all of it, on a machine that has much else to do
 _CLOSE_S = 5.0  # for browser and driver to end by themselves; they are killed afterwards
@@ -89,7 +90,9 @@ def print_pdf(
     if job.error is not None:
         raise job.error
     if job.pdf is None:
-        raise ServiceUnavailable(f"the browser did not print the document within {_LIMIT_S:g} s")
+        raise ServiceUnavailable(
+            tr("the browser did not print the document within {limit_s:g} s", limit_s=_LIMIT_S)
+        )
     return _set_pdf_dates(job.pdf, at)
 
 
@@ -111,7 +114,10 @@ class _Print:
                 await close_within(running.playwright.stop(), _CLOSE_S)
         except PlaywrightError as error:
             self.error = ServiceUnavailable(
-                f"the browser could not print the document: {clean_text(error.message)[:200]}"
+                tr(
+                    "the browser could not print the document: {clean_text}",
+                    clean_text=clean_text(error.message)[:200],
+                )
             )
         except Exception as error:  # noqa: BLE001 (it is raised where it can be handled)
             self.error = error

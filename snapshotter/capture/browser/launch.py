@@ -32,6 +32,7 @@ from snapshotter.errors import PolicyRefused
 from snapshotter.model.capture import files_open_to
 from snapshotter.model.network import NetworkPath
 from snapshotter.model.request import Decision
+from snapshotter.translation import tr
 
 _STACK_KB = 65_536  # of a process's first thread; eight times the usual
 _FILTER_S = 3.0  # for a new renderer to take its filter
@@ -135,11 +136,16 @@ async def _require_file_protection(
     if open_to or not found:
         await _end(context, decision)
         raise PolicyRefused(
-            f"policy {decision.policy_name} captures only if the browser cannot open the files of "
-            "this machine, but these processes can open them: "
-            f"{', '.join(open_to) or 'unknown, because no process was checked'}",
-            hint='use a policy that extends this policy with [sandbox] files = "warn", or check '
-            "what is missing:\n  snapshotter doctor",
+            tr(
+                "policy {policy_name} captures only if the browser cannot open the files of "
+                "this machine, but these processes can open them: {open_to}",
+                policy_name=decision.policy_name,
+                open_to=", ".join(open_to) or "unknown, because no process was checked",
+            ),
+            hint=tr(
+                'use a policy that extends this policy with [sandbox] files = "warn", or '
+                "check what is missing:\n  snapshotter doctor"
+            ),
         )
 
 
@@ -168,9 +174,12 @@ async def _is_unfiltered(context: BrowserContext, processes: BrowserProcesses) -
 
 def _refused(no_sandbox: str) -> PolicyRefused:
     return PolicyRefused(
-        f"the browser would run without its sandbox: {no_sandbox}",
-        hint="run as an ordinary user on a system that allows user namespaces, or set "
-        "SNAPSHOTTER_ALLOW_NO_SANDBOX=1 to allow this; check this system:\n  snapshotter doctor",
+        tr("the browser would run without its sandbox: {no_sandbox}", no_sandbox=no_sandbox),
+        hint=tr(
+            "run as an ordinary user on a system that allows user namespaces, or set "
+            "SNAPSHOTTER_ALLOW_NO_SANDBOX=1 to allow this; check this system:\n  snapshotter "
+            "doctor"
+        ),
     )
 
 

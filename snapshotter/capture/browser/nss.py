@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 DATABASE_PATH = Path(".pki/nssdb")  # below HOME
 _TRUSTED_AUTHORITY = 0x08 | 0x10 | 0x80  # CERTDB_VALID_CA, _TRUSTED_CA, _TRUSTED_CLIENT_CA
@@ -33,10 +34,14 @@ def write_trust_database(home: Path, certificates: Sequence[bytes]) -> None:
     """
     if not sys.platform.startswith("linux"):
         raise SnapshotterError(
-            "private certificate authorities are supported only on Linux; on this system the "
-            "browser uses the certificates of the system",
-            hint="use --ignore-certificate-errors to capture without certificate checks; the "
-            "record states this",
+            tr(
+                "private certificate authorities are supported only on Linux; on this system "
+                "the browser uses the certificates of the system"
+            ),
+            hint=tr(
+                "use --ignore-certificate-errors to capture without certificate checks; the "
+                "record states this"
+            ),
         )
     data = b"".join(
         len(certificate).to_bytes(4, "big") + certificate for certificate in certificates
@@ -54,8 +59,11 @@ def write_trust_database(home: Path, certificates: Sequence[bytes]) -> None:
             "no reason was given"
         ]
         raise SnapshotterError(
-            f"the certificate authority could not be added to the browser: {words[0]}",
-            hint="install the library, which Chromium needs too:\n  apt install libnss3",
+            tr(
+                "the certificate authority could not be added to the browser: {words}",
+                words=words[0],
+            ),
+            hint=tr("install the library, which Chromium needs too:\n  apt install libnss3"),
         )
     if os.geteuid() == 0:  # the browser may run as another user, and opens it to read and write
         for path in (

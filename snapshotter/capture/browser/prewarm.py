@@ -28,6 +28,7 @@ from snapshotter.capture.browser.launch import (
 from snapshotter.capture.browser.launch_modes import SystemRestrictions
 from snapshotter.capture.redaction.redactor import clean_text
 from snapshotter.errors import ServiceUnavailable
+from snapshotter.translation import tr
 
 _JOIN_S = 1.0  # for a thread whose browser is dead to notice
 _DRIVER_GONE = "Connection closed while reading from the driver"
@@ -164,8 +165,8 @@ class PrewarmedBrowser:
             if message := clean_text(last_browser_message(str(error))):
                 why += f"; the browser reported: {message}"
             raise ServiceUnavailable(
-                f"the browser did not start: {why}",
-                hint="check what the browser needs:\n  snapshotter doctor",
+                tr("the browser did not start: {why}", why=why),
+                hint=tr("check what the browser needs:\n  snapshotter doctor"),
             ) from error
         return RunningBrowser(playwright=playwright, launched=launched)
 

@@ -14,6 +14,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.page_context import PageContext
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 _MATCHES = 1_000  # elements of one selector that are looked at
 
@@ -122,7 +123,7 @@ class PageGeometry:
                 )
             except PlaywrightError as error:
                 raise SnapshotterError(
-                    f"{selector} is not a selector that the browser supports"
+                    tr("{selector} is not a selector that the browser supports", selector=selector)
                 ) from error
             matches += [int(node) for node in answer["nodeIds"]]
         view = (await self._page_context.send("measuring the page", "Page.getLayoutMetrics"))[

@@ -13,6 +13,7 @@ from PIL import ImageChops
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.page.png import HEAD_BYTES, PngRows, read_header
+from snapshotter.translation import tr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ def compare(first: Path, second: Path) -> PixelDifference:
             equal += _equal(mine.crop(box), its.crop(box))
             done += rows
         if done != height:
-            raise SnapshotterError("a picture lacks rows at its end")
+            raise SnapshotterError(tr("a picture lacks rows at its end"))
     pixels = max(a.width, b.width) * max(a.height, b.height)
     return PixelDifference(
         first=(a.width, a.height),

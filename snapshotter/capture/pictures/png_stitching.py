@@ -21,6 +21,7 @@ from snapshotter.capture.pictures import deflate_blocks
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.digest import CHUNK, DigestingWriter
 from snapshotter.formats.page.png import SIGNATURE, PngHeader, read_header
+from snapshotter.translation import tr
 
 _KEPT = frozenset({b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"pHYs", b"sBIT"})  # say what colours mean
 _LEVEL = 3  # of zlib, for what is compressed anew: 10 % larger than level 6 in half the time
@@ -49,7 +50,7 @@ def one_colour(png: bytes) -> bytes | None:
             if same.differs:
                 return None
     except zlib.error as error:
-        raise SnapshotterError("a screenshot is damaged") from error
+        raise SnapshotterError(tr("a screenshot is damaged")) from error
     return same.colour
 
 
@@ -85,7 +86,7 @@ class PngStitcher:
             (header.width, header.bit_depth, header.colour_type)
             != (self._header.width, self._header.bit_depth, self._header.colour_type)
         ):
-            raise SnapshotterError("the parts of a screenshot differ in width or pixel format")
+            raise SnapshotterError(tr("the parts of a screenshot differ in width or pixel format"))
         self._before = self._work.tell(), self._adler, self._height, self._header
         try:
             colour = self._join(_idat(png), header, first=self._header is None)
@@ -93,7 +94,7 @@ class PngStitcher:
             self.take_back()
             if isinstance(error, SnapshotterError):
                 raise
-            raise SnapshotterError("a part of a screenshot is damaged") from error
+            raise SnapshotterError(tr("a part of a screenshot is damaged")) from error
         if self._header is None:
             self._header = header
             self._kept = [chunk for chunk in _chunks(png) if chunk[0] in _KEPT]
@@ -157,7 +158,7 @@ class PngStitcher:
                 if start < 0 and top.is_past(taken - deflate_blocks.WINDOW):
                     start = piece.boundary
         if taken != row * header.height:
-            raise SnapshotterError("a part of a screenshot lacks rows")
+            raise SnapshotterError(tr("a part of a screenshot lacks rows"))
         self._work.write(anew.flush(zlib.Z_SYNC_FLUSH))
         if start >= 0:
             for moved in deflate_blocks.rebase_blocks(stream, start, last_header, end):
@@ -204,7 +205,7 @@ class _FirstRow:
             self._changed = 1
             data = bytes([_NONE if kind == _UP else _SUB]) + data[1:]
         elif kind not in (_NONE, _SUB):
-            raise SnapshotterError("a part of a screenshot has an unknown filter")
+            raise SnapshotterError(tr("a part of a screenshot has an unknown filter"))
         self._done = True
         return data
 

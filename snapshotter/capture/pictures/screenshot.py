@@ -36,6 +36,7 @@ from snapshotter.model.capture import (
     PictureTile,
 )
 from snapshotter.model.request import Viewport
+from snapshotter.translation import tr
 
 DEFAULT = "default"  # name of the window that every capture has
 
@@ -328,11 +329,16 @@ class Camera:
                     )
                     data = decode_base64(piece["data"]) if piece.get("base64Encoded") else b""
                     if not length and not data.startswith(b"%PDF-"):
-                        raise SnapshotterError("the data that the browser returned is not a PDF")
+                        raise SnapshotterError(
+                            tr("the data that the browser returned is not a PDF")
+                        )
                     length += len(data)
                     if length > self._pictures.pdf_bytes:
                         raise SnapshotterError(
-                            f"the PDF is longer than {self._pictures.pdf_bytes} bytes"
+                            tr(
+                                "the PDF is longer than {pdf_bytes} bytes",
+                                pdf_bytes=self._pictures.pdf_bytes,
+                            )
                         )
                     await asyncio.to_thread(out.write, data)
                     if piece.get("eof"):
@@ -537,7 +543,7 @@ class Camera:
     async def _box(self, top: int | None = None) -> InnerBox:
         box = await self.layout.inner_box(top)
         if box is None:
-            raise SnapshotterError("the scrolling box of the page no longer exists")
+            raise SnapshotterError(tr("the scrolling box of the page no longer exists"))
         return box
 
     async def _page_height(self) -> int:
@@ -604,8 +610,13 @@ class Camera:
         expected = (area.width * scale, area.height * scale)
         if (header.width, header.height) != expected:
             raise SnapshotterError(
-                f"a screenshot has {header.width}x{header.height} pixels, "
-                f"not {expected[0]}x{expected[1]}"
+                tr(
+                    "a screenshot has {width}x{height} pixels, not {expected}x{expected2}",
+                    width=header.width,
+                    height=header.height,
+                    expected=expected[0],
+                    expected2=expected[1],
+                )
             )
         return data
 

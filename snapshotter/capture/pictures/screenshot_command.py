@@ -19,6 +19,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.browser.call_guard import CallGuard
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 _NO_FRAME = "Unable to capture screenshot"  # the browser's words
 # Between two askings: a frame comes within 20 ms where a core is free, a new process for
@@ -89,5 +90,5 @@ def decode_base64(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise SnapshotterError(
-            "the picture that the browser returned is not valid base64"
+            tr("the picture that the browser returned is not valid base64")
         ) from error

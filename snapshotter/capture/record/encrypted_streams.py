@@ -26,6 +26,7 @@ from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import plain
 from snapshotter.formats.signatures import cms
 from snapshotter.model.network import Connection
+from snapshotter.translation import tr
 
 PATH: Final = "capture/streams.p7m"
 FORMAT: Final = "snapshotter-streams/1"
@@ -101,7 +102,10 @@ def write_encrypted_streams(
     length = sum(_BLOCK + size + -size % _BLOCK for _, _, size in members) + len(_END)
     if length > _MOST:
         raise SnapshotterError(
-            f"the streams have {length} bytes, which is more than one file may contain"
+            tr(
+                "the streams have {length} bytes, which is more than one file may contain",
+                length=length,
+            )
         )
     ids = ", ".join(recipient.key_id.hex() for recipient in recipients)
     with files.create(
@@ -131,7 +135,7 @@ def decrypt_streams(encrypted: BinaryIO, key: cms.PrivateKey, directory: Path) -
         tar.unlink(missing_ok=True)
     listed, key_log = directory / CONNECTIONS, directory / KEYS
     if not listed.is_file() or not key_log.is_file() or listed.stat().st_size > _MAX_LISTED:
-        raise StreamsInvalid("the list of connections or the keys are missing in the streams")
+        raise StreamsInvalid(tr("the list of connections or the keys are missing in the streams"))
     return RecordedStreams(
         directory=directory,
         connections=_connections(listed.read_bytes()),
@@ -175,14 +179,16 @@ def _extract(tar: Path, directory: Path) -> None:
             while (header := stream.read(_BLOCK)) != bytes(_BLOCK):
                 info = tarfile.TarInfo.frombuf(header, "ascii", "strict")
                 if not _has_place(info.name) or _header(info.name, info.size) != header:
-                    raise StreamsInvalid(f"the streams contain an unexpected file: {info.name!a}")
+                    raise StreamsInvalid(
+                        tr("the streams contain an unexpected file: {name!a}", name=info.name)
+                    )
                 with (directory / info.name).open("xb") as out:
                     (directory / info.name).chmod(_MODE)
                     _copy(stream, info.size, out)
                 if stream.read(-info.size % _BLOCK).strip(b"\0"):
-                    raise StreamsInvalid("the streams contain bytes that belong to no file")
+                    raise StreamsInvalid(tr("the streams contain bytes that belong to no file"))
     except (tarfile.TarError, FileExistsError, ValueError) as error:
-        raise StreamsInvalid(f"the streams cannot be unpacked: {error}") from error
+        raise StreamsInvalid(tr("the streams cannot be unpacked: {error}", error=error)) from error
 
 
 def _has_place(name: str) -> bool:
@@ -196,7 +202,7 @@ def _copy(source: BinaryIO, length: int, out: BinaryIO) -> None:
     while length:
         chunk = source.read(min(length, _CHUNK))
         if not chunk:
-            raise StreamsInvalid("the streams end within a file")
+            raise StreamsInvalid(tr("the streams end within a file"))
         length -= len(chunk)
         out.write(chunk)
 
@@ -205,12 +211,14 @@ def _connections(data: bytes) -> tuple[Connection, ...]:
     try:
         document = canonical_json.loads(data)
         if document["format"] != FORMAT:
-            raise StreamsInvalid("the format of the streams is not supported")
+            raise StreamsInvalid(tr("the format of the streams is not supported"))
         found = tuple(_connection(connection) for connection in document["connections"])
         if len({connection.number for connection in found}) != len(found):
-            raise StreamsInvalid("two connections have the same number")
+            raise StreamsInvalid(tr("two connections have the same number"))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise StreamsInvalid(f"the list of connections cannot be read: {error}") from error
+        raise StreamsInvalid(
+            tr("the list of connections cannot be read: {error}", error=error)
+        ) from error
     return found
 
 

@@ -20,6 +20,7 @@ from urllib.parse import quote, quote_plus
 
 from snapshotter.errors import PolicyRefused
 from snapshotter.model.capturer_identity import CREDENTIAL, CapturerIdentifier, IdentifierFinding
+from snapshotter.translation import tr
 
 _ALNUM = re.compile(rb"[0-9A-Za-z_]")
 # Before a name, these are no part of its word although they end in a letter or a digit.
@@ -202,7 +203,12 @@ def explain_refusal(found: Sequence[IdentifierFinding]) -> CapturerIdentityExpos
         where.setdefault(found_text.kind, []).append(f"{found_text.where} ({found_text.count})")
     words = "; ".join(f"your own {kind} in {', '.join(places)}" for kind, places in where.items())
     return CapturerIdentityExposed(
-        f"the capture shows the identity of the capturing person, so nothing was kept: {words}",
-        hint='log out, or use another network route, or set [redact] identity = "redact" in the '
-        "policy, which removes the identity from texts but not from pictures",
+        tr(
+            "the capture shows the identity of the capturing person, so nothing was kept: {words}",
+            words=words,
+        ),
+        hint=tr(
+            'log out, or use another network route, or set [redact] identity = "redact" in '
+            "the policy, which removes the identity from texts but not from pictures"
+        ),
     )

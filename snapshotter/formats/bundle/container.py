@@ -24,6 +24,7 @@ from snapshotter.formats.bundle.names import MAX_NAME, is_member_name
 from snapshotter.formats.digest import CHUNK, Digester, Lane
 from snapshotter.model.digests import Digests, FileDigest
 from snapshotter.model.finding import Code
+from snapshotter.translation import tr
 
 MAX_BYTES = (1 << 32) - 1  # no zip64: limits keep captures far below
 MAX_MEMBERS = 2_000
@@ -90,8 +91,8 @@ def write(
     # Before any header is built: none can hold a larger number.
     if start + size + _END.size > MAX_BYTES:
         raise SnapshotterError(
-            "the bundle would be larger than 4 GiB",
-            hint="lower the byte limits in the policy",
+            tr("the bundle would be larger than 4 GiB"),
+            hint=tr("lower the byte limits in the policy"),
         )
     directory = b"".join(_central(member) for member in members)
 
@@ -112,7 +113,7 @@ def write(
                     digester.update(chunk)
             if digester.digests() != digests:
                 raise SnapshotterError(
-                    f"{member.name} changed on disk while the bundle was being sealed"
+                    tr("{name} changed on disk while the bundle was being sealed", name=member.name)
                 )
         emit(directory)
         emit(_end(len(members), len(directory), start))
@@ -142,34 +143,42 @@ def read_directory(stream: BinaryIO) -> tuple[Member, ...]:
     length = stream.seek(0, 2)
     if not _END.size <= length <= MAX_BYTES:
         raise ContainerInvalid(
-            f"the file has {length} bytes, which is not a possible length of a bundle"
+            tr(
+                "the file has {length} bytes, which is not a possible length of a bundle",
+                length=length,
+            )
         )
     stream.seek(length - _END.size)
     end = exactly(stream, _END.size)
     magic, _, _, _, count, size, start, _ = _END.unpack(end)
     if magic != _END_MAGIC or end != _end(count, size, start):
-        raise ContainerInvalid("the file does not end with the end record of a bundle")
+        raise ContainerInvalid(tr("the file does not end with the end record of a bundle"))
     if count > MAX_MEMBERS or size > count * (_CENTRAL.size + MAX_NAME):
         raise ContainerInvalid(
-            f"the bundle has more than {MAX_MEMBERS} members, or names that are too long"
+            tr(
+                "the bundle has more than {max_members} members, or names that are too long",
+                max_members=MAX_MEMBERS,
+            )
         )
     if start + size + _END.size != length:
-        raise ContainerInvalid("the directory is not at the position that the end record states")
+        raise ContainerInvalid(
+            tr("the directory is not at the position that the end record states")
+        )
     stream.seek(start)
     directory = exactly(stream, size)
     members = tuple(_parse_directory(directory))
     if len(members) != count or b"".join(_central(member) for member in members) != directory:
-        raise ContainerInvalid("the directory is not in its canonical form")
+        raise ContainerInvalid(tr("the directory is not in its canonical form"))
     _check_names([member.name for member in members], _name_error)
     expected = 0
     for member in members:
         if member.offset != expected:
             raise ContainerInvalid(
-                f"{member.name} does not begin directly after the member before it"
+                tr("{name} does not begin directly after the member before it", name=member.name)
             )
         expected = member.end
     if expected != start:
-        raise ContainerInvalid("the file has bytes between the last member and the directory")
+        raise ContainerInvalid(tr("the file has bytes between the last member and the directory"))
     return members
 
 
@@ -208,7 +217,9 @@ def read(
         for member in members:
             header = exactly(stream, member.data_offset - member.offset)
             if header != _local(member):
-                raise ContainerInvalid(f"the header of {member.name} differs from the directory")
+                raise ContainerInvalid(
+                    tr("the header of {name} differs from the directory", name=member.name)
+                )
             of_file.put(whole.update, header)
             digests = reading[member.name]
             held: list[bytes] = []
@@ -222,11 +233,13 @@ def read(
                 if wanted:
                     held.append(chunk)
             if digests.crc32 != member.crc32:
-                raise ContainerInvalid(f"the checksum of {member.name} does not match its bytes")
+                raise ContainerInvalid(
+                    tr("the checksum of {name} does not match its bytes", name=member.name)
+                )
             if wanted:
                 kept[member.name] = b"".join(held)
         if exactly(stream, len(tail)) != tail or stream.read(1):
-            raise ContainerInvalid("the file changed while it was being read")
+            raise ContainerInvalid(tr("the file changed while it was being read"))
         of_file.put(whole.update, tail)
         of_file.settle()
         of_members.settle()
@@ -340,17 +353,17 @@ def _parse_directory(directory: bytes) -> Iterator[Member]:
     position = 0
     while position < len(directory):
         if len(directory) - position < _CENTRAL.size:
-            raise ContainerInvalid("the directory ends in the middle of an entry")
+            raise ContainerInvalid(tr("the directory ends in the middle of an entry"))
         entry = _CENTRAL.unpack_from(directory, position)
         crc32, length, name_length, offset = entry[7], entry[9], entry[10], entry[16]
         # Before the name: behind an extra field or a comment, all would be out of step.
         if entry[0] != _CENTRAL_MAGIC or entry[11] or entry[12]:
-            raise ContainerInvalid("the directory has an entry that is not allowed in a bundle")
+            raise ContainerInvalid(tr("the directory has an entry that is not allowed in a bundle"))
         position += _CENTRAL.size
         raw = directory[position : position + name_length]
         position += name_length
         if len(raw) != name_length or not raw.isascii():
-            raise ContainerInvalid("the name of a member is cut off or not ASCII", Code.NAME)
+            raise ContainerInvalid(tr("the name of a member is cut off or not ASCII"), Code.NAME)
         yield Member(name=raw.decode("ascii"), length=length, crc32=crc32, offset=offset)
 
 
@@ -364,6 +377,6 @@ def chunks(stream: BinaryIO, count: int) -> Iterator[bytes]:
     while count:
         chunk = stream.read(min(count, CHUNK))
         if not chunk:
-            raise ContainerInvalid("the file is cut off")
+            raise ContainerInvalid(tr("the file is cut off"))
         count -= len(chunk)
         yield chunk

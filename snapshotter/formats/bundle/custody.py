@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
 from snapshotter.model.custody import CustodyEvent
+from snapshotter.translation import tr
 
 MAX_BYTES = 4 << 20
 _START = "0" * 64
@@ -48,27 +49,43 @@ def parse(data: bytes) -> tuple[CustodyEvent, ...]:
         EvidenceInvalid: A link that does not hold, an order or a field that is wrong.
     """
     if len(data) > MAX_BYTES:
-        raise EvidenceInvalid(f"the custody chain is longer than {MAX_BYTES} bytes")
+        raise EvidenceInvalid(
+            tr("the custody chain is longer than {max_bytes} bytes", max_bytes=MAX_BYTES)
+        )
     if not data.endswith(b"\n"):
-        raise EvidenceInvalid("the custody chain does not end with a newline")
+        raise EvidenceInvalid(tr("the custody chain does not end with a newline"))
     events: list[CustodyEvent] = []
     previous = _START
     for sequence, line in enumerate(data[:-1].split(b"\n"), start=1):
         entry = canonical_json.loads(line)
         if not isinstance(entry, dict) or set(entry) != _KEYS:
             raise EvidenceInvalid(
-                f"custody event {sequence} does not have the fields of a custody event"
+                tr(
+                    "custody event {sequence} does not have the fields of a custody event",
+                    sequence=sequence,
+                )
             )
         number = entry["sequence"]
         if type(number) is not int or number != sequence or entry["previous"] != previous:
-            raise EvidenceInvalid(f"custody event {sequence} does not follow the event before it")
+            raise EvidenceInvalid(
+                tr(
+                    "custody event {sequence} does not follow the event before it",
+                    sequence=sequence,
+                )
+            )
         texts = [entry[key] for key in ("agent", "detail", "event", "object", "outcome")]
         if not all(isinstance(text, str) for text in texts):
-            raise EvidenceInvalid(f"custody event {sequence} has a field that is not text")
+            raise EvidenceInvalid(
+                tr("custody event {sequence} has a field that is not text", sequence=sequence)
+            )
         at = canonical_json.parse_clock(entry["at"])
         if events and at < events[-1].at:
             raise EvidenceInvalid(
-                f"the time of custody event {sequence} is earlier than that of the event before it"
+                tr(
+                    "the time of custody event {sequence} is earlier than that of the event "
+                    "before it",
+                    sequence=sequence,
+                )
             )
         events.append(
             CustodyEvent(

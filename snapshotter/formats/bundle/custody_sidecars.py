@@ -26,6 +26,7 @@ from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import custody
 from snapshotter.formats.bundle.receipts import event_as_json, event_from_json
 from snapshotter.model.custody import CustodyEvent
+from snapshotter.translation import tr
 
 MAX_BYTES = 1 << 18  # of one sidecar
 # Of all sidecars of one bundle: an event a day for 50 years, many times over. A chain beyond
@@ -264,23 +265,25 @@ def _check_one(
 
 def _lines(data: bytes) -> list[bytes]:
     if len(data) > MAX_BYTES:
-        raise EvidenceInvalid(f"the sidecar is longer than {MAX_BYTES} bytes")
+        raise EvidenceInvalid(
+            tr("the sidecar is longer than {max_bytes} bytes", max_bytes=MAX_BYTES)
+        )
     if not data.endswith(b"\n"):
-        raise EvidenceInvalid("the sidecar does not end with a newline")
+        raise EvidenceInvalid(tr("the sidecar does not end with a newline"))
     return data[:-1].split(b"\n")
 
 
 def _parse_line(line: bytes) -> tuple[CustodyEvent, int, str]:
     value = canonical_json.loads(line)
     if not isinstance(value, dict):
-        raise EvidenceInvalid("a line is not a custody event")
+        raise EvidenceInvalid(tr("a line is not a custody event"))
     sequence, previous = value.pop("sequence", None), value.pop("previous", None)
     if (
         type(sequence) is not int
         or not 1 <= sequence < _MAX_SEQUENCE
         or not isinstance(previous, str)
     ):
-        raise EvidenceInvalid("an event does not state its place in the chain")
+        raise EvidenceInvalid(tr("an event does not state its place in the chain"))
     return event_from_json(value), sequence, previous
 
 

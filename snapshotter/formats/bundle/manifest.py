@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.bundle.names import is_member_name
 from snapshotter.model.digests import is_digest
+from snapshotter.translation import tr
 
 MAX_BYTES = 4 << 20
 
@@ -41,17 +42,21 @@ def parse(data: bytes) -> dict[str, str]:
         EvidenceInvalid: Anything but what `encode` writes.
     """
     if len(data) > MAX_BYTES:
-        raise EvidenceInvalid(f"the manifest is longer than {MAX_BYTES} bytes")
+        raise EvidenceInvalid(
+            tr("the manifest is longer than {max_bytes} bytes", max_bytes=MAX_BYTES)
+        )
     result: dict[str, str] = {}
     try:
         for line in data.decode("ascii").splitlines():
             hexdigest, separator, path = line.partition("  ")
             if not separator or path in result:
-                raise EvidenceInvalid(f"the manifest has an invalid line: {line[:100]!r}")
+                raise EvidenceInvalid(
+                    tr("the manifest has an invalid line: {line!r}", line=line[:100])
+                )
             result[path] = hexdigest
         again = encode(result)
     except ValueError as error:
-        raise EvidenceInvalid(f"the manifest is invalid: {error}") from error
+        raise EvidenceInvalid(tr("the manifest is invalid: {error}", error=error)) from error
     if again != data:
-        raise EvidenceInvalid("the manifest is not in its canonical form")
+        raise EvidenceInvalid(tr("the manifest is not in its canonical form"))
     return result

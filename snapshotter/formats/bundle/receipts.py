@@ -26,6 +26,7 @@ from snapshotter.formats import canonical_json
 from snapshotter.model.bundle import LOCK_MODES
 from snapshotter.model.custody import CustodyEvent, Receipt
 from snapshotter.model.digests import is_digest
+from snapshotter.translation import tr
 
 _KEYS = {
     "at", "key", "legal_hold", "length", "lock_mode", "retain_until", "sha256", "store", "version",
@@ -74,14 +75,14 @@ def from_json(value: Any) -> Receipt:
         EvidenceInvalid: Anything else.
     """
     if not isinstance(value, dict) or set(value) != _KEYS:
-        raise EvidenceInvalid("a receipt does not have the fields of a receipt")
+        raise EvidenceInvalid(tr("a receipt does not have the fields of a receipt"))
     texts = ("key", "lock_mode", "sha256", "store", "version")
     if not all(isinstance(value[name], str) for name in texts):
-        raise EvidenceInvalid("a receipt has a field that is not text")
+        raise EvidenceInvalid(tr("a receipt has a field that is not text"))
     until, length = value["retain_until"], value["length"]
     locked = value["lock_mode"] in LOCK_MODES and until is not None
     if not locked and (value["lock_mode"] or until is not None):
-        raise EvidenceInvalid("a receipt has an incomplete retention")
+        raise EvidenceInvalid(tr("a receipt has an incomplete retention"))
     if (
         type(length) is not int
         or length < 0
@@ -89,7 +90,7 @@ def from_json(value: Any) -> Receipt:
         or not is_digest(value["sha256"])
         or not _ID.fullmatch(value["store"])
     ):
-        raise EvidenceInvalid("a receipt has a field in a wrong form")
+        raise EvidenceInvalid(tr("a receipt has a field in a wrong form"))
     return Receipt(
         key=value["key"],
         length=length,
@@ -126,12 +127,12 @@ def event_from_json(value: Any) -> CustodyEvent:
         EvidenceInvalid: Anything else.
     """
     if not isinstance(value, dict) or set(value) != _EVENT_KEYS:
-        raise EvidenceInvalid("the custody event does not have the fields of a custody event")
+        raise EvidenceInvalid(tr("the custody event does not have the fields of a custody event"))
     texts = _EVENT_KEYS - {"at", "receipt"}
     if not all(isinstance(value[name], str) for name in texts):
-        raise EvidenceInvalid("the custody event has a field that is not text")
+        raise EvidenceInvalid(tr("the custody event has a field that is not text"))
     if not is_event_id(value["event_id"]):
-        raise EvidenceInvalid("the id of the custody event does not have 32 hexadecimal digits")
+        raise EvidenceInvalid(tr("the id of the custody event does not have 32 hexadecimal digits"))
     receipt = value["receipt"]
     return CustodyEvent(
         at=canonical_json.parse_clock(value["at"]),
@@ -186,7 +187,7 @@ def parse(data: bytes) -> Iterator[Line]:
 
 def _line(raw: bytes) -> Line:
     if len(raw) > MAX_LINE:
-        raise EvidenceInvalid(f"the line is longer than {MAX_LINE} bytes")
+        raise EvidenceInvalid(tr("the line is longer than {max_line} bytes", max_line=MAX_LINE))
     value = canonical_json.loads(raw)
     if isinstance(value, dict) and set(value) == {"event", "kind"} and value["kind"] == "receipt":
         return Line(event=event_from_json(value["event"]))
@@ -196,4 +197,4 @@ def _line(raw: bytes) -> Line:
         event_id = value["event_id"]
         if value["kind"] == "recorded" and isinstance(event_id, str) and is_event_id(event_id):
             return Line(recorded=event_id)
-    raise EvidenceInvalid("the line is neither a receipt nor a custody event")
+    raise EvidenceInvalid(tr("the line is neither a receipt nor a custody event"))

@@ -21,6 +21,7 @@ from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle.names import DATAPACKAGE, DATAPACKAGE_DIGEST
 from snapshotter.formats.signatures.keys import from_p1363
 from snapshotter.model.digests import Digests
+from snapshotter.translation import tr
 
 _VERSION = "1.1.1"
 # The orders of the groups (FIPS 186-4 sections D.1.2.3 and D.1.2.4).
@@ -52,7 +53,7 @@ def datapackage(record: Mapping[str, Any], members: Mapping[str, Digests]) -> by
         started, sealed = when["started_at"], record["sealed_at"]
         software, bundle_id = record["software"], record["bundle_id"]
     except (KeyError, TypeError) as error:
-        raise EvidenceInvalid(f"the capture record has no {error}") from error
+        raise EvidenceInvalid(tr("the capture record has no {error}", error=error)) from error
     return canonical_json.dumps(
         {
             "created": sealed,
@@ -126,16 +127,18 @@ def signature_in(data: bytes) -> bytes | None:
     """
     value = canonical_json.loads(data)
     if not isinstance(value, dict):
-        raise EvidenceInvalid("the datapackage digest is not an object")
+        raise EvidenceInvalid(tr("the datapackage digest is not an object"))
     if "signedData" not in value:
         return None
     signed = value["signedData"]
     if not isinstance(signed, dict) or set(signed) != _SIGNED_KEYS:
-        raise EvidenceInvalid("the datapackage digest does not have the fields of a signature")
+        raise EvidenceInvalid(tr("the datapackage digest does not have the fields of a signature"))
     try:
         return base64.b64decode(signed["signature"], validate=True)
     except (binascii.Error, TypeError, ValueError) as error:
-        raise EvidenceInvalid(f"the datapackage digest is not base64: {error}") from error
+        raise EvidenceInvalid(
+            tr("the datapackage digest is not base64: {error}", error=error)
+        ) from error
 
 
 def canonical_signature(public_key: ec.EllipticCurvePublicKey, signature: bytes) -> bytes:

@@ -12,6 +12,7 @@ from itertools import islice
 
 from snapshotter.formats.http.charset import decode
 from snapshotter.formats.lists.listing import Collector, Listing, ListUnreadable
+from snapshotter.translation import tr
 
 MAX_BYTES = 16 << 20
 _MAX_CELL = 1 << 16  # characters; csv's own limit is twice that
@@ -32,7 +33,7 @@ def read_table(data: bytes, base_url: str, content_type: str = "", column: str =
         ListUnreadable: No such column, none that looks like addresses, or too long.
     """
     if len(data) > MAX_BYTES:
-        raise ListUnreadable(f"the table has more than {MAX_BYTES} bytes")
+        raise ListUnreadable(tr("the table has more than {max_bytes} bytes", max_bytes=MAX_BYTES))
     text = decode(data, content_type)
     rows = csv.reader(io.StringIO(text, newline=""), _dialect(text))
     try:
@@ -47,7 +48,7 @@ def read_table(data: bytes, base_url: str, content_type: str = "", column: str =
             if taken.full or number > _MAX_ROWS:
                 break
     except csv.Error as error:
-        raise ListUnreadable(f"the table cannot be read: {error}") from None
+        raise ListUnreadable(tr("the table cannot be read: {error}", error=error)) from None
     return taken.listing("csv")
 
 
@@ -82,16 +83,18 @@ def _column(head: Sequence[Sequence[str]], wanted: str) -> tuple[int, int, bool]
     """Return the places of addresses and titles, and whether the first row has names."""
     if not head:
         raise ListUnreadable(
-            "the table is empty",
-            hint="write a first row with the names of the columns, then one row for each address",
+            tr("the table is empty"),
+            hint=tr(
+                "write a first row with the names of the columns, then one row for each address"
+            ),
         )
     names = [name.strip().lower() for name in head[0]]
     title = next((names.index(title) for title in _TITLES if title in names), -1)
     if wanted:
         if wanted.strip().lower() not in names:
             raise ListUnreadable(
-                f"the table has no column {wanted!r}",
-                hint=f"the columns of the table are: {', '.join(head[0])[:300]}",
+                tr("the table has no column {wanted!r}", wanted=wanted),
+                hint=tr("the columns of the table are: {head}", head=", ".join(head[0])[:300]),
             )
         return names.index(wanted.strip().lower()), title, True
     for name in _NAMES:
@@ -105,5 +108,5 @@ def _column(head: Sequence[Sequence[str]], wanted: str) -> tuple[int, int, bool]
         if len(looks) > 1 and all(looks[1:]) and not looks[0]:
             return place, title, True
     raise ListUnreadable(
-        "no column of the table has addresses", hint="name the column with --column NAME"
+        tr("no column of the table has addresses"), hint=tr("name the column with --column NAME")
     )

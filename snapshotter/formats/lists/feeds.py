@@ -14,6 +14,7 @@ from xml.parsers import expat
 
 from snapshotter.formats.http.charset import decode
 from snapshotter.formats.lists.listing import MAX_ITEMS, Collector, Listing, ListUnreadable
+from snapshotter.translation import tr
 
 MAX_BYTES = 8 << 20  # decoded from their transfer, before any parser sees them
 _MAX_CROOKED = 1 << 20  # characters of a feed that is not well-formed; about 5 s at the worst
@@ -45,13 +46,17 @@ def read_feed(data: bytes, base_url: str, content_type: str = "") -> Listing:
         ListUnreadable: No feed, or one that declares entities, or too long.
     """
     if len(data) > MAX_BYTES:
-        raise ListUnreadable(f"the feed has more than {MAX_BYTES} bytes")
+        raise ListUnreadable(tr("the feed has more than {max_bytes} bytes", max_bytes=MAX_BYTES))
     text = _DECLARATION.sub("", decode(data, content_type), count=1)
     if re.search(r"<!ENTITY", text, re.I):
-        raise ListUnreadable("the feed declares entities, which are not allowed")
+        raise ListUnreadable(tr("the feed declares entities, which are not allowed"))
     if text.count("<") > _MAX_TAGS or sum(1 for _ in _ENTRY.finditer(text)) > MAX_ITEMS:
         raise ListUnreadable(
-            f"the feed has more than {MAX_ITEMS} entries or more than {_MAX_TAGS} tags"
+            tr(
+                "the feed has more than {max_items} entries or more than {max_tags} tags",
+                max_items=MAX_ITEMS,
+                max_tags=_MAX_TAGS,
+            )
         )
     _check(text)
     import feedparser  # here: it costs 60 ms, and most commands read no feed
@@ -108,7 +113,10 @@ def _check(text: str) -> None:
             raise _StopParsing
         if len(attributes) > _MAX_ATTRIBUTES:
             raise ListUnreadable(
-                f"an element of the feed has more than {_MAX_ATTRIBUTES} attributes"
+                tr(
+                    "an element of the feed has more than {max_attributes} attributes",
+                    max_attributes=_MAX_ATTRIBUTES,
+                )
             )
 
     def end(_: str) -> None:
@@ -125,14 +133,20 @@ def _check(text: str) -> None:
                 f"the document is not a feed: its root element is <{root[:40]}>"
             ) from None
         raise ListUnreadable(
-            f"the elements of the feed are nested more than {_MAX_DEPTH} levels deep"
+            tr(
+                "the elements of the feed are nested more than {max_depth} levels deep",
+                max_depth=_MAX_DEPTH,
+            )
         ) from None
     except expat.ExpatError as error:
         if root not in _ROOTS and not _CROOKED_ROOT.search(text[:4096]):
-            raise ListUnreadable("the document is not a feed") from None
+            raise ListUnreadable(tr("the document is not a feed")) from None
         if len(text) > _MAX_CROOKED:
             raise ListUnreadable(
-                f"the feed is not well-formed ({error}), and it is too long to be repaired"
+                tr(
+                    "the feed is not well-formed ({error}), and it is too long to be repaired",
+                    error=error,
+                )
             ) from None
 
 

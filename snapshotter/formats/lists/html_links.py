@@ -12,6 +12,7 @@ from itertools import islice
 from snapshotter.formats.http.charset import decode
 from snapshotter.formats.lists.listing import Collector, Listing, ListUnreadable, absolute
 from snapshotter.formats.page.plain_markup import plain_markup
+from snapshotter.translation import tr
 
 _MAX_HTML = 4 << 20  # characters
 
@@ -29,7 +30,7 @@ def read_links(data: bytes, base_url: str, content_type: str = "", *, select: st
     """
     text = decode(data, content_type)
     if len(text) > _MAX_HTML:
-        raise ListUnreadable(f"the page has more than {_MAX_HTML} characters")
+        raise ListUnreadable(tr("the page has more than {max_html} characters", max_html=_MAX_HTML))
     from lxml import etree, html
 
     from snapshotter.formats.page.selectors import parse_selector
@@ -40,7 +41,7 @@ def read_links(data: bytes, base_url: str, content_type: str = "", *, select: st
         markup = plain_markup(text).encode("utf-8", "replace")
         tree = html.document_fromstring(markup, parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
-        raise ListUnreadable(f"the document is not an HTML page: {error}") from None
+        raise ListUnreadable(tr("the document is not an HTML page: {error}", error=error)) from None
     base = next((element.get("href") for element in islice(tree.iter("base"), 1)), "") or ""
     base_url = absolute(base_url, base) or base_url
     taken = Collector(base_url)

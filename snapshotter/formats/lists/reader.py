@@ -13,6 +13,7 @@ from snapshotter.formats.lists.feeds import read_feed, root_of
 from snapshotter.formats.lists.html_links import read_links
 from snapshotter.formats.lists.listing import Listing, ListUnreadable
 from snapshotter.formats.lists.sitemap import decompress_gzip, read_sitemap
+from snapshotter.translation import tr
 
 _LONGEST = 50 << 20  # bytes of any kind, opened
 _HTML = re.compile(r"<(!doctype html|html|head|body)\b", re.I)
@@ -80,12 +81,14 @@ def read_list(
     data = decompress_gzip(data, _LONGEST)
     found = kind_of(data, content_type)
     if not kind and not found:
-        raise ListUnreadable("the document is not a feed, a sitemap, a table or a page")
+        raise ListUnreadable(tr("the document is not a feed, a sitemap, a table or a page"))
     kind = kind or found
     if kind in ("feed", "sitemap") and found not in (kind, ""):
-        raise ListUnreadable(f"the address returned a {_WORDS[found]} instead of a {kind}")
+        raise ListUnreadable(
+            tr("the address returned a {words} instead of a {kind}", words=_WORDS[found], kind=kind)
+        )
     if kind == "csv" and found == "html":
-        raise ListUnreadable("the address returned a page instead of a table")
+        raise ListUnreadable(tr("the address returned a page instead of a table"))
     if kind == "feed":
         return read_feed(data, base_url, content_type)
     if kind == "sitemap":

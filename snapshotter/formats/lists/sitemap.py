@@ -18,6 +18,7 @@ from snapshotter.formats.lists.listing import (
     Listing,
     ListUnreadable,
 )
+from snapshotter.translation import tr
 
 MAX_BYTES = 50 << 20  # opened; the protocol's own limit
 _GZIP = 31  # wbits of zlib for gzip with its header
@@ -48,7 +49,7 @@ def read_sitemap(data: bytes, base_url: str, content_type: str = "") -> Listing:
     except _SitemapRefused as error:
         raise ListUnreadable(str(error)) from None
     except expat.ExpatError as error:
-        raise ListUnreadable(f"the sitemap is not well-formed: {error}") from None
+        raise ListUnreadable(tr("the sitemap is not well-formed: {error}", error=error)) from None
     return reader.taken.listing(reader.kind)
 
 
@@ -61,7 +62,7 @@ def decompress_gzip(data: bytes, limit: int) -> bytes:
     """
     if not data.startswith(b"\x1f\x8b"):
         if len(data) > limit:
-            raise ListUnreadable(f"the list has more than {limit} bytes")
+            raise ListUnreadable(tr("the list has more than {limit} bytes", limit=limit))
         return data
     parts, left, length = [], data, 0
     while left.startswith(b"\x1f\x8b"):  # RFC 1952, 2.2: members follow one another
@@ -69,16 +70,18 @@ def decompress_gzip(data: bytes, limit: int) -> bytes:
         try:
             part = inflater.decompress(left, limit - length + 1)
         except zlib.error as error:
-            raise ListUnreadable(f"the gzip file is damaged: {error}") from None
+            raise ListUnreadable(tr("the gzip file is damaged: {error}", error=error)) from None
         length += len(part)
         if length > limit:
-            raise ListUnreadable(f"the list has more than {limit} bytes after decompression")
+            raise ListUnreadable(
+                tr("the list has more than {limit} bytes after decompression", limit=limit)
+            )
         if not inflater.eof:
-            raise ListUnreadable("the gzip file is cut off")
+            raise ListUnreadable(tr("the gzip file is cut off"))
         parts.append(part)
         left = inflater.unused_data
         if len(parts) > 1_000:
-            raise ListUnreadable("the gzip file has more than 1000 parts")
+            raise ListUnreadable(tr("the gzip file has more than 1000 parts"))
     return b"".join(parts)
 
 

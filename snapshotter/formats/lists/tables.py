@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from typing_extensions import override
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     import yaml
@@ -154,12 +155,12 @@ def read(
     """
     if len(data) > MAX_BYTES:
         raise SnapshotterError(
-            f"the table is longer than {MAX_BYTES >> 20} MiB",
-            hint="divide the table into several tables",
+            tr("the table is longer than {max_bytes} MiB", max_bytes=MAX_BYTES >> 20),
+            hint=tr("divide the table into several tables"),
         )
     if divider and (len(divider) > 1 or divider in '"\r\n'):
         raise SnapshotterError(
-            "the divider must be one character", hint="for example: --divider ';'"
+            tr("the divider must be one character"), hint=tr("for example: --divider ';'")
         )
     text = _decoded(data, encoding)
     kind = kind or _kind(name, text.text)
@@ -173,8 +174,8 @@ def read(
         table = _PlainList(text, url_columns)
     else:
         raise SnapshotterError(
-            f"{kind} is not a format of tables",
-            hint=f"give one of these formats: {', '.join(FORMATS)}",
+            tr("{kind} is not a format of tables", kind=kind),
+            hint=tr("give one of these formats: {formats}", formats=", ".join(FORMATS)),
         )
     _require_few(len(table.rows) - 1)
     return table
@@ -184,8 +185,8 @@ def _require_few(rows: int) -> None:
     """Refuse one more row than a table may have, before it takes memory."""
     if rows >= MAX_ROWS:
         raise SnapshotterError(
-            f"the table has more than {MAX_ROWS:,} rows",
-            hint="divide the table into several tables",
+            tr("the table has more than {max_rows:,} rows", max_rows=MAX_ROWS),
+            hint=tr("divide the table into several tables"),
         )
 
 
@@ -218,17 +219,27 @@ def _decoded(data: bytes, encoding: str) -> DecodedText:
         text = data[len(bom) :].decode(used)
     except LookupError as error:
         raise SnapshotterError(
-            f"the encoding {used} does not exist", hint="use, for example, cp1252, gb18030 or big5"
+            tr("the encoding {used} does not exist", used=used),
+            hint=tr("use, for example, cp1252, gb18030 or big5"),
         ) from error
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, len(bom) + error.start) + 1
         raise SnapshotterError(
-            f"line {line} is not {used.upper()} (byte 0x{error.object[error.start]:02x})",
-            hint="give the encoding of the table, for example --encoding cp1252, gb18030, big5 or "
-            "utf-16",
+            tr(
+                "line {line} is not {used} (byte 0x{object:02x})",
+                line=line,
+                used=used.upper(),
+                object=error.object[error.start],
+            ),
+            hint=tr(
+                "give the encoding of the table, for example --encoding cp1252, gb18030, "
+                "big5 or utf-16"
+            ),
         ) from error
     except UnicodeError as error:
-        raise SnapshotterError(f"the table is not {used.upper()}: {error}") from error
+        raise SnapshotterError(
+            tr("the table is not {used}: {error}", used=used.upper(), error=error)
+        ) from error
     found = _LINE_END.search(text)
     return DecodedText(text=text, encoding=used, bom=bom, line_end=found[0] if found else "\n")
 
@@ -239,13 +250,16 @@ def _kind(name: str, text: str) -> str:
         return _SUFFIXES[suffix]
     if suffix == ".json":
         raise SnapshotterError(
-            f"{name} is JSON, but a table must have one row per line",
-            hint="convert the file into JSON lines:\n"
-            f"  jq -c '.[]' {name} | snapshotter batch - --format jsonl --out OUT.jsonl",
+            tr("{name} is JSON, but a table must have one row per line", name=name),
+            hint=tr(
+                "convert the file into JSON lines:\n  jq -c '.[]' {name} | snapshotter batch "
+                "- --format jsonl --out OUT.jsonl",
+                name=name,
+            ),
         )
     if suffix in {".ods", ".xls", ".xlsx"}:
         raise SnapshotterError(
-            f"{name} is a spreadsheet", hint="save the spreadsheet as CSV (UTF-8)"
+            tr("{name} is a spreadsheet", name=name), hint=tr("save the spreadsheet as CSV (UTF-8)")
         )
     lines = [
         line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")
@@ -260,8 +274,8 @@ def _kind(name: str, text: str) -> str:
     if all(_ADDRESS.fullmatch(line) for line in lines):
         return "list"
     raise SnapshotterError(
-        "the format of the table is not clear from its name",
-        hint=f"use --format with one of these formats: {', '.join(FORMATS)}",
+        tr("the format of the table is not clear from its name"),
+        hint=tr("use --format with one of these formats: {formats}", formats=", ".join(FORMATS)),
     )
 
 
@@ -298,8 +312,15 @@ class _Delimited(Table):
         if width > MAX_COLUMNS:
             wide = next((n for n, cells in records if len(cells) == width), 1)
             raise SnapshotterError(
-                f"line {wide} has {width} cells, but a table has at most {MAX_COLUMNS} columns",
-                hint="check whether a line end is missing, or give another divider with --divider",
+                tr(
+                    "line {wide} has {width} cells, but a table has at most {max_columns} columns",
+                    wide=wide,
+                    width=width,
+                    max_columns=MAX_COLUMNS,
+                ),
+                hint=tr(
+                    "check whether a line end is missing, or give another divider with --divider"
+                ),
             )
         header += [""] * (width - len(header))  # cells beyond it stay where they are
         self.columns = tuple(header)
@@ -336,8 +357,13 @@ class _Delimited(Table):
                 line = reader.line_num + first_line
         except csv.Error as error:
             raise SnapshotterError(
-                f"the row that begins in line {line} is not valid {self.format.upper()}: {error}",
-                hint="check whether a closing quotation mark is missing in this row",
+                tr(
+                    "the row that begins in line {line} is not valid {format}: {error}",
+                    line=line,
+                    format=self.format.upper(),
+                    error=error,
+                ),
+                hint=tr("check whether a closing quotation mark is missing in this row"),
             ) from error
 
     def _header(
@@ -523,13 +549,20 @@ class _Yaml(Table):
             mark = error.problem_mark
             where = f"line {mark.line + 1}: " if mark is not None else ""
             raise SnapshotterError(
-                f"{where}the table is not valid YAML: {error.problem}"
+                tr(
+                    "{where}the table is not valid YAML: {problem}",
+                    where=where,
+                    problem=error.problem,
+                )
             ) from error
         except (yaml.YAMLError, RecursionError) as error:
-            raise SnapshotterError(f"the table is not valid YAML: {error}") from error
+            raise SnapshotterError(
+                tr("the table is not valid YAML: {error}", error=error)
+            ) from error
         if root is not None and not isinstance(root, yaml.SequenceNode):
             raise SnapshotterError(
-                "the YAML is not a list", hint="begin each row with a dash: - url: https://…"
+                tr("the YAML is not a list"),
+                hint=tr("begin each row with a dash: - url: https://…"),
             )
         self._root = root
         rows: list[Row] = []
@@ -554,8 +587,12 @@ class _Yaml(Table):
         for event in yaml.parse(text, Loader=self._loader):
             if isinstance(event, yaml.AliasEvent):
                 raise SnapshotterError(
-                    f"line {_line(event)}: the YAML has a reference (*{event.anchor})",
-                    hint="write the value itself in place of the reference",
+                    tr(
+                        "line {line}: the YAML has a reference (*{anchor})",
+                        line=_line(event),
+                        anchor=event.anchor,
+                    ),
+                    hint=tr("write the value itself in place of the reference"),
                 )
             if depth == 1 and isinstance(event, yaml.NodeEvent):
                 _require_few(rows)
@@ -563,7 +600,7 @@ class _Yaml(Table):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > _DEPTH:
-                raise SnapshotterError("the YAML is nested too deeply")
+                raise SnapshotterError(tr("the YAML is nested too deeply"))
 
     def _understood(self, node: "yaml.Node") -> tuple[dict[str, Cell], str]:
         import yaml

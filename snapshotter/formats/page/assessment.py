@@ -13,6 +13,7 @@ from typing import Final
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json, typed
 from snapshotter.model.assessment import Assessment
+from snapshotter.translation import tr
 
 PATH: Final = "capture/assessment.json"
 MAX_BYTES: Final = 8 << 20
@@ -39,7 +40,9 @@ def parse(data: bytes) -> Assessment:
         EvidenceInvalid: It is none, or larger than one may be.
     """
     if len(data) > MAX_BYTES:
-        raise EvidenceInvalid(f"the assessment is longer than {MAX_BYTES} bytes")
+        raise EvidenceInvalid(
+            tr("the assessment is longer than {max_bytes} bytes", max_bytes=MAX_BYTES)
+        )
     return typed.read(Assessment, canonical_json.loads(data, max_values=MAX_VALUES))
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json, typed
 from snapshotter.model.page import Block
+from snapshotter.translation import tr
 
 FORMAT: Final = "snapshotter-layout/1"
 PATH: Final = "capture/layout.json"
@@ -50,13 +51,17 @@ def parse(data: bytes) -> PageLayout:
         EvidenceInvalid: It is none, or larger than one may be.
     """
     if len(data) > MAX_BYTES:
-        raise EvidenceInvalid(f"the layout is longer than {MAX_BYTES} bytes")
+        raise EvidenceInvalid(
+            tr("the layout is longer than {max_bytes} bytes", max_bytes=MAX_BYTES)
+        )
     value = canonical_json.loads(data, max_values=_VALUES)
     if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise EvidenceInvalid(f"the file is not a layout of the format {FORMAT}")
+        raise EvidenceInvalid(tr("the file is not a layout of the format {format}", format=FORMAT))
     blocks, whole = value.get("blocks"), value.get("whole")
     if set(value) != {"blocks", "format", "whole"} or not isinstance(whole, bool):
-        raise EvidenceInvalid("the layout does not have the required fields")
+        raise EvidenceInvalid(tr("the layout does not have the required fields"))
     if not isinstance(blocks, list) or len(blocks) > MAX_BLOCKS:
-        raise EvidenceInvalid(f"the layout has no list of at most {MAX_BLOCKS} blocks")
+        raise EvidenceInvalid(
+            tr("the layout has no list of at most {max_blocks} blocks", max_blocks=MAX_BLOCKS)
+        )
     return PageLayout(blocks=tuple(typed.read(Block, block) for block in blocks), whole=whole)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEAD_BYTES = 33  # signature and IHDR (§5.2, §11.2.1)
@@ -54,11 +55,14 @@ def read_header(png: bytes) -> PngHeader:
         SnapshotterError: Not PNG, empty, interlaced or with a palette.
     """
     if len(png) < HEAD_BYTES or not png.startswith(SIGNATURE) or png[12:16] != b"IHDR":
-        raise SnapshotterError("the data are not a PNG image")
+        raise SnapshotterError(tr("the data are not a PNG image"))
     width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", png[16:29])
     if not width or not height or colour not in _SAMPLES or interlace:
         raise SnapshotterError(
-            "the kind of the PNG image is not supported, because its rows cannot be read one by one"
+            tr(
+                "the kind of the PNG image is not supported, because its rows cannot be read "
+                "one by one"
+            )
         )
     return PngHeader(width=width, height=height, bit_depth=depth, colour_type=colour)
 
@@ -75,7 +79,7 @@ class PngRows:
         head = stream.read(HEAD_BYTES)
         self.header: PngHeader = read_header(head)
         if self.header.bit_depth != 8:
-            raise SnapshotterError("the picture does not have 8 bits per sample")
+            raise SnapshotterError(tr("the picture does not have 8 bits per sample"))
         self._stream = stream
 
     def bands(self) -> Iterator[Any]:
@@ -95,7 +99,7 @@ class PngRows:
             try:
                 image = self._decoded(b"\0" + above + data, rows + 1)
             except (OSError, ValueError, SyntaxError) as error:  # as Pillow tells of a bad image
-                raise SnapshotterError("the picture is damaged") from error
+                raise SnapshotterError(tr("the picture is damaged")) from error
             above = image.crop((0, rows, self.header.width, rows + 1)).tobytes()
             yield image.crop((0, 1, self.header.width, rows + 1))
             left -= rows
@@ -114,7 +118,7 @@ class PngRows:
             image = Image.open(self._stream, formats=("PNG",))
             image.load()
         except (OSError, ValueError, SyntaxError) as error:
-            raise SnapshotterError("the picture is damaged") from error
+            raise SnapshotterError(tr("the picture is damaged")) from error
         return image
 
     def _decoded(self, rows: bytes, height: int) -> Any:
@@ -152,16 +156,16 @@ class _Inflated:
             try:
                 taken += self._inflater.decompress(data, count - len(taken))
             except zlib.error as error:
-                raise SnapshotterError("the picture is damaged") from error
+                raise SnapshotterError(tr("the picture is damaged")) from error
             if self._inflater.eof and len(taken) < count:
-                raise SnapshotterError("the picture lacks rows at its end")
+                raise SnapshotterError(tr("the picture lacks rows at its end"))
         return bytes(taken)
 
     def _read(self) -> bytes:
         while not self._left:
             head = self._stream.read(8)
             if len(head) < 8:
-                raise SnapshotterError("the picture lacks rows at its end")
+                raise SnapshotterError(tr("the picture lacks rows at its end"))
             length, name = struct.unpack(">I4s", head)
             if name == b"IDAT":
                 self._left = length
@@ -171,7 +175,7 @@ class _Inflated:
                 self._stream.seek(length + 4, io.SEEK_CUR)
         data = self._stream.read(min(_READ, self._left))
         if not data:
-            raise SnapshotterError("the picture lacks rows at its end")
+            raise SnapshotterError(tr("the picture lacks rows at its end"))
         self._left -= len(data)
         if not self._left:
             self._stream.seek(4, io.SEEK_CUR)  # the checksum; zlib has one of its own

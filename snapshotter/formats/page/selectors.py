@@ -15,6 +15,7 @@ import cssselect
 from cssselect import parser
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 _MAX_LENGTH = 500  # characters
 _MAX_PARTS = 60  # compound selectors, of all alternatives
@@ -241,7 +242,9 @@ def parse_selector(text: str) -> Selector:
 def _chains(text: str) -> list[tuple[_CompoundSelector, ...]]:
     """Return the steps of each alternative of a list of selectors."""
     if len(text) > _MAX_LENGTH:
-        raise SnapshotterError(f"the selector has more than {_MAX_LENGTH} characters")
+        raise SnapshotterError(
+            tr("the selector has more than {max_length} characters", max_length=_MAX_LENGTH)
+        )
     try:
         chains = []
         for alternative in cssselect.parse(text):
@@ -249,9 +252,13 @@ def _chains(text: str) -> list[tuple[_CompoundSelector, ...]]:
                 raise _unknown(text, f"::{alternative.pseudo_element}")
             chains.append(tuple(_chain(alternative.parsed_tree, text)))
     except (cssselect.SelectorError, RecursionError) as error:
-        raise SnapshotterError(f"{text!r} is not a CSS selector: {error}", hint=_HINT) from error
+        raise SnapshotterError(
+            tr("{text!r} is not a CSS selector: {error}", text=text, error=error), hint=_HINT
+        ) from error
     if sum(map(len, chains)) > _MAX_PARTS:
-        raise SnapshotterError(f"the selector has more than {_MAX_PARTS} parts")
+        raise SnapshotterError(
+            tr("the selector has more than {max_parts} parts", max_parts=_MAX_PARTS)
+        )
     return chains
 
 
@@ -332,5 +339,10 @@ def _attribute(tree: Any, text: str) -> _Test:
 
 def _unknown(text: str, what: str) -> SnapshotterError:
     return SnapshotterError(
-        f"the selector {text!r} contains {what!r}, which is not supported in lists", hint=_HINT
+        tr(
+            "the selector {text!r} contains {what!r}, which is not supported in lists",
+            text=text,
+            what=what,
+        ),
+        hint=_HINT,
     )

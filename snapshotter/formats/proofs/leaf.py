@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import merkle
 from snapshotter.model.digests import is_digest
+from snapshotter.translation import tr
 
 FORMAT = "snapshotter-leaf/1"
 
@@ -82,5 +83,5 @@ def parse(data: bytes) -> Leaf:
         if match is not None:
             return Leaf(kind=match[1], name=match[2], sha256=match[3])
     except ValueError as error:
-        raise EvidenceInvalid(f"not a leaf of this log: {error}") from error
-    raise EvidenceInvalid("not a leaf of this log")
+        raise EvidenceInvalid(tr("not a leaf of this log: {error}", error=error)) from error
+    raise EvidenceInvalid(tr("not a leaf of this log"))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import merkle, note, tiles
 from snapshotter.formats.proofs.tiles import Tile
+from snapshotter.translation import tr
 
 FOLDER = "log"
 CHECKPOINT = f"{FOLDER}/checkpoint"
@@ -77,10 +78,10 @@ def parse_lock(data: bytes) -> Lock:
             name = lines[1].decode("ascii").removeprefix("staging ")
             lock = Lock(staging=name, checkpoint=checkpoint)
         except ValueError as error:
-            raise EvidenceInvalid(f"not the lock of a log: {error}") from error
+            raise EvidenceInvalid(tr("not the lock of a log: {error}", error=error)) from error
         if lock.encode() == data:
             return lock
-    raise EvidenceInvalid("not the lock of a log")
+    raise EvidenceInvalid(tr("not the lock of a log"))
 
 
 def encode_mirror(origin: str, source: str) -> bytes:
@@ -125,22 +126,22 @@ def parse_batch(data: bytes, size: int) -> Batch:
     start = f"{_BATCH_FORMAT}\n".encode("ascii")
     match = _FROM.match(data, len(start))
     if len(data) > MAX_BATCH or not data.startswith(start) or match is None:
-        raise EvidenceInvalid("not a batch of a log")
+        raise EvidenceInvalid(tr("not a batch of a log"))
     begin, at = int(match[1]), match.end()
     if not begin < size <= merkle.MAX_SIZE:
-        raise EvidenceInvalid("a batch belongs to another tree")
+        raise EvidenceInvalid(tr("a batch belongs to another tree"))
     files: dict[Tile, bytes] = {}
     for tile in tiles.tiles_between(begin, size):
         head = _HEAD.match(data, at)
         if head is None or head[1] != tile.path.encode("ascii"):
-            raise EvidenceInvalid(f"a batch does not contain {tile.path}")
+            raise EvidenceInvalid(tr("a batch does not contain {path}", path=tile.path))
         at = head.end() + int(head[2])
         files[tile] = data[head.end() : at]
         if len(files[tile]) != int(head[2]):
-            raise EvidenceInvalid("a batch is cut short")
+            raise EvidenceInvalid(tr("a batch is cut short"))
     batch = Batch(begin=begin, files=files)
     if at != len(data) or batch.encode() != data:
-        raise EvidenceInvalid("a batch contains more than its files")
+        raise EvidenceInvalid(tr("a batch contains more than its files"))
     return batch
 
 

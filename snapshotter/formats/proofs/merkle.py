@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 
 from snapshotter.errors import EvidenceInvalid
+from snapshotter.translation import tr
 
 HASH_BYTES = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
@@ -150,12 +151,14 @@ def check_inclusion(
         EvidenceInvalid: The proof does not show it.
     """
     if not 0 <= index < size <= MAX_SIZE:
-        raise EvidenceInvalid(f"a tree of {size} entries has no entry {index}")
+        raise EvidenceInvalid(
+            tr("a tree of {size} entries has no entry {index}", size=size, index=index)
+        )
     _check_hashes([leaf, tree_root, *proof])
     position, last, result = index, size - 1, leaf
     for sibling in proof:
         if last == 0:
-            raise EvidenceInvalid("an inclusion proof is too long")
+            raise EvidenceInvalid(tr("an inclusion proof is too long"))
         if position & 1 or position == last:
             result = node_hash(sibling, result)
             while not position & 1 and position:
@@ -164,9 +167,9 @@ def check_inclusion(
             result = node_hash(result, sibling)
         position, last = position >> 1, last >> 1
     if last != 0:
-        raise EvidenceInvalid("an inclusion proof is too short")
+        raise EvidenceInvalid(tr("an inclusion proof is too short"))
     if result != tree_root:
-        raise EvidenceInvalid("an inclusion proof leads to another root")
+        raise EvidenceInvalid(tr("an inclusion proof leads to another root"))
 
 
 def check_consistency(
@@ -181,30 +184,32 @@ def check_consistency(
         EvidenceInvalid: The proof does not show it, or a root cannot be right.
     """
     if not 0 <= old <= new <= MAX_SIZE:
-        raise EvidenceInvalid(f"a tree of {new} entries does not extend one of {old}")
+        raise EvidenceInvalid(
+            tr("a tree of {new} entries does not extend one of {old}", new=new, old=old)
+        )
     _check_hashes([old_root, new_root, *proof])
     for size, tree_root in ((old, old_root), (new, new_root)):
         if size == 0 and tree_root != EMPTY_ROOT:
-            raise EvidenceInvalid("an empty tree has another root")
+            raise EvidenceInvalid(tr("an empty tree has another root"))
     if old in (0, new):
         if proof:
             raise EvidenceInvalid(
-                "a consistency proof is not empty, but both trees have the same size"
+                tr("a consistency proof is not empty, but both trees have the same size")
             )
         if old == new and old_root != new_root:
-            raise EvidenceInvalid("two trees of one size have different roots")
+            raise EvidenceInvalid(tr("two trees of one size have different roots"))
         return
     # An old tree that is one whole subtree begins the proof itself, and is left out of it.
     path = [old_root, *proof] if old & (old - 1) == 0 else list(proof)
     if not path:
-        raise EvidenceInvalid("a consistency proof is too short")
+        raise EvidenceInvalid(tr("a consistency proof is too short"))
     position, last = old - 1, new - 1
     while position & 1:
         position, last = position >> 1, last >> 1
     old_result = new_result = path[0]
     for sibling in path[1:]:
         if last == 0:
-            raise EvidenceInvalid("a consistency proof is too long")
+            raise EvidenceInvalid(tr("a consistency proof is too long"))
         if position & 1 or position == last:
             old_result = node_hash(sibling, old_result)
             new_result = node_hash(sibling, new_result)
@@ -214,11 +219,11 @@ def check_consistency(
             new_result = node_hash(new_result, sibling)
         position, last = position >> 1, last >> 1
     if last != 0:
-        raise EvidenceInvalid("a consistency proof is too short")
+        raise EvidenceInvalid(tr("a consistency proof is too short"))
     if old_result != old_root:
-        raise EvidenceInvalid("a consistency proof does not begin at the old root")
+        raise EvidenceInvalid(tr("a consistency proof does not begin at the old root"))
     if new_result != new_root:
-        raise EvidenceInvalid("a consistency proof leads to another root")
+        raise EvidenceInvalid(tr("a consistency proof leads to another root"))
 
 
 def _split(count: int) -> int:
@@ -238,4 +243,4 @@ def _range_hash(begin: int, end: int, node: NodeReader) -> bytes:
 
 def _check_hashes(hashes: Sequence[bytes]) -> None:
     if len(hashes) > MAX_PROOF + 2 or any(len(digest) != HASH_BYTES for digest in hashes):
-        raise EvidenceInvalid("a proof is too long, or contains something that is not a hash")
+        raise EvidenceInvalid(tr("a proof is too long, or contains something that is not a hash"))

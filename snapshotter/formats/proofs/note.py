@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import merkle
+from snapshotter.translation import tr
 
 ED25519 = 0x01
 COSIGNATURE_V1 = 0x04
@@ -208,9 +209,9 @@ def parse_verifier_key(text: str) -> VerifierKey:
         material = _from_base64(encoded)
         key = VerifierKey(name=name, kind=material[0] if material else 0, public_key=material[1:])
     except ValueError as error:
-        raise EvidenceInvalid(f"not a verifier key: {error}") from error
+        raise EvidenceInvalid(tr("not a verifier key: {error}", error=error)) from error
     if not _ID_HEX.fullmatch(id_hex) or key.id.hex() != id_hex:
-        raise EvidenceInvalid("the id of a verifier key does not belong to its name and key")
+        raise EvidenceInvalid(tr("the id of a verifier key does not belong to its name and key"))
     return key
 
 
@@ -222,17 +223,17 @@ def parse(data: bytes) -> Note:
         EvidenceInvalid: Not a note, too long, or with too many signatures.
     """
     if len(data) > MAX_BYTES:
-        raise EvidenceInvalid(f"a note is longer than {MAX_BYTES} bytes")
+        raise EvidenceInvalid(tr("a note is longer than {max_bytes} bytes", max_bytes=MAX_BYTES))
     try:
         content = data.decode("utf-8")
     except ValueError as error:
-        raise EvidenceInvalid("a note is not UTF-8") from error
+        raise EvidenceInvalid(tr("a note is not UTF-8")) from error
     if any(character < " " and character != "\n" for character in content):
-        raise EvidenceInvalid("a note contains a control character")
+        raise EvidenceInvalid(tr("a note contains a control character"))
     # The text may hold empty lines; the last one ends it.
     text, separator, lines = content.rpartition("\n\n")
     if not separator or not lines.endswith("\n"):
-        raise EvidenceInvalid("a note has no signatures")
+        raise EvidenceInvalid(tr("a note has no signatures"))
     signatures = parse_signature_lines(lines)
     return Note(text=f"{text}\n", signatures=signatures)
 
@@ -241,9 +242,11 @@ def parse_signature_lines(lines: str) -> tuple[NoteSignature, ...]:
     """Return one or more signature lines. Raises EvidenceInvalid."""
     split = lines.split("\n")
     if len(split) - 1 > MAX_SIGNATURES:
-        raise EvidenceInvalid(f"a note has more than {MAX_SIGNATURES} signatures")
+        raise EvidenceInvalid(
+            tr("a note has more than {max_signatures} signatures", max_signatures=MAX_SIGNATURES)
+        )
     if len(split) < 2 or split.pop():
-        raise EvidenceInvalid("a signature line does not end in a newline")
+        raise EvidenceInvalid(tr("a signature line does not end in a newline"))
     return tuple(_parse_line(line) for line in split)
 
 
@@ -260,7 +263,9 @@ def signed_by(note: Note, key: VerifierKey) -> bool:
     mine = _lines_of(note, key)
     for line in mine:
         if not _holds(key, line.signature, note.text.encode()):
-            raise EvidenceInvalid(f"a signature of {key.name} is not valid for the note")
+            raise EvidenceInvalid(
+                tr("a signature of {name} is not valid for the note", name=key.name)
+            )
     return bool(mine)
 
 
@@ -280,11 +285,15 @@ def find_cosignature(note: Note, key: VerifierKey) -> Cosignature | None:
         if len(line.signature) != 72 or not _holds(
             key, line.signature[8:], cosigned_message(note.text, seconds)
         ):
-            raise EvidenceInvalid(f"a cosignature of {key.name} is not valid for the checkpoint")
+            raise EvidenceInvalid(
+                tr("a cosignature of {name} is not valid for the checkpoint", name=key.name)
+            )
         try:
             times.append(datetime.fromtimestamp(seconds, UTC))
         except (ValueError, OverflowError, OSError) as error:
-            raise EvidenceInvalid(f"a cosignature of {key.name} has no time") from error
+            raise EvidenceInvalid(
+                tr("a cosignature of {name} has no time", name=key.name)
+            ) from error
     return Cosignature(key=key, time=min(times), latest=max(times)) if times else None
 
 
@@ -297,9 +306,9 @@ def parse_checkpoint(text: str) -> Checkpoint:
     """
     lines = text.split("\n")
     if len(lines) < 4 or lines.pop():
-        raise EvidenceInvalid("a checkpoint has at least three lines")
+        raise EvidenceInvalid(tr("a checkpoint has at least three lines"))
     if not _SIZE.fullmatch(lines[1]):
-        raise EvidenceInvalid("a checkpoint's size is not a number")
+        raise EvidenceInvalid(tr("a checkpoint's size is not a number"))
     try:
         return Checkpoint(
             origin=lines[0],
@@ -308,7 +317,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
             extensions=tuple(lines[3:]),
         )
     except ValueError as error:
-        raise EvidenceInvalid(f"not a checkpoint: {error}") from error
+        raise EvidenceInvalid(tr("not a checkpoint: {error}", error=error)) from error
 
 
 def open_checkpoint(
@@ -326,10 +335,10 @@ def open_checkpoint(
     """
     note = parse(data)
     if not signed_by(note, key):
-        raise EvidenceInvalid(f"a checkpoint is not signed by {key.name}")
+        raise EvidenceInvalid(tr("a checkpoint is not signed by {name}", name=key.name))
     checkpoint = parse_checkpoint(note.text)
     if checkpoint.origin != key.name:
-        raise EvidenceInvalid(f"a checkpoint does not belong to the log {key.name}")
+        raise EvidenceInvalid(tr("a checkpoint does not belong to the log {name}", name=key.name))
     found: dict[bytes, Cosignature] = {}
     for witness in witnesses:
         try:
@@ -373,14 +382,14 @@ def with_signatures(note: Note, more: Sequence[NoteSignature]) -> Note:
 def _parse_line(line: str) -> NoteSignature:
     name, separator, encoded = line.removeprefix(_LINE).partition(" ")
     if not line.startswith(_LINE) or not separator:
-        raise EvidenceInvalid("not a signature line of a note")
+        raise EvidenceInvalid(tr("not a signature line of a note"))
     try:
         _check_name(name)
         value = _from_base64(encoded)
     except ValueError as error:
-        raise EvidenceInvalid(f"not a signature line of a note: {error}") from error
+        raise EvidenceInvalid(tr("not a signature line of a note: {error}", error=error)) from error
     if len(value) < 5:
-        raise EvidenceInvalid("a signature line of a note is too short")
+        raise EvidenceInvalid(tr("a signature line of a note is too short"))
     return NoteSignature(name=name, id=value[:4], signature=value[4:])
 
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import leaf
 from snapshotter.formats.proofs.leaf import Leaf
+from snapshotter.translation import tr
 
 FORMAT = "snapshotter-renewal/1"
 MAX_BYTES = 1 << 17  # of a text: a log proof has at most 72 KiB, and 300 lines have less
@@ -63,20 +64,20 @@ def parse(data: bytes) -> Renewal:
     """
     try:
         if len(data) > MAX_BYTES:
-            raise EvidenceInvalid("a renewal is too long")
+            raise EvidenceInvalid(tr("a renewal is too long"))
         lines = data.decode("ascii").split("\n")
         covers = [line.split(" ") for line in lines[3:-1]]
         if len(lines) < 4 or any(len(words) != 4 for words in covers):
-            raise EvidenceInvalid("not a renewal")
+            raise EvidenceInvalid(tr("not a renewal"))
         found = Renewal(
             bundle_id=lines[1].removeprefix("bundle "),
             sha512=lines[2].removeprefix("sha512 "),
             covers={words[1]: words[3] for words in covers},
         )
     except ValueError as error:
-        raise EvidenceInvalid(f"not a renewal: {error}") from error
+        raise EvidenceInvalid(tr("not a renewal: {error}", error=error)) from error
     if found.encode() != data:
-        raise EvidenceInvalid("the renewal is not in its one valid form")
+        raise EvidenceInvalid(tr("the renewal is not in its one valid form"))
     return found
 
 

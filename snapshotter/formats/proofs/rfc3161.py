@@ -43,6 +43,7 @@ from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.printable import printable
 from snapshotter.model.finding import Code
+from snapshotter.translation import tr
 
 MAX_RESPONSE_BYTES: Final = 64 << 10  # real ones have 3 to 8 KiB
 _MAX_CERTIFICATES: Final = 8
@@ -265,17 +266,24 @@ def check_response(
         _check_with_client(response, parsed, anchor)
     if parsed.signer.serial_number in anchor.revoked_serials:  # (4)
         raise TokenInvalid(
-            f"the certificate that signed the token of {anchor.name} was revoked", Code.TS_REVOKED
+            tr("the certificate that signed the token of {name} was revoked", name=anchor.name),
+            Code.TS_REVOKED,
         )
     if anchor.policy_oids and parsed.token.policy_oid not in anchor.policy_oids:  # (5)
         raise TokenInvalid(
-            f"the policy {parsed.token.policy_oid} of the token is not one of the accepted policies"
-            f" of {anchor.name}",
+            tr(
+                "the policy {policy_oid} of the token is not one of the accepted policies of "
+                "{name}",
+                policy_oid=parsed.token.policy_oid,
+                name=anchor.name,
+            ),
             Code.TS_POLICY,
         )
     _check_imprint(parsed, message)  # (6)
     if nonce is not None and parsed.token.nonce != nonce:
-        raise TokenInvalid("the token answers another request (its nonce differs)", Code.TS_IMPRINT)
+        raise TokenInvalid(
+            tr("the token answers another request (its nonce differs)"), Code.TS_IMPRINT
+        )
     return parsed.token
 
 
@@ -297,7 +305,7 @@ def check_by_any(
         except TokenInvalid as error:
             refusals.append((anchor, error))
     if not refusals:
-        raise TokenInvalid("you trust no timestamp authority", Code.TS_UNTRUSTED)
+        raise TokenInvalid(tr("you trust no timestamp authority"), Code.TS_UNTRUSTED)
     # An authority that is not this token's says "untrusted"; the one that is says what is wrong.
     for _, refusal in refusals:
         if refusal.code is not Code.TS_UNTRUSTED:
@@ -319,9 +327,13 @@ def _by_a_stranger(response: bytes, tried: Sequence[Anchor]) -> TokenInvalid:
     signer = _parse(response).signer
     subject, issuer = (_shown_name(name) for name in (signer.subject, signer.issuer))
     return TokenInvalid(
-        "no timestamp authority that you trust made this token: its certificate names "
-        f"{subject}, issued by {issuer}. The trusted timestamp authorities are "
-        f"{', '.join(anchor.name for anchor in tried)}",
+        tr(
+            "no timestamp authority that you trust made this token: its certificate names "
+            "{subject}, issued by {issuer}. The trusted timestamp authorities are {name}",
+            subject=subject,
+            issuer=issuer,
+            name=", ".join(anchor.name for anchor in tried),
+        ),
         Code.TS_UNTRUSTED,
     )
 
@@ -334,7 +346,7 @@ def _shown_name(name: x509.Name) -> str:
 def _check_imprint(parsed: "_Parsed", message: bytes) -> None:
     digest = hashlib.new(parsed.token.imprint_algorithm, message).digest()
     if parsed.imprint != digest:
-        raise TokenInvalid("the token confirms other bytes", Code.TS_IMPRINT)
+        raise TokenInvalid(tr("the token confirms other bytes"), Code.TS_IMPRINT)
 
 
 # --- (1) structure ---------------------------------------------------------------------
@@ -375,7 +387,7 @@ class _Fields:
         """Return the next element, which has to have this tag."""
         node = self.maybe(tag)
         if node is None:
-            raise TokenInvalid(f"{self._what} does not have the required fields")
+            raise TokenInvalid(tr("{what} does not have the required fields", what=self._what))
         return node
 
     def maybe(self, tag: int) -> _Node | None:
@@ -388,12 +400,17 @@ class _Fields:
     def end(self) -> None:
         """Refuse what is left."""
         if self._next != len(self._nodes):
-            raise TokenInvalid(f"{self._what} contains an unexpected field")
+            raise TokenInvalid(tr("{what} contains an unexpected field", what=self._what))
 
 
 def _parse(response: bytes) -> _Parsed:
     if len(response) > MAX_RESPONSE_BYTES:
-        raise TokenInvalid(f"the response is longer than {MAX_RESPONSE_BYTES} bytes")
+        raise TokenInvalid(
+            tr(
+                "the response is longer than {max_response_bytes} bytes",
+                max_response_bytes=MAX_RESPONSE_BYTES,
+            )
+        )
     with _ours(Code.TS_MALFORMED, "the response is not a timestamp"):
         _check_der(response)
         fields = _Fields(_only(response, _SEQUENCE, "the response"), "the response")
@@ -401,7 +418,7 @@ def _parse(response: bytes) -> _Parsed:
         token = _Fields(fields.take(_SEQUENCE), "the token")
         fields.end()
         if _oid(token.take(_OID)) != _SIGNED_DATA:
-            raise TokenInvalid("the token is not signed data")
+            raise TokenInvalid(tr("the token is not signed data"))
         body = _only(token.take(_EXPLICIT_0).content, _SEQUENCE, "the token")
         token.end()
         return _parse_signed_data(body)
@@ -416,7 +433,7 @@ def _check_status(info: _Node) -> None:
     text = ""
     if texts is not None:
         if len(texts.content) > _MAX_STATUS_BYTES:
-            raise TokenInvalid("the status has too long a text")
+            raise TokenInvalid(tr("the status has too long a text"))
         parts = [node.content.decode() for node in _children(texts.content, tag=_UTF8)]
         text = "".join(c if c.isprintable() else "?" for c in " ".join(parts))
     if status != _GRANTED:
@@ -424,11 +441,14 @@ def _check_status(info: _Node) -> None:
         reasons += _failures(failure.content) if failure is not None else []
         because = f" ({'; '.join(reasons)})" if reasons else ""
         raise TokenInvalid(
-            "the timestamp authority did not grant a timestamp: "
-            f"{_STATUS.get(status, status)}{because}"
+            tr(
+                "the timestamp authority did not grant a timestamp: {status}{because}",
+                status=_STATUS.get(status, status),
+                because=because,
+            )
         )
     if failure is not None:
-        raise TokenInvalid("the status grants the timestamp and states a failure")
+        raise TokenInvalid(tr("the status grants the timestamp and states a failure"))
 
 
 def _failures(bits: bytes) -> list[str]:
@@ -443,11 +463,11 @@ def _failures(bits: bytes) -> list[str]:
 def _parse_signed_data(body: _Node) -> _Parsed:
     fields = _Fields(body, "the signed data")
     if _integer(fields.take(_INTEGER)) != 3:  # RFC 5652 section 5.1: content is not id-data
-        raise TokenInvalid("the signed data has another version than 3")
+        raise TokenInvalid(tr("the signed data has another version than 3"))
     digests = [node.raw for node in _children(fields.take(_SET).content, tag=_SEQUENCE)]
     encapsulated = _Fields(fields.take(_SEQUENCE), "the signed content")
     if _oid(encapsulated.take(_OID)) != _TST_INFO:
-        raise TokenInvalid("the signed content is not a timestamp")
+        raise TokenInvalid(tr("the signed content is not a timestamp"))
     content = _only(encapsulated.take(_EXPLICIT_0).content, _OCTET_STRING, "the content").content
     encapsulated.end()
     certificate_set = fields.take(_EXPLICIT_0).content
@@ -455,13 +475,13 @@ def _parse_signed_data(body: _Node) -> _Parsed:
     infos = _children(fields.take(_SET).content, tag=_SEQUENCE)
     fields.end()  # revocation lists (tag 1) come before the infos, and are refused: unsigned
     if len(infos) != 1 or not 1 <= len(bag) <= _MAX_CERTIFICATES:
-        raise TokenInvalid("the token does not have one signer and a few certificates")
+        raise TokenInvalid(tr("the token does not have one signer and a few certificates"))
     if len({node.raw for node in bag}) != len(bag):
-        raise TokenInvalid("the token has a certificate twice")
+        raise TokenInvalid(tr("the token has a certificate twice"))
 
     info = _Fields(infos[0], "the signer's part")
     if _integer(info.take(_INTEGER)) != 1:  # RFC 5652 section 5.3: issuer and serial
-        raise TokenInvalid("the signer's part has another version than 1")
+        raise TokenInvalid(tr("the signer's part has another version than 1"))
     signer_id = info.take(_SEQUENCE)
     digest_algorithm = info.take(_SEQUENCE)
     attributes = info.take(_EXPLICIT_0)
@@ -469,7 +489,7 @@ def _parse_signed_data(body: _Node) -> _Parsed:
     signature = info.take(_OCTET_STRING).content
     info.end()  # unsigned attributes (tag 1) are refused: anybody could have written them
     if digests != [digest_algorithm.raw]:
-        raise TokenInvalid("the list of digests does not name the digest of the signature")
+        raise TokenInvalid(tr("the list of digests does not name the digest of the signature"))
 
     names = [_issuer_and_serial(node) for node in bag]
     certificates = tuple(x509.load_der_x509_certificate(node.raw) for node in bag)
@@ -479,7 +499,7 @@ def _parse_signed_data(body: _Node) -> _Parsed:
         if name == signer_id.content
     ]
     if len(signers) != 1:
-        raise TokenInvalid("the token does not contain the certificate of the signer")
+        raise TokenInvalid(tr("the token does not contain the certificate of the signer"))
     token, imprint = _parse_content(content, signers[0])
     return _Parsed(
         token=token,
@@ -503,7 +523,7 @@ def _issuer_and_serial(certificate: _Node) -> bytes:
     body.maybe(_EXPLICIT_0)  # version
     serial = body.take(_INTEGER)
     if _integer(serial) <= 0:  # RFC 5280 section 4.1.2.2; the library only warns
-        raise TokenInvalid("a certificate's serial is not positive")
+        raise TokenInvalid(tr("a certificate's serial is not positive"))
     body.take(_SEQUENCE)  # algorithm of the signature
     return body.take(_SEQUENCE).raw + serial.raw
 
@@ -512,14 +532,14 @@ def _parse_attributes(attributes: _Node) -> dict[str, _Node]:
     found: dict[str, _Node] = {}
     nodes = _children(attributes.content, tag=_SEQUENCE)
     if [node.raw for node in nodes] != sorted(node.raw for node in nodes):
-        raise TokenInvalid("the signed attributes are not in the order of DER")
+        raise TokenInvalid(tr("the signed attributes are not in the order of DER"))
     for node in nodes:
         fields = _Fields(node, "a signed attribute")
         name = _oid(fields.take(_OID))
         values = _children(fields.take(_SET).content)
         fields.end()
         if name in found or len(values) != 1:
-            raise TokenInvalid("a signed attribute has more than one value")
+            raise TokenInvalid(tr("a signed attribute has more than one value"))
         found[name] = values[0]
     return found
 
@@ -528,7 +548,7 @@ def _parse_content(content: bytes, signer: x509.Certificate) -> tuple[Token, byt
     _check_der(content)
     fields = _Fields(_only(content, _SEQUENCE, "the timestamp"), "the timestamp")
     if _integer(fields.take(_INTEGER)) != 1:
-        raise TokenInvalid("the timestamp has another version than 1")
+        raise TokenInvalid(tr("the timestamp has another version than 1"))
     policy = _oid(fields.take(_OID))
     imprint = _Fields(fields.take(_SEQUENCE), "the imprint")
     algorithm = _digest_name(imprint.take(_SEQUENCE))
@@ -549,7 +569,7 @@ def _parse_content(content: bytes, signer: x509.Certificate) -> tuple[Token, byt
         parts.take(_OCTET_STRING)
         parts.end()
         if critical is not None and critical.content != b"\0":
-            raise TokenInvalid("the timestamp has an unknown critical extension")
+            raise TokenInvalid(tr("the timestamp has an unknown critical extension"))
     token = Token(
         time=time,
         policy_oid=policy,
@@ -566,7 +586,7 @@ def _parse_content(content: bytes, signer: x509.Certificate) -> tuple[Token, byt
 def _instant(text: bytes) -> datetime:
     match = _GEN_TIME.fullmatch(text)
     if match is None:
-        raise TokenInvalid("the time of the token is not a valid time in UTC")
+        raise TokenInvalid(tr("the time of the token is not a valid time in UTC"))
     whole = datetime.strptime(match[1].decode("ascii"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     fraction = (match[2] or b"").decode("ascii")
     return whole.replace(microsecond=int(fraction[:6].ljust(6, "0")))
@@ -579,11 +599,11 @@ def _accuracy_ms(node: _Node) -> int:
     parts = [_integer(part) if part is not None else 0 for part in (seconds, millis, micros)]
     fractions = [part for part, node in zip(parts[1:], (millis, micros), strict=True) if node]
     if not 0 <= parts[0] <= 1 << 31 or not all(1 <= part <= 999 for part in fractions):
-        raise TokenInvalid("the accuracy is out of range")
+        raise TokenInvalid(tr("the accuracy is out of range"))
     if any(
         value and len(value.content) > 1 and value.content < b"\0\x80" for value in (millis, micros)
     ):
-        raise TokenInvalid("the accuracy is not in its shortest form")
+        raise TokenInvalid(tr("the accuracy is not in its shortest form"))
     return parts[0] * 1000 + parts[1] + math.ceil(parts[2] / 1000)
 
 
@@ -594,15 +614,15 @@ def _check_self_consistency(parsed: _Parsed) -> None:
     content_type = parsed.attributes.get(_CONTENT_TYPE)
     digest = parsed.attributes.get(_MESSAGE_DIGEST)
     if content_type is None or content_type.tag != _OID or _oid(content_type) != _TST_INFO:
-        raise TokenInvalid("the signature does not cover a timestamp")
+        raise TokenInvalid(tr("the signature does not cover a timestamp"))
     content = hashlib.new(parsed.digest, parsed.content).digest()
     if digest is None or digest.tag != _OCTET_STRING or digest.content != content:
-        raise TokenInvalid("the token was altered: its content is not the signed content")
+        raise TokenInvalid(tr("the token was altered: its content is not the signed content"))
     _check_signing_certificate(parsed)
     try:
         _verify_signature(parsed)
     except InvalidSignature as error:
-        raise TokenInvalid("the token was altered: its signature is not valid") from error
+        raise TokenInvalid(tr("the token was altered: its signature is not valid")) from error
 
 
 def _check_signing_certificate(parsed: _Parsed) -> None:
@@ -614,13 +634,13 @@ def _check_signing_certificate(parsed: _Parsed) -> None:
         if attribute is None:
             continue
         if attribute.tag != _SEQUENCE:
-            raise TokenInvalid("the attribute that names the signer's certificate is malformed")
+            raise TokenInvalid(tr("the attribute that names the signer's certificate is malformed"))
         outer = _Fields(attribute, "the signer's certificate identifiers")
         ids = _children(outer.take(_SEQUENCE).content, tag=_SEQUENCE)
         policies = outer.maybe(_SEQUENCE)
         outer.end()
         if len({certificate_id.raw for certificate_id in ids}) != len(ids):
-            raise TokenInvalid("the token names a certificate twice")
+            raise TokenInvalid(tr("the token names a certificate twice"))
         for policy in _children(policies.content, tag=_SEQUENCE) if policies else []:
             parts = _Fields(policy, "a policy of the signer's certificate")
             parts.take(_OID)
@@ -641,12 +661,12 @@ def _check_signing_certificate(parsed: _Parsed) -> None:
             name = "sha256" if algorithm is None else _digest_name(algorithm)
             digest = hashlib.new(name, certificate).digest()
         if fields.take(_OCTET_STRING).content != digest:
-            raise TokenInvalid("the token was signed with another certificate than it contains")
+            raise TokenInvalid(tr("the token was signed with another certificate than it contains"))
         fields.maybe(_SEQUENCE)  # issuer and serial number
         fields.end()
         named += 1
     if not named:
-        raise TokenInvalid("the token does not state which certificate signed it")
+        raise TokenInvalid(tr("the token does not state which certificate signed it"))
 
 
 def _verify_signature(parsed: _Parsed) -> None:
@@ -654,7 +674,8 @@ def _verify_signature(parsed: _Parsed) -> None:
     if kind not in (_RSA_KEY, _EC_KEY):
         # Nothing shows that it was altered: whoever knows this kind of key could tell.
         raise TokenInvalid(
-            f"a signature by a key of the kind {kind} cannot be checked", Code.TS_UNTRUSTED
+            tr("a signature by a key of the kind {kind} cannot be checked", kind=kind),
+            Code.TS_UNTRUSTED,
         )
     key = parsed.signer.public_key()
     digest = _HASHES[parsed.digest]
@@ -667,7 +688,12 @@ def _verify_signature(parsed: _Parsed) -> None:
     ):
         key.verify(parsed.signature, parsed.signed, ec.ECDSA(digest))
     else:
-        raise TokenInvalid(f"a signature with {parsed.signature_name} is not accepted")
+        raise TokenInvalid(
+            tr(
+                "a signature with {signature_name} is not accepted",
+                signature_name=parsed.signature_name,
+            )
+        )
 
 
 # --- (3) the signer is one that the root vouches for ---------------------------------------
@@ -679,11 +705,11 @@ def _check_signer(parsed: _Parsed) -> None:
         usage = parsed.signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     except x509.ExtensionNotFound as error:
         raise TokenInvalid(
-            "the certificate of the signer is not for timestamps", Code.TS_UNTRUSTED
+            tr("the certificate of the signer is not for timestamps"), Code.TS_UNTRUSTED
         ) from error
     if not usage.critical or list(usage.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
         raise TokenInvalid(
-            "the certificate of the signer is not only for timestamps", Code.TS_UNTRUSTED
+            tr("the certificate of the signer is not only for timestamps"), Code.TS_UNTRUSTED
         )
 
 
@@ -709,20 +735,28 @@ def _check_certificates(parsed: _Parsed, anchor: Anchor) -> None:
         found = [issuer for issuer in issuers if _issued(issuer, certificate)]
         if not found:
             raise TokenInvalid(
-                f"a certificate in the token does not lead to the root certificate"
-                f" of {anchor.name}: {certificate.subject.rfc4514_string()}",
+                tr(
+                    "a certificate in the token does not lead to the root certificate of "
+                    "{name}: {rfc4514_string}",
+                    name=anchor.name,
+                    rfc4514_string=certificate.subject.rfc4514_string(),
+                ),
                 Code.TS_UNTRUSTED,
             )
         reached += [issuer for issuer in found if issuer not in above]
         above.update(found)
     if not rooted:
         raise TokenInvalid(
-            f"the certificates of the token do not lead to the root certificate of {anchor.name}",
+            tr(
+                "the certificates of the token do not lead to the root certificate of {name}",
+                name=anchor.name,
+            ),
             Code.TS_UNTRUSTED,
         )
     if not above.issuperset(parsed.certificates):
         raise TokenInvalid(
-            "the token contains a certificate that its signature does not need", Code.TS_UNTRUSTED
+            tr("the token contains a certificate that its signature does not need"),
+            Code.TS_UNTRUSTED,
         )
 
 
@@ -758,16 +792,17 @@ def _check_with_client(response: bytes, parsed: _Parsed, anchor: Anchor) -> None
     verifier = VerifierBuilder(roots=[anchor.root]).build()
     sorted_bag = b"".join(sorted(node.raw for node in _children(parsed.bag)))
     if response.count(parsed.bag) != 1:
-        raise TokenInvalid("the token contains its certificates more than once")
+        raise TokenInvalid(tr("the token contains its certificates more than once"))
     copy = response.replace(parsed.bag, sorted_bag)
     try:
         good = verifier.verify(decode_timestamp_response(copy), parsed.imprint)
     except VerificationError as error:
         raise TokenInvalid(
-            f"the token is not from {anchor.name}: {error}", Code.TS_UNTRUSTED
+            tr("the token is not from {name}: {error}", name=anchor.name, error=error),
+            Code.TS_UNTRUSTED,
         ) from error
     if good is not True:
-        raise TokenInvalid(f"the token is not from {anchor.name}", Code.TS_UNTRUSTED)
+        raise TokenInvalid(tr("the token is not from {name}", name=anchor.name), Code.TS_UNTRUSTED)
 
 
 @contextmanager
@@ -801,7 +836,9 @@ def _ours(code: Code, message: str) -> Iterator[None]:
     except BaseException as error:  # PyO3 derives a parser's panic from it; all else goes on
         if type(error).__name__ != "PanicException":
             raise
-        raise TokenInvalid(f"{message}: its bytes cannot be parsed", code) from error
+        raise TokenInvalid(
+            tr("{value}: its bytes cannot be parsed", value=message), code
+        ) from error
 
 
 # --- DER (X.690 section 10) ------------------------------------------------------------------
@@ -820,7 +857,7 @@ def _children(data: bytes, *, tag: int | None = None) -> list[_Node]:
     while at < len(data):
         node = _element(data, at)
         if tag is not None and node.tag != tag:
-            raise TokenInvalid("a list in the response contains something unexpected")
+            raise TokenInvalid(tr("a list in the response contains something unexpected"))
         nodes.append(node)
         at += len(node.raw)
     return nodes
@@ -829,7 +866,7 @@ def _children(data: bytes, *, tag: int | None = None) -> list[_Node]:
 def _element(data: bytes, at: int) -> _Node:
     header = data[at : at + 2]
     if len(header) < 2 or header[0] & 0x1F == 0x1F:
-        raise TokenInvalid("the response is not DER: an element is cut off, or has a long tag")
+        raise TokenInvalid(tr("the response is not DER: an element is cut off, or has a long tag"))
     start, length = at + 2, header[1]
     if length >= 0x80:
         count = length & 0x7F
@@ -837,16 +874,18 @@ def _element(data: bytes, at: int) -> _Node:
         length = int.from_bytes(digits, "big")
         start += count
         if not 1 <= count <= 3 or len(digits) < count or digits[0] == 0 or length < 0x80:
-            raise TokenInvalid("the response is not DER: a length is not in its shortest form")
+            raise TokenInvalid(tr("the response is not DER: a length is not in its shortest form"))
     if start + length > len(data):
-        raise TokenInvalid("the response is not DER: an element is cut off")
+        raise TokenInvalid(tr("the response is not DER: an element is cut off"))
     return _Node(header[0], data[start : start + length], data[at : start + length])
 
 
 def _only(data: bytes, tag: int, what: str) -> _Node:
     nodes = _children(data)
     if len(nodes) != 1 or nodes[0].tag != tag:
-        raise TokenInvalid(f"{what} is not one element, or is followed by other bytes")
+        raise TokenInvalid(
+            tr("{what} is not one element, or is followed by other bytes", what=what)
+        )
     return nodes[0]
 
 
@@ -856,11 +895,11 @@ def _check_der(data: bytes) -> None:
     while waiting:
         node, depth = waiting.pop()
         if depth > _MAX_DEPTH:
-            raise TokenInvalid("the response is nested too deeply")
+            raise TokenInvalid(tr("the response is nested too deeply"))
         if node.tag & 0x20:
             waiting += [(child, depth + 1) for child in _children(node.content)]
         elif not _is_canonical(node):
-            raise TokenInvalid("the response is not DER: a value is not in its one valid form")
+            raise TokenInvalid(tr("the response is not DER: a value is not in its one valid form"))
 
 
 def _is_canonical(node: _Node) -> bool:
@@ -884,20 +923,20 @@ def _is_canonical(node: _Node) -> bool:
 
 def _integer(node: _Node) -> int:
     if not node.content:
-        raise TokenInvalid("a number in the response is empty")
+        raise TokenInvalid(tr("a number in the response is empty"))
     return int.from_bytes(node.content, "big", signed=True)
 
 
 def _oid(node: _Node) -> str:
     content = node.content
     if not 0 < len(content) <= _MAX_OID or content[-1] & 0x80:
-        raise TokenInvalid("an object identifier is incomplete, or too long")
+        raise TokenInvalid(tr("an object identifier is incomplete, or too long"))
     arcs: list[int] = []
     value = 0
     fresh = True
     for byte in content:
         if fresh and byte == 0x80:
-            raise TokenInvalid("an object identifier is not in its shortest form")
+            raise TokenInvalid(tr("an object identifier is not in its shortest form"))
         value = value << 7 | byte & 0x7F
         fresh = not byte & 0x80
         if fresh:
@@ -919,5 +958,5 @@ def _algorithm(node: _Node) -> str:
 def _digest_name(node: _Node) -> ImprintAlgorithm:
     oid = _algorithm(node)
     if oid not in _DIGESTS:
-        raise TokenInvalid(f"the digest algorithm {oid} is not accepted")
+        raise TokenInvalid(tr("the digest algorithm {oid} is not accepted", oid=oid))
     return _DIGESTS[oid]

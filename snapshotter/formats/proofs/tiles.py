@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import merkle
 from snapshotter.formats.proofs.merkle import HASH_BYTES, node_hash
+from snapshotter.translation import tr
 
 HEIGHT = 8  # levels of the tree in one tile
 WIDTH = 1 << HEIGHT  # hashes in a whole tile
@@ -143,11 +144,11 @@ def parse_entries(data: bytes, width: int) -> tuple[bytes, ...]:
     while at < len(data) and len(entries) <= width:
         end = at + 2 + int.from_bytes(data[at : at + 2], "big")
         if at + 2 > len(data) or end > len(data):
-            raise EvidenceInvalid("an entry bundle ends in the middle of an entry")
+            raise EvidenceInvalid(tr("an entry bundle ends in the middle of an entry"))
         entries.append(data[at + 2 : end])
         at = end
     if len(entries) != width:
-        raise EvidenceInvalid(f"an entry bundle does not contain {width} entries")
+        raise EvidenceInvalid(tr("an entry bundle does not contain {width} entries", width=width))
     return tuple(entries)
 
 
@@ -159,7 +160,7 @@ def parse_hashes(data: bytes, width: int) -> tuple[bytes, ...]:
         EvidenceInvalid: It is longer or shorter.
     """
     if len(data) != width * HASH_BYTES:
-        raise EvidenceInvalid(f"a tile does not contain {width} hashes")
+        raise EvidenceInvalid(tr("a tile does not contain {width} hashes", width=width))
     return tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES))
 
 
@@ -229,12 +230,16 @@ class TileTree:
             return self._fetch(tile.path)
         except FileNotFoundError:
             if not tile.is_partial:
-                raise EvidenceInvalid(f"the file {tile.path} of the log does not exist") from None
+                raise EvidenceInvalid(
+                    tr("the file {path} of the log does not exist", path=tile.path)
+                ) from None
         whole = Tile(level=tile.level, index=tile.index)
         try:
             data = self._fetch(whole.path)
         except FileNotFoundError:
-            raise EvidenceInvalid(f"the file {tile.path} of the log does not exist") from None
+            raise EvidenceInvalid(
+                tr("the file {path} of the log does not exist", path=tile.path)
+            ) from None
         if tile.level == ENTRIES:
             return encode_entries(parse_entries(data, WIDTH)[: tile.width])
         return b"".join(parse_hashes(data, WIDTH)[: tile.width])
@@ -265,7 +270,7 @@ def extend(tree: TileTree, entries: Sequence[bytes]) -> dict[Tile, bytes]:
     before = tuple(tree.entries(full * WIDTH)) if partial else ()
     edge = tree.hashes(0, full) if partial else ()
     if tuple(map(merkle.leaf_hash, before)) != edge:
-        raise EvidenceInvalid("the last entries of the log do not give the hashes of its tree")
+        raise EvidenceInvalid(tr("the last entries of the log do not give the hashes of its tree"))
     files: dict[Tile, bytes] = {}
     for index, chunk in _chunks(full, (*before, *entries)):
         files[Tile(level=ENTRIES, index=index, width=len(chunk))] = encode_entries(chunk)

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import merkle, note
 from snapshotter.formats.proofs.note import SignedCheckpoint, VerifierKey
+from snapshotter.translation import tr
 
 FORMAT = "c2sp.org/tlog-proof@v1"
 MAX_BYTES = note.MAX_BYTES + 8192
@@ -58,24 +59,26 @@ def parse(data: bytes) -> TlogProof:
         EvidenceInvalid: Anything but what `TlogProof.encode` writes.
     """
     if len(data) > MAX_BYTES:
-        raise EvidenceInvalid(f"a log proof is longer than {MAX_BYTES} bytes")
+        raise EvidenceInvalid(
+            tr("a log proof is longer than {max_bytes} bytes", max_bytes=MAX_BYTES)
+        )
     head, separator, checkpoint = data.partition(b"\n\n")
     try:
         lines = head.decode("ascii").split("\n")
         if not separator or lines.pop(0) != FORMAT or not lines:
-            raise EvidenceInvalid("not a log proof")
+            raise EvidenceInvalid(tr("not a log proof"))
         extra = None
         if lines[0].startswith("extra "):
             extra = base64.b64decode(lines.pop(0)[6:], validate=True)
         match = _INDEX.fullmatch(lines[0]) if lines else None
         if match is None or len(lines) - 1 > merkle.MAX_PROOF:
-            raise EvidenceInvalid("a log proof has no index, or too many hashes")
+            raise EvidenceInvalid(tr("a log proof has no index, or too many hashes"))
         hashes = tuple(base64.b64decode(line, validate=True) for line in lines[1:])
     except (ValueError, binascii.Error) as error:
-        raise EvidenceInvalid(f"not a log proof: {error}") from error
+        raise EvidenceInvalid(tr("not a log proof: {error}", error=error)) from error
     proof = TlogProof(index=int(match[1]), hashes=hashes, checkpoint=checkpoint, extra=extra)
     if proof.encode() != data:
-        raise EvidenceInvalid("the log proof is not in its one valid form")
+        raise EvidenceInvalid(tr("the log proof is not in its one valid form"))
     return proof
 
 

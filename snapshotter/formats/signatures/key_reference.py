@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 MAX_REFERENCE = 2048  # characters
 
@@ -63,15 +64,15 @@ def parse(text: str) -> KmsReference | Pkcs11Reference:
         SnapshotterError: It is none, or holds a secret.
     """
     if len(text) > MAX_REFERENCE or not text.isascii() or not text.isprintable() or " " in text:
-        raise SnapshotterError("a key reference must be one line of ASCII without spaces")
+        raise SnapshotterError(tr("a key reference must be one line of ASCII without spaces"))
     scheme, _, rest = text.partition(":")
     if scheme == "kms":
         return _kms(text, rest)
     if scheme == "pkcs11":
         return _pkcs11(text, rest)
     raise SnapshotterError(
-        f"{text!r} is not a key reference",
-        hint="write kms:KEY?region=… or pkcs11:token=…;object=…?…",
+        tr("{text!r} is not a key reference", text=text),
+        hint=tr("write kms:KEY?region=… or pkcs11:token=…;object=…?…"),
     )
 
 
@@ -79,21 +80,23 @@ def _kms(text: str, rest: str) -> KmsReference:
     key, _, query = rest.partition("?")
     if not _KMS_KEY.fullmatch(key):
         raise SnapshotterError(
-            f"{text!r} names no key of a key service",
-            hint="write kms: and the id of the key, its ARN, or alias/NAME",
+            tr("{text!r} names no key of a key service", text=text),
+            hint=tr("write kms: and the id of the key, its ARN, or alias/NAME"),
         )
     options = _options(text, query, ("region", "endpoint"))
     arn = _ARN.fullmatch(key)
     region = options.get("region", arn[1] if arn else "")
     if (region and not _REGION.fullmatch(region)) or (arn and region != arn[1]):
-        raise SnapshotterError(f"{text!r} names no valid region, or not the region of its key")
+        raise SnapshotterError(
+            tr("{text!r} names no valid region, or not the region of its key", text=text)
+        )
     endpoint = options.get("endpoint", "")
     parts = urlsplit(endpoint)
     if endpoint and (
         parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc
     ):
         raise SnapshotterError(
-            "the endpoint of a key service must be http(s)://host[:port], without credentials"
+            tr("the endpoint of a key service must be http(s)://host[:port], without credentials")
         )
     return KmsReference(text=text, key=key, region=region, endpoint=endpoint)
 
@@ -103,40 +106,44 @@ def _pkcs11(text: str, rest: str) -> Pkcs11Reference:
     if "pin-value" in query or "pin-value" in path:
         # The whole reference stays unprinted: the PIN is in it.
         raise SnapshotterError(
-            "a key reference must not contain a PIN",
-            hint="write the PIN into a file that only you may read, and add pin-source=FILE",
+            tr("a key reference must not contain a PIN"),
+            hint=tr("write the PIN into a file that only you may read, and add pin-source=FILE"),
         )
     attributes: dict[str, bytes] = {}
     for part in filter(None, path.split(";")):
         name, separator, value = part.partition("=")
         if not separator or name not in _PATH_ATTRIBUTES or name in attributes:
             raise SnapshotterError(
-                f"{name!r} is not allowed in a key reference, or is given twice",
-                hint=f"use {', '.join(_PATH_ATTRIBUTES)} (RFC 7512)",
+                tr("{name!r} is not allowed in a key reference, or is given twice", name=name),
+                hint=tr(
+                    "use {path_attributes} (RFC 7512)", path_attributes=", ".join(_PATH_ATTRIBUTES)
+                ),
             )
         attributes[name] = unquote_to_bytes(value)
     options = _options(text, query, _QUERY_ATTRIBUTES)
     if attributes.pop("type", b"private") != b"private":
-        raise SnapshotterError("a key reference for signing must name a private key (type=private)")
+        raise SnapshotterError(
+            tr("a key reference for signing must name a private key (type=private)")
+        )
     module, pin_file = options.get("module-path", ""), options.get("pin-source", "")
     pin_file = pin_file.removeprefix("file:")
     if not module.startswith("/"):
         raise SnapshotterError(
-            "the key reference names no PKCS#11 module",
-            hint="add ?module-path=/usr/lib/….so, the library of the token's maker",
+            tr("the key reference names no PKCS#11 module"),
+            hint=tr("add ?module-path=/usr/lib/….so, the library of the token's maker"),
         )
     if pin_file and not pin_file.startswith("/"):
-        raise SnapshotterError("pin-source must be the absolute path of a file")
+        raise SnapshotterError(tr("pin-source must be the absolute path of a file"))
     key = attributes.pop("id", b"")
     try:
         texts = {name: value.decode() for name, value in attributes.items()}
     except UnicodeDecodeError as error:
-        raise SnapshotterError("the key reference is not UTF-8") from error
+        raise SnapshotterError(tr("the key reference is not UTF-8")) from error
     label = texts.pop("object", "")
     if not label and not key:
         raise SnapshotterError(
-            "the key reference names a token, but no key on the token",
-            hint="add object=LABEL or id=%01",
+            tr("the key reference names a token, but no key on the token"),
+            hint=tr("add object=LABEL or id=%01"),
         )
     return Pkcs11Reference(
         text=text, module=module, label=label, id=key, pin_file=pin_file, **texts
@@ -148,14 +155,16 @@ def _options(text: str, query: str, known: tuple[str, ...]) -> dict[str, str]:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError as error:
         raise SnapshotterError(
-            f"{text!r}: the text after the ? is not of the form name=value"
+            tr("{text!r}: the text after the ? is not of the form name=value", text=text)
         ) from error
     found = dict(pairs)
     unknown = sorted(set(found) - set(known))
     if unknown or len(found) != len(pairs):
         raise SnapshotterError(
-            f"{unknown[0] if unknown else query!r} is not allowed in a key reference, or is given "
-            "twice",
-            hint=f"use {', '.join(known)}",
+            tr(
+                "{unknown!r} is not allowed in a key reference, or is given twice",
+                unknown=unknown[0] if unknown else query,
+            ),
+            hint=tr("use {known}", known=", ".join(known)),
         )
     return found

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.model.finding import Code
+from snapshotter.translation import tr
 
 P384_SHA384 = "ecdsa-p384-sha384"
 P256_SHA256 = "ecdsa-p256-sha256"
@@ -60,22 +61,26 @@ def load_public_pem(pem: bytes, *, allow_p256: bool = False) -> ec.EllipticCurve
         KeyInvalid: Anything else, with the code that a finding names.
     """
     if len(pem) > _MAX_PEM:
-        raise KeyInvalid(Code.KEY_MALFORMED, f"the public key is longer than {_MAX_PEM} bytes")
+        raise KeyInvalid(
+            Code.KEY_MALFORMED,
+            tr("the public key is longer than {max_pem} bytes", max_pem=_MAX_PEM),
+        )
     try:
         key = serialization.load_pem_public_key(pem)
     except UnsupportedAlgorithm as error:
-        raise KeyInvalid(Code.ALG, "the kind of the public key is not accepted") from error
+        raise KeyInvalid(Code.ALG, tr("the kind of the public key is not accepted")) from error
     except ValueError as error:
-        raise KeyInvalid(Code.KEY_MALFORMED, "the text is not a public key in PEM") from error
+        raise KeyInvalid(Code.KEY_MALFORMED, tr("the text is not a public key in PEM")) from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise KeyInvalid(Code.ALG, "the public key is not an elliptic curve key")
+        raise KeyInvalid(Code.ALG, tr("the public key is not an elliptic curve key"))
     accepted = (P384_SHA384, P256_SHA256) if allow_p256 else (P384_SHA384,)
     if _HASHES.get(key.curve.name, ("",))[0] not in accepted:
         raise KeyInvalid(
-            Code.ALG, f"the public key is on the curve {key.curve.name}, which is not accepted"
+            Code.ALG,
+            tr("the public key is on the curve {name}, which is not accepted", name=key.curve.name),
         )
     if public_pem(key) != pem:
-        raise KeyInvalid(Code.KEY_MALFORMED, "the public key is not in its canonical encoding")
+        raise KeyInvalid(Code.KEY_MALFORMED, tr("the public key is not in its canonical encoding"))
     return key
 
 
@@ -172,5 +177,8 @@ def _algorithm(
     except KeyError:
         raise KeyInvalid(
             Code.ALG,
-            f"the public key is on the curve {public_key.curve.name}, which is not accepted",
+            tr(
+                "the public key is on the curve {name}, which is not accepted",
+                name=public_key.curve.name,
+            ),
         ) from None

@@ -20,6 +20,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json, typed
 from snapshotter.formats.large_json import Cursor
 from snapshotter.formats.signatures import keys
+from snapshotter.translation import tr
 
 T = TypeVar("T")
 MAX_BYTES = 1 << 16
@@ -75,10 +76,12 @@ def parse(
     end, key_id = check_signature(data, limit=limit)
     value = canonical_json.loads(data[: end - 1])
     if not isinstance(value, dict) or set(value) != {"format", *fields} or value["format"] != kind:
-        raise EvidenceInvalid(f"the file is not a statement of the format {kind}")
+        raise EvidenceInvalid(tr("the file is not a statement of the format {kind}", kind=kind))
     for name, wanted in fields.items():
         if type(value[name]) is not wanted:
-            raise EvidenceInvalid(f"the field {name} is not of type {wanted.__name__}")
+            raise EvidenceInvalid(
+                tr("the field {name} is not of type {name2}", name=name, name2=wanted.__name__)
+            )
     return Statement(value=value, key_id=key_id)
 
 
@@ -92,28 +95,30 @@ def check_signature(data: bytes, *, limit: int) -> tuple[int, str]:
         EvidenceInvalid: Not two lines of at most `limit` bytes, or the signature does not hold.
     """
     if len(data) > limit:
-        raise EvidenceInvalid(f"the file is longer than {limit} bytes")
+        raise EvidenceInvalid(tr("the file is longer than {limit} bytes", limit=limit))
     end = data.find(b"\n") + 1
     if not end or not data.endswith(b"\n") or len(data) == end:
-        raise EvidenceInvalid("the file does not have two lines")
+        raise EvidenceInvalid(tr("the file does not have two lines"))
     if len(data) - end > MAX_SEAL:
-        raise EvidenceInvalid(f"the second line is longer than {MAX_SEAL} bytes")
+        raise EvidenceInvalid(
+            tr("the second line is longer than {max_seal} bytes", max_seal=MAX_SEAL)
+        )
     seal = canonical_json.loads(data[end:-1])
     if not isinstance(seal, dict) or set(seal) != _SEAL_KEYS:
-        raise EvidenceInvalid("the second line is not a signature")
+        raise EvidenceInvalid(tr("the second line is not a signature"))
     if not all(isinstance(seal[name], str) for name in _SEAL_KEYS):
-        raise EvidenceInvalid("the second line has a field that is not text")
+        raise EvidenceInvalid(tr("the second line has a field that is not text"))
     key = keys.load_public_pem(seal["public_key"].encode("utf-8"), allow_p256=True)
     if keys.key_id(key) != seal["key_id"]:
-        raise EvidenceInvalid("the public key does not have the stated key id")
+        raise EvidenceInvalid(tr("the public key does not have the stated key id"))
     try:
         signature = base64.b64decode(seal["signature"], validate=True)
     except (ValueError, binascii.Error) as error:
-        raise EvidenceInvalid("the signature is not valid base64") from error
+        raise EvidenceInvalid(tr("the signature is not valid base64")) from error
     if base64.b64encode(signature).decode("ascii") != seal["signature"]:
-        raise EvidenceInvalid("the signature is not in its canonical encoding")
+        raise EvidenceInvalid(tr("the signature is not in its canonical encoding"))
     if not keys.verify_signature(key, signature, memoryview(data)[:end]):
-        raise EvidenceInvalid("the signature is not valid")
+        raise EvidenceInvalid(tr("the signature is not valid"))
     return end, seal["key_id"]
 
 
@@ -151,9 +156,9 @@ def parse_one(
         elif field == name:
             value = typed.read(of, member)
         else:
-            raise EvidenceInvalid(f"the file is not a statement of the format {kind}")
+            raise EvidenceInvalid(tr("the file is not a statement of the format {kind}", kind=kind))
     if named != kind or value is None or cursor.at != end - 1:
-        raise EvidenceInvalid(f"the file is not a statement of the format {kind}")
+        raise EvidenceInvalid(tr("the file is not a statement of the format {kind}", kind=kind))
     try:
         check(value)
     except ValueError as error:

@@ -20,6 +20,7 @@ from datetime import datetime
 from typing import Final
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 ID: Final = "webhook-id"
 TIMESTAMP: Final = "webhook-timestamp"
@@ -46,9 +47,13 @@ def parse_secrets(text: str) -> tuple[bytes, ...]:
     lines = [line for line in map(str.strip, text.splitlines()) if line]
     if not 1 <= len(lines) <= MAX_SECRETS:
         raise SnapshotterError(
-            f"the file with the secrets of a webhook must have 1 to {MAX_SECRETS} lines, but has "
-            f"{len(lines)}",
-            hint="make a file with a secret:\n  snapshotter notify secret FILE",
+            tr(
+                "the file with the secrets of a webhook must have 1 to {max_secrets} lines, "
+                "but has {count}",
+                max_secrets=MAX_SECRETS,
+                count=len(lines),
+            ),
+            hint=tr("make a file with a secret:\n  snapshotter notify secret FILE"),
         )
     return tuple(_key(line) for line in lines)
 
@@ -74,7 +79,12 @@ def _key(line: str) -> bytes:
         key = b""
     if not _LEAST <= len(key) <= _MOST:
         raise SnapshotterError(
-            f"a secret of a webhook must be {_PREFIX} and {_LEAST} to {_MOST} bytes in Base64",
-            hint="make a file with a secret:\n  snapshotter notify secret FILE",
+            tr(
+                "a secret of a webhook must be {prefix} and {least} to {most} bytes in Base64",
+                prefix=_PREFIX,
+                least=_LEAST,
+                most=_MOST,
+            ),
+            hint=tr("make a file with a secret:\n  snapshotter notify secret FILE"),
         )
     return key

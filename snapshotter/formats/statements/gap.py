@@ -22,6 +22,7 @@ from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.formats.signatures import signed_statement
 from snapshotter.model.capture import Disclosure
 from snapshotter.model.gap import Gap, GapEvent
+from snapshotter.translation import tr
 
 FORMAT = "snapshotter-gap/1"
 MAX_TEXT = 2_000  # characters
@@ -141,19 +142,21 @@ def parse(data: bytes, gap_id: str) -> GapRecord:
     found = signed_statement.parse(data, FORMAT, _FIELDS)
     value = found.value
     if value["gap_id"] != gap_id:
-        raise EvidenceInvalid(f"the record belongs to the gap {value['gap_id'][:64]!r}")
+        raise EvidenceInvalid(
+            tr("the record belongs to the gap {value!r}", value=value["gap_id"][:64])
+        )
     _check_texts(value)
     since = parse_instant(value["since"])
     until = parse_instant(value["until"]) if value["until"] else None
     if until is not None and until < since:
-        raise EvidenceInvalid("the gap ends before it begins")
+        raise EvidenceInvalid(tr("the gap ends before it begins"))
     missed = tuple(map(_missed, value["missed"]))
     if value["event"] == GapEvent.MISSED:
         slots = [slot for visits in missed for slot in visits.slots]
         if not slots:
-            raise EvidenceInvalid("the gap has no visit")
+            raise EvidenceInvalid(tr("the gap has no visit"))
         if (since, until) != (min(slots), max(slots)):
-            raise EvidenceInvalid("since and until are not its first and its last slot")
+            raise EvidenceInvalid(tr("since and until are not its first and its last slot"))
     return GapRecord(
         gap_id=gap_id,
         at=parse_instant(value["at"]),
@@ -173,24 +176,24 @@ def _check_texts(value: Any) -> None:
     try:
         bundle_time(value["gap_id"])
     except ValueError as error:
-        raise EvidenceInvalid("the id of the gap is invalid") from error
+        raise EvidenceInvalid(tr("the id of the gap is invalid")) from error
     if not _NAME.fullmatch(value["schedule"]):
-        raise EvidenceInvalid("the name of the schedule is invalid")
+        raise EvidenceInvalid(tr("the name of the schedule is invalid"))
     if not (_WORD.fullmatch(value["event"]) and _WORD.fullmatch(value["reason"])):
-        raise EvidenceInvalid("the event or the reason is invalid")
+        raise EvidenceInvalid(tr("the event or the reason is invalid"))
     if max(len(value["by"]), len(value["detail"])) > MAX_TEXT:
-        raise EvidenceInvalid(f"a text of more than {MAX_TEXT} characters")
+        raise EvidenceInvalid(tr("a text of more than {max_text} characters", max_text=MAX_TEXT))
 
 
 def _missed(value: Any) -> MissedVisits:
     if not isinstance(value, dict) or set(value) != {"slots", "urls"}:
-        raise EvidenceInvalid("missed visits have slots and urls")
+        raise EvidenceInvalid(tr("missed visits have slots and urls"))
     slots, urls = value["slots"], value["urls"]
     if not isinstance(slots, list) or not isinstance(urls, list) or not slots or not urls:
-        raise EvidenceInvalid("a missed visit has no slot or no address")
+        raise EvidenceInvalid(tr("a missed visit has no slot or no address"))
     if not all(isinstance(url, str) and _COMMITMENT.fullmatch(url) for url in urls):
-        raise EvidenceInvalid("an address is not a commitment")
+        raise EvidenceInvalid(tr("an address is not a commitment"))
     found = tuple(map(parse_instant, slots))
     if list(found) != sorted(set(found)) or urls != sorted(set(urls)):
-        raise EvidenceInvalid("slots and addresses must be sorted, and each must be named once")
+        raise EvidenceInvalid(tr("slots and addresses must be sorted, and each must be named once"))
     return MissedVisits(slots=found, urls=tuple(urls))

@@ -20,6 +20,7 @@ from typing import Any
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
 from snapshotter.formats.signatures import signed_statement
+from snapshotter.translation import tr
 
 FORMAT = "snapshotter-hold/1"
 PLACE, LIFT = "place", "lift"
@@ -172,11 +173,13 @@ def _parse(data: bytes, bundle_id: str, sequence: int, previous: str | None) -> 
     found = signed_statement.parse(data, FORMAT, _FIELDS)
     value = found.value
     if value["bundle_id"] != bundle_id:
-        raise EvidenceInvalid(f"the record belongs to the bundle {value['bundle_id']}")
+        raise EvidenceInvalid(
+            tr("the record belongs to the bundle {value}", value=value["bundle_id"])
+        )
     if value["sequence"] != sequence or previous not in (None, value["previous"]):
-        raise EvidenceInvalid("the record does not follow the record before it")
+        raise EvidenceInvalid(tr("the record does not follow the record before it"))
     if value["action"] not in (PLACE, LIFT) or not _NAME.fullmatch(value["name"]):
-        raise EvidenceInvalid("the record neither places nor lifts a legal hold")
+        raise EvidenceInvalid(tr("the record neither places nor lifts a legal hold"))
     return HoldRecord(
         action=value["action"],
         name=value["name"],

@@ -33,6 +33,7 @@ from snapshotter.formats.signatures import signed_statement as statement
 from snapshotter.model.digests import is_digest
 from snapshotter.model.finding import Code
 from snapshotter.model.proof import CAPTURES, ENDS, PackSection, Part, Role
+from snapshotter.translation import tr
 
 FORMAT = "snapshotter-pack/1"
 MAGIC = b"<!DOCTYPE html>\n<!-- snapshotter-pack/1 -->\n"
@@ -221,16 +222,24 @@ def write(
     said = statement.encode(_plain(manifest), CanonicalSigner(signer))
     if len(said) > statement.MAX_BYTES:
         raise SnapshotterError(
-            f"a manifest of {len(manifest.parts)} parts is longer than {statement.MAX_BYTES} bytes",
-            hint="leave out parts, for example with --without confirmations",
+            tr(
+                "a manifest of {count} parts is longer than {max_bytes} bytes",
+                count=len(manifest.parts),
+                max_bytes=statement.MAX_BYTES,
+            ),
+            hint=tr("leave out parts, for example with --without confirmations"),
         )
     if b"<" in said:  # it would end the element that it stands in
         raise ValueError("a manifest holds no '<'")
     length = _length(manifest, len(page), len(said))
     if length > MAX_BYTES:
         raise SnapshotterError(
-            f"the pack has {length} bytes, but can have at most {MAX_BYTES}",
-            hint="leave out parts, for example with --without confirmations",
+            tr(
+                "the pack has {length} bytes, but can have at most {max_bytes}",
+                length=length,
+                max_bytes=MAX_BYTES,
+            ),
+            hint=tr("leave out parts, for example with --without confirmations"),
         )
     out.write(page + _OPEN + said + _CLOSE)
     for part, opener in zip(manifest.parts, opened, strict=True):
@@ -278,7 +287,9 @@ def _write_base64(source: BinaryIO, part: Part, out: BinaryIO) -> None:
         out.write(_lines(data))
         left -= len(data)
     if source.read(1) or digest.hexdigest() != part.sha256:
-        raise SnapshotterError(f"{part.name} changed while the pack was written", hint="try again")
+        raise SnapshotterError(
+            tr("{name} changed while the pack was written", name=part.name), hint=tr("try again")
+        )
 
 
 def _exactly(source: BinaryIO, count: int, part: Part) -> bytes:
@@ -287,7 +298,8 @@ def _exactly(source: BinaryIO, count: int, part: Part) -> bytes:
         more = source.read(count - len(data))
         if not more:
             raise SnapshotterError(
-                f"{part.name} changed while the pack was written", hint="try again"
+                tr("{name} changed while the pack was written", name=part.name),
+                hint=tr("try again"),
             )
         data += more
     return data
@@ -350,7 +362,7 @@ def read(stream: BinaryIO) -> Pack:
     at = head.find(_OPEN)
     if not 0 <= at <= MAX_PAGE:
         raise PackInvalid(
-            "the file does not have the manifest of a proof pack at its place", Code.CONTAINER
+            tr("the file does not have the manifest of a proof pack at its place"), Code.CONTAINER
         )
     begin = at + len(_OPEN)
     # Two lines: neither can hold a newline.
@@ -358,26 +370,30 @@ def read(stream: BinaryIO) -> Pack:
     second = head.find(b"\n", first + 1) if first >= 0 else -1
     said = head[begin : second + 1] if second >= 0 else b""
     if not said or head[second + 1 : second + 1 + len(_CLOSE)] != _CLOSE:
-        raise PackInvalid("the manifest is not two lines, or does not end", Code.CONTAINER)
+        raise PackInvalid(tr("the manifest is not two lines, or does not end"), Code.CONTAINER)
     if b"<" in said:
-        raise PackInvalid("the manifest holds a character that none has", Code.MANIFEST)
+        raise PackInvalid(tr("the manifest holds a character that none has"), Code.MANIFEST)
     try:
         found = statement.parse(said, FORMAT, _FIELDS)
     except EvidenceInvalid as error:
-        raise PackInvalid(f"the manifest was altered: {error.message}", Code.SIG) from error
+        raise PackInvalid(
+            tr("the manifest was altered: {value}", value=error.message), Code.SIG
+        ) from error
     seal = json.loads(said.splitlines()[1])
     signature = base64.b64decode(seal["signature"])
     if _one_spelling(seal["public_key"].encode("ascii"), signature) != signature:
         raise PackInvalid(
-            "the manifest was altered: its signature is not in its one valid form", Code.SIG
+            tr("the manifest was altered: its signature is not in its one valid form"), Code.SIG
         )
     try:
         manifest = _manifest(found.value)
     except (EvidenceInvalid, ValueError) as error:
-        raise PackInvalid(f"the manifest is not valid: {error}", Code.MANIFEST) from error
+        raise PackInvalid(
+            tr("the manifest is not valid: {error}", error=error), Code.MANIFEST
+        ) from error
     length = _length(manifest, manifest.page.length, len(said))
     if length > MAX_BYTES:
-        raise PackInvalid("the manifest names more than the pack contains", Code.MANIFEST)
+        raise PackInvalid(tr("the manifest names more than the pack contains"), Code.MANIFEST)
     return Pack(
         manifest=manifest,
         key_id=found.key_id,
@@ -523,7 +539,9 @@ def read_part(stream: BinaryIO, pack: Pack, part: Part, *, limit: int) -> bytes:
         PackInvalid: It has more than `limit` bytes.
     """
     if part.length > limit:
-        raise PackInvalid(f"{part.name} is longer than {limit} bytes", Code.CONTAINER)
+        raise PackInvalid(
+            tr("{name} is longer than {limit} bytes", name=part.name, limit=limit), Code.CONTAINER
+        )
     with open_part(stream, pack, part) as opened:
         return opened.read()
 
@@ -531,9 +549,9 @@ def read_part(stream: BinaryIO, pack: Pack, part: Part, *, limit: int) -> bytes:
 def _manifest(value: Any) -> PackManifest:
     """Raises EvidenceInvalid and ValueError."""
     if len(value["parts"]) > MAX_PARTS:
-        raise EvidenceInvalid(f"more than {MAX_PARTS} parts")
+        raise EvidenceInvalid(tr("more than {max_parts} parts", max_parts=MAX_PARTS))
     if not all(isinstance(lack, str) for lack in value["lacks"]):
-        raise EvidenceInvalid("what it lacks is not told by words")
+        raise EvidenceInvalid(tr("what it lacks is not told by words"))
     found = PackManifest(
         event_id=value["event_id"],
         made_at=parse_instant(value["made_at"]),
@@ -545,7 +563,7 @@ def _manifest(value: Any) -> PackManifest:
         end=typed.read(PackSection, value["end"]),
     )
     if _plain(found) != value:  # a default that was left out is a second spelling
-        raise EvidenceInvalid("the manifest is not in its one valid form")
+        raise EvidenceInvalid(tr("the manifest is not in its one valid form"))
     return found
 
 

@@ -18,6 +18,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
 from snapshotter.formats.signatures import signed_statement
 from snapshotter.model.digests import is_digest
+from snapshotter.translation import tr
 
 FORMAT = "snapshotter-tombstone/1"
 KIND = "tombstone.json"  # follows the bundle's name and a dot
@@ -82,14 +83,16 @@ def parse(data: bytes, bundle_id: str) -> Tombstone:
     found = signed_statement.parse(data, FORMAT, _FIELDS)
     value = found.value
     if value["bundle_id"] != bundle_id:
-        raise EvidenceInvalid(f"the record belongs to the bundle {value['bundle_id']}")
+        raise EvidenceInvalid(
+            tr("the record belongs to the bundle {value}", value=value["bundle_id"])
+        )
     for name in ("sha256", "custody_head"):
         if value[name] and not is_digest(value[name]):
-            raise EvidenceInvalid(f"{name} is not a SHA-256")
+            raise EvidenceInvalid(tr("{name} is not a SHA-256", name=name))
     if value["length"] < 0:
-        raise EvidenceInvalid("the length is negative")
+        raise EvidenceInvalid(tr("the length is negative"))
     if (value["length"] == 0) != (value["sha256"] in ("", _OF_NOTHING)):
-        raise EvidenceInvalid("length and sha256 do not belong to one file")
+        raise EvidenceInvalid(tr("length and sha256 do not belong to one file"))
     return Tombstone(
         bundle_id=bundle_id,
         sha256=value["sha256"],

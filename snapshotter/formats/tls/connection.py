@@ -52,6 +52,7 @@ from snapshotter.formats.tls.records import (
     Suite,
     tls12_decrypters,
 )
+from snapshotter.translation import tr
 
 # Records that came before what opens them: early data, or directions told out of order.
 _MAX_HELD = 4 << 20  # bytes
@@ -321,7 +322,7 @@ class TlsConnection:
         elif kind == ALERT:
             self._alert(side, content)
         else:
-            self._note(f"a record of content type {kind} was skipped")
+            self._note(tr("a record of content type {kind} was skipped", kind=kind))
 
     def _change_cipher_spec(self, side: _Side) -> None:
         """In TLS 1.2 the key changes; in TLS 1.3 it is a courtesy to middleboxes (D.4)."""
@@ -354,7 +355,12 @@ class TlsConnection:
 
     def _note_rejected(self, count: int) -> None:
         if count:
-            self._note(f"the server rejected {count} bytes of early data, which were not read")
+            self._note(
+                tr(
+                    "the server rejected {count} bytes of early data, which were not read",
+                    count=count,
+                )
+            )
 
     def _pass_over(self, side: _Side, record: Record) -> None:
         side.rejected = (side.rejected or 0) + len(record.fragment)
@@ -449,7 +455,7 @@ class TlsConnection:
         elif kind == messages.CERTIFICATE_REQUEST:
             self._asked = True
             if side.finished:
-                self._note("the server asked for a client certificate after the handshake")
+                self._note(tr("the server asked for a client certificate after the handshake"))
             elif self._is_13:
                 self._keep(message)
         elif kind == messages.CERTIFICATE:
@@ -536,7 +542,12 @@ class TlsConnection:
             self._open_13(client, _Epoch.EARLY, CLIENT_EARLY)
             return
         if accepted:
-            self._note(f"the key log has no {CLIENT_EARLY}, so the early data were not read")
+            self._note(
+                tr(
+                    "the key log has no {client_early}, so the early data were not read",
+                    client_early=CLIENT_EARLY,
+                )
+            )
         client.rejected = client.rejected or 0
         self._open_13(client, _Epoch.HANDSHAKE, CLIENT_HANDSHAKE)
 
@@ -554,7 +565,9 @@ class TlsConnection:
 
     def _server_key_exchange(self, message: bytes) -> None:
         if self._answer is None or "_ECDHE_" not in named(CIPHERS, self._answer.cipher):
-            self._note("the server's key exchange is not over an elliptic curve, and was not read")
+            self._note(
+                tr("the server's key exchange is not over an elliptic curve, and was not read")
+            )
             return
         exchange = messages.server_key_exchange(message)
         self._group, self._scheme = exchange.group, exchange.scheme

@@ -43,6 +43,7 @@ from snapshotter.formats.tls.names import (
 )
 from snapshotter.formats.tls.records import TLS_1_3_SUITES
 from snapshotter.model.finding import Verdict
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import mldsa
@@ -554,11 +555,11 @@ def parse(data: bytes) -> ServerSignatures:
         EvidenceInvalid: It is longer than it may be, or not of this form.
     """
     if len(data) > MAX_BYTES:
-        raise EvidenceInvalid(f"the file is longer than {MAX_BYTES} bytes")
+        raise EvidenceInvalid(tr("the file is longer than {max_bytes} bytes", max_bytes=MAX_BYTES))
     value = canonical_json.loads(data, max_values=_MAX_VALUES)
     fields = _object(value, {"format", "sessions", "unsigned"})
     if fields["format"] != FORMAT:
-        raise EvidenceInvalid(f"the file is not of the format {FORMAT}")
+        raise EvidenceInvalid(tr("the file is not of the format {format}", format=FORMAT))
     return ServerSignatures(
         sessions=tuple(
             _parse_session(session) for session in _list(fields["sessions"], MAX_SESSIONS)
@@ -617,9 +618,9 @@ def _parse_session(value: Any) -> SignedSession:
     fields = _object(value, _SESSION_FIELDS)
     host = _text(fields["host"])
     if not host or host != _host(host):
-        raise EvidenceInvalid(f"a host is not in its canonical form: {host!r}")
+        raise EvidenceInvalid(tr("a host is not in its canonical form: {host!r}", host=host))
     if type(fields["names_host"]) is not bool:
-        raise EvidenceInvalid("names_host is neither true nor false")
+        raise EvidenceInvalid(tr("names_host is neither true nor false"))
     return SignedSession(
         connection=_number(fields["connection"]),
         host=host,
@@ -670,7 +671,7 @@ def _parse_timestamp(value: Any) -> CertificateTimestamp:
 def _parse_resumed(value: Any) -> Resumption:
     fields = _object(value, {"by", "connection"})
     if fields["by"] not in ("host", "ticket"):
-        raise EvidenceInvalid("a resumed connection is linked by neither ticket nor host")
+        raise EvidenceInvalid(tr("a resumed connection is linked by neither ticket nor host"))
     return Resumption(connection=_number(fields["connection"]), by=fields["by"])
 
 
@@ -733,48 +734,50 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]*)-----END CER
 def _der(value: Any) -> bytes:
     match = _PEM.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise EvidenceInvalid("a certificate is not in PEM")
+        raise EvidenceInvalid(tr("a certificate is not in PEM"))
     der = _base64(match[1].replace("\n", ""), messages.MAX_MESSAGE)
     if _pem(der) != value:
-        raise EvidenceInvalid("a certificate is not in the canonical form of PEM")
+        raise EvidenceInvalid(tr("a certificate is not in the canonical form of PEM"))
     return der
 
 
 def _object(value: Any, keys: set[str]) -> dict[str, Any]:
     if not isinstance(value, dict) or set(value) != keys:
         raise EvidenceInvalid(
-            f"an object does not have exactly the fields {', '.join(sorted(keys))}"
+            tr("an object does not have exactly the fields {keys}", keys=", ".join(sorted(keys)))
         )
     return value
 
 
 def _list(value: Any, most: int) -> list[Any]:
     if not isinstance(value, list) or len(value) > most:
-        raise EvidenceInvalid(f"a value is not a list of at most {most} entries")
+        raise EvidenceInvalid(tr("a value is not a list of at most {most} entries", most=most))
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > _MAX_TEXT:
-        raise EvidenceInvalid(f"a value is not a text of at most {_MAX_TEXT} characters")
+        raise EvidenceInvalid(
+            tr("a value is not a text of at most {max_text} characters", max_text=_MAX_TEXT)
+        )
     return value
 
 
 def _number(value: Any, most: int = MAX_CONNECTIONS * 100) -> int:
     if type(value) is not int or not 0 <= value <= most:
-        raise EvidenceInvalid(f"a value is not a number from 0 to {most}")
+        raise EvidenceInvalid(tr("a value is not a number from 0 to {most}", most=most))
     return value
 
 
 def _base64(value: Any, most: int) -> bytes:
     if not isinstance(value, str) or len(value) > 4 * most // 3 + 4:
-        raise EvidenceInvalid(f"a value is not base64 of at most {most} bytes")
+        raise EvidenceInvalid(tr("a value is not base64 of at most {most} bytes", most=most))
     try:
         data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise EvidenceInvalid("a value is not base64") from error
+        raise EvidenceInvalid(tr("a value is not base64")) from error
     if len(data) > most:
-        raise EvidenceInvalid(f"a value is not base64 of at most {most} bytes")
+        raise EvidenceInvalid(tr("a value is not base64 of at most {most} bytes", most=most))
     if base64.b64encode(data).decode() != value:
-        raise EvidenceInvalid("a base64 value is not in its canonical form")
+        raise EvidenceInvalid(tr("a base64 value is not in its canonical form"))
     return data

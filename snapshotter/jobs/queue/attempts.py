@@ -61,6 +61,7 @@ from snapshotter.jobs.queue.job_table import (
 from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.model.job import CaptureJob, JobState, JobStatus, SealedResult, StoredResult
 from snapshotter.ports import JobSuperseded
+from snapshotter.translation import tr
 
 _RUNNING, STORING, _ENDED, _LOST = "running", "storing", "ended", "lost"
 _LIVE = (_RUNNING, STORING)
@@ -513,8 +514,10 @@ class Attempts:
         )
         if done.rowcount != 1:
             raise JobSuperseded(
-                f"the job {attempt.job.id} was given to another worker, or cancelled, so "
-                "nothing is stored"
+                tr(
+                    "the job {id} was given to another worker, or cancelled, so nothing is stored",
+                    id=attempt.job.id,
+                )
             )
 
     def _end(

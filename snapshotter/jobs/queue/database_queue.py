@@ -46,6 +46,7 @@ from snapshotter.jobs.queue.job_table import (
     status_of,
 )
 from snapshotter.model.job import MOST_PRIORITY, CaptureJob, JobState, JobStatus
+from snapshotter.translation import tr
 
 _AT_ONCE = 500  # ids in one statement
 _PAGE = 500  # rows of one SELECT
@@ -247,7 +248,9 @@ def database_time(engine: Engine) -> datetime:
 
 def _row(job: CaptureJob, host: str) -> dict[str, Any]:
     if not host or len(host) > LONGEST_HOST:
-        raise SnapshotterError(f"no job can be made for {job.url!r}, because it names no host")
+        raise SnapshotterError(
+            tr("no job can be made for {url!r}, because it names no host", url=job.url)
+        )
     return {
         "id": job.id,
         "url": job.url,

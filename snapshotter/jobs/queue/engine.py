@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.jobs.database_url import database_url
 from snapshotter.jobs.queue.dispatcher import HandedRun
+from snapshotter.translation import tr
 
 _NAME = "snapshotter"
 # An engine takes runs of its own version only. Change it when the workflow's arguments change;
@@ -221,6 +222,9 @@ def _translated() -> Iterator[None]:
         yield
     except (SQLAlchemyError, dbos_error.DBOSException) as error:
         raise ServiceUnavailable(
-            f"the engine of the queue does not answer: {str(error).splitlines()[0]}",
-            hint="check that the database is running and that its disk has free space",
+            tr(
+                "the engine of the queue does not answer: {splitlines}",
+                splitlines=str(error).splitlines()[0],
+            ),
+            hint=tr("check that the database is running and that its disk has free space"),
         ) from error

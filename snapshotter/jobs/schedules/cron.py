@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from croniter import CroniterBadCronError, CroniterBadDateError, croniter
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
 
 _ALIASES = {
     "@hourly": "0 * * * *",
@@ -57,7 +58,7 @@ def zone(name: str) -> ZoneInfo:
         known = available_timezones()
         near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
         raise SnapshotterError(
-            f"the time zone {name!r} does not exist",
+            tr("the time zone {name!r} does not exist", name=name),
             hint=" or ".join(near or ["Europe/Berlin", "UTC"]),
         ) from error
 
@@ -157,4 +158,6 @@ class Cron:
 
 
 def _bad(text: str, why: str) -> SnapshotterError:
-    return SnapshotterError(f"{text!r} is not a valid cron expression: {why}", hint=_HINT)
+    return SnapshotterError(
+        tr("{text!r} is not a valid cron expression: {why}", text=text, why=why), hint=_HINT
+    )

@@ -27,6 +27,7 @@ from snapshotter.policy.curve import (
 )
 from snapshotter.policy.quiet_hours import QuietHours, parse_quiet, quiet_minutes
 from snapshotter.policy.times import format_short_duration
+from snapshotter.translation import tr
 
 SHORTEST = timedelta(seconds=60)  # least value of `--every`
 DEFAULT_LATE = timedelta(hours=1)
@@ -236,7 +237,9 @@ class Plan:
                 max_late=_duration(value["max_late_s"]),
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise SnapshotterError(f"the plan of the schedule cannot be read: {error}") from error
+            raise SnapshotterError(
+                tr("the plan of the schedule cannot be read: {error}", error=error)
+            ) from error
 
     @property
     def summary(self) -> str:

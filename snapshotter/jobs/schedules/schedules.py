@@ -45,6 +45,7 @@ from snapshotter.jobs.schedules.tables import (
 )
 from snapshotter.model.gap import GapEvent, GapReason
 from snapshotter.model.job import NORMAL, JobStatus
+from snapshotter.translation import tr
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 _SECOND = timedelta(seconds=1)
@@ -90,9 +91,11 @@ def check_name(name: str) -> str:
     """Return a schedule's name. Raises SnapshotterError if it is invalid."""
     if not _NAME.fullmatch(name):
         raise SnapshotterError(
-            f"{name!r} is not a valid name for a schedule",
-            hint="use a to z, 0 to 9 and dashes, at most 48 characters. The name is "
-            "written into signed records, so it must not reveal a source",
+            tr("{name!r} is not a valid name for a schedule", name=name),
+            hint=tr(
+                "use a to z, 0 to 9 and dashes, at most 48 characters. The name is written "
+                "into signed records, so it must not reveal a source"
+            ),
         )
     return name
 
@@ -168,7 +171,8 @@ class Schedules:
                 key = made.inserted_primary_key
                 if not self._add_urls(connection, int(key[0]) if key else 0, name, plan, urls, now):
                     raise SnapshotterError(
-                        "the schedule has no visits", hint="check --start, --end and the curve"
+                        tr("the schedule has no visits"),
+                        hint=tr("check --start, --end and the curve"),
                     )
         except IntegrityError as error:  # another process added it at the same time
             raise _name_taken(name) from error
@@ -240,7 +244,7 @@ class Schedules:
         jobs = []
         for key in map(target_key, urls):
             if key not in since:
-                raise SnapshotterError(f"an address is not in the schedule {name}")
+                raise SnapshotterError(tr("an address is not in the schedule {name}", name=name))
             slot = plan.first(since[key], watch_name(name, key))
             jobs.append(job_id(name, key, slot.nominal if slot is not None else since[key]))
         return jobs
@@ -330,9 +334,16 @@ class Schedules:
                 missing = set(urls) - {target["url"] for target in found}
                 if missing:
                     raise SnapshotterError(
-                        f"{min(missing)} is not an address of the schedule {name}",
-                        hint="list the addresses of the schedule:\n"
-                        f"  snapshotter schedule show {name}",
+                        tr(
+                            "{min} is not an address of the schedule {name}",
+                            min=min(missing),
+                            name=name,
+                        ),
+                        hint=tr(
+                            "list the addresses of the schedule:\n  snapshotter schedule "
+                            "show {name}",
+                            name=name,
+                        ),
                     )
                 found = [target for target in found if target["url"] in set(urls)]
             second = now.replace(microsecond=0)
@@ -541,19 +552,27 @@ def _plan_of(row: RowMapping) -> Plan:
         return Plan.from_json(row["plan"])
     except SnapshotterError as error:
         raise SnapshotterError(
-            f"this version or machine cannot read the schedule {row['name']}: {error.message}",
-            hint="use the version that wrote the schedule, or install the missing time "
-            "zone. To end the schedule:\n"
-            f"  snapshotter schedule remove {row['name']}",
+            tr(
+                "this version or machine cannot read the schedule {row}: {value}",
+                row=row["name"],
+                value=error.message,
+            ),
+            hint=tr(
+                "use the version that wrote the schedule, or install the missing time zone. "
+                "To end the schedule:\n  snapshotter schedule remove {row}",
+                row=row["name"],
+            ),
         ) from error
 
 
 def _name_taken(name: str) -> SnapshotterError:
     return SnapshotterError(
-        f"the schedule {name} exists already",
-        hint="show the schedule, or add addresses to it:\n"
-        f"  snapshotter schedule show {name}\n"
-        f"  snapshotter schedule add --to {name} URL",
+        tr("the schedule {name} exists already", name=name),
+        hint=tr(
+            "show the schedule, or add addresses to it:\n  snapshotter schedule show "
+            "{name}\n  snapshotter schedule add --to {name} URL",
+            name=name,
+        ),
     )
 
 
@@ -567,7 +586,7 @@ def _unknown(connection: Connection, name: str) -> SnapshotterError:
         if near
         else ("list the schedules:\n  snapshotter schedule list")
     )
-    return SnapshotterError(f"the schedule {name} does not exist", hint=hint)
+    return SnapshotterError(tr("the schedule {name} does not exist", name=name), hint=hint)
 
 
 def _note(

@@ -24,6 +24,7 @@ from snapshotter.jobs.watches.watches import PollClaim, PollResult
 from snapshotter.model.watch import ListState, Watch
 from snapshotter.policy.host_responses import parse_retry_after
 from snapshotter.policy.page_identity import PageIdentityRules, page_identity
+from snapshotter.translation import tr
 
 MAX_BYTES: Final = 16 << 20  # bytes of one document as received
 FETCH_S: Final = 30.0  # seconds for one document
@@ -203,8 +204,10 @@ class ListReader:
             )
             if listing.kind == "html" and not watch.select and not watch.match:
                 raise ListUnreadable(
-                    "the list is a web page. Give --match or --select to state which of "
-                    "its links are pages to capture"
+                    tr(
+                        "the list is a web page. Give --match or --select to state which of "
+                        "its links are pages to capture"
+                    )
                 )
         except ListUnreadable as error:
             detail = f"{error.message}; {one_line(error.hint)}" if error.hint else error.message

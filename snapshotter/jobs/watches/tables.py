@@ -30,6 +30,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.jobs.database import TABLES, Instant, SafeText
 from snapshotter.model.watch import Existing, ListState, Poll, Watch, WatchStatus
+from snapshotter.translation import tr
 
 _KEPT_POLLS: Final = 200  # polls of each watch
 WATCHES = Table(
@@ -136,10 +137,10 @@ def row_of(connection: Connection, name: str) -> Row[Any]:
     if row is None:
         count = connection.execute(select(func.count()).select_from(WATCHES)).scalar_one()
         raise SnapshotterError(
-            f"the watch {name!r} does not exist",
-            hint="list the watches:\n  snapshotter watch list"
+            tr("the watch {name!r} does not exist", name=name),
+            hint=tr("list the watches:\n  snapshotter watch list")
             if count
-            else "add a watch:\n  snapshotter watch add NAME ADDRESS",
+            else tr("add a watch:\n  snapshotter watch add NAME ADDRESS"),
         )
     return row
 

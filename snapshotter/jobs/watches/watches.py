@@ -35,6 +35,7 @@ from snapshotter.model.gap import Gap, GapEvent, GapReason
 from snapshotter.model.notification import MAX_TEXT, UNKNOWN, NotificationScope
 from snapshotter.model.watch import ItemState, ListState, Poll, Watch, WatchItem, WatchStatus
 from snapshotter.policy.curve import jitter_share
+from snapshotter.translation import tr
 
 LEASE: Final = timedelta(minutes=10)  # validity of a claim; a poll is shorter
 _LONGEST_BACK_OFF: Final = timedelta(hours=6)
@@ -137,8 +138,8 @@ class Watches:
                 connection.execute(insert(WATCHES).values(**row))
         except IntegrityError as error:
             raise SnapshotterError(
-                f"the watch {watch.name} exists already",
-                hint=f"show the watch:\n  snapshotter watch show {watch.name}",
+                tr("the watch {name} exists already", name=watch.name),
+                hint=tr("show the watch:\n  snapshotter watch show {name}", name=watch.name),
             ) from error
 
     def change(self, watch: Watch) -> WatchStatus:
@@ -345,8 +346,8 @@ class Watches:
         found = self._claim(name, token, only_due=False)
         if found is None:
             raise ServiceUnavailable(
-                f"the list {name!r} is being polled by another process",
-                hint=f"show the state of the watch:\n  snapshotter watch show {name}",
+                tr("the list {name!r} is being polled by another process", name=name),
+                hint=tr("show the state of the watch:\n  snapshotter watch show {name}", name=name),
             )
         return found
 

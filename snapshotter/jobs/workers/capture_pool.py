@@ -30,6 +30,7 @@ from snapshotter.jobs.workers.messages import (
     OrderResult,
 )
 from snapshotter.model.job import JobStatus, StoredResult
+from snapshotter.translation import tr
 
 _NAP_S = 2.0  # for how long a run that is handed back keeps its host occupied
 _STARTS = 3  # attempts to start one capture process when the worker starts
@@ -155,11 +156,16 @@ class CapturePool:
                 self._log("slot.ended", error=str(error))
                 if not tries_left:
                     raise SnapshotterError(
-                        f"a capture process could not be started in {_STARTS} attempts: {error}",
-                        hint="after SIGKILL, give the machine more memory, or the worker "
-                        "fewer slots with --concurrency. In all other cases, check "
-                        "the machine:\n"
-                        "  snapshotter doctor",
+                        tr(
+                            "a capture process could not be started in {starts} attempts: {error}",
+                            starts=_STARTS,
+                            error=error,
+                        ),
+                        hint=tr(
+                            "after SIGKILL, give the machine more memory, or the worker "
+                            "fewer slots with --concurrency. In all other cases, check the "
+                            "machine:\n  snapshotter doctor"
+                        ),
                     ) from error
         return None
 

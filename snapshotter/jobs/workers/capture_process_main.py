@@ -46,6 +46,7 @@ from snapshotter.jobs.workers.messages import (
 )
 from snapshotter.model.job import SealedResult
 from snapshotter.ports import JobSuperseded
+from snapshotter.translation import tr
 
 _STORE_RATE = 128 << 10  # bytes a second of the slowest supported store
 
@@ -180,7 +181,7 @@ class _PipeLease:
     def began(self, bundle_id: str) -> None:
         """See `Lease.began`."""
         if not self._ask(Began(bundle_id)):
-            raise JobSuperseded("the job is no longer wanted")
+            raise JobSuperseded(tr("the job is no longer wanted"))
 
     def may_store(self, sealed: SealedResult) -> None:
         """See `Lease.may_store`."""
@@ -194,7 +195,7 @@ class _PipeLease:
         if not allowed:
             self.disarm()
             raise JobSuperseded(
-                "the job was given to another worker, or cancelled, so nothing is stored"
+                tr("the job was given to another worker, or cancelled, so nothing is stored")
             )
 
     def wait(self, error: ServiceUnavailable) -> None:

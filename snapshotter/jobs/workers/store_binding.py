@@ -14,6 +14,7 @@ from snapshotter.jobs.database import TABLES, Instant, SafeText, database_now, i
 from snapshotter.jobs.processes import is_silent
 from snapshotter.jobs.queue.attempts import ATTEMPT, STORING
 from snapshotter.jobs.workers.registry import LIVE_STATES, WorkerRegistry
+from snapshotter.translation import tr
 
 _SILENT_S = 60.0  # a worker that resumes later finds itself marked as dead
 _STORE = Table(
@@ -61,11 +62,17 @@ def bind_to_store(engine: Engine, ours: StoreBinding, *, worker: str, adopt: boo
             return False
         if not adopt:
             raise SnapshotterError(
-                f"the queue belongs to the store {row.place}, but this worker has the "
-                f"store {ours.url}",
-                hint=f"give --store {row.place}. If the queue is to continue with another "
-                "store, or its store has a new name, end all workers and start one "
-                "with --adopt-store",
+                tr(
+                    "the queue belongs to the store {place}, but this worker has the store {url}",
+                    place=row.place,
+                    url=ours.url,
+                ),
+                hint=tr(
+                    "give --store {place}. If the queue is to continue with another store, "
+                    "or its store has a new name, end all workers and start one with "
+                    "--adopt-store",
+                    place=row.place,
+                ),
             )
         others = [
             worker_row.id
@@ -76,22 +83,31 @@ def bind_to_store(engine: Engine, ours: StoreBinding, *, worker: str, adopt: boo
         ]
         if others:
             raise SnapshotterError(
-                f"the queue cannot be moved from {row.place} while other workers use it: "
-                f"{', '.join(others)}",
-                hint="end these workers first. A worker that was killed counts for one "
-                "more minute. List the workers:\n"
-                "  snapshotter worker list",
+                tr(
+                    "the queue cannot be moved from {place} while other workers use it: {others}",
+                    place=row.place,
+                    others=", ".join(others),
+                ),
+                hint=tr(
+                    "end these workers first. A worker that was killed counts for one more "
+                    "minute. List the workers:\n  snapshotter worker list"
+                ),
             )
         storing = connection.execute(
             select(func.count()).select_from(ATTEMPT).where(ATTEMPT.c.state == STORING)
         ).scalar_one()
         if storing:
             raise SnapshotterError(
-                f"the queue cannot be moved from {row.place} yet. Jobs whose bundles may "
-                f"be stored there: {storing}",
-                hint="start a worker with the old store, which looks for these bundles. "
-                "List the jobs:\n"
-                "  snapshotter queue list --state running",
+                tr(
+                    "the queue cannot be moved from {place} yet. Jobs whose bundles may be "
+                    "stored there: {storing}",
+                    place=row.place,
+                    storing=storing,
+                ),
+                hint=tr(
+                    "start a worker with the old store, which looks for these bundles. List "
+                    "the jobs:\n  snapshotter queue list --state running"
+                ),
             )
         connection.execute(update(_STORE).where(_STORE.c.id == 1).values(**values))
         return True

@@ -38,6 +38,7 @@ from snapshotter.jobs.workers.job_runner import UnstoredBundle
 from snapshotter.jobs.workers.messages import ChoresOrder
 from snapshotter.jobs.workers.registry import LIVE_STATES, WorkerRegistry, WorkerState
 from snapshotter.jobs.workers.store_binding import StoreBinding, bind_to_store
+from snapshotter.translation import tr
 
 _TURN_S = 10.0  # for how long one worker reserves handing out jobs
 _DAY_S = 24 * 3600.0
@@ -183,9 +184,12 @@ class Worker:
             error = ended.get(timeout=self._settings.start_s)
         except queues.Empty:
             raise ServiceUnavailable(
-                f"the database of the queue did not answer for {self._settings.start_s:g} s while "
-                "this worker started",
-                hint="check that the database is running, then start the worker again",
+                tr(
+                    "the database of the queue did not answer for {start_s:g} s while this "
+                    "worker started",
+                    start_s=self._settings.start_s,
+                ),
+                hint=tr("check that the database is running, then start the worker again"),
             ) from None
         if error is not None:
             raise error

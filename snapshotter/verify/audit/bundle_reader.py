@@ -30,6 +30,7 @@ from snapshotter.model.audit import AuditCode, Severity
 from snapshotter.model.bundle import LOCK_MODES, Retention
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.ports import ReadableStore
+from snapshotter.translation import tr
 from snapshotter.verify.audit.object_reader import (
     ObjectAbsent,
     ObjectUnreadable,
@@ -286,7 +287,8 @@ def _beside(
             left -= len(found[listed.kind])
         except ObjectAbsent as answer:  # gone since the listing: the next audit lists it no more
             failures[listed.kind] = ObjectUnreadable(
-                f"the store lists the object, but could not deliver it: {answer}", retry=True
+                tr("the store lists the object, but could not deliver it: {answer}", answer=answer),
+                retry=True,
             )
         except (SnapshotterError, OSError) as error:
             failures[listed.kind] = unreadable_error(store, error)

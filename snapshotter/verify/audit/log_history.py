@@ -20,6 +20,7 @@ from snapshotter.formats.proofs import log_state, merkle, note, tiles
 from snapshotter.formats.proofs.note import LogPolicy, SignedCheckpoint
 from snapshotter.formats.proofs.tiles import ENTRIES, WIDTH, Tile
 from snapshotter.model.audit import AuditCode, AuditFinding, LogSeen, Severity, TreeHead
+from snapshotter.translation import tr
 from snapshotter.verify.audit.object_reader import ObjectAbsent, ObjectReader, ObjectUnreadable
 from snapshotter.verify.audit.second_look import SecondLook
 from snapshotter.verify.audit.workspace import AuditDatabase, StoredLogEntry
@@ -464,7 +465,9 @@ class LogHistory:
         try:
             if self._fetch(tile) == b"".join(hashes):
                 return
-            self._broken_tile(tile, EvidenceInvalid("the file does not follow from the entries"))
+            self._broken_tile(
+                tile, EvidenceInvalid(tr("the file does not follow from the entries"))
+            )
         except (ObjectAbsent, ObjectUnreadable, EvidenceInvalid) as error:
             self._broken_tile(tile, error)
 
@@ -487,7 +490,7 @@ class LogHistory:
     def _read(self, path: str, limit: int) -> bytes:
         data = self._objects.read(PREFIX + path, limit)
         if len(data) > limit:
-            raise EvidenceInvalid(f"the file is longer than {limit} bytes")
+            raise EvidenceInvalid(tr("the file is longer than {limit} bytes", limit=limit))
         return data
 
     def _broken_tile(

@@ -14,6 +14,7 @@ from snapshotter.errors import EvidenceUnverifiable, ServiceUnavailable, Snapsho
 from snapshotter.model.audit import AuditCode
 from snapshotter.model.bundle import StoredObject
 from snapshotter.ports import NotAnObject, ObjectChanged, ReadableStore
+from snapshotter.translation import tr
 from snapshotter.verify.audit.workspace import AuditDatabase, UnreadObject
 
 _MAX_DETAIL = 300  # characters of one sentence
@@ -181,7 +182,8 @@ class ObjectReader:
             return self.read(key, limit)
         except ObjectAbsent as error:
             raise ObjectUnreadable(
-                f"the store lists the object, but could not deliver it: {error}", retry=True
+                tr("the store lists the object, but could not deliver it: {error}", error=error),
+                retry=True,
             ) from error
 
     def opened(self, key: str) -> BinaryIO:

@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.import_path import protect_children
+from snapshotter.translation import tr
 
 _BATCH = 8  # tasks that one process is given at once
 _AHEAD = 2  # batches that it has: it need not wait for the next
@@ -153,7 +154,9 @@ class ProcessPool(Generic[T, R]):
         if len(first) == 1:
             yield (
                 first[0],
-                PoolProcessDied(f"the process that read the bundle ended (exit code {code})"),
+                PoolProcessDied(
+                    tr("the process that read the bundle ended (exit code {code})", code=code)
+                ),
             )
         else:
             again.extend([task] for task in first)

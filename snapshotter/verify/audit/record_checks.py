@@ -19,6 +19,7 @@ from snapshotter.formats.signatures import signed_statement
 from snapshotter.formats.statements import gap, takedown
 from snapshotter.formats.statements.gap import GapRecord
 from snapshotter.model.audit import AuditCode, AuditFinding, Severity
+from snapshotter.translation import tr
 from snapshotter.verify.audit.object_reader import ObjectAbsent, ObjectReader, ObjectUnreadable
 from snapshotter.verify.audit.rules import AuditRules
 from snapshotter.verify.audit.second_look import SecondLook
@@ -62,7 +63,9 @@ def _read_gap(data: bytes, gap_id: str) -> RecordFacts:
 def _read_event(data: bytes, event_id: str) -> RecordFacts:
     event, key_id = takedown.parse(data)
     if event.event_id != event_id:
-        raise EvidenceInvalid(f"the record belongs to the event {event.event_id}")
+        raise EvidenceInvalid(
+            tr("the record belongs to the event {event_id}", event_id=event.event_id)
+        )
     return RecordFacts(
         key_id=key_id, words=event_in_words(event), follows=(event.identity, event.previous)
     )

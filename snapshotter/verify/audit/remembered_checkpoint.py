@@ -14,6 +14,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
 from snapshotter.formats.proofs import merkle
 from snapshotter.model.audit import TreeHead
+from snapshotter.translation import tr
 
 FORMAT = "snapshotter-audit-state/1"
 MAX_BYTES = 1 << 18
@@ -56,17 +57,17 @@ def parse(data: bytes) -> RememberedCheckpoint:
     """
     value = canonical_json.loads(data)
     if not isinstance(value, dict) or set(value) != _KEYS or value["format"] != FORMAT:
-        raise EvidenceInvalid(f"not a file of the format {FORMAT}")
+        raise EvidenceInvalid(tr("not a file of the format {format}", format=FORMAT))
     kinds: dict[str, Any] = {"checkpoint": str, "origin": str, "root": str, "store": str}
     kinds |= {"size": int, "signed": bool}
     if any(type(value[name]) is not kind for name, kind in kinds.items()):
-        raise EvidenceInvalid("a field is not of its type")
+        raise EvidenceInvalid(tr("a field is not of its type"))
     try:
         root = bytes.fromhex(value["root"])
     except ValueError as error:
-        raise EvidenceInvalid("a root is not hexadecimal") from error
+        raise EvidenceInvalid(tr("a root is not hexadecimal")) from error
     if len(root) != merkle.HASH_BYTES or not 0 <= value["size"] <= merkle.MAX_SIZE:
-        raise EvidenceInvalid("a size or a root is out of range")
+        raise EvidenceInvalid(tr("a size or a root is out of range"))
     return RememberedCheckpoint(
         store=value["store"],
         at=canonical_json.parse_instant(value["at"]),

@@ -23,6 +23,7 @@ from snapshotter.model.audit import (
     TreeHead,
 )
 from snapshotter.model.finding import Verdict
+from snapshotter.translation import tr
 from snapshotter.verify.report import EXIT_CODES
 
 FORMAT = "snapshotter-audit/1"
@@ -134,25 +135,29 @@ def _what_was_seen(report: AuditReport) -> Iterator[str]:
     log, scope = report.log, report.scope
     if log is not None:
         by = (
-            f"cosigned by {len(log.witnesses)} of {log.quorum} required witnesses"
+            tr(
+                "cosigned by {count} of {quorum} required witnesses",
+                count=len(log.witnesses),
+                quorum=log.quorum,
+            )
             if log.quorum
             else ""
         )
         yield (
             f"log      {printable(log.origin)}: {log.head.size} entries, "
-            f"{'signed' if log.signed else 'signed by an unknown key'}{', ' * bool(by)}{by}"
+            f"{'signed' if log.signed else tr('signed by an unknown key')}{', ' * bool(by)}{by}"
         )
         if log.remembered is not None:
-            yield f"before   an earlier audit saw {log.remembered.size} entries"
+            yield tr("before   an earlier audit saw {size} entries", size=log.remembered.size)
     words = [f"{scope.read} of {scope.bundles} read"]
     if scope.sample is not None:
-        words.append(f"drawn with the seed {scope.seed}")
+        words.append(tr("drawn with the seed {seed}", seed=scope.seed))
     if scope.since is not None:
         words.append(f"since {scope.since.isoformat()}")
     if scope.unchanged:
-        words.append(f"{scope.unchanged} unchanged since an earlier audit")
+        words.append(tr("{unchanged} unchanged since an earlier audit", unchanged=scope.unchanged))
     if scope.resumed:
-        words.append(f"{scope.resumed} read before an interruption")
+        words.append(tr("{resumed} read before an interruption", resumed=scope.resumed))
     yield f"bundles  {', '.join(words)}"
 
 
@@ -162,9 +167,11 @@ def _kind_lines(kind: FindingCount, examples: list[AuditFinding]) -> Iterator[st
         where = f"{printable(finding.key)}: " if finding.key else ""
         yield f"{mark} {kind.code:<15} {where}{printable(finding.detail)}"
     if kind.count > EXAMPLES_SHOWN:
-        yield (
-            f"{mark} {kind.code:<15} further findings: {kind.count - EXAMPLES_SHOWN}; --json "
-            "lists all"
+        yield tr(
+            "{mark} {code:<15} further findings: {count}; --json lists all",
+            mark=mark,
+            code=kind.code,
+            count=kind.count - EXAMPLES_SHOWN,
         )
     if examples:
         sentence, *commands = examples[0].hint.split("\n")
@@ -178,40 +185,49 @@ def _summary(report: AuditReport) -> str:
         count.count for count in report.counts if count.severity is Severity.INDETERMINATE
     )
     if report.verdict is Verdict.FAILED:
-        return (
-            f"something was changed, removed or added in this store. Findings: {failed}. Keep the "
-            "store as it is."
+        return tr(
+            "something was changed, removed or added in this store. Findings: {failed}. "
+            "Keep the store as it is.",
+            failed=failed,
         )
     withheld = sum(count.count for count in report.counts if count.code is AuditCode.WITHHELD)
     if report.verdict is Verdict.INDETERMINATE and withheld:
-        return (
-            "at least three audits over 24 hours could not read objects that an earlier audit "
-            f"read. Objects: {withheld}. A store that hides a deletion behaves in this way. "
-            f"Findings that are not established: {unclear}."
+        return tr(
+            "at least three audits over 24 hours could not read objects that an earlier "
+            "audit read. Objects: {withheld}. A store that hides a deletion behaves in "
+            "this way. Findings that are not established: {unclear}.",
+            withheld=withheld,
+            unclear=unclear,
         )
     if report.verdict is Verdict.INDETERMINATE and report.retry:
-        return (
-            f"objects could not be read. Findings: {unclear}. No check of what was read "
-            "failed. Run the audit again."
+        return tr(
+            "objects could not be read. Findings: {unclear}. No check of what was read "
+            "failed. Run the audit again.",
+            unclear=unclear,
         )
     if report.verdict is Verdict.INDETERMINATE:
-        return (
+        return tr(
             "no check failed, but not everything could be established. Findings: "
-            f"{unclear}. The lines marked ? name them."
+            "{unclear}. The lines marked ? name them.",
+            unclear=unclear,
         )
     erased = any(count.code is AuditCode.ERASED_BY_ORDER for count in report.counts)
-    ordered = " (except by order)" if erased else ""
+    ordered = tr(" (except by order)") if erased else ""
     read, there = report.scope.read, report.scope.bundles
     if read < there:
         # What was not read may have been replaced: only that it is there was seen.
-        return (
-            f"no logged bundle was deleted{ordered}, and no bundle was added without the log. Each "
-            f"bundle that was read is as it was sealed: {read}. Bundles that were not read: "
-            f"{there - read}."
+        return tr(
+            "no logged bundle was deleted{ordered}, and no bundle was added without the "
+            "log. Each bundle that was read is as it was sealed: {read}. Bundles that "
+            "were not read: {there}.",
+            ordered=ordered,
+            read=read,
+            there=there - read,
         )
-    return (
-        f"no logged bundle was deleted{ordered} or replaced, no bundle was added without the log, "
-        "and every bundle is as it was sealed."
+    return tr(
+        "no logged bundle was deleted{ordered} or replaced, no bundle was added without "
+        "the log, and every bundle is as it was sealed.",
+        ordered=ordered,
     )
 
 

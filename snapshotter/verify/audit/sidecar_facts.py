@@ -22,6 +22,7 @@ from snapshotter.formats.proofs.note import LogPolicy
 from snapshotter.formats.statements import holds, tombstone
 from snapshotter.model.audit import AuditCode, Severity
 from snapshotter.model.finding import Report
+from snapshotter.translation import tr
 from snapshotter.verify.audit import replica_custody
 from snapshotter.verify.trust import COMPROMISED, Trust
 
@@ -116,7 +117,7 @@ def _proof_claims(
             entry.hash(), proof.index, claim["size"], proof.hashes, bytes.fromhex(claim["root"])
         )
         if log is not None and not claim["signed"]:
-            raise EvidenceInvalid(f"its checkpoint is not signed by {log.key.name}")
+            raise EvidenceInvalid(tr("its checkpoint is not signed by {name}", name=log.key.name))
     except EvidenceInvalid as error:
         problems.append(
             _problem(AuditCode.PROOF_BROKEN, Severity.INDETERMINATE, f"its log proof: {error}")

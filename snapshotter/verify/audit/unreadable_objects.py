@@ -14,6 +14,7 @@ from typing import Any
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
+from snapshotter.translation import tr
 
 FORMAT = "snapshotter-audit-unread/1"
 MAX_BYTES = 8 << 20
@@ -89,20 +90,20 @@ def parse(data: bytes, store: str) -> dict[str, UnreadableObject]:
     """
     value = canonical_json.loads(data)
     if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise EvidenceInvalid(f"not a file of the format {FORMAT}")
+        raise EvidenceInvalid(tr("not a file of the format {format}", format=FORMAT))
     if set(value) != {"format", "store", "unreadable"} or value["store"] != store:
-        raise EvidenceInvalid("the file belongs to another store")
+        raise EvidenceInvalid(tr("the file belongs to another store"))
     if not isinstance(value["unreadable"], list):
-        raise EvidenceInvalid("a field has the wrong type")
+        raise EvidenceInvalid(tr("a field has the wrong type"))
     return {unreadable.name: unreadable for unreadable in map(_parse, value["unreadable"])}
 
 
 def _parse(value: Any) -> UnreadableObject:
     kinds = {"audits": int, "last": str, "name": str, "since": str, "was_read": bool}
     if not isinstance(value, dict) or set(value) != _KEYS:
-        raise EvidenceInvalid("a field is missing, or an unknown field exists")
+        raise EvidenceInvalid(tr("a field is missing, or an unknown field exists"))
     if any(type(value[name]) is not kind for name, kind in kinds.items()):
-        raise EvidenceInvalid("a field has the wrong type")
+        raise EvidenceInvalid(tr("a field has the wrong type"))
     return UnreadableObject(
         name=value["name"],
         since=canonical_json.parse_instant(value["since"]),

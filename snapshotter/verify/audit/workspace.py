@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.audit import AuditCode, AuditFinding, FindingCount, Severity
+from snapshotter.translation import tr
 
 _VERSION = 1  # of the tables: another one is thrown away
 _CACHE_KIB = 16 << 10  # of SQLite's own pages
@@ -116,9 +117,10 @@ class AuditDatabase:
         except sqlite3.DatabaseError as error:
             if _is_of_the_disk(error):  # what is known of earlier audits stays
                 raise SnapshotterError(
-                    f"{path} cannot be written: {error}",
-                    hint="free space on its disk, or name another directory with the option "
-                    "--state",
+                    tr("{path} cannot be written: {error}", path=path, error=error),
+                    hint=tr(
+                        "free space on its disk, or name another directory with the option --state"
+                    ),
                 ) from error
             self.replaced = True
             with contextlib.suppress(OSError):
@@ -127,8 +129,8 @@ class AuditDatabase:
                 self._database = self._open()
             except sqlite3.DatabaseError as error:
                 raise SnapshotterError(
-                    f"{path} cannot be written: {error}",
-                    hint="name another directory with the option --state",
+                    tr("{path} cannot be written: {error}", path=path, error=error),
+                    hint=tr("name another directory with the option --state"),
                 ) from error
 
     def __enter__(self) -> Self:
@@ -504,8 +506,12 @@ class AuditDatabase:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise SnapshotterError(
-                f"{self._path.parent} cannot be created: {error.strerror}",
-                hint="name another directory with the option --state",
+                tr(
+                    "{parent} cannot be created: {strerror}",
+                    parent=self._path.parent,
+                    strerror=error.strerror,
+                ),
+                hint=tr("name another directory with the option --state"),
             ) from error
         database = sqlite3.connect(self._path, isolation_level="DEFERRED")
         try:
