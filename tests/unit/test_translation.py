@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from snapshotter import translation
 from snapshotter.cli.main import main
@@ -25,6 +26,7 @@ ERRORS = {
 class Marked(gettext.NullTranslations):
     """A catalog in which each sentence stands between brackets."""
 
+    @override
     def gettext(self, message: str) -> str:
         return f"⟦{message}⟧"
 

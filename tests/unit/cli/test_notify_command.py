@@ -144,7 +144,7 @@ def test_a_secret_is_its_owners_alone_and_never_overwritten(desk: Desk) -> None:
 
     path.chmod(0o644)
     assert desk.run("test", "desk") == 30
-    assert "open to others" in desk.err
+    assert "other users can open the file" in desk.err
 
 
 def test_the_doctor_looks_at_the_secrets_and_asks_nobody(desk: Desk) -> None:
