@@ -8,7 +8,7 @@ Build the documentation site from docs/ with Zensical.
 The site needs no server and makes no request to another host: it can be opened from a disk, with
 its search. The build fails if a link or an anchor leads nowhere.
 
-    (1) copy docs/ and the change log to a temporary folder, as a site cannot link out of it
+    (1) copy docs/ and two pages of the top folder: a site cannot link out of its folder
     (2) write the navigation: a section for each folder, its pages sorted by title
     (3) build the site, and put it in the place of the old one
     (4) replace the one script that a page would fetch from another host
@@ -35,7 +35,8 @@ SECTIONS: Final = (
     ("spec", "Formats"),
     ("adr", "Decisions"),
 )
-_OUTSIDE: Final = re.compile(r"\[([^\]]*)\]\((?:\.\./)+((?!docs/)[^)#]*)(?:#[^)]*)?\)")
+TOP_PAGES: Final = ("CHANGELOG.md", "CONTRIBUTING.md")
+_LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
 # Browsers refuse workers of a page on a disk. Zensical fetches a substitute from another host.
 _FETCHED: Final = re.compile(r'<script src="https://unpkg\.com/iframe-worker/shim"[^>]*></script>')
 _OTHER_HOST: Final = re.compile(r"<(?:script|img|iframe|link)\b[^>]*(?:src|href)=\"(?:https?:)?//")
@@ -70,21 +71,30 @@ def main() -> int:
 def copy_pages(docs: Path) -> None:
     """Copy the documentation, and turn links to files outside of it into plain text."""
     shutil.copytree(ROOT / "docs", docs)
-    shutil.copy(ROOT / "CHANGELOG.md", docs / "changelog.md")
+    for name in TOP_PAGES:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        # As if the page were in docs/: its links into docs/ lose a folder, all others leave it.
+        text = _LINK.sub(lambda link: f"]({_seen_from_docs(link[1])})", text)
+        (docs / name.lower()).write_text(text, encoding="utf-8")
     for page in docs.rglob("*.md"):
-        depth = len(page.relative_to(docs).parts) - 1
+        up = "../" * (len(page.relative_to(docs).parts) - 1)
         text = page.read_text(encoding="utf-8")
-        text = text.replace(f"{'../' * (depth + 1)}CHANGELOG.md", f"{'../' * depth}changelog.md")
-        if page.name == "changelog.md":
-            text = re.sub(r"\]\(docs/", "](", text)
-        page.write_text(_OUTSIDE.sub(_without_link, text), encoding="utf-8")
+        for name in TOP_PAGES:
+            text = text.replace(f"]({up}../{name}", f"]({up}{name.lower()}")
+        outside = re.compile(rf"\[([^\]]*)\]\({re.escape(up)}\.\./([^)#]*)(?:#[^)]*)?\)")
+        page.write_text(outside.sub(_without_link, text), encoding="utf-8")
+
+
+def _seen_from_docs(target: str) -> str:
+    """Return the target of a link of a page at the top of the repository, as docs/ has it."""
+    if target.startswith(("#", "http:", "https:", "mailto:")):
+        return target
+    return target.removeprefix("docs/") if target.startswith("docs/") else f"../{target}"
 
 
 def _without_link(link: re.Match[str]) -> str:
     """Return the text of a link, and the path of a file that only the repository has."""
     text, path = link[1], link[2]
-    if path.endswith(".md") and not path.startswith(("snapshotter/", "scripts/", "policies/")):
-        return link[0]  # another page of the documentation: Zensical checks it
     return text if path in text else f"{text} (`{path}` in the repository)"
 
 
@@ -96,7 +106,11 @@ def settings(docs: Path) -> str:
             (docs / folder).glob("*.md"), key=lambda page: (page.name != "README.md", _order(page))
         )
         nav.append({title: [{_title(page): str(page.relative_to(docs))} for page in pages]})
-    nav += [{"Performance": "performance.md"}, {"Changes": "changelog.md"}]
+    nav += [
+        {"Performance": "performance.md"},
+        {"Contributing": "contributing.md"},
+        {"Changes": "changelog.md"},
+    ]
     base = (ROOT / "docs" / "site.toml").read_text(encoding="utf-8")
     return base.replace("[project]\n", f"[project]\nnav = {_toml(nav)}\n", 1)
 
