@@ -17,11 +17,11 @@ import pytest
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.s3 import S3Store
 from snapshotter.store.s3_bucket import S3Bucket, S3Credentials
+from tests.apart import APART
 from tests.servers.proxy import Proxy
 from tests.servers.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
 
 Store = DirectoryStore | S3Store
-_SPAWN = multiprocessing.get_context("spawn")
 _LIMIT_S = 120
 
 
@@ -73,10 +73,10 @@ def file_of(content: bytes, folder: Path) -> tuple[Path, str]:
 
 def race(place: Place, key: str, sources: Sequence[tuple[Path, str]]) -> list[str]:
     """Let one process for each source put the same key at the same moment."""
-    barrier = _SPAWN.Barrier(len(sources))
-    answers: multiprocessing.SimpleQueue[str] = _SPAWN.SimpleQueue()
+    barrier = APART.Barrier(len(sources))
+    answers: multiprocessing.SimpleQueue[str] = APART.SimpleQueue()
     writers = [
-        _SPAWN.Process(target=_race_one, args=(place, key, source, sha256, barrier, answers))
+        APART.Process(target=_race_one, args=(place, key, source, sha256, barrier, answers))
         for source, sha256 in sources
     ]
     for writer in writers:
@@ -109,7 +109,7 @@ def kill_in_mid_write(place: Place, key: str, content: bytes, folder: Path) -> N
     half = len(content) // 2
     with _half_way(place, content, half, folder) as (source, endpoint_url, wait):
         digest = hashlib.sha256(content).hexdigest()
-        writer = _SPAWN.Process(target=_put_one, args=(place, key, source, digest, endpoint_url))
+        writer = APART.Process(target=_put_one, args=(place, key, source, digest, endpoint_url))
         writer.start()
         wait()
         assert writer.is_alive()

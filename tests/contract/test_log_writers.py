@@ -9,7 +9,6 @@ a call of the store, and on a directory at a system call within one. A new one t
 place. At the end a last writer adds one leaf, and the whole log is worked out again.
 """
 
-import multiprocessing
 import os
 import random
 import signal
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 
 from snapshotter.ports import CompareAndSwapStore, TaggedContent
+from tests.apart import APART
 from tests.contract.stores import Place, place_of, shut
 from tests.logs import read_whole, some_leaf, writer
 
@@ -29,7 +29,6 @@ WRITERS = 4
 LIVES = 2  # of each writer in a round
 LEAVES = 3  # that a writer adds before it ends by itself
 ROUNDS = int(os.environ.get("SNAPSHOTTER_SOAK_ROUNDS", "1"))
-_SPAWN = multiprocessing.get_context("spawn")
 _LIMIT_S = 240
 # What a swap in a directory does: one of them is a writer's last.
 _CALLS = ("open", "write", "fchmod", "fsync", "link", "rename", "unlink", "close")
@@ -48,7 +47,7 @@ def test_nothing_is_lost_and_nothing_stuck(place: Place, tmp_path: Path, seed: i
     killed = 0
     for life in range(LIVES):
         writers = [
-            _SPAWN.Process(
+            APART.Process(
                 target=_live,
                 args=(
                     place,

@@ -1,6 +1,5 @@
 """The contract of `ports.SwapStore`, the same for a directory and for buckets."""
 
-import multiprocessing
 import os
 import random
 import signal
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from snapshotter.errors import SnapshotterError
+from tests.apart import APART
 from tests.contract.stores import Place, Store, file_of, place_of, shut
 
 pytestmark = pytest.mark.xdist_group("seaweedfs")
@@ -20,7 +20,6 @@ KEY = "log/lock"
 LIMIT = 1 << 16
 WRITERS = 4
 ROUNDS = 6
-_SPAWN = multiprocessing.get_context("spawn")
 _LIMIT_S = 120
 
 
@@ -110,10 +109,9 @@ def test_what_is_no_key_is_refused(store: Store, key: str) -> None:
 
 
 def test_of_many_writers_each_adds_its_line_once(place: Place, store: Store) -> None:
-    barrier = _SPAWN.Barrier(WRITERS)
+    barrier = APART.Barrier(WRITERS)
     writers = [
-        _SPAWN.Process(target=_add_lines, args=(place, number, barrier))
-        for number in range(WRITERS)
+        APART.Process(target=_add_lines, args=(place, number, barrier)) for number in range(WRITERS)
     ]
     for writer in writers:
         writer.start()
@@ -153,7 +151,7 @@ def test_a_writer_killed_at_any_step_leaves_the_old_or_the_new(tmp_path: Path) -
     killed = 0
     for number in range(1, 13):
         before = store.read(KEY, LIMIT).data
-        writer = _SPAWN.Process(
+        writer = APART.Process(
             target=_swap_and_die, args=(place, str(number).encode(), chance.randrange(24))
         )
         writer.start()

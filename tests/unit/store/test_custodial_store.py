@@ -1,7 +1,6 @@
 """A store that writes down what it does: receipts beside, events in the chain."""
 
 import errno
-import multiprocessing
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,9 +20,8 @@ from snapshotter.store.custodial_store import CustodialStore
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.receipt_files import ReceiptFiles
 from tests import bundles
+from tests.apart import APART
 from tests.bundles import RealClock
-
-_SPAWN = multiprocessing.get_context("spawn")
 
 
 class Ids:
@@ -308,9 +306,7 @@ def test_of_four_writers_none_forks_the_chain_or_loses_an_event(receipts_name: P
     receipts_name.put()
     # Two machines, and two processes of one machine.
     writers = [
-        _SPAWN.Process(
-            target=_writer, args=(str(receipts_name.folder), ledger, receipts_name.id, 8)
-        )
+        APART.Process(target=_writer, args=(str(receipts_name.folder), ledger, receipts_name.id, 8))
         for ledger in ("one", "two", "receipts", "receipts")
     ]
     for writer in writers:
