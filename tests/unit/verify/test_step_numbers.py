@@ -28,7 +28,7 @@ def test_both_verifiers_number_the_same_steps() -> None:
 
 def test_the_specification_has_as_many_steps() -> None:
     text = (ROOT / "docs" / "spec" / "bundle.md").read_text().partition("## Verification")[2]
-    rows = re.findall(r"^\| (\d+) \|", text.partition("### ")[0], re.MULTILINE)
+    rows = re.findall(r"^(\d+)\. `", text.partition("### ")[0], re.MULTILINE)
 
     assert [int(row) for row in rows] == list(range(1, len(bundle._STEPS) + 1))
 
