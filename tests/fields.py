@@ -24,22 +24,23 @@ Place = tuple[str | int, ...]
 
 def decisions(spec: str, title: str) -> dict[str, str]:
     """
-    Return whose word each field is, by a table of a specification.
+    Return whose word each field is, by a list of a specification.
 
     Args:
-        title: The head of the table's first column.
+        title: What stands before the list: `Fields of an event`.
     """
     text = (SPEC / spec).read_text(encoding="utf-8")
-    _, _, table = text.partition(f"| {title} | whose word | how |\n")
+    _, _, entries = text.partition(f"\n{title}:\n\n")
     found: dict[str, str] = {}
-    for line in table.splitlines()[1:]:
-        if not line.startswith("|"):
+    for line in entries.splitlines():
+        if not line.startswith("- "):
             break
-        names, word = line.split("|")[1:3]
-        for name in re.findall(r"`([a-z0-9_]+)`", names):
+        word, _, fields = line.removeprefix("- ").partition(": ")
+        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", fields)
+        for name in re.findall(r"`([a-z0-9_]+)`", re.sub(r"\([^()]*\)", "", plain)):
             assert name not in found, f"{name} stands twice in {spec}"
-            found[name] = word.strip()
-    assert found, f"{spec} has no such table"
+            found[name] = word
+    assert found, f"{spec} has no such list"
     assert set(found.values()) <= WORDS
     return found
 

@@ -480,9 +480,9 @@ def test_a_pack_says_that_nothing_bears_out_the_order_of_its_captures(tmp_path: 
 
 
 def test_each_field_of_a_manifest_has_a_decision() -> None:
-    manifest = fields.decisions("proof-pack.md", "field of the manifest")
-    part = fields.decisions("proof-pack.md", "field of a part")
-    roles = fields.decisions("proof-pack.md", "part")
+    manifest = fields.decisions("proof-pack.md", "Fields of the manifest")
+    part = fields.decisions("proof-pack.md", "Fields of a part")
+    roles = fields.decisions("proof-pack.md", "Parts")
 
     assert set(manifest) == fields.names(PackManifest)
     assert set(part) == fields.names(Part)

@@ -757,7 +757,7 @@ def _by_today(stream: BinaryIO) -> Assessment:
 
 def test_each_field_of_a_report_has_a_decision() -> None:
     its = {
-        kind: fields.decisions("campaign-report.md", f"field of {title}")
+        kind: fields.decisions("campaign-report.md", f"Fields of {title}")
         for kind, title in (
             (Campaign, "a campaign"), (WatchedPage, "a page"), (CampaignFindings, "the findings")
         )
@@ -773,7 +773,7 @@ def test_each_field_of_a_report_has_a_decision() -> None:
         if word == "signer's word"
     }
     assert words == set(OWN_WORD)
-    title = "field of a gap, an event or what is left out"
+    title = "Fields of a gap, an event or what is left out"
     parts = fields.decisions("campaign-report.md", title)
     assert set(parts) == {
         name for kind in (GapRef, TakedownRef, ExcludedCapture) for name in fields.names(kind)

@@ -907,8 +907,8 @@ def test_the_microseconds_of_a_token_are_no_other_time(
 
 
 def test_each_field_of_an_event_has_a_decision() -> None:
-    event = fields.decisions("takedown-event.md", "field of an event")
-    capture = fields.decisions("takedown-event.md", "field of a capture")
+    event = fields.decisions("takedown-event.md", "Fields of an event")
+    capture = fields.decisions("takedown-event.md", "Fields of a capture")
 
     assert set(event) == fields.names(Takedown)
     assert set(capture) == fields.names(Observation)
@@ -923,7 +923,7 @@ def test_no_field_of_an_event_can_be_changed_unnoticed(
     _look_once(made, monkeypatch)
     value = canonical_json.plain(made.event)
     good = made.verify(decide=_today)
-    own_word = fields.decisions("takedown-event.md", "field of an event")
+    own_word = fields.decisions("takedown-event.md", "Fields of an event")
     tried, passed = set(), set()
 
     for source, event in fields.changed(Takedown, value):
