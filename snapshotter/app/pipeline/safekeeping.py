@@ -169,9 +169,9 @@ def keep_on_failure(bundle: Bundle, places: SafekeepingFolders) -> Iterator[None
     try:
         yield
     except SnapshotterError as error:
-        hints = [error.hint] if error.hint else []
-        hints.append(_keep_somewhere(bundle, places, refused=isinstance(error, SelfCheckFailed)))
-        raise type(error)(error.message, hint="\n".join(hints)) from error
+        kept = _keep_somewhere(bundle, places, refused=isinstance(error, SelfCheckFailed))
+        hint = _join_hints(error.hint, kept) if error.hint else kept
+        raise type(error)(error.message, hint=hint) from error
     except Exception as error:  # raised again: whatever went wrong, the bundle is kept first
         words = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
         raise SnapshotterError(
@@ -181,6 +181,13 @@ def keep_on_failure(bundle: Bundle, places: SafekeepingFolders) -> Iterator[None
     except BaseException as error:  # Ctrl-C, and whatever else ends the program
         error.add_note(_keep_somewhere(bundle, places, refused=False))
         raise
+
+
+def _join_hints(first: str, second: str) -> str:
+    """Return the sentences of two hints, and after them the commands of both."""
+    sentences, commands = zip(*(hint.partition("\n")[::2] for hint in (first, second)), strict=True)
+    ended = sentences[0].rstrip(":.")
+    return "\n".join(filter(None, (f"{ended}. {sentences[1]}", *commands)))
 
 
 def _keep_somewhere(bundle: Bundle, places: SafekeepingFolders, *, refused: bool) -> str:
@@ -193,17 +200,18 @@ def _keep_somewhere(bundle: Bundle, places: SafekeepingFolders, *, refused: bool
         )
     except OSError as error:
         kept = bundle.file  # the spool never removes a sealed bundle
-        return f"the sealed bundle is still at {kept}: it could not be moved: {error.strerror}"
+        why = error.strerror
+        return f"the sealed bundle is still at {kept}, because moving the bundle failed: {why}"
     if refused:
         return f"this is a bug: please report it. The capture is kept at {kept}"
     if any(sealer.owed_authorities(signature.tokens) for signature in bundle.signatures):
         return (
-            "the sealed bundle is kept. Store it, and request its missing timestamp "
+            "the sealed bundle is kept. Store the bundle, and request its missing timestamp "
             "tokens:\n"
             f"  snapshotter store add {kept}\n"
             f"  snapshotter timestamp {bundle.id}"
         )
-    return f"the sealed bundle is kept. Store it:\n  snapshotter store add {kept}"
+    return f"the sealed bundle is kept. Store the bundle:\n  snapshotter store add {kept}"
 
 
 def move_to_folder(file: Path, directory: Path, salts_dir: Path) -> Path:
