@@ -124,7 +124,7 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     done(
         "removed",
         tr("The server answers 200 OK, and a notice of one sentence replaces the story."),
-        tr("The status code does not show the removal. The text of the page does."),
+        tr("The removal is visible in the text of the page, and not in the status code."),
     )
 
     gone = environment.capture(STORY)

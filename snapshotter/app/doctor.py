@@ -417,7 +417,7 @@ def _key(settings: Settings, dependencies: DoctorDependencies, *, cosigns: bool)
         )
     if not signer.in_software:
         detail = tr(
-            "key {name} ({key_id}…) {verb}; a key service or a token holds the key",
+            "key {name} ({key_id}…) {verb}; the key is in a key service or on a hardware token",
             name=name,
             key_id=signer.key_id[:16],
             verb=verb,

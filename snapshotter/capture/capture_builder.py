@@ -311,7 +311,7 @@ class CaptureBuilder:
         if rendered:
             self._add_reasons_for_missing_resources(recording)
         if not rendered and not self.is_answered and not self._reasons:
-            self.add_reason("nothing-rendered", "nothing of the page could be kept")
+            self.add_reason("nothing-rendered", "no part of the page could be kept")
         outcome = Outcome.COMPLETE
         if self._reasons:
             outcome = Outcome.PARTIAL if rendered or self.is_answered else Outcome.FAILED

@@ -145,8 +145,8 @@ def audit(
     the same command is given again. When the verdict is FAILED, or the store no longer delivers
     what an earlier audit read, a message goes to the channels of the setting notify_file.
 
-    Each audit remembers the last checkpoint, and the next audit compares the log with it. Give
-    --state a directory that only you can write.
+    Each audit keeps the last checkpoint, and the next audit compares the log with this
+    checkpoint. Give --state a directory that only you can write.
 
     Exit codes: 0 PASSED, 10 FAILED, 11 INDETERMINATE, 30 INDETERMINATE because something could not
     be read that another audit may read.
@@ -185,7 +185,9 @@ def audit(
                 each=printer.finding if as_json else None,
             )
     except KeyboardInterrupt:
-        print_message(tr("the audit was interrupted. Continue it with the same command"))
+        print_message(
+            tr("the audit was interrupted. To continue the audit, give the same command again")
+        )
         raise
     except auditing.StoreWithheld:
         receipts_name, now = service.receipts.store_name, service.clock.now()

@@ -157,8 +157,8 @@ def batch(
     if enqueue and (local := _local(options)):
         raise click.UsageError(
             tr(
-                "{local}: not possible with --enqueue; set this in the worker's settings or "
-                "in a policy",
+                "{local} does not work with --enqueue: set this in the worker's settings "
+                "or in a policy",
                 local=", ".join(local),
             )
         )

@@ -91,20 +91,24 @@ def print_summary(
         print_hint(ended.stopped.hint)
     if ended.interrupted and not queued:
         print_message(
-            tr("interrupted; the finished captures are stored, and the table has their results")
+            tr(
+                "the batch was interrupted: the finished captures are stored, and the table "
+                "has their results"
+            )
         )
     if counts.left and queued:
         print_message(
             tr(
-                "rows that the workers have not finished: {left:,}. Show the progress with "
-                "the same command",
+                "rows that the workers have not finished: {left:,}. To show the progress, "
+                "give the same command again",
                 left=counts.left,
             )
         )
     elif counts.left:
         print_message(
             tr(
-                "rows that are not captured yet: {left:,}. Continue with the same command",
+                "rows that are not captured yet: {left:,}. To continue, give the same "
+                "command again",
                 left=counts.left,
             )
         )

@@ -118,12 +118,16 @@ def record_lines(record: dict[str, Any], assessment: "Assessment | None") -> lis
         )
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         # A stranger may have written the record, so it may lack fields.
-        why = f"has no {error}" if isinstance(error, KeyError) else f"is invalid: {error}"
+        why = (
+            tr("the field {error} is missing", error=error)
+            if isinstance(error, KeyError)
+            else str(error)
+        )
         raise SnapshotterError(
-            tr("the capture record {why}", why=why),
+            tr("the capture record is invalid: {why}", why=why),
             hint=tr(
-                "print the record as JSON with the option --json, or verify the bundle with "
-                "snapshotter verify"
+                "print the record as JSON with the option --json, or verify the bundle:\n  "
+                "snapshotter verify BUNDLE"
             ),
         ) from error
     lines = [f"{headline} {sentences.NOT_VERIFIED}", ""]
@@ -133,6 +137,11 @@ def record_lines(record: dict[str, Any], assessment: "Assessment | None") -> lis
 
 
 Rows = list[tuple[str, Any]]
+_SYNCHRONISED = {
+    True: tr("synchronised"),
+    False: tr("not synchronised"),
+    None: tr("not known whether synchronised"),
+}
 
 
 def _page_rows(record: dict[str, Any], page: "PageState") -> Rows:
@@ -202,11 +211,12 @@ def _environment_rows(record: dict[str, Any]) -> Rows:
         (
             "clock",
             tr(
-                "{clock}, synchronised: {clock2}, error at most {clock3} ms, Date of the "
-                "server: {when}",
+                "{clock}, {synchronised}, {error}; Date header of the server: {when}",
                 clock=clock["source"],
-                clock2=clock["synchronised"],
-                clock3=clock["max_error_ms"],
+                synchronised=_SYNCHRONISED.get(clock["synchronised"], _SYNCHRONISED[None]),
+                error=tr("error at most {error} ms", error=clock["max_error_ms"])
+                if clock["max_error_ms"] is not None
+                else tr("error unknown"),
                 when=when["http_date"] or "none",
             ),
         ),
@@ -231,7 +241,9 @@ def _replaced(source: str, name: str, count: int) -> tuple[str, str]:
     """Return label and text for values that commitments replace."""
     if source == "viewer-field":
         return "removed", tr(
-            "viewer field {name}, number of places: {count}", name=name, count=count
+            "data about the visitor in the field {name}, number of places: {count}",
+            name=name,
+            count=count,
         )
     return "replaced", tr(
         "values of {name} in {source}, number of places: {count}",

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from snapshotter.policy.policy_selection import Candidate
     from snapshotter.ports import Progress
 
-_ALLOW = tr("; if the network is yours: --allow-network ")
+_ALLOW = "; if the network is yours, use --allow-network "  # sealed, so never translated
 _MISSED = 5  # requests that are named; --json has more
 
 
@@ -108,7 +108,9 @@ class CaptureOutput:
     def interrupted(self, left: int) -> None:
         """Show that the run ends early."""
         print_message(
-            tr("interrupted{value}", value=f"; {left} URLs were not begun" if left else "")
+            tr("the command was interrupted. URLs that were not captured: {left}", left=left)
+            if left
+            else tr("the command was interrupted")
         )
 
 
@@ -228,7 +230,7 @@ def _replay_rows(replay: "Replay") -> list[tuple[str, str]]:
     for difference in replay.pictures:
         size = f"{difference.captured_px[0]} x {difference.captured_px[1]} pixels"
         if difference.replayed_px is None:
-            size += ", no such picture in the replay"
+            size += "; the replay has no such picture"
         elif difference.replayed_px != difference.captured_px:
             size += f", in the replay {difference.replayed_px[0]} x {difference.replayed_px[1]}"
         name = difference.path.rpartition("/")[2]

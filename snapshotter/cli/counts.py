@@ -73,7 +73,7 @@ def counts(
     verify`.
 
     A number that the site shortened is an interval: 6.1万 is a number from 61,000 to 61,999. When
-    a threshold lies inside the interval, the result is "maybe".
+    a threshold lies inside the interval, the result is "possibly reached".
 
     Thresholds come from your policy, or else from the policy for the page ([[thresholds]]).
     """
@@ -81,7 +81,7 @@ def counts(
     from snapshotter.app.wiring import takedown as wiring_takedown
 
     if as_json + as_csv + chart > 1:
-        raise click.UsageError(tr("--chart, --json and --csv exclude each other"))
+        raise click.UsageError(tr("give only one of --chart, --json and --csv"))
     settings = ctx.obj.load(store=store or "")
     asked = tuple(map(_threshold, given))
     with wiring_takedown.observation_source(settings) as source:
@@ -151,9 +151,9 @@ def _shown(count: "Count") -> int:
 
 def _crossing_in_words(crossing: "Crossing") -> str:
     source = f" ({crossing.source})" if crossing.source else ""
-    begin = "reached" if crossing.certain else "maybe reached"
+    begin = "reached" if crossing.certain else "possibly reached"
     if not crossing.below_at:
-        begin = tr("was at or above") if crossing.certain else tr("maybe was at or above")
+        begin = tr("was at or above") if crossing.certain else tr("was possibly at or above")
         return tr(
             "{unit} {begin} {threshold:,} at the first reading that shows it, {time} "
             '("{reached_raw}", {reached}){source}',

@@ -95,7 +95,7 @@ def _of_store(bundle_id: str, store: Any) -> "Chain":
         found = custodial_store.read_chain(store, bundle_id)
     except ValueError as error:
         raise SnapshotterError(
-            tr("{bundle_id} is not a file and not the id of a bundle", bundle_id=bundle_id),
+            tr("{bundle_id} is neither a file nor the id of a bundle", bundle_id=bundle_id),
             hint=tr("list the ids:\n  snapshotter list"),
         ) from error
     if not found.events and not found.problems:

@@ -161,11 +161,14 @@ def _print_verification(given: "NamedBundle", *, altered: bool) -> None:
     if report.verdict is Verdict.FAILED and not altered:
         raise EvidenceInvalid(
             tr(
-                "{name} does not verify: its contents may not be what was captured", name=given.name
+                "the verdict about {name} is FAILED: the contents of this bundle may differ "
+                "from the capture",
+                name=given.name,
             ),
             hint=tr(
-                "show what was altered with snapshotter verify, or compare the bundle anyway "
-                "with --altered"
+                "compare the bundle anyway with --altered, or show what was altered:\n  "
+                "snapshotter verify {name}",
+                name=given.name,
             ),
         )
 

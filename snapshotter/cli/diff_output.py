@@ -68,7 +68,7 @@ def print_comparison(found: "Comparison", *, main_only: bool) -> None:
         if marks:
             print_result(
                 tr(
-                    "the platform marks an edit, {which}: {marks}",
+                    "the {which} capture shows that the platform marks an edit: {marks}",
                     which=which,
                     marks=" ".join(marks),
                 )
@@ -94,7 +94,7 @@ def print_comparison(found: "Comparison", *, main_only: bool) -> None:
     if not main_only:
         _print_values(found)
     for why in found.text.coarse:
-        print_message(tr("compared with less detail: {why}", why=why))
+        print_message(tr("the texts were compared with less detail: {why}", why=why))
 
 
 def _print_values(found: "Comparison") -> None:

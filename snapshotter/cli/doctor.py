@@ -22,10 +22,10 @@ Examples:
 @click.pass_context
 def doctor(ctx: click.Context, store: str | None, offline: bool, as_json: bool) -> int:
     """
-    Check that everything that a capture needs works.
+    Check that this machine can capture.
 
     The command starts the browser, signs, writes to the store and requests timestamps. It prints
-    one line for each check, and below each failure what to do.
+    one line for each check, and below each failure the way to correct the failure.
 
     Exit codes: 0 a capture will work, 1 a capture would fail. Warnings do not change the exit code.
     """

@@ -64,7 +64,7 @@ def erase(
         erasure.check_erasable(service, bundle_id)
     if not (yes or _is_confirmed(bundle_ids, service.store.url)):
         raise SnapshotterError(
-            tr("nothing was erased"), hint=tr("confirm the question, or give --yes")
+            tr("nothing was erased"), hint=tr("answer the question with y, or give --yes")
         )
     for bundle_id in bundle_ids:
         try:
@@ -105,6 +105,6 @@ def erase(
 def _is_confirmed(bundle_ids: tuple[str, ...], url: str) -> bool:
     """Ask the person to confirm the erasure of these bundles."""
     return sys.stdin.isatty() and click.confirm(
-        tr("erase {bundle_ids} from {url} for good?", bundle_ids=", ".join(bundle_ids), url=url),
+        tr("erase {bundle_ids} from {url} permanently?", bundle_ids=", ".join(bundle_ids), url=url),
         err=True,
     )

@@ -90,7 +90,7 @@ def export(
     certificates, a verifier in one file, and a README with every command.
 
     --masked writes no bundle. It writes copies of the pictures in which the redacted text is
-    painted over (docs/howto/stay-unnamed.md). The bundle itself does not change.
+    covered (docs/howto/stay-unnamed.md). The bundle itself does not change.
     """
     from snapshotter.app.archive import bundles
     from snapshotter.app.wiring import store as wiring_store
@@ -166,7 +166,9 @@ def _export_masked(
                 left_out=", ".join(made.left_out),
             )
         )
-    print_message(tr("text of the page is painted over; check the copies before you publish them"))
+    print_message(
+        tr("in the copies, text of the page is covered. Check the copies before you publish them")
+    )
 
 
 def _export_evidence(
@@ -219,7 +221,7 @@ def _export_evidence(
         )
     print_message(
         tr(
-            "give the recipient the key id of the root key by another way: {root_key_id}",
+            "give the recipient the key id of the root key through another channel: {root_key_id}",
             root_key_id=made.root_key_id,
         )
     )

@@ -66,7 +66,7 @@ def open_named(file: Path) -> BinaryIO:
     stream = open_named_or_none(str(file))
     if stream is None:
         raise SnapshotterError(
-            tr("{file} is not a file and not the id of a bundle", file=file),
+            tr("{file} is neither a file nor the id of a bundle", file=file),
             hint=tr("list the ids:\n  snapshotter list"),
         )
     return stream

@@ -73,7 +73,9 @@ def place(
             done = holds.place(service, bundle_id, name=name, matter=matter, reason=reason)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
-        _print_change(done, as_json, "held" if done.changed else tr("was held already"))
+        _print_change(
+            done, as_json, "held" if done.changed else tr("the legal hold was already in force")
+        )
 
 
 @hold.command(
@@ -112,7 +114,9 @@ def lift(
     )
     for bundle_id in bundle_ids:
         done = holds.lift(service, bundle_id, name=name, reason=reason)
-        _print_change(done, as_json, "lifted" if done.changed else tr("was lifted already"))
+        _print_change(
+            done, as_json, "lifted" if done.changed else tr("the legal hold was already lifted")
+        )
 
 
 @hold.command(
@@ -160,7 +164,9 @@ def list_(
         for record in entry.holds.open:
             print_result(f"  {holds.describe_hold(record)}")
         for problem in entry.holds.problems:
-            print_result(tr("  counts as a hold: {problem}", problem=problem))
+            print_result(
+                tr("  a problem, which counts as a legal hold: {problem}", problem=problem)
+            )
     if not found and not as_json:
         print_message(tr("no bundle in {url} is under a legal hold", url=opened.url))
 
@@ -185,7 +191,7 @@ def _print_change(done: "HoldChange", as_json: bool, words: str) -> None:
     for problem in done.holds.problems:
         print_message(
             tr(
-                "{bundle_id}: counts as a hold: {problem}",
+                "{bundle_id}: a problem, which counts as a legal hold: {problem}",
                 bundle_id=done.bundle_id,
                 problem=problem,
             )
@@ -193,8 +199,8 @@ def _print_change(done: "HoldChange", as_json: bool, words: str) -> None:
     if done.holds.held and not done.enforced:
         print_message(
             tr(
-                "WARNING: the store does not enforce holds: snapshotter honours them, but "
-                "anybody who can write to the store can delete {bundle_id}",
+                "WARNING: the store does not enforce holds: snapshotter does not erase "
+                "{bundle_id}, but anybody who can write to the store can delete {bundle_id}",
                 bundle_id=done.bundle_id,
             )
         )

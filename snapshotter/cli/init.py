@@ -89,8 +89,8 @@ _OWN = """\
 # queue = ""
 
 # Your name in custody events, legal holds and erasures, such as "archive@example.org". These
-# records are kept for good. Empty: custody events have no name; holds and erasures have the name of
-# the user of this machine.
+# records are kept permanently. Empty: custody events have no name; holds and erasures have the
+# name of the user of this machine.
 # operator = ""
 
 # Whether showing, verifying and exporting a stored bundle is recorded as a custody event.
@@ -100,7 +100,8 @@ _OWN = """\
 # Empty: no messages are sent.
 # notify_file = ""
 
-# Directory of pywb's programs wayback and wb-manager, for capture --check-replay. Empty: PATH.
+# Directory of pywb's programs wayback and wb-manager, for capture --check-replay. Empty: the
+# directories in PATH.
 # pywb_dir = ""
 
 # Endpoint of an S3 service other than Amazon's. Credentials come from the usual places of the AWS

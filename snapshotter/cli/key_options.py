@@ -42,7 +42,7 @@ def new_passphrase(passphrase_file: Path | None, ask: bool, name: str) -> bytes 
     from snapshotter.seal.key_files import passphrase_from_file
 
     if passphrase_file and ask:
-        raise click.UsageError(tr("--passphrase-file and --ask-passphrase exclude each other"))
+        raise click.UsageError(tr("give only one of --passphrase-file and --ask-passphrase"))
     if passphrase_file:
         return passphrase_from_file(passphrase_file)
     if not ask:

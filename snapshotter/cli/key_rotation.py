@@ -103,7 +103,7 @@ def rotate(
     Replace a signing key with a new one.
 
     Captures use the new key at once. The old key is retired as superseded: signatures that a
-    timestamp token proves to be older remain good.
+    timestamp token proves to be older remain valid.
 
     When the root key is on this machine, the trust file is edited too. Otherwise the command prints
     the command for the machine with the root key.
@@ -133,7 +133,7 @@ def rotate(
         print_message(
             tr("back up {private_file} now", private_file=new.private_file)
             if new.private_file
-            else tr("a key service or a token holds the key {name}", name=new.name)
+            else tr("the key {name} is in a key service or on a hardware token", name=new.name)
         )
 
 
@@ -177,16 +177,16 @@ def revoke(
     as_json: bool,
 ) -> None:
     """
-    Revoke a signing key for good.
+    Revoke a signing key permanently.
 
-    The key signs nothing any more. A revocation cannot be undone.
+    The key can no longer sign. A revocation cannot be undone.
 
-    With superseded, signatures that a token proves to be older remain good. All others are
+    With superseded, signatures that a token proves to be older remain valid. All others are
     INDETERMINATE.
 
-    With compromised, signatures that a token proves to be older remain good. All others are FAILED,
-    and your own bundles without a token are among them. --at is then the last moment at which
-    nobody else had the key.
+    With compromised, signatures that a token proves to be older remain valid. All others are
+    FAILED, and your own bundles without a token are among them. --at is then the last moment at
+    which nobody else had the key.
     """
     from snapshotter.app.trust import key_rotation
     from snapshotter.formats.canonical_json import instant
@@ -257,7 +257,7 @@ def _print_change(
             )
         )
     else:
-        print_message(tr("the key {name} signs no more", name=old.name))
+        print_message(tr("the key {name} no longer signs", name=old.name))
     if document is None:
         carry = tr(" with a copy of {public_file}", public_file=new.public_file) if new else ""
         print_message(

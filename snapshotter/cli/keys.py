@@ -93,7 +93,7 @@ Examples:
 @click.pass_context
 def add(ctx: click.Context, reference: str, name: str | None, as_json: bool) -> None:
     """
-    Add a signing key that a key service or a hardware token holds, and print its key id.
+    Add a signing key of a key service or a hardware token, and print its key id.
 
     The key has to make a test signature first. Later, another key under the same reference is
     refused.
@@ -240,7 +240,7 @@ def _write_new(path: Path, content: bytes) -> None:
         if not same:
             raise SnapshotterError(
                 tr("{path} exists already, with other contents", path=path),
-                hint=tr("name another file, or move that file away"),
+                hint=tr("name another file, or move the existing file"),
             ) from error
     except OSError as error:
         raise SnapshotterError(

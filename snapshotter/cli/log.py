@@ -55,7 +55,7 @@ Examples:
 @click.option(
     "--again",
     is_flag=True,
-    help="Make a new log although this machine remembers an earlier log of this store.",
+    help="Make a new log although this machine has a record of an earlier log of this store.",
 )
 @_JSON
 @click.pass_context
@@ -357,8 +357,8 @@ Examples:
 @click.option(
     "--take-over",
     is_flag=True,
-    help="Make a log of a replica's copy. Use this only when the first store is lost for good: "
-    "two stores that continue one log sign two histories.",
+    help="Make a log of a replica's copy. Use this only when the first store is "
+    "permanently lost: two stores that continue one log sign two histories.",
 )
 @_JSON
 @click.pass_context
@@ -397,20 +397,21 @@ def repair(
         return
     if not done.is_needed:
         print_result(
-            tr("the lock is intact, for {size} entries: nothing to repair", size=done.size)
+            tr("the lock is intact and needs no repair; number of entries: {size}", size=done.size)
         )
         return
     more = (
         tr(
-            ", including {size} committed entries that were not published",
+            "; committed entries among them that were not published: {size}",
             size=done.size - done.published,
         )
         if done.batch
         else ""
     )
-    would = "would be" if dry_run else "is"
     print_result(
-        tr("the lock {would} made for {size} entries{more}", would=would, size=done.size, more=more)
+        tr("the lock would be made; number of entries: {size}{more}", size=done.size, more=more)
+        if dry_run
+        else tr("the lock was made; number of entries: {size}{more}", size=done.size, more=more)
     )
 
 

@@ -58,7 +58,8 @@ def print_log(
     print_result(
         tr(
             "verifier key   {key}",
-            key=key or tr("unknown: nothing below is verified (name the key with --verifier-key)"),
+            key=key
+            or tr("unknown, so nothing below is verified (name the key with --verifier-key)"),
         )
     )
     print_result(tr("entries        {size}", size=signed.size))

@@ -50,7 +50,7 @@ COMMANDS = {
         "demo",
         tr("Show a whole take-down case on this machine, in about 25 seconds"),
     ),
-    "doctor": ("doctor", "doctor", tr("Check that everything that a capture needs works")),
+    "doctor": ("doctor", "doctor", tr("Check that this machine can capture")),
     "erase": ("erase", "erase", tr("Erase bundles by order, and record each erasure")),
     "export": ("export", "export", tr("Copy bundles and their sidecars out of the store")),
     "hold": ("hold", "hold", tr("Place, lift and list legal holds on bundles")),
@@ -62,7 +62,7 @@ COMMANDS = {
     "proof": (
         "proof",
         "proof",
-        tr("Make a proof pack of a take-down: one file that verifies itself"),
+        tr("Make a proof pack of a take-down: one file that anybody can verify"),
     ),
     "policy": ("policy", "policy", tr("Show, check and compare policies")),
     "queue": ("queue", "queue", tr("Show, cancel and retry the jobs of the queue")),

@@ -293,7 +293,7 @@ def secret(file: Path) -> None:
     write_secret(file, f"{new_secret()}\n".encode())
     print_result(str(file))
     print_message(
-        tr("the receiver needs the line in this file: hand the line over by a secure way")
+        tr("the receiver needs the line in this file: send the line through a secure channel")
     )
 
 

@@ -126,9 +126,9 @@ def page_facts(shown: "AssessmentSummary | None", *, stub: bool = True) -> list[
     lines += [("label", f"{printable(label)}, by the platform") for label in shown.labels]
     lines += [("quoted item", f"not available, by rule {printable(rule)}") for rule in shown.quoted]
     if shown.stub and not stub:
-        lines.append(("new rule", tr("snapshotter show prints a rule for this notice")))
+        lines.append(("new rule", tr("the command snapshotter show prints a rule for this notice")))
     elif shown.stub:
-        lines.append(("new rule", tr("this rule would know the notice:")))
+        lines.append(("new rule", tr("this rule would match the notice:")))
         lines += [("", printable(line)) for line in shown.stub.splitlines() if line]
     return lines
 

@@ -35,7 +35,7 @@ _named = click.option(
 
 @click.group()
 def policy() -> None:
-    """Show, check and compare policies, which say how pages are captured, judged and visited."""
+    """Show, check and compare policies, which define how pages are captured, judged and visited."""
 
 
 @policy.command(

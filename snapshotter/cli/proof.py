@@ -60,7 +60,7 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int 
     "--without",
     multiple=True,
     type=click.Choice(_LEAVE_OUT),
-    help="Leave this part out, and say so on the page; may be repeated.",
+    help="Leave this part out, and state this on the page; may be repeated.",
 )
 @store_option
 @trust_option
@@ -79,7 +79,7 @@ def proof(
     as_json: bool,
 ) -> None:
     """
-    Make a proof pack of a take-down: one file that verifies itself.
+    Make a proof pack of a take-down: one file that anybody can verify.
 
     The file has the sealed captures, the signed event, the rules, both first views side by side,
     and the statement in plain words. The file opens in any browser without a network.
@@ -127,8 +127,9 @@ def proof(
     if max_size is None and made.length > MAIL_BYTES:
         print_message(
             tr(
-                "the proof pack has {megabytes}, and many mail servers accept at most "
-                "{megabytes2}. Leave parts out with --without, or set a limit with --max-size",
+                "the size of the proof pack is {megabytes}, and many mail servers accept "
+                "at most {megabytes2}. Leave parts out with --without, or set a limit with "
+                "--max-size",
                 megabytes=format_megabytes(made.length),
                 megabytes2=format_megabytes(MAIL_BYTES),
             )

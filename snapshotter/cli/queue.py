@@ -228,7 +228,7 @@ Examples:
   snapshotter queue top --json
 """
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, once.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and end.")
 @click.pass_context
 def top(ctx: click.Context, as_json: bool) -> None:
     """

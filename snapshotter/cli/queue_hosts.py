@@ -82,7 +82,12 @@ def hosts(
         else:
             print_result(_line(view))
     if not shown and not as_json:
-        print_message(tr("no such host has jobs, was visited lately, or has to wait"))
+        print_message(
+            tr(
+                "no host is listed, because no host with these options has jobs "
+                "or was visited lately"
+            )
+        )
 
 
 def _key(rules: "Politeness", name: str) -> str:

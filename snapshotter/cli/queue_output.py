@@ -55,15 +55,15 @@ def top_lines(found: "DatabaseQueue", registry: "WorkerRegistry") -> list[str]:
     counts, now = found.counts(), found.now()
     lines = [
         "  ".join(f"{state.value} {counts[state]}" for state in JobState if state in counts)
-        or tr("there is no job"),
+        or tr("the queue has no job"),
         "",
     ]
     for worker in registry.live_workers():
         silent = max((now - worker.beat_at).total_seconds(), 0)
         lines.append(
             tr(
-                "{id:<40} {value:<9} {slots} at a time, {done} done, seen {silent:.0f} s "
-                "ago{value2}",
+                "{id:<40} {value:<9} captures at a time: {slots}, finished: {done}, last "
+                "signal {silent:.0f} s ago{value2}",
                 id=worker.id,
                 value=worker.state.value,
                 slots=worker.slots,

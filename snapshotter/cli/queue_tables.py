@@ -88,7 +88,7 @@ def _print(found: "TablesStatus", as_json: bool) -> None:
     )
     print_result(
         tr(
-            "  this release, snapshotter {version}, needs number {tables_version}",
+            "  this release, snapshotter {version}, needs version number {tables_version}",
             version=snapshotter.__version__,
             tables_version=TABLES_VERSION,
         )
@@ -96,7 +96,7 @@ def _print(found: "TablesStatus", as_json: bool) -> None:
     for worker in found.workers:
         print_result(
             tr(
-                "  worker {id} (snapshotter {version}) needs number {tables}",
+                "  worker {id} (snapshotter {version}) needs version number {tables}",
                 id=worker.id,
                 version=worker.version,
                 tables=worker.tables,

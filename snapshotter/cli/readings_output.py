@@ -15,12 +15,36 @@ if TYPE_CHECKING:
 
 _MOST = 20  # of one kind; all of them are in capture/assessment.json
 _MAIN = 200  # characters of the main text
+_SOURCES = {
+    "dom": tr("text of the page"),
+    "json": tr("data in the page"),
+    "json-ld": tr("structured data in the page"),
+    "meta": tr("meta element"),
+    "time": tr("time element"),
+    "script": tr("script of the page"),
+}
+_DATE_RULES = {
+    "absolute": tr("absolute date"),
+    "day-word": tr("word for a day"),
+    "relative-either": tr("relative time"),
+    "relative-rounded": tr("relative time, rounded"),
+    "relative-truncated": tr("relative time, rounded down"),
+}
+_MAIN_BY = {
+    "policy": tr("found by the selectors of the policy"),
+    "structure": tr("found by the structure of the page"),
+    "guess": tr("found by an estimate"),
+}
 
 
 def describe_readings(readings: "Readings") -> list[tuple[str, str]]:
     """Return label and text of each thing that was read, as `show` prints them."""
     codes = (
-        tr("{text}  (in {picture}; not followed)", text=qr_code.text, picture=qr_code.picture)
+        tr(
+            "{text}  (in {picture}; the address was not opened)",
+            text=qr_code.text,
+            picture=qr_code.picture,
+        )
         for qr_code in readings.qr_codes
     )
     return [
@@ -46,9 +70,11 @@ def describe_bounds(count: "Count") -> str:
     else:
         words = f"{count.lower:,} to {count.upper:,}"
     how = f", {count.rounding}" if count.rounding else ""
-    said = f'{words} ("{count.raw}", {count.source.value}{how})'
+    said = f'{words} ("{count.raw}", {_SOURCES[count.source.value]}{how})'
     return said + (
-        tr(', BUT THE PAGE SHOWS "{mismatch}"', mismatch=count.mismatch) if count.mismatch else ""
+        tr(', WARNING: the visible text of the page shows "{mismatch}"', mismatch=count.mismatch)
+        if count.mismatch
+        else ""
     )
 
 
@@ -69,16 +95,21 @@ def _metadata(readings: "Readings") -> Iterator[str]:
         if metadatum.source.value not in sources:
             sources.append(metadatum.source.value)
     for (name, value), sources in values.items():
-        conflict = tr("; THE PAGE STATES DIFFERENT VALUES") if name in readings.conflicts else ""
-        yield f"{name}: {value}  ({', '.join(sources)}{conflict})"
+        conflict = (
+            tr("; WARNING: the page states different values of {name}", name=name)
+            if name in readings.conflicts
+            else ""
+        )
+        yield f"{name}: {value}  ({', '.join(_SOURCES[source] for source in sources)}{conflict})"
 
 
 def _date(reading: "DateReading") -> str:
     kind = f"{reading.kind}: " if reading.kind else ""
-    zone = f", by {reading.timezone}" if reading.timezone else ""
+    zone = tr(", in the time zone {zone}", zone=reading.timezone) if reading.timezone else ""
     return (
         f'{kind}"{reading.raw}" is {format_time(reading.first)} to {format_time(reading.end)}'
-        f"  ({reading.source.value}, {reading.rule}{zone})"
+        f"  ({_SOURCES[reading.source.value]}, "
+        f"{_DATE_RULES.get(reading.rule, reading.rule)}{zone})"
     )
 
 
@@ -87,7 +118,8 @@ def _main(readings: "Readings") -> Iterator[tuple[str, str]]:
         return
     text = " ".join(readings.main_text.split())
     begin = cut(text, _MAIN)
-    yield "main text", f"{len(readings.main_text)} characters, by {readings.main_by}: {begin}"
+    how = _MAIN_BY.get(readings.main_by, readings.main_by)
+    yield "main text", f"{len(readings.main_text)} characters, {how}: {begin}"
     if readings.hidden_text:
         yield (
             "",

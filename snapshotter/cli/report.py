@@ -57,10 +57,10 @@ Examples:
     "--from",
     "since",
     metavar="TIME",
-    help="Begin of the period, UTC: 2026-05-27, or 2026-05-27T08:00:00Z.",
+    help="Start of the period, UTC: 2026-05-27, or 2026-05-27T08:00:00Z.",
 )
 @click.option(
-    "--to", "until", metavar="TIME", help="End of the period, UTC; a day is included to its end."
+    "--to", "until", metavar="TIME", help="End of the period, UTC; a day is included as a whole."
 )
 @click.option(
     "-o",
@@ -166,7 +166,10 @@ def campaign(
                 )
             )
         print_result(
-            tr("stated only by the maker of the report: {own_word}", own_word=", ".join(OWN_WORD))
+            tr(
+                "fields that only the maker of the report states: {own_word}",
+                own_word=", ".join(OWN_WORD),
+            )
         )
 
 

@@ -394,7 +394,7 @@ def resume(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 @click.pass_context
 def remove(ctx: click.Context, names: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """
-    Remove schedules for good.
+    Remove schedules permanently.
 
     Bundles are not changed, and the history remains. The removal is recorded and signed.
     """
@@ -407,7 +407,7 @@ def remove(ctx: click.Context, names: tuple[str, ...], yes: bool, as_json: bool)
         found = [schedules.get(name) for name in names if name not in unread]
         if not (yes or _is_confirmed(found, unread)):
             raise SnapshotterError(
-                tr("nothing was removed"), hint=tr("confirm the question, or give --yes")
+                tr("nothing was removed"), hint=tr("answer the question with y, or give --yes")
             )
         for name in unread:
             schedules.remove(name, by=settings.operator)
@@ -553,5 +553,5 @@ def history(
 def _is_confirmed(found: "list[Schedule]", unread: list[str]) -> bool:
     told = ", ".join([*(f"{schedule.name} (URLs: {schedule.urls})" for schedule in found), *unread])
     return sys.stdin.isatty() and click.confirm(
-        tr("end {told} for good?", told=told), default=False, err=True
+        tr("end {told} permanently?", told=told), default=False, err=True
     )

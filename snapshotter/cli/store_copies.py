@@ -233,7 +233,9 @@ def repair(
     if done.left:
         raise _Incomplete(
             tr("{url} is not complete", url=service.target.url),
-            hint=tr("without --dry-run, the objects that the source has are put back")
+            hint=tr(
+                "give the command without --dry-run to copy the missing objects from the source"
+            )
             if dry_run
             else tr("read the messages above; another replica may have the missing objects"),
         )

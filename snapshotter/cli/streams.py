@@ -140,8 +140,8 @@ def open_(
         print_result(str(output))
     print_message(
         tr(
-            "these files are not encrypted: they have cookies, passwords and all contents. "
-            "Delete them after use"
+            "these files are not encrypted and contain cookies, passwords and all "
+            "contents. Delete the files after use"
         )
     )
 

@@ -105,10 +105,11 @@ def list_(
     if not known and not as_json:
         print_message(
             tr(
-                "there is no take-down event{tr} in {where}",
-                tr=tr(" of this page") if page else "",
+                "there is no take-down event of this page in {where}",
                 where=where,
             )
+            if page
+            else tr("there is no take-down event in {where}", where=where)
         )
     events = [kept_event.event for kept_event in known.values() if kept_event.event is not None]
     for group in group_bursts(events, within=wiring_takedown.removal_burst(settings)):

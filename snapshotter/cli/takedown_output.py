@@ -61,7 +61,10 @@ def event_lines(kept_event: "StoredEvent") -> Iterator[tuple[str, str]]:
     yield "event before", event.previous or "none"
     yield (
         "checked",
-        tr("no; to verify the event: snapshotter verify {event_id}", event_id=event.event_id),
+        tr(
+            "the event was not verified. Verify the event: snapshotter verify {event_id}",
+            event_id=event.event_id,
+        ),
     )
     own = ", ".join(OWN_WORD)
     yield (

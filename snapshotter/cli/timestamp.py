@@ -33,9 +33,9 @@ def timestamp(
     """
     Fetch owed timestamp tokens, and store them beside their bundles.
 
-    Without BUNDLE-ID, tokens are fetched for all bundles of the store that this machine remembers.
-    With BUNDLE-ID, tokens are fetched for these bundles. Each capture also does this in the
-    background.
+    Without BUNDLE-ID, tokens are fetched for all bundles of the store for which this machine has a
+    reminder. With BUNDLE-ID, tokens are fetched for these bundles. Each capture also does this in
+    the background.
 
     Exit codes: 0 nothing is owed any more, 1 a reminder or a bundle is invalid, 30 a timestamp
     authority or the store did not answer.

@@ -37,7 +37,7 @@ def trust() -> None:
 
     The trust file names the keys and timestamp authorities that a verifier accepts. An offline root
     key signs it. An auditor needs the trust file, its signature file, and the key id of the root
-    key, which you hand over by another way.
+    key, which you give to the auditor through another channel.
     """
 
 
@@ -58,7 +58,7 @@ Examples:
     metavar="N",
     default=1,
     show_default=True,
-    help="Number of good signatures that a bundle needs.",
+    help="Number of valid signatures that a bundle needs.",
 )
 @click.option(
     "--require-timestamps",
@@ -66,7 +66,7 @@ Examples:
     metavar="N",
     default=1,
     show_default=True,
-    help="Number of good timestamp tokens that a bundle needs.",
+    help="Number of valid timestamp tokens that a bundle needs.",
 )
 @json_option
 @click.pass_context
@@ -99,8 +99,8 @@ def init(
         private_file = editor.keys.find(root_key_name).private_file
         print_message(
             tr(
-                "the root key {root_key_name!r} was made: {private_file}\nMove this file to "
-                "an offline medium, such as a stick in a safe, and keep a second "
+                "the root key {root_key_name!r} was made: {private_file}\nMove this file "
+                "to an offline medium, such as a USB drive in a safe, and keep a second "
                 "copy\nelsewhere. Bring the file back only to edit the trust file. Anybody "
                 "with this file decides\nwhat auditors trust.",
                 root_key_name=root_key_name,
@@ -131,13 +131,13 @@ Examples:
     "--not-before",
     callback=instant_option,
     metavar="DAY",
-    help="First instant at which signatures are good, UTC.  [default: no limit]",
+    help="First instant at which signatures are valid, UTC.  [default: no limit]",
 )
 @click.option(
     "--not-after",
     callback=instant_option,
     metavar="DAY",
-    help="Last instant at which signatures are good, UTC.  [default: no limit]",
+    help="Last instant at which signatures are valid, UTC.  [default: no limit]",
 )
 @click.option(
     "--allow-p256", is_flag=True, help="Accept a key on the curve P-256 too, not only on P-384."
@@ -248,8 +248,8 @@ def revoke_key(
     """
     Revoke a trusted key from a time on.
 
-    With superseded, signatures that a token proves to be older remain good. All others are
-    INDETERMINATE. With compromised, signatures that a token proves to be older remain good. All
+    With superseded, signatures that a token proves to be older remain valid. All others are
+    INDETERMINATE. With compromised, signatures that a token proves to be older remain valid. All
     others are FAILED.
 
     A revocation cannot be undone. It can be changed only to a stricter one.

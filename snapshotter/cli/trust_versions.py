@@ -122,13 +122,13 @@ Examples:
     "--require-signatures",
     type=click.IntRange(1, 10),
     metavar="N",
-    help="Number of good signatures that a bundle needs.  [default: as before]",
+    help="Number of valid signatures that a bundle needs.  [default: as before]",
 )
 @click.option(
     "--require-timestamps",
     type=click.IntRange(0, 10),
     metavar="N",
-    help="Number of good tokens that a bundle needs over each signature.  [default: as before]",
+    help="Number of valid tokens that a bundle needs over each signature.  [default: as before]",
 )
 @click.option(
     "--require-log/--no-require-log",

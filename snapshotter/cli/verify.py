@@ -60,7 +60,7 @@ def verify(
     Verify bundles, take-down events, proof packs and campaign reports, offline.
 
     For a bundle, the first line answers three questions: Is the page there? Is the capture whole?
-    Is the proof intact? Then follow the facts, and one line for each check.
+    Is the proof intact? The facts, and one line for each check, follow.
 
     The verdict is about the proof. PASSED: the proof is intact. FAILED: the proof is not intact,
     because the file was altered or a rule is broken. INDETERMINATE: no alteration was found, but it
@@ -77,8 +77,8 @@ def verify(
     the folders above is used. An argument in the form of an id is looked up in the store. Write
     ./ID for a file with such a name.
 
-    Exit codes: the worst of all files. 0 PASSED, 10 FAILED, 11 INDETERMINATE, 1 or 30 a file could
-    not be read and nothing is known about it, 2 a file is of none of these kinds.
+    Exit codes: the worst exit code of all files. 0 PASSED, 10 FAILED, 11 INDETERMINATE, 1 or 30 a
+    file could not be read and nothing is known about this file, 2 a file is of none of these kinds.
     """
     from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.app.wiring import verification as wiring_verification

@@ -488,7 +488,12 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
         if as_json:
             print_json({**watch_json(status), "last_polls": []})
         else:
-            print_result(tr("{name}  the page is captured first, and read after that", name=name))
+            print_result(
+                tr(
+                    "{name}  the page is captured first. The list is read after the capture",
+                    name=name,
+                )
+            )
         return
     if as_json:
         print_json({**watch_json(status), "last_polls": [poll_json(poll) for poll in last]})

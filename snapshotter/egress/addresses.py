@@ -84,6 +84,20 @@ _REFUSED_V6: Final = tuple(
         ("2001::/23", "reserved"),  # protocol assignments, RFC 2928
     )
 )
+_CLAUSES: Final = {
+    "broadcast": "the address is for broadcasts to a local network",
+    "carrier-grade-nat": "the address belongs to the internal network of an Internet provider",
+    "documentation": "the address is reserved for documentation",
+    "embedded-ipv4": "the address has the form of an IPv6 address that contains an IPv4 address",
+    "link-local": "the address belongs to the local link of this machine",
+    "loopback": "the address belongs to the capturing machine itself",
+    "malformed": "the address is invalid",
+    "metadata": "the address belongs to a service with the credentials of a cloud machine",
+    "multicast": "the address is for multicasts to a group of machines",
+    "private": "the address belongs to a private network",
+    "reserved": "the address is reserved and not in public use",
+    "unspecified": "the address is the unspecified address, which names no machine",
+}
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")  # whatever lies outside is not on the Internet
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")  # RFC 6052
@@ -121,6 +135,11 @@ class NotAHost(ValueError):
 def parse_networks(networks: Sequence[str]) -> tuple[Network, ...]:
     """Return the networks that were opened. Raises ValueError, which names the invalid one."""
     return tuple(ip_network(network, strict=True) for network in networks)
+
+
+def describe_refusal(word: str) -> str:
+    """Return the clause for a word of `address_refusal`."""
+    return _CLAUSES.get(word, word)
 
 
 def address_refusal(address: str, allowed: Sequence[Network] = ()) -> str:
@@ -192,7 +211,7 @@ def canonical_host(host: str) -> str:
             raise NotAHost("the text in brackets is not an IPv6 address")
     if ":" in text:
         if "%" in text:
-            raise NotAHost("the address has a zone", "zone")
+            raise NotAHost("the address has a zone, such as %eth0, which is not allowed", "zone")
         return str(_parse(text))
     if "%" in text:
         try:
@@ -227,7 +246,7 @@ def is_internal_name(name: str) -> bool:
 
 def _parse(address: str) -> IPv4Address | IPv6Address:
     if "%" in address:
-        raise NotAHost("the address has a zone", "zone")
+        raise NotAHost("the address has a zone, such as %eth0, which is not allowed", "zone")
     try:
         return IPv6Address(address) if ":" in address else IPv4Address(address)
     except AddressValueError as error:

@@ -19,6 +19,7 @@ from snapshotter.egress.addresses import (
     address_of,
     address_refusal,
     canonical_host,
+    describe_refusal,
     is_internal_name,
     loopback_addresses_of,
 )
@@ -154,7 +155,10 @@ class Dialer:
             word = address_refusal(address, self._networks)
             if word:
                 shown = host if host == address else f"{host} ({address})"
-                raise EgressRefused(word, f"connections to {shown} are not allowed: {word}")
+                raise EgressRefused(
+                    word,
+                    f"connections to {shown} are not allowed: {describe_refusal(word)}",
+                )
 
     async def _through_proxy(self, entry: ConnectionEntry, host: str) -> OpenedConnection:
         proxy = self._proxy

@@ -509,8 +509,8 @@ class _ObjectStream(io.RawIOBase):
                         url=self._store.url,
                     ),
                     hint=tr(
-                        "try again: the newest files of a log change with each capture, but "
-                        "no other object of a store changes"
+                        "try again: only the newest files of a log change in a store, and "
+                        "they change with each capture"
                     ),
                 ) from error
             raise

@@ -35,11 +35,14 @@ _REFUSALS = {
     "AllAccessDisabled": ("refuses access", "the account or the bucket is disabled"),
     "NoSuchBucket": ("has no such bucket", "create the bucket (with Object Lock, if you want "
         "retention), or check its name"),
-    "InvalidAccessKeyId": ("does not know the access key", "check which credentials are used"),
+    "InvalidAccessKeyId": ("rejects the access key as unknown", "check which credentials are used"),
     "SignatureDoesNotMatch": ("refuses the signature", "check the secret key"),
     "InvalidToken": ("refuses the session token", "renew the credentials"),
     "ExpiredToken": ("reports that the credentials have expired", "renew the credentials"),
-    "RequestTimeTooSkewed": ("reports that this clock is wrong", "set the clock of this machine"),
+    "RequestTimeTooSkewed": (
+        "reports that the clock of this machine is wrong",
+        "set the clock of this machine",
+    ),
     "PermanentRedirect": ("keeps the bucket in another region", "set the bucket's region"),
     "Redirect": ("redirects to another address, and redirects are not followed", "set the"
         " address of the server itself (SNAPSHOTTER_S3_ENDPOINT) and the bucket's region"),

@@ -292,7 +292,7 @@ def test_a_signal_after_the_capture_stores_the_bundle_owes_the_token_and_ends_in
 
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert "interrupted; 1 URLs were not begun" in err
+    assert "the command was interrupted. URLs that were not captured: 1" in err
     (bundle,) = user.bundles()
     assert bundle.name in out
     assert user.run("verify", bundle).code == 11

@@ -34,7 +34,8 @@ def shows_the_article(capture: Capture) -> bool:
         (
             "/leaves/at-once",
             FORBIDDEN,
-            "forbidden-address: connections to 10.0.0.1 are not allowed: private",
+            "forbidden-address: connections to 10.0.0.1 are not allowed: the address belongs to "
+            "a private network",
         ),
         ("/leaves/by-frame", FORBIDDEN, "forbidden-address: connections to 10.0.0.1"),
         ("/leaves/by-refresh", "/leaves/reset", "connection-lost: "),
@@ -56,7 +57,8 @@ def test_a_navigation_that_fails_leaves_the_document_and_is_named(
     assert (captured.response.url, captured.response.status) == (url, 200)
     assert codes(captured) == ["destination-missing", "resources-missing"]
     assert (
-        f"navigated to {wanted}, but no page came from there ({cause}" in captured.reasons[0].detail
+        f"navigated to {wanted}, but no page was received from this address ({cause}"
+        in captured.reasons[0].detail
     )
     assert {failed.url for failed in captured.failed_requests} == {
         wanted

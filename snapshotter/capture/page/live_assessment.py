@@ -100,7 +100,7 @@ class LiveAssessment:
                         return True  # the page before is still there
                     if before is not None:
                         self._builder.warn(
-                            "reload-worse", f"after the reload the page did not arrive; {_KEPT}"
+                            "reload-worse", f"after the reload no page was received; {_KEPT}"
                         )
                     return False
             else:
@@ -172,7 +172,7 @@ class LiveAssessment:
             found = await self._ignore_failure(self._verdicts)
             if found is not None and found[0].kind is not Content.WALL:
                 self._builder.note(
-                    "wait-at-wall", f"{describe_detail(wall.detail)}; the wall opened by itself"
+                    "wait-at-wall", f"{describe_detail(wall.detail)}; the wall ended by itself"
                 )
                 await self._reveal.everything()
                 return True

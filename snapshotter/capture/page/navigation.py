@@ -517,8 +517,8 @@ class Navigation:
             return  # our own navigation, whose step records it
         self._builder.add_reason(
             "destination-missing",
-            f"the page navigated to {url}, but no page came from there ({code}: {detail}); the "
-            "capture shows the previous document",
+            f"the page navigated to {url}, but no page was received from this address ({code}: "
+            f"{detail}); the capture shows the previous document",
         )
 
     def _on_unscheduled(self, event: dict[str, Any]) -> None:

@@ -111,7 +111,7 @@ def cause(guard: EgressGuard, url: str, error: str) -> FailureCause | None:
     hint = ""
     if code == _FORBIDDEN and (addresses := _addresses(found)):
         options = " ".join(f"--allow-network {address}" for address in addresses)
-        hint = f"; if the network is yours: {options}"
+        hint = f"; if the network is yours, use {options}"
     return FailureCause(code, f"{found.detail or found.refusal or found.error} ({error}){hint}")
 
 

@@ -286,7 +286,7 @@ def test_ctrl_c_ends_in_130_and_says_that_it_goes_on(
     done = auditor.run(*AUDIT, "--no-report", auditor.collection.root)
 
     assert (done.returncode, done.stdout) == (130, "")
-    assert "Continue it with the same command" in done.stderr
+    assert "To continue the audit, give the same command again" in done.stderr
 
 
 def test_a_report_is_evidence_and_its_loss_is_found(auditor: Auditor) -> None:

@@ -125,7 +125,9 @@ def test_only_some_now_and_the_rest_another_time(office: Office) -> None:
 
     assert office.run("--only-host", "127.0.0.1", "--limit", "1", "urls.txt") == 0
     assert office.pages.visited == [A]
-    assert "rows that are not captured yet: 2. Continue with the same command" in office.err
+    assert (
+        "rows that are not captured yet: 2. To continue, give the same command again" in office.err
+    )
     assert office.run("urls.txt") == 0
 
     assert sorted(office.pages.visited) == [A, f"{A}x", B]
@@ -153,8 +155,10 @@ def test_ctrl_c_ends_in_130_and_says_how_it_goes_on(
 
     assert office.run("urls.csv") == 130
 
-    assert "interrupted; the finished captures are stored" in office.err
-    assert "rows that are not captured yet: 2. Continue with the same command" in office.err
+    assert "the batch was interrupted: the finished captures are stored" in office.err
+    assert (
+        "rows that are not captured yet: 2. To continue, give the same command again" in office.err
+    )
 
 
 def test_a_policy_that_only_a_table_names_gives_pages_no_more_than_the_command(
@@ -211,7 +215,7 @@ def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office)
         (
             ("--enqueue", "--pdf", "--viewport", "phone", "urls.csv"),
             2,
-            "--viewport, --pdf: not possible with --enqueue",
+            "--viewport, --pdf does not work with --enqueue",
         ),
         (("-",), 1, "--out FILE"),
         (("nowhere.csv",), 1, "nowhere.csv cannot be read: No such file"),

@@ -105,7 +105,7 @@ def test_a_strange_record_is_shown_as_far_as_it_goes_or_is_a_sentence(
 
     shown = capsys.readouterr()
     assert code in (0, 1)
-    assert (code == 1) is shown.err.startswith("snapshotter: the capture record ")
+    assert (code == 1) is shown.err.startswith("snapshotter: the capture record is invalid: ")
     assert "\x1b" not in shown.out + shown.err
     assert main(["show", "--json", "a.wacz"]) == 0
 

@@ -311,7 +311,7 @@ def test_a_lost_lock_is_told_and_made_anew(here: Here) -> None:
         "repaired": False, "was_mirror": False,
     }  # fmt: skip
     code, out, _ = here.run("repair")
-    assert (code, out) == (0, "the lock is made for 1 entries\n")
+    assert (code, out) == (0, "the lock was made; number of entries: 1\n")
     assert not here.json("repair")["needed"]
     assert here.run("sync")[0] == 0
 

@@ -238,8 +238,8 @@ def test_releases_that_share_a_queue_are_shown_and_its_tables_brought_back_and_f
     WorkerRegistry(shell.database).register("at-work", slots=1, version="9.9")
 
     assert shell.run("queue", "tables") == 0
-    assert f"needs number {TABLES_VERSION}" in shell.out
-    assert f"worker at-work (snapshotter 9.9) needs number {TABLES_VERSION}" in shell.out
+    assert f"needs version number {TABLES_VERSION}" in shell.out
+    assert f"worker at-work (snapshotter 9.9) needs version number {TABLES_VERSION}" in shell.out
     assert shell.run("queue", "migrate", "--to", "2") == 30
     assert "at-work" in shell.err
 

@@ -67,7 +67,7 @@ def shell(
 def test_nothing_is_known_of_hosts_that_nobody_asked(shell: Home) -> None:
     assert shell.run() == 0
     assert shell.out == ""
-    assert "no such host" in shell.err
+    assert "no host is listed, because no host" in shell.err
     assert shell.run("--reset", "a.example") == 1
     assert "the host a.example is not known" in shell.err
 

@@ -45,7 +45,7 @@ def test_it_tells_what_became_of_the_pages_and_signs_nothing(
     assert "     2  pages removed in the period\n" in out
     assert "     2  removed, stated cause: account blocked\n" in out
     assert "pages that were available: 3; median time available: between 0 s and 1 h 1 min" in out
-    assert f"stated only by the maker of the report: {', '.join(OWN_WORD)}\n" in out
+    assert f"fields that only the maker of the report states: {', '.join(OWN_WORD)}\n" in out
     assert (
         "events whose order of captures is confirmed by no timestamp token: " in out
     )  # they have none

@@ -50,24 +50,25 @@ def test_what_was_read_is_said_in_words(bundle: Path, capsys: pytest.CaptureFixt
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("The page was available. The capture is complete. It is not ")
     assert "page: available" in lines
-    assert "  stated         title: 河边的旧书市又开张了  (dom, meta)" in lines
-    assert "  stated         account: 河岸旧书  (dom)" in lines
+    assert "  stated         title: 河边的旧书市又开张了  (text of the page, meta element)" in lines
+    assert "  stated         account: 河岸旧书  (text of the page)" in lines
     assert any(
         line.startswith(
-            "  stated         published: 2026-01-02T09:39:33Z  (script; THE PAGE STATES"
+            "  stated         published: 2026-01-02T09:39:33Z  (script of the page; WARNING: the "
+            "page states different values of published"
         )
         for line in lines
     )
-    assert '  count          reads 3,797 ("3797", script)' in lines
+    assert '  count          reads 3,797 ("3797", script of the page)' in lines
     assert (
         '  date           published: "2026-01-02 17:39" is 2026-01-02 17:39:00 UTC to'
-        " 2026-01-02 17:40:00 UTC  (dom, absolute, by UTC)"
+        " 2026-01-02 17:40:00 UTC  (text of the page, absolute date, in the time zone UTC)"
     ) in lines
     (code,) = (line for line in lines if line.startswith("  QR code"))
     assert "\x1b" not in code
-    assert "not followed" in code
+    assert "the address was not opened" in code
     (main_text,) = (line for line in lines if line.startswith("  main text"))
-    assert "characters, by policy: 入冬以后" in main_text
+    assert "characters, found by the selectors of the policy: 入冬以后" in main_text
 
 
 def test_the_same_is_beside_the_record_as_json(

@@ -89,7 +89,10 @@ def test_from_captures_to_an_event_that_verifies_elsewhere(
     assert bench.run("takedown", "show", record.stem) == 0
     shown = dict(line.split(maxsplit=1) for line in bench.out.splitlines() if line[0] == "n")
     assert shown["notice"] == "该内容已被发布者删除"
-    assert f"no; to verify the event: snapshotter verify {record.stem}" in bench.out
+    assert (
+        f"the event was not verified. Verify the event: snapshotter verify {record.stem}"
+        in bench.out
+    )
     assert "not after       2026-05-27 09:00:00 UTC  (30 minutes and 2 seconds)" in bench.out
     again = "confirmation 1  2026-05-27 09:10:00 UTC  not available (removal by the author)"
     assert f"{again}  {confirmed}" in bench.out

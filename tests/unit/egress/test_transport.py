@@ -115,7 +115,9 @@ def test_a_redirect_to_a_forbidden_address_is_refused() -> None:
         Server(redirect) as server,
         guarding() as (guard, _),
         httpx.Client(transport=transport(guard), trust_env=False, follow_redirects=True) as client,
-        pytest.raises(httpx.ConnectError, match="metadata"),
+        pytest.raises(
+            httpx.ConnectError, match="a service with the credentials of a cloud machine"
+        ),
     ):
         client.get(f"http://127.0.0.1:{server.port}/")
 
@@ -153,7 +155,10 @@ def test_a_timestamp_authority_is_asked_through_the_guard(tmp_path: Path) -> Non
                 if guard is open_guard:
                     authority.stamp(b"message")
                 else:
-                    with pytest.raises(ServiceUnavailable, match="loopback"):
+                    with pytest.raises(
+                        ServiceUnavailable,
+                        match="the address belongs to the capturing machine itself",
+                    ):
                         authority.stamp(b"message")
             # the exchange and the one that it was redirected to, over one connection or two
             assert all(connection.error == "" for connection in open_guard.connections())
@@ -202,7 +207,8 @@ def test_what_is_refused_on_the_way_to_an_http_proxy_says_why() -> None:
             guarding(given) as (guard, _),
             httpx.Client(transport=transport(guard), trust_env=False) as client,
             pytest.raises(
-                httpx.ConnectError, match=r"connections to 10\.0\.0\.1 are not allowed: private"
+                httpx.ConnectError,
+                match=r"connections to 10\.0\.0\.1 are not allowed: .* belongs to a private",
             ),
         ):
             client.get("http://10.0.0.1/", timeout=10)

@@ -129,7 +129,7 @@ def test_a_key_on_a_token_is_used_by_its_reference_and_then_known_by_a_name(
     assert wiring_trust.trust(settings).key(first.key_id) is not None
     (check,) = doctor._keys(settings, doctor_dependencies(settings))
     assert check.state is doctor.CheckState.OK
-    assert "a key service or a token holds the key" in check.detail
+    assert "in a key service or on a hardware token" in check.detail
 
 
 def test_the_doctor_makes_each_key_sign(tmp_path: Path) -> None:

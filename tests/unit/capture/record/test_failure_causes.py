@@ -55,7 +55,7 @@ def test_a_failure_has_the_guards_word(guard: EgressGuard) -> None:
     assert code("wss://inside.example/", "net::ERR_TUNNEL_CONNECTION_FAILED") == "forbidden-address"
     refused = cause(guard, "https://inside.example/", "net::ERR_TUNNEL_CONNECTION_FAILED")
     assert refused is not None
-    assert refused.detail.endswith("; if the network is yours: --allow-network 10.0.0.1")
+    assert refused.detail.endswith("; if the network is yours, use --allow-network 10.0.0.1")
     # Of these it knows nothing, or the browser knows better.
     assert code("http://elsewhere.example/") == ""
     assert code("https://inside.example/", "net::ERR_CERT_DATE_INVALID") == ""
