@@ -133,8 +133,8 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
         "gone",
         tr("The page shows this notice: {notice}", notice=verdict.notice.strip()),
         tr(
-            "The notice cites “{cited_rule}”. This cause is recorded as stated; no motive is "
-            "guessed.",
+            "The notice cites “{cited_rule}”. This cause is recorded as the notice states "
+            "the cause. No motive is inferred.",
             cited_rule=verdict.cited_rule,
         ),
         bundle_id=gone.sealed.bundle_id,
@@ -149,7 +149,7 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     done(
         "control",
         tr("Another story of the same site is captured in the same way."),
-        tr("So the site is up, and only the first story was removed."),
+        tr("The site is therefore available, and only the first story was removed."),
         bundle_id=control.sealed.bundle_id,
     )
 
@@ -160,7 +160,10 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     done(
         "again",
         tr("The page shows the same notice {apart:.0f} s later.", apart=apart.total_seconds()),
-        tr("Two captures agree. Real pages need ten minutes between them by default."),
+        tr(
+            "The two captures agree. For real pages, the default time between two captures "
+            "is ten minutes."
+        ),
         bundle_id=again.sealed.bundle_id,
     )
 
@@ -173,7 +176,7 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
             first=first,
             last=last,
         ),
-        tr("The event states this interval. Its key signs only events."),
+        tr("The event states this interval. The key of the event signs only events."),
         event_id=event.event_id,
         bracket=[instant(first), instant(last)],
     )
@@ -184,7 +187,7 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
             proof=PROOF,
             megabytes=proof_pack.format_megabytes(made.length),
         ),
-        tr("This one file verifies itself in any browser, without a network."),
+        tr("Any browser can verify this file, without a network."),
         file=str(made.file),
         length=made.length,
     )

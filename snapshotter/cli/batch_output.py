@@ -420,16 +420,16 @@ class Forecast:
             return
         print_result(tr("Rows in {name}: {count:,}", name=self._name, count=len(plan.entries)))
         for count, words in (
-            (self._over, "were finished by earlier runs"),
-            (same, "have the same page as another row"),
-            (handled, "stay unchanged, because they are empty or have a status"),
-            (len(bad), "cannot be captured"),
+            (self._over, "finished by earlier runs"),
+            (same, "with the same page as another row"),
+            (handled, "unchanged, because the row is empty or has a status"),
+            (len(bad), "that cannot be captured"),
         ):
             if count:
                 print_result(f"{count:9,} {words}")
         print_result(
             tr(
-                "{visits:9,} would be visited, in at least {span}",
+                "{visits:9,} to be visited, in at least {span}",
                 visits=found.visits,
                 span=format_span(found.takes),
             )

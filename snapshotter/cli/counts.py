@@ -155,8 +155,8 @@ def _crossing_in_words(crossing: "Crossing") -> str:
     if not crossing.below_at:
         begin = tr("was at or above") if crossing.certain else tr("was possibly at or above")
         return tr(
-            "{unit} {begin} {threshold:,} at the first reading that shows it, {time} "
-            '("{reached_raw}", {reached}){source}',
+            '{unit} {begin} {threshold:,} at {time} ("{reached_raw}", {reached}); no '
+            "earlier reading is certainly below{source}",
             unit=crossing.unit,
             begin=begin,
             threshold=crossing.threshold,

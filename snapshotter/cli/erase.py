@@ -86,7 +86,7 @@ def erase(
         else:
             print_result(
                 tr(
-                    "{bundle_id}  erased: {objects} objects, {versions} versions",
+                    "{bundle_id}  erased; objects: {objects}, versions: {versions}",
                     bundle_id=bundle_id,
                     objects=done.objects,
                     versions=done.versions,

@@ -126,7 +126,7 @@ def key_state_text(key: "StoredKey") -> str:
 
 def _where(key: "StoredKey") -> str:
     if key.reference:
-        return f"held by {key.reference}"
+        return f"stored in {key.reference}"
     if key.private_file is None:
         return "offline"
     return (

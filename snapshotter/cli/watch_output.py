@@ -170,7 +170,7 @@ def print_dry_run(looked: Any, as_json: bool) -> None:
     pages = {page.identity.key: page for page in reversed(found)}
     print_result(
         tr(
-            "{kind}  {title}  {count} items, {count2} pages",
+            "{kind}  {title}  items: {count}, pages: {count2}",
             kind=look.kind,
             title=look.title,
             count=len(found),
@@ -220,7 +220,7 @@ def print_watch(found: "WatchSummary") -> None:
     pace = f"{format_interval(watched)} ± {watched.jitter:.0%}"
     print_result(
         tr(
-            "  polled    {pace}, {polls} times, last {time_or_never}",
+            "  polled    {pace}; polls: {polls}, the last: {time_or_never}",
             pace=pace,
             polls=status.polls,
             time_or_never=format_time_or_never(status.last_poll_at),
@@ -245,14 +245,14 @@ def print_watch(found: "WatchSummary") -> None:
     if found.late:
         print_result(
             tr(
-                "  late      {late} captures began more than {short_duration} after their "
-                "page was seen",
+                "  late      captures that began more than {short_duration} after their "
+                "page was seen: {late}",
                 late=found.late,
                 short_duration=format_short_duration(watched.within),
             )
         )
     if status.missed:
-        print_result(tr("  gaps      {missed} polls were missed", missed=status.missed))
+        print_result(tr("  gaps      missed polls: {missed}", missed=status.missed))
     for poll in found.polls:
         print_result(f"  {format_time_or_never(poll.at)}  {describe_poll(poll)}")
 

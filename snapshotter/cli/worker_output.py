@@ -100,7 +100,8 @@ def print_worker(worker: "RegisteredWorker") -> None:
     more = f"  {worker.detail}" if worker.detail else ""
     print_result(
         tr(
-            "{id:<40} {value:<9} {slots:>3} at a time {done:>7} done  seen {time}{more}",
+            "{id:<40} {value:<9} captures at a time: {slots:>3}  finished: {done:>7}  last "
+            "signal: {time}{more}",
             id=worker.id,
             value=worker.state.value,
             slots=worker.slots,

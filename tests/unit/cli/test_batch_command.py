@@ -90,9 +90,9 @@ def test_a_dry_run_visits_nothing_makes_nothing_and_says_how_long_it_takes(
 
     assert office.run("--dry-run", "urls.csv") == 0
 
-    assert "31 would be visited, in at least 2 min" in office.out
+    assert "31 to be visited, in at least 2 min" in office.out
     assert "30       2 min  slow.example (limited by the time between two visits)" in office.out
-    assert "1 have the same page as another row" in office.out
+    assert "1 with the same page as another row" in office.out
     assert "row 32 (line 33): only http and https" in office.err
     assert office.pages.visited == []
     assert sorted(office.folder.iterdir()) == before

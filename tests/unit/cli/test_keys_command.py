@@ -219,7 +219,7 @@ def test_a_key_on_a_token_is_added_listed_and_shown(
     key_id = directory.find("court").key_id
     assert added.stdout == f"{key_id}\n"
     assert 'key = "court"' in added.stderr
-    assert f"court  {key_id}  held by {reference}" in _run(directory, "list").stdout
+    assert f"court  {key_id}  stored in {reference}" in _run(directory, "list").stdout
     shown = json.loads(_run(directory, "show", "court", "--json").stdout)
     assert (shown["held_by"], shown["private_key_file"]) == (reference, None)
     exported = _run(directory, "export", "court").stdout.encode()
