@@ -138,18 +138,18 @@ def audit(
     Audit a whole store: find deleted, altered, replaced and backdated bundles.
 
     The audit rebuilds the tree of the log. It compares the tree with the checkpoints of earlier
-    audits and of witnesses. It compares the log with the store in both directions. It verifies
-    every bundle with its sidecars.
+    audits and of witnesses. It searches the store for each bundle of the log, and the log for each
+    bundle of the store. It verifies every bundle with its sidecars.
 
     The findings are signed and added to the store and its log. An interrupted audit continues when
-    the same command is given again. When the verdict is FAILED, or the store no longer delivers
-    what an earlier audit read, a message goes to the channels of the setting notify_file.
+    the same command is given again. If the verdict is FAILED, or an object that an earlier audit
+    read is unavailable, a message is sent through the channels of the setting notify_file.
 
-    Each audit keeps the last checkpoint, and the next audit compares the log with this
-    checkpoint. Give --state a directory that only you can write.
+    Each audit stores the last checkpoint in the directory of --state, and the next audit compares
+    the log with it. Choose a directory that only you can write.
 
-    Exit codes: 0 PASSED, 10 FAILED, 11 INDETERMINATE, 30 INDETERMINATE because something could not
-    be read that another audit may read.
+    Exit codes: 0 PASSED. 10 FAILED. 11 INDETERMINATE. 30 INDETERMINATE, because objects could not
+    be read: try again later.
     """
     from snapshotter.app.monitoring import notification_events
     from snapshotter.app.upkeep import audit as auditing

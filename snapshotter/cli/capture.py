@@ -59,12 +59,13 @@ def capture(
     bundle is signed, timestamped and stored. `-` reads URLs from standard input, one on each line.
 
     The first line of each result answers three questions: Is the page there? Is the capture whole?
-    Is the proof intact? A page that does not answer is evidence too: what was recorded of the
-    attempt is sealed.
+    Is the proof intact? A page that does not answer is evidence too: the record of the attempt is
+    sealed.
 
-    Exit codes: 0 URL, source and full-page picture were captured, 3 the bundle was stored and is
-    partial, 20 the policy refuses the capture, 30 a service is unavailable. After a failure, the
-    other URLs are still captured.
+    Exit codes: 0 the bundle is stored. 3 the bundle is stored, but the capture does not meet the
+    court minimum (URL, HTML source and full-page picture), which the policy requires. 20 the policy
+    refuses the capture. 30 a service is unavailable. After a failure, the other URLs are still
+    captured.
     """
     settings = load_settings(ctx, options)
     wanted, refused = parse_urls(urls, as_json=as_json)

@@ -45,7 +45,7 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         "--browser",
         metavar="KIND|PATH",
         help="Browser: shell, chromium, or the path of a browser's binary.  "
-        "[default: as the policy says]",
+        "[default: the browser of the policy]",
     ),
     click.option(
         "--key",
@@ -68,21 +68,22 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         "--lock-days",
         type=click.IntRange(1, 36_500),
         metavar="DAYS",
-        help="Keep the bundle for at least this many days (S3 Object Lock).  [default: as the "
-        "policy says]",
+        help="Lock the bundle for this many days with S3 Object Lock. A directory store records "
+        "the period, but does not enforce it.  [default: the period of the policy]",
     ),
     lock_mode_option,
     click.option(
         "--ignore-certificate-errors",
         is_flag=True,
-        help="Continue when the certificate of a site is invalid, and record that.",
+        help="Continue although the certificate of a site is invalid. The capture record "
+        "states this.",
     ),
     click.option(
         "--allow-network",
         "allow_networks",
         multiple=True,
         metavar="CIDR",
-        help="Allow pages to load from this network, which is not public; may be repeated.",
+        help="Allow connections to this private network; may be repeated.",
     ),
     click.option(
         "--ca",
@@ -90,29 +91,29 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         type=click.Path(path_type=Path, dir_okay=False),
         multiple=True,
         metavar="FILE",
-        help="Accept this certificate authority (PEM) in this capture, and record that; may be "
-        "repeated.",
+        help="Accept this certificate authority (PEM) in this capture. The capture record states "
+        "this; may be repeated.",
     ),
     click.option(
         "--proxy",
         metavar="URL|tor",
         help="Send all traffic through this proxy: http://…, socks5://… or tor.  [default: the "
-        "setting]",
+        "setting proxy]",
     ),
     click.option(
         "--viewport",
         "viewports",
         multiple=True,
         metavar="NAME|WxH",
-        help="Take another picture in a window of this size: phone, tablet, 1024x768, 1024x768@2; "
-        "may be repeated.",
+        help="Take a further picture in a window of this size: phone, tablet, 1024x768, "
+        "1024x768@2; may be repeated.",
     ),
     click.option(
         "--element",
         "elements",
         multiple=True,
         metavar="SELECTOR",
-        help="Take another picture of the element with this CSS selector; may be repeated.",
+        help="Take a further picture of the element with this CSS selector; may be repeated.",
     ),
     click.option("--pdf", is_flag=True, help="Also print the page to a PDF."),
     click.option(

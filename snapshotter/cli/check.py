@@ -32,14 +32,14 @@ def check(
     ctx: click.Context, urls: tuple[str, ...], options: "CaptureOptions", as_json: bool, quiet: bool
 ) -> int:
     """
-    Check whether pages are still available, and keep the proof.
+    Check whether pages are still available, and keep the evidence.
 
-    Each check makes a small bundle that is signed, timestamped and stored as any other. The bundle
-    has the first view, the document, its text, the network record, and the verdict of the rules.
-    The page is not scrolled, and nothing is clicked.
+    Each check makes a small bundle, which is signed, timestamped and stored like every bundle. The
+    bundle has the first view, the document, its text, the network record, and the verdict of the
+    rules. The page is not scrolled, and nothing is clicked.
 
-    Exit codes: 0 the check was made, also when the page is not available, 3 the bundle was stored
-    and is partial, 20 the policy refuses the check, 30 a service is unavailable.
+    Exit codes: 0 the check was made, also when the page is not available. 20 the policy refuses the
+    check. 30 a service is unavailable.
     """
     settings = load_settings(ctx, options)
     wanted, refused = parse_urls(urls, as_json=as_json)

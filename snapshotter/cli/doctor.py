@@ -22,12 +22,12 @@ Examples:
 @click.pass_context
 def doctor(ctx: click.Context, store: str | None, offline: bool, as_json: bool) -> int:
     """
-    Check that this machine can capture.
+    Check whether this machine can make captures.
 
     The command starts the browser, signs, writes to the store and requests timestamps. It prints
-    one line for each check, and below each failure the way to correct the failure.
+    one line for each check. Below each failure, it prints what you can do.
 
-    Exit codes: 0 a capture will work, 1 a capture would fail. Warnings do not change the exit code.
+    Exit codes: 0 no check failed. 1 a check failed. Warnings do not change the exit code.
     """
     from snapshotter.app.doctor import CheckState, run_checks
     from snapshotter.app.wiring.doctor import doctor_dependencies

@@ -37,7 +37,11 @@ COMMANDS = {
         tr("Capture a table of addresses, and write a table with the results"),
     ),
     "capture": ("capture", "capture", tr("Capture web pages into sealed bundles")),
-    "check": ("check", "check", tr("Check whether pages are still available, and keep the proof")),
+    "check": (
+        "check",
+        "check",
+        tr("Check whether pages are still available, and keep the evidence"),
+    ),
     "counts": ("counts", "counts", tr("Show the counts of a page over its captures")),
     "custody": (
         "custody",
@@ -50,7 +54,7 @@ COMMANDS = {
         "demo",
         tr("Show a whole take-down case on this machine, in about 25 seconds"),
     ),
-    "doctor": ("doctor", "doctor", tr("Check that this machine can capture")),
+    "doctor": ("doctor", "doctor", tr("Check whether this machine can make captures")),
     "erase": ("erase", "erase", tr("Erase bundles by order, and record each erasure")),
     "export": ("export", "export", tr("Copy bundles and their sidecars out of the store")),
     "hold": ("hold", "hold", tr("Place, lift and list legal holds on bundles")),
@@ -82,16 +86,20 @@ COMMANDS = {
     "streams": (
         "streams",
         "streams",
-        tr("Open encrypted streams, and check the network record with them"),
+        tr("Decrypt kept streams, and compare the network record with them"),
     ),
     "takedown": (
         "takedown",
         "takedown",
-        tr("Conclude take-downs from captures, and show and export the events"),
+        tr("Derive take-downs from captures, and show and export the events"),
     ),
-    "timestamp": ("timestamp", "timestamp", tr("Fetch owed timestamp tokens")),
+    "timestamp": (
+        "timestamp",
+        "timestamp",
+        tr("Request the timestamp tokens that bundles still lack"),
+    ),
     "trust": ("trust", "trust", tr("Make, edit and show the trust file that an auditor uses")),
-    "verify": ("verify", "verify", tr("Verify bundles, take-down events and proof packs, offline")),
+    "verify": ("verify", "verify", tr("Verify bundles, events, proof packs and reports, offline")),
     "watch": ("watch", "watch", tr("Watch lists for new pages, and capture each new page once")),
     "worker": ("worker", "worker", tr("Run a worker, which captures the pages of the queue")),
 }
@@ -164,9 +172,9 @@ Exit codes:
     0  done; for verify and audit: PASSED
     1  the command failed
     2  the command line is invalid
-    3  the bundle was stored, and the capture is partial
+    3  the bundle is stored, but the capture lacks what the policy requires
     4  diff --exit-code: the captures differ
-   10  FAILED: altered, or a rule is broken
+   10  FAILED: the file was altered, or breaks a rule of its format
    11  INDETERMINATE: something could not be established
    20  refused by the policy, a legal hold or a retention
    30  a service is unavailable: try again later

@@ -16,8 +16,8 @@ store_option = click.option(
 lock_mode_option = click.option(
     "--lock-mode",
     type=click.Choice(["GOVERNANCE", "COMPLIANCE"]),
-    help="Mode of S3 Object Lock; nobody can shorten a COMPLIANCE lock.  [default: as the policy "
-    "says, else GOVERNANCE]",
+    help="Mode of S3 Object Lock; nobody can shorten a COMPLIANCE lock.  [default: the mode of "
+    "the policy, else GOVERNANCE]",
 )
 
 trust_option = click.option(

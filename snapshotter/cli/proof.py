@@ -81,13 +81,15 @@ def proof(
     """
     Make a proof pack of a take-down: one file that anybody can verify.
 
-    The file has the sealed captures, the signed event, the rules, both first views side by side,
-    and the statement in plain words. The file opens in any browser without a network.
+    The file contains the sealed captures, the signed event, the rules, a picture of the first view
+    of both captures, and a statement in plain words. The file needs no network. Its page finds
+    damage of the file by itself. Only a verification by another program proves that nobody altered
+    the file.
 
-    For an address, the proof pack is made of its latest confirmed take-down. When something is
-    missing for a take-down, the output names what is missing and which command helps.
+    For an address, the command uses the latest confirmed take-down of the page. If no take-down is
+    confirmed, the output states what is missing and which command helps.
 
-    Each capture is verified first. No proof pack is made of a capture that does not verify.
+    Each capture is verified first. The command refuses a capture that is FAILED.
     """
     from snapshotter.app.spool import scratch_directory
     from snapshotter.app.takedown import proof_case

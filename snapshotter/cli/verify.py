@@ -60,25 +60,27 @@ def verify(
     Verify bundles, take-down events, proof packs and campaign reports, offline.
 
     For a bundle, the first line answers three questions: Is the page there? Is the capture whole?
-    Is the proof intact? The facts, and one line for each check, follow.
+    Is the proof intact? If the proof is not intact, only the third question is answered. The facts
+    and one line for each check follow.
 
-    The verdict is about the proof. PASSED: the proof is intact. FAILED: the proof is not intact,
-    because the file was altered or a rule is broken. INDETERMINATE: no alteration was found, but it
-    is not established that the proof is intact.
+    The verdict is about the proof. PASSED: the proof is intact, and its time is confirmed. FAILED:
+    the proof is not intact, because the file was altered or breaks a rule of its format.
+    INDETERMINATE: no check failed, but something could not be established, such as the time.
 
     A take-down event or a campaign report is verified with its bundles. The bundles are found among
-    the given files, beside the event or report, and in the store of --store. A proof pack has its
-    bundles inside. Each number of a campaign report is derived again.
+    the given files, beside the event or report, and in the store that --store names. A proof pack
+    contains its bundles. Each number of a campaign report is derived again.
 
-    Without a trust file, your own keys and the configured timestamp authorities are used, and the
-    output states that.
+    Without a trust file, verify uses your own keys and the configured timestamp authorities. The
+    output then states: judged with your own keys.
 
     An argument with a slash or a dot is a file. For files, no snapshotter.toml of this folder or
-    the folders above is used. An argument in the form of an id is looked up in the store. Write
-    ./ID for a file with such a name.
+    the folders above is used. An argument in the form of a bundle id or an event id is looked up in
+    the store. Write ./ID for a file with such a name.
 
-    Exit codes: the worst exit code of all files. 0 PASSED, 10 FAILED, 11 INDETERMINATE, 1 or 30 a
-    file could not be read and nothing is known about this file, 2 a file is of none of these kinds.
+    Exit codes: 0 PASSED. 10 FAILED. 11 INDETERMINATE. 1 or 30 a file could not be read, so it was
+    not verified. 2 a file is not of these kinds. Of several files, the exit code is that of the
+    worst: FAILED, then an unreadable file, then INDETERMINATE.
     """
     from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.app.wiring import verification as wiring_verification
