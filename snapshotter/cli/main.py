@@ -66,7 +66,7 @@ COMMANDS = {
     "proof": (
         "proof",
         "proof",
-        tr("Make a proof pack of a take-down: one file that anybody can verify"),
+        tr("Make a proof pack: one file that proves a take-down"),
     ),
     "policy": ("policy", "policy", tr("Show, check and compare policies")),
     "queue": ("queue", "queue", tr("Show, cancel and retry the jobs of the queue")),

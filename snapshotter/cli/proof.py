@@ -79,7 +79,7 @@ def proof(
     as_json: bool,
 ) -> None:
     """
-    Make a proof pack of a take-down: one file that anybody can verify.
+    Make a proof pack: one file that proves a take-down.
 
     The file contains the sealed captures, the signed event, the rules, a picture of the first view
     of both captures, and a statement in plain words. The file needs no network. Its page finds
