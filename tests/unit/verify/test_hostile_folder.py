@@ -229,13 +229,6 @@ _SHOWN = (
         says=("Verification: OK",),
     ),
     Shown(
-        page="docs/spec/bundle.md",
-        begins="mkdir by-hand",
-        before="W=exhibit.wacz K=KEY.pem R=ROOT.pem\nunzip -p $W seal/sig-01.tsa-01.tsr > token\n"
-        f"T=$({_T.format('token')})\n",
-        says=_OPENSSL_SAYS,
-    ),
-    Shown(
         page="docs/spec/custody.md",
         begins="unzip -p $W capture/custody.jsonl",
         before=f"W=exhibit.wacz\n{_SUMS_OF_SIDECARS}",
@@ -258,8 +251,6 @@ def test_what_the_documentation_types_runs_nothing_of_the_folder(
 ) -> None:
     for tool in ("bash", "unzip", "sha256sum", "openssl", "cmp"):
         system_tool(tool)
-    if shown.page.endswith("bundle.md"):
-        system_tool("b3sum")
     folder = tmp_path / "exhibit"
     _exhibit(folder)
     hostile = plant(folder)
