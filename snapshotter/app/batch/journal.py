@@ -4,7 +4,18 @@ Record the results of a batch in a journal file beside its table, one JSON objec
 A line is durable before the step that it announces: the id of a bundle before the bundle exists,
 the id of a job before it is enqueued. So after any interruption the next run knows which bundles
 may be in the store, looks for them, and captures nothing twice. An incomplete last line is cut off.
-docs/reference/batch.md gives the format.
+
+Kinds of lines (`what`):
+
+    batch   the batch was created: format, batch, store, at
+    run     a run begins: table, sha256 of the input, rows, at
+    began   a visit begins: key, row, url, bundle_id, at
+    job     a row goes to the queue: key, row, url, job, at
+    handed  the queue has all jobs: at
+    came    a row is finished or deferred: key, row, at, came with the columns
+    table   the table will be written: sha256
+
+`key` is a hash of the address, the policy and the number of the row among equal rows.
 """
 
 import contextlib
