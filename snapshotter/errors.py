@@ -86,7 +86,7 @@ def bug(error: Exception) -> SnapshotterError:
         where = f": {error.filename} could not be written" if error.filename else ""
         return SnapshotterError(
             tr("no space left on the disk{where}", where=where),
-            hint=tr("make room, and give the same command again"),
+            hint=tr("free space on the disk, and give the same command again"),
         )
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""

@@ -491,7 +491,7 @@ def _notifications(settings: Settings, dependencies: DoctorDependencies) -> Iter
         yield _ok(
             name,
             tr(
-                "{names}; test a channel with snapshotter notify test CHANNEL",
+                "{names}; the command “snapshotter notify test CHANNEL” tests a channel",
                 names=", ".join(channels.names),
             ),
         )

@@ -66,8 +66,9 @@ def require_writable(directory: Path) -> None:
                 strerror=error.strerror,
             ),
             hint=tr(
-                "nothing was captured, because a sealed bundle that cannot be stored would "
-                "have no place. Give this user the right to write to the directory"
+                "nothing was captured, because snapshotter keeps data of captures"
+                " in this directory. Give this user the right to write to the "
+                "directory"
             ),
         ) from error
 

@@ -565,8 +565,8 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
                 refused=", ".join(refused),
             ),
             hint=tr(
-                "move these settings to {user_file}. If the file is yours, declare that:\n  "
-                "export {config_variable_line}",
+                "move these settings to {user_file}. If the file is yours, allow the file for "
+                "this session:\n  export {config_variable_line}",
                 user_file=user_file(),
                 config_variable_line=config_variable_line(path),
             ),

@@ -219,8 +219,9 @@ def _show_where(service: VerificationService, name: str, findings: Sequence[Find
     if not service.has_store and any(finding.code is Code.BUNDLE_MISSING for finding in findings):
         service.show_message(
             tr(
-                "no store was named: bundles of {name} were looked for only among the given "
-                "files and beside it; to name a store: --store DIR",
+                "no store was named, so the bundles of {name} were searched for only among the "
+                "given files and in the folder of {name}. To search a store also, add --store "
+                "DIR",
                 name=name,
             )
         )

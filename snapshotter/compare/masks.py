@@ -132,7 +132,8 @@ def _pattern(text: str) -> re.Pattern[str]:
     if _can_take_for_ever(text):
         raise SnapshotterError(
             tr(
-                "the mask {text!r} repeats a repetition, or refers back, and could take very long",
+                "the mask {text!r} repeats a repetition or contains a back-reference, so a "
+                "comparison could take very long",
                 text=text,
             ),
             hint=tr("do not put + or * on a group that contains + or *"),
@@ -140,7 +141,8 @@ def _pattern(text: str) -> re.Pattern[str]:
     if _reach(text) < _LEAST_TEXT:
         raise SnapshotterError(
             tr(
-                "the mask {text!r} can match one text in too many ways, and could take very long",
+                "the mask {text!r} can match one text in too many ways, so a comparison could "
+                "take very long",
                 text=text,
             ),
             hint=tr(

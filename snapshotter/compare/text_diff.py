@@ -107,7 +107,8 @@ def compare(
         found = align([block.key for block in first], [block.key for block in second], budget)
         if found.coarse:
             coarse.append(
-                "blocks: too many differ, so some that moved may be shown as removed and added"
+                "too many blocks of text differ, so some blocks that moved may be shown as "
+                "removed and added"
             )
         for run in found.runs:
             respelled += sum(
@@ -120,7 +121,7 @@ def compare(
             come += added
             for block, its in paired:
                 if long or max(len(block.text), len(its.text)) > _LONG_BLOCK:
-                    coarse.append("words of blocks: a text is too long to be compared word by word")
+                    coarse.append("a block of text is too long to be compared word by word")
                     pieces = word_diff.replace_whole_text(block.text, its.text)
                 else:
                     left, right = block.words, its.words
@@ -128,7 +129,10 @@ def compare(
                         block.text, its.text, budget, words_before=left, words_after=right
                     )
                     if pieces.coarse:
-                        coarse.append(f"words of a block of {len(left)}: too many differ")
+                        coarse.append(
+                            f"too many words differ in a block of {len(left)} words, so its "
+                            "words were compared only roughly"
+                        )
                 changes.append(
                     BlockChange(
                         kind=BlockKind.CHANGED,

@@ -94,13 +94,15 @@ def _password(named: str | tuple[str, ...]) -> str:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise SnapshotterError(
             tr(
-                "the password of the queue cannot be read from {named}: {why}", named=named, why=why
+                "the password for the database of the queue cannot be read from {named}: {why}",
+                named=named,
+                why=why,
             ),
             hint=tr("the password must be on the first line of the file that password_file names"),
         ) from error
     if not password:
         raise SnapshotterError(
-            tr("the file {named} has no password of the queue", named=named),
+            tr("the file {named} has no password for the database of the queue", named=named),
             hint=tr("write the password on the first line"),
         )
     return password

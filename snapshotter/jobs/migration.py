@@ -103,17 +103,17 @@ def downgrade(address: str, number: int) -> int:
         if found is None or not OLDEST_BACK <= number <= found <= TABLES_VERSION:
             raise SnapshotterError(
                 tr(
-                    "the tables of the queue cannot be changed from number {found} to "
-                    "{number}: this release can change them back to {oldest_back} at the "
-                    "earliest, from {tables_version} at the latest",
+                    "the tables of the queue cannot be changed from number {found} to number "
+                    "{number}. This release can only change tables from number {tables_version} or "
+                    "lower back to number {oldest_back} or higher",
                     found=found or "none",
                     number=number,
                     oldest_back=OLDEST_BACK,
                     tables_version=TABLES_VERSION,
                 ),
                 hint=tr(
-                    "use the release that made the tables. Show the numbers, then change "
-                    "them:\n  snapshotter queue tables\n  snapshotter queue migrate"
+                    "use the release that made the tables. Show the number of the tables, then "
+                    "change the tables:\n  snapshotter queue tables\n  snapshotter queue migrate"
                 ),
             )
         if number < found:
@@ -209,7 +209,7 @@ def _refuse_while_at_work(workers: Sequence[ActiveWorker], what: str) -> None:
                 names=names,
             ),
             hint=tr(
-                "end these workers with SIGTERM, which lets them finish their captures. Then "
+                "end these workers with SIGTERM. The workers then finish their captures. Then "
                 "give the same command again. docs/howto/upgrade.md explains the steps"
             ),
         )
@@ -221,8 +221,8 @@ def wrong_release_error(number: int, shown: str = "") -> SnapshotterError:
     place = f" at {shown}" if shown else ""
     return SnapshotterError(
         tr(
-            "the tables of the queue{place} were made by {value} release: they have number "
-            "{number}, this release needs {tables_version}",
+            "the tables of the queue{place} were made by {value} release. The tables have "
+            "number {number}, but this release needs number {tables_version}",
             place=place,
             value="a later" if is_later else "an earlier",
             number=number,

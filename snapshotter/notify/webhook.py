@@ -103,7 +103,7 @@ class HttpWebhook:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             return DeliveryResult(
                 delivered=False,
-                detail=tr("the connection to the receiver broke: {error}", error=error),
+                detail=tr("the connection to the receiver was interrupted: {error}", error=error),
             )
 
     def _outcome(self, status: int, retry_after: str) -> DeliveryResult:

@@ -12,7 +12,7 @@ def test_a_full_disk_is_no_bug(code: int) -> None:
     found = bug(OSError(code, "No space left on device", "/spool/page.mhtml"))
 
     assert found.message == "no space left on the disk: /spool/page.mhtml could not be written"
-    assert found.hint == "make room, and give the same command again"
+    assert found.hint == "free space on the disk, and give the same command again"
 
 
 def test_a_bug_says_where_it_is() -> None:

@@ -524,5 +524,5 @@ def _stored_record(files: Files) -> Mapping[str, Any]:
     data = _read(files, names.CAPTURE_RECORD, MAX_RECORD)
     record = loads(data or b"")
     if not isinstance(record, dict):
-        raise EvidenceInvalid(tr("the capture record is not an object"))
+        raise EvidenceInvalid(tr("the capture record is not a JSON object"))
     return record

@@ -61,7 +61,7 @@ def unusable_reason(report: Report, sha256: str) -> str:
         sha256: The digest of the bundle that was catalogued, in hexadecimal.
     """
     if report.sha256 != sha256:
-        return "the bundle is not the bundle that the catalog lists: their digests differ"
+        return "the digest of the bundle differs from the digest in the catalog"
     if report.verdict is Verdict.FAILED:
-        return f"the bundle is FAILED: {' '.join(report.codes(Verdict.FAILED))}"
+        return f"the verdict about the bundle is FAILED: {' '.join(report.codes(Verdict.FAILED))}"
     return ""

@@ -155,7 +155,7 @@ def read_record(stream: BinaryIO) -> dict[str, Any]:
     data = read_member(stream, names.CAPTURE_RECORD, limit=capture_record.MAX_BYTES)
     record = capture_record.loads(data)
     if not isinstance(record, dict):
-        raise EvidenceInvalid(tr("the capture record is not an object"))
+        raise EvidenceInvalid(tr("the capture record is not a JSON object"))
     return record
 
 
@@ -376,8 +376,8 @@ def export(store: ReadableStore, bundle_id: str, directory: Path) -> tuple[Path,
                 if found.length > (container.MAX_BYTES if found.key == key else _MAX_SIDECAR):
                     raise SnapshotterError(  # before a stranger's object fills the disk
                         tr(
-                            "{key} has {length} bytes, which is more than snapshotter stores "
-                            "under such a name",
+                            "{key} has {length} bytes, but snapshotter never stores so many "
+                            "bytes under a name of this kind",
                             key=found.key,
                             length=found.length,
                         ),
@@ -406,7 +406,7 @@ def unpack(bundle: Path, directory: Path) -> Path:
     if os.path.lexists(target):
         raise SnapshotterError(
             tr("{target} exists already", target=target),
-            hint=tr("remove it, or export to another folder"),
+            hint=tr("remove this file or folder, or export to another folder"),
         )
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -434,7 +434,11 @@ def _copy(store: ReadableStore, found: StoredObject, target: Path) -> Path:
             sha256 = digester.digests().sha256
             if found.sha256 and found.sha256 != sha256:
                 raise EvidenceInvalid(
-                    tr("{key} does not have the digest that the store states for it", key=found.key)
+                    tr(
+                        "the digest of {key} differs from the digest that the store "
+                        "states for this object",
+                        key=found.key,
+                    )
                 )
     except FileExistsError:
         with target.open("rb") as there:

@@ -94,7 +94,7 @@ def select_bundles(
         url, until = _asked(names[0])
         if not url:
             raise SnapshotterError(
-                tr("one bundle cannot be compared"),
+                tr("a comparison needs two bundles, but only one bundle is named"),
                 hint=tr(
                     "name two bundles, or one address, whose last two captures are then compared"
                 ),
@@ -140,7 +140,7 @@ def open_stored_bundle(
             while chunk := source.read(CHUNK):
                 left -= len(chunk)
                 if left < 0:
-                    raise EvidenceInvalid(tr("{name} is longer than a bundle can be", name=name))
+                    raise EvidenceInvalid(tr("{name} is too long for a bundle", name=name))
                 copy.write(chunk)
         report = verify_in_store(copy, store, key, trust, now=now)
         yield NamedBundle(name=name, stream=copy, report=report)

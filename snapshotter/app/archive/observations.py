@@ -163,8 +163,8 @@ def read_bundle(
             verdict_source, found = VerdictSource.REASSESSED, reassess(stream)
         if found is None:
             problem = (
-                "the bundle was made before captures had verdicts, and contains too "
-                "little to derive one"
+                "the bundle was made by an early version without verdicts, and has too little "
+                "data for a verdict"
             )
             return BundleSummary(
                 verdict_source=VerdictSource.UNASSESSED, problem=problem, asked=asked, url=url

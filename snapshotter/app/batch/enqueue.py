@@ -36,13 +36,13 @@ def refuse_if_local(state: BatchState) -> None:
         if state.known(entry).is_running_here:
             raise SnapshotterError(
                 tr(
-                    "row {number} was being captured by this command when that run ended. "
-                    "Its bundle may be in the store",
+                    "an earlier run of this command ended while it captured row {number}. The "
+                    "bundle of this row may be in the store",
                     number=entry.row.number,
                 ),
                 hint=tr(
-                    "give the same command with --limit 1 and without --enqueue: it looks "
-                    "for the bundle first"
+                    "give the same command with --limit 1 and without --enqueue. The command then "
+                    "looks for the bundle first"
                 ),
             )
 
@@ -62,12 +62,14 @@ def refuse_if_queued(plan: BatchPlan, journal: Journal | None) -> None:
     if there:
         raise SnapshotterError(
             tr(
-                "rows of this table that are in the queue: {there}. They would be captured twice",
+                "rows of this table that are in the queue: {there}. These rows would be "
+                "captured twice",
                 there=there,
             ),
             hint=tr(
-                "give --enqueue to see their states, or --wait to wait for them. To capture "
-                "them here, cancel their jobs:\n  snapshotter queue cancel JOB-ID"
+                "give --enqueue to see the states of these rows, or --wait to wait for their "
+                "captures. To capture these rows here, cancel their jobs:\n  snapshotter queue "
+                "cancel JOB-ID"
             ),
         )
 

@@ -221,7 +221,7 @@ class Journal:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ServiceUnavailable(
-                tr("another process is running this batch: it has locked {path}", path=self.path),
+                tr("another process runs this batch, and has locked {path}", path=self.path),
                 hint=tr(
                     "wait until it ends, or name another table with --out to run another batch"
                 ),

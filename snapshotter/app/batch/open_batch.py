@@ -227,9 +227,7 @@ def _tell_changes(
         )
     )
     for row in left:
-        where = (
-            f", its bundle is {row.result.bundle_id}" if row.result and row.result.bundle_id else ""
-        )
+        where = f"; bundle: {row.result.bundle_id}" if row.result and row.result.bundle_id else ""
         show_message(
             tr(
                 "a row that was captured is no longer in the table, or was changed: {url}{where}",

@@ -109,7 +109,7 @@ def _replace(path: Path, data: bytes) -> None:
 def _unwritable(path: Path, error: OSError) -> SnapshotterError:
     return SnapshotterError(
         tr("the table {path} cannot be written: {strerror}", path=path, strerror=error.strerror),
-        hint=tr("free space on its disk, and give the same command again")
+        hint=tr("free space on the disk of this table, and give the same command again")
         if is_disk_full(error)
         else tr("name a file with --out in a folder that you may write to"),
     )

@@ -177,7 +177,8 @@ def _log(bundle_id: str, dependencies: CaptureDependencies, observer: BatchObser
             pass
     except SnapshotterError as error:
         observer.message(
-            f"the bundle {bundle_id} is not in the log yet: {error}\n  snapshotter log sync"
+            f"the bundle {bundle_id} is not in the log yet: {error}\n  Add the bundle to the "
+            "log:\n  snapshotter log sync"
         )
 
 

@@ -126,7 +126,11 @@ class Monitor:
             raise
         except SnapshotterError as error:
             self._dependencies.show_message(
-                tr("no follow-up captures for {url}: {error}", url=status.job.url, error=error)
+                tr(
+                    "follow-up captures of {url} are not planned: {error}",
+                    url=status.job.url,
+                    error=error,
+                )
             )
             return None
         return found if found.light else None
@@ -140,7 +144,7 @@ class Monitor:
             words = f"{type(error).__name__}: {error}"
             self._dependencies.show_message(
                 tr(
-                    "a bug: no follow-up captures for {url}: {words}",
+                    "follow-up captures of {url} are not planned, because of a bug: {words}",
                     url=status.job.url,
                     words=words,
                 )
@@ -156,7 +160,7 @@ class Monitor:
             raise
         except SnapshotterError as error:  # shown, and other pages are followed up
             self._dependencies.show_message(
-                tr("no follow-up captures for {url}: {error}", url=url, error=error)
+                tr("follow-up captures of {url} are not planned: {error}", url=url, error=error)
             )
             return 0
         for derived in pages:

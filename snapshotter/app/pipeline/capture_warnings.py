@@ -243,7 +243,7 @@ def replay_warnings(result: CaptureResult) -> tuple[str, ...]:
             "WARNING: the replay differs from the capture{tr}\n  The bundle is sealed and "
             "stored, and its value as evidence is the same: the pictures show what the "
             "browser showed. Pages that depend on time, chance or a server replay differently",
-            tr=tr(". It lacks what was removed from the texts") if hidden else "",
+            tr=tr(". The replay lacks the data that was removed from the texts") if hidden else "",
         ),
     )
 

@@ -171,7 +171,7 @@ class PywbReplayer:
         replayed = {artifact.path: artifact.file for artifact in shown.artifacts}
         if _VIEWPORT not in replayed:
             why = "; ".join(f"{reason.code}: {reason.detail}" for reason in shown.reasons)
-            return unchecked(f"the replay gave no picture: {why}")
+            return unchecked(f"the replay produced no picture: {why}")
         compared = tuple(_compared(path, file, replayed) for path, file in pictures.items())
         unanswered = {request.url for request in captured.failed_requests} | _without_answer(bundle)
         missed = tuple(_missed(replayed.get(_RECORD), shown, unanswered, _errors_in(bundle)))

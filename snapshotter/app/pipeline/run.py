@@ -264,7 +264,7 @@ def _verified(bundle: Bundle, dependencies: CaptureDependencies, clock: Clock) -
         failed = next(finding for finding in report.findings if finding.verdict is Verdict.FAILED)
         raise SelfCheckFailed(
             tr(
-                "the new bundle does not verify: {code} {detail}",
+                "the verification of the new bundle failed: {code} {detail}",
                 code=failed.code,
                 detail=failed.detail,
             )

@@ -74,8 +74,8 @@ def check_captures(
             )
     if found.missing:
         detail = (
-            f"bundles that were not found: {format_names(found.missing)}. This does "
-            "not speak against them"
+            f"bundles that were not found: {format_names(found.missing)}. A missing bundle "
+            "is no sign that the report is wrong"
         )
         found.findings.append(Finding.indeterminate("bundles", Code.BUNDLE_MISSING, detail))
     unsure = [
@@ -153,7 +153,7 @@ def _check_capture(
         found.findings.append(Finding.failed("bundles", Code.BUNDLE_OTHER, detail))
         return
     if report.verdict is Verdict.FAILED:
-        detail = f"{name} is FAILED: {' '.join(report.codes(Verdict.FAILED))}"
+        detail = f"the verdict about {name} is FAILED: {' '.join(report.codes(Verdict.FAILED))}"
         found.findings.append(Finding.failed("bundles", Code.BUNDLE, detail))
         return
     if key_id in _signers(report.record):
@@ -162,7 +162,7 @@ def _check_capture(
     try:
         facts = report.established
         if facts is None:
-            raise EvidenceInvalid(tr("its capture record is invalid"))
+            raise EvidenceInvalid(tr("the capture record of the bundle is invalid"))
         record, files = report.record, BundleFiles(here.stream, facts)
         if assessment.read_assessment(files) is None:
             found.without_rules.add(name)
@@ -186,7 +186,7 @@ def _check_capture(
         found.notes.setdefault(what, []).append(name)
     other = differing_fields(said, again)
     if by_today:
-        what = "the capture has no verdict of its own, so the current rules judged it"
+        what = "the bundle contains no verdict, so the current rules judged the capture"
         found.notes.setdefault(what, []).append(name)
         if "rule_files" in other:
             other.remove("rule_files")

@@ -24,7 +24,8 @@ def number_findings(said: CampaignFindings, made: CampaignFindings) -> Iterator[
             continue
         if one is not None and other is not None and one.value == other.value:
             detail = (
-                f"{name} is {one.value}, but it follows from other captures than the report names"
+                f"{name}: the value {one.value} is correct, but the report names "
+                "the wrong captures for this value"
             )
         else:
             detail = (

@@ -88,7 +88,11 @@ class PageChecks:
             yield Finding.indeterminate(
                 "pages",
                 Code.IDENTITY,
-                tr("{detail}. Only captures that are not here could show otherwise", detail=detail),
+                tr(
+                    "{detail}. Only captures that were not found could show that the report is "
+                    "correct",
+                    detail=detail,
+                ),
             )
 
     def _identities(self, asked: str) -> set[str]:
@@ -109,7 +113,11 @@ class PageChecks:
             yield Finding.indeterminate(
                 "pages",
                 Code.IDENTITY,
-                tr("{detail}. Only captures that are not here could show otherwise", detail=detail),
+                tr(
+                    "{detail}. Only captures that were not found could show that the report is "
+                    "correct",
+                    detail=detail,
+                ),
             )
         else:
             yield Finding.failed("pages", Code.IDENTITY, detail)

@@ -105,8 +105,8 @@ def left_out_findings(
         tr("left out"),
         Code.LEFT_OUT,
         tr(
-            "the store has captures that the report does not have: {named}{value}. They were "
-            "left out, or stored later",
+            "the store has captures that the report does not have: {named}{value}. These "
+            "captures were left out of the report, or were stored later",
             named=named,
             value=" …" if len(there) > NAMED_AT_MOST else "",
         ),

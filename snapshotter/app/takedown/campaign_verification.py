@@ -205,9 +205,9 @@ def _lax_rules_findings(campaign: Campaign) -> Iterator[Finding]:
         yield Finding.passed(
             "numbers",
             tr(
-                "on {count} of {count2} pages, a removal needed less confirmation than "
-                "usual. Usual are {times} captures that agree, {after:.0f} s apart, with a "
-                "capture of another page of the host in between",
+                "on {count} of {count2} pages, a removal needed less confirmation than usual. "
+                "The usual rule requires {times} captures that agree, {after:.0f} s apart, with"
+                " a capture of another page of the host in between",
                 count=len(lax),
                 count2=len(campaign.pages),
                 times=usual.times,

@@ -70,19 +70,19 @@ def check_capture(said: Observation, here: VerifiedBundle | None, by: Rederivati
             if today is None:
                 raise EvidenceInvalid(
                     tr(
-                        "the capture has no verdict of its own, and the current rules cannot "
-                        "judge it"
+                        "the bundle contains no verdict, and the current rules cannot "
+                        "judge the capture"
                     )
                 )
-            notes.append("the capture has no verdict of its own, so the current rules judged it")
+            notes.append("the bundle contains no verdict, so the current rules judged the capture")
             made = today
         else:
             rederived = assessment.rederive(files, by.assessor_of)
             made = rederived.assessment
             if not rederived.is_same:
                 notes.append(
-                    "the assessment in the bundle differs in details from the "
-                    "one that was derived again"
+                    "some details of the assessment in the bundle differ from the assessment that "
+                    "was derived again"
                 )
         again = observe(facts, made, proven_at=said.proven_at, rules=by.rules)
         shown = stated(facts, made, by.rules)

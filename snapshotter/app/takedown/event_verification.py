@@ -148,14 +148,17 @@ def _lax_rules_notes(confirm: ConfirmRules) -> Iterator[str]:
     if confirm.times < usual.times:
         said.append("one capture of the removed page was enough")
     if confirm.after < usual.after:
-        said.append(f"captures that agree only had to be {_span(confirm.after)} apart")
+        said.append(f"captures that agree had to be at least {_span(confirm.after)} apart")
     if not confirm.control:
         said.append("no capture of another page of the host was needed")
     if said:
         yield (
-            f"the event needed less confirmation than usual. Usual are {usual.times} "
-            f"captures that agree, {_span(usual.after)} apart, with a capture of another "
-            "page of the host in between. Here: " + "; ".join(said)
+            (
+                "the event needed less confirmation than usual. The usual rule requires "
+                f"{usual.times} captures that agree, {_span(usual.after)} apart, with a capture "
+                "of another page of the host in between. For this event: "
+            )
+            + "; ".join(said)
         )
 
 
@@ -204,8 +207,8 @@ def _conclusion(
             "conclusion",
             Code.CONCLUSION,
             tr(
-                "not all captures of the event are here and usable, so the event cannot be "
-                "derived again"
+                "some captures of the event were not found or cannot be used, so the event "
+                "cannot be derived again"
             ),
         )
         return
@@ -220,8 +223,8 @@ def _conclusion(
             Code.CONCLUSION,
             tr(
                 "by the current rules, the event does not follow from its captures. Some "
-                "captures contain no rules, and by the verdicts that the event states for "
-                "them, it does"
+                "captures contain no rules: with the verdicts that the event states for these "
+                "captures, the event follows"
             ),
         )
         return

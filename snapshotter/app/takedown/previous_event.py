@@ -67,8 +67,8 @@ def previous_findings(
         return
     if _came_back_with_other_text(event, earlier):
         detail = (
-            "the page that came back has few words, and they differ from the certain text "
-            f"of the page in the earlier event, {earlier.event_id}"
+            "the page that came back has few words, and its text differs from the text of "
+            f"the page in the earlier event, {earlier.event_id}"
         )
         yield _previous_finding(Verdict.INDETERMINATE, detail)
         return
@@ -92,7 +92,7 @@ def _needs_previous(event: Takedown) -> bool:
 def _reason_not_to_follow(event: Takedown, earlier: Takedown) -> str:
     """Return why an event cannot follow another; "" where it can."""
     if earlier.identity != event.identity:
-        return "the earlier event is about something else"
+        return "the earlier event is about another page or account"
     if earlier.kind not in _AFTER[event.kind]:
         return f"{event.kind} cannot follow the earlier event"
     if event.kind in ACCOUNT_KINDS and (account_state_in(event.ends[0]) or "") != earlier.state:

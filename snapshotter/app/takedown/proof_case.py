@@ -225,8 +225,8 @@ def _nothing_yet(
         case PagePresence.UNSEEN if captures:
             return SnapshotterError(
                 tr(
-                    "no capture in the store establishes whether this page is available. The "
-                    "last capture is of {second}: {observation}",
+                    "no capture in the store establishes whether this page is available. The last "
+                    "capture was made at {second}: {observation}",
                     second=wording.format_second(captures[-1].at),
                     observation=sentences.describe_observation(captures[-1]),
                 ),

@@ -245,7 +245,10 @@ def _make(
     report = verify_pack(out, service.trust, now=service.clock.now(), judge=service.judge)
     if report.verdict is Verdict.FAILED:
         raise EvidenceInvalid(
-            tr("the pack was not kept, because it would not verify: {why}", why=_why(report)),
+            tr(
+                "the proof pack was deleted, because its verification failed: {why}",
+                why=_why(report),
+            ),
             hint=tr(
                 "verify each capture of the event, to find out what is wrong:\n  snapshotter "
                 "verify BUNDLE-ID"
@@ -336,7 +339,8 @@ def _capture(
         if report.verdict is Verdict.FAILED:
             raise EvidenceInvalid(
                 tr(
-                    "the capture {bundle_id} is FAILED, so no proof pack is made from it",
+                    "the verdict about the capture {bundle_id} is FAILED, so no proof pack is made "
+                    "from this capture",
                     bundle_id=bundle_id,
                 ),
                 hint=tr(

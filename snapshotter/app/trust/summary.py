@@ -34,7 +34,7 @@ def trust_lines(document: TrustDocument, *, pinned: bool) -> Iterator[str]:
     yield f"root key  {document.root_key_id} ({state})"
     yield f"expires   {instant(document.expires) if document.expires else 'never'}"
     proof = ", a log proof" if require.log else ""
-    yield f"requires  {require.signatures} signature(s), {require.timestamps} timestamp(s){proof}"
+    yield f"requires  signatures: {require.signatures}; timestamps: {require.timestamps}{proof}"
     yield (
         f"allows    {document.max_skew.total_seconds():.0f} s between clocks, "
         f"{document.max_lag.total_seconds():.0f} s from sealing to the token"

@@ -298,8 +298,9 @@ def _raise_if_withheld(silence: UnreadableObject, url: str, running: AuditRunnin
                 audits=silence.audits,
             ),
             hint=tr(
-                "if that audit no longer reads, end it. Ask the operator of the store why it "
-                "is slow, and audit a copy of the store:\n  snapshotter audit COPY"
+                "if the earlier audit no longer makes progress, end its process. "
+                "Ask the operator of the store why the store is slow, and audit a"
+                " copy of the store:\n  snapshotter audit COPY"
             ),
         ) from running
 
@@ -328,7 +329,7 @@ def _require_folder(store: ReadableStore) -> None:
     if isinstance(root, Path) and not root.exists():
         raise ServiceUnavailable(
             tr("the folder {root} does not exist, but an earlier audit read it", root=root),
-            hint=tr("check whether the file system that holds it is mounted, then audit again"),
+            hint=tr("check whether the file system with this folder is mounted, then audit again"),
         )
 
 

@@ -206,7 +206,7 @@ def _check_bundle(
         return passed_over("the bundle has the name of another bundle")
     if not named and any(finding.code is Code.KEY_UNKNOWN for finding in report.findings):
         return passed_over(
-            "the bundle is signed by a key that is not trusted. To log the bundle, name it: "
-            "snapshotter log sync BUNDLE-ID"
+            "the bundle is signed by a key that is not trusted. To add the bundle to the "
+            "log, give its id to the command “snapshotter log sync”"
         )
     return UnloggedBundle(bundle_id=bundle_id, sha256=report.sha256, seen=0)

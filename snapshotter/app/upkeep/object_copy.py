@@ -103,7 +103,8 @@ def fetch_object(store: ReadableStore, key: str, target: Path) -> str:
     if there.length > _MAX_OBJECT:  # before a stranger's object fills the disk
         raise EvidenceInvalid(
             tr(
-                "{key} has {length} bytes, which is more than snapshotter stores under such a name",
+                "{key} has {length} bytes, but snapshotter never stores so many bytes under a "
+                "name of this kind",
                 key=key,
                 length=there.length,
             )
@@ -115,7 +116,11 @@ def fetch_object(store: ReadableStore, key: str, target: Path) -> str:
             out.write(chunk)
     if there.sha256 and there.sha256 != digest.hexdigest():
         raise EvidenceInvalid(
-            tr("{key} does not have the digest that {url} states for it", key=key, url=store.url)
+            tr(
+                "the digest of {key} differs from the digest that {url} states for this object",
+                key=key,
+                url=store.url,
+            )
         )
     return digest.hexdigest()
 

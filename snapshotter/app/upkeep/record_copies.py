@@ -248,7 +248,7 @@ class RecordCopier:
         if not _is(data, sha256):
             return "refused", f"{state}: the record of the source differs from the logged one"
         if self._dry_run:
-            return state, "the source has a good copy"
+            return state, "the source has an intact copy"
         if there is not None:
             self._service.target.set_aside(key)
         self._put(key, data, RECOVERY)
@@ -268,9 +268,9 @@ class RecordCopier:
         candidate = store_records.read(self._service.source, name, limit=limit)
         state = "missing" if there is None else "damaged"
         if candidate is None or not is_report_signature_valid(document, candidate, trust):
-            return state, "the source has no signature that is valid by a known key"
+            return state, "the source has no signature that a known key confirms"
         if self._dry_run:
-            return state, "the source has its signature"
+            return state, "the source has an intact signature of the record"
         if there is not None:
             self._service.target.set_aside(name)
         self._put(name, candidate, RECOVERY)

@@ -171,7 +171,7 @@ class _Repair:
             )
             for key, data, state in wrong:
                 if self._dry_run:
-                    self._left(state, key, "", "the source has a good copy")
+                    self._left(state, key, "", "the source has an intact copy")
                     continue
                 if state == "damaged":
                     service.target.set_aside(key)
@@ -412,7 +412,7 @@ class _Repair:
     ) -> None:
         service, key = self._service, there.key_of(kind)
         if self._dry_run:
-            self._left(state, there.bundle_id, kind, "the source has a good copy")
+            self._left(state, there.bundle_id, kind, "the source has an intact copy")
             return
         if sha256 not in known.sure.get(kind, frozenset()):
             service.target.record_digest(key, sha256, file.stat().st_size)

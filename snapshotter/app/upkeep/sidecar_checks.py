@@ -65,7 +65,7 @@ def verify_bundle_file(
             )
             raise EvidenceInvalid(
                 tr(
-                    "the bundle does not verify: {code} {detail}",
+                    "the verification of the bundle failed: {code} {detail}",
                     code=failed.code,
                     detail=failed.detail,
                 )
@@ -132,7 +132,7 @@ def _token(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSid
         else:
             return
     raise EvidenceInvalid(
-        tr("the token is over none of the signatures of the bundle: {problem}", problem=problem)
+        tr("the token confirms no signature of this bundle: {problem}", problem=problem)
     )
 
 
@@ -156,7 +156,9 @@ def _renewal(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadS
         raise EvidenceInvalid(tr("the sidecar is not a renewal"))
     text = data if match[2] == "txt" else sibling(f"{match[1]}.txt")
     if text is None:
-        raise EvidenceInvalid(tr("the token of the renewal has no text"))
+        raise EvidenceInvalid(
+            tr("the text of the renewal is missing, so its token cannot be checked")
+        )
     if text.startswith(tlog_proof.FORMAT.encode()):
         _proof(kind, text, subject, sibling)
     else:
@@ -171,7 +173,7 @@ def _renewal(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadS
             check_subject(data, timestamped_message(text))
         except TokenInvalid as error:
             raise EvidenceInvalid(
-                tr("the token is not over the text of the renewal: {error}", error=error)
+                tr("the token does not confirm the text of the renewal: {error}", error=error)
             ) from error
 
 

@@ -248,7 +248,9 @@ class Attempts:
                 values = _again(again, now)
                 error = again.why
                 notes = merge_notes(
-                    notes, f"before this, the bundle {sealed.bundle_id} was stored: {again.why}"
+                    notes,
+                    f"the bundle {sealed.bundle_id} was stored, and the page is captured again: "
+                    f"{again.why}",
                 )
             connection.execute(
                 update(JOB)
@@ -392,7 +394,7 @@ class Attempts:
             add_note(
                 connection,
                 attempt.job.id,
-                f"{why}. The bundle of this attempt is looked for in the store",
+                f"{why}. The bundle of this attempt is searched for in the store",
             )
         elif self._end(connection, attempt, _LOST, now, why):
             self._settle(connection, attempt, failure, now, "")

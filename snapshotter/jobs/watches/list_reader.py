@@ -234,7 +234,10 @@ class ListReader:
             with Path(watch.source).open("rb") as stream:
                 data = stream.read(MAX_BYTES + 1)
         except OSError as error:
-            detail = f"{watch.source}: {error.strerror}, on the machine that polls the list"
+            detail = (
+                f"{watch.source} cannot be read on the machine that polls the list: "
+                f"{error.strerror}"
+            )
             raise _Failed(PollResult(state=ListState.UNREACHABLE, detail=detail)) from error
         if len(data) > MAX_BYTES:
             detail = f"the list has more than {MAX_BYTES} bytes"

@@ -277,7 +277,10 @@ class CapturePool:
         else:
             self._log("job.superseded", job=attempt.job.id, url=attempt.job.url)
             if outcome.unstored:
-                unstored = f"an attempt whose job was given to another worker: {outcome.unstored}"
+                unstored = (
+                    "an attempt was not stored, because its job was given to another worker: "
+                    f"{outcome.unstored}"
+                )
                 self._calls.patiently(lambda: self._context.attempts.note(attempt, unstored))
 
     def finish(self, attempt: Attempt, made: StoredResult) -> JobStatus | None:
@@ -297,7 +300,7 @@ class CapturePool:
         against the page only if the worker lives on.
         """
         if self._signals.giving_up.wait(self._settings.lived_s):
-            returned = Failure(fault=Fault.RETURNED, error="the worker was told to stop")
+            returned = Failure(fault=Fault.RETURNED, error="the worker received a signal to stop")
             self._calls.patiently(lambda: self._context.attempts.fail(attempt, returned))
             self._log("job.returned", job=attempt.job.id, url=attempt.job.url)
             return

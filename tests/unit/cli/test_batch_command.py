@@ -201,7 +201,10 @@ def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office)
     assert "rows that the workers have not finished: 1." in office.err
     assert [row["status"] for row in office.done()] == ["waiting", "failed"]
     assert office.run("urls.csv") == 1
-    assert "rows of this table that are in the queue: 1. They would be captured twice" in office.err
+    assert (
+        "rows of this table that are in the queue: 1. These rows would be captured twice"
+        in office.err
+    )
     assert not (office.folder / "data" / "keys").exists(), "nothing is made for what is refused"
     assert office.run("--enqueue", "--json", "urls.csv") == 1
     assert office.objects[-1]["statuses"] == {"failed": 1, "waiting": 1}

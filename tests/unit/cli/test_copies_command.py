@@ -22,7 +22,7 @@ def test_a_copy_is_made_kept_in_step_and_repairs_the_first(shell: BundleShell) -
 
     (shell.store.root / shell.key).unlink()
     assert shell.run("store", "repair", "--from", "copy", "--dry-run") == 1
-    assert "missing  the source has a good copy" in shell.out
+    assert "missing  the source has an intact copy" in shell.out
     assert shell.run("store", "repair", "--from", "copy") == 0
     assert (shell.store.root / shell.key).read_bytes() == shell.bytes
     assert shell.run("store", "repair", "--json", "--from", "copy") == 0

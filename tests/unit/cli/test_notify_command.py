@@ -154,7 +154,10 @@ def test_the_doctor_looks_at_the_secrets_and_asks_nobody(desk: Desk) -> None:
         return [(check.state, check.detail) for check in checks]
 
     assert found() == [
-        (doctor.CheckState.OK, "desk; test a channel with snapshotter notify test CHANNEL"),
+        (
+            doctor.CheckState.OK,
+            "desk; the command “snapshotter notify test CHANNEL” tests a channel",
+        ),
     ]
     (desk.home / "desk.secret").write_text("whsec_short\n")
     ((state, detail),) = found()

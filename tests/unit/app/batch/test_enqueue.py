@@ -165,7 +165,9 @@ def test_rows_that_the_queue_has_are_not_captured_here_and_the_other_way_round(
         raise KeyboardInterrupt
 
     bench.run(Pages(trouble=stop))
-    with pytest.raises(SnapshotterError, match="row 1 was being captured by this command"):
+    with pytest.raises(
+        SnapshotterError, match="an earlier run of this command ended while it captured row 1"
+    ):
         enqueue(bench, queue)
 
 

@@ -376,7 +376,7 @@ def test_rows_that_were_added_changed_sorted_or_taken_out_are_dealt_with_and_tol
     assert column(bench, "bundle_id")[2] == ids[URLS[1]]
     told = " ".join(bench.told)
     assert "Rows that are not captured yet: 3" in told
-    assert f"{URLS[0]}, its bundle is {ids[URLS[0]]}" in told
+    assert f"{URLS[0]}; bundle: {ids[URLS[0]]}" in told
 
 
 def test_a_row_captured_before_counts_for_its_page_wherever_it_stands_now(bench: Bench) -> None:
@@ -406,7 +406,7 @@ def test_what_somebody_wrote_into_the_written_table_is_kept(bench: Bench) -> Non
 
 def test_two_runs_of_one_batch_at_a_time_are_one_too_many(bench: Bench) -> None:
     def second(book: BatchState, ended: RunResult) -> None:
-        with pytest.raises(ServiceUnavailable, match="another process is running this batch"):
+        with pytest.raises(ServiceUnavailable, match="another process runs this batch"):
             bench.run(Pages())
 
     bench.run(Pages(), then=second)

@@ -156,7 +156,7 @@ def test_a_bundle_that_our_own_verifier_refuses_is_kept_and_not_stored(tmp_path:
 
     here = world(tmp_path, signer=Broken(bundles.new_signer()._private_key))
 
-    with pytest.raises(SnapshotterError, match="the new bundle does not verify"):
+    with pytest.raises(SnapshotterError, match="the verification of the new bundle failed"):
         run(REQUEST, bundles.decision(), here, _quiet)
 
     assert len(list(here.rejected_dir.iterdir())) == 1

@@ -305,7 +305,9 @@ def test_a_bundle_that_is_not_here_leaves_open_what_rests_on_it(small: Case) -> 
     said = [
         finding.detail for finding in found.findings if finding.verdict is Verdict.INDETERMINATE
     ]
-    assert f"bundles that were not found: {gone}. This does not speak against them" in said
+    assert (
+        f"bundles that were not found: {gone}. A missing bundle is no sign that the report is wrong"
+    ) in said
     assert any(
         detail.startswith("removed: the report states 2, but the computed value is 1, without")
         for detail in said
@@ -341,7 +343,9 @@ def test_a_good_capture_that_is_called_a_bad_one_is_found_in_the_store(small: Ca
     report = made(small)
     last = report.campaign.pages[0].captures[-1]
     cut = _changed(report, 0, captures=report.campaign.pages[0].captures[:-1])
-    why = ExcludedCapture(bundle_id=last.bundle_id, why="the bundle is FAILED: HASH")
+    why = ExcludedCapture(
+        bundle_id=last.bundle_id, why="the verdict about the bundle is FAILED: HASH"
+    )
     cut = replace(cut, campaign=replace(cut.campaign, left_out=(why,)))
 
     found = checked(small, cut)
@@ -594,7 +598,7 @@ def test_a_bundle_that_was_altered_plays_no_part_and_is_named(
 
     assert found.verdict is Verdict.FAILED
     assert [left_out.why.split(":")[0] for left_out in report.campaign.left_out] == [
-        "the bundle is FAILED"
+        "the verdict about the bundle is FAILED"
     ]
     assert numbers(report)["removed"] == 0
     assert numbers(report)["fate.unconfirmed"] == 1
@@ -747,7 +751,10 @@ def test_a_report_over_bundles_without_verdicts_is_left_open_by_other_rules(
         finding.code for finding in same.findings
     }
     assert codes == {Code.VERDICT}
-    assert any("the current rules judged it" in note for note in same.notes)
+    assert any(
+        "the bundle contains no verdict, so the current rules judged the capture" in note
+        for note in same.notes
+    )
 
 
 def _by_today(stream: BinaryIO) -> Assessment:

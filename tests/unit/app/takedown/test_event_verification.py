@@ -584,10 +584,14 @@ def test_an_event_that_was_held_to_less_than_is_usual_says_so(made: Case) -> Non
 
     assert found.verdict is Verdict.PASSED
     assert found.notes == (
-        "the event needed less confirmation than usual. Usual are 2 captures that agree, 10 min "
-        "apart, with a capture of another page of the host in between. Here: one capture of the "
-        "removed page was enough; captures that agree only had to be 0 s apart; no capture of "
-        "another page of the host was needed",
+        (
+            "the event needed less confirmation than usual. The usual rule requires "
+            "2 captures that agree, 10 min apart, with a capture of another page of the host "
+            "in between. "
+            "For this event: one capture of the removed page was enough; captures that "
+            "agree had to be at least 0 s apart; no capture of another page of the host was "
+            "needed"
+        ),
     )
     assert "The event states nothing about captures that it does not name." in lines(found)[0]
 
@@ -631,9 +635,8 @@ def test_a_bundle_of_a_time_before_verdicts_is_judged_by_the_rules_of_today(case
     found = case.verify(data, decide=_today)
 
     assert (
-        "first gone: the capture has no verdict of its own, so the current rules judged it"
-        in found.notes
-    )
+        "first gone: the bundle contains no verdict, so the current rules judged the capture"
+    ) in found.notes
     assert _codes(found) == {"first gone": {Code.BUNDLE_OPEN}}  # its token went with its seal
 
     # Those of today may be others than those by which it was judged: nothing is said against it.

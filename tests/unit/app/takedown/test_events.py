@@ -308,7 +308,7 @@ def test_a_bundle_that_was_bad_when_it_was_catalogued_plays_no_part_either(bench
 
     assert bench.stored == []
     (passed,) = found[IDENTITY].passed
-    assert passed.why == "the bundle is FAILED: BLAKE3 HASH"
+    assert passed.why == "the verdict about the bundle is FAILED: BLAKE3 HASH"
 
 
 def _reseal(path: Path) -> None:
@@ -345,7 +345,7 @@ def test_a_bundle_that_was_exchanged_since_it_was_catalogued_plays_no_part(bench
 
     assert bench.stored == []
     assert [passed.why for passed in found[IDENTITY].passed] == [
-        "the bundle is not the bundle that the catalog lists: their digests differ"
+        "the digest of the bundle differs from the digest in the catalog"
     ]
 
 
@@ -420,7 +420,9 @@ def test_no_event_is_of_a_time_that_no_token_bounds(bench: Bench) -> None:
     found = bench.derive(ARTICLE)
 
     assert bench.stored == []
-    assert {passed.why for passed in found[IDENTITY].passed} == {"the bundle is FAILED: FORMAT"}
+    assert {passed.why for passed in found[IDENTITY].passed} == {
+        "the verdict about the bundle is FAILED: FORMAT"
+    }
 
 
 def test_a_page_that_leads_to_another_host_is_no_control(bench: Bench) -> None:

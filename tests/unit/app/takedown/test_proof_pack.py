@@ -391,7 +391,7 @@ def test_an_event_is_in_its_pack_with_its_record(
     )
     judging = replace(place.service, judge=judge_by_rules(place.trust, by))
     with pytest.raises(
-        EvidenceInvalid, match=("was not kept, because it would not verify: the event states")
+        EvidenceInvalid, match=("was deleted, because its verification failed: the event states")
     ):
         make(judging, ProofCase.of(event, record), tmp_path / "none.html")
     assert not (tmp_path / "none.html").exists()

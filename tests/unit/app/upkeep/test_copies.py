@@ -143,7 +143,7 @@ def test_what_is_damaged_or_another_bundle_in_the_source_stays_there(pair: Pair)
 
     assert done.copied == 0
     said = [detail for state, detail in told if state == "damaged"]
-    assert "does not verify" in said[0]
+    assert "the verification of the bundle failed" in said[0]
     assert f"the file is the bundle {pair.made[0].id}" in said[1]
     assert len(done.lagging) == 2
 
@@ -182,10 +182,12 @@ def test_a_renewal_goes_along_when_it_is_of_this_bundle(pair: Pair) -> None:
     assert pair.two.kinds(key) == ["", "renewal-01.txt", "renewal-02.txt"]
     assert pair.two.kinds(other) == [""]
     said_of = sorted(detail for state, detail in told if state == "passed-over")
-    assert said_of[0].startswith("renewal-01.tsr: the token is not over the text of the renewal")
+    assert said_of[0].startswith(
+        "renewal-01.tsr: the token does not confirm the text of the renewal"
+    )
     assert said_of[1:] == [
         "renewal-01.txt: the renewal is of another bundle",
-        "renewal-03.tsr: the token of the renewal has no text",
+        ("renewal-03.tsr: the text of the renewal is missing, so its token cannot be checked"),
     ]
 
 
@@ -198,7 +200,10 @@ def test_what_is_longer_than_any_bundle_is_not_fetched(pair: Pair) -> None:
     done, told = pair.one.replicate_to(pair.two)
 
     assert done.copied == 1
-    assert any("more than snapshotter stores under such a name" in detail for _, detail in told)
+    assert any(
+        "snapshotter never stores so many bytes under a name of this kind" in detail
+        for _, detail in told
+    )
 
 
 def test_what_only_the_copy_has_is_told(pair: Pair) -> None:
