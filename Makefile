@@ -116,6 +116,7 @@ fuzz: setup-test ## Try 50 times as many generated inputs as the tests, then bot
 
 dist: setup ## Build the wheel into dist/ (DIST=… for another folder)
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir "$(DIST)" .
+	@ls -t "$(DIST)"/*.whl | head -n 1
 
 image: ## Build the container image, with docker or podman (IMAGE=… BASE=… ENGINE=…)
 	@scripts/image.sh build
