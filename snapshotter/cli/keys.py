@@ -59,8 +59,10 @@ def init(
 
     An existing key is never overwritten.
     """
+    directory = key_directory(ctx)
+    directory.require_unused(name)  # before somebody types a passphrase in vain
     passphrase = new_passphrase(passphrase_file, ask_passphrase, name)
-    stored = key_directory(ctx).create(name, passphrase)
+    stored = directory.create(name, passphrase)
     if as_json:
         print_json(key_json(stored))
     else:

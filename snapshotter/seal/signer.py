@@ -181,6 +181,12 @@ class KeyDirectory:
         """The directory; it need not exist yet."""
         return self._path
 
+    def require_unused(self, name: str) -> None:
+        """Raise SnapshotterError if a key has this name, or no key can have it."""
+        _check_name(name)
+        if self._private_file(name).exists() or self._public_file(name).exists():
+            raise self._taken(name)
+
     def create(self, name: str, passphrase: bytes | None = None) -> StoredKey:
         """
         Create a key on P-384, and store it durably before returning.
@@ -408,7 +414,10 @@ class KeyDirectory:
                 path=self._path,
                 name=name,
             ),
-            hint=tr("choose another --name, or show the key:\n  snapshotter keys show"),
+            hint=tr(
+                'make a key with another name, and set key = "NAME" in the settings to sign '
+                "with this key:\n  snapshotter keys init --name NAME"
+            ),
         )
 
     def _describe(self, name: str) -> StoredKey | None:

@@ -55,8 +55,9 @@ def signer(
                 "a signing key was made for you: {keys_dir}\n  The key id is {key_id}\n  "
                 "Back up this file now, in a place that only you can read. Without the file "
                 "you cannot sign as the\n  same person again. Anybody with the file can sign "
-                "in your name. Make a key with a passphrase instead:\n  snapshotter keys "
-                "init --ask-passphrase",
+                "in your name. To sign with a key that has a passphrase, make a key with "
+                'another name, and set\n  key = "NAME" in the settings:\n  snapshotter keys '
+                "init --name NAME --ask-passphrase",
                 keys_dir=settings.keys_dir / f"{DEFAULT_NAME}.pem",
                 key_id=found.key_id,
             )

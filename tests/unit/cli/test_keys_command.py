@@ -58,6 +58,18 @@ def test_init_refuses_to_overwrite_a_key(directory: KeyDirectory) -> None:
     assert directory.find("default").key_id == before
 
 
+def test_no_passphrase_is_asked_for_under_a_name_that_is_taken(directory: KeyDirectory) -> None:
+    directory.create("default")
+
+    done = _run(directory, "init", "--ask-passphrase", typed="correct horse\ncorrect horse\n")
+
+    assert isinstance(done.exception, SnapshotterError)
+    assert "are not replaced" in str(done.exception)
+    assert done.exception.hint is not None
+    assert done.exception.hint.endswith("\n  snapshotter keys init --name NAME")
+    assert "new passphrase" not in done.output
+
+
 def test_a_passphrase_comes_from_a_file(directory: KeyDirectory, tmp_path: Path) -> None:
     done = _run(directory, "init", "--passphrase-file", str(_passphrase_file(tmp_path)))
 
