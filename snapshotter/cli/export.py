@@ -183,8 +183,11 @@ def _export_evidence(
         raise SnapshotterError(
             tr("a folder with --evidence needs a trust file, and no trust file was named"),
             hint=tr(
-                "name the trust file with --trust and --root-key, or make one:\n  "
-                "snapshotter trust init trust.json"
+                "name the trust file with --trust and --root-key, or make a trust file, and "
+                "add your signing key and your timestamp authorities:\n  snapshotter trust "
+                "init trust.json\n  snapshotter keys export default | snapshotter trust "
+                "add-key trust.json - --owner NAME\n  snapshotter trust add-tsa trust.json "
+                "--name NAME --root ROOT.pem"
             ),
         )
     made = evidence_folder.write(

@@ -5,6 +5,7 @@ The edits are in `app/trust/editing.py`. The commands for versions and for the l
 `trust_versions.py` and `trust_log.py`.
 """
 
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -112,6 +113,15 @@ def init(
             "publish this key id where auditors can trust it, separately from the trust "
             "file:\n  {root_key_id}",
             root_key_id=document.root_key_id,
+        )
+    )
+    print_message(
+        tr(
+            "the trust file does not name your signing key and your timestamp authorities "
+            "yet. Add them:\n  snapshotter keys export default | snapshotter trust add-key "
+            "{file} - --owner NAME\n  snapshotter trust add-tsa {file} --name NAME --root "
+            "ROOT.pem",
+            file=shlex.quote(str(file)),
         )
     )
 

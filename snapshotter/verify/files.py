@@ -157,7 +157,12 @@ def _read(path: Path, limit: int) -> bytes:
         data = first_bytes(path, limit + 1)
     except FileNotFoundError as error:
         raise SnapshotterError(
-            tr("{path} cannot be read: {strerror}", path=path, strerror=error.strerror)
+            tr("{path} cannot be read: {strerror}", path=path, strerror=error.strerror),
+            hint=tr(
+                "a trust file is two files, FILE and FILE.sig: get both from the owner of the "
+                "bundle, or make a trust file for your own bundles:\n  snapshotter trust init "
+                "trust.json"
+            ),
         ) from error
     if len(data) > limit:
         raise SnapshotterError(tr("{path} is longer than {limit} bytes", path=path, limit=limit))
