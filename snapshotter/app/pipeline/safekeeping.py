@@ -186,8 +186,8 @@ def keep_on_failure(bundle: Bundle, places: SafekeepingFolders) -> Iterator[None
 def _join_hints(first: str, second: str) -> str:
     """Return the sentences of two hints, and after them the commands of both."""
     sentences, commands = zip(*(hint.partition("\n")[::2] for hint in (first, second)), strict=True)
-    ended = sentences[0].rstrip(":.")
-    return "\n".join(filter(None, (f"{ended}. {sentences[1]}", *commands)))
+    ended, kept = sentences[0].rstrip(":."), sentences[1]
+    return "\n".join(filter(None, (f"{ended}. {kept[:1].upper()}{kept[1:]}", *commands)))
 
 
 def _keep_somewhere(bundle: Bundle, places: SafekeepingFolders, *, refused: bool) -> str:
