@@ -49,7 +49,7 @@ Examples:
     "--store",
     "named",
     metavar="DIR|s3://…",
-    help="The store to audit: the same as the argument.  [default: captures]",
+    help="Store to audit, in place of the argument.  [default: captures]",
 )
 @trust_option
 @root_key_option

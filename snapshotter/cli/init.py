@@ -78,7 +78,7 @@ _OWN = """\
 # proxy = ""
 
 # File with texts that identify you: names, accounts, addresses. Each capture is searched for these
-# texts, as the policy says. The file must be readable only by you (docs/howto/stay-unnamed.md).
+# texts, as the policy requires. The file must be readable only by you (docs/howto/stay-unnamed.md).
 # identity_file = ""
 
 # File with your own limits for visits to hosts. Limits that the file leaves out stay as shipped.

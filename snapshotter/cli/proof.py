@@ -139,8 +139,9 @@ def proof(
     if made.report.verdict is Verdict.INDETERMINATE:
         print_message(
             tr(
-                "the verdict about this proof pack is INDETERMINATE. Show what is missing "
-                "with snapshotter verify"
+                "the verdict about this proof pack is INDETERMINATE. Show what is missing:\n  "
+                "snapshotter verify {file}",
+                file="FILE" if str(output) == "-" else made.file,
             )
         )
     if as_json:

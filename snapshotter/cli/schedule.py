@@ -39,8 +39,8 @@ def schedule() -> None:
     """
     Capture pages repeatedly, and record the visits that were missed.
 
-    A schedule has the times of its visits: by cron, at a steady pace, or on a curve that begins at
-    the first sight of a page.
+    A schedule has the times of its visits: by cron, at a steady pace, or on a curve that begins
+    when a page is first seen.
     """
 
 

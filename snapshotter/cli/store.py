@@ -64,12 +64,13 @@ def check(ctx: click.Context, url: str | None, require_lock: bool, as_json: bool
             print_result(f"{marks[promise.kept]} {promise.name:<18} {promise.how}")
         print_result()
         if probe.usable:
-            locks = (
-                tr("and enforces retention")
+            print_result(
+                tr("{url} is suitable for evidence and enforces retention", url=probe.url)
                 if probe.locks
-                else tr("and does not enforce retention")
+                else tr(
+                    "{url} is suitable for evidence and does not enforce retention", url=probe.url
+                )
             )
-            print_result(tr("{url} is suitable for evidence {locks}", url=probe.url, locks=locks))
     if not probe.usable:
         raise SnapshotterError(
             tr(

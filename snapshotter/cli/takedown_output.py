@@ -149,14 +149,19 @@ def derivation_lines(derived: "Derivation") -> Iterator[str]:
         )
     for late in found.passed_over:
         yield tr(
-            "  {bundle_id} was added after an event was concluded, and does not change "
-            "the event: the page was {availability} at {time}",
+            "  {bundle_id} was added after an event was concluded, and does not change the "
+            "event: availability of the page at {time}: {availability}",
             bundle_id=late.bundle_id,
-            availability=late.availability,
+            availability=_AVAILABILITY[late.availability.value],
             time=format_time(late.at),
         )
 
 
+_AVAILABILITY = {
+    "available": tr("available"),
+    "unavailable": tr("not available"),
+    "inconclusive": tr("not established"),
+}
 _STANDINGS = {
     "unseen": tr("no capture shows the page as available"),
     "there": tr("no removal was found"),

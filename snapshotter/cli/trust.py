@@ -301,7 +301,7 @@ Examples:
     required=True,
     type=click.File("rb"),
     metavar="PEM",
-    help="Certificate file of the root of the timestamp authority.",
+    help="File with the root certificate of the timestamp authority.",
 )
 @click.option(
     "--policy-oid",

@@ -66,7 +66,7 @@ def sign(
         if not yes:
             _show_changes(before, document)
             click.confirm(
-                tr("sign this as version {version}?", version=document.version),
+                tr("sign the trust file as version {version}?", version=document.version),
                 abort=True,
                 err=True,
             )

@@ -438,7 +438,8 @@ def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
         if not yes:
             click.confirm(
                 tr(
-                    "remove the watch {name} and forget its {items} pages?",
+                    "remove the watch {name} and its list of known pages (number of pages: "
+                    "{items})?",
                     name=name,
                     items=status.items,
                 ),

@@ -103,7 +103,7 @@ def split_authority(authority: bytes, *, default_port: int = 0) -> tuple[str, in
     found = _AUTHORITY.fullmatch(text)
     port = int(found[2] or default_port) if found is not None else 0
     if found is None or not 0 < port < 65536:
-        raise MalformedHttp("the authority is not a host and a port")
+        raise MalformedHttp("the target is not a host with a port")
     return found[1].removeprefix("[").removesuffix("]"), port
 
 

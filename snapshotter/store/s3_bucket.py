@@ -269,7 +269,10 @@ class S3Bucket:
         if isinstance(error, names.SSLError):
             return SnapshotterError(
                 tr("the certificate of {url} is not trusted", url=self.url),
-                hint=tr("set AWS_CA_BUNDLE to the file of its certificate authority"),
+                hint=tr(
+                    "set AWS_CA_BUNDLE to the file of the certificate authority that "
+                    "issued this certificate"
+                ),
             )
         if isinstance(error, names.InvalidRegionError):
             return self._refusal("Redirect", 301, about)

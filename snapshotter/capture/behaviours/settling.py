@@ -29,6 +29,7 @@ _ACTIVITY_MOST_S = 0.5
 _FRESH_S = 0.2  # how old a look may be that something is concluded from
 _DUE_S = 0.02  # for what is due to happen
 _REQUESTED_S = 1.0  # for a navigation that a script requested to begin
+_PAUSE = "a pause without changes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +52,13 @@ class SettleResult:
             for wait in self.left
         )
         if self.how is SettleEnd.NOTHING_PENDING:
-            return "nothing was pending" + (f", except for later: {left}" if left else "")
+            return "nothing was pending" + (
+                f", except work that is due later: {left}" if left else ""
+            )
         if self.how is SettleEnd.OBSERVED:
             return f"the page did not change for {self.unchanged_s:.1f} s; still running: {left}"
         if self.how is SettleEnd.CAP:
-            return f"the time limit for settling was reached; still pending: {left or 'quiet'}"
+            return f"the time limit for settling was reached; still pending: {left or _PAUSE}"
         return self.how.value.replace("-", " ")
 
 

@@ -464,10 +464,14 @@ class IsolatedWorlds:
         failed = [end for end in ends if end is not None and _NO_NODE not in str(end)]
         if failed:
             return (
-                f"{len(failed)} of {len(found)} could not be read: "
+                f"{len(failed)} of {len(found)} trees could not be read: "
                 f"{clean_text(str(failed[0]))[:200]}"
             )
-        return f"{len(found) - _ROOTS} of {len(found)} are over the limit" if found[_ROOTS:] else ""
+        return (
+            f"{len(found) - _ROOTS} of {len(found)} trees are over the limit"
+            if found[_ROOTS:]
+            else ""
+        )
 
     async def _hand_over(self, session: CdpSession, frame_id: str, node: int) -> None:
         context = await self._context(frame_id, session)

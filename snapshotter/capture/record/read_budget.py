@@ -19,7 +19,7 @@ INFLATED_BYTES = 64 << 20
 _FIELD_BYTES = 240  # of memory, besides the characters of a field
 _HEAD_BYTES = 1_000
 _TAKES_LONG = "the time limit for reading was reached"
-_TOO_MUCH = "the limit for the heads of messages was reached"
+_TOO_MUCH = "the limit for the size of HTTP headers was reached"
 
 
 class ReadBudget:

@@ -105,7 +105,7 @@ def test_a_signature_is_asked_for_after_what_it_is_over(desk: _Desk) -> None:
 
     assert refused.exit_code == 1
     assert "a bundle with fewer of them is INDETERMINATE" in refused.stderr
-    assert "sign this as version 2?" in refused.stderr
+    assert "sign the trust file as version 2?" in refused.stderr
     assert desk.load().version == 1
 
 

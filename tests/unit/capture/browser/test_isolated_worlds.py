@@ -165,7 +165,7 @@ def test_closed_trees_beyond_the_limit_are_missing() -> None:
     _, missing = Browser(lambda *_: False, roots=502).read()
 
     assert missing == 2 * (
-        "the text of closed shadow trees is missing: 2 of 502 are over the limit",
+        "the text of closed shadow trees is missing: 2 of 502 trees are over the limit",
     )
 
 

@@ -317,7 +317,7 @@ def test_a_connection_whose_heads_cost_too_much_is_read_no_further_and_says_so(
     assert first.is_whole
     assert not second.is_whole
     (why,) = connection.unreadable
-    assert why.startswith("the limit for the heads of messages was reached: at least ")
+    assert why.startswith("the limit for the size of HTTP headers was reached: at least ")
     assert second.troubles == [why]
     assert other.exchanges[0].is_whole  # it has half of what was left
     assert other.unreadable == ()
