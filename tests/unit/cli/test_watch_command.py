@@ -102,7 +102,7 @@ def test_a_dry_run_shows_what_would_be_captured_and_watches_nothing(
     source = server.url("/page")
 
     assert shell.run("add", "--dry-run", "page", source, "--match", "*/n/*") == 0
-    assert "html  All  1 items, 1 pages" in shell.out
+    assert "html  All  items: 1, pages: 1" in shell.out
     assert server.url("/n/1") in shell.out
     assert shell.run("add", "--dry-run", "page", source) == 1
     assert "--match or --select" in shell.err
