@@ -137,7 +137,7 @@ def print_failures(state: "BatchState") -> None:
     if len(failed) > _NAMED:
         print_message(
             tr(
-                "further failed rows: {count:,}. The table has all of them",
+                "further failed rows: {count:,}. The table has all failed rows",
                 count=len(failed) - _NAMED,
             )
         )

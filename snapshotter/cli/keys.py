@@ -114,7 +114,10 @@ def add(ctx: click.Context, reference: str, name: str | None, as_json: bool) -> 
     else:
         print_result(stored.key_id)
     print_message(
-        tr('the name of the key is {name!r}. To sign with it, set key = "{name}"', name=stored.name)
+        tr(
+            'the name of the key is {name!r}. To sign with this key, set key = "{name}"',
+            name=stored.name,
+        )
     )
 
 

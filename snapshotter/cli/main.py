@@ -251,8 +251,8 @@ def _hint(error: OSError) -> str:
     if is_disk_full(error):
         return tr("free disk space, and give the same command again")
     return tr(
-        "check that you can write there, or name other places with the settings "
-        "data_dir, keys_dir, spool_dir and store (docs/reference/configuration.md)"
+        "check that you can write to this file or folder, or name other places with the "
+        "settings data_dir, keys_dir, spool_dir and store (docs/reference/configuration.md)"
     )
 
 

@@ -118,9 +118,9 @@ def init(
     print_message(
         tr(
             "the trust file does not name your signing key and your timestamp authorities "
-            "yet. Add them:\n  snapshotter keys export default | snapshotter trust add-key "
-            "{file} - --owner NAME\n  snapshotter trust add-tsa {file} --name NAME --root "
-            "ROOT.pem",
+            "yet. Add the key and the timestamp authorities:\n  snapshotter keys export "
+            "default | snapshotter trust add-key {file} - --owner NAME\n  snapshotter "
+            "trust add-tsa {file} --name NAME --root ROOT.pem",
             file=shlex.quote(str(file)),
         )
     )

@@ -253,7 +253,7 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
         print_message(
             tr(
                 "at most {existing_limit} of the pages on the list now are captured; "
-                "--existing skip captures none of them",
+                "--existing skip captures none of these pages",
                 existing_limit=wanted.existing_limit,
             )
         )

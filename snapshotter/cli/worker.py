@@ -47,7 +47,7 @@ Examples:
 @click.option(
     "--adopt-store",
     is_flag=True,
-    help="Use this store although the queue is bound to another one.",
+    help="Use this store although the queue is bound to another store.",
 )
 @click.option(
     "--policy", metavar="NAME|FILE|auto", help="Policy for jobs without a policy.  [default: auto]"

@@ -131,8 +131,8 @@ class BucketLocks:
                     key=key,
                 ),
                 hint=tr(
-                    "this endpoint or bucket does not keep Object Lock; test it:\n  "
-                    "snapshotter store check --store {url}",
+                    "this endpoint or bucket does not keep Object Lock; test the "
+                    "endpoint:\n  snapshotter store check --store {url}",
                     url=self._bucket.url,
                 ),
             )
