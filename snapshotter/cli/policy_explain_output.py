@@ -117,13 +117,14 @@ def print_explanation(found: "Explanation") -> None:
     for rules in (rules for rules in found.rules if rules.applies):
         print_result(
             tr(
-                "rules     {id} {version}, rules: {count}: {reason}",
+                "rules     {id} {version}; number of rules: {count}",
                 id=rules.id,
                 version=rules.version,
                 count=rules.count,
-                reason=rules.reason,
             )
         )
+        if rules.reason:
+            print_result(f"          {rules.reason}")
     if elsewhere := [rules.id for rules in found.rules if not rules.applies]:
         print_result(tr("          for other hosts: {elsewhere}", elsewhere=", ".join(elsewhere)))
     if redaction.parameters:

@@ -67,9 +67,9 @@ def print_lint_message(name: str, remark: "LintMessage", as_json: bool) -> None:
 
 
 def print_judgement(found: "PageJudgement", as_json: bool) -> None:
-    from snapshotter.app.policies.checks import describe_verdicts
     from snapshotter.formats.canonical_json import plain
-    from snapshotter.model.sentences import describe_detail
+    from snapshotter.model.assessment import Assessment, AssessmentSummary
+    from snapshotter.model.sentences import describe_detail, page_words
 
     content, takedown = found.content, found.takedown
     if as_json:
@@ -82,7 +82,8 @@ def print_judgement(found: "PageJudgement", as_json: bool) -> None:
             }
         )
         return
-    print_result(describe_verdicts(content, takedown))
+    shown = AssessmentSummary.of(Assessment(content=content, takedown=takedown))
+    print_result(page_words(shown))
     print_result(f"  {describe_detail(content.detail)}")
     if takedown.detail != content.detail:
         print_result(f"  {describe_detail(takedown.detail)}")

@@ -97,7 +97,7 @@ class Watch:
         if not LEAST_EVERY <= self.every <= MOST_EVERY:
             raise ValueError("a list is polled once a minute at most, and once a year at least")
         if not 0 <= self.jitter <= MAX_JITTER:
-            raise ValueError(f"jitter is from 0 to {MAX_JITTER}")
+            raise ValueError(f"the jitter must be from 0 to {MAX_JITTER:.0%}")
         if self.within < timedelta(seconds=1):
             raise ValueError("the time until capture is a second or more")
         if not 0 <= self.existing_limit <= 50_000 or not 1 <= self.poll_limit <= 50_000:

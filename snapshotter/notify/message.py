@@ -199,7 +199,7 @@ def _lines(message_id: str, data: dict[str, Any]) -> list[str]:
     for number, event in enumerate(data["events"], start=1):
         times = (
             tr(
-                "{event} times since {event2}, last ",
+                "number since {event2}: {event}, the last at ",
                 event=event["count"],
                 event2=event["first_at"],
             )

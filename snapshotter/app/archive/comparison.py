@@ -102,11 +102,9 @@ def select_bundles(
         found = _captures(source(), url, until)
         if len(found) < 2:
             raise SnapshotterError(
-                tr(
-                    "the store has {value} of {url}",
-                    value="only one capture" if found else "no captures",
-                    url=url,
-                ),
+                tr("the store has only one capture of {url}", url=url)
+                if found
+                else tr("the store has no captures of {url}", url=url),
                 hint=tr("list the captures:\n  snapshotter list"),
             )
         return found[-2], found[-1]

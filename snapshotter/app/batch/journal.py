@@ -337,8 +337,12 @@ def _text(value: object) -> str:
 def _unwritable(path: Path, error: OSError) -> SnapshotterError:
     return SnapshotterError(
         tr("the journal {path} cannot be written: {strerror}", path=path, strerror=error.strerror),
-        hint=(tr("free space on its disk, then ") if is_disk_full(error) else "")
-        + tr("give the same command again to continue. The captured pages are in the store"),
+        hint=tr(
+            "free space on the disk of the journal. Then give the same command again to "
+            "continue. The captured pages are in the store"
+        )
+        if is_disk_full(error)
+        else tr("give the same command again to continue. The captured pages are in the store"),
     )
 
 

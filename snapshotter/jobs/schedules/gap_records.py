@@ -134,8 +134,7 @@ def gap_event(gap: Gap, about: Sequence[NotificationScope]) -> NotificationEvent
         kind=NotificationKind.SCHEDULE_GAP,
         at=gap.at,
         subject=f"schedule:{gap.schedule}",
-        summary=f"visits that were not made: {visits}, of {addresses} "
-        f"{'address' if addresses == 1 else 'addresses'}. Reason: "
+        summary=f"visits that were not made: {visits}. Addresses: {addresses}. Reason: "
         f"{REASON_TEXT[gap.reason]}",
         about=tuple(about),
         reasons=(gap.reason.value,),

@@ -171,4 +171,8 @@ def _end_of(process: multiprocessing.process.BaseProcess) -> str:
     if code >= 0:
         return f"exit code {code}"
     name = signal.Signals(-code).name
-    return f"{name}, as when the system has no free memory" if name == "SIGKILL" else name
+    return (
+        f"the signal {name}, which the system also sends if no memory is free"
+        if name == "SIGKILL"
+        else f"the signal {name}"
+    )

@@ -188,7 +188,7 @@ def test_a_checkpoint_that_is_a_pipe_is_not_waited_for(here: Here) -> None:
 
     code, _, err = here.run("check", "--against", str(here.folder / "then"))
 
-    assert (code, "it is a named pipe, not a regular file" in err) == (1, True)
+    assert (code, "the path is a named pipe, not a regular file" in err) == (1, True)
 
 
 def test_a_stranger_reads_the_log_with_its_verifier_key(

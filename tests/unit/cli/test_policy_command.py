@@ -154,7 +154,7 @@ def test_how_a_page_is_watched_is_told(shell: Home) -> None:
     }  # fmt: skip
 
     assert shell.run("explain", "--policy", "monitor-takedown", ARTICLE) == 0
-    assert "phrases 2026.11.1, rules: 8" in shell.out
+    assert "phrases 2026.11.1; number of rules: 8" in shell.out
     assert "a removal is confirmed after 2 captures 10m apart, with a control page" in shell.out
     assert "; each removal gives a proof pack" in shell.out
     assert shell.run("explain", "--policy", "high-risk-source", ARTICLE) == 0
@@ -403,25 +403,25 @@ def test_a_rule_that_misses_its_page_fails(shell: Home) -> None:
 
 def test_ones_own_page_gets_a_verdict(shell: Home) -> None:
     assert shell.run("test", "--url", ARTICLE, shell.save("wx/deleted-zh")) == 0
-    assert shell.out.startswith("notice, unavailable (author)\n")
+    assert shell.out.startswith("not available (removal by the author)\n")
     assert "wx-01 in " in shell.out
 
     assert shell.run("test", "--url", ARTICLE, shell.save("wx/quotes-notice")) == 0
-    assert shell.out.startswith("content, available\n")
+    assert shell.out.startswith("available\n")
 
 
 def test_a_notice_that_no_rule_knows_gets_a_rule_to_begin_with(shell: Home) -> None:
     page = shell.save("wx/future-wording")
 
     assert shell.run("test", "--url", ARTICLE, page) == 0
-    assert shell.out.startswith("notice, inconclusive (unknown_notice)\n")
+    assert shell.out.startswith("not established (notice that no rule knows)\n")
     stub = shell.out[shell.out.index("# Seen on") :]
     shell.write("mine.toml", stub.replace('"not_stated"', '"author"'))
 
     # It is taken as it is, and knows the page from now on.
     assert shell.run("lint", "mine.toml") == 0
     assert shell.run("test", "--rules", "mine.toml", "--url", ARTICLE, page) == 0
-    assert shell.out.startswith("notice, unavailable (author)\n")
+    assert shell.out.startswith("not available (removal by the author)\n")
     assert shell.run("test", "--json", "--url", ARTICLE, page) == 0
     assert shell.object["stub"] == stub
 

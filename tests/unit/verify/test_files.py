@@ -53,7 +53,7 @@ def test_a_device_is_not_even_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening one can change its state: a tape rewinds, a watchdog begins to count."""
     monkeypatch.setattr(os, "open", None)
 
-    with pytest.raises(NotAFile, match="it is a device, not a regular file"):
+    with pytest.raises(NotAFile, match="the path is a device, not a regular file"):
         open_file(Path("/dev/null"))
 
 

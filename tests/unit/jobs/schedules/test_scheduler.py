@@ -106,7 +106,7 @@ def test_a_stopped_worker_leaves_a_gap(desk: Desk) -> None:
         NotificationScope(policy="high-risk-source", origin="schedule:watch", tags=("at-risk",)),
     )
     assert event.summary == (
-        "visits that were not made: 6, of 2 addresses. Reason: no worker was running"
+        "visits that were not made: 6. Addresses: 2. Reason: no worker was running"
     )
     assert "example.org" not in repr(event)
 
