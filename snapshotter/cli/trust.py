@@ -405,8 +405,9 @@ def show(ctx: click.Context, file: Path, root_key: str | None, as_json: bool) ->
         raise EvidenceUnverifiable(
             tr("{file} expired at {instant}", file=file, instant=instant(document.expires)),
             hint=tr(
-                "ask the owner for a newer version. The owner makes a newer version with "
-                "snapshotter trust renew"
+                "ask the owner for a newer version. The owner makes a newer version:\n  "
+                "snapshotter trust renew {file}",
+                file=file.name,
             ),
         )
 

@@ -125,7 +125,8 @@ _RULES: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         "--jitter",
         metavar="PERCENT",
         callback=_share,
-        help="Move polls by at most this share of that time, earlier or later.  [default: 15%]",
+        help="Move polls by at most this share of the time between two polls, earlier or "
+        "later.  [default: 15%]",
     ),
     click.option(
         "--poll-limit",

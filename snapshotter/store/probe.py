@@ -220,7 +220,8 @@ def _swaps(store: DirectoryStore | S3Store, key: str) -> Promise:
         name,
         won.count(True) == 1 and not late and there == contents[won.index(True)],
         f"{_RACERS} concurrent writers replaced a state: one succeeded, a late one was refused",
-        "a writer replaced a state that it had not read: this endpoint does not compare",
+        "a writer replaced a state that the writer had not read: this endpoint does not "
+        "compare states before a write",
     )
 
 
