@@ -75,7 +75,8 @@ def known_policies(directory: Path | None = None) -> tuple[EffectivePolicy, ...]
         if policy_file.policy.name != stem:
             raise SnapshotterError(
                 tr(
-                    "the file {path} contains the name {name}",
+                    "the file {path} contains a policy with the name {name}, but the "
+                    "file has another name",
                     path=path,
                     name=policy_file.policy.name,
                 ),

@@ -219,7 +219,7 @@ def _pictured(picture: PictureComparison) -> str:
     count = len(picture.regions)
     words = [tr("regions that differ: {count}", count=count)]
     if picture.main is ComparisonState.UNCHANGED:
-        words.append(tr("none in the main region"))
+        words.append(tr("none of these regions is in the main region"))
     if picture.masked:
         words.append(tr("masked places that are not counted: {masked}", masked=picture.masked))
     if picture.detail:

@@ -241,7 +241,7 @@ The result is PASSED (exit code 0), FAILED (exit code 10: the evidence was alter
 rule) or INDETERMINATE (exit code 11: the evidence is intact, but something could not be
 established). The command also prints the reasons.
 
-## 4. Check the same by hand
+## 4. Check the same without the verifier
 
 The root key signed this trust file:
 

@@ -259,7 +259,7 @@ def _observers(
     yield Disclosure(who=host, learns="the visit and its time", from_where=us)
     others = "every other host that the page loads files from or redirects to"
     if decision.block_hosts:
-        others += f", except {len(decision.block_hosts)} that the policy blocks"
+        others += f"; blocked by the policy: {len(decision.block_hosts)}"
     yield Disclosure(who=others, learns="the files that the page loads", from_where=us)
     yield from _route_observers(settings, route)
     for authority in settings.authorities:

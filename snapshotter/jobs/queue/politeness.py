@@ -176,7 +176,8 @@ def throttled_event(
         at=now,
         subject=host,
         summary=(
-            "a host answered that there were too many requests. It is not visited for some time"
+            "a host answered that there were too many requests. The host is "
+            "not visited for some time"
         ),
         about=(NotificationScope.of(job),),
         host=host,

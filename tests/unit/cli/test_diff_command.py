@@ -83,7 +83,7 @@ def test_a_change_of_the_sidebar_alone_leaves_main_unchanged_in_words_and_in_loo
     out = capsys.readouterr().out
     assert "\nmain text: unchanged\n" in out
     assert "\nother text: changed" in out
-    assert "none in the main region" in out
+    assert "none of these regions is in the main region" in out
 
 
 def test_an_id_is_compared_as_the_store_has_it_and_a_file_of_that_name_is_written_as_a_path(

@@ -115,7 +115,7 @@ def test_files_of_rules_may_lie_beside_the_policies_that_name_them(tmp_path: Pat
 def test_a_policy_that_is_not_called_like_its_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('name = "b"\n')
 
-    with pytest.raises(SnapshotterError, match="contains the name b"):
+    with pytest.raises(SnapshotterError, match="a policy with the name b, but"):
         known_policies(tmp_path)
 
 
