@@ -18,7 +18,7 @@ from snapshotter.formats.printable import printable
 
 LEFT_OUT: Final = "…"
 _LONGEST: Final = 500  # characters shown
-_UNREADABLE: Final = "(an address that is none)"
+_UNREADABLE: Final = "(not a valid address)"
 
 # Names of parameters whose value opens something, or says who looked or shared.
 _SECRET: Final = re.compile(

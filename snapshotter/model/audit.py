@@ -87,8 +87,8 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
             "store:\n  snapshotter store repair --from COPY"
         ),
         AuditCode.REPLACED: tr(
-            "keep both bundles, and find out who wrote the second one; the log shows which "
-            "was first"
+            "keep both bundles, and find out who wrote the second bundle; the log shows which "
+            "bundle was first"
         ),
         AuditCode.UNLOGGED: tr(
             "find out where the object comes from; if you know, add it to the log:\n  "
@@ -99,13 +99,13 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
             "token proves the time"
         ),
         AuditCode.CUSTODY_BROKEN: tr(
-            "compare the custody chain with a copy of the store; the log proves the events "
-            "up to the last logged one"
+            "compare the custody chain with a copy of the store; the log proves the events up to "
+            "the last logged event"
         ),
         AuditCode.UNLOCKED: tr("set the retention again, and find out who was able to remove it"),
         AuditCode.INVALID: tr(
-            "verify the bundle to see which check failed; its bytes are as they were "
-            "logged:\n  snapshotter verify ID"
+            "the bytes of the bundle match the log; verify the bundle to see which check "
+            "failed:\n  snapshotter verify ID"
         ),
         AuditCode.INTERNAL: tr("report this error of the software; the bundle was not judged"),
         AuditCode.WITHHELD: tr(
@@ -135,7 +135,7 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
             "ask the operator of the store, or a witness, for the newest checkpoint"
         ),
         AuditCode.OLDER_TRUST: tr(
-            "ask for the newest trust file, because an older one can hide a revocation"
+            "ask for the newest trust file, because an older trust file can hide a revocation"
         ),
         AuditCode.RENEWAL_GONE: tr(
             "restore the renewal from a copy, or make it again; an interrupted writer leaves "
@@ -145,11 +145,11 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
             "renew the proof of time before the certificates end:\n  snapshotter renew"
         ),
         AuditCode.PROOF_BROKEN: tr(
-            "write the proofs again; the log itself was checked, and it decides:\n  "
-            "snapshotter log sync"
+            "write the proofs again from the log, which was checked:\n  snapshotter log sync"
         ),
         AuditCode.RETURNED: tr(
-            "erase the bundle again, or find out who restored it: it was erased by order"
+            "the bundle was erased by order: erase the bundle again, or find out who restored "
+            "the bundle"
         ),
         AuditCode.UNRECORDED: tr(
             "show the custody events; the operator of the store knows when the bundle was "
@@ -159,8 +159,8 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
             "read the tombstone, which states who ordered the erasure and why"
         ),
         AuditCode.GAP: tr(
-            "no capture was made in this time, and the record states it; this command lists "
-            "the visits:\n  snapshotter schedule history"
+            "the record documents that no capture was made in this time; this command lists the "
+            "visits:\n  snapshotter schedule history"
         ),
         AuditCode.TAKEDOWN: tr(
             "derive the event again from its captures:\n  snapshotter verify ID"

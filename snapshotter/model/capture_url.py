@@ -43,7 +43,8 @@ def _problem(url: str) -> SnapshotterError | None:
     if any(unicodedata.category(character) in _NOT_IN_ADDRESSES for character in url):
         return SnapshotterError(
             tr(
-                "this is not a URL: '{shown}' holds control characters or half a character",
+                "this is not a URL: '{shown}' contains control characters or an incomplete "
+                "character",
                 shown=shown,
             )
         )
@@ -60,7 +61,7 @@ def _problem(url: str) -> SnapshotterError | None:
         )
     if "@" in parts.netloc or "@" in other.netloc:
         return SnapshotterError(
-            tr("a URL with a user name or password would put them into the evidence"),
+            tr("the URL has a user name or a password, which would become part of the evidence"),
             hint=tr("leave out the part before the @"),
         )
     if parts.scheme not in {"http", "https"} or not parts.hostname:

@@ -50,7 +50,7 @@ WALLS: Final[Mapping[WallKind, str]] = MappingProxyType(
         WallKind.CHALLENGE: tr("a bot challenge"),
         WallKind.CONSENT: tr("a request for consent"),
         WallKind.PAYWALL: tr("a paywall"),
-        WallKind.AGE: tr("a question for the reader's age"),
+        WallKind.AGE: tr("a question about the reader's age"),
         WallKind.APP_ONLY: tr("a request to open the app"),
         WallKind.RATE_LIMITED: tr("a refusal because of too many requests"),
         WallKind.SESSION_EXPIRED: tr("a notice that a session has expired"),
@@ -92,13 +92,13 @@ CONTENT_NAMES: Final[Mapping[Content, str]] = MappingProxyType(
 UNDECIDED_CLAUSES: Final[Mapping[Undecided, str]] = MappingProxyType(
     {
         Undecided.WALL: tr("a log-in wall, a verification or another wall was shown instead"),
-        Undecided.UNKNOWN_NOTICE: tr("the page showed a notice that no take-down rule knows"),
+        Undecided.UNKNOWN_NOTICE: tr("the page showed a notice that no take-down rule matches"),
         Undecided.ERROR: tr("the server gave no answer, or answered with an error"),
         Undecided.UNKNOWN: tr("no take-down rule matches what the page showed"),
     }
 )
 _OPEN_REASONS: Final[Mapping[Content, str]] = {
-    Content.NOTICE: tr("notice that no rule knows"),
+    Content.NOTICE: tr("notice that no rule matches"),
     Content.SHELL: tr("layout without main text"),
     Content.CONTENT: tr("no rule matches"),
     Content.PARTIAL: tr("no rule matches"),
@@ -284,12 +284,12 @@ _DETAIL_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "no rule knows what this page shows": UNDECIDED_CLAUSES[Undecided.UNKNOWN],
         "this has the shape of a notice, and no rule knows its words": tr(
-            "the page has the form of a notice, but no take-down rule knows its words"
+            "the page has the form of a notice, but no take-down rule matches its words"
         ),
         "the page has little text and a general phrase for something that is gone; no rule knows "
         "how this host says it": tr(
-            "the page has little text with a general phrase for a removal, but no "
-            "take-down rule knows this phrase for this host"
+            "the page has little text with a general phrase for a removal, but no take-down rule "
+            "for this host has this phrase"
         ),
         "the platform shows an error of its own: check the address itself": tr(
             "the platform shows an error message, so the address may be wrong"
@@ -409,24 +409,32 @@ REASON_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
         "network-error": tr("a network error occurred"),
         # Something is missing.
         "load-timeout": tr("the page did not finish loading in time"),
-        "page-navigated": tr("the page went to another document while it was captured"),
-        "destination-missing": tr("the page led to another address, and no page came from there"),
+        "page-navigated": tr("the page was replaced by another document during the capture"),
+        "destination-missing": tr("the page led to another address, which returned no page"),
         "scroll-limited": tr("the page was not scrolled to its end"),
         "images-missing": tr("images of the page are missing"),
         "fonts-missing": tr("fonts of the page are missing"),
         "resources-missing": tr("scripts, style sheets or other parts of the page are missing"),
         "not-settled": tr("the page was still loading parts when the time limit ended"),
-        "missing-glyphs": tr("characters of the page are shown as boxes, because no font has them"),
+        "missing-glyphs": tr(
+            "characters of the page are shown as boxes, because no installed font has these "
+            "characters"
+        ),
         "expand-limited": tr("more hidden text exists than the policy allows to open"),
         "page-virtualised": tr(
-            "the page removes what is out of view, so no single picture is whole"
+            "the page removes content that is out of view, so no single picture shows the whole "
+            "page"
         ),
-        "page-scrolls-inside": tr("an inner box scrolls, so the picture shows its beginning only"),
+        "page-scrolls-inside": tr(
+            "an inner box scrolls, so the picture shows only the beginning of the box"
+        ),
         "page-truncated": tr("the page is larger than the largest picture that is taken"),
         "picture-blank": tr("a part of a picture is blank where the page has text or images"),
-        "inner-box-cut": tr("a box that scrolls inside the page is not shown whole"),
-        "element-missing": tr("an element that the policy names is missing or not shown whole"),
-        "viewport-incomplete": tr("the page is not shown whole in another window size"),
+        "inner-box-cut": tr("a box that scrolls inside the page is not shown completely"),
+        "element-missing": tr(
+            "an element that the policy names is missing or not shown completely"
+        ),
+        "viewport-incomplete": tr("the page is not shown completely in another window size"),
         "text-incomplete": tr("the text of a part of the page could not be read"),
         "source-missing": tr("the HTML source is missing from the network record"),
         "source-cut": tr("the HTML source was cut off"),
@@ -447,7 +455,7 @@ REASON_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
         "capture-failed": tr("an error occurred during the capture"),
         "capture-timeout": tr("the time limit of the capture was reached"),
         "given-up": tr("all attempts to capture the page failed"),
-        "nothing-rendered": tr("nothing could be kept, for an unknown cause"),
+        "nothing-rendered": tr("the capture kept nothing, for an unknown cause"),
     }
 )
 # The faults of the code `tls`: docs/reference/outcomes.md.
@@ -455,9 +463,11 @@ TLS_FAULT_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "expired": tr("the certificate of the server has expired"),
         "not-yet-valid": tr("the certificate of the server is not valid yet"),
-        "other-host": tr("the certificate of the server is for other names"),
-        "unknown-authority": tr("the certificate of the server is by an unknown authority"),
-        "self-signed": tr("the certificate of the server is signed by itself"),
+        "other-host": tr("the certificate of the server was issued for other names"),
+        "unknown-authority": tr(
+            "the certificate of the server was issued by an unknown certificate authority"
+        ),
+        "self-signed": tr("the certificate of the server is self-signed"),
         "revoked": tr("the certificate of the server was revoked"),
         "weak-signature": tr("the key or the signature of the server's certificate is too weak"),
         "not-logged": tr("the certificate of the server is in no Certificate Transparency log"),
@@ -500,7 +510,7 @@ WARNING_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
         "page-held": tr("the page tried to go to another address while it was photographed"),
         "page-keeps-changing": tr("parts of the page change all the time"),
         "announced-more": tr("the page may have loaded more content later"),
-        "trial-failed": tr("parts of the page were photographed in windows of their own"),
+        "trial-failed": tr("parts of the page were photographed in separate windows"),
         "navigation-refused": tr("the page tried to open an address that the browser never opens"),
         "service-worker-blocked": tr("a service worker of the page was blocked"),
         "private-glyphs": tr("characters of the page, mostly icons, are shown as boxes"),
@@ -523,7 +533,7 @@ _UNKNOWN_OUTCOME: Final = tr(
     "It is not established whether the capture is complete: the record does not state its outcome."
 )
 _MORE_REASONS: Final = tr("Further reasons: %d.")
-_LIGHT: Final = tr("It is a light check, which shows the first view of the page only.")
+_LIGHT: Final = tr("The capture is a light check, which shows only the first view of the page.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -597,7 +607,7 @@ def captures_sentence(outcomes: Sequence[Outcome | None], *, missing: int = 0) -
         else tr("Complete captures: {complete} of {count}.", complete=complete, count=len(outcomes))
     )
     return (
-        tr("{said} Captures that are not here: {missing}.", said=said, missing=missing)
+        tr("{said} Captures that were not found: {missing}.", said=said, missing=missing)
         if missing
         else said
     )
@@ -668,7 +678,7 @@ PROOF_STATES: Final[Mapping[Verdict, str]] = MappingProxyType(
     }
 )
 NOT_VERIFIED: Final = tr(
-    "It is not established whether the proof is intact: this command does not verify it."
+    "It is not established whether the proof is intact: this command does not verify the proof."
 )
 
 
@@ -704,14 +714,16 @@ class FindingText:
         return self.open if verdict is Verdict.INDETERMINATE and self.open else self.title
 
 
-_ALTERED: Final = tr("The file is not as it was sealed, or it is damaged. Do not rely on it.")
+_ALTERED: Final = tr(
+    "The file was changed after it was sealed, or is damaged. Do not rely on the file."
+)
 _GET_AGAIN: Final = tr("Get the file again from where it is stored, and verify it again.")
 _NOT_AGAINST: Final = tr("This does not count against the evidence.")
 FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
     {
         Code.OK: FindingText(
             title=tr("the check passed"),
-            meaning=tr("The check was made, and its result is good."),
+            meaning=tr("The check was made and passed."),
             remedy=tr("Nothing needs to be done."),
         ),
         Code.CONTAINER: FindingText(
@@ -720,7 +732,9 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
             remedy=_GET_AGAIN,
         ),
         Code.NAME: FindingText(
-            title=tr("a name in the bundle is invalid, or the bundle has another name than its id"),
+            title=tr(
+                "a name in the bundle is invalid, or the name of the bundle differs from its id"
+            ),
             meaning=_ALTERED,
             remedy=_GET_AGAIN,
         ),
@@ -764,11 +778,14 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         ),
         Code.SIG_MISSING: FindingText(
             title=tr("a signature or a public key is missing"),
-            meaning=tr("Somebody removed it, or the bundle was never sealed completely."),
+            meaning=tr(
+                "Somebody removed the signature or the key, or the bundle was never sealed "
+                "completely."
+            ),
             remedy=_GET_AGAIN,
         ),
         Code.KEY_UNKNOWN: FindingText(
-            title=tr("the signing key is not one that you trust"),
+            title=tr("the signing key is not a key that you trust"),
             meaning=tr("The signature is valid, but it is not established who signed. ")
             + _NOT_AGAINST,
             remedy=tr("Name the trust file of the person who signed, with its root key."),
@@ -779,46 +796,51 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
             remedy=_GET_AGAIN,
         ),
         Code.KEY_MALFORMED: FindingText(
-            title=tr("the public key is not in its one valid form"),
+            title=tr("the public key is not in the required form"),
             meaning=_ALTERED,
             remedy=_GET_AGAIN,
         ),
         Code.KEY_PERIOD: FindingText(
-            title=tr("the signature is older than the period of its key"),
+            title=tr("the signature was made before the period of its key began"),
             open=tr("it is not proven that the signature was made in the period of its key"),
             meaning=tr(
-                "The trust file states for which period the owner of the key answers for it."
+                "The trust file states the period in which the owner of the key is responsible "
+                "for the key."
             ),
             remedy=tr("Ask the owner of the trust file whether the period is right."),
         ),
         Code.KEY_REVOKED: FindingText(
             title=tr(
-                "the signing key was compromised, and the signature is not proven to be older"
+                "the signing key was compromised, and it is not proven that the signature is older"
             ),
-            open=tr("the signing key was retired, and the signature is not proven to be older"),
+            open=tr(
+                "the signing key was retired, and it is not proven that the signature is older"
+            ),
             meaning=tr(
-                "The owner revoked the key. A signature counts if a timestamp token proves "
-                "that it is older than the revocation."
+                "The owner revoked the key. A signature is valid only if a timestamp token "
+                "proves that the signature is older than the revocation."
             ),
             remedy=tr("Look for a late token or a log proof of an earlier time beside the bundle."),
         ),
         Code.ALG: FindingText(
-            title=tr("the algorithm of the key is not allowed, or is not the one that is stated"),
+            title=tr(
+                "the algorithm of the key is not allowed, or differs from the stated algorithm"
+            ),
             meaning=_ALTERED,
             remedy=_GET_AGAIN,
         ),
         Code.QUORUM: FindingText(
             title=tr("fewer valid signatures exist than are required"),
             meaning=tr("The signatures that exist are valid. ") + _NOT_AGAINST,
-            remedy=tr("Ask who sealed the bundle for the version with all signatures."),
+            remedy=tr("Ask the person who sealed the bundle for the version with all signatures."),
         ),
         Code.TS_MISSING: FindingText(
             title=tr(
-                "fewer timestamp authorities confirm the time than are required or were asked"
+                "fewer timestamp authorities confirm the time than are required or were requested"
             ),
             meaning=tr(
-                "The bundle is intact since it was signed, but its time is confirmed by too "
-                "few independent clocks. "
+                "The bundle was not changed since it was signed, but too few timestamp "
+                "authorities confirm its time. "
             )
             + _NOT_AGAINST,
             remedy=tr("Request the missing timestamp tokens, and verify again."),
@@ -835,37 +857,37 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         ),
         Code.TS_POLICY: FindingText(
             title=tr("a timestamp token was issued under a policy that you do not accept"),
-            meaning=tr("The token proves no time for you. ") + _NOT_AGAINST,
-            remedy=tr("Ask the owner of the trust file whether the policy is to be accepted."),
+            meaning=tr("By your trust file, the token proves no time. ") + _NOT_AGAINST,
+            remedy=tr("Ask the owner of the trust file whether to accept the policy."),
         ),
         Code.TS_UNTRUSTED: FindingText(
             title=tr("a timestamp token is from an authority that you do not trust"),
-            meaning=tr("The token proves no time for you. ") + _NOT_AGAINST,
+            meaning=tr("By your trust file, the token proves no time. ") + _NOT_AGAINST,
             remedy=tr("Use a trust file that names this timestamp authority."),
         ),
         Code.TS_REVOKED: FindingText(
-            title=tr("a timestamp token is by a revoked certificate"),
-            meaning=tr("The token proves no time for you."),
+            title=tr("a timestamp token was signed with a revoked certificate"),
+            meaning=tr("By your trust file, the token proves no time."),
             remedy=tr("Ask the owner of the trust file why the certificate was revoked."),
         ),
         Code.TIME: FindingText(
             title=tr("the times of the bundle contradict each other"),
             open=tr("not all times are confirmed"),
             meaning=tr(
-                "A time is proven by a timestamp token. All other times are what the "
-                "capturing machine recorded."
+                "A time is proven by a timestamp token. All other times were recorded by the "
+                "capturing machine."
             ),
             remedy=tr("Read the finding, which names the time."),
         ),
         Code.JSON: FindingText(
-            title=tr("the capture record is not valid JSON in its one form"),
+            title=tr("the capture record is not JSON in the required form"),
             meaning=_ALTERED,
             remedy=_GET_AGAIN,
         ),
         Code.FORMAT: FindingText(
             title=tr("the capture record is invalid, or contradicts itself"),
             meaning=tr(
-                "This software did not write the record as it is, or somebody changed it "
+                "This software does not write such a record, or somebody changed the record "
                 "before sealing."
             ),
             remedy=tr("Read the finding, which names the field. Do not rely on the bundle."),
@@ -898,14 +920,17 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         Code.LOG: FindingText(
             title=tr("the log contradicts the bundle"),
             open=tr("the log proof beside the bundle is not valid"),
-            meaning=tr("The log proves that the bundle was recorded in a list that only grows."),
+            meaning=tr(
+                "The log proves that the bundle was recorded in a list from which no entry can "
+                "be removed unnoticed."
+            ),
             remedy=tr("Export the bundle again from its store, with its log proof."),
         ),
         Code.LOG_MISSING: FindingText(
             title=tr("no valid log proof exists"),
             meaning=tr(
-                "A log proof is required. It is missing, or you do not trust its log, or too "
-                "few witnesses have seen it. "
+                "A log proof is required. The proof is missing, or you do not trust its log, or "
+                "too few witnesses have seen the entry. "
             )
             + _NOT_AGAINST,
             remedy=tr("Export the bundle again from its store, with its log proof."),
@@ -916,8 +941,8 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
             remedy=tr("Report the error, and verify with the second verifier."),
         ),
         Code.EVENT: FindingText(
-            title=tr("the file is not a take-down event as it was signed"),
-            meaning=tr("The record was changed, or it is damaged. Do not rely on it."),
+            title=tr("the file is not a take-down event, or was changed after it was signed"),
+            meaning=tr("The record was changed or is damaged. Do not rely on the record."),
             remedy=_GET_AGAIN,
         ),
         Code.EVENT_KEY: FindingText(
@@ -927,30 +952,36 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         ),
         Code.BUNDLE: FindingText(
             title=tr("a bundle failed its verification"),
-            meaning=tr("The statement rests on a bundle that is not intact. Do not rely on it."),
+            meaning=tr(
+                "The statement depends on a bundle that is not intact. Do not rely on the "
+                "statement."
+            ),
             remedy=tr("Verify the bundle by itself, and read its findings."),
         ),
         Code.BUNDLE_MISSING: FindingText(
-            title=tr("a bundle is not here"),
+            title=tr("a bundle was not found"),
             meaning=tr("What the bundle shows could not be checked. ") + _NOT_AGAINST,
-            remedy=tr("Put the bundle beside the file, or name the store that has it."),
+            remedy=tr(
+                "Put the bundle into the folder of the file, or name the store that has the bundle."
+            ),
         ),
         Code.BUNDLE_OTHER: FindingText(
-            title=tr("a bundle is not the one that the record names"),
+            title=tr("a bundle is not the bundle that the record names"),
             meaning=tr(
-                "The bundle has the right id and another digest. Do not rely on the statement."
+                "The id of the bundle is right, but its digest differs. Do not rely on the "
+                "statement."
             ),
             remedy=tr("Get the bundle again from where it is stored."),
         ),
         Code.BUNDLE_OPEN: FindingText(
             title=tr("a bundle is intact, but not everything about it is established"),
-            meaning=tr("The statement rests on a bundle whose verdict is INDETERMINATE. ")
+            meaning=tr("The statement depends on a bundle whose verdict is INDETERMINATE. ")
             + _NOT_AGAINST,
             remedy=tr("Verify the bundle by itself, and read its findings."),
         ),
         Code.VERDICT: FindingText(
             title=tr("a capture does not show what the record states"),
-            open=tr("what a capture shows was not derived again"),
+            open=tr("the conclusion about what a capture shows was not derived again"),
             meaning=tr("The rules in the bundle decide what a capture shows."),
             remedy=tr("Verify with the whole package, which has the code of the rules."),
         ),
@@ -966,11 +997,12 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
             remedy=tr("Verify with the whole package and with all bundles."),
         ),
         Code.PREVIOUS: FindingText(
-            title=tr("the event before this one is not the one that is named"),
-            open=tr("the event before this one could not be checked"),
-            meaning=tr("Each event of a page names the event before it."),
+            title=tr("the previous event is not the event that this event names"),
+            open=tr("the previous event could not be checked"),
+            meaning=tr("Each event of a page names the previous event."),
             remedy=tr(
-                "Put the event before this one beside the file, or name the store that has it."
+                "Put the previous event into the folder of the file, or name the store that has "
+                "the previous event."
             ),
         ),
         Code.NUMBER: FindingText(
@@ -982,10 +1014,10 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         Code.LEFT_OUT: FindingText(
             title=tr("the report leaves out a capture that belongs to it"),
             meaning=tr(
-                "The store has a capture of a page of the report, in its period, that the "
-                "report does not count."
+                "The store has a capture of a page of the report, in the period of the report, "
+                "but the report does not include this capture."
             ),
-            remedy=tr("Ask who signed the report why the capture was left out."),
+            remedy=tr("Ask the person who signed the report why the capture was left out."),
         ),
     }
 )

@@ -36,7 +36,8 @@ _BUSY = {
 }  # fmt: skip
 _REFUSALS = {
     "AccessDeniedException": (
-        "refuses access", "allow kms:GetPublicKey and kms:Sign on the key to these credentials"),
+        "denies access to the key", "allow kms:GetPublicKey and kms:Sign on the key to these "
+        "credentials"),
     "NotFoundException": ("does not have the key", "check the name and the region of the key"),
     "DisabledException": ("has disabled the key", "enable the key, or sign with another key"),
     "KMSInvalidStateException": (
@@ -47,11 +48,11 @@ _REFUSALS = {
     "UnsupportedOperationException": (
         "has a key of another kind", "create a key with SIGN_VERIFY and ECC_NIST_P384"),
     "UnrecognizedClientException": (
-        "does not know the access key", "check which credentials are used"),
+        "rejects the access key as unknown", "check which credentials are used"),
     "InvalidSignatureException": (
-        "refuses the credentials", "check the secret key, and the clock of this machine"),
+        "rejects the credentials", "check the secret key, and the clock of this machine"),
     "ExpiredTokenException": (
-        "reports that the credentials have expired", "renew the credentials"),
+        "rejects the credentials, because they have expired", "renew the credentials"),
 }  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def open_kms(reference: KmsReference) -> ExternalSigner:
             raise SnapshotterError(
                 tr("{where} requires credentials, but no credentials were found", where=where),
                 hint=tr(
-                    "give credentials in the way of the AWS tools: AWS_PROFILE, a profile, "
+                    "set credentials as for the AWS tools: the variable AWS_PROFILE, a profile, "
                     "or a role"
                 ),
             ) from error
@@ -144,5 +145,7 @@ def _translated(where: str, error: Any) -> SnapshotterError:
         return ServiceUnavailable(
             tr("{where} is busy: {code}", where=where, code=code), hint=tr("try again later")
         )
-    what, hint = _REFUSALS.get(code, (f"refuses: {code}", "see the log of the key service"))
+    what, hint = _REFUSALS.get(
+        code, (f"rejects the request: {code}", "see the log of the key service")
+    )
     return SnapshotterError(f"{where} {what}", hint=hint)

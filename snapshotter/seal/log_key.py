@@ -175,11 +175,11 @@ class LogKeyDirectory:
                     which=which,
                     path=self.path,
                 ),
-                hint=tr("name the key")
+                hint=tr("state the name of the key that you want to use")
                 if found
                 else tr(
-                    "the machine that created the {role} has the key in its key directory, "
-                    "as {role}-….key: copy it here",
+                    "copy the file {role}-….key to this directory; the file is in the key "
+                    "directory of the machine that created the {role}",
                     role=role,
                 ),
             )
@@ -228,7 +228,10 @@ def _read(file: Path) -> tuple[bytes, VerifierKey]:
         ) from error
     if not file.name.startswith(f"{next(r for r, k in _KINDS.items() if k == key.kind)}-"):
         raise SnapshotterError(
-            tr("{file} contains a key of another kind than its name states", file=file)
+            tr(
+                "the kind of the key in {file} differs from the kind that the file name states",
+                file=file,
+            )
         )
     return pem + separator, key
 

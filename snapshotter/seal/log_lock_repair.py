@@ -135,8 +135,8 @@ class LogRepair:
         if is_mirror and not take_over:
             raise EvidenceInvalid(
                 tr(
-                    "the log is a copy of the log of another store; if that store is lost "
-                    "for good, --take-over makes this copy the log"
+                    "the log is a copy of the log of another store; if the other store is lost "
+                    "permanently, the option --take-over makes this copy the log"
                 )
             )
         known = [
@@ -145,7 +145,7 @@ class LogRepair:
             if checkpoint is not None
         ]
         if not known:
-            raise EvidenceInvalid(tr("no checkpoint of the log is known"))
+            raise EvidenceInvalid(tr("no checkpoint of the log was found"))
         base = max(known, key=lambda checkpoint: checkpoint.size)
         self._require_one_history(base.size, known)
         taken = self._taken(base.size, batch)
@@ -211,8 +211,9 @@ class LogRepair:
         if later and not begun:
             raise EvidenceInvalid(
                 tr(
-                    "{later} belongs to a tree of more than {size} entries, but its "
-                    "checkpoint does not exist: it was replaced by an older checkpoint",
+                    "{later} belongs to a tree of more than {size} entries, but the checkpoint "
+                    "of that tree does not exist: the checkpoint was replaced by an older "
+                    "checkpoint",
                     later=later[0],
                     size=size,
                 )
@@ -229,9 +230,9 @@ class LogRepair:
             names = " ".join(sorted(candidate.name for candidate in trees.values()))
             raise EvidenceInvalid(
                 tr(
-                    "several batches are staged, and it is not known which batch was "
-                    "committed: name a batch with --batch; prefer a batch that a witness has "
-                    "seen: {names}",
+                    "several batches are staged, and it is not established which batch was "
+                    "committed: name a batch with --batch, if possible a batch that a witness "
+                    "has seen: {names}",
                     names=names,
                 )
             )
@@ -273,7 +274,7 @@ class LogRepair:
         new = {tile.path: data for tile, data in batch.files.items()}
         entries = list(self._tree(size, new).entries(batch.begin, size))
         if tiles.extend(self._tree(batch.begin), entries) != batch.files:
-            raise EvidenceInvalid(tr("a batch does not follow from its entries"))
+            raise EvidenceInvalid(tr("the files of a staged batch do not follow from its entries"))
         root = self._tree(size, new).root()
         in_place = frozenset(
             tile.path

@@ -180,7 +180,8 @@ class LogWriter:
             if self._clock.monotonic() > end:
                 raise ServiceUnavailable(
                     tr(
-                        "the log in {url} was busy: other writers were faster in every attempt",
+                        "nothing was written to the log in {url}: other writers changed the log "
+                        "during every attempt",
                         url=self._store.url,
                     ),
                     hint=tr(
@@ -444,8 +445,8 @@ class LogWriter:
             if shown is None or shown.size < known.size:
                 raise EvidenceInvalid(
                     tr(
-                        "the log has {size} entries, but had {size2}: it was replaced by an "
-                        "older state",
+                        "the log has {size} entries, but had {size2} entries: the log was "
+                        "replaced by an older state",
                         size=shown.size if shown else 0,
                         size2=known.size,
                     )
@@ -529,7 +530,7 @@ class LogWriter:
                     value=error.message,
                 ),
                 hint=tr(
-                    "check the log with snapshotter log check; if the store was restored "
-                    "from a backup, restore all of it, with later changes"
+                    "if the store was restored from a backup, restore the whole store, with "
+                    "later changes; check the log:\n  snapshotter log check"
                 ),
             ) from error

@@ -256,6 +256,9 @@ def _within(seconds: float, where: str, work: Callable[[], _T]) -> _T:
     if not done:
         raise ServiceUnavailable(
             tr("{where} did not answer within {seconds:g} s", where=where, seconds=seconds),
-            hint=tr("check whether the token waits for a button, or was removed"),
+            hint=tr(
+                "check whether a button of the token must be pressed, or whether the token was "
+                "removed"
+            ),
         )
     return done[0]

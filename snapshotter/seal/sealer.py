@@ -252,8 +252,9 @@ def check_signers(signers: Sequence[Signer], decision: Decision, *, authorities:
     if len(ids) > 1 and len(ids) * authorities > names.MAX_LATE_TOKENS:
         raise SnapshotterError(
             tr(
-                "{count} signers and {authorities} timestamp authorities are {count2} "
-                "tokens, and a bundle has room for {max_late_tokens} that come late",
+                "the configuration requires {count2} timestamp tokens (signers: {count}, "
+                "timestamp authorities: {authorities}), but a bundle can have at most "
+                "{max_late_tokens} late tokens",
                 count=len(ids),
                 authorities=authorities,
                 count2=len(ids) * authorities,
@@ -264,8 +265,8 @@ def check_signers(signers: Sequence[Signer], decision: Decision, *, authorities:
     if len(ids) < decision.require_signatures:
         raise PolicyRefused(
             tr(
-                "policy {policy_name} requires {require_signatures} signatures, and {count} "
-                "keys are configured",
+                "the policy {policy_name} requires more signatures than keys are configured; "
+                "required signatures: {require_signatures}, configured keys: {count}",
                 policy_name=decision.policy_name,
                 require_signatures=decision.require_signatures,
                 count=len(ids),

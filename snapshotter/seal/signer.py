@@ -318,8 +318,8 @@ class KeyDirectory:
                     instant=canonical_json.instant(before.at),
                 ),
                 hint=tr(
-                    "give --at with that time or an earlier time, because a retirement "
-                    "cannot be undone"
+                    "give --at with the time of the retirement or an earlier time, because a "
+                    "retirement cannot be undone"
                 ),
             )
         self._files.check()
@@ -346,16 +346,16 @@ class KeyDirectory:
             if held.key_id != stored.key_id:
                 raise SnapshotterError(
                     tr(
-                        "the key at {reference} is now another key, {key_id}; {name!r} is "
-                        "{key_id2}",
+                        "the key at {reference} has the id {key_id}, but the key {name!r} has "
+                        "the id {key_id2}",
                         reference=stored.reference,
                         key_id=held.key_id,
                         name=stored.name,
                         key_id2=stored.key_id,
                     ),
                     hint=tr(
-                        "if it was replaced on purpose, add it under a name of its own: "
-                        "snapshotter keys add"
+                        "if the key was replaced on purpose, add the new key under another "
+                        "name:\n  snapshotter keys add"
                     ),
                 )
             return held
@@ -374,7 +374,7 @@ class KeyDirectory:
         elif signer.public_key != stored.public_key:
             raise SnapshotterError(
                 tr(
-                    "{private_file} and {name} do not belong to one key",
+                    "{private_file} and {name} do not belong to the same key",
                     private_file=stored.private_file,
                     name=stored.public_file.name,
                 ),
@@ -393,11 +393,11 @@ class KeyDirectory:
         if stored.public_key is None:
             raise SnapshotterError(
                 tr(
-                    "{public_file} is missing, and it cannot be made from the encrypted "
+                    "{public_file} is missing, and the file cannot be made from the encrypted "
                     "private key",
                     public_file=stored.public_file,
                 ),
-                hint=tr("sign once with the key, which writes the file again"),
+                hint=tr("sign once with the key; signing writes the file again"),
             )
         return public_pem(stored.public_key)
 
@@ -464,7 +464,8 @@ class KeyDirectory:
             raise SnapshotterError(
                 tr("{file} cannot be read: {error}", file=file, error=error),
                 hint=tr(
-                    "restore the file from a backup; it states that the key must not sign any more"
+                    "restore the file from a backup; the file states that the key must not sign "
+                    "any more"
                 ),
             ) from error
 
@@ -473,7 +474,10 @@ def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise SnapshotterError(
             tr("{name!r} is not a valid name for a key", name=name),
-            hint=tr("use up to 48 of a-z, 0-9, - and _, the first a letter or a digit"),
+            hint=tr(
+                "use at most 48 characters from a-z, 0-9, - and _; the first character must be a "
+                "letter or a digit"
+            ),
         )
 
 

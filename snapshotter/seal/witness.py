@@ -91,7 +91,7 @@ class WitnessService:
         try:
             signed = [note.signed_by(parsed, key) for key in known]  # each line of theirs holds
             if not any(signed):
-                return _said(403, "not signed by a key of the log")
+                return _said(403, "the checkpoint is not signed by a key of the log")
         except EvidenceInvalid as error:
             return _said(403, str(error))
         try:
@@ -100,7 +100,7 @@ class WitnessService:
             empty = parsed.text.split("\n")[1:2] == ["0"]  # of another root than nothing has
             return _said(422 if empty else 400, str(error))
         if old > offered.size:
-            return _said(400, "the old tree is larger than the new one")
+            return _said(400, "the old tree is larger than the new tree")
         try:
             with self._locked(origin):
                 last = self._last(origin)
@@ -126,7 +126,10 @@ class WitnessService:
                     directory=self._directory,
                     strerror=error.strerror or error,
                 ),
-                hint=tr("nothing was cosigned"),
+                hint=tr(
+                    "free space on the disk, or correct the permissions; the witness cosigned "
+                    "nothing"
+                ),
             ) from error
         return WitnessResponse(status=200, body=line.line.encode())
 
@@ -136,7 +139,7 @@ class WitnessService:
             if hashlib.sha256(origin.encode()).hexdigest() == origin_hash:
                 with contextlib.suppress(FileNotFoundError):
                     return WitnessResponse(status=200, body=self._file(origin).read_bytes())
-        return _said(404, "nothing of such a log was cosigned")
+        return _said(404, "this witness has cosigned no checkpoint of the log")
 
     def _cosign(self, text: str, last: SignedCheckpoint | None) -> note.NoteSignature:
         # A clock that was set back must not make a later word look like an earlier one.
@@ -172,8 +175,9 @@ class WitnessService:
                     error=error,
                 ),
                 hint=tr(
-                    "restore the file from a backup; until then this witness cosigns nothing "
-                    "of this log, because without the file two histories could be cosigned"
+                    "restore the file from a backup; until then this witness cosigns no "
+                    "checkpoint of this log, because without the file two histories could be "
+                    "cosigned"
                 ),
             ) from error
 
@@ -217,11 +221,11 @@ def _parse(request: bytes) -> tuple[int, tuple[bytes, ...], bytes]:
         match = _OLD.fullmatch(first)
         proof = tuple(base64.b64decode(line, validate=True) for line in lines)
     except ValueError as error:
-        raise EvidenceInvalid(tr("a line is not base64")) from error
+        raise EvidenceInvalid(tr("a line of the request is not base64")) from error
     if len(request) > MAX_REQUEST or not separator or match is None:
-        raise EvidenceInvalid(tr("not an old size, a proof and a checkpoint"))
+        raise EvidenceInvalid(tr("the request does not have an old size, a proof and a checkpoint"))
     if len(proof) > merkle.MAX_PROOF or any(len(digest) != merkle.HASH_BYTES for digest in proof):
-        raise EvidenceInvalid(tr("not a proof"))
+        raise EvidenceInvalid(tr("the request does not have a valid proof"))
     return int(match[1]), proof, checkpoint
 
 

@@ -102,7 +102,7 @@ class HttpWitness:
             ]
             signed = note.Note(text=note.parse(checkpoint).text, signatures=tuple(mine[:1]))
             if note.find_cosignature(signed, self._key) is None:
-                raise self._refused("answered without a cosignature of its key")
+                raise self._refused("answered without a cosignature by the key of the witness")
         except (EvidenceInvalid, UnicodeDecodeError) as error:
             raise self._refused(f"answered without a valid cosignature: {error}") from error
         return mine[0].line.encode()
@@ -110,7 +110,7 @@ class HttpWitness:
     def _size(self, body: bytes) -> int:
         text = body.decode("ascii", "replace").removesuffix("\n")
         if not (text.isascii() and text.isdigit()) or int(text[:17]) > merkle.MAX_SIZE:
-            raise self._refused("does not state which tree it has seen")
+            raise self._refused("did not state the number of entries that the witness has seen")
         return int(text[:17])
 
     def _post(
@@ -165,15 +165,17 @@ class HttpWitness:
         return ServiceUnavailable(
             tr("the witness {name} {what}", name=self._key.name, what=what),
             hint=tr(
-                "the log continues without this witness; the next checkpoint is sent to it again"
+                "the log continues without this witness; the next checkpoint is sent to the "
+                "witness again"
             ),
         )
 
 
 _REASONS: Final = {
-    400: "does not understand the request",
-    403: "does not know the key that signed the checkpoint",
-    404: "does not know this log: give the witness the verifier key of the log",
+    400: "rejected the request as malformed",
+    403: "rejected the checkpoint, because its key is unknown to the witness",
+    404: "rejected the checkpoint, because the log is unknown to the witness: give its operator "
+    "the verifier key of the log",
     409: "has seen another tree in the meantime",
-    422: "has seen ANOTHER HISTORY of this log; check it with snapshotter log check",
+    422: "has seen ANOTHER HISTORY of this log; check the log with snapshotter log check",
 }

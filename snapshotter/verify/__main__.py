@@ -67,8 +67,8 @@ def main(argv: list[str] | None = None) -> int:
         action="append",
         default=[],
         metavar="DIR",
-        help="folder that contains the bundles of an event, if they are not beside it; can be "
-        "repeated",
+        help="folder with the bundles of an event, if the bundles are not in the folder of the "
+        "event; the option can be given several times",
     )
     parser.add_argument(
         "--trust",

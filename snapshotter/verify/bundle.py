@@ -327,7 +327,7 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             Finding.failed(
                 "hashes",
                 Code.MANIFEST,
-                tr("the signed list of files is not the manifest of a bundle"),
+                tr("the signed list of files does not have the form of a manifest"),
             )
         )
     there = {name for name in contents.members if names.is_listed(name)}
@@ -1153,7 +1153,7 @@ def _agreement(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     if not found:
         yield Finding.passed(
             "agreement",
-            tr("the capture record contradicts neither itself nor the files of the bundle"),
+            tr("the capture record is consistent with itself and with the files of the bundle"),
         )
 
 

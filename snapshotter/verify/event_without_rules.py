@@ -72,7 +72,9 @@ def with_log_findings(found: EventReport, proof: bytes | None, trust: Trust) -> 
     if proof is None:
         name = found.event.event_id
         command = f"snapshotter log prove --kind takedown {name} -o {name}.json.tlog-proof"
-        return found.with_more((), (f"no log proof is beside the event. To get it: {command}",))
+        return found.with_more(
+            (), (f"no log proof is beside the event. To get the log proof: {command}",)
+        )
     if trust.log is None:
         return found.with_more((), ("a log proof is beside the event, but you trust no log",))
     entry = Leaf(kind=leaf.TAKEDOWN, name=found.event.event_id, sha256=found.sha256)

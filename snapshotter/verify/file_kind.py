@@ -106,8 +106,9 @@ def _require_exhibit(stream: BinaryIO, path: Path) -> None:
         raise NotEvidence(
             tr("{path} is {kind}, which snapshotter verify cannot verify", path=path, kind=kind),
             hint=tr(
-                "verify the .wacz file of a bundle; verify the records of a store, or show a "
-                "trust file:\n  snapshotter audit\n  snapshotter trust show FILE"
+                "verify the .wacz file of a bundle. The first command verifies the records of a "
+                "store, the second command shows a trust file:\n  snapshotter audit\n  "
+                "snapshotter trust show FILE"
             ),
         )
     if _is_sidecar(stream, path.name) and not _has_trace(stream, _CONTAINER):
@@ -118,8 +119,8 @@ def _require_exhibit(stream: BinaryIO, path: Path) -> None:
                 path=path,
             ),
             hint=tr(
-                "verify the .wacz file of the bundle, or the .json file of the event: its "
-                "sidecars are read with it"
+                "verify the .wacz file of the bundle or the .json file of the event; the "
+                "sidecars in the same folder are read too"
             ),
         )
     named = any(_NAMED.search(file.name) for file in (path, path.resolve()))

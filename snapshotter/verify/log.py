@@ -188,8 +188,8 @@ def check_log(
         yield _found(
             "checkpoint",
             Verdict.INDETERMINATE,
-            f"only the log {signed.checkpoint.origin} itself states this, because no verifier "
-            "key was given",
+            f"the signature of the checkpoint of {signed.checkpoint.origin} was not checked, "
+            "because no verifier key was given",
             Code.KEY_UNKNOWN,
         )
     else:

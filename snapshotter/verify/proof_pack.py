@@ -105,9 +105,7 @@ def verify_pack(
         finding = Finding.failed("manifest", error.code, str(error))
         return PackReport(findings=(finding,), length=length, trust=trust.source)
     findings = [
-        Finding.passed(
-            "manifest", tr("the pack has its one valid form, and its signature is valid")
-        )
+        Finding.passed("manifest", tr("the form of the pack is valid, and its signature is valid"))
     ]
     altered = [
         Finding.failed("parts", Code.HASH, change.detail)
@@ -145,7 +143,7 @@ def verify_pack(
 
 def _as_made(found: Pack) -> str:
     return (
-        "every byte of the page and of its parts is as it was made; parts: "
+        "no byte of the page and of its parts was changed since the pack was made; parts: "
         f"{len(found.manifest.parts)}"
     )
 
@@ -354,7 +352,10 @@ def _lacks(manifest: PackManifest, event: Takedown | None) -> Iterator[Finding]:
             yield Finding.failed(
                 "manifest",
                 Code.MANIFEST,
-                tr("the manifest states that {word} are left out, but this is not true", word=word),
+                tr(
+                    "the manifest states that {word} are left out, but the pack contains {word}",
+                    word=word,
+                ),
             )
 
 

@@ -67,15 +67,16 @@ def _in_words(kept: ServerSignatures) -> str:
     if named:
         origins = {(session.host, session.port) for session in named}
         words.append(
-            f"origins whose server signed its TLS handshakes: {len(origins)}, recorded handshakes: "
-            f"{len(named)} (the certificates were not traced to a root)"
+            f"origins whose server signed its TLS handshakes: {len(origins)}, recorded "
+            f"handshakes: {len(named)} (the certificates were not verified up to a root "
+            "certificate)"
         )
     if others:
         words.append(
             f"origins without a proof, because the certificate is for another host: {len(others)}"
         )
     if kept.unsigned:
-        words.append(f"connections without such a signature: {len(kept.unsigned)}")
+        words.append(f"connections without a signature of the server: {len(kept.unsigned)}")
     return "; ".join(words)
 
 

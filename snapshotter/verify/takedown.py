@@ -95,7 +95,8 @@ def read_event_record(data: bytes, trust: Trust) -> EventReport:
     try:
         event, key_id = takedown.parse(data)
     except EvidenceInvalid as error:
-        detail = f"the file is not a take-down event as it was signed: {error.message}"
+        detail = "the file is not a take-down event, or was changed after it was signed: "
+        f"{error.message}"
         finding = Finding.failed("event", Code.EVENT, detail)
         return EventReport(findings=(finding,), sha256=sha256, trust=trust.source)
     findings = [
@@ -205,7 +206,7 @@ def _bundle_finding(part: EventCapture) -> Finding:
             part.role,
             Code.BUNDLE_MISSING,
             tr(
-                "the bundle {bundle_id} is not here; this does not count against the bundle",
+                "the bundle {bundle_id} was not found; this does not count against the bundle",
                 bundle_id=observation.bundle_id,
             ),
         )
@@ -216,8 +217,8 @@ def _bundle_finding(part: EventCapture) -> Finding:
             part.role,
             Code.BUNDLE_OTHER,
             tr(
-                "{bundle_id} is not the bundle that the event names: its SHA-256 is "
-                "{sha256}…, and the event states {sha2562}…{more}",
+                "the bundle {bundle_id} is not the bundle that the event names: its SHA-256 is "
+                "{sha256}…, but the event states {sha2562}…{more}",
                 bundle_id=observation.bundle_id,
                 sha256=report.sha256[:16],
                 sha2562=observation.sha256[:16],
@@ -253,8 +254,8 @@ def _bundle_finding(part: EventCapture) -> Finding:
             part.role,
             Code.TIME,
             tr(
-                "the event states {instant} as the proven time of {bundle_id}, but by the "
-                "tokens that you trust it is {instant2}",
+                "the event states {instant} as the proven time of {bundle_id}, but the tokens "
+                "that you trust prove the time {instant2}",
                 instant=instant(said),
                 bundle_id=observation.bundle_id,
                 instant2=instant(proven),

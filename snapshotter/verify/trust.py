@@ -204,8 +204,7 @@ class SeenVersion:
         if later.version < self.version:
             raise EvidenceInvalid(
                 tr(
-                    "trust file: version {version} is older than version {version2}, which "
-                    "was seen before",
+                    "the trust file has version {version}, but version {version2} was seen before",
                     version=later.version,
                     version2=self.version,
                 ),
@@ -217,7 +216,7 @@ class SeenVersion:
         if later.version == self.version and self.sha256 not in {"", later.sha256}:
             raise EvidenceInvalid(
                 tr(
-                    "trust file: another version {version} was seen before (SHA-256 "
+                    "another trust file of version {version} was seen before (SHA-256 "
                     "{sha256}…); the owner has signed both files",
                     version=later.version,
                     sha256=self.sha256[:16],
@@ -399,8 +398,8 @@ class TrustDocument:
                         at=_at(key.revoked_at),
                     ),
                     hint=tr(
-                        "give that time or an earlier time, because a revocation cannot move "
-                        "to a later time"
+                        "give the time of the revocation or an earlier time, because a "
+                        "revocation cannot move to a later time"
                     ),
                 )
             revoked = replace(key, revoked_at=at, revoked_reason=reason)
@@ -508,8 +507,8 @@ class TrustDocument:
         if number <= self.version:
             raise SnapshotterError(
                 tr(
-                    "version {number} is not newer than version {version}; a version must be "
-                    "higher than the one before",
+                    "version {number} is not higher than version {version} of the trust file; a "
+                    "new version must be higher",
                     number=number,
                     version=self.version,
                 )
@@ -534,7 +533,10 @@ class TrustDocument:
     def _checked(version: int) -> int:
         if version > MAX_VERSION:
             raise SnapshotterError(
-                tr("a version after {max_version} is not possible", max_version=MAX_VERSION),
+                tr(
+                    "the version of a trust file cannot be higher than {max_version}",
+                    max_version=MAX_VERSION,
+                ),
                 hint=tr(
                     "make a new trust file with a new root key, as docs/howto/rotate-keys.md "
                     "describes"
@@ -574,7 +576,7 @@ def load_trust(
     if document.expires is not None and now > document.expires:
         raise EvidenceUnverifiable(
             tr(
-                "trust file: version {version} expired at {at}",
+                "version {version} of the trust file expired at {at}",
                 version=document.version,
                 at=_at(document.expires),
             ),
@@ -643,7 +645,8 @@ def _open(trust_json: bytes, signature: bytes, pinned_root: str | None) -> Trust
         if pinned_root is not None and keys.key_id(root) != pinned_root:
             raise EvidenceInvalid(
                 tr(
-                    "the file is signed by the root key {key_id}, but {pinned_root} is expected",
+                    "the file is signed by the root key {key_id}, but the root key {pinned_root} "
+                    "is expected",
                     key_id=keys.key_id(root),
                     pinned_root=pinned_root,
                 ),
@@ -839,7 +842,7 @@ def _certificate(pem: str) -> x509.Certificate:
     except UnsupportedAlgorithm as error:
         raise ValueError(f"a root certificate has a key of an unknown kind: {error}") from error
     if certificate.public_bytes(Encoding.PEM) != pem.encode("utf-8"):
-        raise EvidenceInvalid(tr("a certificate is not in its one valid encoding"))
+        raise EvidenceInvalid(tr("a certificate is not in the required encoding"))
     return certificate
 
 

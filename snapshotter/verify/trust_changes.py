@@ -343,8 +343,8 @@ def _version(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
         what=f"both files are version {new.version}"
         if same
         else f"version {new.version} is older than version {old.version}",
-        meaning="the owner has signed two different files of one version; ask which file is the "
-        "right one"
+        meaning="the owner has signed two different files of one version; ask the owner which file "
+        "is right"
         if same
         else "verifiers that have seen the newer version reject this file",
         effect=Effect.STRICTER,

@@ -226,7 +226,7 @@ def _decoded(data: bytes, encoding: str) -> DecodedText:
         line = data.count(b"\n", 0, len(bom) + error.start) + 1
         raise SnapshotterError(
             tr(
-                "line {line} is not {used} (byte 0x{object:02x})",
+                "line {line} is not text in the encoding {used} (byte 0x{object:02x})",
                 line=line,
                 used=used.upper(),
                 object=error.object[error.start],
@@ -238,7 +238,11 @@ def _decoded(data: bytes, encoding: str) -> DecodedText:
         ) from error
     except UnicodeError as error:
         raise SnapshotterError(
-            tr("the table is not {used}: {error}", used=used.upper(), error=error)
+            tr(
+                "the table is not text in the encoding {used}: {error}",
+                used=used.upper(),
+                error=error,
+            )
         ) from error
     found = _LINE_END.search(text)
     return DecodedText(text=text, encoding=used, bom=bom, line_end=found[0] if found else "\n")
@@ -306,7 +310,7 @@ class _Delimited(Table):
             records = records[1:]
         elif records:
             notes.append(
-                "the first row has an address, so the table has no header; a header is written"
+                "the first row has an address, so the table has no header; the result gets a header"
             )
         width = max([len(header), *(len(cells) for _, cells in records)])
         if width > MAX_COLUMNS:

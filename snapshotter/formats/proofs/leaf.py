@@ -83,5 +83,7 @@ def parse(data: bytes) -> Leaf:
         if match is not None:
             return Leaf(kind=match[1], name=match[2], sha256=match[3])
     except ValueError as error:
-        raise EvidenceInvalid(tr("not a leaf of this log: {error}", error=error)) from error
-    raise EvidenceInvalid(tr("not a leaf of this log"))
+        raise EvidenceInvalid(
+            tr("the entry does not have the form of an entry of this log: {error}", error=error)
+        ) from error
+    raise EvidenceInvalid(tr("the entry does not have the form of an entry of this log"))

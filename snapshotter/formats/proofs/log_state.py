@@ -78,10 +78,12 @@ def parse_lock(data: bytes) -> Lock:
             name = lines[1].decode("ascii").removeprefix("staging ")
             lock = Lock(staging=name, checkpoint=checkpoint)
         except ValueError as error:
-            raise EvidenceInvalid(tr("not the lock of a log: {error}", error=error)) from error
+            raise EvidenceInvalid(
+                tr("the file is not the lock of a log: {error}", error=error)
+            ) from error
         if lock.encode() == data:
             return lock
-    raise EvidenceInvalid(tr("not the lock of a log"))
+    raise EvidenceInvalid(tr("the file is not the lock of a log"))
 
 
 def encode_mirror(origin: str, source: str) -> bytes:
@@ -126,7 +128,7 @@ def parse_batch(data: bytes, size: int) -> Batch:
     start = f"{_BATCH_FORMAT}\n".encode("ascii")
     match = _FROM.match(data, len(start))
     if len(data) > MAX_BATCH or not data.startswith(start) or match is None:
-        raise EvidenceInvalid(tr("not a batch of a log"))
+        raise EvidenceInvalid(tr("the file is not a batch of a log"))
     begin, at = int(match[1]), match.end()
     if not begin < size <= merkle.MAX_SIZE:
         raise EvidenceInvalid(tr("a batch belongs to another tree"))
@@ -138,7 +140,7 @@ def parse_batch(data: bytes, size: int) -> Batch:
         at = head.end() + int(head[2])
         files[tile] = data[head.end() : at]
         if len(files[tile]) != int(head[2]):
-            raise EvidenceInvalid(tr("a batch is cut short"))
+            raise EvidenceInvalid(tr("a batch is cut off"))
     batch = Batch(begin=begin, files=files)
     if at != len(data) or batch.encode() != data:
         raise EvidenceInvalid(tr("a batch contains more than its files"))

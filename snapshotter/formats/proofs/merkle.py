@@ -123,7 +123,7 @@ def consistency_proof(old: int, new: int, node: NodeReader) -> tuple[bytes, ...]
         ValueError: The old tree is the larger.
     """
     if not 0 <= old <= new:
-        raise ValueError(f"a tree of {new} entries does not extend one of {old}")
+        raise ValueError(f"a tree of {new} entries does not extend a tree of {old} entries")
     if old in (0, new):
         return ()
     path, begin, end = [], 0, new
@@ -185,7 +185,7 @@ def check_consistency(
     """
     if not 0 <= old <= new <= MAX_SIZE:
         raise EvidenceInvalid(
-            tr("a tree of {new} entries does not extend one of {old}", new=new, old=old)
+            tr("a tree of {new} entries does not extend a tree of {old} entries", new=new, old=old)
         )
     _check_hashes([old_root, new_root, *proof])
     for size, tree_root in ((old, old_root), (new, new_root)):

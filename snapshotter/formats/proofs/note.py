@@ -209,7 +209,7 @@ def parse_verifier_key(text: str) -> VerifierKey:
         material = _from_base64(encoded)
         key = VerifierKey(name=name, kind=material[0] if material else 0, public_key=material[1:])
     except ValueError as error:
-        raise EvidenceInvalid(tr("not a verifier key: {error}", error=error)) from error
+        raise EvidenceInvalid(tr("the text is not a verifier key: {error}", error=error)) from error
     if not _ID_HEX.fullmatch(id_hex) or key.id.hex() != id_hex:
         raise EvidenceInvalid(tr("the id of a verifier key does not belong to its name and key"))
     return key
@@ -306,7 +306,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
     """
     lines = text.split("\n")
     if len(lines) < 4 or lines.pop():
-        raise EvidenceInvalid(tr("a checkpoint has at least three lines"))
+        raise EvidenceInvalid(tr("a checkpoint must have at least three lines"))
     if not _SIZE.fullmatch(lines[1]):
         raise EvidenceInvalid(tr("a checkpoint's size is not a number"))
     try:
@@ -382,12 +382,14 @@ def with_signatures(note: Note, more: Sequence[NoteSignature]) -> Note:
 def _parse_line(line: str) -> NoteSignature:
     name, separator, encoded = line.removeprefix(_LINE).partition(" ")
     if not line.startswith(_LINE) or not separator:
-        raise EvidenceInvalid(tr("not a signature line of a note"))
+        raise EvidenceInvalid(tr("a line is not a signature line of a note"))
     try:
         _check_name(name)
         value = _from_base64(encoded)
     except ValueError as error:
-        raise EvidenceInvalid(tr("not a signature line of a note: {error}", error=error)) from error
+        raise EvidenceInvalid(
+            tr("a line is not a signature line of a note: {error}", error=error)
+        ) from error
     if len(value) < 5:
         raise EvidenceInvalid(tr("a signature line of a note is too short"))
     return NoteSignature(name=name, id=value[:4], signature=value[4:])

@@ -77,7 +77,7 @@ def parse(data: bytes) -> Renewal:
     except ValueError as error:
         raise EvidenceInvalid(tr("not a renewal: {error}", error=error)) from error
     if found.encode() != data:
-        raise EvidenceInvalid(tr("the renewal is not in its one valid form"))
+        raise EvidenceInvalid(tr("the renewal is not in the required form"))
     return found
 
 

@@ -433,7 +433,7 @@ def _check_status(info: _Node) -> None:
     text = ""
     if texts is not None:
         if len(texts.content) > _MAX_STATUS_BYTES:
-            raise TokenInvalid(tr("the status has too long a text"))
+            raise TokenInvalid(tr("the text of the status is too long"))
         parts = [node.content.decode() for node in _children(texts.content, tag=_UTF8)]
         text = "".join(c if c.isprintable() else "?" for c in " ".join(parts))
     if status != _GRANTED:
@@ -448,7 +448,7 @@ def _check_status(info: _Node) -> None:
             )
         )
     if failure is not None:
-        raise TokenInvalid(tr("the status grants the timestamp and states a failure"))
+        raise TokenInvalid(tr("the status grants the timestamp, but also states a failure"))
 
 
 def _failures(bits: bytes) -> list[str]:
@@ -857,7 +857,7 @@ def _children(data: bytes, *, tag: int | None = None) -> list[_Node]:
     while at < len(data):
         node = _element(data, at)
         if tag is not None and node.tag != tag:
-            raise TokenInvalid(tr("a list in the response contains something unexpected"))
+            raise TokenInvalid(tr("a list in the response contains an unexpected element"))
         nodes.append(node)
         at += len(node.raw)
     return nodes
@@ -899,7 +899,7 @@ def _check_der(data: bytes) -> None:
         if node.tag & 0x20:
             waiting += [(child, depth + 1) for child in _children(node.content)]
         elif not _is_canonical(node):
-            raise TokenInvalid(tr("the response is not DER: a value is not in its one valid form"))
+            raise TokenInvalid(tr("the response is not DER: a value is not in the required form"))
 
 
 def _is_canonical(node: _Node) -> bool:

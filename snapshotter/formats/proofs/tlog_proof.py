@@ -66,7 +66,7 @@ def parse(data: bytes) -> TlogProof:
     try:
         lines = head.decode("ascii").split("\n")
         if not separator or lines.pop(0) != FORMAT or not lines:
-            raise EvidenceInvalid(tr("not a log proof"))
+            raise EvidenceInvalid(tr("the file is not a log proof"))
         extra = None
         if lines[0].startswith("extra "):
             extra = base64.b64decode(lines.pop(0)[6:], validate=True)
@@ -75,10 +75,10 @@ def parse(data: bytes) -> TlogProof:
             raise EvidenceInvalid(tr("a log proof has no index, or too many hashes"))
         hashes = tuple(base64.b64decode(line, validate=True) for line in lines[1:])
     except (ValueError, binascii.Error) as error:
-        raise EvidenceInvalid(tr("not a log proof: {error}", error=error)) from error
+        raise EvidenceInvalid(tr("the file is not a log proof: {error}", error=error)) from error
     proof = TlogProof(index=int(match[1]), hashes=hashes, checkpoint=checkpoint, extra=extra)
     if proof.encode() != data:
-        raise EvidenceInvalid(tr("the log proof is not in its one valid form"))
+        raise EvidenceInvalid(tr("the log proof is not in the required form"))
     return proof
 
 

@@ -156,7 +156,9 @@ def parse(data: bytes, gap_id: str) -> GapRecord:
         if not slots:
             raise EvidenceInvalid(tr("the gap has no visit"))
         if (since, until) != (min(slots), max(slots)):
-            raise EvidenceInvalid(tr("since and until are not its first and its last slot"))
+            raise EvidenceInvalid(
+                tr("since and until are not the first and the last slot of the gap")
+            )
     return GapRecord(
         gap_id=gap_id,
         at=parse_instant(value["at"]),
@@ -182,12 +184,14 @@ def _check_texts(value: Any) -> None:
     if not (_WORD.fullmatch(value["event"]) and _WORD.fullmatch(value["reason"])):
         raise EvidenceInvalid(tr("the event or the reason is invalid"))
     if max(len(value["by"]), len(value["detail"])) > MAX_TEXT:
-        raise EvidenceInvalid(tr("a text of more than {max_text} characters", max_text=MAX_TEXT))
+        raise EvidenceInvalid(tr("a text has more than {max_text} characters", max_text=MAX_TEXT))
 
 
 def _missed(value: Any) -> MissedVisits:
     if not isinstance(value, dict) or set(value) != {"slots", "urls"}:
-        raise EvidenceInvalid(tr("missed visits have slots and urls"))
+        raise EvidenceInvalid(
+            tr("an entry of missed visits does not have exactly the fields slots and urls")
+        )
     slots, urls = value["slots"], value["urls"]
     if not isinstance(slots, list) or not isinstance(urls, list) or not slots or not urls:
         raise EvidenceInvalid(tr("a missed visit has no slot or no address"))

@@ -146,8 +146,8 @@ def read(
                 opened.pop(record.name, None)
             else:
                 problems.append(
-                    f"{kind(sequence)}: lifts {record.name} by the key {record.key_id}, which "
-                    "you do not trust"
+                    f"{kind(sequence)}: the record lifts the legal hold {record.name}, but you "
+                    f"do not trust its key {record.key_id}"
                 )
         last, expected = hashlib.sha256(data).hexdigest(), sequence + 1
     return Holds(

@@ -162,8 +162,8 @@ _WORDS = {
     Role.KEY: "the event key",
     Role.TRUST: "the trust file",
     Role.FACTS: "the statement as JSON",
-    Role.PICTURE: "the picture of both ends",
-    Role.PDF: "the statement on paper",
+    Role.PICTURE: "the picture of both captures",
+    Role.PDF: "the statement as PDF",
     Role.RULES: "the file of rules",
 }
 
@@ -370,9 +370,12 @@ def read(stream: BinaryIO) -> Pack:
     second = head.find(b"\n", first + 1) if first >= 0 else -1
     said = head[begin : second + 1] if second >= 0 else b""
     if not said or head[second + 1 : second + 1 + len(_CLOSE)] != _CLOSE:
-        raise PackInvalid(tr("the manifest is not two lines, or does not end"), Code.CONTAINER)
+        raise PackInvalid(tr("the manifest does not have two lines, or has no end"), Code.CONTAINER)
     if b"<" in said:
-        raise PackInvalid(tr("the manifest holds a character that none has"), Code.MANIFEST)
+        raise PackInvalid(
+            tr("the manifest contains the character <, which a manifest cannot contain"),
+            Code.MANIFEST,
+        )
     try:
         found = statement.parse(said, FORMAT, _FIELDS)
     except EvidenceInvalid as error:
@@ -383,7 +386,7 @@ def read(stream: BinaryIO) -> Pack:
     signature = base64.b64decode(seal["signature"])
     if _one_spelling(seal["public_key"].encode("ascii"), signature) != signature:
         raise PackInvalid(
-            tr("the manifest was altered: its signature is not in its one valid form"), Code.SIG
+            tr("the manifest was altered: its signature is not in the required form"), Code.SIG
         )
     try:
         manifest = _manifest(found.value)
@@ -393,7 +396,7 @@ def read(stream: BinaryIO) -> Pack:
         ) from error
     length = _length(manifest, manifest.page.length, len(said))
     if length > MAX_BYTES:
-        raise PackInvalid(tr("the manifest names more than the pack contains"), Code.MANIFEST)
+        raise PackInvalid(tr("the manifest names more bytes than a pack can have"), Code.MANIFEST)
     return Pack(
         manifest=manifest,
         key_id=found.key_id,
@@ -549,9 +552,13 @@ def read_part(stream: BinaryIO, pack: Pack, part: Part, *, limit: int) -> bytes:
 def _manifest(value: Any) -> PackManifest:
     """Raises EvidenceInvalid and ValueError."""
     if len(value["parts"]) > MAX_PARTS:
-        raise EvidenceInvalid(tr("more than {max_parts} parts", max_parts=MAX_PARTS))
+        raise EvidenceInvalid(
+            tr("the manifest has more than {max_parts} parts", max_parts=MAX_PARTS)
+        )
     if not all(isinstance(lack, str) for lack in value["lacks"]):
-        raise EvidenceInvalid(tr("what it lacks is not told by words"))
+        raise EvidenceInvalid(
+            tr("the list of parts that were left out contains an entry that is not text")
+        )
     found = PackManifest(
         event_id=value["event_id"],
         made_at=parse_instant(value["made_at"]),
@@ -563,7 +570,7 @@ def _manifest(value: Any) -> PackManifest:
         end=typed.read(PackSection, value["end"]),
     )
     if _plain(found) != value:  # a default that was left out is a second spelling
-        raise EvidenceInvalid(tr("the manifest is not in its one valid form"))
+        raise EvidenceInvalid(tr("the manifest is not in the required form"))
     return found
 
 

@@ -92,7 +92,7 @@ def parse(data: bytes, bundle_id: str) -> Tombstone:
     if value["length"] < 0:
         raise EvidenceInvalid(tr("the length is negative"))
     if (value["length"] == 0) != (value["sha256"] in ("", _OF_NOTHING)):
-        raise EvidenceInvalid(tr("length and sha256 do not belong to one file"))
+        raise EvidenceInvalid(tr("length and sha256 cannot belong to the same file"))
     return Tombstone(
         bundle_id=bundle_id,
         sha256=value["sha256"],

@@ -141,8 +141,8 @@ class LockAndCustodyJudge:
                 AuditCode.UNENFORCED,
                 _NOTE,
                 "",
-                f"the locks of {self._unenforced} bundles are only records: the owner of this "
-                "store can delete the bundles",
+                f"bundles whose locks are recorded but not enforced: {self._unenforced}; the "
+                "owner of this store can delete these bundles",
             )
 
     def copied(self) -> None:
@@ -152,9 +152,8 @@ class LockAndCustodyJudge:
                 AuditCode.MIRROR,
                 _NOTE,
                 "",
-                f"the log names custody events of {self._split} bundles that are in the place "
-                "where a "
-                "copy keeps the custody of its source store, but the log is not marked as a copy",
+                "bundles whose logged custody events are stored as a copy stores the custody "
+                f"events of its source store: {self._split}; but the log is not marked as a copy",
             )
 
     # Custody.
@@ -243,7 +242,7 @@ class LockAndCustodyJudge:
                 code,
                 _FAILED,
                 listed.key,
-                "the bundle is not the one that a receipt of this machine names",
+                "the SHA-256 of the bundle differs from the SHA-256 in a receipt of this machine",
             )
         for key in sorted({receipt.key for receipt in here} - {listed.key}):
             if not self._workspace.has_object(key):
@@ -336,10 +335,9 @@ class LockAndCustodyJudge:
                 AuditCode.UNLOCKED,
                 _NOTE,
                 "",
-                f"{bare} of {of} records and files of the log have no lock, for example {first}, "
-                "but "
-                "bundles of this store have locks; a default retention of the bucket locks them "
-                "too",
+                f"records and files of the log without a lock: {bare} of {of}, for example "
+                f"{first}; bundles of this store have locks; a default retention of the bucket "
+                "also locks records and files of the log",
             )
 
     def _lock(
@@ -359,7 +357,7 @@ class LockAndCustodyJudge:
                 break  # told, by a better reason
             if reason.retention is None:
                 asked, holds = (
-                    f"{reason.why} the object is under a legal hold",
+                    f"{reason.why} the object must be under a legal hold",
                     bool(lock.get("hold")),
                 )
             else:

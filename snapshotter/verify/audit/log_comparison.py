@@ -127,7 +127,7 @@ class LogComparison:
                 AuditCode.REPLACED,
                 _FAILED,
                 key,
-                f"another bundle has this name: {facts['bundle_id']}",
+                f"the bundle under this name has another id: {facts['bundle_id']}",
             )
         elif entries and not as_logged:
             if facts["altered"]:
@@ -135,7 +135,7 @@ class LogComparison:
                     AuditCode.ALTERED,
                     _FAILED,
                     key,
-                    f"the bundle is not the one that was logged; {sentence}",
+                    f"the bundle is not the bundle that was logged; {sentence}",
                 )
             else:
                 self._say(
@@ -164,7 +164,7 @@ class LogComparison:
         """Add a finding for what a bundle lacks, if an unreadable sidecar may contain it."""
         names = ", ".join(sorted(unread))
         words = (
-            f"this is not established, because sidecars cannot be read ({names}): "
+            f"a result is not established, because sidecars cannot be read ({names}): "
             f"{'; '.join(found)}"
         )
         self._add_finding(
@@ -190,7 +190,7 @@ class LogComparison:
                     _FAILED,
                     listed.key,
                     f"the record names a checkpoint of {claim['size']} entries, but the bundle "
-                    f"itself is entry {entries[0].number}",
+                    f"itself is entry {entries[0].number} of the log",
                 )
                 continue
             newest = self._workspace.newest_before(min(claim["size"], self._history.size))
@@ -201,8 +201,8 @@ class LogComparison:
                     AuditCode.BACKDATED,
                     _NOTE,
                     listed.key,
-                    f"the record names a checkpoint that contains {newest}, which was captured "
-                    "later according to its own clock",
+                    f"the record names a checkpoint that contains the bundle {newest}, but the "
+                    "recorded time of that bundle is later",
                 )
 
     def _renewal(self, listed: ListedObject, facts: BundleFacts) -> None:
@@ -234,7 +234,8 @@ class LogComparison:
             AuditCode.RENEWAL_GONE,
             _UNCLEAR if is_due and is_old else _NOTE,
             listed.key,
-            f"entry {newest.number} of the log names a renewal of this bundle that is missing",
+            f"entry {newest.number} of the log names a renewal of this bundle, but the renewal "
+            "is missing",
         )
 
     # The store against the log.
@@ -251,7 +252,7 @@ class LogComparison:
                     AuditCode.UNLOGGED,
                     _FAILED,
                     listed.key,
-                    "the bundle is not in the log, and the time in its name is in the future, "
+                    "the bundle is not in the log, and the time in its name is in the future: "
                     f"{instant(at)}",
                 )
             elif age <= self._rules.grace:
@@ -313,7 +314,10 @@ class LogComparison:
                 continue
             if there != entry.sha256:
                 self._say(
-                    AuditCode.ALTERED, _FAILED, key, "the report is not the one that was logged"
+                    AuditCode.ALTERED,
+                    _FAILED,
+                    key,
+                    "the report differs from the report that was logged",
                 )
                 continue
             self._report_signature(f"{key}.sig", document)
@@ -451,8 +455,8 @@ class LogComparison:
             self._second_look.suspect(AuditCode.DELETED, key, said, keys=(key, stone))
         except ObjectUnreadable as error:
             words = (
-                f"{said}, but the store does not have it; it is not established whether it was "
-                f"erased by order: {error}"
+                f"{said}, but the store does not have the bundle; it is not established whether "
+                f"the bundle was erased by order: {error}"
             )
             name = stone if self._workspace.read_in(stone) else key  # which of them was read once
             self._objects.unreadable(key, words, retry=error.retry, name=name)
@@ -462,7 +466,7 @@ class LogComparison:
 
     def _erased(self, bundle_id: str, key: str, sha256: str, said: str) -> None:
         """Handle a missing bundle with a tombstone."""
-        said += ", but the store does not have it"
+        said += ", but the store does not have the bundle"
         orders = self._workspace.entries(leaf.TOMBSTONE, bundle_id)
         stone = store_keys.sidecar_key(key, tombstone.KIND)
         try:
@@ -481,7 +485,7 @@ class LogComparison:
                 AuditCode.DELETED,
                 _FAILED,
                 key,
-                f"{said}: its tombstone is not the one that was logged",
+                f"{said}: its tombstone differs from the tombstone that was logged",
             )
         elif any(entry.sha256 == hashlib.sha256(data).hexdigest() for entry in orders):
             if found["trusted"]:

@@ -244,8 +244,9 @@ class LogHistory:
                     code=AuditCode.MIRROR,
                     severity=Severity.NOTE,
                     key=log_state.MIRROR,
-                    detail=f"a copy of the log {self._seen.origin[:100]!r} up to "
-                    f"{self._seen.head.size} entries: this audit does not include later entries",
+                    detail=f"the log is a copy of the log {self._seen.origin[:100]!r} with "
+                    f"{self._seen.head.size} entries: this audit does not include later "
+                    "entries",
                 )
             )
 
@@ -288,8 +289,8 @@ class LogHistory:
             self._unclear_at(
                 AuditCode.ROLLED_BACK,
                 log_state.LOCK,
-                f"the lock of the log is for {size} entries, but {self._seen.head.size} are "
-                "published",
+                f"the lock of the log is for {size} entries, but the checkpoint has "
+                f"{self._seen.head.size} entries",
             )
         if known is not None and known != root:
             self._failed_at(
@@ -302,8 +303,9 @@ class LogHistory:
             self._unclear_at(
                 AuditCode.STALE,
                 log_state.LOCK,
-                f"{size} entries are committed, but {self._seen.head.size} are published: a "
-                "writer was interrupted, or the checkpoint was replaced by an older one",
+                f"the log has {size} committed entries, but the checkpoint has "
+                f"{self._seen.head.size} entries: a writer was interrupted, or the checkpoint "
+                "was replaced by an older checkpoint",
             )
 
     def _is_published(self, size: int) -> bool:
@@ -334,7 +336,8 @@ class LogHistory:
             elif self.is_mirror():
                 self._unclear(
                     AuditCode.NO_LOG,
-                    "the copy of a log is not complete; snapshotter store replicate completes it",
+                    "the copy of a log is incomplete; the command snapshotter store replicate "
+                    "completes the copy",
                 )
             elif self._workspace.is_unread(log_state.MIRROR):
                 return None  # told: whether this is a copy that is not finished is not known
@@ -466,7 +469,7 @@ class LogHistory:
             if self._fetch(tile) == b"".join(hashes):
                 return
             self._broken_tile(
-                tile, EvidenceInvalid(tr("the file does not follow from the entries"))
+                tile, EvidenceInvalid(tr("the file does not follow from the entries of the log"))
             )
         except (ObjectAbsent, ObjectUnreadable, EvidenceInvalid) as error:
             self._broken_tile(tile, error)

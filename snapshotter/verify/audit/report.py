@@ -193,9 +193,9 @@ def _summary(report: AuditReport) -> str:
     withheld = sum(count.count for count in report.counts if count.code is AuditCode.WITHHELD)
     if report.verdict is Verdict.INDETERMINATE and withheld:
         return tr(
-            "at least three audits over 24 hours could not read objects that an earlier "
-            "audit read. Objects: {withheld}. A store that hides a deletion behaves in "
-            "this way. Findings that are not established: {unclear}.",
+            "at least three audits over 24 hours could not read objects that an earlier audit "
+            "read. Objects: {withheld}. A store that hides a deletion behaves in this way. "
+            "Findings with the verdict INDETERMINATE: {unclear}.",
             withheld=withheld,
             unclear=unclear,
         )
@@ -207,8 +207,8 @@ def _summary(report: AuditReport) -> str:
         )
     if report.verdict is Verdict.INDETERMINATE:
         return tr(
-            "no check failed, but not everything could be established. Findings: "
-            "{unclear}. The lines marked ? name them.",
+            "no check failed, but not everything could be established. Findings: {unclear}. The "
+            "lines marked ? list these findings.",
             unclear=unclear,
         )
     erased = any(count.code is AuditCode.ERASED_BY_ORDER for count in report.counts)
@@ -217,9 +217,9 @@ def _summary(report: AuditReport) -> str:
     if read < there:
         # What was not read may have been replaced: only that it is there was seen.
         return tr(
-            "no logged bundle was deleted{ordered}, and no bundle was added without the "
-            "log. Each bundle that was read is as it was sealed: {read}. Bundles that "
-            "were not read: {there}.",
+            "no logged bundle was deleted{ordered}, and no bundle was added without the log. "
+            "Each bundle that was read is as it was sealed. Bundles that were read: {read}. "
+            "Bundles that were not read: {there}.",
             ordered=ordered,
             read=read,
             there=there - read,

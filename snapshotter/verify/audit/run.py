@@ -453,7 +453,7 @@ class StoreAudit:
                 AuditCode.UNREAD,
                 Severity.NOTE,
                 "",
-                f"{there - total} of {there} bundles were not read, because the audit reads a "
+                f"bundles that were not read: {there - total} of {there}; the audit reads only a "
                 "sample or a period",
             )
         return AuditScope(
@@ -565,7 +565,8 @@ class StoreAudit:
             words = unread_file.detail
             if after.audits > 1:
                 words += (
-                    f" (audits since {instant(after.since)} that could not read it: {after.audits})"
+                    f" (audits since {instant(after.since)} that could not read the object: "
+                    f"{after.audits})"
                 )
             self._add_finding(
                 AuditFinding(

@@ -177,8 +177,8 @@ class SecondLook:
 
     def _came_back(self, key: str, what: str, name: str) -> str:
         words = (
-            f"the store did not have {what} when it was read first, but had it when it was "
-            "read again"
+            f"at the first reading the store did not have {what}, but at the second reading the "
+            f"store had {what}"
         )
         self._objects.unreadable(key, words, retry=True, name=name)
         return ""

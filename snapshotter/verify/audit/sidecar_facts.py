@@ -79,7 +79,7 @@ def sidecar_facts(
             claims += _renewal_claims(kind, data, trust.log)
     for renewed in report.renewals:
         if renewed.problem:
-            words = f"renewal {renewed.number} does not count: {renewed.problem}"
+            words = f"renewal {renewed.number} is not valid: {renewed.problem}"
             problems.append(_problem(AuditCode.SURPLUS, Severity.NOTE, words))
     return {
         "claims": claims,
@@ -117,10 +117,16 @@ def _proof_claims(
             entry.hash(), proof.index, claim["size"], proof.hashes, bytes.fromhex(claim["root"])
         )
         if log is not None and not claim["signed"]:
-            raise EvidenceInvalid(tr("its checkpoint is not signed by {name}", name=log.key.name))
+            raise EvidenceInvalid(
+                tr("the checkpoint of the log proof is not signed by {name}", name=log.key.name)
+            )
     except EvidenceInvalid as error:
         problems.append(
-            _problem(AuditCode.PROOF_BROKEN, Severity.INDETERMINATE, f"its log proof: {error}")
+            _problem(
+                AuditCode.PROOF_BROKEN,
+                Severity.INDETERMINATE,
+                f"the log proof of the bundle is not valid: {error}",
+            )
         )
 
 

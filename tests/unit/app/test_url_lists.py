@@ -20,6 +20,6 @@ def test_a_list_has_an_address_a_line_with_its_number() -> None:
 def test_a_line_that_is_no_text_is_refused_alone() -> None:
     first, second = numbered_urls(b"https://a.example/\xe9\nhttps://b.example/\n")
 
-    with pytest.raises(SnapshotterError, match="half a character"):
+    with pytest.raises(SnapshotterError, match="incomplete character"):
         check_url(first[1])
     assert check_url(second[1]) == "https://b.example/"

@@ -23,7 +23,7 @@ from snapshotter.formats.shown_address import (
         ("https://h/a;jsessionid=77/b;v=1", "https://h/a;jsessionid=…/b;v=…"),
         ("https://h/#access_token=abc", "https://h/#…"),
         ("http://[2001:db8::1]:81/x?y=1", "http://[2001:db8::1]:81/x?y=…"),
-        ("http://[", "(an address that is none)"),
+        ("http://[", "(not a valid address)"),
         ("https://h/\u202e\x1b[31m", "https://h/\\u202e\\u001b[31m"),
     ],
 )

@@ -296,7 +296,7 @@ def test_a_table_has_a_state_word_and_its_reason() -> None:
     assert {
         *("available", "available (some content missing)", "not established (log-in wall)"),
         *("not available (removal by the author)", "not available (cause not stated)"),
-        *("not established (no assessment)", "not established (notice that no rule knows)"),
+        *("not established (no assessment)", "not established (notice that no rule matches)"),
     } <= said
     error = AssessmentSummary(content=Content.ERROR, availability=Availability.INCONCLUSIVE)
     assert page_words(error) == "not established (error)"
@@ -308,7 +308,7 @@ def test_a_table_has_a_state_word_and_its_reason() -> None:
 def test_the_second_sentence_is_what_the_table_says(outcome: Outcome) -> None:
     wanted = OUTCOME_SENTENCES[outcome]
     one, more = ("dns",), ("dns", "images-missing", "dns", "scroll-failed")
-    light = "It is a light check, which shows the first view of the page only."
+    light = "The capture is a light check, which shows only the first view of the page."
     clause = "the name of the server could not be resolved"
     shown = wanted.replace("REASON", clause)
 
@@ -382,25 +382,25 @@ def test_the_third_sentence_names_what_is_open_or_wrong() -> None:
     assert said(open_, Code.TS_MISSING, Code.TIME) == f"{intact}, but its time is not confirmed."
     assert said(open_, Code.TS_MISSING, authorities=1) == (
         f"{intact}, but fewer timestamp authorities confirm the time than are required or were "
-        "asked."
+        "requested."
     )
     assert said(open_, Code.LOG_MISSING, authorities=2) == (
         f"{intact}, but no valid log proof exists."
     )
     assert said(open_, Code.TIME, Code.KEY_UNKNOWN) == (
-        "It is not established whether the proof is intact: the signing key is not one that you "
-        "trust."
+        "It is not established whether the proof is intact: the signing key is not a key that "
+        "you trust."
     )
     assert said(open_, Code.KEY_REVOKED, authorities=1) == (
-        "It is not established whether the proof is intact: the signing key was retired, and the "
-        "signature is not proven to be older."
+        "It is not established whether the proof is intact: the signing key was retired, and it is "
+        "not proven that the signature is older."
     )
     assert said(Verdict.FAILED, Code.HASH, Code.SIG) == (
         "The proof is not intact: a file was changed after sealing."
     )
     assert said(Verdict.FAILED, Code.KEY_REVOKED) == (
-        "The proof is not intact: the signing key was compromised, and the signature is not "
-        "proven to be older."
+        "The proof is not intact: the signing key was compromised, and it is not proven that "
+        "the signature is older."
     )
     assert said(open_) == "It is not established whether the proof is intact: no check was made."
 

@@ -324,11 +324,11 @@ def _client_error(code: str, status: int = 400) -> botocore.exceptions.ClientErr
 @pytest.mark.parametrize(
     ("error", "kind", "message"),
     [
-        (_client_error("AccessDeniedException"), SnapshotterError, "refuses access"),
+        (_client_error("AccessDeniedException"), SnapshotterError, "denies access to the key"),
         (_client_error("DisabledException"), SnapshotterError, "has disabled the key"),
         (_client_error("KMSInvalidStateException"), SnapshotterError, "not ready"),
         (_client_error("UnrecognizedClientException"), SnapshotterError, "access key"),
-        (_client_error("SomethingNew"), SnapshotterError, "refuses: SomethingNew"),
+        (_client_error("SomethingNew"), SnapshotterError, "rejects the request: SomethingNew"),
         (_client_error("ThrottlingException"), ServiceUnavailable, "busy"),
         (_client_error("KMSInternalException", 500), ServiceUnavailable, "busy"),
         (_client_error("", 503), ServiceUnavailable, "busy"),
@@ -396,7 +396,7 @@ def test_a_held_key_has_a_name_and_another_key_in_its_place_is_refused(
         keys.create("court")
 
     kms.update_alias(AliasName="alias/evidence", TargetKeyId=second)
-    with pytest.raises(SnapshotterError, match="is now another key") as caught:
+    with pytest.raises(SnapshotterError, match="but the key 'court' has the id") as caught:
         keys.load("court")
     assert not isinstance(caught.value, ServiceUnavailable)
     kms.update_alias(AliasName="alias/evidence", TargetKeyId=first)

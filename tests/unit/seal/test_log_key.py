@@ -110,7 +110,7 @@ def test_a_damaged_file_is_told(keys: LogKeyDirectory) -> None:
         (b"", "verifier key"),
         (content[:-3] + b"\n", "verifier key"),
         (content.replace(b"PRIVATE KEY-----\nM", b"PRIVATE KEY-----\nN"), "no private key"),
-        (witness.read_bytes(), "of another kind"),
+        (witness.read_bytes(), "differs from the kind that the file name states"),
         (
             witness.read_bytes().rpartition(b"-----\n")[0] + b"-----\n"
             + content.rpartition(b"-----\n")[2],

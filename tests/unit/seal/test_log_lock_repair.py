@@ -210,7 +210,7 @@ def test_a_checkpoint_that_was_set_back_with_the_lock_is_found_by_the_files(
     _overwrite(store, log_state.CHECKPOINT, old)
     lose(store)
 
-    with pytest.raises(LogDamaged, match="it was replaced by an older checkpoint"):
+    with pytest.raises(LogDamaged, match="the checkpoint was replaced by an older checkpoint"):
         repair(store).run()
 
 
@@ -230,7 +230,7 @@ def test_without_any_checkpoint_there_is_nothing_to_go_by(store: DirectoryStore)
     lose(store)
     lose(store, log_state.CHECKPOINT)
 
-    with pytest.raises(LogDamaged, match="no checkpoint of the log is known"):
+    with pytest.raises(LogDamaged, match="no checkpoint of the log was found"):
         repair(store).run()
 
 

@@ -247,7 +247,7 @@ def test_two_halves_of_different_keys_are_noticed(keys: KeyDirectory) -> None:
     one, two = keys.create("one"), keys.create("two")
     one.public_file.write_bytes(two.public_file.read_bytes())
 
-    with pytest.raises(SnapshotterError, match="do not belong to one key"):
+    with pytest.raises(SnapshotterError, match="do not belong to the same key"):
         keys.load("one")
 
 

@@ -393,18 +393,18 @@ def ask(script: _Scripted) -> bytes:
     [
         ([], "cannot be reached"),
         ([httpx.Response(500)], "HTTP status 500"),
-        ([httpx.Response(403)], "does not know the key"),
+        ([httpx.Response(403)], "because its key is unknown to the witness"),
         ([httpx.Response(422)], "ANOTHER HISTORY"),
         ([httpx.Response(301, headers={"Location": "http://elsewhere.example/"})], "status 301"),
         ([httpx.Response(200, content=b"")], "without a valid cosignature"),
         ([httpx.Response(200, content="— x.example AAAAAAAA\n".encode())], "without a "
-        "cosignature of its"),
+        "cosignature by the key of the witness"),
         ([httpx.Response(200, content=b"\xff\n")], "without a valid cosignature"),
         ([httpx.Response(200, content=b"x" * 70_000)], "more than"),
         ([httpx.Response(409, content=b"5\n")], "another tree in the meantime"),
         (
             [httpx.Response(409, content=b"x\n", headers={"Content-Type": "text/x.tlog.size"})],
-            "does not state which tree it has seen",
+            "did not state the number of entries that the witness has seen",
         ),
         (
             [httpx.Response(409, content=b"9\n", headers={"Content-Type": "text/x.tlog.size"})],

@@ -533,5 +533,5 @@ def test_what_is_there_is_not_left_out(made: Made) -> None:
     found = judged(packs.written(files, signer=WITNESS), made.trust)
 
     said = [finding.detail for finding in found.findings if finding.code is Code.MANIFEST]
-    assert said == ["the manifest states that pdf are left out, but this is not true"]
+    assert said == ["the manifest states that pdf are left out, but the pack contains pdf"]
     assert found.verdict is Verdict.FAILED

@@ -263,7 +263,9 @@ def test_the_last_version_is_good_and_none_follows_it() -> None:
         lambda: DOCUMENT.bumped(version=MAX_VERSION + 1),
     ]
     for edit in edits:
-        with pytest.raises(SnapshotterError, match="a version after"):
+        with pytest.raises(
+            SnapshotterError, match="the version of a trust file cannot be higher than"
+        ):
             edit()
 
 

@@ -606,7 +606,10 @@ def test_an_earlier_proof_than_one_trusts_is_a_claim_and_no_forgery(made: Case) 
 
     assert _codes(found) == {"last seen": {Code.TIME}}
     assert found.verdict is Verdict.INDETERMINATE
-    assert any("by the tokens that you trust it is" in finding.detail for finding in found.findings)
+    assert any(
+        "but the tokens that you trust prove the time" in finding.detail
+        for finding in found.findings
+    )
 
 
 def test_what_came_back_names_the_event_by_which_it_was_gone(made: Case) -> None:

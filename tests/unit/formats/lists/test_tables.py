@@ -295,7 +295,9 @@ def test_a_yaml_row_that_says_nothing_clear_is_that_rows_problem() -> None:
 def test_what_is_not_utf_8_is_asked_about_and_not_guessed() -> None:
     data = "url,note\nhttps://a/,é\n".encode("cp1252")
 
-    with pytest.raises(SnapshotterError, match=r"line 2 is not UTF-8 \(byte 0xe9\)") as caught:
+    with pytest.raises(
+        SnapshotterError, match=r"line 2 is not text in the encoding UTF-8 \(byte 0xe9\)"
+    ) as caught:
         read(data, name="t.csv")
 
     assert "--encoding" in caught.value.hint

@@ -269,7 +269,7 @@ def test_many_sessions_that_no_library_here_can_judge_are_told_in_short_and_are_
     assert len(found) == 21
     assert {finding.verdict for finding in found[:20]} == {Verdict.INDETERMINATE}
     assert found[20].verdict is (Verdict.FAILED if forged else Verdict.INDETERMINATE)
-    assert "and 5 more of the 25" in found[20].detail
+    assert "further signatures that are not valid: 5 of 25" in found[20].detail
 
 
 def test_a_certificate_by_the_same_authority_for_the_same_host_is_not_the_one(
@@ -532,7 +532,9 @@ def test_an_origin_that_another_hosts_certificate_answered_for_is_not_told_as_sh
     (only,) = server_signatures.judge({}, encode(ServerSignatures(sessions=(other,))))
     (both,) = server_signatures.judge({}, encode(ServerSignatures(sessions=(session, other))))
 
-    unshown = "1 origin of which nothing is shown: what signed is a certificate for another host"
+    unshown = "origins without a proof, because the certificate is for another host: 1"
     assert only.detail == unshown
-    assert both.detail.startswith("1 origin: who has the key of a certificate for it signed 1 ")
+    assert both.detail.startswith(
+        "origins whose server signed its TLS handshakes: 1, recorded handshakes: 1 "
+    )
     assert both.detail.endswith(unshown)
