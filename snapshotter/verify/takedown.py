@@ -95,8 +95,10 @@ def read_event_record(data: bytes, trust: Trust) -> EventReport:
     try:
         event, key_id = takedown.parse(data)
     except EvidenceInvalid as error:
-        detail = "the file is not a take-down event, or was changed after it was signed: "
-        f"{error.message}"
+        detail = (
+            "the file is not a take-down event, or was changed after it was signed: "
+            f"{error.message}"
+        )
         finding = Finding.failed("event", Code.EVENT, detail)
         return EventReport(findings=(finding,), sha256=sha256, trust=trust.source)
     findings = [
