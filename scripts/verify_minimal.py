@@ -161,7 +161,7 @@ class OpenSSL:
     def __init__(self, command: str) -> None:
         path = on_path(command)
         if path is None:
-            raise Unreadable(f"there is no `{command}` command on the PATH")
+            raise Unreadable(f"no `{command}` command is on the PATH")
         self.path = os.path.abspath(path)
         self.folder = tempfile.mkdtemp(prefix="verify-")
         self.environment = {
@@ -172,7 +172,10 @@ class OpenSSL:
         done = self.run("version")
         found = re.match(rb"OpenSSL (\d+)\.", done.stdout)
         if not found or int(found.group(1)) < 3:
-            raise Unreadable(f"OpenSSL 3.0 or newer is needed, and this is {done.stdout[:60]!r}")
+            raise Unreadable(
+                "OpenSSL 3.0 or newer is required, but the installed version is "
+                f"{done.stdout[:60]!r}"
+            )
 
     def close(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -456,16 +459,16 @@ def parse_json(data: bytes, limit: int = MAX_JSON) -> Any:
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(items)
         if len(found) != len(items):
-            raise Bad("a key twice")
+            raise Bad("a key occurs twice")
         return found
 
     def integer(digits: str) -> int:
         if len(digits) > 17 or not -(1 << 53) < int(digits) < 1 << 53:
-            raise Bad("an integer of 2^53 or more")
+            raise Bad("an integer is not smaller than 2^53")
         return int(digits)
 
     def refuse(_: str) -> NoReturn:
-        raise Bad("a number that is no integer")
+        raise Bad("a number is not an integer")
 
     try:
         value = json.loads(
@@ -482,7 +485,7 @@ def parse_json(data: bytes, limit: int = MAX_JSON) -> Any:
     ) as error:  # UnicodeEncodeError (half a surrogate pair) is a ValueError
         raise Bad(f"not JSON: {error}") from None
     if again != data:
-        raise Bad("not in its canonical form")
+        raise Bad("the data are not in the canonical form")
     return value
 
 
@@ -505,7 +508,7 @@ def utc(
             year, month, day, hour, minute, second, tzinfo=datetime.timezone.utc
         )
     except ValueError:
-        raise Bad("a time that there is not") from None
+        raise Bad("the time does not exist") from None
 
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -555,7 +558,7 @@ def check_moments(value: Any) -> None:
 def fields(value: Any, wanted: Iterable[str], what: str) -> dict[str, Any]:
     """Raise Bad unless `value` is an object with exactly these fields."""
     if not isinstance(value, dict) or sorted(value) != sorted(wanted):
-        raise Bad(f"{what} does not have the fields that it should have")
+        raise Bad(f"{what} does not have the required fields")
     return value
 
 
@@ -572,20 +575,20 @@ def is_count(value: Any, low: int, high: int) -> bool:
 def der_read(data: bytes, at: int = 0) -> tuple[int, int, int]:
     """One value of definite, shortest length: (tag, start of content, end). Raises Bad."""
     if at + 2 > len(data):
-        raise Bad("DER is cut short")
+        raise Bad("the DER data are cut off")
     tag, length, start = data[at], data[at + 1], at + 2
     if tag & 31 == 31:
-        raise Bad("a long DER tag")
+        raise Bad("the DER data have a long tag")
     if length >= 128:
         count = length & 127
         if not 1 <= count <= 4 or start + count > len(data):
-            raise Bad("a DER length of no definite form")
+            raise Bad("a DER length is indefinite")
         length = int.from_bytes(data[start : start + count], "big")
         if length < 128 or length >> (8 * (count - 1)) == 0:
-            raise Bad("a DER length that could be shorter")
+            raise Bad("a DER length is not in its shortest form")
         start += count
     if start + length > len(data):
-        raise Bad("DER is cut short")
+        raise Bad("the DER data are cut off")
     return tag, start, start + length
 
 
@@ -611,18 +614,18 @@ def der_integer(content: bytes) -> int:
     if not content or (
         len(content) > 1 and (content[:2] < b"\x00\x80" or content[:2] >= b"\xff\x80")
     ):
-        raise Bad("a DER integer that could be shorter")
+        raise Bad("a DER integer is not in its shortest form")
     return int.from_bytes(content, "big", signed=True)
 
 
 def der_oid(content: bytes) -> str:
     """The dotted text of an object identifier."""
     if not 0 < len(content) <= MAX_OID or content[-1] & 128:
-        raise Bad("an object identifier that is cut short, or too long")
+        raise Bad("an object identifier is cut off or too long")
     arcs, value, fresh = [], 0, True
     for octet in content:
         if fresh and octet == 128:
-            raise Bad("an object identifier that could be shorter")
+            raise Bad("an object identifier is not in its shortest form")
         value, fresh = value << 7 | octet & 127, not octet & 128
         if fresh:
             arcs.append(value)
@@ -648,7 +651,7 @@ def from_pem(data: bytes, label: str) -> bytes:
     except ValueError:
         raise Bad(f"not one {label} in PEM") from None
     if pem(der, label) != data:
-        raise Bad("another spelling of the PEM")
+        raise Bad("the PEM is not in its canonical form")
     return der
 
 
@@ -694,35 +697,35 @@ class PublicKey:
                 x, y = (int.from_bytes(spki[len(curve.head) :][part], "big")
                         for part in (slice(None, curve.size), slice(curve.size, None)))  # fmt: skip
                 if len(spki) != len(curve.head) + 2 * curve.size or max(x, y) >= curve.p:
-                    raise Bad("no point of the curve")
+                    raise Bad("the public key is not a point of the curve")
                 if (y * y - (x * x * x - 3 * x + curve.b)) % curve.p:
                     raise Bad("the point is not on the curve")
                 self.spki, self.curve, self.id = spki, curve, hashlib.sha256(spki).hexdigest()
                 return
         parts = der_all(der_one(spki, 0x30))
         if [tag for tag, _, _ in parts] != [0x30, 0x03]:
-            raise Bad("no public key")
+            raise Bad("the data are not a public key")
         algorithm = der_all(parts[0][1])
         if not algorithm or algorithm[0][0] != 6:
-            raise Bad("no public key")
+            raise Bad("the data are not a public key")
         kind = der_oid(algorithm[0][1])
         if kind == "1.2.840.10045.2.1" and len(algorithm) > 1 and algorithm[1][0] == 6:
             kind = der_oid(algorithm[1][1])  # of elliptic curves, the curve
         if kind in (P384_OID, P256_OID):
-            raise Bad("another spelling of the key")  # a compressed point, for one
+            raise Bad("the key is not in its canonical form")  # a compressed point, for one
         if kind in OTHER_KINDS and not openssl.knows_key(spki):
-            raise Bad("no public key")
-        raise Unknown("a key of another kind")
+            raise Bad("the data are not a public key")
+        raise Unknown("the kind of the key is not accepted")
 
 
 def check_ecdsa_der(signature: bytes, curve: Curve) -> None:
     """Raise Bad unless `signature` is the one DER spelling of two numbers in the curve's range."""
     parts = der_all(der_one(signature, 0x30))
     if len(parts) != 2:
-        raise Bad("not two numbers")
+        raise Bad("the signature does not have two numbers")
     for tag, content, _ in parts:
         if tag != 2 or not 0 < der_integer(content) < curve.n:
-            raise Bad("not two numbers of the curve's range")
+            raise Bad("the numbers of the signature are not in the range of the curve")
 
 
 def ecdsa_der(r: int, s: int) -> bytes:
@@ -744,7 +747,7 @@ def x509_time(tag: int, content: bytes) -> Instant:
         content = (b"20" if content < b"50" else b"19") + content
     found = re.match(rb"([0-9]{4})" + rb"([0-9]{2})" * 5 + rb"Z\Z", content)
     if found is None or tag not in (0x17, 0x18):
-        raise Bad("a time of a certificate is none")
+        raise Bad("a time of a certificate is not valid")
     return utc(*map(int, found.groups()))
 
 
@@ -755,20 +758,20 @@ class Certificate:
         self.der = der
         outer = der_all(der_one(der, 0x30))
         if [tag for tag, _, _ in outer] != [0x30, 0x30, 0x03]:
-            raise Bad("not a certificate")
+            raise Bad("the data are not a certificate")
         self.signed, self.signature = outer[0][2], outer[2][1][1:]
         named_by = der_all(outer[1][1])
         if not named_by or named_by[0][0] != 6:
-            raise Bad("a signature's algorithm has no name")
+            raise Bad("the algorithm of a signature has no identifier")
         self.signature_name = der_oid(named_by[0][1])
         parts = der_all(outer[0][1])
         if parts and parts[0][0] == 0xA0:
             parts = parts[1:]
         if len(parts) < 6 or [tag for tag, _, _ in parts[:6]] != [2, 0x30, 0x30, 0x30, 0x30, 0x30]:
-            raise Bad("not a certificate")
+            raise Bad("the data are not a certificate")
         times = [x509_time(tag, content) for tag, content, _ in der_all(parts[3][1])]
         if len(times) != 2:
-            raise Bad("a certificate without a validity")
+            raise Bad("the certificate has no validity period")
         self.not_after = times[1]
         self.serial, self.serial_raw = der_integer(parts[0][1]), parts[0][2]
         self.issuer, self.subject, self.spki = parts[2][2], parts[4][2], parts[5][2]
@@ -778,17 +781,17 @@ class Certificate:
                 for kind, extension, _ in der_all(der_one(content, 0x30)):
                     pieces = der_all(extension)
                     if kind != 0x30 or [tag for tag, _, _ in pieces] not in ([6, 4], [6, 1, 4]):
-                        raise Bad("an extension of a certificate is not in its form")
+                        raise Bad("an extension of a certificate is malformed")
                     oid = der_oid(pieces[0][1])
                     if oid in self.extensions:
-                        raise Bad("an extension of a certificate twice")
+                        raise Bad("the certificate has an extension twice")
                     self.extensions[oid] = pieces[-1][1]
         key = der_all(der_one(self.spki, 0x30))
         if [tag for tag, _, _ in key] != [0x30, 0x03]:
-            raise Bad("a certificate without a public key")
+            raise Bad("the certificate has no public key")
         algorithm = der_all(key[0][1])
         if not algorithm or algorithm[0][0] != 6:
-            raise Bad("a public key of no kind")
+            raise Bad("the public key has no algorithm")
         self.key_kind = der_oid(algorithm[0][1])
         self.key_curve = (
             der_oid(algorithm[1][1]) if len(algorithm) > 1 and algorithm[1][0] == 6 else ""
@@ -848,19 +851,19 @@ class Trust:
         # (1) size, canonical JSON, format
         value = parse_json(data, MAX_TRUST)
         if not isinstance(value, dict) or value.get("format") != "snapshotter-trust/1":
-            raise Bad("it is of no known format")
+            raise Bad("the format is unknown")
         # (2) the root key is the one that was pinned
         if not isinstance(value.get("root_key"), str):
-            raise Bad("it names no root key")
+            raise Bad("the file names no root key")
         root = PublicKey(from_pem(value["root_key"].encode("utf-8"), "PUBLIC KEY"), openssl)
         if root.id != pinned:
             raise Bad(f"the root key is {root.id}, but {pinned} is expected")
         if root.curve is not P384:
-            raise Bad("its root key is not on P-384")
+            raise Bad("the root key is not on the curve P-384")
         # (3) the signature holds
         check_ecdsa_der(signature, P384)
         if not openssl.holds(root.spki, signature, data, "sha384"):
-            raise Bad("its signature is not valid")
+            raise Bad("the signature is not valid")
         # (4) every field
         wanted = "expires format keys log max_lag_s max_skew_s require root_key tsa version"
         fields(value, wanted.split(), "it")
@@ -868,23 +871,23 @@ class Trust:
         self._authorities(value["tsa"], openssl)
         require = fields(value["require"], ["log", "signatures", "timestamps"], "require")
         if not is_count(require["signatures"], 1, 10) or not is_count(require["timestamps"], 0, 10):
-            raise Bad("require has a number that is out of its range")
+            raise Bad("a number in require is out of range")
         self.log = None if value["log"] is None else Log(value["log"])
         self.requires_log = require["log"]
         if type(require["log"]) is not bool or (require["log"] and self.log is None):
-            raise Bad("it requires log proofs, and names no log")
+            raise Bad("the file requires log proofs, but names no log")
         for name in ("max_skew_s", "max_lag_s"):
             if not is_count(value[name], 0, MAX_SECONDS):
                 raise Bad(f"{name} is not a number of seconds")
         if not is_count(value["version"], 1, (1 << 31) - 1):
-            raise Bad("version is not a number from 1 on")
+            raise Bad("version is not a number of 1 or more")
         expires = None if value["expires"] is None else instant(value["expires"])
         # (5) not older than one that was seen
         if value["version"] < least_version:
             raise Bad("version %d is older than version %d" % (value["version"], least_version))
         # (6) not expired
         if expires is not None and now > expires:
-            raise Bad("it expired at {}".format(value["expires"]))
+            raise Bad("the file expired at {}".format(value["expires"]))
         self.version, self.root_id = value["version"], root.id
         self.signatures, self.timestamps = require["signatures"], require["timestamps"]
         self.skew = datetime.timedelta(seconds=value["max_skew_s"])
@@ -904,7 +907,10 @@ class Trust:
                 or public.curve.algorithm != key["alg"]
                 or public.id == root.id
             ):
-                raise Bad("key %.80r is not what it says" % (key["key_id"],))
+                raise Bad(
+                    "the id or the algorithm of the key %.80r is wrong, or the key is the root "
+                    "key" % (key["key_id"],)
+                )
             if not is_person_text(key["owner"]):
                 raise Bad("the owner of a key is not one line of text")
             begin = instant(key["not_before"])
@@ -913,13 +919,13 @@ class Trust:
             if key["revoked"] is not None:
                 fields(key["revoked"], ["at", "reason"], "revoked")
                 if key["revoked"]["reason"] not in ("superseded", "compromised"):
-                    raise Bad("a key is revoked for no known reason")
+                    raise Bad("the reason of a revocation is unknown")
                 revoked = (instant(key["revoked"]["at"]), key["revoked"]["reason"])
             if end is not None and end < begin:
-                raise Bad("a key's period ends before it begins")
+                raise Bad("the period of a key ends before it begins")
             self.keys[public.id] = (begin, end, revoked)
         if not is_sorted([key["key_id"] for key in keys]):
-            raise Bad("the keys are not in their order")
+            raise Bad("the keys are not sorted")
 
     def _authorities(self, authorities: Any, openssl: OpenSSL) -> None:
         if not isinstance(authorities, list) or len(authorities) > 100:
@@ -935,24 +941,24 @@ class Trust:
                 if not isinstance(found, list) or len(found) > most:
                     raise Bad(f"{name} of an authority is not a list of at most {most}")
                 if not all(isinstance(item, str) and form.match(item) for item in found):
-                    raise Bad(f"{name} of an authority has something else in it")
+                    raise Bad(f"{name} of an authority has an entry of another form")
                 if not is_sorted(found):
                     raise Bad(f"{name} of an authority is not sorted")
             if not isinstance(authority["root"], str) or len(authority["root"]) > MAX_ROOT:
-                raise Bad("a root is no text, or too long")
+                raise Bad("a root certificate is not text, or is too long")
             root = authority["root"].encode("utf-8")
             certificate = Certificate(from_pem(root, "CERTIFICATE"))
             if certificate.issuer != certificate.subject:
                 raise Bad("the root certificate of a timestamp authority is not self-signed")
             if openssl.run("x509", "-noout", "-pubkey", data=root).returncode:
-                raise Bad("the root of an authority is no certificate with a key")
+                raise Bad("the root of an authority is not a certificate with a public key")
             roots.add(certificate.spki)
             policies, serials = set(authority["policy_oids"]), set(authority["revoked_serials"])
             self.authorities.append((authority["name"], root, policies, serials))
         if not is_sorted([authority["name"] for authority in authorities]) or len(roots) != len(
             authorities
         ):
-            raise Bad("the authorities are not in their order, or two are one")
+            raise Bad("the authorities are not sorted, or an authority is named twice")
 
     def judge_key(self, key_id: str, proven: Optional[Instant]) -> tuple[str, str, str]:
         """The table of "Judging a key": (verdict, code, words)."""
@@ -977,7 +983,7 @@ class Trust:
                 "no token proves that the signature is older than the end of the key, at "
                 + show_instant(end),
             )
-        return PASSED, "OK", f"the key {key_id} is known, and good at the proven time"
+        return PASSED, "OK", f"the key {key_id} is trusted, and was valid at the proven time"
 
 
 # --------------------------------------------------------------------------------------------------
@@ -1000,7 +1006,7 @@ def strict_base64(text: Any) -> bytes:
     except (AttributeError, ValueError):
         raise Bad("not base64") from None
     if base64.b64encode(data).decode("ascii") != text:
-        raise Bad("another spelling of base64")
+        raise Bad("the base64 is not in its canonical form")
     return data
 
 
@@ -1010,11 +1016,11 @@ class NoteKey:
     def __init__(self, text: Any, kind: int) -> None:
         parts = text.split("+", 2) if isinstance(text, str) else []
         if len(parts) != 3 or not note_name(parts[0]):
-            raise Bad("not a verifier key")
+            raise Bad("the text is not a verifier key")
         self.name, self.public = parts[0], strict_base64(parts[2])
         self.id = hashlib.sha256(self.name.encode("utf-8") + b"\n" + self.public).digest()[:4]
         if parts[1] != self.id.hex() or self.public[:1] != bytes([kind]) or len(self.public) != 33:
-            raise Bad("a verifier key of another kind, or with another id than its own")
+            raise Bad("the kind or the id of a verifier key is wrong")
         self.spki = ED25519_HEAD + self.public[1:]
 
 
@@ -1038,7 +1044,9 @@ class Log:
         self.key = NoteKey(value["verifier_key"], BY_LOG)
         self.witnesses = [NoteKey(text, BY_WITNESS) for text in witnesses]
         if not is_sorted(witnesses) or not is_count(value["quorum"], 0, len(witnesses)):
-            raise Bad("log.witnesses is not sorted, or log.quorum is more than there are")
+            raise Bad(
+                "log.witnesses is not sorted, or log.quorum is higher than the number of witnesses"
+            )
         if len({key.spki for key in [self.key, *self.witnesses]}) != 1 + len(witnesses):
             raise Bad("a key of the log is named twice")
         self.quorum = value["quorum"]
@@ -1058,7 +1066,7 @@ class Checkpoint:
                     raise Bad("the signature of the log is not valid")
                 signed = True
         if not signed:
-            raise Bad("the log has not signed it")
+            raise Bad("the log has not signed the checkpoint")
         # public key in hexadecimal → the earliest and the latest time, in seconds since 1970
         self.witnesses: dict[str, tuple[int, int]] = {}
         for witness in log.witnesses:
@@ -1085,58 +1093,58 @@ class Checkpoint:
         text, lines = cls._parse_note(note)
         body = text.decode("utf-8").split("\n")[:-1]
         if len(body) < 3 or "" in body or not DECIMAL.match(body[1]):
-            raise Bad("not a checkpoint")
+            raise Bad("the text is not a checkpoint")
         root = strict_base64(body[2])
         if len(root) != 32 or (body[1] == "0" and root != EMPTY_ROOT):
-            raise Bad("a checkpoint without its root")
+            raise Bad("the checkpoint has no root hash")
         if int(body[1]) > MAX_ENTRIES:
-            raise Bad("a tree of too many entries")
+            raise Bad("the checkpoint names too many entries")
         return text, lines, body[0], int(body[1]), root
 
     @staticmethod
     def _parse_note(note: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
         end = note.rfind(b"\n\n")
         if len(note) > MAX_NOTE or end < 0 or not note.endswith(b"\n"):
-            raise Bad("not a signed note")
+            raise Bad("the text is not a signed note")
         try:
             whole = note.decode("utf-8")
         except UnicodeDecodeError:
             raise Bad("not UTF-8") from None
         if any(c < " " and c != "\n" for c in whole):
-            raise Bad("a control character in a signed note")
+            raise Bad("the signed note contains a control character")
         found = []
         for line in note[end + 2 : -1].decode("utf-8").split("\n"):
             parts = line.split(" ")
             if len(parts) != 3 or parts[0] != "\u2014" or not note_name(parts[1]):
-                raise Bad("a signature line is not of its form")
+                raise Bad("a signature line is malformed")
             data = strict_base64(parts[2])
             if len(data) < 5:
                 raise Bad("a signature line is too short")
             found.append((parts[1], data[:4], data[4:]))
         if len(found) > MAX_SIGNATURES:
-            raise Bad("more than 64 signatures")
+            raise Bad("the signed note has more than 64 signatures")
         return note[: end + 1], found
 
 
 def parse_log_proof(data: bytes) -> tuple[int, list[bytes], bytes]:
     """Index, hashes and checkpoint of a log proof in its form. Raises Bad."""
     if len(data) > MAX_TLOG_PROOF:
-        raise Bad("longer than a proof may be")
+        raise Bad("the log proof is too long")
     head, divider, note = data.partition(b"\n\n")
     try:
         lines = head.decode("ascii").split("\n")
     except UnicodeDecodeError:
         raise Bad("not ASCII") from None
     if not divider or lines[0] != "c2sp.org/tlog-proof@v1":
-        raise Bad("of no known format")
+        raise Bad("the format of the log proof is unknown")
     if len(lines) > 1 and lines[1].startswith("extra "):
         strict_base64(lines[1][6:])
         del lines[1]
     if len(lines) < 2 or lines[1][:6] != "index " or not DECIMAL.match(lines[1][6:]):
-        raise Bad("it has no index")
+        raise Bad("the log proof has no index")
     proof = [strict_base64(line) for line in lines[2:]]
     if len(proof) > MAX_PROOF_HASHES or any(len(digest) != 32 for digest in proof):
-        raise Bad("its hashes are not hashes, or too many")
+        raise Bad("the log proof has invalid hashes, or too many hashes")
     return int(lines[1][6:]), proof, note
 
 
@@ -1154,10 +1162,10 @@ def check_inclusion(
     found = hashlib.sha256(b"\0" + leaf).digest()
     first, second = index, entries - 1
     if first > second:
-        raise Bad("its index is beyond the tree")
+        raise Bad("the index of the log proof is beyond the tree")
     for digest in proof:
         if second == 0:
-            raise Bad("it has too many hashes")
+            raise Bad("the log proof has too many hashes")
         if first & 1 or first == second:
             found = hashlib.sha256(b"\1" + digest + found).digest()
             while not first & 1 and first:
@@ -1166,7 +1174,7 @@ def check_inclusion(
             found = hashlib.sha256(b"\1" + found + digest).digest()
         first, second = first >> 1, second >> 1
     if second or found != root:
-        raise Bad("it does not lead to the root of the tree")
+        raise Bad("the log proof does not lead to the root of the tree")
 
 
 def check_log_proof(
@@ -1218,12 +1226,12 @@ class Fields:
         """The content of the next value, which has to have this tag."""
         found = self.maybe(tag)
         if found is None:
-            raise Bad("a field is missing, or of another kind")
+            raise Bad("a field is missing or has another type")
         return found[1]
 
     def end(self) -> None:
         if self.parts:
-            raise Bad("it has something in it that does not belong there")
+            raise Bad("the data contain an unexpected field")
 
 
 def check_der(data: bytes, depth: int = 1) -> None:
@@ -1237,7 +1245,7 @@ def check_der(data: bytes, depth: int = 1) -> None:
             or (tag == 5 and content)
             or spare
         ):
-            raise Bad("not DER: a value is not in its one form")
+            raise Bad("the data are not DER: a value is not in the required form")
         if tag == 2:
             der_integer(content)
         elif tag & 0x20:
@@ -1256,7 +1264,7 @@ def algorithm(content: bytes) -> str:
 def digest_name(content: bytes) -> str:
     name = DIGESTS.get(algorithm(content))
     if name is None:
-        raise Bad("a hash that does not count")
+        raise Bad("the hash algorithm is not accepted")
     return name
 
 
@@ -1282,7 +1290,7 @@ class Token:
 
     def __init__(self, response: bytes, openssl: OpenSSL) -> None:
         if len(response) > MAX_PROOF:
-            raise Bad(f"longer than {MAX_PROOF} bytes")
+            raise Bad(f"the token is longer than {MAX_PROOF} bytes")
         self.response = response
         check_der(response)
         # TimeStampResp ::= SEQUENCE { status PKIStatusInfo, timeStampToken ContentInfo }
@@ -1290,28 +1298,30 @@ class Token:
         status, content_info = Fields(outer.take(0x30)), Fields(outer.take(0x30))
         outer.end()
         if der_integer(status.take(2)) != 0:
-            raise Bad("the request was not granted")
+            raise Bad("the timestamp authority did not grant the request")
         words = status.maybe(0x30)  # free text, which nothing signs
         if words and (len(words[1]) > 256 or any(tag != 12 for tag, _, _ in der_all(words[1]))):
-            raise Bad("its status has too long a text")
+            raise Bad("the text of the status is too long")
         if words:
             b"".join(content for _, content, _ in der_all(words[1])).decode("utf-8")
         status.end()
         if der_oid(content_info.take(6)) != OID_SIGNED_DATA:
-            raise Bad("not signed data")
+            raise Bad("the token is not signed data")
         # SignedData ::= SEQUENCE { version, digestAlgorithms, encapContentInfo, [0] certificates, signerInfos }
         signed = Fields(der_one(content_info.take(0xA0), 0x30))
         content_info.end()
         if der_integer(signed.take(2)) != 3:
-            raise Bad("signed data of another version than 3")
+            raise Bad("the version of the signed data is not 3")
         digests, encapsulated = signed.take(0x31), Fields(signed.take(0x30))
         if der_oid(encapsulated.take(6)) != OID_TST_INFO:
-            raise Bad("not a timestamp token")
+            raise Bad("the content is not a timestamp")
         info = der_one(encapsulated.take(0xA0), 0x04)
         encapsulated.end()
         bag = [whole for _, _, whole in der_all(signed.take(0xA0))]
         if not 1 <= len(bag) <= 8 or len(set(bag)) != len(bag):
-            raise Bad("no certificates, too many, or one twice")
+            raise Bad(
+                "the token has no certificates, too many certificates, or a certificate twice"
+            )
         self.certificates = [Certificate(der) for der in bag]
         signers = signed.take(0x31)
         signed.end()  # revocation lists, which nothing signs, are refused
@@ -1323,7 +1333,7 @@ class Token:
         check_der(info)
         parts = Fields(der_one(info, 0x30))
         if der_integer(parts.take(2)) != 1:
-            raise Bad("a TSTInfo of another version than 1")
+            raise Bad("the version of the timestamp is not 1")
         self.policy = der_oid(parts.take(6))
         imprint = Fields(parts.take(0x30))
         self.imprint_digest, self.imprint = digest_name(imprint.take(0x30)), imprint.take(4)
@@ -1331,7 +1341,7 @@ class Token:
         parts.take(2)
         found = GENERALIZED_TIME.match(parts.take(0x18))
         if not found:
-            raise Bad("its time is not in UTC, or none")
+            raise Bad("the time of the token is not a valid time in UTC")
         self.whole_second = utc(*map(int, found.groups()[:6]))
         fraction = (found.group(7) or b"0").ljust(6, b"0")[:6]
         self.time = self.whole_second + datetime.timedelta(microseconds=int(fraction))
@@ -1341,7 +1351,7 @@ class Token:
             for tag, least, most in ((2, 0, 1 << 31), (0x80, 1, 999), (0x81, 1, 999)):
                 number = numbers.maybe(tag)
                 if number and not least <= der_integer(number[1]) <= most:
-                    raise Bad("its accuracy is out of range")
+                    raise Bad("the accuracy of the token is out of range")
             numbers.end()
         for tag in (1, 2, 0xA0):
             parts.maybe(tag)
@@ -1354,62 +1364,65 @@ class Token:
             found_one.take(4)
             found_one.end()
             if tag != 0x30 or (critical and critical[1] != b"\0"):
-                raise Bad("a critical extension that is not known")
+                raise Bad("the timestamp has an unknown critical extension")
 
     def _signer(self, infos_data: bytes, digests: bytes, info: bytes, openssl: OpenSSL) -> None:
         # SignerInfo ::= SEQUENCE { version, issuerAndSerialNumber, digestAlgorithm, [0] signedAttrs, signatureAlgorithm, signature }
         parts = Fields(der_one(infos_data, 0x30))
         if der_integer(parts.take(2)) != 1:
-            raise Bad("a SignerInfo of another version than 1")
+            raise Bad("the version of the signer's part is not 1")
         signer_id, digest_algorithm = parts.take(0x30), parts.maybe(0x30)
         attributes_raw = parts.maybe(0xA0)
         signature_name, signature = algorithm(parts.take(0x30)), parts.take(4)
         parts.end()  # unsigned attributes are refused
         if digest_algorithm is None or attributes_raw is None or digests != digest_algorithm[2]:
-            raise Bad("not signed by one, with attributes, by the hash that it lists")
+            raise Bad(
+                "the token does not have one signer with signed attributes and a listed hash "
+                "algorithm"
+            )
         digest = digest_name(digest_algorithm[1])
         attributes: dict[str, tuple[int, bytes, bytes]] = {}
         encoded = [whole for _, _, whole in der_all(attributes_raw[1])]
         if encoded != sorted(encoded):
-            raise Bad("its signed attributes are not in the order of DER")
+            raise Bad("the signed attributes are not in the order of DER")
         for tag, content, _ in der_all(attributes_raw[1]):
             pieces = Fields(content)
             oid, values = der_oid(pieces.take(6)), der_all(pieces.take(0x31))
             pieces.end()
             if tag != 0x30 or oid in attributes or len(values) != 1:
-                raise Bad("an attribute twice, or of two values")
+                raise Bad("an attribute occurs twice, or has two values")
             attributes[oid] = values[0]
         kind = attributes.get(OID_CONTENT_TYPE, (0, b"", b""))
         if kind[0] != 6 or der_oid(kind[1]) != OID_TST_INFO:
-            raise Bad("the signature is over another kind of content")
+            raise Bad("the signature covers another kind of content")
         if attributes.get(OID_MESSAGE_DIGEST, (0, b"", b""))[:2] != (
             4,
             hashlib.new(digest, info).digest(),
         ):
-            raise Bad("the signature is over another content")
+            raise Bad("the signature covers other content")
         found = [
             certificate
             for certificate in self.certificates
             if certificate.issuer + certificate.serial_raw == signer_id
         ]
         if len(found) != 1:
-            raise Bad("the signer's certificate is not in it")
+            raise Bad("the token does not contain the certificate of the signer")
         self.signer = found[0]
         # ESSCertID (RFC 2634), ESSCertIDv2 (RFC 5035): the first certificate named has to be the signer's
         named_it = 0
         for oid, default in OID_SIGNING_CERTIFICATE.items():
             if oid in attributes:
                 if attributes[oid][0] != 0x30:
-                    raise Bad("it names the certificate of its signer in another form")
+                    raise Bad("the attribute that names the signer's certificate is malformed")
                 outer = Fields(attributes[oid][1])
                 named_all = der_all(outer.take(0x30))
                 policies = outer.maybe(0x30)
                 outer.end()
                 listed = der_all(policies[1]) if policies else []
                 if len({whole for _, _, whole in named_all}) != len(named_all):
-                    raise Bad("it names a certificate twice")
+                    raise Bad("the token names a certificate twice")
                 if any(tag != 0x30 for tag, _, _ in named_all + listed):
-                    raise Bad("it names a certificate, or a policy, in another form")
+                    raise Bad("the name of a certificate or of a policy is malformed")
                 for _, policy, _ in listed:
                     parts = Fields(policy)
                     parts.take(6)
@@ -1425,17 +1438,19 @@ class Token:
                 other = first.maybe(0x30) if default == "sha256" else None
                 name = digest_name(other[1]) if other else default
                 if hashlib.new(name, self.signer.der).digest() != first.take(4):
-                    raise Bad("it was signed with another certificate than it has")
+                    raise Bad(
+                        "the token was signed with another certificate than the token contains"
+                    )
                 first.maybe(0x30)  # issuer and serial number
                 first.end()
                 named_it += 1
         if not named_it:
-            raise Bad("it does not name the certificate of its signer")
+            raise Bad("the token does not name the certificate of its signer")
         if self.signer.key_kind not in (EC_KEY, RSA_KEY):
-            raise Unchecked("a signature by a kind of key that is not known here")
+            raise Unchecked("this program does not support the kind of key of the signature")
         kind_of_key, fixed = SIGNATURE_NAMES.get(signature_name, ("", ""))
         if kind_of_key != self.signer.key_kind or fixed not in ("", digest):
-            raise Bad("the algorithm of its signature is not one that counts")
+            raise Bad("the algorithm of the signature is not accepted")
         # RFC 5652, 5.4: signed as a SET, stored under another tag
         if not openssl.holds(self.signer.spki, signature, b"\x31" + attributes_raw[2][1:], digest):
             raise Bad("the signature of the certificate is not valid")
@@ -1600,15 +1615,15 @@ def read_directory(stream: BinaryIO, size: int) -> tuple[list[Member], bytes]:
     names = [member.name for member in members]
     for text in names:
         if len(text) > MAX_NAME or not NAME.match(text):
-            raise Bad("NAME", f"no bundle has a file named {text!r:.80}")
+            raise Bad("NAME", f"a bundle cannot have a file named {text!r:.80}")
     if len({text.lower() for text in names}) != len(names):
-        raise Bad("NAME", "two names are the same, or differ in case alone")
+        raise Bad("NAME", "two names are the same, or differ only in case")
     if names != sorted(names):
         raise Bad("NAME", "the files are not in the order of their names")
     at = 0
     for member in members:
         if member.offset != at:
-            raise Bad("CONTAINER", "the files do not stand back to back")
+            raise Bad("CONTAINER", "a file does not begin directly after the file before it")
         if member.kept is not None and member.length > member.kept:
             raise Bad("CONTAINER", "%s is longer than %d bytes" % (member.name, member.kept))
         at += len(member.local_header()) + member.length
@@ -1687,15 +1702,15 @@ def parse_manifest(data: bytes) -> dict[str, str]:
     except UnicodeDecodeError:
         raise Bad("not ASCII") from None
     if lines.pop() != "" or not lines:
-        raise Bad("empty, or without a newline at its end")
+        raise Bad("the list is empty, or has no newline at its end")
     digests: dict[str, str] = {}
     for line in lines:
         found = MANIFEST_LINE.match(line)
         if found is None or not NAME.match(found.group(2)):
-            raise Bad("a line is not of its form")
+            raise Bad("a line of the list is malformed")
         digests[found.group(2)] = found.group(1)
     if list(digests) != sorted(digests) or len(digests) != len(lines):
-        raise Bad("its paths are not sorted, or one comes twice")
+        raise Bad("the paths of the list are not sorted, or a path occurs twice")
     return digests
 
 
@@ -1716,7 +1731,7 @@ class Record:
 
     def __init__(self, value: Any) -> None:
         if not isinstance(value, dict) or value.get("format") != "snapshotter-capture/1":
-            raise Bad("it is of no known format")
+            raise Bad("the format is unknown")
         self.value = value
         self.bundle_id = self._text(value, "bundle_id")
         found = BUNDLE_ID.match(self.bundle_id)
@@ -1742,9 +1757,9 @@ class Record:
         self.signatures, self.timestamps = requires.get("signatures"), requires.get("timestamps")
         self.log, self.log_checkpoint = requires.get("log"), value.get("log_checkpoint")
         if not is_count(self.signatures, 0, 1 << 53) or not is_count(self.timestamps, 0, 1 << 53):
-            raise Bad("requires does not have its numbers")
+            raise Bad("requires does not have the required numbers")
         if type(self.log) is not bool:
-            raise Bad("requires.log is not true or false")
+            raise Bad("requires.log is neither true nor false")
         signers = value.get("signers")
         if not isinstance(signers, list) or not 1 <= len(signers) <= 9:
             raise Bad("signers is not a list of one to nine")
@@ -1756,7 +1771,7 @@ class Record:
                 not KEY_ID.match(self._text(signer, "key_id"))
                 or type(signer.get("wacz_auth")) is not bool
             ):
-                raise Bad("a signer lacks key_id or wacz_auth")
+                raise Bad("a signer has no valid key_id or wacz_auth")
             self._text(signer, "algorithm")
         if len({signer["key_id"] for signer in self.signers}) != len(self.signers):
             raise Bad("a key is named twice")
@@ -1765,7 +1780,7 @@ class Record:
     def _text(value: dict[str, Any], name: str) -> str:
         found = value.get(name)
         if not isinstance(found, str):
-            raise Bad(f"{name} is missing, or no text")
+            raise Bad(f"{name} is missing or is not text")
         return found
 
     @staticmethod
@@ -1896,7 +1911,12 @@ class Verification:
         except OSError as error:
             raise Unreadable(f"{self.path}: {error.strerror or error}") from error
         self.members = {member.name: member for member in members}
-        self.find("container", PASSED, "OK", "%d files in canonical form" % len(members))
+        self.find(
+            "container",
+            PASSED,
+            "OK",
+            "the container is valid and canonical; files in it: %d" % len(members),
+        )
 
     # (2) names
     def names(self) -> None:
@@ -1911,7 +1931,7 @@ class Verification:
                 and not PROOF_PLACE.match(name)
             ):
                 self.bad("names", "UNLISTED", f"the file {name} does not belong in a bundle")
-        self.good("names", "every required file is there, and none without a place", before)
+        self.good("names", "all required files exist, and every file belongs in a bundle", before)
 
     # (3) hashes
     def hashes(self) -> None:
@@ -1926,26 +1946,42 @@ class Verification:
         signed, second = lists[SIGNED_LIST], lists[BLAKE3_LIST]
         if RECORD not in signed or BLAKE3_LIST not in signed:
             self.bad(
-                "hashes", "MANIFEST", "the signed list of files is not the manifest of a bundle"
+                "hashes",
+                "MANIFEST",
+                "the signed list of files does not have the form of a manifest",
             )
         for name, digest in signed.items():
             member = self.members.get(name)
             if member is None:
-                self.bad("hashes", "MISSING", f"{name} is listed and not there")
+                self.bad(
+                    "hashes",
+                    "MISSING",
+                    f"the signed list names {name}, but the file does not exist",
+                )
             elif name != BLAKE3_LIST and not LISTED_PLACE.match(name):
                 self.bad(
-                    "hashes", "MANIFEST", f"the signed list names {name}, which can not be listed"
+                    "hashes",
+                    "MANIFEST",
+                    f"the signed list names {name}, which must not be in the list",
                 )
             elif member.sha256 != digest:
-                self.bad("hashes", "HASH", f"{name} is not as the signed list says")
+                self.bad("hashes", "HASH", f"the file {name} was changed after sealing (SHA-256)")
         for name, member in self.members.items():
             if (LISTED_PLACE.match(name) or name == BLAKE3_LIST) and name not in signed:
                 self.bad("hashes", "UNLISTED", f"the signed list does not name the file {name}")
             if name in signed and name in second and member.blake3 != second[name]:
-                self.bad("hashes", "BLAKE3", f"{name} is not as the BLAKE3 list says")
+                self.bad("hashes", "BLAKE3", f"the file {name} was changed after sealing (BLAKE3)")
         if set(second) != set(signed) - {BLAKE3_LIST}:
-            self.bad("hashes", "BLAKE3", "the two lists name different files")
-        self.good("hashes", "%d files are as the two lists say" % len(second), before)
+            self.bad(
+                "hashes",
+                "BLAKE3",
+                "the SHA-256 list and the BLAKE3 list do not name the same files",
+            )
+        self.good(
+            "hashes",
+            "all files match their SHA-256 and BLAKE3 digests; files: %d" % len(second),
+            before,
+        )
 
     # (4) signatures
     def signatures(self) -> None:
@@ -1963,7 +1999,9 @@ class Verification:
             signature, key = (self.members.get(f"seal/{slot}{kind}") for kind in (".der", ".pem"))
             if signature is None or key is None:
                 if slot == "sig-01":
-                    self.bad("signature", "SIG_MISSING", f"{slot} has no signature, or no key")
+                    self.bad(
+                        "signature", "SIG_MISSING", f"{slot} has no signature or no public key"
+                    )
                 continue  # of others, step 6 knows whether the record names them
             try:
                 if len(key.content) > MAX_KEY:
@@ -1985,7 +2023,9 @@ class Verification:
                 self.bad("signature", "SIG", f"{slot}: {bad}")
                 continue
             self.keys_beside[slot] = public
-        self.good("signature", "%d over the signed list" % len(self.keys_beside), before)
+        self.good(
+            "signature", "valid signatures of the signed list: %d" % len(self.keys_beside), before
+        )
 
     # (5) read_record
     def read_record(self) -> None:
@@ -2011,10 +2051,10 @@ class Verification:
         for signer in self.record.signers:
             slot, public = signer["slot"], self.keys_beside.get(signer["slot"])
             if public is None:
-                words = f"{slot} is named in the record and has not signed"
+                words = f"the record names the signer {slot}, but the signature does not exist"
                 self.bad("signature", "SIG_MISSING", words)
             elif public.id != signer["key_id"]:
-                words = f"{slot} is by another key than the record names"
+                words = f"the public key of {slot} is not the key that the record names"
                 self.bad("signature", "KEY_MISMATCH", words)
             elif public.curve.algorithm != signer["algorithm"]:
                 words = f"{slot}: the algorithm in the record is not the algorithm of the key"
@@ -2033,7 +2073,7 @@ class Verification:
             numbers = [name for name in self.members if name.startswith(f"seal/{slot}.tsa-")]
             if numbers != [f"seal/{slot}.tsa-{n:02}.tsr" for n in range(1, len(numbers) + 1)]:
                 self.bad("signature", "UNLISTED", f"the numbers of {slot}'s tokens have a gap")
-        self.good("signature", "those that the record names have signed", before)
+        self.good("signature", "every signer that the record names has signed", before)
 
     # (7) timestamps
     def timestamps(self) -> None:
@@ -2052,7 +2092,10 @@ class Verification:
                 if not enough or (is_inside and not covered):
                     self.find("timestamp", INDETERMINATE, code, words)
             if not enough and not doubts:
-                words = f"{slot}: {len(good)} good tokens by different authorities, and {needed} are required"
+                words = (
+                    f"{slot}: timestamp authorities with a valid token: {len(good)}, required: "
+                    f"{needed}"
+                )
                 self.find("timestamp", INDETERMINATE, "TS_MISSING", words)
         counted = {authority for good in self.tokens.values() for authority in good}
         self.good(
@@ -2072,7 +2115,10 @@ class Verification:
             if name.startswith(f"seal/{slot}.tsa-")
         ]
         for name, response in inside + beside:
-            is_inside, why = name in self.members, "by no timestamp authority that you trust"
+            is_inside, why = (
+                name in self.members,
+                "the token is not from a timestamp authority that you trust",
+            )
             try:
                 token = Token(response, self.openssl)
             except Unchecked as bad:
@@ -2089,7 +2135,7 @@ class Verification:
                         self.tokens_inside.setdefault(slot, []).append(token.time)
                     continue
                 if code == "TS_IMPRINT":
-                    why = "over other bytes"
+                    why = "the token confirms other bytes"
             if is_inside and code in ("TS_MALFORMED", "TS_IMPRINT"):
                 self.bad("timestamp", code, f"{name}: {why}")
             else:
@@ -2135,7 +2181,11 @@ class Verification:
             self.find("time", INDETERMINATE, "TIME", words)
 
         if not record.started_at <= record.ended_at <= record.sealed_at:
-            self.bad("time", "TIME", "started_at, ended_at and sealed_at are out of order")
+            self.bad(
+                "time",
+                "TIME",
+                "the times in the record are not in order: started_at, ended_at, sealed_at",
+            )
         times = sorted(time for good in self.tokens.values() for time in good.values())
         for token_time in times:
             if token_time > self.now + skew:
@@ -2147,7 +2197,7 @@ class Verification:
             if token_time < record.sealed_at - skew:
                 self.bad("time", "TIME", f"the record states {record.sealed_text} as the time of the seal, but a token is older: {show_instant(token_time)}")  # fmt: skip
         if record.sealed_at - record.started_at > datetime.timedelta(hours=2):
-            doubt("sealed more than two hours after the capture began")
+            doubt("the bundle was sealed more than two hours after the capture began")
         if abs(record.id_time - record.started_at) > skew:
             doubt("the time in bundle_id is not the time at which the capture began")
         for name in ("when.navigation_started_at", "when.navigation_ended_at"):
@@ -2162,13 +2212,18 @@ class Verification:
             self.proven_time = times[0]
             if times[0] - record.sealed_at > lag:
                 doubt(
-                    f"proven to exist by {show_instant(times[0])}; only the bundle itself states that it was sealed so much earlier"
+                    f"the bundle existed by {show_instant(times[0])}; only the bundle itself "
+                    "states that it was sealed much earlier"
                 )
         elif record.sealed_at > self.now + skew:
             self.bad("time", "TIME", f"the time of the seal is in the future: {record.sealed_text}")
         else:
-            doubt("no valid token: only the bundle itself states its time")
-        self.good("time", "captured, sealed and stamped in this order", before)
+            doubt("the bundle has no valid timestamp token: only the bundle itself states its time")
+        self.good(
+            "time",
+            "the times of the capture, of the seal and of the timestamp tokens are in this order",
+            before,
+        )
 
     # (9) keys
     def keys(self) -> None:
@@ -2187,7 +2242,7 @@ class Verification:
             if not others:
                 words = f"valid signatures: {good}, required: {needed}"
                 self.find("key", INDETERMINATE, "QUORUM", words)
-        self.good("key", f"{good} known, and good at the proven time", before)
+        self.good("key", f"trusted keys that were valid at the proven time: {good}", before)
 
     # (10) derived
     def derived(self) -> None:
@@ -2205,14 +2260,14 @@ class Verification:
         }  # fmt: skip
         data = canonical_json(package).encode("utf-8")
         if self.members[PACKAGE].content != data:
-            self.bad("derived", "DERIVED", "datapackage.json is not what follows from the rest")
+            self.bad("derived", "DERIVED", "datapackage.json does not follow from the other files")
             return
         digest = "sha256:" + hashlib.sha256(data).hexdigest()
         announced, raw = record.signers[0]["wacz_auth"], b""
         try:
             found = parse_json(self.members[PACKAGE_DIGEST].content)
             if not isinstance(found, dict):
-                raise Bad("not an object")
+                raise Bad("the JSON is not an object")
             signed = found.get("signedData")
             if "signedData" in found:
                 wanted = ["created", "hash", "publicKey", "signature", "software"]
@@ -2239,7 +2294,7 @@ class Verification:
                 "signature": base64.b64encode(raw).decode("ascii"),
             }  # fmt: skip
         if self.members[PACKAGE_DIGEST].content != canonical_json(expected).encode("utf-8"):
-            words = "datapackage-digest.json is not what follows from the rest"
+            words = "datapackage-digest.json does not follow from the other files"
             self.bad("derived", "DERIVED", words)
         elif announced:
             self.wacz_signature(public, raw, digest)
@@ -2249,7 +2304,7 @@ class Verification:
         size, order = public.curve.size, public.curve.n
         r, s = int.from_bytes(raw[:size], "big"), int.from_bytes(raw[size:], "big")
         if len(raw) != 2 * size or not 0 < r < order or not 0 < s <= order // 2:
-            self.bad("derived", "WACZ_SIG", "the WACZ signature is not in its one spelling")
+            self.bad("derived", "WACZ_SIG", "the WACZ signature is not in its canonical form")
         elif not self.openssl.holds(public.spki, ecdsa_der(r, s), digest.encode("ascii"), "sha256"):
             self.bad("derived", "WACZ_SIG", "the WACZ signature is not valid")
 
@@ -2259,13 +2314,19 @@ class Verification:
         if member is None:
             if self.record.announces(TLS):
                 self.bad(
-                    "server-signature", "SERVER_SIG", "capture/tls.json is announced and not there"
+                    "server-signature",
+                    "SERVER_SIG",
+                    "the record announces capture/tls.json, but the file does not exist",
                 )
             return
         before = len(self.findings)
         for artifact in self.record.artifacts():
             if artifact.get("path") == TLS and not self.is_artifact(artifact, member):
-                self.bad("server-signature", "SERVER_SIG", "it is not the file that was announced")
+                self.bad(
+                    "server-signature",
+                    "SERVER_SIG",
+                    "capture/tls.json is not the file that the record announces",
+                )
         try:
             sessions = parse_tls_file(member.content)
         except (Bad, IndexError) as bad:
@@ -2282,7 +2343,9 @@ class Verification:
                 self.find("server-signature", INDETERMINATE, "SERVER_SIG", f"{words}: {unknown}")
         if sessions:
             self.good(
-                "server-signature", "%d servers signed their handshakes" % len(sessions), before
+                "server-signature",
+                "connections whose server signed the handshake: %d" % len(sessions),
+                before,
             )
 
     # (12) custody
@@ -2290,7 +2353,7 @@ class Verification:
         before, data = len(self.findings), self.members[CUSTODY].content
         try:
             if self.custody_chain(data) > self.record.sealed_at:
-                raise Bad("it goes on after the seal")
+                raise Bad("the custody chain in the bundle does not end at the seal")
         except Bad as bad:
             self.bad("custody", "CUSTODY", f"custody.jsonl: {bad}")
             return
@@ -2298,7 +2361,9 @@ class Verification:
             self.custody_beside(data.split(b"\n")[-2], len(data.split(b"\n")) - 1)
         except Bad as bad:  # nothing beside a bundle is said against it
             self.find("custody", INDETERMINATE, "CUSTODY", f"beside the bundle: {bad}")
-        self.good("custody", "a whole chain, up to the seal and after it", before)
+        self.good(
+            "custody", "the custody chain is unbroken, up to the seal and after the seal", before
+        )
 
     def custody_beside(self, last: bytes, sequence: int) -> None:
         """Follow the chain in the sidecars (docs/spec/custody.md). Raises Bad for the first thing that is wrong."""
@@ -2316,29 +2381,34 @@ class Verification:
             raise Unreadable(f"{folder}: {error.strerror or error}") from error
         sizes.pop(0, None)
         if len(sizes) > MAX_SIDECARS:
-            raise Bad(f"more than {MAX_SIDECARS} sidecars")
+            raise Bad(f"the bundle has more than {MAX_SIDECARS} custody sidecars")
         numbers = sorted(size for size in sizes if 0 < size <= len(sizes) + 10_000)
         if sum(min(sizes[number], MAX_CUSTODY + 1) for number in numbers) > MAX_CUSTODY_TOTAL:
-            raise Bad(f"more than {MAX_CUSTODY_TOTAL} bytes of sidecars")
+            raise Bad(f"the custody sidecars have more than {MAX_CUSTODY_TOTAL} bytes")
         seen: set[str] = set()
         for place, number in enumerate(numbers, 1):
             if number != place:
-                raise Bad(f"number {place} is missing")
+                raise Bad(f"the custody sidecar {place} is missing")
             data = self.sidecar(f"{self.path}.custody-{number:04}.jsonl", MAX_CUSTODY)
             lines = (data or b"").split(b"\n")
             if data is None or len(data) > MAX_CUSTODY or lines.pop() != b"" or not lines:
-                raise Bad(f"number {number} is not lines, or too long")
+                raise Bad(f"the custody sidecar {number} does not consist of lines, or is too long")
             for line in lines:
                 sequence += 1
                 event = custody_event(line)
                 if event["previous"] != hashlib.sha256(last).hexdigest():
-                    raise Bad(f"number {number} does not follow the line before")
+                    raise Bad(
+                        f"an event of the custody sidecar {number} does not follow the event before"
+                    )
                 if event["sequence"] != sequence or event["event_id"] in seen:
-                    raise Bad(f"number {number} has a number or an event twice, or lacks one")
+                    raise Bad(
+                        f"an event of the custody sidecar {number} occurs twice or has a wrong "
+                        "number"
+                    )
                 receipt = event["receipt"] or {"key": ""}
                 own = f"/{receipt['key']}".endswith(f"/{self.bundle_id}.wacz")
                 if own and receipt["sha256"] != self.sha256:
-                    raise Bad(f"number {number} has a receipt for another file")
+                    raise Bad(f"the custody sidecar {number} has a receipt for another file")
                 seen.add(event["event_id"])
                 last = line
 
@@ -2346,7 +2416,7 @@ class Verification:
     def custody_chain(data: bytes) -> Instant:
         lines = data.split(b"\n")
         if lines.pop() != b"" or not lines:
-            raise Bad("empty, or without a newline at its end")
+            raise Bad("the list is empty, or has no newline at its end")
         previous, last = "0" * 64, datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
         for number, line in enumerate(lines, 1):
             event = fields(
@@ -2358,16 +2428,19 @@ class Verification:
                 isinstance(event[name], str)
                 for name in ("agent", "detail", "event", "object", "outcome")
             ):
-                raise Bad("event %d has something that is no text" % number)
+                raise Bad("custody event %d has a field that is not text" % number)
             if (
                 type(event["sequence"]) is not int
                 or event["sequence"] != number
                 or event["previous"] != previous
             ):
-                raise Bad("event %d does not follow the one before" % number)
+                raise Bad("custody event %d does not follow the event before" % number)
             at = instant(event["at"])
             if at < last:
-                raise Bad("event %d is from before the one before" % number)
+                raise Bad(
+                    "the time of custody event %d is earlier than the time of the event before"
+                    % number
+                )
             previous, last = hashlib.sha256(line).hexdigest(), at
         return last
 
@@ -2389,7 +2462,10 @@ class Verification:
         if quoted and quoted.witnesses:
             latest = max(last for _, last in quoted.witnesses.values())
             if latest - seconds(record.started_at) > self.trust.skew.total_seconds():
-                words = "the capture quotes a log checkpoint that did not exist when it says that it began"
+                words = (
+                    "the record quotes a log checkpoint that did not exist at the stated "
+                    "beginning of the capture"
+                )
                 self.bad("time", "TIME", words)
         data = self.sidecar(f"{self.path}.tlog-proof", MAX_TLOG_PROOF)
         if data is None:
@@ -2410,7 +2486,10 @@ class Verification:
                 self.find("log", INDETERMINATE, "LOG", f"the log proof is not valid: {bad}")
             return
         if quoted and index < quoted.entries:
-            words = f"entry {index} of the log quotes a checkpoint of {quoted.entries} entries"
+            words = (
+                f"entry {index} of the log quotes a checkpoint of {quoted.entries} entries: the "
+                "log has two histories"
+            )
             self.bad("log", "LOG", words)
             return
         inside = [
@@ -2423,11 +2502,17 @@ class Verification:
                 self.find("time", INDETERMINATE, "TIME", words)
                 break
         if len(checkpoint.witnesses) >= log.quorum:
-            words = f"entry {index} of {checkpoint.entries}, seen by {len(checkpoint.witnesses)} witnesses"
+            words = (
+                f"the bundle is entry {index} of {checkpoint.entries} in the log; witnesses that "
+                f"have seen the entry: {len(checkpoint.witnesses)}"
+            )
             self.is_logged = True
             self.find("log", PASSED, "OK", words)
         elif required:
-            words = f"{len(checkpoint.witnesses)} witnesses, and {log.quorum} are required"
+            words = (
+                f"witnesses that have seen the entry in the log: {len(checkpoint.witnesses)}, "
+                f"required: {log.quorum}"
+            )
             self.find("log", INDETERMINATE, "LOG_MISSING", words)
 
     # (14) tokens_taken_out
@@ -2465,7 +2550,10 @@ class Verification:
             if end is not None and token.time <= end:
                 counted[kind] = (text, response, token.end)
                 ends.append(token.end)
-                words = f"number {number}: {authority} saw it again at {show_instant(token.time)}"
+                words = (
+                    f"renewal {number}: {authority} renewed the proof of time at "
+                    f"{show_instant(token.time)}"
+                )
                 self.find("renewal", PASSED, "OK", words)
         self.proven_until = max(ends, default=None)
 
@@ -2481,7 +2569,11 @@ class Verification:
         self.certificates()
         self.counts()
         self.page_line()
-        self.good("agreement", "the record contradicts neither itself nor the files", before)
+        self.good(
+            "agreement",
+            "the capture record is consistent with itself and with the files of the bundle",
+            before,
+        )
 
     def differ(self, words: str) -> None:
         self.bad("agreement", "FORMAT", words)
@@ -2496,15 +2588,15 @@ class Verification:
     def artifacts(self) -> None:
         listed, seen = self.record.at("content.artifacts"), set()
         if not isinstance(listed, list):
-            self.differ("it lists no artifacts")
+            self.differ("content.artifacts is not a list")
             return
         files = {name for name in self.members if LISTED_PLACE.match(name)} - {RECORD, CUSTODY}
         for artifact in listed:
             path = artifact.get("path") if isinstance(artifact, dict) else None
             if not isinstance(path, str):
-                self.differ("an entry of the artifacts names no file")
+                self.differ("content.artifacts has an entry that names no file")
             elif path in seen:
-                self.bad("agreement", "UNLISTED", f"the artifacts name {path:.200} twice")
+                self.bad("agreement", "UNLISTED", f"content.artifacts names {path:.200} twice")
             elif path == TLS:
                 seen.add(path)  # step 11 has judged it
             elif path not in files:
@@ -2516,23 +2608,29 @@ class Verification:
                 length = artifact.get("length")
                 if artifact.get("sha256") != member.sha256 or type(length) is not int:
                     self.bad(
-                        "agreement", "HASH", f"the digest of {path} is not the one in the record"
+                        "agreement",
+                        "HASH",
+                        f"the digest of {path} differs from the digest in the record",
                     )
                 elif length != member.length:
                     self.bad(
-                        "agreement", "HASH", f"the length of {path} is not the one in the record"
+                        "agreement",
+                        "HASH",
+                        f"the length of {path} differs from the length in the record",
                     )
                 if artifact.get("blake3") != member.blake3:
                     self.bad(
                         "agreement",
                         "BLAKE3",
-                        f"the BLAKE3 digest of {path} is not the one in the record",
+                        f"the BLAKE3 digest of {path} differs from the digest in the record",
                     )
         for path in files - seen:
             self.bad("agreement", "UNLISTED", f"the record does not name {path}")
         stated = self.record.at("how.policy.sha256")
         if stated is not ... and stated != self.members[POLICY].sha256:
-            self.bad("agreement", "HASH", f"the digest of {POLICY} is not the one in the record")
+            self.bad(
+                "agreement", "HASH", f"the digest of {POLICY} differs from the digest in the record"
+            )
 
     def facts(self) -> None:
         at = self.record.at
@@ -2563,7 +2661,10 @@ class Verification:
             if not isinstance(reasons, list) or state not in ("complete", "partial", "failed"):
                 self.differ("outcome has no valid state, or no list of reasons")
             elif (state == "complete") == bool(reasons):
-                self.differ("a complete capture has reasons, or another one has no reasons")
+                self.differ(
+                    "a complete capture has reasons, or a capture that is not complete has no "
+                    "reasons"
+                )
         characters = at("content.text_characters")
         if characters is ... or PAGE_TEXT not in self.members or self.is_replaced():
             return
@@ -2579,7 +2680,7 @@ class Verification:
             for file in files if isinstance(files, list) else [None]:
                 path = file.get("path") if isinstance(file, dict) else None
                 if not isinstance(file, dict) or not isinstance(path, str):
-                    self.differ("an entry of the pictures names no file")
+                    self.differ("content.pictures has an entry that names no file")
                     continue
                 member = self.members.get(path)
                 size = (file.get("width"), file.get("height"))
@@ -2588,14 +2689,16 @@ class Verification:
                 elif path.endswith(".png") and (
                     not all(type(side) is int for side in size) or size != png_size(member.head)
                 ):
-                    self.differ(f"the size of {path} is not the one in the record")
+                    self.differ(f"the size of {path} differs from the size in the record")
                 tiles, count = file.get("tiles"), file.get("tile_count")
                 if (
                     not isinstance(tiles, list)
                     or type(count) is not int
                     or len(tiles) != min(count, left)
                 ):
-                    self.differ(f"the number of tiles of {path:.200} is not the one in the record")
+                    self.differ(
+                        f"the number of tiles of {path:.200} differs from the number in the record"
+                    )
                 else:
                     left -= len(tiles)
 
@@ -2614,7 +2717,7 @@ class Verification:
                 self.bad(
                     "agreement",
                     "HASH",
-                    f"the digest of {rules.name} is not the one in the assessment",
+                    f"the digest of {rules.name} differs from the digest in the assessment",
                 )
 
     def is_replaced(self) -> bool:
@@ -2684,7 +2787,9 @@ class Verification:
             of_it = [event for event in events if event["event"] == name]
             if len(of_it) != count:
                 self.bad(
-                    "agreement", "CUSTODY", f"{len(of_it)} custody events {name}, and not {count}"
+                    "agreement",
+                    "CUSTODY",
+                    f"custody events of the type {name}: {len(of_it)}, expected: {count}",
                 )
             elif any(
                 version[key] != value for version in of_it for key, value in stated.items()
@@ -2696,7 +2801,7 @@ class Verification:
                 self.bad(
                     "agreement",
                     "CUSTODY",
-                    f"the custody event {name} says otherwise than the record",
+                    f"the custody event {name} contradicts the record",
                 )
 
     def certificates(self) -> None:
@@ -2711,12 +2816,12 @@ class Verification:
             )
             try:
                 if not isinstance(text, str):
-                    raise Bad("a certificate without its PEM")
+                    raise Bad("a certificate has no PEM")
                 der = from_pem(text.encode("utf-8"), "CERTIFICATE")
             except Bad:
                 stated, der = None, b""
             if stated != hashlib.sha256(der).hexdigest():
-                self.differ("a certificate of the server is another than its digest says")
+                self.differ("the digest of a server certificate is not the digest in the record")
 
     def counts(self) -> None:
         at = self.record.at
@@ -2727,7 +2832,7 @@ class Verification:
             if ... in found:
                 return None
             if not all(is_count(number, 0, 1 << 53) for number in found):
-                raise Bad("no count")
+                raise Bad("a value is not a count")
             return found
 
         try:
@@ -2735,7 +2840,7 @@ class Verification:
             if images is not None:
                 lines = self.members[IMAGES].lines if IMAGES in self.members else images[0]
                 if images[0] != sum(images[1:]) or (images[0] <= 5_000 and images[0] != lines):
-                    raise Bad("other images than are counted")
+                    raise Bad("the number of images differs from the counts")
         except Bad as bad:
             self.differ(f"content.images: {bad}")
         try:
@@ -2744,13 +2849,15 @@ class Verification:
             )
             if requests is not None:
                 if requests[0] != sum(requests[1:]):
-                    raise Bad("not their sum")
+                    raise Bad("the total is not the sum of the other counts")
                 listed = at("content.failed_requests")
                 if listed is not ... and (
                     not isinstance(listed, list)
                     or len(listed) != min(requests[2] + requests[3], 500)
                 ):
-                    raise Bad("failed_requests lists other ones")
+                    raise Bad(
+                        "content.failed_requests does not list as many requests as are counted"
+                    )
         except Bad as bad:
             self.differ(f"content.requests: {bad}")
         redactions = at("redactions")
@@ -2765,7 +2872,7 @@ class Verification:
                 or type(count) is not int
                 or count < len(commitments)
             ):
-                self.differ("redactions: fewer values than commitments")
+                self.differ("redactions counts fewer values than commitments")
 
     def page_line(self) -> None:
         """The line from which a replay begins: RFC 8785 puts title, ts and url at its end."""
@@ -2787,7 +2894,7 @@ class Verification:
             or before[-28:-21] != b',"ts":"'
             or not before[:-28].endswith(title)
         ):
-            self.differ("the list of pages has another title or address than the record")
+            self.differ("the title or the address in the list of pages differs from the record")
 
     def renewal_text(self, text: bytes) -> tuple[dict[str, str], bytes]:
         """What a renewal covers besides the bundle (kind of sidecar → SHA-512), and what its token is over. Raises Bad."""
@@ -2797,18 +2904,18 @@ class Verification:
             check_inclusion(index, proof, entries, root, self.bundle_id, self.sha256)
             return {}, note
         if len(text) > MAX_RENEWAL:
-            raise Bad("longer than a renewal may be")
+            raise Bad("the renewal is too long")
         text, divider, logged = text.partition(b"\n\n")
         text += b"\n" if divider else b""
         _, *lines = text.decode("ascii", "replace").split("\n")
         if len(lines) < 3 or lines.pop() != "" or lines[0] != f"bundle {self.bundle_id}":
-            raise Bad("of another bundle, or of no form")
+            raise Bad("the renewal belongs to another bundle, or is malformed")
         if lines[1] != f"sha512 {self.sha512}":
-            raise Bad("of another file")
+            raise Bad("the renewal belongs to another file")
         found = [RENEWAL_LINE.match(line) for line in lines[2:]]
         covers = {match.group(1): match.group(2) for match in found if match}
         if len(covers) != len(found) or list(covers) != sorted(covers):
-            raise Bad("what it covers is not in its form")
+            raise Bad("the list of covered tokens is malformed")
         if not divider:
             return covers, text
         index, proof, note = parse_log_proof(logged)
@@ -2917,7 +3024,7 @@ class Reader:
 
     def take(self, count: int) -> bytes:
         if self.at + count > len(self.data):
-            raise Bad("a message is cut short")
+            raise Bad("a handshake message is cut off")
         self.at += count
         return self.data[self.at - count : self.at]
 
@@ -2929,7 +3036,7 @@ class Reader:
 
     def end(self) -> None:
         if self.at != len(self.data):
-            raise Bad("something follows in a message")
+            raise Bad("a handshake message has surplus bytes")
 
     def more(self) -> bool:
         return self.at < len(self.data)
@@ -2940,7 +3047,7 @@ def tls_extensions(data: bytes) -> dict[int, bytes]:
     while reader.more():
         kind = reader.number(2)
         if kind in found:
-            raise Bad("an extension twice")
+            raise Bad("an extension occurs twice")
         found[kind] = reader.vector(2)
     return found
 
@@ -2955,9 +3062,9 @@ def parse_tls_file(data: bytes) -> list[dict[str, Any]]:
         or not isinstance(sessions, list)
         or not isinstance(unsigned, list)
     ):
-        raise Bad("of no known format")
+        raise Bad("the format of the log proof is unknown")
     if len(sessions) > MAX_TLS_SESSIONS or len(unsigned) > MAX_CONNECTIONS:
-        raise Bad("more sessions, or more unsigned connections, than there may be")
+        raise Bad("the file has too many sessions or too many unsigned connections")
     for entry in unsigned:
         fields(entry, ["address", "connection", "host", "port", "reason"], "an unsigned connection")
         _connection(entry)
@@ -2969,9 +3076,9 @@ def parse_tls_file(data: bytes) -> list[dict[str, Any]]:
         if not session["host"] or session["host"] != re.sub(
             r"\.\Z", "", session["host"].strip("[]").lower()
         ):
-            raise Bad("a host is not in its one spelling")
+            raise Bad("a host is not in its canonical form")
         if type(session["names_host"]) is not bool:
-            raise Bad("names_host is not true or false")
+            raise Bad("names_host is neither true nor false")
         for name, most in (
             ("messages", 8),
             ("chain", 64),
@@ -2986,33 +3093,33 @@ def parse_tls_file(data: bytes) -> list[dict[str, Any]]:
             raise Bad("ocsp is too long")
         for text in session["chain"]:
             if not isinstance(text, str):
-                raise Bad("a certificate is no text")
+                raise Bad("a certificate is not text")
             if len(from_pem(text.encode("utf-8"), "CERTIFICATE")) > MAX_TLS_MESSAGE:
                 raise Bad("a certificate is too long")
         for item in session["resumed"]:
             fields(item, ["by", "connection"], "a resumed connection")
             if item["by"] not in ("ticket", "host"):
-                raise Bad("a resumed connection is not of its form")
+                raise Bad("a resumed connection is malformed")
             if not is_count(item["connection"], 0, MAX_CONNECTION):
-                raise Bad("the number of a resumed connection is none")
+                raise Bad("the number of a resumed connection is not valid")
         for item in session["timestamps"]:
             fields(item, ["at_ms", "log_id", "source"], "a certificate timestamp")
             _tls_texts(item, "log_id", "source")
             if not is_count(item["at_ms"], 0, (1 << 53) - 1):
-                raise Bad("the time of a certificate timestamp is none")
+                raise Bad("the time of a certificate timestamp is not valid")
     return sessions
 
 
 def _texts(value: dict[str, Any], *names: str) -> None:
     for name in names:
         if not isinstance(value[name], str):
-            raise Bad(f"{name} is no text")
+            raise Bad(f"{name} is not text")
 
 
 def _tls_texts(value: dict[str, Any], *names: str) -> None:
     _texts(value, *names)
     if any(len(value[name]) > MAX_TLS_TEXT for name in names):
-        raise Bad("a text of more than 500 characters")
+        raise Bad("a text has more than 500 characters")
 
 
 def _connection(value: dict[str, Any]) -> None:
@@ -3020,7 +3127,7 @@ def _connection(value: dict[str, Any]) -> None:
     if not is_count(value["connection"], 0, MAX_CONNECTION) or not is_count(
         value["port"], 0, 65535
     ):
-        raise Bad("a connection's number or port is none")
+        raise Bad("the number or the port of a connection is not valid")
 
 
 def named(table: dict[int, str], number: int, stated: str) -> bool:
@@ -3042,10 +3149,10 @@ class CertificateLists:
             packed = reader.vector(3)
             reader.end()
             if length > MAX_CERTIFICATE_LIST:
-                raise Bad("a certificate list of over 32 KiB")
+                raise Bad("a certificate list is longer than 32 KiB")
             self.left -= length
             if self.left < 0:
-                raise Unknown("more compressed certificates than are decompressed")
+                raise Unknown("the file has too many compressed certificates")
             self.known[body] = decompress(algorithm, packed, length)
         return self.known[body]
 
@@ -3056,35 +3163,35 @@ def check_session(session: dict[str, Any], openssl: OpenSSL, lists: CertificateL
     raw = [strict_base64(text) for text in session["messages"]]
     for message in raw:
         if len(message) < 4 or int.from_bytes(message[1:4], "big") != len(message) - 4:
-            raise Bad("a message is not as long as it says")
+            raise Bad("a message does not have the stated length")
     kinds, bodies = [message[0] for message in raw], [message[4:] for message in raw]
     if kinds[:2] != [1, 2]:
-        raise Bad("no hellos at the beginning")
+        raise Bad("the handshake does not begin with the hello messages")
     hello, answer, at = tls_client_hello(bodies[0]), tls_server_hello(bodies[1]), 2
     retried = answer.random == HELLO_RETRY
     if retried:
         first, retry, at = hello, answer, 4
         if kinds[2:4] != [1, 2]:
-            raise Bad("no second hellos")
+            raise Bad("the second hello messages are missing")
         hello, answer = tls_client_hello(bodies[2]), tls_server_hello(bodies[3])
         if (first.random, first.name) != (
             hello.random,
             hello.name,
         ) or retry.cipher != answer.cipher:
-            raise Bad("the second hellos do not go with the first ones")
+            raise Bad("the second hello messages do not match the first hello messages")
         if answer.random == HELLO_RETRY:
-            raise Bad("a second request for another hello")
+            raise Bad("the server requested a third ClientHello")
     tls13 = answer.version == 0x0304
     ciphers = {number: name for number, (name, _) in TLS13_CIPHERS.items()}
     ciphers = ciphers if tls13 else TLS12_CIPHERS
     if answer.cipher not in ciphers:
-        raise Bad("no cipher suite of this version that has a signature")
+        raise Bad("the cipher suite has no signature in this version of TLS")
     if tls13:
         expected = [8] + ([13] if kinds[at + 1 : at + 2] == [13] else [])
         certificate_at = at + len(expected)
         expected += [25 if kinds[certificate_at : certificate_at + 1] == [25] else 11, 15]
         if kinds[at:] != expected:
-            raise Bad("not the messages of TLS 1.3")
+            raise Bad("the messages are not those of a TLS 1.3 handshake")
         encrypted = Reader(bodies[at])
         alpn = tls_protocol(tls_extensions(encrypted.vector(2)).get(16))
         encrypted.end()
@@ -3097,11 +3204,11 @@ def check_session(session: dict[str, Any], openssl: OpenSSL, lists: CertificateL
         signed = tls13_signed(raw, answer.cipher, retried)
     elif answer.version == 0x0303 and not retried:
         if kinds != [1, 2, 11, 12]:
-            raise Bad("not the messages of TLS 1.2")
+            raise Bad("the messages are not those of a TLS 1.2 handshake")
         alpn, certificates, stapled = answer.alpn, tls12_certificates(bodies[2]), {}
         exchange = Reader(bodies[3])
         if exchange.number(1) != 3:
-            raise Bad("not a share on a named curve")
+            raise Bad("the key share is not on a named curve")
         group = exchange.number(2)
         exchange.vector(1)
         share = bodies[3][: exchange.at]
@@ -3110,9 +3217,9 @@ def check_session(session: dict[str, Any], openssl: OpenSSL, lists: CertificateL
         signed = hello.random + answer.random + share
         stapled = {kind: data for kind, data in answer.extensions.items() if kind == 18}
     else:
-        raise Bad("a version that is not read here")
+        raise Bad("this program does not support the version of TLS")
     if not certificates or not all(certificates) or len(certificates) > 64:
-        raise Bad("no certificates, too many, or an empty one")
+        raise Bad("the message has no certificates, too many certificates, or an empty certificate")
     leaf = Certificate(certificates[0])
     # (2) version, cipher, group, alpn, signature_scheme, chain and timestamps follow from them
     schemes = {number: row[0] for number, row in TLS_SCHEMES.items()}
@@ -3129,30 +3236,30 @@ def check_session(session: dict[str, Any], openssl: OpenSSL, lists: CertificateL
     if [pem(der, "CERTIFICATE").decode("ascii") for der in certificates] != session["chain"]:
         raise Bad("chain does not follow from the messages")
     if tls13 and session["ocsp"]:
-        raise Bad("ocsp stands in the messages of TLS 1.3")
+        raise Bad("ocsp must be empty, because TLS 1.3 has the OCSP answer in its messages")
     if session["ocsp"]:
         stapled[5] = strict_base64(session["ocsp"])
     check_timestamps(session["timestamps"], leaf, stapled)
     # (3) the client offered the signature scheme, and it goes with the key
     row = TLS_SCHEMES.get(scheme)
     if row is None or scheme not in hello.schemes or row[4] not in ("both", session_version(tls13)):
-        raise Bad("a signature scheme that is not accepted, or that the client did not offer")
+        raise Bad("the signature scheme is not accepted, or the client did not offer it")
     _, digest, kind, curve, _ = row
     is_rsa = leaf.key_kind == RSA_KEY
     fitting = {"ecdsa": leaf.key_kind == EC_KEY, "pss": is_rsa, "pkcs1": is_rsa}
     if not fitting.get(kind, leaf.key_kind == kind) or (
         kind == "ecdsa" and tls13 and leaf.key_curve != curve
     ):
-        raise Bad("the signature scheme does not go with the key")
+        raise Bad("the key cannot make a signature of this scheme")
     if is_rsa:
         modulus = der_integer(der_all(der_one(leaf.key_bits, 0x30))[0][1])
         if not 1024 <= modulus.bit_length() <= 16384:
-            raise Bad("an RSA key of that size does not count")
+            raise Bad("the size of the RSA key is not accepted")
     # (4) the signature holds by the key of the first certificate
     if not openssl.knows_key(leaf.spki):
         if is_rsa or kind == "1.3.101.112" or leaf.key_curve in (P256_OID, P384_OID, P521_OID):
-            raise Bad("the certificate's key is none")
-        raise Unknown("this openssl does not know the certificate's key")
+            raise Bad("the key of the certificate is not a valid key")
+        raise Unknown("the installed openssl does not support the key of the certificate")
     if kind in ("ecdsa", "pkcs1"):
         holds = openssl.holds(leaf.spki, signature, signed, digest)
     elif kind == "pss":
@@ -3166,7 +3273,7 @@ def check_session(session: dict[str, Any], openssl: OpenSSL, lists: CertificateL
     host = session["host"]
     address = _address(host)
     if hello.name != ("" if address is not None else host):
-        raise Bad("the client asked for another host")
+        raise Bad("the client requested another host")
     # (6) a subject alternative name is the host
     if any_name_is(leaf, host, address) is not session["names_host"]:
         raise Bad("the certificate is for another host, or names_host is wrong")
@@ -3208,7 +3315,7 @@ class ServerHello:
         self.random, self.cipher, self.extensions = random, cipher, extensions
         for kind in (41, 43):
             if len(extensions.get(kind, b"12")) != 2:
-                raise Bad("an extension is not as long as it has to be")
+                raise Bad("an extension does not have the required length")
         self.version = int.from_bytes(extensions[43], "big") if 43 in extensions else legacy
         self.alpn = tls_protocol(extensions.get(16))
         has_share = self.version == 0x0304 and 51 in extensions
@@ -3217,7 +3324,7 @@ class ServerHello:
 
 def tls_numbers(data: bytes) -> list[int]:
     if len(data) % 2:
-        raise Bad("half a number")
+        raise Bad("a list of numbers has an incomplete number")
     return [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
 
 
@@ -3282,7 +3389,7 @@ def tls13_certificates(
     if first is not None and 5 in first:
         status = Reader(first[5])
         if status.number(1) != 1:
-            raise Bad("a certificate status that is no OCSP answer")
+            raise Bad("the certificate status is not an OCSP answer")
         stapled[5] = status.vector(3)
         status.end()
     return found, stapled
@@ -3294,20 +3401,20 @@ def decompress(algorithm: int, packed: bytes, length: int) -> bytes:
         try:
             data = engine.decompress(packed, MAX_CERTIFICATE_LIST + 1)
         except zlib.error:
-            raise Bad("a compressed certificate that is no zlib") from None
+            raise Bad("a compressed certificate is not zlib data") from None
         if not engine.eof or engine.unused_data:
-            raise Bad("a compressed certificate that is cut short, or goes on")
+            raise Bad("a compressed certificate is cut off, or is followed by other bytes")
     elif algorithm == 2:  # Brotli, which the standard library can not read
         command = on_path("brotli")
         if command is None:
             raise Unknown(
-                "the certificate is compressed by Brotli, and there is no `brotli` command on the PATH"
+                "the certificate is compressed by Brotli, but no `brotli` command is on the PATH"
             )
         data = run_brotli(command, packed)
     else:
-        raise Unknown("the certificate is compressed by a method that is not known")
+        raise Unknown("the compression method of the certificate is unknown")
     if len(data) != length:
-        raise Bad("a compressed certificate that is not as long as it says")
+        raise Bad("a compressed certificate does not have the stated length")
     return data
 
 
@@ -3323,7 +3430,7 @@ def run_brotli(command: str, packed: bytes) -> bytes:
             if len(data) > MAX_CERTIFICATE_LIST:
                 run.kill()
     if run.returncode or len(data) > MAX_CERTIFICATE_LIST:
-        raise Bad("a compressed certificate that is no Brotli, or of over 32 KiB")
+        raise Bad("a compressed certificate is not Brotli data, or is longer than 32 KiB")
     return data
 
 
@@ -3357,11 +3464,11 @@ def any_name_is(
     names = der_all(der_one(extension, 0x30)) if extension else []
     for tag, content, _ in names:
         if tag not in (0xA0, 0x81, 0x82, 0xA4, 0x86, 0x87, 0x88):
-            raise Bad("a name of a kind that is not read here")
+            raise Bad("this program does not support the kind of a name")
         if tag in (0x81, 0x82, 0x86) and not content.isascii():
-            raise Bad("a name that is not ASCII")
+            raise Bad("a name is not ASCII")
         if tag == 0x87 and len(content) not in (4, 16):
-            raise Bad("an address of another length")
+            raise Bad("an IP address has an invalid length")
     for tag, content, _ in names:
         if tag == 0x87 and address is not None and content == address.packed:
             return True
@@ -3460,7 +3567,7 @@ def judge_pack(result: Verification) -> None:
                 "manifest",
                 PASSED,
                 "OK",
-                "the pack has its one valid form, and its signature is valid",
+                "the form of the pack is valid, and its signature is valid",
             )
             altered = list(altered_in_pack(stream, said, value, at))
     except OSError as error:
@@ -3469,7 +3576,7 @@ def judge_pack(result: Verification) -> None:
         result.bad("parts", "HASH", f"{what} was altered")
     if altered:
         return
-    words = "every byte of the page and of its %d parts is as it was signed"
+    words = "no byte of the page and of its parts was changed since the pack was signed; parts: %d"
     result.find("parts", PASSED, "OK", words % len(value["parts"]))
     result.find("key", *result.trust.judge_key(key_id, None))
 
@@ -3480,26 +3587,28 @@ def read_pack(stream: BinaryIO, openssl: OpenSSL) -> tuple[bytes, dict[str, Any]
     head = stream.read(MAX_PACK_PAGE + len(PACK_OPEN) + MAX_PACK_LIST + len(PACK_CLOSE))
     at = head.find(PACK_OPEN)
     if not 0 <= at <= MAX_PACK_PAGE:
-        raise Bad("CONTAINER", "no list of a pack is where one has to be")
+        raise Bad("CONTAINER", "the file does not have the manifest of a proof pack at its place")
     rest = head[at + len(PACK_OPEN) :]
     lines = rest.split(b"\n", 2)
     if len(lines) < 3 or not lines[2].startswith(PACK_CLOSE):
-        raise Bad("CONTAINER", "the list is not two lines, or does not end")
+        raise Bad("CONTAINER", "the manifest does not have two lines, or has no end")
     said = lines[0] + b"\n" + lines[1] + b"\n"
     if b"<" in said:
-        raise Bad("MANIFEST", "the list holds a character that none has")
+        raise Bad(
+            "MANIFEST", "the manifest contains the character <, which a manifest cannot contain"
+        )
     try:
         if len(said) > MAX_PACK_LIST:
-            raise Bad("longer than a list may be")
+            raise Bad("the manifest is too long")
         value, key_id = signed_pack_list(lines[0], lines[1], openssl)
     except (Bad, Unknown, IndexError) as error:
-        raise Bad("SIG", f"the list was altered: {error}") from None
+        raise Bad("SIG", f"the manifest was altered: {error}") from None
     try:
         check_pack_list(value)
     except Bad as bad:
-        raise Bad("MANIFEST", f"the list is none that a pack has: {bad}") from None
+        raise Bad("MANIFEST", f"the manifest is not valid: {bad}") from None
     if pack_length(said, value) > MAX_PACK:
-        raise Bad("MANIFEST", "it names more than a pack holds")
+        raise Bad("MANIFEST", "the manifest names more bytes than a pack can have")
     return said, value, key_id, at
 
 
@@ -3507,23 +3616,23 @@ def signed_pack_list(first: bytes, second: bytes, openssl: OpenSSL) -> tuple[dic
     """What the first line says and which key signed it (docs/spec/holds.md, "Signed statements"). Raises Bad, Unknown."""
     value = fields(parse_json(first), "end event_id format lacks made_at page parts software text_sha256".split(), "the list")  # fmt: skip
     if value["format"] != "snapshotter-pack/1":
-        raise Bad("not of this format")
+        raise Bad("the format is unknown")
     texts, objects, lists = ("event_id", "made_at", "software", "text_sha256"), ("end", "page"), ("lacks", "parts")  # fmt: skip
     for names, kind in ((texts, str), (objects, dict), (lists, list)):
         if any(type(value[name]) is not kind for name in names):
-            raise Bad("a field of another type")
+            raise Bad("a field has another type")
     seal = fields(parse_json(second), ("key_id", "public_key", "signature"), "the signature")
     _texts(seal, "key_id", "public_key", "signature")
     key = PublicKey(from_pem(seal["public_key"].encode("utf-8"), "PUBLIC KEY"), openssl)
     if key.id != seal["key_id"]:
-        raise Bad("the key is not the one that is named")
+        raise Bad("the key is not the key that the manifest names")
     signature = strict_base64(seal["signature"])
     check_ecdsa_der(signature, key.curve)
     _, s = (der_integer(content) for _, content, _ in der_all(der_one(signature, 0x30)))
     if s > key.curve.n // 2:
-        raise Bad("its signature has a twin")
+        raise Bad("the signature is not in the required form")
     if not openssl.holds(key.spki, signature, first + b"\n", key.curve.digest):
-        raise Bad("its signature is not valid")
+        raise Bad("the signature is not valid")
     return value, key.id
 
 
@@ -3535,24 +3644,24 @@ def check_pack_list(value: dict[str, Any]) -> None:
     for name, most in (("page", MAX_PACK_PAGE), ("end", MAX_PACK_END)):
         piece = fields(value[name], ("length", "sha256"), name)
         if not is_count(piece["length"], 1, most):
-            raise Bad(f"{name} has no length that one has")
+            raise Bad(f"the length of {name} is not valid")
     words, parts = value["lacks"], value["parts"]
     if not all(isinstance(word, str) and PACK_NAME.match(word) for word in words) or sorted(set(words)) != words:  # fmt: skip
-        raise Bad("what is left out is not told by words, in order")
+        raise Bad("lacks is not a sorted list of words")
     if len(parts) > MAX_PACK_PARTS:
-        raise Bad(f"more than {MAX_PACK_PARTS} parts")
+        raise Bad(f"the manifest has more than {MAX_PACK_PARTS} parts")
     for part in parts:
         fields(part, "length media_type name of role sha256".split(), "a part")
         _texts(part, "media_type", "name", "of", "role")
         if not PACK_NAME.match(part["name"]) or not MEDIA_TYPE.match(part["media_type"]):
-            raise Bad("a part has a name or a type that none has")
+            raise Bad("the name or the type of a part is not valid")
         if not is_count(part["length"], 0, MAX_PACK):
-            raise Bad("a part has no length")
+            raise Bad("the length of a part is not valid")
     for digest in [value["text_sha256"], *(part["sha256"] for part in (value["page"], value["end"], *parts))]:  # fmt: skip
         if not isinstance(digest, str) or not KEY_ID.match(digest):
-            raise Bad("a digest that is none")
+            raise Bad("a digest is not valid")
     if len({part["name"].lower() for part in parts}) != len(parts):
-        raise Bad("two parts have one name, or names that differ in case alone")
+        raise Bad("two parts have the same name, or names that differ only in case")
     check_pack_roles(parts)
 
 
@@ -3560,25 +3669,25 @@ def check_pack_roles(parts: list[dict[str, Any]]) -> None:
     names = [part["name"] for part in parts if part["role"] in PACK_CAPTURES]
     for name in names:
         if not name.endswith(".wacz"):
-            raise Bad("a capture is a .wacz")
+            raise Bad("the name of a capture does not end with .wacz")
         check_pack_id(name[: -len(".wacz")])
     roles = [part["role"] for part in parts]
     for part in parts:
         beside, of = part["role"] == "beside", part["of"]
         if part["role"] not in (*PACK_CAPTURES, *PACK_ONCE, "beside", "trust", "rules"):
-            raise Bad("a part has a role that none has")
+            raise Bad("the role of a part is unknown")
         if beside != bool(of) or (beside and (of not in names or not part["name"].startswith(f"{of}."))):  # fmt: skip
-            raise Bad("a part stands beside nothing that is there")
+            raise Bad("a part belongs to no capture of the pack")
     if any(roles.count(role) != 1 for role in PACK_CAPTURES[:2]):
-        raise Bad("a pack has one capture of each end")
+        raise Bad("the pack does not have exactly one first and one last capture")
     if any(roles.count(role) > 1 for role in PACK_ONCE):
-        raise Bad("a part that there can be once is there twice")
+        raise Bad("a part that can occur only once occurs twice")
 
 
 def check_pack_id(text: str) -> None:
     found = BUNDLE_ID.match(text)
     if not found:
-        raise Bad("an id that is none")
+        raise Bad("an id is not valid")
     utc(*map(int, found.groups()[:6]))
 
 
@@ -3662,11 +3771,11 @@ def custody_event(line: bytes) -> dict[str, Any]:
     texts = "agent at by detail event event_id object outcome previous".split()
     event = fields(parse_json(line), [*texts, "receipt", "sequence"], "an event")
     if not all(isinstance(event[name], str) for name in texts):
-        raise Bad("an event has something that is no text")
+        raise Bad("a custody event has a field that is not text")
     if not re.match(r"[0-9a-f]{32}\Z", event["event_id"]) or not is_count(
         event["sequence"], 1, 10**9 - 1
     ):
-        raise Bad("an event has no id, or no number")
+        raise Bad("a custody event has no valid id or number")
     instant(event["at"])
     receipt = event["receipt"]
     if receipt is not None:
@@ -3678,7 +3787,7 @@ def custody_event(line: bytes) -> dict[str, Any]:
             receipt["lock_mode"] in ("GOVERNANCE", "COMPLIANCE"),
         )
         if (until is not None) != is_locked or (receipt["lock_mode"] and not is_locked):
-            raise Bad("a receipt has half a lock")
+            raise Bad("the lock of a receipt is incomplete")
         for at in [receipt["at"], until] if is_locked else [receipt["at"]]:
             instant(at)
         if (
@@ -3687,7 +3796,7 @@ def custody_event(line: bytes) -> dict[str, Any]:
             or not is_count(receipt["length"], 0, 1 << 53)
             or type(receipt["legal_hold"]) is not bool
         ):
-            raise Bad("a receipt has a field of another form")
+            raise Bad("a field of a receipt is malformed")
     return event
 
 
@@ -3858,7 +3967,10 @@ def without_rules(result: Verification, what: str) -> Verification:
         judge_pack(result)
         if result.verdict == FAILED:
             return result
-    words = f"this is {what}: this program has no rules to judge it; `snapshotter verify`, of the whole package, has them"
+    words = (
+        f"the file is {what}, which this program cannot judge, because it has no take-down "
+        "rules; `snapshotter verify` of the whole package has the rules"
+    )
     result.find("conclusion", INDETERMINATE, "CONCLUSION", words)
     return result
 
@@ -3870,28 +3982,34 @@ def main(argv: Optional[list[str]] = None) -> int:
         "--trust",
         required=True,
         metavar="FILE",
-        help="the trust file; its signature is beside it, as FILE.sig",
+        help="the trust file; its signature FILE.sig must be in the same folder",
     )
     parser.add_argument("--root-key", required=True, metavar="KEYID", help="id of the trust file's root key: 64 hex digits, from a "
                         "channel that you trust")  # fmt: skip
     parser.add_argument(
-        "--least-version", type=int, default=1, metavar="N", help="refuse an older trust file"
+        "--least-version",
+        type=int,
+        default=1,
+        metavar="N",
+        help="oldest version of the trust file that is accepted",
     )
     parser.add_argument(
         "--now",
         metavar="INSTANT",
-        help="judge as of this instant (2026-11-24T16:37:26Z) and not of this clock's",
+        help="verify as of this time (2026-11-24T16:37:26Z) instead of the present time",
     )
     parser.add_argument(
         "--openssl", default="openssl", metavar="COMMAND", help="the openssl command"
     )
     parser.add_argument(
-        "--b3sum", action="store_true", help="let the b3sum command compute BLAKE3 of large files"
+        "--b3sum",
+        action="store_true",
+        help="compute the BLAKE3 of large files with the b3sum command",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object a bundle")
+    parser.add_argument("--json", action="store_true", help="print one JSON object for each bundle")
     arguments = parser.parse_args(argv)
     if not KEY_ID.match(arguments.root_key.lower()):
-        parser.error("a root key's id has 64 hex digits")
+        parser.error("the id of a root key must have 64 hex digits")
     try:
         now = (
             instant(arguments.now)
@@ -3901,7 +4019,7 @@ def main(argv: Optional[list[str]] = None) -> int:
     except Bad as bad:
         parser.error(f"--now: {bad}")
     if arguments.b3sum and on_path("b3sum") is None:
-        parser.error("there is no b3sum command on the PATH")
+        parser.error("no b3sum command is on the PATH")
     openssl = None
     exits = set()
     try:
@@ -3919,7 +4037,7 @@ def main(argv: Optional[list[str]] = None) -> int:
             exits.add(EXIT[result.verdict])
             tell(as_json(result) if arguments.json else as_text(result))
     except Refused as refused:
-        complain(f"{refused}; nothing was found out about any bundle")
+        complain(f"{refused}; no bundle was verified")
         return 11
     except Unreadable as error:
         complain(error)
