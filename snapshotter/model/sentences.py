@@ -811,10 +811,12 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         ),
         Code.KEY_REVOKED: FindingText(
             title=tr(
-                "the signing key was compromised, and it is not proven that the signature is older"
+                "the signing key was compromised, and it is not proven that the signature is "
+                "older than the revocation"
             ),
             open=tr(
-                "the signing key was retired, and it is not proven that the signature is older"
+                "the signing key was retired, and it is not proven that the signature is older "
+                "than the revocation"
             ),
             meaning=tr(
                 "The owner revoked the key. A signature is valid only if a timestamp token "
@@ -911,9 +913,9 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
             title=tr("the custody chain is broken"),
             open=tr("the custody chain beside the bundle is broken"),
             meaning=tr(
-                "The custody chain records who did what to the bundle. A chain inside the "
-                "bundle is sealed. A chain beside the bundle can be changed by anybody who "
-                "can write there, so its damage does not count against the bundle."
+                "The custody chain records who did what to the bundle. A chain inside the bundle "
+                "is sealed. A chain beside the bundle can be changed by anybody who can write to "
+                "its folder or store, so its damage does not count against the bundle."
             ),
             remedy=tr("Compare the chain with the copy in the store or in a replica."),
         ),

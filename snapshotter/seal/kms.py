@@ -44,7 +44,7 @@ _REFUSALS = {
         "has a key that is not ready", "check whether the deletion of the key is scheduled, and "
         "cancel the deletion"),
     "InvalidKeyUsageException": (
-        "has a key with another purpose", "create a key with SIGN_VERIFY and ECC_NIST_P384"),
+        "has a key that is not for signing", "create a key with SIGN_VERIFY and ECC_NIST_P384"),
     "UnsupportedOperationException": (
         "has a key of another kind", "create a key with SIGN_VERIFY and ECC_NIST_P384"),
     "UnrecognizedClientException": (

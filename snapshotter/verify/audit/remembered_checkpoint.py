@@ -57,11 +57,11 @@ def parse(data: bytes) -> RememberedCheckpoint:
     """
     value = canonical_json.loads(data)
     if not isinstance(value, dict) or set(value) != _KEYS or value["format"] != FORMAT:
-        raise EvidenceInvalid(tr("not a file of the format {format}", format=FORMAT))
+        raise EvidenceInvalid(tr("the file does not have the format {format}", format=FORMAT))
     kinds: dict[str, Any] = {"checkpoint": str, "origin": str, "root": str, "store": str}
     kinds |= {"size": int, "signed": bool}
     if any(type(value[name]) is not kind for name, kind in kinds.items()):
-        raise EvidenceInvalid(tr("a field is not of its type"))
+        raise EvidenceInvalid(tr("a field has the wrong type"))
     try:
         root = bytes.fromhex(value["root"])
     except ValueError as error:

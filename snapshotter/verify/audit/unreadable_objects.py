@@ -90,7 +90,7 @@ def parse(data: bytes, store: str) -> dict[str, UnreadableObject]:
     """
     value = canonical_json.loads(data)
     if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise EvidenceInvalid(tr("not a file of the format {format}", format=FORMAT))
+        raise EvidenceInvalid(tr("the file does not have the format {format}", format=FORMAT))
     if set(value) != {"format", "store", "unreadable"} or value["store"] != store:
         raise EvidenceInvalid(tr("the file belongs to another store"))
     if not isinstance(value["unreadable"], list):

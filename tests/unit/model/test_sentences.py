@@ -393,14 +393,14 @@ def test_the_third_sentence_names_what_is_open_or_wrong() -> None:
     )
     assert said(open_, Code.KEY_REVOKED, authorities=1) == (
         "It is not established whether the proof is intact: the signing key was retired, and it is "
-        "not proven that the signature is older."
+        "not proven that the signature is older than the revocation."
     )
     assert said(Verdict.FAILED, Code.HASH, Code.SIG) == (
         "The proof is not intact: a file was changed after sealing."
     )
     assert said(Verdict.FAILED, Code.KEY_REVOKED) == (
         "The proof is not intact: the signing key was compromised, and it is not proven that "
-        "the signature is older."
+        "the signature is older than the revocation."
     )
     assert said(open_) == "It is not established whether the proof is intact: no check was made."
 
