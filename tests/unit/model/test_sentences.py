@@ -57,7 +57,7 @@ PAGES = {
         "The page shows a statement that the content is not available, not the content.",
     ),
     "notice inconclusive": (
-        f"{OPEN}: the page showed a notice that no take-down rule knows.",
+        f"{OPEN}: the page showed a notice that no take-down rule matches.",
         "The page shows a possible notice, not the content.",
     ),
     "wall": (
@@ -91,7 +91,7 @@ WALLS = {
     "challenge": "a bot challenge",
     "consent": "a request for consent",
     "paywall": "a paywall",
-    "age": "a question for the reader's age",
+    "age": "a question about the reader's age",
 }
 CAUSES = {
     "author": "removal by the author",
