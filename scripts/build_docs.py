@@ -12,6 +12,9 @@ its search. The build fails if a link or an anchor leads nowhere.
     (2) write the navigation: a section for each folder, its pages sorted by title
     (3) build the site, and put it in the place of the old one
     (4) replace the one script that a page would fetch from another host
+
+Two changes make the search useful: pages for developers are not searched, and the search ignores
+a plural "s".
 """
 
 import argparse
@@ -36,6 +39,12 @@ SECTIONS: Final = (
     ("adr", "Decisions"),
 )
 TOP_PAGES: Final = ("CHANGELOG.md", "CONTRIBUTING.md")
+# Pages for developers: their words would hide the pages that answer a user's question.
+UNSEARCHED: Final = ("adr/*.md", "performance.md", *(name.lower() for name in TOP_PAGES))
+_UNSEARCHED_HEAD: Final = "---\nsearch:\n  exclude: true\n---\n\n"
+# How the search worker spells a word, of pages and of queries; and the same without a plural.
+_SPELLED: Final = 't.normalize("NFKD").toLowerCase()'
+_SINGULAR: Final = '.replace(/([a-z]{2})ies$/,"$1y").replace(/([a-z]{2}[^s])s$/,"$1")'
 _LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
 # Browsers refuse workers of a page on a disk. Zensical fetches a substitute from another host.
 _FETCHED: Final = re.compile(r'<script src="https://unpkg\.com/iframe-worker/shim"[^>]*></script>')
@@ -61,6 +70,7 @@ def main() -> int:
         if built.returncode != 0:
             print("build_docs: the site was not built: see the messages above", file=sys.stderr)
             return 1
+        ignore_plurals(source / "site")
         keep_requests_here(source / "site")
         shutil.rmtree(site, ignore_errors=True)
         shutil.copytree(source / "site", site)
@@ -83,6 +93,8 @@ def copy_pages(docs: Path) -> None:
             text = text.replace(f"]({up}../{name}", f"]({up}{name.lower()}")
         outside = re.compile(rf"\[([^\]]*)\]\({re.escape(up)}\.\./([^)#]*)(?:#[^)]*)?\)")
         page.write_text(outside.sub(_without_link, text), encoding="utf-8")
+    for page in (page for pattern in UNSEARCHED for page in docs.glob(pattern)):
+        page.write_text(_UNSEARCHED_HEAD + page.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def _seen_from_docs(target: str) -> str:
@@ -134,14 +146,27 @@ def _toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def ignore_plurals(site: Path) -> None:
+    """Let the search find "timestamp" by "timestamps", and the reverse."""
+    worker = _search_worker(site)
+    source = worker.read_text(encoding="utf-8")
+    if source.count(_SPELLED) != 1:
+        raise SystemExit(f"build_docs: {worker.name} does not contain {_SPELLED} exactly once")
+    worker.write_text(source.replace(_SPELLED, _SPELLED + _SINGULAR), encoding="utf-8")
+
+
+def _search_worker(site: Path) -> Path:
+    (worker,) = (site / "assets" / "javascripts" / "workers").glob("search.*.js")
+    return worker
+
+
 def keep_requests_here(site: Path) -> None:
     """
     Replace the script that a page on a disk would fetch, and check that none is left.
 
     The substitute starts the search worker from its source text, which a page on a disk may do.
     """
-    (worker,) = (site / "assets" / "javascripts" / "workers").glob("search.*.js")
-    source = json.dumps(worker.read_text(encoding="utf-8")).replace("</", "<\\/")
+    source = json.dumps(_search_worker(site).read_text(encoding="utf-8")).replace("</", "<\\/")
     (site / "assets" / "javascripts" / "worker.js").write_text(
         f"""// Start the search worker of a page that was opened from a disk.
 if (location.protocol === "file:") {{

@@ -1,5 +1,6 @@
 """The documentation site: it is built from docs/, and a reader needs neither server nor network."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -76,6 +77,51 @@ def test_a_page_that_was_opened_from_a_disk_can_be_searched(page: Page, site: Pa
 
     assert "proof pack" in page.locator("article").inner_text().lower()
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        (
+            "prove post deleted",
+            "explanation/questions.html#can-i-prove-that-a-page-or-post-was-deleted",
+        ),
+        (
+            "mail page removed",
+            "explanation/questions.html#how-do-i-get-a-mail-when-a-page-is-removed",
+        ),
+        ("large bundles", "explanation/questions.html#how-large-is-a-bundle"),
+        ("capture partial", "explanation/questions.html#what-does-a-partial-capture-mean"),
+    ],
+)
+def test_the_first_result_answers_the_words_of_a_user(page: Page, query: str, answer: str) -> None:
+    page.keyboard.press("/")
+    page.keyboard.type(query, delay=20)
+    page.get_by_text(re.compile(r"^\d+ results?$")).wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "index.html" not in url)
+
+    assert re.sub(r"\?[^#]*", "", page.url).endswith(answer)
+
+
+def test_a_plural_finds_the_pages_that_its_singular_finds(page: Page) -> None:
+    found = []
+    for query in ("timestamp authority", "timestamps authorities"):
+        page.reload()
+        page.keyboard.press("/")
+        page.keyboard.type(query, delay=20)
+        found.append(page.get_by_text(re.compile(r"^\d+ results$")).inner_text())
+
+    assert found[0] == found[1]
+
+
+def test_pages_for_developers_are_not_searched(site: Path) -> None:
+    items = json.loads((site / "search.json").read_text(encoding="utf-8"))["items"]
+    pages = {item["location"].partition("#")[0] for item in items}
+
+    assert {"explanation/questions.html", "howto/s3.html"} <= pages
+    assert [page for page in pages if page.startswith("adr/0")] == []
+    assert pages.isdisjoint({"performance.html", "contributing.html", "changelog.html"})
 
 
 def test_a_link_that_leads_nowhere_stops_the_build(tmp_path: Path) -> None:
