@@ -39,8 +39,8 @@ _PROTECTIONS = {  # words of `ProcessFacts.files`
     "none": "can open every file that this user can open",
     "unknown": "could not be checked",
     "uid": "can open only files that every user can open (another user)",
-    "landlock": "can open only the files that it needs (Landlock)",
-    "mount": "can see only the files that it needs (mount namespace)",
+    "landlock": "can open only the files that they need (Landlock)",
+    "mount": "can see only the files that they need (mount namespace)",
     "empty": "can see only an empty directory",
 }
 _NAMESPACES = (
@@ -207,7 +207,7 @@ def _files(facts: SandboxFacts) -> DoctorCheck:
     for process in facts.processes:
         kinds.setdefault(process.files, []).append(process.type)
     how = "; ".join(
-        f"{_PROTECTIONS[kind]}: {', '.join(sorted(set(kinds[kind])))}"
+        f"processes that {_PROTECTIONS[kind]}: {', '.join(sorted(set(kinds[kind])))}"
         for kind in sorted(kinds, key=list(_PROTECTIONS).index)
     )
     if facts.processes and not files_open_to(facts.processes, of_everybody=True):
