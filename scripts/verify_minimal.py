@@ -1915,7 +1915,7 @@ class Verification:
             "container",
             PASSED,
             "OK",
-            "the container is valid and canonical; files in it: %d" % len(members),
+            "the file has the required structure; files in the bundle: %d" % len(members),
         )
 
     # (2) names
@@ -1979,7 +1979,8 @@ class Verification:
             )
         self.good(
             "hashes",
-            "all files match their SHA-256 and BLAKE3 digests; files: %d" % len(second),
+            "all files match their SHA-256 and BLAKE3 digests; files: %d. The two lists do not name "
+            "themselves, signatures, timestamp tokens and the WACZ description" % len(second),
             before,
         )
 

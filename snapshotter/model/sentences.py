@@ -727,7 +727,7 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
             remedy=tr("Nothing needs to be done."),
         ),
         Code.CONTAINER: FindingText(
-            title=tr("the file is not a valid bundle container"),
+            title=tr("the file is damaged or was altered, and cannot be read as a bundle"),
             meaning=_ALTERED,
             remedy=_GET_AGAIN,
         ),

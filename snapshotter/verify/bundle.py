@@ -264,7 +264,7 @@ def _container(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     yield Finding.passed(
         "container",
         tr(
-            "the container is valid and canonical; files in it: {count}",
+            "the file has the required structure; files in the bundle: {count}",
             count=len(state.contents.members),
         ),
     )
@@ -380,7 +380,8 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.passed(
             "hashes",
             tr(
-                "all files match their SHA-256 and BLAKE3 digests; files: {count}",
+                "all files match their SHA-256 and BLAKE3 digests; files: {count}. The signed "
+                "list does not name itself, signatures, timestamp tokens and the WACZ description",
                 count=len(sha256),
             ),
         )
@@ -899,7 +900,9 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     ):
         yield Finding.failed("derived", Code.WACZ_SIG, tr("the WACZ signature is not valid"))
     else:
-        yield Finding.passed("derived", tr("the WACZ description follows from the sealed files"))
+        yield Finding.passed(
+            "derived", tr("the WACZ description of the files agrees with the sealed files")
+        )
 
 
 # (11) server_signatures: what servers signed in the recorded TLS handshakes.

@@ -304,7 +304,7 @@ def test_an_altered_word_or_list_is_red_as_well(
         (
             b"The notice states that the author",
             b"The notice states that the police",
-            "the page around",
+            "the text that you read in this file",
         ),
         (b'"lacks":[]', b'"lacks":["pdf"]', "the signed list"),
     ):

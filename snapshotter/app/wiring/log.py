@@ -148,8 +148,8 @@ def open_log(
         tr(
             "a log was made for {url}. Its verifier key, for a trust file and for "
             "witnesses:\n  {text}\n  Back up {file}. Without this file, nothing more can be "
-            "logged there. Anybody with the file\n  can sign another history of the log. A "
-            "witness makes that evident (docs/howto/log.md)",
+            "logged there. Anybody with the file\n  can sign another history of the log. An "
+            "outside witness would reveal this (docs/howto/log.md)",
             url=found.url,
             text=key.text,
             file=keys.file(key),

@@ -429,7 +429,7 @@ def _compare(stream: BinaryIO, pack: Pack) -> Iterator[Alteration]:
     stream.seek(0)
     page = stream.read(pack.page.length)
     if section_of(page) != manifest.page or not page.startswith(MAGIC):
-        yield _altered("the page of the pack", "the page of the pack was altered")
+        yield _altered("the page of the pack", "the text that you read in this file was altered")
     between = _OPEN + pack.statement + _CLOSE
     if stream.read(len(between)) != between:
         yield _altered("the manifest", "the file changed while it was being read")

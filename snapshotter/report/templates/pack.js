@@ -197,7 +197,7 @@
     const signature = inForm && (await signatureHolds(encoder.encode(lines[1] + "\n"), seal));
     if (signature === false) wrong.push("the signed list");
     if ((await sha256(shown)) !== manifest.text_sha256) {
-      wrong.push("the page around the files (an add-on of the browser that changes pages has the same effect: try without add-ons)");
+      wrong.push("the text that you read in this file (an add-on of the browser that changes pages has the same effect: try without add-ons)");
     }
     const elements = document.querySelectorAll("script.part");
     const rows = byId("files").tBodies[0].rows;
@@ -230,7 +230,7 @@
     byId("compared").textContent = "Compared: every file, character by character, and everything that the browser made of "
       + "the page, shown or hidden: its title, words, attributes, comments, style and script. "
       + (signature === null ? "The signature of the list was not checked. " : "The signature of the list was checked. ")
-      + "Not compared: different spellings of the page that the browser reads in the same way.";
+      + "Not compared: details of the HTML code that change nothing in the browser.";
     const files = manifest.parts.length + " files";
     if (wrong.length) {
       tell("bad", "ALTERED: " + wrong.join("; ") + ". Do not rely on this file.");

@@ -404,7 +404,7 @@ def test_the_verifier_alone_reads_packs(made: Made, tmp_path: Path) -> None:
     code, said = run(made.pack, "--json")
     assert (code, json.loads(said)["verdict"]) == (11, "indeterminate"), said
     code, said = run(made.pack.replace(b"It is gone.", b"It is here."))
-    assert (code, "the page of the pack was altered" in said) == (10, True), said
+    assert (code, "the text that you read in this file was altered" in said) == (10, True), said
 
 
 HOWTO = Path(__file__).resolve().parents[3] / "docs" / "howto" / "check-a-proof-pack.md"
