@@ -161,14 +161,16 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
         "again",
         tr("The page shows the same notice {apart:.0f} s later.", apart=apart.total_seconds()),
         tr(
-            "The two captures agree. For real pages, the default time between two captures "
-            "is ten minutes."
+            "Both captures without the story agree. For real pages, the default time between "
+            "two captures is ten minutes."
         ),
         bundle_id=again.sealed.bundle_id,
     )
 
     event, made = environment.prove(url, environment.folder / PROOF)
     first, last = event.bracket
+    if last.microsecond:  # the printed interval is never shorter than the interval is
+        last = last.replace(microsecond=0) + timedelta(seconds=1)
     done(
         "event",
         tr(
@@ -183,7 +185,7 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     done(
         "proof",
         tr(
-            "{proof} ({megabytes}) has both captures, the event, a statement and a PDF.",
+            "{proof} ({megabytes}) has the four captures, the event, a statement and a PDF.",
             proof=PROOF,
             megabytes=proof_pack.format_megabytes(made.length),
         ),
@@ -327,4 +329,5 @@ def _findings(report: PackReport) -> tuple[Finding, ...]:
     return (
         *report.findings,
         *(finding for capture in report.captures for finding in capture.report.findings),
+        *(report.event.findings if report.event is not None else ()),
     )
