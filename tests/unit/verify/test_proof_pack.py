@@ -132,7 +132,7 @@ def test_a_pack_by_a_stranger_says_nothing_and_a_stolen_key_fails(made: Made) ->
     assert (stranger.verdict, codes(stranger)) == (Verdict.INDETERMINATE, {Code.KEY_UNKNOWN})
     assert (stolen.verdict, codes(stolen)) == (Verdict.FAILED, {Code.KEY_REVOKED})
     assert proof_pack_report.lines(stranger)[0].endswith(
-        "It is not established whether the proof is intact: the signing key is not one that you "
+        "It is not established whether the proof is intact: the signing key is not a key that you "
         "trust. No check failed. The lines marked ? name what is not established."
     )
 
