@@ -371,7 +371,12 @@ def _logged(stream: BinaryIO, found: Pack, trust: Trust, entry: Leaf) -> Iterato
         return
     try:
         data = pack.read_part(stream, found, proofs[0], limit=tlog_proof.MAX_BYTES)
-        policy = trust.log.of_log(tlog_proof.checkpoint_in(data))
+        checkpoint = tlog_proof.checkpoint_in(data)
+        policy = trust.log.of_log(checkpoint)
+        if checkpoint and checkpoint.partition(b"\n")[0] != policy.key.name.encode():
+            detail = tr("the event is in a log that you do not trust")
+            yield Finding.indeterminate("event", Code.LOG, detail)
+            return
         read, _ = tlog_proof.check(data, entry.encode(), policy.key, policy.witnesses)
     except EvidenceInvalid as error:
         yield Finding.indeterminate(

@@ -6,7 +6,7 @@ from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.formats.printable import printable
 from snapshotter.formats.statements.pack import PackManifest, describe
 from snapshotter.model import sentences
-from snapshotter.model.finding import Verdict, overall
+from snapshotter.model.finding import Code, Verdict, overall
 from snapshotter.verify import report as reports
 from snapshotter.verify import takedown as events
 from snapshotter.verify.proof_pack import CaptureReport, PackReport
@@ -56,7 +56,7 @@ def lines(report: PackReport) -> list[str]:
         result.append(printable(f"event: {made.event_id if made else ''}"))
         result += [f"  {finding_line}" for finding_line in events.finding_lines(report.event)]
     else:  # the lines of an event state it
-        result += [f"note {printable(weak.detail)}" for weak in report.weak]
+        result += [f"note {printable(line)}" for line in events.order_lines(report.weak)]
     if made is not None:
         result.append(f"note {_NOT_CONFIRMED}: {printable(', '.join(report.own_word))}")
     return result
@@ -93,7 +93,11 @@ def _proof_state(report: PackReport) -> sentences.ProofState:
         findings += capture.report.findings
     if report.event is not None:
         findings += report.event.findings
-    return sentences.ProofState.of_findings(report.verdict, findings, authorities=1)
+    known = [finding for finding in findings if finding.code is not Code.BUNDLE_OPEN]
+    timed = not report.captures or any(
+        capture.report.proven_time is not None for capture in report.captures
+    )
+    return sentences.ProofState.of_findings(report.verdict, known, authorities=int(timed))
 
 
 def _capture(capture: CaptureReport, manifest: PackManifest) -> list[str]:

@@ -15,7 +15,7 @@ capture: "last seen", "first gone", "confirmation 1", "control", "other way", "a
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from snapshotter.formats.canonical_json import are_one, instant, plain
 from snapshotter.formats.printable import printable
 from snapshotter.formats.statements import takedown
 from snapshotter.model import sentences
+from snapshotter.model.assessment import Cause
 from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.takedown import OWN_WORD, Observation, Takedown, TakedownKind
@@ -334,7 +335,19 @@ def headline(found: EventReport) -> str:
 
 
 def _proof_state(found: EventReport) -> sentences.ProofState:
-    return sentences.ProofState.of_findings(found.verdict, found.findings, authorities=1)
+    return proof_state(found.verdict, found.findings, found.parts)
+
+
+def proof_state(
+    verdict: Verdict, findings: Sequence[Finding], parts: Sequence[EventCapture]
+) -> sentences.ProofState:
+    """Return the state of an event or a pack: what its bundles leave open is stated as such."""
+    there = [part.report for part in parts if part.report is not None]
+    known = [finding for finding in findings if finding.code is not Code.BUNDLE_OPEN]
+    for report in there:
+        known += report.findings
+    timed = not there or any(report.proven_time is not None for report in there)
+    return sentences.ProofState.of_findings(verdict, known, authorities=int(timed))
 
 
 def finding_lines(found: EventReport) -> list[str]:
@@ -343,7 +356,7 @@ def finding_lines(found: EventReport) -> list[str]:
         reports.finding_line(replace(finding, check=f"{finding.check:<14}"))
         for finding in found.findings
     ]
-    result += [f"note {printable(weak.detail)}" for weak in found.weak]
+    result += [f"note {printable(line)}" for line in order_lines(found.weak)]
     result += [f"note {printable(note)}" for note in found.notes]
     if found.event is not None:
         named = printable(", ".join(found.own_word))
@@ -357,16 +370,31 @@ def finding_lines(found: EventReport) -> list[str]:
     return result
 
 
+def order_lines(weak: Sequence[UnprovenOrder]) -> list[str]:
+    """Return sentences on what the order of captures depends on; captures without a proof once."""
+    unproven = [one.role for one in weak if not one.against]
+    result = [one.detail for one in weak if one.against or len(unproven) == 1]
+    if len(unproven) > 1:
+        result.append(
+            tr(
+                "the order of the captures is supported only by the clock of the capturing "
+                "machine: no proof shows by when these captures existed: {roles}",
+                roles=", ".join(unproven),
+            )
+        )
+    return result
+
+
 def describe_event(event: Takedown) -> str:
     """Return what an event states, as a sentence without a full stop."""
     begin, end = map(instant, event.bracket)
     between = f"between {begin} and {end}"
     about = printable(event.identity.removeprefix("//"))
-    causes = ", ".join(sentences.CAUSE_NAMES[cause] for cause in event.causes)
+    stated = [cause for cause in event.causes if cause is not Cause.NOT_STATED]
+    causes = ", ".join(sentences.CAUSE_NAMES[cause] for cause in stated)
+    cause = f"stated cause: {causes}" if causes else "no cause is stated"
     return {
-        TakedownKind.REMOVED: (
-            f"The page {about} was taken down {between} (stated cause: {causes or 'none'})"
-        ),
+        TakedownKind.REMOVED: (f"The page {about} was taken down {between} ({cause})"),
         TakedownKind.REINSTATED: f"The page {about} became available again {between}",
         TakedownKind.ACCOUNT_CHANGED: (
             f"The account {about} changed {between} to the state {printable(event.state)}"

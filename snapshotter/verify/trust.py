@@ -179,6 +179,8 @@ def judge_key(trusted: TrustedKey, proven: datetime | None) -> tuple[Verdict, Co
             f"the period of the key ended at {_at(trusted.not_after)}, and no timestamp token "
             "proves that the signature is older",
         )
+    if proven is None:
+        return Verdict.PASSED, Code.OK, f"the key of {trusted.owner} is trusted and is not revoked"
     return Verdict.PASSED, Code.OK, f"the key of {trusted.owner} was valid at the proven time"
 
 
@@ -245,7 +247,7 @@ def own_trust(
             at, reason = revoked[key.key_id]
             known[number] = replace(key, revoked_at=at, revoked_reason=reason)
     return Trust(
-        source="your own keys, without a trust file",
+        source="the keys of your settings, without a trust file",
         keys=tuple(known),
         authorities=tuple(authorities),
         require=require,

@@ -406,7 +406,7 @@ def test_verify_says_passed_and_ends_in_0(captured: Captured) -> None:
     assert done.err == ""
     assert re.match(r".*The capture is complete\. The proof is intact; its time is ", done.out)
     assert re.search(r"(?m)^proof: PASSED \(intact\)$", done.out)
-    assert "  judged with    your own keys, without a trust file\n" in done.out
+    assert "  judged with    the keys of your settings, without a trust file\n" in done.out
 
 
 def test_verify_keeps_every_promise_of_its_json(captured: Captured) -> None:

@@ -235,7 +235,7 @@ def test_the_event_is_derived_again_from_the_pack_alone(proof: Proof) -> None:
 
     assert report.verdict is Verdict.PASSED, proof_pack_report.lines(report)
     said = "\n".join(proof_pack_report.lines(report))
-    assert "unavailable (author) by the rules in the bundle (wx-01)" in said
+    assert "not available (removal by the author) by the rules in the bundle (rule wx-01)" in said
     assert "the event was derived again from exactly these captures, with the same result" in said
 
 

@@ -20,7 +20,8 @@ from snapshotter.app.takedown.rederivation import (
     differing_fields,
 )
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
-from snapshotter.model.assessment import Assessment
+from snapshotter.model import sentences
+from snapshotter.model.assessment import Assessment, Availability, Cause
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.model.takedown import Observation
 from snapshotter.policy import page_identity
@@ -129,9 +130,11 @@ def _today_notes(made: Assessment, today: Assessment | None) -> Iterator[str]:
     ):
         said = _describe_verdict(before.availability, before.cause)
         other = _describe_verdict(now.availability, now.cause)
+        rule = f"the rule {now.rule}" if now.rule else "no rule"
         yield (
-            f"the current rules give another verdict: {other} by {now.rule or 'no rule'}. "
-            f"The rules in the bundle give: {said}"
+            f"the current rules give another verdict: {other}, by {rule}. "
+            f"The rules in the bundle give: {said}. This is usual if this installation does not "
+            "have the rules in the bundle"
         )
 
 
@@ -150,8 +153,9 @@ def _foreign_rules_notes(made: Assessment, today: Assessment | None) -> Iterator
             )
 
 
-def _describe_verdict(availability: object, cause: object) -> str:
-    return f"{availability} ({cause})" if cause else str(availability)
+def _describe_verdict(availability: Availability, cause: Cause | None) -> str:
+    state = sentences.PAGE_STATES[availability]
+    return f"{state} ({sentences.CAUSE_NAMES[cause]})" if cause else state
 
 
 def verdict_findings(part: EventCapture, check: CaptureCheck) -> Iterator[Finding]:
@@ -210,5 +214,5 @@ def verdict_findings(part: EventCapture, check: CaptureCheck) -> Iterator[Findin
             describe_verdict=_describe_verdict(made.availability, made.cause),
             rules=rules,
         )
-        + (f" ({made.rule})" if made.rule else ""),
+        + (f" (rule {made.rule})" if made.rule else ""),
     )

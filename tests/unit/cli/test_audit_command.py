@@ -213,7 +213,7 @@ def test_without_trust_nothing_is_established(auditor: Auditor) -> None:
 
     assert done.returncode == 11
     assert "untrusted-log" in done.stdout
-    assert "your own keys, without a trust file" in done.stdout
+    assert "the keys of your settings, without a trust file" in done.stdout
 
 
 def test_a_store_without_a_log_says_what_can_not_be_shown(auditor: Auditor) -> None:

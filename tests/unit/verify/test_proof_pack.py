@@ -469,7 +469,10 @@ def test_a_pack_says_that_nothing_bears_out_the_order_of_its_captures(tmp_path: 
         ("first gone", ""),
     ]
     told = "\n".join(proof_pack_report.lines(report))
-    assert "note only the clock of the capturing machine places last seen in the order" in told
+    assert (
+        "note the order of the captures is supported only by the clock of the capturing machine: "
+        "no proof shows by when these captures existed: last seen, first gone"
+    ) in told
     assert [capture["role"] for capture in proof_pack_report.as_json(report)["weak"]] == [
         "last seen",
         "first gone",

@@ -624,7 +624,7 @@ def test_ones_own_keys_that_were_retired_are_known_as_that() -> None:
 def test_ones_own_keys_are_trusted_without_a_period_and_the_report_says_whose_they_are() -> None:
     own = own_trust([KEY, KEY], [ANCHOR])
 
-    assert own.source == "your own keys, without a trust file"
+    assert own.source == "the keys of your settings, without a trust file"
     assert [key.key_id for key in own.keys] == [key_id(KEY)]
     assert own.authorities == (ANCHOR,)
     assert own.version is None
