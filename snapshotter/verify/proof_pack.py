@@ -224,8 +224,7 @@ def _same(found: Pack, part: Part, report: Report) -> Iterator[Finding]:
     elif report.verdict is Verdict.PASSED:
         yield Finding.passed("captures", tr("{what} is as it was sealed", what=what))
     elif report.verdict is Verdict.INDETERMINATE:
-        codes = ", ".join(report.codes(Verdict.INDETERMINATE))
-        detail = f"{what} is intact, but not everything about it is established: {codes}"
+        detail = tr("{what} is intact, but its own checks name what is not established", what=what)
         yield Finding.indeterminate("captures", _worst(report, Verdict.INDETERMINATE), detail)
     else:
         codes = ", ".join(report.codes(Verdict.FAILED))

@@ -1,5 +1,6 @@
 """Format the report about a proof pack, as text and as JSON."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from snapshotter.formats.canonical_json import instant, plain
@@ -7,12 +8,30 @@ from snapshotter.formats.printable import printable
 from snapshotter.formats.statements.pack import PackManifest, describe
 from snapshotter.model import sentences
 from snapshotter.model.finding import Code, Verdict, overall
+from snapshotter.translation import tr
 from snapshotter.verify import report as reports
 from snapshotter.verify import takedown as events
 from snapshotter.verify.proof_pack import CaptureReport, PackReport
 
 _NOT_FOLLOWING = "The file is as it was made, but its statement does not follow from its contents."
-_NOT_CONFIRMED = "only the signer states these fields and parts, and no check confirms them"
+_NOT_CONFIRMED = tr("only the signer states the following, and no check confirms it")
+# What each field and part in `OWN_WORD` is, for people.
+OWN_WORDS: Mapping[str, str] = {
+    "made_at": tr("when the file was made"),
+    "software": tr("with which software the file was made"),
+    "lacks": tr("what was left out of the file"),
+    "text_sha256": tr("the digest by which the file checks its own text"),
+    "name": tr("the names of the parts"),
+    "role": tr("the roles of the parts"),
+    "media_type": tr("the types of the parts"),
+    "page": tr("the words of the statement"),
+    "facts": tr("the statement as JSON"),
+    "picture": tr("the picture of both captures"),
+    "pdf": tr("the PDF"),
+    "key": tr("the copies of keys"),
+    "trust": tr("the copy of a trust file"),
+    "rules": tr("the copies of rule files"),
+}
 
 
 def as_json(report: PackReport) -> dict[str, Any]:
@@ -58,7 +77,8 @@ def lines(report: PackReport) -> list[str]:
     else:  # the lines of an event state it
         result += [f"note {printable(line)}" for line in events.order_lines(report.weak)]
     if made is not None:
-        result.append(f"note {_NOT_CONFIRMED}: {printable(', '.join(report.own_word))}")
+        named = ", ".join(OWN_WORDS.get(name, name) for name in report.own_word)
+        result.append(f"note {_NOT_CONFIRMED}: {printable(named)}")
     return result
 
 

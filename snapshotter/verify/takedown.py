@@ -239,14 +239,17 @@ def _bundle_finding(part: EventCapture) -> Finding:
             ),
         )
     if report.verdict is Verdict.INDETERMINATE:
-        left = report.codes(Verdict.INDETERMINATE)
+        clauses = [
+            sentences.FINDINGS[Code(code)].clause(Verdict.INDETERMINATE)
+            for code in report.codes(Verdict.INDETERMINATE)
+        ]
         return Finding.indeterminate(
             part.role,
             Code.BUNDLE_OPEN,
             tr(
-                "the bundle {bundle_id} is INDETERMINATE: {left}",
+                "the bundle {bundle_id} is intact, but INDETERMINATE: {clauses}",
                 bundle_id=observation.bundle_id,
-                left=" ".join(left),
+                clauses="; ".join(clauses),
             ),
         )
     said, proven = observation.proven_at, report.proven_time

@@ -527,7 +527,8 @@ def test_no_field_of_a_manifest_can_be_changed_unnoticed(made: Made) -> None:
     assert passed == {"made_at", "software", "lacks", "text_sha256", "name", "role", "media_type"}
     assert passed <= set(found.own_word) <= set(proof_pack_report.as_json(found)["own_word"])
     (told,) = (line for line in proof_pack_report.lines(found) if "only the signer states" in line)
-    assert all(line in told for line in passed)
+    assert all(proof_pack_report.OWN_WORDS[name] in told for name in passed)
+    assert set(proof_pack_report.OWN_WORDS) == set(OWN_WORD)
 
 
 def test_what_is_there_is_not_left_out(made: Made) -> None:
