@@ -133,7 +133,7 @@ def judge(
     passed = Finding.passed(
         "log",
         tr(
-            "the bundle is entry {index} of {size} in the log {name}{seen}",
+            "the bundle is entry {index} of {size} (the first entry is 0) in the log {name}{seen}",
             index=read.index,
             size=signed.size,
             name=policy.key.name,

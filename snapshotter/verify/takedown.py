@@ -34,6 +34,11 @@ from snapshotter.verify import report as reports
 from snapshotter.verify.trust import Trust, judge_key
 
 NOT_CONFIRMED = "only the signer states these fields, and no check confirms them"
+_OWN_WORDS = {
+    "articles": tr("which removals of articles belong to the event"),
+    "confirm": tr("how much confirmation the event needed"),
+    "previous": tr("which event came before this event"),
+}
 _HOW = "to derive it, use snapshotter verify of the whole package"
 
 
@@ -362,7 +367,7 @@ def finding_lines(found: EventReport) -> list[str]:
     result += [f"note {printable(line)}" for line in order_lines(found.weak)]
     result += [f"note {printable(note)}" for note in found.notes]
     if found.event is not None:
-        named = printable(", ".join(found.own_word))
+        named = printable(", ".join(_OWN_WORDS.get(name, name) for name in found.own_word))
         result.append(f"note {NOT_CONFIRMED}: {named}")
     for part in found.parts:
         if part.report is not None and part.report.verdict is not Verdict.FAILED:
