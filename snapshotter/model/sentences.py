@@ -258,7 +258,7 @@ _DETAIL_CAUSES: Final[Mapping[str, Cause]] = MappingProxyType(
         "no cause is stated": Cause.NOT_STATED,
     }
 )
-_DETAIL_CONVENTION: Final = tr(", as researchers read this code; the platform does not say so")
+_DETAIL_CONVENTION: Final = ", as researchers read this code; the platform does not say so"
 _DETAIL_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "the content is there": tr("the page shows its content"),
@@ -318,10 +318,10 @@ _DETAIL_WALL: Final = re.compile(
 _DETAIL_STATUS: Final = re.compile(
     r"HTTP ([0-9]{1,3}): (?:an error of the server|a refusal), which says nothing about the page"
 )
-_DETAIL_NOTICE: Final = tr("a notice: ")
-_DETAIL_RECEIVED: Final = tr("; what was received holds content")
-_DETAIL_UNREAD: Final = tr("; it could not be read: ")
-_DETAIL_PART: Final = tr("the page itself holds some of it back; ")
+_DETAIL_NOTICE: Final = "a notice: "
+_DETAIL_RECEIVED: Final = "; what was received holds content"
+_DETAIL_UNREAD: Final = "; it could not be read: "
+_DETAIL_PART: Final = "the page itself holds some of it back; "
 
 
 def describe_detail(detail: str) -> str:
@@ -1125,9 +1125,9 @@ def count_authorities(count: int) -> str:
     """Return a number of timestamp authorities in words."""
     number = _NUMBERS[count] if count < len(_NUMBERS) else str(count)
     return tr(
-        "{number} timestamp {tr}",
+        "{number} timestamp {noun}",
         number=number,
-        tr=tr("authority") if count == 1 else tr("authorities"),
+        noun=tr("authority") if count == 1 else tr("authorities"),
     )
 
 

@@ -90,7 +90,7 @@ def test_a_static_page_replays_without_one_differing_pixel_and_people_are_told(
         )  # fmt: skip
 
     assert done.code == 0, done.err
-    assert "  replay         replays as it was captured, in pywb\n" in done.out
+    assert "  replay         equal to the capture, in pywb" in done.out
     assert "viewport.png: 0.0000 % of pixels differ (1440 x 900 pixels)" in done.out
     whole = re.search(r"screenshot\.png: 0\.0000 % of pixels differ \(1440 x (\d+) pix", done.out)
     assert whole is not None, done.out
@@ -192,6 +192,6 @@ def test_without_pywb_nothing_is_captured(tmp_path: Path) -> None:
 
         assert site.requests == []
     assert done.code == 1
-    assert "its program wayback is not in" in done.err
+    assert "the program wayback of pywb, which checks the replay, was not found" in done.err
     assert "\n  python3 -m venv ~/pywb" in done.err
     assert not installation.data.exists()

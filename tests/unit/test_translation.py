@@ -98,9 +98,13 @@ def test_no_error_has_a_sentence_that_a_catalog_cannot_translate() -> None:
 def test_a_catalog_translates_an_error_its_hint_and_the_help(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    missing = str(tmp_path / "nothing.wacz")
+    # Imports all modules of the command: what they look up at import must not stay marked.
+    main(["verify", missing])
+    capsys.readouterr()
     monkeypatch.setattr(translation, "_catalog", Marked())
 
-    main(["verify", str(tmp_path / "nothing.wacz")])
+    main(["verify", missing])
     error, hint, _ = capsys.readouterr().err.splitlines()
     assert error.startswith("snapshotter: ⟦")
     assert "⟦list the ids:" in hint

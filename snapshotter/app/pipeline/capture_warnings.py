@@ -240,10 +240,12 @@ def replay_warnings(result: CaptureResult) -> tuple[str, ...]:
     hidden = result.capture.shown_in_pictures
     return (
         tr(
-            "WARNING: the replay differs from the capture{tr}\n  The bundle is sealed and "
+            "WARNING: the replay differs from the capture{lack}\n  The bundle is sealed and "
             "stored, and its value as evidence is the same: the pictures show what the "
             "browser showed. Pages that depend on time, chance or a server replay differently",
-            tr=tr(". The replay lacks the data that was removed from the texts") if hidden else "",
+            lack=tr(". The replay lacks the data that was removed from the texts")
+            if hidden
+            else "",
         ),
     )
 
