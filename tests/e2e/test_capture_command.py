@@ -367,7 +367,7 @@ def test_a_host_that_may_not_be_asked_any_more_is_left_alone_and_that_is_told(
     good, held = done.objects
     assert good["requested_url"] == first
     assert "127.0.0.1 is not visited before" in held["error"]
-    assert "budget of 1" in held["error"]
+    assert "the daily limit of 1 visits is used up" in held["error"]
     assert held["exit_code"] == 30
     assert len(installation.bundles()) == 1
 

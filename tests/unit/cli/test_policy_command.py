@@ -414,7 +414,7 @@ def test_a_notice_that_no_rule_knows_gets_a_rule_to_begin_with(shell: Home) -> N
     page = shell.save("wx/future-wording")
 
     assert shell.run("test", "--url", ARTICLE, page) == 0
-    assert shell.out.startswith("not established (notice that no rule knows)\n")
+    assert shell.out.startswith("not established (notice that no rule matches)\n")
     stub = shell.out[shell.out.index("# Seen on") :]
     shell.write("mine.toml", stub.replace('"not_stated"', '"author"'))
 
