@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     """Verify one file; return 0 PASSED, 10 FAILED, 11 INDETERMINATE, 1 or 2 for errors."""
     parser = _Parser(
         prog="snapshotter-verify",
-        description="Verify one sealed bundle, proof pack or take-down event, offline.",
+        description=tr("Verify one sealed bundle, proof pack or take-down event, offline."),
     )
     parser.add_argument(
         "bundle",
@@ -114,7 +114,12 @@ def main(argv: list[str] | None = None) -> int:
         # The verdict stands, printed or not; the interpreter must not try to print it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            sys.stderr.write(f"snapshotter: the output cannot be written: {error.strerror}\n")
+            sys.stderr.write(
+                tr(
+                    "snapshotter: the output cannot be written: {strerror}\n",
+                    strerror=error.strerror,
+                )
+            )
             return code if found.verdict is Verdict.FAILED else SnapshotterError.exit_code
     return code
 

@@ -743,20 +743,30 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     doubts = []
     if proven - sealed > lag:
         doubts.append(
-            f"the bundle existed by {instant(proven)}; only the bundle itself states that it was "
-            f"sealed {_format_span(proven - sealed)} earlier"
+            tr(
+                "the bundle existed by {instant}; only the bundle itself states that it was "
+                "sealed {format_span} earlier",
+                instant=instant(proven),
+                format_span=_format_span(proven - sealed),
+            )
         )
     # A token ties the seal to a time, and only these two tie the capture to the seal.
     if sealed - captured > MAX_CAPTURE:
         doubts.append(
-            "only the bundle itself states that the capture began "
-            f"{_format_span(sealed - captured)} "
-            f"before the seal; a capture takes at most {_format_span(MAX_CAPTURE)}"
+            tr(
+                "only the bundle itself states that the capture began {format_span} before "
+                "the seal; a capture takes at most {format_span2}",
+                format_span=_format_span(sealed - captured),
+                format_span2=_format_span(MAX_CAPTURE),
+            )
         )
     if abs(named - captured) > skew:
         doubts.append(
-            f"the time in the bundle id is {instant(named)}, but the capture began at "
-            f"{instant(captured)}"
+            tr(
+                "the time in the bundle id is {instant}, but the capture began at {instant2}",
+                instant=instant(named),
+                instant2=instant(captured),
+            )
         )
     doubts += _navigation_doubts(state.record["when"], captured, ended)
     for doubt in doubts:
@@ -784,7 +794,10 @@ def _navigation_doubts(
         except EvidenceInvalid:
             is_inside = False
         if not is_inside:
-            yield f"the time when.{name} is not between the start and the end of the capture"
+            yield tr(
+                "the time when.{name} is not between the start and the end of the capture",
+                name=name,
+            )
 
 
 def _times(state: _State) -> tuple[datetime, datetime, datetime, datetime]:
@@ -836,7 +849,7 @@ def _judge_signer(trusted: TrustedKey | None, signature: _Signature) -> tuple[Ve
         return (
             Verdict.INDETERMINATE,
             Code.KEY_UNKNOWN,
-            f"the key {signature.key_id} is not one of the keys that you trust",
+            tr("the key {key_id} is not one of the keys that you trust", key_id=signature.key_id),
         )
     return judge_key(trusted, signature.proven)
 

@@ -101,14 +101,17 @@ def _contradiction(earlier: CaptureInRole, later: CaptureInRole, max_skew: timed
         *([other.logged_by] if other.logged_by else []),
     ]
     if one.not_before is not None and by and one.not_before - max_skew > min(by):
-        return (
-            f"{earlier.role} quotes a checkpoint of the log that a witness saw at "
-            f"{instant(one.not_before)}, so the capture began after that time; "
-            f"{later.role} existed by {instant(min(by))}"
+        return tr(
+            "{role} quotes a checkpoint of the log that a witness saw at {instant}, so "
+            "the capture began after that time; {role2} existed by {instant2}",
+            role=earlier.role,
+            instant=instant(one.not_before),
+            role2=later.role,
+            instant2=instant(min(by)),
         )
     # No clock is in this: what the two records say has to be further apart than clocks may be.
     if _is_logged_before(one, other) and other.ended_at - one.started_at > max_skew:
-        return f"{later.role} was in the log before {earlier.role} began"
+        return tr("{role} was in the log before {role2} began", role=later.role, role2=earlier.role)
     return ""
 
 
@@ -116,14 +119,20 @@ def _doubt(earlier: CaptureInRole, later: CaptureInRole) -> str:
     """Return why the order of two captures is not proven; "" if it is."""
     one, other = _by(earlier.found), _by(later.found)
     if _is_logged_before(earlier.found, later.found):
-        return (
-            f"{later.role} was in the log before {earlier.role} began, but the difference of the "
-            "recorded times is within the tolerance for clocks"
+        return tr(
+            "{role} was in the log before {role2} began, but the difference of the "
+            "recorded times is within the tolerance for clocks",
+            role=later.role,
+            role2=earlier.role,
         )
     if one is not None and other is not None and one > other:
-        return (
-            f"the proven time of {earlier.role} is {instant(one)}, and the proven time of "
-            f"{later.role} is earlier, {instant(other)}"
+        return tr(
+            "the proven time of {role} is {instant}, and the proven time of {role2} is "
+            "earlier, {instant2}",
+            role=earlier.role,
+            instant=instant(one),
+            role2=later.role,
+            instant2=instant(other),
         )
     return ""
 
@@ -155,8 +164,12 @@ def _weak(earlier: CaptureInRole, later: CaptureInRole, why: str) -> UnprovenOrd
     return UnprovenOrder(
         role=earlier.role,
         against=later.role,
-        detail=f"only the clock of the capturing machine places {earlier.role} before "
-        f"{later.role}: {why}",
+        detail=tr(
+            "only the clock of the capturing machine places {role} before {role2}: {why}",
+            role=earlier.role,
+            role2=later.role,
+            why=why,
+        ),
     )
 
 
@@ -164,8 +177,11 @@ def _unproven(placed: CaptureInRole) -> UnprovenOrder:
     return UnprovenOrder(
         role=placed.role,
         against="",
-        detail=f"only the clock of the capturing machine places {placed.role} in the order: "
-        "no proof shows by when the capture existed",
+        detail=tr(
+            "only the clock of the capturing machine places {role} in the order: no proof "
+            "shows by when the capture existed",
+            role=placed.role,
+        ),
     )
 
 

@@ -71,22 +71,33 @@ def with_log_findings(found: EventReport, proof: bytes | None, trust: Trust) -> 
         return found
     if proof is None:
         name = found.event.event_id
-        command = f"snapshotter log prove --kind takedown {name} -o {name}.json.tlog-proof"
+        command = tr(
+            "snapshotter log prove --kind takedown {name} -o {name}.json.tlog-proof", name=name
+        )
         return found.with_more(
-            (), (f"no log proof is beside the event. To get the log proof: {command}",)
+            (),
+            (
+                tr(
+                    "no log proof is beside the event. To get the log proof: {command}",
+                    command=command,
+                ),
+            ),
         )
     if trust.log is None:
-        return found.with_more((), ("a log proof is beside the event, but you trust no log",))
+        return found.with_more((), (tr("a log proof is beside the event, but you trust no log"),))
     entry = Leaf(kind=leaf.TAKEDOWN, name=found.event.event_id, sha256=found.sha256)
     policy = trust.log.of_log(tlog_proof.checkpoint_in(proof))
     try:
         read, signed = tlog_proof.check(proof, entry.encode(), policy.key, policy.witnesses)
     except EvidenceInvalid as error:
-        return found.with_more((), (f"the log proof beside the event is not valid: {error}",))
+        return found.with_more(
+            (), (tr("the log proof beside the event is not valid: {error}", error=error),)
+        )
     if not policy.is_met_by(signed):
-        seen = (
-            f"witnesses that have seen the event in the log: {len(signed.cosignatures)}, required: "
-            f"{policy.quorum}"
+        seen = tr(
+            "witnesses that have seen the event in the log: {count}, required: {quorum}",
+            count=len(signed.cosignatures),
+            quorum=policy.quorum,
         )
         return found.with_more((), (seen,))
     finding = Finding.passed(

@@ -171,32 +171,45 @@ def check_log(
             if not seen:
                 raise
             if reader.is_listed([log_state.CHECKPOINT]):
-                words = (
+                words = tr(
                     "the listing of the store names the checkpoint, but the checkpoint "
                     "cannot be read"
                 )
                 yield _found("checkpoint", Verdict.INDETERMINATE, words, Code.LOG)
                 return
-            gone = f"the log does not exist any more: {seen[0][0]} is a checkpoint of this log"
+            gone = tr(
+                "the log does not exist any more: {seen} is a checkpoint of this log",
+                seen=seen[0][0],
+            )
             yield _found("checkpoint", Verdict.FAILED, gone)
             return
         yield _found(
-            "checkpoint", Verdict.INDETERMINATE, f"the checkpoint cannot be read: {error}", Code.LOG
+            "checkpoint",
+            Verdict.INDETERMINATE,
+            tr("the checkpoint cannot be read: {error}", error=error),
+            Code.LOG,
         )
         return
     if reader.policy is None:
         yield _found(
             "checkpoint",
             Verdict.INDETERMINATE,
-            f"the signature of the checkpoint of {signed.checkpoint.origin} was not checked, "
-            "because no verifier key was given",
+            tr(
+                "the signature of the checkpoint of {origin} was not checked, because no "
+                "verifier key was given",
+                origin=signed.checkpoint.origin,
+            ),
             Code.KEY_UNKNOWN,
         )
     else:
         yield _found(
             "checkpoint",
             Verdict.PASSED,
-            f"the checkpoint is signed by {reader.policy.key.name}; entries: {signed.size}",
+            tr(
+                "the checkpoint is signed by {name}; entries: {size}",
+                name=reader.policy.key.name,
+                size=signed.size,
+            ),
         )
         yield from _witnesses(reader.policy, signed)
     roots = dict.fromkeys(size for size in (_size_of(data) for _, data in seen) if size is not None)
@@ -210,17 +223,19 @@ def check_log(
     except ServiceUnavailable:
         raise
     except (SnapshotterError, OSError) as error:
-        problem = f"a file of the log cannot be read: {error}"
+        problem = tr("a file of the log cannot be read: {error}", error=error)
         yield _found("tree", Verdict.INDETERMINATE, problem, Code.LOG)
     else:
         yield _found(
             "tree",
             Verdict.PASSED,
-            f"every file of the log follows from its entries; entries: {signed.size}",
+            tr("every file of the log follows from its entries; entries: {size}", size=signed.size),
         )
     if strangers:
         yield _found(
-            "leaves", Verdict.FAILED, f"entries that do not have the form of this log: {strangers}"
+            "leaves",
+            Verdict.FAILED,
+            tr("entries that do not have the form of this log: {strangers}", strangers=strangers),
         )
     for name, data in seen:
         yield _continues(reader, signed, name, data, roots, readable=not problem)
@@ -232,13 +247,19 @@ def _witnesses(policy: LogPolicy, signed: SignedCheckpoint) -> Iterator[Finding]
         yield _found(
             "witnesses",
             Verdict.INDETERMINATE,
-            f"witnesses that have seen the checkpoint: {len(signed.cosignatures)}, required: "
-            f"{policy.quorum} ({names})",
+            tr(
+                "witnesses that have seen the checkpoint: {count}, required: {quorum} ({names})",
+                count=len(signed.cosignatures),
+                quorum=policy.quorum,
+                names=names,
+            ),
             Code.LOG_MISSING,
         )
     elif policy.witnesses:
         yield _found(
-            "witnesses", Verdict.PASSED, f"the required witnesses have seen the checkpoint: {names}"
+            "witnesses",
+            Verdict.PASSED,
+            tr("the required witnesses have seen the checkpoint: {names}", names=names),
         )
 
 
@@ -345,23 +366,42 @@ def _continues(
     except EvidenceInvalid as error:
         return _found("history", Verdict.INDETERMINATE, f"{name}: {error}", Code.LOG)
     if known.origin != signed.checkpoint.origin:
-        return _found("history", Verdict.FAILED, f"{name} belongs to another log, {known.origin}")
+        return _found(
+            "history",
+            Verdict.FAILED,
+            tr("{name} belongs to another log, {origin}", name=name, origin=known.origin),
+        )
     if known.size > signed.size:
         return _found(
             "history",
             Verdict.FAILED,
-            f"{name} has {known.size} entries, but the log has {signed.size}: entries were "
-            "removed from the log",
+            tr(
+                "{name} has {size} entries, but the log has {size2}: entries were removed "
+                "from the log",
+                name=name,
+                size=known.size,
+                size2=signed.size,
+            ),
         )
     if not readable:
-        return _found("history", Verdict.INDETERMINATE, f"{name} cannot be compared", Code.LOG)
+        return _found(
+            "history", Verdict.INDETERMINATE, tr("{name} cannot be compared", name=name), Code.LOG
+        )
     if roots.get(known.size) != known.root:
         return _found(
             "history",
             Verdict.FAILED,
-            f"{name} has another history of {known.size} entries: the log has two histories",
+            tr(
+                "{name} has another history of {size} entries: the log has two histories",
+                name=name,
+                size=known.size,
+            ),
         )
-    return _found("history", Verdict.PASSED, f"the log continues {name} of {known.size} entries")
+    return _found(
+        "history",
+        Verdict.PASSED,
+        tr("the log continues {name} of {size} entries", name=name, size=known.size),
+    )
 
 
 def _size_of(data: bytes) -> int | None:

@@ -81,18 +81,17 @@ def judge(
         policy: The trusted log; None for none.
     """
     if policy is None:
-        words = (
-            "a log proof is required, but you trust no log. The owner of the trust file can add "
-            "the "
-            "log: snapshotter trust set-log trust.json VERIFIER-KEY (snapshotter log show prints "
-            "the key of the log)"
+        words = tr(
+            "a log proof is required, but you trust no log. The owner of the trust file "
+            "can add the log: snapshotter trust set-log trust.json VERIFIER-KEY "
+            "(snapshotter log show prints the key of the log)"
         )
         missing = _unknown(Code.LOG_MISSING, words)
         return LogJudgement(findings=(missing,) if required else ())
     findings = [*_quoted_too_late(claim, max_skew)]
     if proof is None:
         if required:
-            words = "a log proof is required, but no log proof is beside the bundle"
+            words = tr("a log proof is required, but no log proof is beside the bundle")
             findings.append(_unknown(Code.LOG_MISSING, words))
         return LogJudgement(findings=tuple(findings))
     entry = Leaf(kind=leaf.BUNDLE, name=claim.bundle_id, sha256=claim.sha256).encode()
@@ -100,7 +99,7 @@ def judge(
         read, signed = tlog_proof.check(proof, entry, policy.key, policy.witnesses)
     except EvidenceInvalid as error:
         if required:
-            words = f"the log proof beside the bundle is not valid: {error}"
+            words = tr("the log proof beside the bundle is not valid: {error}", error=error)
             findings.append(_unknown(Code.LOG, words))
         return LogJudgement(findings=tuple(findings))
     quoted = claim.quoted
@@ -120,8 +119,10 @@ def judge(
     there = len(signed.cosignatures)
     if not policy.is_met_by(signed):
         if required:
-            words = (
-                f"witnesses that have seen the entry in the log: {there}, required: {policy.quorum}"
+            words = tr(
+                "witnesses that have seen the entry in the log: {there}, required: {quorum}",
+                there=there,
+                quorum=policy.quorum,
             )
             findings.append(_unknown(Code.LOG_MISSING, words))
         return LogJudgement(findings=tuple(findings))

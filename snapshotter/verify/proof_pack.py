@@ -142,9 +142,9 @@ def verify_pack(
 
 
 def _as_made(found: Pack) -> str:
-    return (
-        "no byte of the page and of its parts was changed since the pack was made; parts: "
-        f"{len(found.manifest.parts)}"
+    return tr(
+        "no byte of the page and of its parts was changed since the pack was made; parts: {count}",
+        count=len(found.manifest.parts),
     )
 
 
@@ -154,8 +154,9 @@ def _as_made(found: Pack) -> str:
 def _key(found: Pack, trust: Trust) -> Finding:
     key = trust.key(found.key_id)
     if key is None:
-        detail = (
-            f"the key that signed the pack is not one of the keys that you trust: {found.key_id}"
+        detail = tr(
+            "the key that signed the pack is not one of the keys that you trust: {key_id}",
+            key_id=found.key_id,
         )
         return Finding.indeterminate("key", Code.KEY_UNKNOWN, detail)
     verdict, code, detail = judge_key(key, None)
@@ -171,7 +172,10 @@ def _signed_apart(found: Pack, captures: Sequence[CaptureReport]) -> Iterator[Fi
         in {str(signer.get("key_id")) for signer in capture.report.record.get("signers", ())}
     ]
     if both:
-        detail = f"the key that signed the pack also signed captures in the pack: {', '.join(both)}"
+        detail = tr(
+            "the key that signed the pack also signed captures in the pack: {both}",
+            both=", ".join(both),
+        )
         yield Finding.failed("key", Code.EVENT_KEY, detail)
 
 
@@ -219,7 +223,9 @@ def _same(found: Pack, part: Part, report: Report) -> Iterator[Finding]:
             "captures", Code.HASH, tr("{what} changed while it was read", what=what)
         )
     elif report.bundle_id and f"{report.bundle_id}.wacz" != part.name:
-        detail = f"{what} contains another capture, {report.bundle_id}"
+        detail = tr(
+            "{what} contains another capture, {bundle_id}", what=what, bundle_id=report.bundle_id
+        )
         yield Finding.failed("captures", Code.FORMAT, detail)
     elif report.verdict is Verdict.PASSED:
         yield Finding.passed("captures", tr("{what} is as it was sealed", what=what))
@@ -280,7 +286,10 @@ def _event(
         return report, []
     findings = [*_captures_of(report.event, manifest)]
     if report.event.event_id != manifest.event_id:
-        detail = f"the record in the pack belongs to another event, {report.event.event_id}"
+        detail = tr(
+            "the record in the pack belongs to another event, {event_id}",
+            event_id=report.event.event_id,
+        )
         findings.append(Finding.failed("event", Code.EVENT, detail))
     leaf = Leaf(kind=TAKEDOWN, name=report.event.event_id, sha256=records[0].sha256)
     findings += _logged(stream, found, trust, leaf)

@@ -61,8 +61,8 @@ def lines(report: PackReport) -> list[str]:
     """Return the report for a person: the headline, the file, each capture, and the event."""
     made = report.manifest
     rows = [
-        ("event", made.event_id if made and made.event_id else "none in this pack"),
-        ("signed by", f"key {report.key_id}" if report.key_id else "no key could be read"),
+        ("event", made.event_id if made and made.event_id else tr("none in this pack")),
+        ("signed by", f"key {report.key_id}" if report.key_id else tr("no key could be read")),
         ("judged with", report.trust),
     ]
     words = sentences.proof_words(_proof_state(report))
@@ -90,15 +90,16 @@ def headline(report: PackReport) -> str:
         why = (proof, _NOT_FOLLOWING if as_made else "", reports.DO_NOT_RELY)
         return " ".join(filter(None, why))
     if report.verdict is Verdict.PASSED:
-        proof = (
-            "The proof is intact; the pack is as it was made, and each capture is as it was "
-            "sealed. Only the signer states the words, the picture and the PDF of the page."
+        proof = tr(
+            "The proof is intact; the pack is as it was made, and each capture is as it "
+            "was sealed. Only the signer states the words, the picture and the PDF of "
+            "the page."
         )
     event = report.event.event if report.event else None
     said = (
         f"{events.describe_event(event)}."
         if event is not None
-        else "The pack contains no take-down event, so no removal was concluded or checked."
+        else tr("The pack contains no take-down event, so no removal was concluded or checked.")
     )
     records = [capture.report.record for capture in report.captures]
     outcomes = [sentences.CaptureState.of_record(record).outcome for record in records]
@@ -125,7 +126,9 @@ def _capture(capture: CaptureReport, manifest: PackManifest) -> list[str]:
     found = capture.report
     passed = sum(finding.verdict is Verdict.PASSED for finding in found.findings)
     proven = found.proven_time
-    when = f"existed by {instant(proven)}" if proven else "not confirmed by a timestamp authority"
+    when = (
+        f"existed by {instant(proven)}" if proven else tr("not confirmed by a timestamp authority")
+    )
     state, reasons = reports.stated_outcome(found.record)
     rows = [("address", found.requested_url), ("time", when)]
     if found.verdict is not Verdict.FAILED:

@@ -20,6 +20,7 @@ from snapshotter.formats.bundle.container import Member
 from snapshotter.formats.page import assessment as assessments
 from snapshotter.model.digests import Digests
 from snapshotter.model.finding import Code
+from snapshotter.translation import tr
 
 MAX_TILES: Final = 10_000  # that a record lists of all pictures together
 _MAX_REPORTED: Final = 20  # contradictions that are reported one by one
@@ -135,7 +136,7 @@ def contradictions(
         if len(found) >= _MAX_REPORTED:
             if any(contradiction[0] is code for code, _ in found[_MAX_REPORTED:]):
                 continue  # of the rest, each code is reported once
-            contradiction = (contradiction[0], "more contradictions exist")
+            contradiction = (contradiction[0], tr("more contradictions exist"))
         found.append(contradiction)
     return tuple(found)
 
@@ -164,7 +165,7 @@ def _artifacts(
 ) -> Iterator[Contradiction]:
     listed = _at(record, "content.artifacts")
     if not isinstance(listed, list):
-        yield Code.FORMAT, "content.artifacts is not a list"
+        yield Code.FORMAT, tr("content.artifacts is not a list")
         return
     left = {path for path in digests if names.is_listed(path)} - {
         names.CAPTURE_RECORD,
@@ -174,22 +175,25 @@ def _artifacts(
     for entry in listed:
         path = entry.get("path") if isinstance(entry, dict) else None
         if not isinstance(path, str):
-            yield Code.FORMAT, "content.artifacts has an entry that names no file"
+            yield Code.FORMAT, tr("content.artifacts has an entry that names no file")
             continue
         if path in known:
-            yield Code.UNLISTED, f"content.artifacts names {path} twice"
+            yield Code.UNLISTED, tr("content.artifacts names {path} twice", path=path)
             continue
         known.add(path)
         if path == names.SERVER_SIGNATURES:
             left.discard(path)
             continue  # step (11) judges this file, with its own code
         if path not in left:
-            yield Code.MISSING, f"content.artifacts names {path}, which is not in the bundle"
+            yield (
+                Code.MISSING,
+                tr("content.artifacts names {path}, which is not in the bundle", path=path),
+            )
             continue
         left.discard(path)
         yield from _digests(entry, path, digests[path])
     for path in sorted(left):
-        yield Code.UNLISTED, f"content.artifacts does not name {path}"
+        yield Code.UNLISTED, tr("content.artifacts does not name {path}", path=path)
 
 
 def _digests(stated: Mapping[str, Any], path: str, member: Digests) -> Iterator[Contradiction]:
@@ -199,7 +203,14 @@ def _digests(stated: Mapping[str, Any], path: str, member: Digests) -> Iterator[
         ("blake3", member.blake3, Code.BLAKE3),
     ):
         if not _is_same(stated.get(name), value):
-            yield code, f"content.artifacts states another {name} of {path} than the file has"
+            yield (
+                code,
+                tr(
+                    "content.artifacts states another {name} of {path} than the file has",
+                    name=name,
+                    path=path,
+                ),
+            )
 
 
 def is_same_artifact(record: Mapping[str, Any], path: str, member: Digests) -> bool:
@@ -216,7 +227,7 @@ def is_same_artifact(record: Mapping[str, Any], path: str, member: Digests) -> b
 def _policy(record: Mapping[str, Any], digests: Mapping[str, Digests]) -> Iterator[Contradiction]:
     stated = _at(record, "how.policy.sha256")
     if stated is not _ABSENT and not _is_same(stated, digests[_POLICY].sha256):
-        yield Code.HASH, f"how.policy.sha256 is not the digest of {_POLICY}"
+        yield Code.HASH, tr("how.policy.sha256 is not the digest of {policy}", policy=_POLICY)
 
 
 def _text(record: Mapping[str, Any], measures: MemberMeasures) -> Iterator[Contradiction]:
@@ -226,7 +237,12 @@ def _text(record: Mapping[str, Any], measures: MemberMeasures) -> Iterator[Contr
     if not _is_same(stated, measures.characters):
         yield (
             Code.FORMAT,
-            f"content.text_characters is {stated!r:.40}, but {_TEXT} has {measures.characters}",
+            tr(
+                "content.text_characters is {stated!r:.40}, but {text} has {characters}",
+                stated=stated,
+                text=_TEXT,
+                characters=measures.characters,
+            ),
         )
 
 
@@ -247,23 +263,32 @@ def _pictures(
     left = MAX_TILES
     for file in _files_of(pictures):
         if file is None:
-            yield Code.FORMAT, "content.pictures has an entry that names no file"
+            yield Code.FORMAT, tr("content.pictures has an entry that names no file")
             continue
         path = file["path"]
         if path not in digests:
-            yield Code.MISSING, f"content.pictures names {path}, which is not in the bundle"
+            yield (
+                Code.MISSING,
+                tr("content.pictures names {path}, which is not in the bundle", path=path),
+            )
         elif path.endswith(".png"):
             size = (file.get("width"), file.get("height"))
             if size != measures.size(path) or not all(type(number) is int for number in size):
                 yield (
                     Code.FORMAT,
-                    f"content.pictures states another size of {path} than the file has",
+                    tr(
+                        "content.pictures states another size of {path} than the file has",
+                        path=path,
+                    ),
                 )
         tiles, count = file.get("tiles"), file.get("tile_count")
         if type(count) is not int or not isinstance(tiles, list) or len(tiles) != min(count, left):
             yield (
                 Code.FORMAT,
-                f"the number of tiles of {path} in content.pictures is not its tile_count",
+                tr(
+                    "the number of tiles of {path} in content.pictures is not its tile_count",
+                    path=path,
+                ),
             )
         else:
             left -= len(tiles)
@@ -293,7 +318,11 @@ def _rule_files(data: bytes | None, digests: Mapping[str, Digests]) -> Iterator[
         if member is not None and not _is_same(entry.get("sha256"), member.sha256):
             yield (
                 Code.HASH,
-                f"{assessments.PATH} states another digest of the rules {name} than the file has",
+                tr(
+                    "{path} states another digest of the rules {name} than the file has",
+                    path=assessments.PATH,
+                    name=name,
+                ),
             )
 
 
@@ -307,7 +336,16 @@ def _twice(record: Mapping[str, Any]) -> Iterator[Contradiction]:
             continue
         if first == "when.http_date" and one == "" and other is None:
             continue  # no response
-        yield Code.FORMAT, f"{first} is {one!r:.60}, but {second} is {other!r:.60}"
+        yield (
+            Code.FORMAT,
+            tr(
+                "{first} is {one!r:.60}, but {second} is {other!r:.60}",
+                first=first,
+                one=one,
+                second=second,
+                other=other,
+            ),
+        )
 
 
 def _court_minimum(record: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -318,10 +356,10 @@ def _court_minimum(record: Mapping[str, Any]) -> Iterator[Contradiction]:
     if _ABSENT in (met, *parts):
         return
     if met is not all(part is True for part in parts) or not _are_bools(parts):
-        yield Code.FORMAT, "court_minimum.met does not follow from its parts"
+        yield Code.FORMAT, tr("court_minimum.met does not follow from its parts")
     said = line if isinstance(line, str) else ""
     if said.startswith("court minimum: YES" if met is False else "court minimum: NO ("):
-        yield Code.FORMAT, "court_minimum.line contradicts court_minimum.met"
+        yield Code.FORMAT, tr("court_minimum.line contradicts court_minimum.met")
 
 
 def _are_bools(values: Iterable[object]) -> bool:
@@ -333,11 +371,15 @@ def _outcome(record: Mapping[str, Any]) -> Iterator[Contradiction]:
     if state is _ABSENT or reasons is _ABSENT:
         return
     if not isinstance(reasons, list) or state not in ("complete", "partial", "failed"):
-        yield Code.FORMAT, "outcome has no valid state, or no list of reasons"
+        yield Code.FORMAT, tr("outcome has no valid state, or no list of reasons")
     elif (state == "complete") != (not reasons):
         yield (
             Code.FORMAT,
-            f"outcome.state is {state}, but outcome.reasons has {len(reasons)} entries",
+            tr(
+                "outcome.state is {state}, but outcome.reasons has {count} entries",
+                state=state,
+                count=len(reasons),
+            ),
         )
 
 
@@ -350,11 +392,16 @@ def _images(record: Mapping[str, Any], measures: MemberMeasures) -> Iterator[Con
         return
     wanted, *states = counts
     if not _are_counts(counts) or wanted != sum(states):
-        yield Code.FORMAT, "content.images.wanted is not the sum of the other counts of images"
+        yield Code.FORMAT, tr("content.images.wanted is not the sum of the other counts of images")
     elif wanted <= MAX_IMAGES and measures.images not in (None, wanted):
         yield (
             Code.FORMAT,
-            f"content.images.wanted is {wanted}, but {_IMAGES} has {measures.images} lines",
+            tr(
+                "content.images.wanted is {wanted}, but {images} has {images2} lines",
+                wanted=wanted,
+                images=_IMAGES,
+                images2=measures.images,
+            ),
         )
 
 
@@ -366,7 +413,10 @@ def _requests(record: Mapping[str, Any]) -> Iterator[Contradiction]:
     if _ABSENT in (total, *ends):
         return
     if not _are_counts((total, *ends)) or total != sum(ends):
-        yield Code.FORMAT, "content.requests.total is not the sum of the other counts of requests"
+        yield (
+            Code.FORMAT,
+            tr("content.requests.total is not the sum of the other counts of requests"),
+        )
         return
     listed = _at(record, "content.failed_requests")
     _, failed, blocked, *_ = ends
@@ -375,7 +425,7 @@ def _requests(record: Mapping[str, Any]) -> Iterator[Contradiction]:
     ):
         yield (
             Code.FORMAT,
-            "content.failed_requests does not list as many requests as content.requests counts",
+            tr("content.failed_requests does not list as many requests as content.requests counts"),
         )
 
 
@@ -392,7 +442,7 @@ def _redactions(record: Mapping[str, Any]) -> Iterator[Contradiction]:
             else (None, None)
         )
         if type(count) is not int or not isinstance(commitments, list) or count < len(commitments):
-            yield Code.FORMAT, "redactions counts fewer values than it has commitments"
+            yield Code.FORMAT, tr("redactions counts fewer values than it has commitments")
 
 
 def _certificates(record: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -408,7 +458,7 @@ def _certificates(record: Mapping[str, Any]) -> Iterator[Contradiction]:
         if digest is None or stated != digest:
             yield (
                 Code.FORMAT,
-                "a digest in from_whom.tls.chain is not the digest of its certificate",
+                tr("a digest in from_whom.tls.chain is not the digest of its certificate"),
             )
 
 
@@ -444,7 +494,10 @@ def _page(record: Mapping[str, Any], measures: MemberMeasures) -> Iterator[Contr
         and rest[:-instant].endswith(b',"title":' + title)
     )
     if not is_same:
-        yield Code.FORMAT, f"{_PAGES} states another title or address of the page than the record"
+        yield (
+            Code.FORMAT,
+            tr("{pages} states another title or address of the page than the record", pages=_PAGES),
+        )
 
 
 # The custody chain.
@@ -465,8 +518,13 @@ def _custody(
         if len(of_it) != count:
             yield (
                 Code.CUSTODY,
-                f"the custody chain has {len(of_it)} events of the type {name}, but {count} are "
-                "expected",
+                tr(
+                    "the custody chain has {count} events of the type {name}, but {count2} "
+                    "are expected",
+                    count=len(of_it),
+                    name=name,
+                    count2=count,
+                ),
             )
             continue
         for event in of_it:
@@ -474,7 +532,11 @@ def _custody(
                 if getattr(event, field) not in value:
                     yield (
                         Code.CUSTODY,
-                        f"the field {field} of the custody event {name} contradicts the record",
+                        tr(
+                            "the field {field} of the custody event {name} contradicts the record",
+                            field=field,
+                            name=name,
+                        ),
                     )
 
 
@@ -513,14 +575,16 @@ def _events(
     artifacts = _at(record, "content.artifacts")
     counts = {there, len(artifacts) + 1} if isinstance(artifacts, list) else {there}
     yield (
-        "message digest calculation",
+        tr("message digest calculation"),
         1,
         {
             "at": (sealed,),
             "agent": (software,),
             "object": (names.MANIFEST_SHA256,),
             "outcome": ("success",),
-            "detail": tuple(f"SHA-256 and BLAKE3 of {count} files" for count in counts),
+            "detail": tuple(
+                tr("SHA-256 and BLAKE3 of {count} files", count=count) for count in counts
+            ),
         },
     )
 

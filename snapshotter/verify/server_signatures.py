@@ -16,6 +16,7 @@ from snapshotter.formats.tls import server_signature
 from snapshotter.formats.tls.handshake import Decompressor
 from snapshotter.formats.tls.server_signature import ServerSignatures
 from snapshotter.model.finding import Code, Finding, Verdict
+from snapshotter.translation import tr
 
 _CHECK = "server-signature"
 _MAX_REPORTED = 20  # sessions that are reported one by one
@@ -31,7 +32,7 @@ def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
     """
     if data is None:
         if names.SERVER_SIGNATURES in _announced(record):
-            yield _failed("the record announces the file, but the file does not exist")
+            yield _failed(tr("the record announces the file, but the file does not exist"))
         return
     try:
         kept = server_signature.parse(data)
@@ -54,7 +55,12 @@ def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
             worst = Verdict.FAILED if verdict is Verdict.FAILED else worst
     if unreported:
         yield _finding(
-            worst, f"further signatures that are not valid: {unreported} of {len(kept.sessions)}"
+            worst,
+            tr(
+                "further signatures that are not valid: {unreported} of {count}",
+                unreported=unreported,
+                count=len(kept.sessions),
+            ),
         )
     if kept.sessions and not reported:
         yield Finding.passed(_CHECK, _in_words(kept))
@@ -67,16 +73,25 @@ def _in_words(kept: ServerSignatures) -> str:
     if named:
         origins = {(session.host, session.port) for session in named}
         words.append(
-            f"origins whose server signed its TLS handshakes: {len(origins)}, recorded "
-            f"handshakes: {len(named)} (the certificates were not verified up to a root "
-            "certificate)"
+            tr(
+                "origins whose server signed its TLS handshakes: {count}, recorded "
+                "handshakes: {count2} (the certificates were not verified up to a root "
+                "certificate)",
+                count=len(origins),
+                count2=len(named),
+            )
         )
     if others:
         words.append(
-            f"origins without a proof, because the certificate is for another host: {len(others)}"
+            tr(
+                "origins without a proof, because the certificate is for another host: {count}",
+                count=len(others),
+            )
         )
     if kept.unsigned:
-        words.append(f"connections without a signature of the server: {len(kept.unsigned)}")
+        words.append(
+            tr("connections without a signature of the server: {count}", count=len(kept.unsigned))
+        )
     return "; ".join(words)
 
 

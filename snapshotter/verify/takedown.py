@@ -101,9 +101,9 @@ def read_event_record(data: bytes, trust: Trust) -> EventReport:
     try:
         event, key_id = takedown.parse(data)
     except EvidenceInvalid as error:
-        detail = (
-            "the file is not a take-down event, or was changed after it was signed: "
-            f"{error.message}"
+        detail = tr(
+            "the file is not a take-down event, or was changed after it was signed: {value}",
+            value=error.message,
         )
         finding = Finding.failed("event", Code.EVENT, detail)
         return EventReport(findings=(finding,), sha256=sha256, trust=trust.source)
@@ -132,7 +132,7 @@ def key_finding(check: str, key_id: str, trust: Trust) -> Finding:
     """Return the finding about the key that signed a record of an event or a report."""
     key = trust.key(key_id)
     if key is None:
-        detail = f"the key {key_id} is not one of the keys that you trust"
+        detail = tr("the key {key_id} is not one of the keys that you trust", key_id=key_id)
         return Finding.indeterminate(check, Code.KEY_UNKNOWN, detail)
     # The record has no token, so its time is not proven here.
     verdict, code, detail = judge_key(key, None)
@@ -220,7 +220,7 @@ def _bundle_finding(part: EventCapture) -> Finding:
         )
     failed = report.codes(Verdict.FAILED)
     if report.sha256 != observation.sha256:
-        more = f"; the bundle also FAILED: {' '.join(failed)}" if failed else ""
+        more = tr("; the bundle also FAILED: {failed}", failed=" ".join(failed)) if failed else ""
         return Finding.failed(
             part.role,
             Code.BUNDLE_OTHER,
@@ -310,9 +310,9 @@ def as_json(found: EventReport) -> dict[str, Any]:
 def lines(found: EventReport) -> list[str]:
     """Return the report for a person: the headline, each check, and the notes."""
     rows = [
-        ("event", found.event.event_id if found.event else "no event could be read"),
+        ("event", found.event.event_id if found.event else tr("no event could be read")),
         ("SHA-256", found.sha256),
-        ("signed by", f"key {found.key_id}" if found.key_id else "no key could be read"),
+        ("signed by", f"key {found.key_id}" if found.key_id else tr("no key could be read")),
         ("judged with", found.trust),
     ]
     words = sentences.proof_words(_proof_state(found))
@@ -331,9 +331,10 @@ def headline(found: EventReport) -> str:
     if found.verdict is Verdict.FAILED or found.event is None:
         return f"{proof} {reports.DO_NOT_RELY}"
     if found.verdict is Verdict.PASSED:
-        proof = (
-            "The proof is intact; each capture is as it was sealed, and the event follows from "
-            "the captures. The event states nothing about captures that it does not name."
+        proof = tr(
+            "The proof is intact; each capture is as it was sealed, and the event "
+            "follows from the captures. The event states nothing about captures that it "
+            "does not name."
         )
     there = [part.report for part in found.parts if part.report is not None]
     outcomes = [sentences.CaptureState.of_record(report.record).outcome for report in there]
@@ -400,7 +401,7 @@ def describe_event(event: Takedown) -> str:
     about = printable(event.identity.removeprefix("//"))
     stated = [cause for cause in event.causes if cause is not Cause.NOT_STATED]
     causes = ", ".join(sentences.CAUSE_NAMES[cause] for cause in stated)
-    cause = f"stated cause: {causes}" if causes else "no cause is stated"
+    cause = f"stated cause: {causes}" if causes else tr("no cause is stated")
     return {
         TakedownKind.REMOVED: (f"The page {about} was taken down {between} ({cause})"),
         TakedownKind.REINSTATED: f"The page {about} became available again {between}",

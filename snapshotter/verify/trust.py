@@ -156,32 +156,52 @@ def judge_key(trusted: TrustedKey, proven: datetime | None) -> tuple[Verdict, Co
             return (
                 Verdict.FAILED,
                 Code.KEY_REVOKED,
-                f"the key was compromised at {_at(revoked_at)}, and no timestamp token proves "
-                "that the signature is older",
+                tr(
+                    "the key was compromised at {at}, and no timestamp token proves that the "
+                    "signature is older",
+                    at=_at(revoked_at),
+                ),
             )
         return (
             Verdict.INDETERMINATE,
             Code.KEY_REVOKED,
-            f"the key was retired at {_at(revoked_at)}, and no timestamp token proves that the "
-            "signature is older",
+            tr(
+                "the key was retired at {at}, and no timestamp token proves that the "
+                "signature is older",
+                at=_at(revoked_at),
+            ),
         )
     if proven is not None and proven < trusted.not_before:
         return (
             Verdict.FAILED,
             Code.KEY_PERIOD,
-            f"the signature existed at {_at(proven)}, but the period of the key began later, at "
-            f"{_at(trusted.not_before)}",
+            tr(
+                "the signature existed at {at}, but the period of the key began later, at {at2}",
+                at=_at(proven),
+                at2=_at(trusted.not_before),
+            ),
         )
     if trusted.not_after is not None and (proven is None or proven > trusted.not_after):
         return (
             Verdict.INDETERMINATE,
             Code.KEY_PERIOD,
-            f"the period of the key ended at {_at(trusted.not_after)}, and no timestamp token "
-            "proves that the signature is older",
+            tr(
+                "the period of the key ended at {at}, and no timestamp token proves that the "
+                "signature is older",
+                at=_at(trusted.not_after),
+            ),
         )
     if proven is None:
-        return Verdict.PASSED, Code.OK, f"the key of {trusted.owner} is trusted and is not revoked"
-    return Verdict.PASSED, Code.OK, f"the key of {trusted.owner} was valid at the proven time"
+        return (
+            Verdict.PASSED,
+            Code.OK,
+            tr("the key of {owner} is trusted and is not revoked", owner=trusted.owner),
+        )
+    return (
+        Verdict.PASSED,
+        Code.OK,
+        tr("the key of {owner} was valid at the proven time", owner=trusted.owner),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +267,7 @@ def own_trust(
             at, reason = revoked[key.key_id]
             known[number] = replace(key, revoked_at=at, revoked_reason=reason)
     return Trust(
-        source="the keys of your settings, without a trust file",
+        source=tr("the keys of your settings, without a trust file"),
         keys=tuple(known),
         authorities=tuple(authorities),
         require=require,
@@ -588,7 +608,11 @@ def load_trust(
             ),
         )
     return Trust(
-        source=f"trust file version {document.version}, signed by root key {document.root_key_id}",
+        source=tr(
+            "trust file version {version}, signed by root key {root_key_id}",
+            version=document.version,
+            root_key_id=document.root_key_id,
+        ),
         keys=document.keys,
         authorities=document.authorities,
         require=document.require,
@@ -915,7 +939,10 @@ class _Object:
         return None if value is None else _Object(value, repr(name))
 
     def take_objects(self, name: str, limit: int) -> list["_Object"]:
-        return [_Object(value, f"an entry of {name!r}") for value in self._take_list(name, limit)]
+        return [
+            _Object(value, tr("an entry of {name!r}", name=name))
+            for value in self._take_list(name, limit)
+        ]
 
     def take_texts(self, name: str, limit: int) -> list[str]:
         """Take a sorted list of distinct strings, so that a set has one encoding."""

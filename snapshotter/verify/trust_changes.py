@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.proofs.note import LogPolicy
 from snapshotter.formats.proofs.rfc3161 import Anchor
+from snapshotter.translation import tr
 from snapshotter.verify.trust import COMPROMISED, TrustDocument, TrustedKey
 
 
@@ -49,9 +50,15 @@ def _root(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
         yield Change(
             subject="root",
             name=new.root_key_id,
-            what=f"the root key is {new.root_key_id}; it was {old.root_key_id}",
-            meaning="verifiers that expect the old root key reject this file; compare the new "
-            "root key with its owner over another channel",
+            what=tr(
+                "the root key is {root_key_id}; it was {root_key_id2}",
+                root_key_id=new.root_key_id,
+                root_key_id2=old.root_key_id,
+            ),
+            meaning=tr(
+                "verifiers that expect the old root key reject this file; compare the new "
+                "root key with its owner over another channel"
+            ),
             effect=Effect.STRICTER,
         )
 
@@ -64,17 +71,19 @@ def _keys(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
         if was is None and now is not None:
             yield _key(
                 now,
-                f"is trusted as the key of {now.owner}{_words(now)}",
-                "bundles that the key signed can be PASSED, within its period and before a "
-                "revocation",
+                tr("is trusted as the key of {owner}{words}", owner=now.owner, words=_words(now)),
+                tr(
+                    "bundles that the key signed can be PASSED, within its period and before "
+                    "a revocation"
+                ),
                 Effect.WIDER,
             )
         elif was is not None and now is None:
             yield _key(
                 was,
-                f"of {was.owner} is not in the file any more",
-                "bundles that the key signed are INDETERMINATE (KEY_UNKNOWN)"
-                + (" and not FAILED any more" if was.revoked_reason == COMPROMISED else ""),
+                tr("of {owner} is not in the file any more", owner=was.owner),
+                tr("bundles that the key signed are INDETERMINATE (KEY_UNKNOWN)")
+                + (tr(" and not FAILED any more") if was.revoked_reason == COMPROMISED else ""),
                 Effect.WIDER if was.revoked_reason == COMPROMISED else Effect.STRICTER,
             )
         elif was is not None and now is not None:
@@ -88,9 +97,12 @@ def _key_changes(was: TrustedKey, now: TrustedKey) -> Iterator[Change]:
         later = now.not_before > was.not_before
         yield _key(
             now,
-            f"is valid from {instant(now.not_before)} on; it was valid from "
-            f"{instant(was.not_before)} on",
-            "older signatures are FAILED (KEY_PERIOD)",
+            tr(
+                "is valid from {instant} on; it was valid from {instant2} on",
+                instant=instant(now.not_before),
+                instant2=instant(was.not_before),
+            ),
+            tr("older signatures are FAILED (KEY_PERIOD)"),
             Effect.STRICTER if later else Effect.WIDER,
         )
     if was.not_after != now.not_after:
@@ -100,16 +112,22 @@ def _key_changes(was: TrustedKey, now: TrustedKey) -> Iterator[Change]:
         )
         yield _key(
             now,
-            f"is valid until {end}; it was valid until {before}",
-            "signatures that no timestamp token proves to be older than the end are INDETERMINATE "
-            "(KEY_PERIOD)",
+            tr("is valid until {end}; it was valid until {before}", end=end, before=before),
+            tr(
+                "signatures that no timestamp token proves to be older than the end are "
+                "INDETERMINATE (KEY_PERIOD)"
+            ),
             Effect.STRICTER if earlier else Effect.WIDER,
         )
     if was.owner != now.owner:
         yield _key(
             now,
-            f"is named as the key of {now.owner}; it was named as the key of {was.owner}",
-            "the verdict of no bundle changes",
+            tr(
+                "is named as the key of {owner}; it was named as the key of {owner2}",
+                owner=now.owner,
+                owner2=was.owner,
+            ),
+            tr("the verdict of no bundle changes"),
             Effect.NEUTRAL,
         )
 
@@ -118,20 +136,22 @@ def _revocation(was: TrustedKey, now: TrustedKey) -> Change:
     if now.revoked_at is None:
         return _key(
             now,
-            "is not revoked any more",
-            "a revocation was withdrawn, which is unusual; ask the owner for the reason",
+            tr("is not revoked any more"),
+            tr("a revocation was withdrawn, which is unusual; ask the owner for the reason"),
             Effect.WIDER,
         )
     at = instant(now.revoked_at)
     if now.revoked_reason == COMPROMISED:
-        meaning = (
-            f"signatures that no timestamp token proves to be older than {at} are FAILED "
-            "(KEY_REVOKED), also those of bundles without a token"
+        meaning = tr(
+            "signatures that no timestamp token proves to be older than {at} are FAILED "
+            "(KEY_REVOKED), also those of bundles without a token",
+            at=at,
         )
     else:
-        meaning = (
-            f"signatures that no timestamp token proves to be older than {at} are INDETERMINATE "
-            "(KEY_REVOKED); older signatures stay valid"
+        meaning = tr(
+            "signatures that no timestamp token proves to be older than {at} are "
+            "INDETERMINATE (KEY_REVOKED); older signatures stay valid",
+            at=at,
         )
     milder = was.revoked_at is not None and (
         now.revoked_at > was.revoked_at
@@ -139,14 +159,18 @@ def _revocation(was: TrustedKey, now: TrustedKey) -> Change:
     )
     return _key(
         now,
-        f"is revoked as {now.revoked_reason} from {at} on"
+        tr("is revoked as {revoked_reason} from {at} on", revoked_reason=now.revoked_reason, at=at)
         + (
-            f"; it was revoked as {was.revoked_reason} from {instant(was.revoked_at)} on"
+            tr(
+                "; it was revoked as {revoked_reason} from {instant} on",
+                revoked_reason=was.revoked_reason,
+                instant=instant(was.revoked_at),
+            )
             if was.revoked_at
             else ""
         ),
         meaning
-        + (". This is less strict than before; ask the owner for the reason" if milder else ""),
+        + (tr(". This is less strict than before; ask the owner for the reason") if milder else ""),
         Effect.WIDER if milder else Effect.STRICTER,
     )
 
@@ -164,7 +188,11 @@ def _key(key: TrustedKey, what: str, meaning: str, effect: Effect) -> Change:
 def _words(key: TrustedKey) -> str:
     if key.revoked_at is None:
         return ""
-    return f", revoked as {key.revoked_reason} from {instant(key.revoked_at)} on"
+    return tr(
+        ", revoked as {revoked_reason} from {instant} on",
+        revoked_reason=key.revoked_reason,
+        instant=instant(key.revoked_at),
+    )
 
 
 def _end(at: datetime | None) -> str:
@@ -180,15 +208,18 @@ def _authorities(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
             yield _authority(
                 name,
                 "is trusted",
-                "its tokens prove a time; bundles that lacked a token can be PASSED now",
+                tr("its tokens prove a time; bundles that lacked a token can be PASSED now"),
                 Effect.WIDER,
             )
         elif now is None:
             yield _authority(
                 name,
-                "is not trusted any more",
-                "its tokens prove no time any more; bundles without other tokens are INDETERMINATE "
-                "(TS_UNTRUSTED), and the tokens do not prove the time of a signature any more",
+                tr("is not trusted any more"),
+                tr(
+                    "its tokens prove no time any more; bundles without other tokens are "
+                    "INDETERMINATE (TS_UNTRUSTED), and the tokens do not prove the time of a "
+                    "signature any more"
+                ),
                 Effect.STRICTER,
             )
         else:
@@ -199,9 +230,9 @@ def _authority_changes(name: str, was: Anchor, now: Anchor) -> Iterator[Change]:
     if was.root != now.root:
         yield _authority(
             name,
-            "has another root certificate",
-            "the certificates of tokens must lead to the new root certificate"
-            + ("" if was.witness != now.witness else "; the key is the same"),
+            tr("has another root certificate"),
+            tr("the certificates of tokens must lead to the new root certificate")
+            + ("" if was.witness != now.witness else tr("; the key is the same")),
             Effect.NEUTRAL if was.witness == now.witness else Effect.STRICTER,
         )
     if was.policy_oids != now.policy_oids:
@@ -209,23 +240,29 @@ def _authority_changes(name: str, was: Anchor, now: Anchor) -> Iterator[Change]:
         wider = not now.policy_oids or (bool(was.policy_oids) and now.policy_oids > was.policy_oids)
         yield _authority(
             name,
-            f"is accepted under the policies {_list(now.policy_oids)}; it was accepted under "
-            f"{_list(was.policy_oids)}",
-            "tokens under other policies do not count (TS_POLICY)",
+            tr(
+                "is accepted under the policies {list}; it was accepted under {list2}",
+                list=_list(now.policy_oids),
+                list2=_list(was.policy_oids),
+            ),
+            tr("tokens under other policies do not count (TS_POLICY)"),
             Effect.WIDER if wider else Effect.STRICTER,
         )
     for serial in sorted(now.revoked_serials - was.revoked_serials):
         yield _authority(
             name,
-            f"has a revoked certificate: serial number {serial}",
-            "tokens of this certificate do not count, whatever their time is (TS_REVOKED)",
+            tr("has a revoked certificate: serial number {serial}", serial=serial),
+            tr("tokens of this certificate do not count, whatever their time is (TS_REVOKED)"),
             Effect.STRICTER,
         )
     for serial in sorted(was.revoked_serials - now.revoked_serials):
         yield _authority(
             name,
-            f"has a certificate that is not revoked any more: serial number {serial}",
-            "a revocation was withdrawn, which is unusual; ask the owner for the reason",
+            tr(
+                "has a certificate that is not revoked any more: serial number {serial}",
+                serial=serial,
+            ),
+            tr("a revocation was withdrawn, which is unusual; ask the owner for the reason"),
             Effect.WIDER,
         )
 
@@ -251,27 +288,41 @@ def _log(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
     if was is None or now is None or was.key != now.key:
         yield _log_change(
             now,
-            f"the log is {_log_name(now)}; it was {_log_name(was)}",
-            "proofs of another log do not count any more",
+            tr(
+                "the log is {log_name}; it was {log_name2}",
+                log_name=_log_name(now),
+                log_name2=_log_name(was),
+            ),
+            tr("proofs of another log do not count any more"),
             Effect.WIDER if was is None else Effect.STRICTER,
         )
     before = {witness.text for witness in was.witnesses} if was else set()
     after = {witness.text for witness in now.witnesses} if now else set()
     for text in sorted(after - before):
-        yield _log_change(now, f"witness {text} is known", "its cosignatures count", Effect.WIDER)
+        yield _log_change(
+            now,
+            tr("witness {text} is known", text=text),
+            tr("its cosignatures count"),
+            Effect.WIDER,
+        )
     for text in sorted(before - after):
         yield _log_change(
             now,
-            f"witness {text} is not known any more",
-            "its cosignatures do not count",
+            tr("witness {text} is not known any more", text=text),
+            tr("its cosignatures do not count"),
             Effect.STRICTER,
         )
     quorum, other = now.quorum if now else 0, was.quorum if was else 0
     if quorum != other:
         yield _log_change(
             now,
-            f"the number of witnesses that must have seen a checkpoint is {quorum}; it was {other}",
-            "a log proof with fewer witnesses is not valid",
+            tr(
+                "the number of witnesses that must have seen a checkpoint is {quorum}; it "
+                "was {other}",
+                quorum=quorum,
+                other=other,
+            ),
+            tr("a log proof with fewer witnesses is not valid"),
             Effect.STRICTER if quorum > other else Effect.WIDER,
         )
 
@@ -294,8 +345,13 @@ def _require(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
             yield Change(
                 subject="require",
                 name=name,
-                what=f"the number of required {words} is {now}; it was {was}",
-                meaning="a bundle with fewer of them is INDETERMINATE",
+                what=tr(
+                    "the number of required {words} is {now}; it was {was}",
+                    words=words,
+                    now=now,
+                    was=was,
+                ),
+                meaning=tr("a bundle with fewer of them is INDETERMINATE"),
                 effect=Effect.STRICTER if now > was else Effect.WIDER,
             )
 
@@ -309,8 +365,13 @@ def _tolerances(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
             yield Change(
                 subject="tolerance",
                 name=name,
-                what=f"{words} is {_seconds(now)} s; it was {_seconds(was)} s",
-                meaning="times with a larger difference contradict each other (TIME)",
+                what=tr(
+                    "{words} is {seconds} s; it was {seconds2} s",
+                    words=words,
+                    seconds=_seconds(now),
+                    seconds2=_seconds(was),
+                ),
+                meaning=tr("times with a larger difference contradict each other (TIME)"),
                 effect=Effect.STRICTER if now < was else Effect.WIDER,
             )
 
@@ -324,9 +385,12 @@ def _expiry(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
         yield Change(
             subject="expiry",
             name="expires",
-            what=f"the end of validity of the file is {_end(new.expires)}; it was "
-            f"{_end(old.expires)}",
-            meaning="after the end the file is not used; the verdict of no bundle changes",
+            what=tr(
+                "the end of validity of the file is {end}; it was {end2}",
+                end=_end(new.expires),
+                end2=_end(old.expires),
+            ),
+            meaning=tr("after the end the file is not used; the verdict of no bundle changes"),
             effect=Effect.NEUTRAL,
         )
 
@@ -340,12 +404,18 @@ def _version(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
     yield Change(
         subject="version",
         name=str(new.version),
-        what=f"both files are version {new.version}"
+        what=tr("both files are version {version}", version=new.version)
         if same
-        else f"version {new.version} is older than version {old.version}",
-        meaning="the owner has signed two different files of one version; ask the owner which file "
-        "is right"
+        else tr(
+            "version {version} is older than version {version2}",
+            version=new.version,
+            version2=old.version,
+        ),
+        meaning=tr(
+            "the owner has signed two different files of one version; ask the owner which "
+            "file is right"
+        )
         if same
-        else "verifiers that have seen the newer version reject this file",
+        else tr("verifiers that have seen the newer version reject this file"),
         effect=Effect.STRICTER,
     )

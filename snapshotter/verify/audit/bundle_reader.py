@@ -158,7 +158,10 @@ def _read(store: ReadableStore, assignment: ReaderSetup, task: ReadTask) -> Read
     }
     too_many += task.unread
     if too_many:
-        words = f"sidecars that were not read, because they are too many or too large: {too_many}"
+        words = tr(
+            "sidecars that were not read, because they are too many or too large: {too_many}",
+            too_many=too_many,
+        )
         facts["problems"].append([AuditCode.UNRECORDED, Severity.INDETERMINATE, words])
     return ReadResult(
         fingerprint="" if unread or _is_of_the_moment(report) else f"{sha256}.{rest}",

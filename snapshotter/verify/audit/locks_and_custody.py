@@ -22,6 +22,7 @@ from snapshotter.model.audit import AuditCode, Severity
 from snapshotter.model.bundle import Retention
 from snapshotter.model.custody import KeptReceipts, Receipt
 from snapshotter.ports import Receipts
+from snapshotter.translation import tr
 from snapshotter.verify.audit.bundle_reader import lock_of, retention_of
 from snapshotter.verify.audit.object_reader import ObjectReader, ObjectUnreadable, custody_of
 from snapshotter.verify.audit.replica_custody import ReplicaReceipts
@@ -101,7 +102,10 @@ class LockAndCustodyJudge:
                 AuditCode.CUSTODY_BROKEN,
                 _UNCLEAR,
                 listed.key,
-                f"a record of a legal hold is not valid: {facts['holds']['problems'][0]}",
+                tr(
+                    "a record of a legal hold is not valid: {facts}",
+                    facts=facts["holds"]["problems"][0],
+                ),
             )
 
     def missing(self, report_missing: Callable[[str, str, str], None]) -> None:
@@ -116,7 +120,7 @@ class LockAndCustodyJudge:
         except SnapshotterError as error:
             if isinstance(error, ServiceUnavailable):
                 raise
-            words = f"the receipts of this machine cannot be read: {error}"
+            words = tr("the receipts of this machine cannot be read: {error}", error=error)
             self._say(AuditCode.UNRECORDED, _UNCLEAR, "", words)
 
     def _missing(self, report_missing: Callable[[str, str, str], None]) -> None:
@@ -141,8 +145,11 @@ class LockAndCustodyJudge:
                 AuditCode.UNENFORCED,
                 _NOTE,
                 "",
-                f"bundles whose locks are recorded but not enforced: {self._unenforced}; the "
-                "owner of this store can delete these bundles",
+                tr(
+                    "bundles whose locks are recorded but not enforced: {unenforced}; the "
+                    "owner of this store can delete these bundles",
+                    unenforced=self._unenforced,
+                ),
             )
 
     def copied(self) -> None:
@@ -152,8 +159,12 @@ class LockAndCustodyJudge:
                 AuditCode.MIRROR,
                 _NOTE,
                 "",
-                "bundles whose logged custody events are stored as a copy stores the custody "
-                f"events of its source store: {self._split}; but the log is not marked as a copy",
+                tr(
+                    "bundles whose logged custody events are stored as a copy stores the "
+                    "custody events of its source store: {split}; but the log is not marked "
+                    "as a copy",
+                    split=self._split,
+                ),
             )
 
     # Custody.
@@ -199,8 +210,12 @@ class LockAndCustodyJudge:
                 }
                 self._second_look.suspect_custody(
                     listed.key,
-                    f"entry {entry.number} of the log names a custody event that the custody chain "
-                    "of the bundle does not contain: events were removed or replaced",
+                    tr(
+                        "entry {number} of the log names a custody event that the custody "
+                        "chain of the bundle does not contain: events were removed or "
+                        "replaced",
+                        number=entry.number,
+                    ),
                     numbers,
                 )
         if custody["problems"] and not is_unread:
@@ -209,7 +224,10 @@ class LockAndCustodyJudge:
                 AuditCode.CUSTODY_BROKEN,
                 _UNCLEAR,
                 listed.key,
-                f"the custody chain of the bundle is broken: {custody['problems'][0]}"
+                tr(
+                    "the custody chain of the bundle is broken: {custody}",
+                    custody=custody["problems"][0],
+                )
                 + (f"; further problems: {more}" if more else ""),
             )
         self._split += is_split
@@ -232,8 +250,12 @@ class LockAndCustodyJudge:
                 AuditCode.UNRECORDED,
                 _UNCLEAR,
                 listed.key,
-                "lines of the receipts on this machine that cannot be read: "
-                f"{len(kept.problems)}; first problem: {problem}",
+                tr(
+                    "lines of the receipts on this machine that cannot be read: {count}; "
+                    "first problem: {problem}",
+                    count=len(kept.problems),
+                    problem=problem,
+                ),
             )
         here = [receipt for receipt in kept.receipts if receipt.store == self._store_name]
         if any(receipt.key == listed.key and receipt.sha256 != facts["sha256"] for receipt in here):
@@ -242,11 +264,14 @@ class LockAndCustodyJudge:
                 code,
                 _FAILED,
                 listed.key,
-                "the SHA-256 of the bundle differs from the SHA-256 in a receipt of this machine",
+                tr(
+                    "the SHA-256 of the bundle differs from the SHA-256 in a receipt of this "
+                    "machine"
+                ),
             )
         for key in sorted({receipt.key for receipt in here} - {listed.key}):
             if not self._workspace.has_object(key):
-                words = "a receipt of this machine names the bundle"
+                words = tr("a receipt of this machine names the bundle")
                 self._second_look.suspect(AuditCode.DELETED, key, words)
 
     # Locks.
@@ -260,13 +285,15 @@ class LockAndCustodyJudge:
                 return  # sealed at the end of all calendars, says its record; that was told
             yield _Wanted(
                 Retention(until=until, mode=facts["mode"]),
-                "according to the policy in its record,",
+                tr("according to the policy in its record,"),
                 False,
             )
 
     def _by_holds(self, facts: BundleFacts) -> Iterator[_Wanted]:
         for hold in facts["holds"]["open"]:
-            yield _Wanted(None, f"according to the legal hold {hold['name']},", hold["trusted"])
+            yield _Wanted(
+                None, tr("according to the legal hold {hold},", hold=hold["name"]), hold["trusted"]
+            )
 
     def _by_receipts(self, given: Iterable[tuple[Receipt, bool]], key: str) -> Iterator[_Wanted]:
         """Yield the strictest retention in the store's receipts, and the last state of a hold."""
@@ -280,9 +307,9 @@ class LockAndCustodyJudge:
         ]
         if kept:
             retention, sure = max(kept, key=lambda pair: pair[0].until)
-            yield _Wanted(retention, "according to a receipt of this store,", sure)
+            yield _Wanted(retention, tr("according to a receipt of this store,"), sure)
         if here and here[-1][0].legal_hold:
-            yield _Wanted(None, "according to a receipt of a legal hold,", here[-1][1])
+            yield _Wanted(None, tr("according to a receipt of a legal hold,"), here[-1][1])
 
     def _beside(
         self,
@@ -300,9 +327,9 @@ class LockAndCustodyJudge:
             wanted += self._by_receipts([(receipt, True) for receipt in kept.receipts], key)
             retention = retention_of(lock)
             if retention is not None:
-                wanted.append(_Wanted(retention, "because its bundle is kept,", False))
+                wanted.append(_Wanted(retention, tr("because its bundle is kept,"), False))
             if lock["hold"]:
-                wanted.append(_Wanted(None, "because its bundle is kept,", False))
+                wanted.append(_Wanted(None, tr("because its bundle is kept,"), False))
             beside = ListedObject(key=key, length=0, bundle=listed.bundle, kind=kind)
             self._lock(beside, wanted, state, facts)
 
@@ -328,16 +355,24 @@ class LockAndCustodyJudge:
                     bare += 1
                     first = first or key
         if unknown:
-            words = f"records and files of the log whose locks the store does not report: {unknown}"
+            words = tr(
+                "records and files of the log whose locks the store does not report: {unknown}",
+                unknown=unknown,
+            )
             self._say(AuditCode.UNLOCKED, _NOTE, "", words)
         if bare:
             self._say(
                 AuditCode.UNLOCKED,
                 _NOTE,
                 "",
-                f"records and files of the log without a lock: {bare} of {of}, for example "
-                f"{first}; bundles of this store have locks; a default retention of the bucket "
-                "also locks records and files of the log",
+                tr(
+                    "records and files of the log without a lock: {bare} of {of}, for "
+                    "example {first}; bundles of this store have locks; a default retention "
+                    "of the bucket also locks records and files of the log",
+                    bare=bare,
+                    of=of,
+                    first=first,
+                ),
             )
 
     def _lock(
@@ -357,20 +392,25 @@ class LockAndCustodyJudge:
                 break  # told, by a better reason
             if reason.retention is None:
                 asked, holds = (
-                    f"{reason.why} the object must be under a legal hold",
+                    tr("{why} the object must be under a legal hold", why=reason.why),
                     bool(lock.get("hold")),
                 )
             else:
                 until = f"{instant(reason.retention.until)} ({reason.retention.mode})"
-                asked = f"{reason.why} the object must be kept until {until}"
+                asked = tr(
+                    "{why} the object must be kept until {until}", why=reason.why, until=until
+                )
                 holds = there is not None and there.covers(reason.retention)
             if "unknown" in lock:
-                sentence = f"it is not established whether the object is locked: {lock['unknown']}"
+                sentence = tr(
+                    "it is not established whether the object is locked: {lock}",
+                    lock=lock["unknown"],
+                )
                 self._unknown(listed.key, f"{asked}; {sentence}", lock)
                 lacking = True
             elif not holds:
                 lacking = True
-                words = f"{asked}, but its lock is: {lock['words']}"
+                words = tr("{asked}, but its lock is: {lock}", asked=asked, lock=lock["words"])
                 if reason.sure and not facts["unread"]:
                     self._second_look.suspect_unlisted(
                         AuditCode.UNLOCKED, listed.key, words, listed.bundle

@@ -19,6 +19,7 @@ from snapshotter.formats.proofs import leaf
 from snapshotter.formats.signatures import keys, signed_statement
 from snapshotter.formats.statements import tombstone
 from snapshotter.model.audit import AuditCode, AuditFinding, Severity, TreeHead
+from snapshotter.translation import tr
 from snapshotter.verify.audit import replica_custody
 from snapshotter.verify.audit.bundle_reader import sha256_of
 from snapshotter.verify.audit.log_history import FoundCheckpoint, LogHistory
@@ -114,7 +115,10 @@ class LogComparison:
                 AuditCode.RETURNED,
                 _UNCLEAR,
                 listed.key,
-                "a tombstone or the log states that the bundle was erased, but the bundle exists",
+                tr(
+                    "a tombstone or the log states that the bundle was erased, but the "
+                    "bundle exists"
+                ),
             )
 
     def _bytes(
@@ -127,7 +131,7 @@ class LogComparison:
                 AuditCode.REPLACED,
                 _FAILED,
                 key,
-                f"the bundle under this name has another id: {facts['bundle_id']}",
+                tr("the bundle under this name has another id: {facts}", facts=facts["bundle_id"]),
             )
         elif entries and not as_logged:
             if facts["altered"]:
@@ -135,15 +139,22 @@ class LogComparison:
                     AuditCode.ALTERED,
                     _FAILED,
                     key,
-                    f"the bundle is not the bundle that was logged; {sentence}",
+                    tr(
+                        "the bundle is not the bundle that was logged; {sentence}",
+                        sentence=sentence,
+                    ),
                 )
             else:
                 self._say(
                     AuditCode.REPLACED,
                     _FAILED,
                     key,
-                    "the bundle is complete, but it is not the bundle that was logged under this "
-                    f"name: SHA-256 {facts['sha256']}, logged {entries[0].sha256}",
+                    tr(
+                        "the bundle is complete, but it is not the bundle that was logged "
+                        "under this name: SHA-256 {facts}, logged {sha256}",
+                        facts=facts["sha256"],
+                        sha256=entries[0].sha256,
+                    ),
                 )
         elif facts["failed"]:
             if facts["altered"] and not as_logged:
@@ -163,9 +174,10 @@ class LogComparison:
     def _without_all(self, key: str, found: list[str], unread: dict[str, bool]) -> None:
         """Add a finding for what a bundle lacks, if an unreadable sidecar may contain it."""
         names = ", ".join(sorted(unread))
-        words = (
-            f"a result is not established, because sidecars cannot be read ({names}): "
-            f"{'; '.join(found)}"
+        words = tr(
+            "a result is not established, because sidecars cannot be read ({names}): {found}",
+            names=names,
+            found="; ".join(found),
         )
         self._add_finding(
             AuditFinding(
@@ -189,8 +201,12 @@ class LogComparison:
                     AuditCode.BACKDATED,
                     _FAILED,
                     listed.key,
-                    f"the record names a checkpoint of {claim['size']} entries, but the bundle "
-                    f"itself is entry {entries[0].number} of the log",
+                    tr(
+                        "the record names a checkpoint of {claim} entries, but the bundle "
+                        "itself is entry {number} of the log",
+                        claim=claim["size"],
+                        number=entries[0].number,
+                    ),
                 )
                 continue
             newest = self._workspace.newest_before(min(claim["size"], self._history.size))
@@ -201,8 +217,11 @@ class LogComparison:
                     AuditCode.BACKDATED,
                     _NOTE,
                     listed.key,
-                    f"the record names a checkpoint that contains the bundle {newest}, but the "
-                    "recorded time of that bundle is later",
+                    tr(
+                        "the record names a checkpoint that contains the bundle {newest}, "
+                        "but the recorded time of that bundle is later",
+                        newest=newest,
+                    ),
                 )
 
     def _renewal(self, listed: ListedObject, facts: BundleFacts) -> None:
@@ -214,7 +233,10 @@ class LogComparison:
                 AuditCode.RENEWAL_DUE,
                 _NOTE,
                 listed.key,
-                f"the certificate that proves the time of the bundle ends at {instant(ends)}",
+                tr(
+                    "the certificate that proves the time of the bundle ends at {instant}",
+                    instant=instant(ends),
+                ),
             )
 
     def _logged_renewal(self, listed: ListedObject, facts: BundleFacts, *, is_due: bool) -> None:
@@ -234,8 +256,11 @@ class LogComparison:
             AuditCode.RENEWAL_GONE,
             _UNCLEAR if is_due and is_old else _NOTE,
             listed.key,
-            f"entry {newest.number} of the log names a renewal of this bundle, but the renewal "
-            "is missing",
+            tr(
+                "entry {number} of the log names a renewal of this bundle, but the renewal "
+                "is missing",
+                number=newest.number,
+            ),
         )
 
     # The store against the log.
@@ -252,24 +277,34 @@ class LogComparison:
                     AuditCode.UNLOGGED,
                     _FAILED,
                     listed.key,
-                    "the bundle is not in the log, and the time in its name is in the future: "
-                    f"{instant(at)}",
+                    tr(
+                        "the bundle is not in the log, and the time in its name is in the "
+                        "future: {instant}",
+                        instant=instant(at),
+                    ),
                 )
             elif age <= self._rules.grace:
                 self._say(
                     AuditCode.WAITING,
                     _NOTE,
                     listed.key,
-                    f"the bundle was captured at {instant(at)} and is not in the log yet",
+                    tr(
+                        "the bundle was captured at {instant} and is not in the log yet",
+                        instant=instant(at),
+                    ),
                 )
             else:
-                missing = "" if self._history.is_read else " (not all of the log could be read)"
+                missing = "" if self._history.is_read else tr(" (not all of the log could be read)")
                 self._say(
                     AuditCode.UNLOGGED,
                     _UNCLEAR,
                     listed.key,
-                    f"the time in the name is {instant(at)}, but the bundle is not in the "
-                    f"log{missing}: nothing proves that the bundle existed earlier",
+                    tr(
+                        "the time in the name is {instant}, but the bundle is not in the "
+                        "log{missing}: nothing proves that the bundle existed earlier",
+                        instant=instant(at),
+                        missing=missing,
+                    ),
                 )
 
     def judge_surplus_sidecars(self) -> None:
@@ -277,22 +312,22 @@ class LogComparison:
         for listed in self._workspace.without_bundle():
             if not self._workspace.entries(leaf.BUNDLE, listed.bundle):
                 stone = store_keys.sidecar_key(store_keys.bundle_key(listed.bundle), tombstone.KIND)
-                what = "does not exist"  # of a copy without a log nothing more is known
+                what = tr("does not exist")  # of a copy without a log nothing more is known
                 if self._workspace.has_object(stone):
-                    what = "was erased, as its tombstone states"
+                    what = tr("was erased, as its tombstone states")
                 elif self._history.head is not None:
                     what = "never existed"
                 self._say(
                     AuditCode.SURPLUS,
                     _NOTE,
                     listed.key,
-                    f"the sidecar belongs to a bundle that {what}",
+                    tr("the sidecar belongs to a bundle that {what}", what=what),
                 )
 
     def judge_unknown_object(self, listed: ListedObject) -> None:
         """Add a finding for an object among the bundles that is none, or of unknown kind."""
-        what = "of an unknown kind" if listed.bundle else "neither a bundle nor a sidecar"
-        self._say(AuditCode.SURPLUS, _NOTE, listed.key, f"the object is {what}")
+        what = tr("of an unknown kind") if listed.bundle else tr("neither a bundle nor a sidecar")
+        self._say(AuditCode.SURPLUS, _NOTE, listed.key, tr("the object is {what}", what=what))
 
     # What else the log names.
 
@@ -306,7 +341,9 @@ class LogComparison:
             try:
                 there, document = self._read_report(key, entry.sha256)
             except ObjectAbsent:
-                words = f"entry {entry.number} of the log names this report of an audit"
+                words = tr(
+                    "entry {number} of the log names this report of an audit", number=entry.number
+                )
                 self._second_look.suspect(AuditCode.DELETED, key, words)
                 continue
             except ObjectUnreadable as error:
@@ -317,7 +354,7 @@ class LogComparison:
                     AuditCode.ALTERED,
                     _FAILED,
                     key,
-                    "the report differs from the report that was logged",
+                    tr("the report differs from the report that was logged"),
                 )
                 continue
             self._report_signature(f"{key}.sig", document)
@@ -340,7 +377,7 @@ class LogComparison:
             signature = self._objects.read(key, MAX_SIGNATURE_BYTES)
         except ObjectAbsent:
             self._second_look.suspect(
-                AuditCode.DELETED, key, "the signature of the report is missing"
+                AuditCode.DELETED, key, tr("the signature of the report is missing")
             )
             return
         except ObjectUnreadable as error:
@@ -351,7 +388,9 @@ class LogComparison:
             signer = value.get("signer") if isinstance(value, dict) else None
             known = self._trust.key(signer) if isinstance(signer, str) else None
             if known and not keys.verify_signature(known.public_key, signature, document):
-                words = "the signature of the report is not valid for the key that the report names"
+                words = tr(
+                    "the signature of the report is not valid for the key that the report names"
+                )
                 self._say(AuditCode.ALTERED, _FAILED, key, words)
 
     def trust_file(self) -> None:
@@ -365,16 +404,25 @@ class LogComparison:
                 AuditCode.OLDER_TRUST,
                 _UNCLEAR,
                 "",
-                f"the log names another version {newest} of the trust file than this audit uses: "
-                f"the SHA-256 is {digest}, and not {self._trust.sha256}",
+                tr(
+                    "the log names another version {newest} of the trust file than this "
+                    "audit uses: the SHA-256 is {digest}, and not {sha256}",
+                    newest=newest,
+                    digest=digest,
+                    sha256=self._trust.sha256,
+                ),
             )
         if self._trust.version is not None and newest > self._trust.version:
             self._say(
                 AuditCode.OLDER_TRUST,
                 _UNCLEAR,
                 "",
-                f"the log names version {newest} of the trust file, but this audit uses "
-                f"version {self._trust.version}",
+                tr(
+                    "the log names version {newest} of the trust file, but this audit uses "
+                    "version {version}",
+                    newest=newest,
+                    version=self._trust.version,
+                ),
             )
 
     # The log against the store.
@@ -393,7 +441,7 @@ class LogComparison:
                     AuditCode.LOG_BROKEN,
                     _FAILED,
                     f"entry {entry.number}",
-                    f"the entry names a bundle of an invalid date: {entry.name}",
+                    tr("the entry names a bundle of an invalid date: {name}", name=entry.name),
                 )
             elif self._looked_for(entry, key):
                 yield key
@@ -425,7 +473,7 @@ class LogComparison:
         else:
             self._objects.unreadable(
                 listed.key,
-                f"the store lists the object, but could not deliver it: {why}",
+                tr("the store lists the object, but could not deliver it: {why}", why=why),
                 retry=True,
             )
 
@@ -440,7 +488,7 @@ class LogComparison:
         try:
             self._objects.opened(key).close()
         except ObjectAbsent:
-            self._missing(bundle_id, key, sha256, "a receipt of this machine names the bundle")
+            self._missing(bundle_id, key, sha256, tr("a receipt of this machine names the bundle"))
         except ObjectUnreadable as error:
             self._objects.unreadable(key, str(error), retry=error.retry)
 
@@ -454,9 +502,11 @@ class LogComparison:
                 said += "; the tombstone that the log names does not exist either"
             self._second_look.suspect(AuditCode.DELETED, key, said, keys=(key, stone))
         except ObjectUnreadable as error:
-            words = (
-                f"{said}, but the store does not have the bundle; it is not established whether "
-                f"the bundle was erased by order: {error}"
+            words = tr(
+                "{said}, but the store does not have the bundle; it is not established "
+                "whether the bundle was erased by order: {error}",
+                said=said,
+                error=error,
             )
             name = stone if self._workspace.read_in(stone) else key  # which of them was read once
             self._objects.unreadable(key, words, retry=error.retry, name=name)
@@ -474,10 +524,14 @@ class LogComparison:
         except (ObjectAbsent, ObjectUnreadable) as error:
             retry = not isinstance(error, ObjectUnreadable) or error.retry
             self._objects.unreadable(
-                key, f"{said}; its tombstone cannot be read: {error}", retry=retry
+                key,
+                tr("{said}; its tombstone cannot be read: {error}", said=said, error=error),
+                retry=retry,
             )
             return
-        found = judge_tombstone(data, bundle_id, self._trust) or {"broken": "is not a tombstone"}
+        found = judge_tombstone(data, bundle_id, self._trust) or {
+            "broken": tr("is not a tombstone")
+        }
         if "broken" in found:
             self._say(AuditCode.DELETED, _FAILED, key, f"{said}: its tombstone {found['broken']}")
         elif found["sha256"] not in ("", sha256):
@@ -485,7 +539,7 @@ class LogComparison:
                 AuditCode.DELETED,
                 _FAILED,
                 key,
-                f"{said}: its tombstone differs from the tombstone that was logged",
+                tr("{said}: its tombstone differs from the tombstone that was logged", said=said),
             )
         elif any(entry.sha256 == hashlib.sha256(data).hexdigest() for entry in orders):
             if found["trusted"]:
@@ -497,12 +551,17 @@ class LogComparison:
                     AuditCode.DELETED,
                     _UNCLEAR,
                     key,
-                    f"a tombstone states that the bundle was erased, but you do not trust its key "
-                    f"{found['key_id']}: the key is unknown or was compromised",
+                    tr(
+                        "a tombstone states that the bundle was erased, but you do not trust "
+                        "its key {found}: the key is unknown or was compromised",
+                        found=found["key_id"],
+                    ),
                 )
             self._kept_custody(bundle_id, key)
         elif self._history.is_unreadable:
-            words = f"{said}; it is not established whether its tombstone is in the log"
+            words = tr(
+                "{said}; it is not established whether its tombstone is in the log", said=said
+            )
             self._say(AuditCode.DELETED, _UNCLEAR, key, words)
         else:
             # The log names no such tombstone: its writer died before it could, or it is forged.
@@ -510,7 +569,7 @@ class LogComparison:
                 AuditCode.DELETED,
                 _UNCLEAR if found["trusted"] else _FAILED,
                 key,
-                f"{said}: its tombstone is not in the log",
+                tr("{said}: its tombstone is not in the log", said=said),
             )
 
     def _kept_custody(self, bundle_id: str, key: str) -> None:
@@ -554,9 +613,10 @@ class LogComparison:
         if not missing:
             self._objects.mark_read(custody_of(key))
         else:
-            words = (
-                f"the bundle was erased, and entry {min(missing.values())} of the log names a "
-                "custody event that the remaining sidecars do not contain"
+            words = tr(
+                "the bundle was erased, and entry {min} of the log names a custody event "
+                "that the remaining sidecars do not contain",
+                min=min(missing.values()),
             )
             if sidecars or len(missing) > 1:
                 self._second_look.suspect_custody(key, words, {number for number, _ in sidecars})
@@ -567,8 +627,10 @@ class LogComparison:
                 AuditCode.CUSTODY_BROKEN,
                 _UNCLEAR,
                 key,
-                "the bundle was erased, and its custody chain is broken: "
-                f"{shortened(chain.problems[0])}",
+                tr(
+                    "the bundle was erased, and its custody chain is broken: {shortened}",
+                    shortened=shortened(chain.problems[0]),
+                ),
             )
 
     def _say(self, code: AuditCode, severity: Severity, key: str, detail: str) -> None:
@@ -597,4 +659,4 @@ def _time_of(listed: ListedObject) -> datetime:
 
 
 def _named(entry: StoredLogEntry) -> str:
-    return f"entry {entry.number} of the log names the bundle"
+    return tr("entry {number} of the log names the bundle", number=entry.number)

@@ -142,7 +142,7 @@ class LogHistory:
                 self._objects.pause()
                 served = self._read_checkpoint()
         except ObjectUnreadable as error:
-            words = f"the checkpoint of the log cannot be read: {error}"
+            words = tr("the checkpoint of the log cannot be read: {error}", error=error)
             self._objects.unreadable(CHECKPOINT, words, retry=error.retry)
             self.is_unreadable = True
             return  # what was read before stays
@@ -155,8 +155,12 @@ class LogHistory:
             if served.head.size < before.head.size or served.origin != before.origin:
                 self._failed(
                     AuditCode.ROLLED_BACK,
-                    f"during this audit the number of entries in the log fell from "
-                    f"{before.head.size} to {served.head.size}",
+                    tr(
+                        "during this audit the number of entries in the log fell from {size} "
+                        "to {size2}",
+                        size=before.head.size,
+                        size2=served.head.size,
+                    ),
                 )
                 return
         self._seen = served
@@ -175,15 +179,23 @@ class LogHistory:
         if len(cosigned) < needed:
             self._unclear(
                 AuditCode.UNWITNESSED,
-                f"{len(cosigned)} of {needed} required witnesses have cosigned the checkpoint of "
-                f"{self._seen.head.size} entries: other readers may see another log",
+                tr(
+                    "{count} of {needed} required witnesses have cosigned the checkpoint of "
+                    "{size} entries: other readers may see another log",
+                    count=len(cosigned),
+                    needed=needed,
+                    size=self._seen.head.size,
+                ),
             )
         newest = max((cosignature.time for cosignature in cosigned), default=None)
         if newest is not None and now - newest > stale_after:
             self._unclear(
                 AuditCode.STALE,
-                f"the newest cosignature of a witness is of {instant(newest)}: later entries of "
-                "the log may be withheld",
+                tr(
+                    "the newest cosignature of a witness is of {instant}: later entries of "
+                    "the log may be withheld",
+                    instant=instant(newest),
+                ),
             )
 
     def judge(self, claim: FoundCheckpoint) -> None:
@@ -195,26 +207,44 @@ class LogHistory:
         """
         add = self._failed_at if claim.signed else self._unclear_at
         vouched = f" (witnessed by {', '.join(claim.witnesses)})" if claim.witnesses else ""
-        said = f"{claim.what} names a tree of {claim.head.size} entries{vouched}"
+        said = tr(
+            "{what} names a tree of {size} entries{vouched}",
+            what=claim.what,
+            size=claim.head.size,
+            vouched=vouched,
+        )
         if self._seen is None and self.is_unreadable:
             return  # told: whether there is such a tree is not known
         if self._seen is None:
             if claim.signed and claim.is_of_here:
-                add(AuditCode.ROLLED_BACK, claim.where, f"{said}, but this store has no log")
+                add(
+                    AuditCode.ROLLED_BACK,
+                    claim.where,
+                    tr("{said}, but this store has no log", said=said),
+                )
             elif claim.signed and (self._orphan is None or self._orphan[0] < claim.head.size):
                 self._orphan = claim.head.size, claim.where, said
         elif claim.origin != self._seen.origin:
             self._unclear_at(
                 AuditCode.UNTRUSTED_LOG,
                 claim.where,
-                f"{claim.what} belongs to the log {claim.origin[:100]!r}, but the log of this "
-                f"store is {self._seen.origin[:100]!r}",
+                tr(
+                    "{what} belongs to the log {origin!r}, but the log of this store is "
+                    "{origin2!r}",
+                    what=claim.what,
+                    origin=claim.origin[:100],
+                    origin2=self._seen.origin[:100],
+                ),
             )
         elif claim.head.size > self._seen.head.size:
             add(
                 AuditCode.ROLLED_BACK,
                 claim.where,
-                f"{said}, but the log has {self._seen.head.size} entries: entries were removed",
+                tr(
+                    "{said}, but the log has {size} entries: entries were removed",
+                    said=said,
+                    size=self._seen.head.size,
+                ),
             )
         else:
             root = self._root_at(claim.head.size)
@@ -222,8 +252,11 @@ class LogHistory:
                 add(
                     AuditCode.FORKED,
                     claim.where,
-                    f"{said} with another root hash than the log has at that size: the log has two "
-                    "histories",
+                    tr(
+                        "{said} with another root hash than the log has at that size: the "
+                        "log has two histories",
+                        said=said,
+                    ),
                 )
 
     def judge_orphan(self) -> None:
@@ -234,7 +267,9 @@ class LogHistory:
         """
         if self._seen is None and self._orphan is not None and not self.is_unreadable:
             _, where, said = self._orphan
-            self._unclear_at(AuditCode.ROLLED_BACK, where, f"{said}, but this store has no log")
+            self._unclear_at(
+                AuditCode.ROLLED_BACK, where, tr("{said}, but this store has no log", said=said)
+            )
 
     def judge_mirror(self) -> None:
         """Add a note if the log is a copy, which lacks later entries of the original."""
@@ -244,9 +279,12 @@ class LogHistory:
                     code=AuditCode.MIRROR,
                     severity=Severity.NOTE,
                     key=log_state.MIRROR,
-                    detail=f"the log is a copy of the log {self._seen.origin[:100]!r} with "
-                    f"{self._seen.head.size} entries: this audit does not include later "
-                    "entries",
+                    detail=tr(
+                        "the log is a copy of the log {origin!r} with {size} entries: this "
+                        "audit does not include later entries",
+                        origin=self._seen.origin[:100],
+                        size=self._seen.head.size,
+                    ),
                 )
             )
 
@@ -289,23 +327,34 @@ class LogHistory:
             self._unclear_at(
                 AuditCode.ROLLED_BACK,
                 log_state.LOCK,
-                f"the lock of the log is for {size} entries, but the checkpoint has "
-                f"{self._seen.head.size} entries",
+                tr(
+                    "the lock of the log is for {size} entries, but the checkpoint has "
+                    "{size2} entries",
+                    size=size,
+                    size2=self._seen.head.size,
+                ),
             )
         if known is not None and known != root:
             self._failed_at(
                 AuditCode.FORKED,
                 log_state.LOCK,
-                f"the lock of the log is for another tree of {size} entries: the log has two "
-                "histories",
+                tr(
+                    "the lock of the log is for another tree of {size} entries: the log has "
+                    "two histories",
+                    size=size,
+                ),
             )
         elif size > self._seen.head.size and not self._is_published(size):
             self._unclear_at(
                 AuditCode.STALE,
                 log_state.LOCK,
-                f"the log has {size} committed entries, but the checkpoint has "
-                f"{self._seen.head.size} entries: a writer was interrupted, or the checkpoint "
-                "was replaced by an older checkpoint",
+                tr(
+                    "the log has {size} committed entries, but the checkpoint has {size2} "
+                    "entries: a writer was interrupted, or the checkpoint was replaced by an "
+                    "older checkpoint",
+                    size=size,
+                    size2=self._seen.head.size,
+                ),
             )
 
     def _is_published(self, size: int) -> bool:
@@ -332,18 +381,21 @@ class LogHistory:
         self._is_absent = data is None
         if data is None:
             if self._seen is not None:
-                self._failed(AuditCode.ROLLED_BACK, "the log was removed during this audit")
+                self._failed(AuditCode.ROLLED_BACK, tr("the log was removed during this audit"))
             elif self.is_mirror():
                 self._unclear(
                     AuditCode.NO_LOG,
-                    "the copy of a log is incomplete; the command snapshotter store replicate "
-                    "completes the copy",
+                    tr(
+                        "the copy of a log is incomplete; the command snapshotter store "
+                        "replicate completes the copy"
+                    ),
                 )
             elif self._workspace.is_unread(log_state.MIRROR):
                 return None  # told: whether this is a copy that is not finished is not known
             elif next(self._objects.list(PREFIX), None) is not None:
                 self._failed(
-                    AuditCode.LOG_BROKEN, "parts of a log exist, but its checkpoint does not exist"
+                    AuditCode.LOG_BROKEN,
+                    tr("parts of a log exist, but its checkpoint does not exist"),
                 )
             return None
         self._checkpoint = data
@@ -351,7 +403,9 @@ class LogHistory:
             read = note.parse(data)
             checkpoint = note.parse_checkpoint(read.text)
         except EvidenceInvalid as error:
-            self._failed(AuditCode.LOG_BROKEN, f"the checkpoint cannot be read: {error}")
+            self._failed(
+                AuditCode.LOG_BROKEN, tr("the checkpoint cannot be read: {error}", error=error)
+            )
             return None
         head = TreeHead(size=checkpoint.size, root=checkpoint.root.hex())
         return _Served(checkpoint.origin, head, self._signed(data, checkpoint.origin))
@@ -360,21 +414,29 @@ class LogHistory:
         if self._trusted is None:
             self._unclear(
                 AuditCode.UNTRUSTED_LOG,
-                f"no trust file names the key of the log {origin[:100]!r}: the owner of the store "
-                "could have invented the log",
+                tr(
+                    "no trust file names the key of the log {origin!r}: the owner of the "
+                    "store could have invented the log",
+                    origin=origin[:100],
+                ),
             )
             return None
         if origin != self._trusted.key.name:
             self._unclear(
                 AuditCode.UNTRUSTED_LOG,
-                f"the log of this store is {origin[:100]!r}, but the trust file names "
-                f"{self._trusted.key.name!r}",
+                tr(
+                    "the log of this store is {origin!r}, but the trust file names {name!r}",
+                    origin=origin[:100],
+                    name=self._trusted.key.name,
+                ),
             )
             return None
         try:
             return note.open_checkpoint(data, self._trusted.key, self._trusted.witnesses)
         except EvidenceInvalid as error:
-            self._failed(AuditCode.LOG_BROKEN, f"the checkpoint is not valid: {error}")
+            self._failed(
+                AuditCode.LOG_BROKEN, tr("the checkpoint is not valid: {error}", error=error)
+            )
             return None
 
     # The tree.
@@ -406,8 +468,11 @@ class LogHistory:
         if self._tree.root.hex() != head.root:
             self._failed(
                 AuditCode.LOG_BROKEN,
-                f"the {head.size} entries of the log do not give the root hash of its "
-                "checkpoint: an entry was changed, added or removed",
+                tr(
+                    "the {size} entries of the log do not give the root hash of its "
+                    "checkpoint: an entry was changed, added or removed",
+                    size=head.size,
+                ),
             )
             return
         self.is_whole = True
@@ -426,7 +491,10 @@ class LogHistory:
             except EvidenceInvalid:
                 self._failed(
                     AuditCode.LOG_BROKEN,
-                    f"entry {number} of the log does not have the form of an entry",
+                    tr(
+                        "entry {number} of the log does not have the form of an entry",
+                        number=number,
+                    ),
                 )
         return StoredLogEntry(
             number=number, kind=kind, name=name, sha256=sha256, root=self._tree.root
@@ -504,15 +572,19 @@ class LogHistory:
         self._broken.add(tile.path)
         key = PREFIX + tile.path
         if isinstance(error, ObjectUnreadable):
-            words = f"a part of the log cannot be read: {error}"
+            words = tr("a part of the log cannot be read: {error}", error=error)
             self._objects.unreadable(key, words, retry=error.retry, name=_name(tile))
         elif isinstance(error, ObjectAbsent):
             whole = Tile(level=tile.level, index=tile.index)
             keys = [key, *([PREFIX + whole.path] * tile.is_partial)]
-            words = "a part of the log is missing"
+            words = tr("a part of the log is missing")
             self._second_look.suspect(AuditCode.LOG_BROKEN, key, words, keys=keys, name=_name(tile))
         else:
-            self._failed_at(AuditCode.LOG_BROKEN, key, f"a part of the log cannot be read: {error}")
+            self._failed_at(
+                AuditCode.LOG_BROKEN,
+                key,
+                tr("a part of the log cannot be read: {error}", error=error),
+            )
 
     def _failed(self, code: AuditCode, detail: str) -> None:
         self._failed_at(code, CHECKPOINT, detail)
@@ -544,18 +616,18 @@ class _Served:
 def judge_entries(workspace: AuditDatabase) -> Iterator[AuditFinding]:
     """Yield findings about contradicting entries: one name with two digests."""
     for name, count, digests in workspace.bundles_logged_twice():
-        said = f"the log names the bundle {name} {count} times"
+        said = tr("the log names the bundle {name} {count} times", name=name, count=count)
         if digests > 1:
             yield AuditFinding(
                 code=AuditCode.REPLACED,
                 severity=Severity.FAILED,
                 key=name,
-                detail=f"{said}, with {digests} different digests",
+                detail=tr("{said}, with {digests} different digests", said=said, digests=digests),
             )
         else:
             yield AuditFinding(
                 code=AuditCode.LOGGED_AGAIN,
                 severity=Severity.NOTE,
                 key=name,
-                detail=f"{said}, always with the same digest",
+                detail=tr("{said}, always with the same digest", said=said),
             )

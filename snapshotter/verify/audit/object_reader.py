@@ -81,7 +81,7 @@ def opened(store: ReadableStore, key: str) -> BinaryIO:
     try:
         return store.open(key)
     except FileNotFoundError as error:
-        raise ObjectAbsent("the store does not have the object") from error
+        raise ObjectAbsent(tr("the store does not have the object")) from error
     except NotAnObject as error:
         raise ObjectAbsent(error.message) from error
 
@@ -217,7 +217,9 @@ class ObjectReader:
                 self.mark_read(prefix)
         except (SnapshotterError, OSError) as error:
             words = unreadable_error(self.store, error)
-            self.unreadable(prefix, f"the listing is incomplete: {words}", retry=words.retry)
+            self.unreadable(
+                prefix, tr("the listing is incomplete: {words}", words=words), retry=words.retry
+            )
 
     def pause(self) -> None:
         """Wait until a store shows recent writes everywhere."""

@@ -84,7 +84,7 @@ GAP_RECORDS = RecordType(
 TAKEDOWN_RECORDS = RecordType(
     kind=leaf.TAKEDOWN,
     prefix=f"{store_keys.TAKEDOWNS}/",
-    noun="a take-down event",
+    noun=tr("a take-down event"),
     limit=takedown.MAX_BYTES,
     code=AuditCode.TAKEDOWN,
     key_of=store_keys.takedown_key,
@@ -145,19 +145,23 @@ class RecordJudge:
             record_id = self._records.id_of(key)
         except ValueError:
             self._say(
-                AuditCode.SURPLUS, Severity.NOTE, key, f"the file is not a record of {self._noun}"
+                AuditCode.SURPLUS,
+                Severity.NOTE,
+                key,
+                tr("the file is not a record of {noun}", noun=self._noun),
             )
             return
         if self._look(key, record_id):
             return
         if self._workspace.entries(self._records.kind, record_id):
-            words = (
-                f"the log names this record of {self._noun}; the store listed it, but does "
-                "not have it now"
+            words = tr(
+                "the log names this record of {noun}; the store listed it, but does not "
+                "have it now",
+                noun=self._noun,
             )
             self._second_look.suspect(AuditCode.DELETED, key, words)
         else:
-            words = "the store lists the record, but cannot deliver it"
+            words = tr("the store lists the record, but cannot deliver it")
             self._objects.unreadable(key, words, retry=True)
 
     def _logged(self, entry: StoredLogEntry) -> None:
@@ -165,12 +169,20 @@ class RecordJudge:
             key = self._records.key_of(entry.name)
         except ValueError:
             where = f"entry {entry.number}"
-            words = f"the entry names {self._noun} of an invalid date: {entry.name}"
+            words = tr(
+                "the entry names {noun} of an invalid date: {name}",
+                noun=self._noun,
+                name=entry.name,
+            )
             self._say(AuditCode.LOG_BROKEN, Severity.FAILED, where, words)
             return
         # A listing may hide what is there: so it is asked for by its name as well.
         if not self._workspace.has_object(key) and not self._look(key, entry.name):
-            words = f"entry {entry.number} of the log names this record of {self._noun}"
+            words = tr(
+                "entry {number} of the log names this record of {noun}",
+                number=entry.number,
+                noun=self._noun,
+            )
             self._second_look.suspect(AuditCode.DELETED, key, words)
 
     def _look(self, key: str, record_id: str) -> bool:
@@ -184,20 +196,24 @@ class RecordJudge:
             return True
         entries = self._workspace.entries(self._records.kind, record_id)
         if entries and entries[0].sha256 != hashlib.sha256(data).hexdigest():
-            words = f"the record is not the record of {self._noun} that was logged under this name"
+            words = tr(
+                "the record is not the record of {noun} that was logged under this name",
+                noun=self._noun,
+            )
             self._say(AuditCode.ALTERED, Severity.FAILED, key, words)
             return True
         try:
             said = self._records.read(data, record_id)
         except EvidenceInvalid as error:
             code = AuditCode.INVALID if entries else AuditCode.ALTERED
-            words = f"the record of {self._noun} is not valid: {error}"
+            words = tr("the record of {noun} is not valid: {error}", noun=self._noun, error=error)
             self._say(code, Severity.FAILED, key, words)
             return True
         if not key_counts(self._trust, said.key_id):
-            words = (
-                f"the record of {self._noun} is signed by the key {said.key_id}, which you "
-                "do not trust"
+            words = tr(
+                "the record of {noun} is signed by the key {key_id}, which you do not trust",
+                noun=self._noun,
+                key_id=said.key_id,
             )
             self._say(AuditCode.UNPROVEN, Severity.INDETERMINATE, key, words)
         else:
@@ -215,21 +231,30 @@ class RecordJudge:
         link = hashlib.sha256(f"{previous} {identity}".encode()).digest()
         first = self._links.setdefault(link, key)
         if first != key:
-            before = "the same earlier event" if previous else "no earlier event"
-            words = (
-                f"two chains of events exist for {identity}: this event and {first} name {before}"
+            before = tr("the same earlier event") if previous else tr("no earlier event")
+            words = tr(
+                "two chains of events exist for {identity}: this event and {first} name {before}",
+                identity=identity,
+                first=first,
+                before=before,
             )
             self._say(AuditCode.EVENTS_FORKED, Severity.INDETERMINATE, key, words)
 
     def _unlogged(self, key: str, record_id: str) -> None:
         at = store_keys.bundle_time(record_id)
         if -self._rules.skew <= self._rules.now - at <= self._rules.grace:
-            words = f"the record of {self._noun} of {instant(at)} is not in the log yet"
+            words = tr(
+                "the record of {noun} of {instant} is not in the log yet",
+                noun=self._noun,
+                instant=instant(at),
+            )
             self._say(AuditCode.WAITING, Severity.NOTE, key, words)
         else:
-            words = (
-                f"the time in the name is {instant(at)}, but the record of {self._noun} is not "
-                "in the log: nothing proves that the record existed earlier"
+            words = tr(
+                "the time in the name is {instant}, but the record of {noun} is not in "
+                "the log: nothing proves that the record existed earlier",
+                instant=instant(at),
+                noun=self._noun,
             )
             self._say(AuditCode.UNLOGGED, Severity.INDETERMINATE, key, words)
 

@@ -41,6 +41,7 @@ from snapshotter.model.audit import (
 )
 from snapshotter.model.bundle import StoredObject
 from snapshotter.ports import ReadableStore
+from snapshotter.translation import tr
 from snapshotter.verify.audit import bundle_reader, replica_custody
 from snapshotter.verify.audit import unreadable_objects as unread
 from snapshotter.verify.audit.bundle_reader import ReaderSetup, ReadResult, ReadTask
@@ -319,14 +320,22 @@ class StoreAudit:
                 AuditCode.FORKED,
                 Severity.FAILED,
                 CHECKPOINT,
-                f"another log replaced the log {remembered.origin[:100]!r}, which had "
-                f"{remembered.head.size} entries at {instant(remembered.at)}",
+                tr(
+                    "another log replaced the log {origin!r}, which had {size} entries at "
+                    "{instant}",
+                    origin=remembered.origin[:100],
+                    size=remembered.head.size,
+                    instant=instant(remembered.at),
+                ),
             )
         elif remembered is not None:
             self._history.judge(
                 FoundCheckpoint(
                     where=CHECKPOINT,
-                    what=f"the checkpoint that an earlier audit saw at {instant(remembered.at)}",
+                    what=tr(
+                        "the checkpoint that an earlier audit saw at {instant}",
+                        instant=instant(remembered.at),
+                    ),
                     origin=remembered.origin,
                     head=remembered.head,
                     signed=True,  # we saw it: here our own word is enough
@@ -344,16 +353,21 @@ class StoreAudit:
                 AuditCode.ROLLED_BACK,
                 Severity.FAILED,
                 CHECKPOINT,
-                f"the log does not exist any more: it had {self._remembered.head.size} entries at "
-                f"{instant(self._remembered.at)}",
+                tr(
+                    "the log does not exist any more: it had {size} entries at {instant}",
+                    size=self._remembered.head.size,
+                    instant=instant(self._remembered.at),
+                ),
             )
         else:
             self._say(
                 AuditCode.NO_LOG,
                 Severity.INDETERMINATE,
                 "",
-                "the store has no log that can be read, so it is not established whether a "
-                "bundle was deleted, left out or added later",
+                tr(
+                    "the store has no log that can be read, so it is not established whether "
+                    "a bundle was deleted, left out or added later"
+                ),
             )
 
     def _given(self, name: str, data: bytes) -> None:
@@ -367,13 +381,13 @@ class StoreAudit:
                 AuditCode.PROOF_BROKEN,
                 Severity.INDETERMINATE,
                 name,
-                f"the given checkpoint is not valid: {error}",
+                tr("the given checkpoint is not valid: {error}", error=error),
             )
             return
         self._history.judge(
             FoundCheckpoint(
                 where=name,
-                what="the given checkpoint",
+                what=tr("the given checkpoint"),
                 origin=checkpoint.origin,
                 head=TreeHead(size=checkpoint.size, root=checkpoint.root.hex()),
                 signed=opened is not None,
@@ -391,15 +405,24 @@ class StoreAudit:
                 AuditCode.STALE,
                 Severity.INDETERMINATE,
                 CHECKPOINT,
-                f"this log had {other.head.size} entries in {other.store} at "
-                f"{instant(other.at)}, but has {head.size} entries here: later entries are not "
-                "audited",
+                tr(
+                    "this log had {size} entries in {store} at {instant}, but has {size2} "
+                    "entries here: later entries are not audited",
+                    size=other.head.size,
+                    store=other.store,
+                    instant=instant(other.at),
+                    size2=head.size,
+                ),
             )
             return
         self._history.judge(
             FoundCheckpoint(
                 where=CHECKPOINT,
-                what=f"the checkpoint that was seen in {other.store} at {instant(other.at)}",
+                what=tr(
+                    "the checkpoint that was seen in {store} at {instant}",
+                    store=other.store,
+                    instant=instant(other.at),
+                ),
                 origin=other.origin,
                 head=other.head,
                 signed=True,
@@ -453,8 +476,12 @@ class StoreAudit:
                 AuditCode.UNREAD,
                 Severity.NOTE,
                 "",
-                f"bundles that were not read: {there - total} of {there}; the audit reads only a "
-                "sample or a period",
+                tr(
+                    "bundles that were not read: {there} of {there2}; the audit reads only a "
+                    "sample or a period",
+                    there=there - total,
+                    there2=there,
+                ),
             )
         return AuditScope(
             bundles=there,
@@ -532,9 +559,10 @@ class StoreAudit:
             except SnapshotterError:
                 raise
             except Exception as error:  # noqa: BLE001  one that breaks us hides no other
-                broke = (
-                    "the comparison with the log ended with an error: "
-                    f"{type(error).__name__}: {error}"
+                broke = tr(
+                    "the comparison with the log ended with an error: {name}: {error}",
+                    name=type(error).__name__,
+                    error=error,
                 )
                 self._say(AuditCode.INTERNAL, Severity.FAILED, listed.key, shortened(broke))
             if count % 1000 == 0:

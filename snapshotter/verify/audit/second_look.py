@@ -16,6 +16,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import custody_sidecars, names, store_keys
 from snapshotter.formats.statements import holds
 from snapshotter.model.audit import AuditCode
+from snapshotter.translation import tr
 from snapshotter.verify.audit.object_reader import (
     ObjectReader,
     custody_of,
@@ -176,9 +177,10 @@ class SecondLook:
         return how
 
     def _came_back(self, key: str, what: str, name: str) -> str:
-        words = (
-            f"at the first reading the store did not have {what}, but at the second reading the "
-            f"store had {what}"
+        words = tr(
+            "at the first reading the store did not have {what}, but at the second "
+            "reading the store had {what}",
+            what=what,
         )
         self._objects.unreadable(key, words, retry=True, name=name)
         return ""

@@ -79,7 +79,11 @@ def sidecar_facts(
             claims += _renewal_claims(kind, data, trust.log)
     for renewed in report.renewals:
         if renewed.problem:
-            words = f"renewal {renewed.number} is not valid: {renewed.problem}"
+            words = tr(
+                "renewal {number} is not valid: {problem}",
+                number=renewed.number,
+                problem=renewed.problem,
+            )
             problems.append(_problem(AuditCode.SURPLUS, Severity.NOTE, words))
     return {
         "claims": claims,
@@ -110,7 +114,7 @@ def _proof_claims(
 ) -> Iterator[BundleFacts]:
     try:
         proof = tlog_proof.parse(data)
-        claim = _claim("the proof beside the bundle", proof.checkpoint, log)
+        claim = _claim(tr("the proof beside the bundle"), proof.checkpoint, log)
         yield claim
         entry = Leaf(kind=BUNDLE, name=bundle_id, sha256=sha256)
         merkle.check_inclusion(
@@ -125,7 +129,7 @@ def _proof_claims(
             _problem(
                 AuditCode.PROOF_BROKEN,
                 Severity.INDETERMINATE,
-                f"the log proof of the bundle is not valid: {error}",
+                tr("the log proof of the bundle is not valid: {error}", error=error),
             )
         )
 
@@ -134,7 +138,7 @@ def _renewal_claims(kind: str, data: bytes, log: LogPolicy | None) -> Iterator[B
     """Yield the checkpoints of renewals through the log; others have none."""
     with contextlib.suppress(EvidenceInvalid):
         proof = renewal.split(data)[1] or data
-        yield _claim(f"the proof in {kind}", tlog_proof.parse(proof).checkpoint, log)
+        yield _claim(tr("the proof in {kind}", kind=kind), tlog_proof.parse(proof).checkpoint, log)
 
 
 def _renewal_digests(beside: Mapping[str, bytes]) -> Iterator[str]:
@@ -194,7 +198,7 @@ def _custody(beside: Mapping[str, bytes], report: Report) -> BundleFacts:
     ]
     problems = list(chain.problems)
     if len(chain.events) > _MAX_HEADS or len(receipts_in_chain) > _MAX_RECEIPTS:
-        problems.append("the chain is longer than an audit reads")
+        problems.append(tr("the chain is longer than an audit reads"))
     return {
         "branches": sorted(replica_custody.copy_heads(chain.events[:_MAX_HEADS])),
         "heads": [link.head for link in chain.events[:_MAX_HEADS]],
