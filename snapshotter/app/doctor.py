@@ -520,7 +520,7 @@ class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = _PAGE.encode()
         self.send_response(200)
-        self.send_header("Content-Type", tr("text/html; charset=utf-8"))
+        self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
