@@ -240,7 +240,7 @@ def _user() -> DoctorCheck:
         return _ok("user", tr("snapshotter does not run as root"))
     return _warning(
         "user",
-        tr("snapshotter runs as root: a fault in snapshotter has all rights of root"),
+        tr("snapshotter runs as root, so an attacker who uses a fault in snapshotter is root"),
         tr("run snapshotter as a separate user who owns data_dir, spool_dir and the store"),
     )
 

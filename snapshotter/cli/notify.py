@@ -265,7 +265,7 @@ def retry(
         return
     print_result(
         tr(
-            "messages that are sent at once by a worker or by snapshotter notify send: {count}",
+            "messages that a worker or the command `snapshotter notify send` sends next: {count}",
             count=count,
         )
     )

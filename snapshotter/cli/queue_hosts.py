@@ -47,7 +47,7 @@ def hosts(
     as_json: bool,
 ) -> None:
     """
-    Show the visited hosts, their limits, and until when a host is not visited.
+    Show the hosts, their limits, and the time until which visits are suspended.
 
     The list has the hosts that have jobs or were visited lately. Limits and budgets come from the
     politeness file. --reset does not restore a spent budget.

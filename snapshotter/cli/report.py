@@ -240,7 +240,10 @@ def _time(text: str | None, *, at_end: bool) -> datetime | None:
             at += timedelta(days=1) if at_end else timedelta()
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(
-            tr("{text!r} is not a time, such as 2026-05-27 or 2026-05-27T08:00:00Z", text=text)
+            tr(
+                "{text!r} is not a date or a time; valid: 2026-05-27 or 2026-05-27T08:00:00Z",
+                text=text,
+            )
         ) from error
     return at
 

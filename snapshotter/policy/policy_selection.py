@@ -198,7 +198,7 @@ def _closeness(found: tuple[str, _Rank]) -> _Rank:
 def _why_not(loser: Candidate, winner: Candidate) -> str:
     if not loser.by:
         if loser.name == DEFAULT:
-            return "the policy is for pages that no other policy names"
+            return "the policy applies to pages to which no other policy applies"
         if loser.why == _BY_NAME:
             return "the policy is used only by its name"
         return "the policy names other pages"

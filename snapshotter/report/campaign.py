@@ -37,7 +37,7 @@ _WORDS: Mapping[str, str] = {
     "captures": tr("captures in the period"),
     "accounts": "known accounts",
     "accounts.all-gone": tr("accounts of which all pages are removed"),
-    "captures.few-words": tr("captures that show few words in place of a page"),
+    "captures.few-words": tr("captures that contain only a few words instead of a page"),
     "crossings": tr("counts that reached a threshold"),
     "gaps": tr("gaps in the schedules"),
     "gaps.visits": tr("visits that were due but not made"),

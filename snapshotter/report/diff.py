@@ -237,7 +237,7 @@ def _listed(values: tuple[ValueChange, ...]) -> str:
 
 def _sizes(of: ListChange) -> str:
     if of.state is ComparisonState.UNKNOWN:
-        return tr("not compared, because at least one capture has no such reading")
+        return tr("not compared, because one of the two captures does not have these values")
     if of.state is ComparisonState.UNCHANGED:
         return ""
     return f"{len(of.added)} added, {len(of.removed)} removed"

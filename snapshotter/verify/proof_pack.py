@@ -228,7 +228,9 @@ def _same(found: Pack, part: Part, report: Report) -> Iterator[Finding]:
         )
         yield Finding.failed("captures", Code.FORMAT, detail)
     elif report.verdict is Verdict.PASSED:
-        yield Finding.passed("captures", tr("{what} is as it was sealed", what=what))
+        yield Finding.passed(
+            "captures", tr("{what} has not changed since it was sealed", what=what)
+        )
     elif report.verdict is Verdict.INDETERMINATE:
         detail = tr("{what} is intact, but its own checks name what is not established", what=what)
         yield Finding.indeterminate("captures", _worst(report, Verdict.INDETERMINATE), detail)

@@ -57,7 +57,7 @@ def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
         yield _finding(
             worst,
             tr(
-                "further signatures that are not valid: {unreported} of {count}",
+                "further invalid signatures: {unreported}. Connections in all: {count}",
                 unreported=unreported,
                 count=len(kept.sessions),
             ),

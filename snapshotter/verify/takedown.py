@@ -275,7 +275,7 @@ def _bundle_finding(part: EventCapture) -> Finding:
     return Finding.passed(
         part.role,
         tr(
-            "the bundle {bundle_id} of {instant} is as it was sealed",
+            "the bundle {bundle_id} of {instant} has not changed since it was sealed",
             bundle_id=observation.bundle_id,
             instant=instant(observation.at),
         ),
@@ -332,9 +332,9 @@ def headline(found: EventReport) -> str:
         return f"{proof} {reports.DO_NOT_RELY}"
     if found.verdict is Verdict.PASSED:
         proof = tr(
-            "The proof is intact; each capture is as it was sealed, and the event "
-            "follows from the captures. The event states nothing about captures that it "
-            "does not name."
+            "The proof is intact; no capture has changed since it was sealed, and the event "
+            "follows from the captures. The event states nothing about captures that it does "
+            "not name."
         )
     there = [part.report for part in found.parts if part.report is not None]
     outcomes = [sentences.CaptureState.of_record(report.record).outcome for report in there]

@@ -676,10 +676,7 @@ def _open(trust_json: bytes, signature: bytes, pinned_root: str | None) -> Trust
                     key_id=keys.key_id(root),
                     pinned_root=pinned_root,
                 ),
-                hint=tr(
-                    "compare the key id with the owner of the trust file over a channel that "
-                    "you trust"
-                ),
+                hint=tr("ask the owner of the trust file for the key id, for example by telephone"),
             )
         # (3) by whom it is
         if not keys.verify_signature(root, signature, trust_json):

@@ -301,14 +301,14 @@ def _log(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
     for text in sorted(after - before):
         yield _log_change(
             now,
-            tr("witness {text} is known", text=text),
+            tr("the trust file now lists the witness {text}", text=text),
             tr("its cosignatures count"),
             Effect.WIDER,
         )
     for text in sorted(before - after):
         yield _log_change(
             now,
-            tr("witness {text} is not known any more", text=text),
+            tr("the trust file no longer lists the witness {text}", text=text),
             tr("its cosignatures do not count"),
             Effect.STRICTER,
         )

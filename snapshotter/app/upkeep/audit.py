@@ -78,8 +78,8 @@ class AuditorState:
             raise SnapshotterError(
                 tr("{path} is the record of another store, {store}", path=path, store=found.store),
                 hint=tr(
-                    "restore the record of this store from a copy. If it is lost, move this "
-                    "file away and report this in your documentation of the audit"
+                    "restore the record of this store from a backup. If no backup exists, move "
+                    "the file to another folder, and note the move in your documentation"
                 ),
             )
         return found

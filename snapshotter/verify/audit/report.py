@@ -218,7 +218,8 @@ def _summary(report: AuditReport) -> str:
         # What was not read may have been replaced: only that it is there was seen.
         return tr(
             "no logged bundle was deleted{ordered}, and no bundle was added without the log. "
-            "Each bundle that was read is as it was sealed. Bundles that were read: {read}. "
+            "No bundle that was read has changed since it was sealed. Bundles that were read: "
+            "{read}. "
             "Bundles that were not read: {there}.",
             ordered=ordered,
             read=read,
@@ -226,7 +227,7 @@ def _summary(report: AuditReport) -> str:
         )
     return tr(
         "no logged bundle was deleted{ordered} or replaced, no bundle was added without "
-        "the log, and every bundle is as it was sealed.",
+        "the log, and no bundle has changed since it was sealed.",
         ordered=ordered,
     )
 

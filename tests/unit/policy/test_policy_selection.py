@@ -88,7 +88,7 @@ def test_losers_say_why_they_lost_and_the_closest_comes_first(tmp_path: Path) ->
     assert why["wide"] == "the policy names host *.com, which is less specific"
     assert why["elsewhere"] == "the policy names other pages"
     assert why["legal-hold"] == "the policy is used only by its name"
-    assert why["default"] == "the policy is for pages that no other policy names"
+    assert why["default"] == "the policy applies to pages to which no other policy applies"
 
 
 def test_ones_own_policy_takes_the_place_of_the_shipped_one_of_its_name(tmp_path: Path) -> None:

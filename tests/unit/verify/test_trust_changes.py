@@ -119,14 +119,14 @@ CASES: list[tuple[TrustDocument, TrustDocument, str, Effect, str]] = [
         replace(LOGGED, log=replace(LOG, witnesses=WITNESSES[:1])),
         "log",
         STRICTER,
-        "not known any more",
+        "no longer lists the witness",
     ),
     (
         replace(LOGGED, log=replace(LOG, witnesses=WITNESSES[:1])),
         LOGGED,
         "log",
         WIDER,
-        "is known",
+        "now lists the witness",
     ),
     (LOGGED, replace(LOGGED, log=replace(LOG, quorum=2)), "log", STRICTER, "a checkpoint is 2"),
     (
