@@ -57,7 +57,8 @@ def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
         yield _finding(
             worst,
             tr(
-                "further invalid signatures: {unreported}. Connections in all: {count}",
+                "further signatures that are invalid or could not be checked: {unreported}. "
+                "Connections in all: {count}",
                 unreported=unreported,
                 count=len(kept.sessions),
             ),

@@ -192,6 +192,6 @@ def test_without_pywb_nothing_is_captured(tmp_path: Path) -> None:
 
         assert site.requests == []
     assert done.code == 1
-    assert "the program wayback of pywb, which checks the replay, was not found" in done.err
+    assert "the program wayback of pywb was not found" in done.err
     assert "\n  python3 -m venv ~/pywb" in done.err
     assert not installation.data.exists()

@@ -92,7 +92,8 @@ def find_pywb(directory: Path | None) -> PywbPrograms:
             where = f"in {directory}" if directory else "on PATH"
             raise SnapshotterError(
                 tr(
-                    "the program {name} of pywb, which checks the replay, was not found {where}",
+                    "the program {name} of pywb was not found {where}. The check of a replay "
+                    "needs pywb",
                     name=name,
                     where=where,
                 ),
