@@ -122,7 +122,7 @@ def test_a_hold_is_kept_by_the_server_until_the_last_one_is_lifted(
         assert done.enforced
     holds.lift(shelf.hold_desk, made.id, name="a", reason="r")
 
-    with pytest.raises(PolicyRefused, match="is held: b"):
+    with pytest.raises(PolicyRefused, match="is under legal hold: b"):
         erase(shelf, made)
     for version in shelf.plain.versions(key):
         with pytest.raises(ClientError, match="AccessDenied"):

@@ -65,7 +65,7 @@ BAD = {
     "intermediate": (AnswerRefused, "TS_UNTRUSTED"),  # of another root than the one configured
     "wrong-policy": (AnswerRefused, "TS_POLICY"),
     "wrong-nonce": (AnswerRefused, "another request \\(its nonce differs"),
-    "other-bytes": (AnswerRefused, "over other bytes"),
+    "other-bytes": (AnswerRefused, "the token confirms other bytes"),
     "html": (AnswerRefused, "answered with text/html instead of a timestamp"),
     "html-as-token": (AnswerRefused, "TS_MALFORMED"),
     "rejected": (AnswerRefused, "rejection .*badAlg"),
@@ -75,7 +75,7 @@ BAD = {
     "loop": (ServiceUnavailable, "redirects more than 3 times"),
     "slow": (ServiceUnavailable, "did not answer within 0.5 s"),
     "drip": (ServiceUnavailable, "did not answer within 0.5 s"),
-    "close": (ServiceUnavailable, "broke off"),
+    "close": (ServiceUnavailable, "closed the connection"),
 }
 GOOD = ("good", "redirect")
 
@@ -226,4 +226,4 @@ def test_who_is_in_a_hurry_waits_for_nobody(ask: Ask) -> None:
     (slow,) = stamp_all([ask("slow", LONG_S)], MESSAGE, timeout_s=LONG_S, hurry=lambda: next(hurry))
 
     assert slow.state is TokenState.PENDING
-    assert "interrupted" in slow.detail
+    assert "did not answer before the interruption" in slow.detail

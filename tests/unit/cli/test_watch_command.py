@@ -195,7 +195,7 @@ def test_a_curve_takes_over_the_pages_from_first_sight(shell: Home, server: List
     [
         (("A", "https://a.example/"), 2, "a watch's name"),
         (("a", "ftp://a.example/"), 1, "only http and https"),
-        (("a", "https://u:p@a.example/"), 1, "user name or password"),
+        (("a", "https://u:p@a.example/"), 1, "a user name or a password"),
         (("a", "https://a.example/", "--every", "10"), 2, "not a duration"),
         (("a", "https://a.example/", "--every", "10s"), 2, "once a minute"),
         (("a", "https://a.example/", "--select", "a["), 1, "not a CSS selector"),

@@ -303,7 +303,7 @@ def test_a_policy_that_requires_more_signers_than_there_are_captures_nothing(
 ) -> None:
     here = world(tmp_path, authority)
 
-    with pytest.raises(PolicyRefused, match="requires 2 signatures"):
+    with pytest.raises(PolicyRefused, match="required signatures: 2"):
         run(REQUEST, bundles.decision(require_signatures=2), here, lambda *_: None)
 
     assert not (tmp_path / "store").exists() or not list((tmp_path / "store").rglob("*.wacz"))
