@@ -330,7 +330,9 @@ def test_the_page_is_red_for_each_edit_that_a_reader_can_see(
             reader.open(file, settles=edit.page != "none")
             found[edit.name] = reader.state
             if edit.page == "good":
-                assert "Not compared: details of the HTML code that change nothing" in reader.compared
+                assert (
+                    "Not compared: details of the HTML code that change nothing" in reader.compared
+                )
                 assert reader.page.locator("h1").is_visible()
 
     assert found == {edit.name: edit.page for edit in packs.EDITS}
