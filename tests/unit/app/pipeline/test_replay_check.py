@@ -63,8 +63,7 @@ def test_without_pywb_there_is_an_error_and_a_way_to_get_it(tmp_path: Path) -> N
     program(tmp_path, "wayback", "exit 0")
 
     with pytest.raises(
-        SnapshotterError,
-        match=r"the program wb-manager of pywb, which checks the replay, was not found in",
+        SnapshotterError, match=r"the program wb-manager of pywb was not found in"
     ) as caught:
         find_pywb(tmp_path)
 
