@@ -353,11 +353,7 @@ def _describe_detail(detail: str) -> str:
     if cause is not None:
         return _stated_cause(cause, is_convention=is_convention)
     if (found := _DETAIL_STATUS.fullmatch(detail)) is not None:
-        status = format_http_status(int(found[1]))
-        return tr(
-            "the server answered {status}, which does not show whether the page exists",
-            status=status,
-        )
+        return _answered_with(int(found[1]))
     if (found := _DETAIL_WALL.fullmatch(detail)) is not None:
         kind = found[1].replace(" ", "_")
         if kind in [wall.value for wall in WallKind]:
@@ -1291,11 +1287,15 @@ def describe_error(status: int | None) -> str:
     if status is None:
         return tr("no answer of the server was received")
     if status >= 400:
-        return tr(
-            "the server answered {http_status}, which does not show whether the page exists",
-            http_status=format_http_status(status),
-        )
+        return _answered_with(status)
     return tr("the page showed an error, or could not be read")
+
+
+def _answered_with(status: int) -> str:
+    return tr(
+        "the server answered {http_status}, which does not show whether the page exists",
+        http_status=format_http_status(status),
+    )
 
 
 def format_http_status(status: int) -> str:
