@@ -16,7 +16,7 @@ store_option = click.option(
 lock_mode_option = click.option(
     "--lock-mode",
     type=click.Choice(["GOVERNANCE", "COMPLIANCE"]),
-    help="Mode of S3 Object Lock; nobody can shorten a COMPLIANCE lock.  [default: the mode of "
+    help="Mode of S3 Object Lock; a COMPLIANCE lock cannot be shortened.  [default: the mode of "
     "the policy, else GOVERNANCE]",
 )
 

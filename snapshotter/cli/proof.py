@@ -83,8 +83,8 @@ def proof(
 
     The file contains the sealed captures, the signed event, the rules, a picture of the first view
     of both captures, and a statement in plain words. The file needs no network. Its page finds
-    damage of the file by itself. Only a verification by another program proves that nobody altered
-    the file.
+    damage of the file by itself. Only a verification by another program proves that the
+    file was not altered.
 
     For an address, the command uses the latest confirmed take-down of the page. If no take-down is
     confirmed, the output states what is missing and which command helps.

@@ -107,7 +107,7 @@ def campaign(
 
     The report has the numbers of watched, available and reinstated pages, of removals by cause, of
     walls, gaps and accounts, and how long pages were available. Times of removal are intervals
-    between two captures, because nobody saw the exact moment. Each number names its bundles and
+    between two captures, because the exact moment is not known. Each number names its bundles and
     events.
 
     -o writes a signed report. `snapshotter verify` derives each of its numbers again from the
