@@ -576,7 +576,14 @@ class JobObserver:
     def job_began(self, job: CaptureJob, *, attempt: int, worker: str) -> None:
         """A worker began a job; `attempt` is 1 the first time."""
 
-    def job_ended(self, status: JobStatus, *, stage_ms: Mapping[str, int], length: int) -> None:
+    def job_ended(
+        self,
+        status: JobStatus,
+        *,
+        stage_ms: Mapping[str, int],
+        length: int,
+        picture_ms: Sequence[int] = (),
+    ) -> None:
         """
         An attempt ended.
 
@@ -585,6 +592,7 @@ class JobObserver:
                 waiting or deferred, and `error` has what went wrong.
             stage_ms: Time by stage, as in `capture --json`; empty if nothing was sealed.
             length: Bytes of the bundle; 0 if nothing was sealed.
+            picture_ms: Time of each picture.
         """
 
     def heartbeat(self, worker: str) -> None:

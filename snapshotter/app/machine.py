@@ -1,5 +1,5 @@
 """
-Read the clock and the free memory of this machine, make random ids, and pause.
+Read the clock, the free memory and the start of this process, make random ids, and pause.
 
 `SystemClock` and `RandomIds` implement the ports `Clock` and `IdSource`. Only this module and the
 separate verifier (`verify/__main__.py`) read the system time; all other modules take a `Clock`.
@@ -8,6 +8,7 @@ separate verifier (`verify/__main__.py`) read the system time; all other modules
 import base64
 import ctypes
 import ctypes.util
+import os
 import secrets
 import sys
 import time
@@ -51,6 +52,24 @@ class RandomIds:
 def pause(seconds: float) -> None:
     """Sleep for so many seconds."""
     time.sleep(seconds)
+
+
+def process_began() -> float | None:
+    """
+    Return when this process began, in seconds on the scale of `SystemClock.monotonic`.
+
+    The kernel counts in ticks, so the time is exact to 10 ms. Return None on a system without a
+    process file system (macOS).
+    """
+    try:
+        # The name in parentheses may contain spaces and parentheses. Field 22 is `starttime`.
+        fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+        began = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        # Ticks since the boot include the time in which the machine slept; `monotonic` does not.
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - began
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None
+    return time.monotonic() - age if age >= 0 else None
 
 
 def free_bytes() -> int | None:

@@ -6,10 +6,11 @@ capturing thread at any point. So values are only replaced or appended to, and c
 valid capture at any moment.
 """
 
+import contextlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -39,6 +40,7 @@ from snapshotter.model.capture import (
     PageSize,
     Picture,
     PictureKind,
+    PictureTiming,
     Reason,
     Redirect,
     Scrolling,
@@ -57,6 +59,7 @@ _SAME_ACTIONS = 1_000  # of one kind that are listed one by one
 _CHARACTERS = 2_000  # of one text in a log
 _URLS = 500  # most that are kept of failed requests
 _SETTLINGS = 100
+_PICTURE_TIMINGS = 1_000  # a page may be photographed again and again
 _PLACEHOLDERS = 100  # of images that a placeholder replaces
 # What a reader of the page would miss, unlike a beacon or a ping.
 _SHOWN = frozenset({"Document", "Stylesheet", "Script", "Image", "Media", "Font", "XHR", "Fetch"})
@@ -85,6 +88,7 @@ class CaptureBuilder:
         self._progress = progress
         self._steps: list[Step] = []
         self._running: dict[str, tuple[datetime, float]] = {}  # by name; the newest last
+        self._picture_timings: list[PictureTiming] = []
         self._actions: list[Action] = []
         self._kinds: Counter[str] = Counter()  # of actions
         self._reasons: list[Reason] = []
@@ -156,6 +160,24 @@ class CaptureBuilder:
         """End all running steps with one state."""
         for name in tuple(self._running):
             self.end_step(state, detail, name)
+
+    @contextlib.contextmanager
+    def taking_picture(self, name: str, step: str) -> Iterator[None]:
+        """
+        Measure how long a picture takes, whether it succeeds or not.
+
+        Args:
+            name, step: As in `PictureTiming`.
+        """
+        began_at, began = self._clock.now(), self._clock.monotonic()
+        try:
+            yield
+        finally:
+            if len(self._picture_timings) < _PICTURE_TIMINGS:
+                duration = round((self._clock.monotonic() - began) * 1000)
+                self._picture_timings.append(
+                    PictureTiming(name=name, step=step, began_at=began_at, duration_ms=duration)
+                )
 
     def say(self, name: str, progress: str) -> None:
         """Report the progress of a running step."""
@@ -382,6 +404,7 @@ class CaptureBuilder:
             pictures=self.pictures,
             missing_parts=(*self.missing, *recording.missing_parts),
             network=self.network,
+            picture_timings=tuple(self._picture_timings),
         )
         # Here, because it is all of them: a string that is forgotten would cost the bundle.
         return _whole(capture)

@@ -38,6 +38,11 @@ Examples:
 @click.argument("urls", nargs=-1, required=True, metavar="URL…")
 @capture_options
 @enqueue_options
+@click.option(
+    "--timings",
+    is_flag=True,
+    help="Also print how long each step and each picture took.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each URL.")
 @click.option("--quiet", is_flag=True, help="Print no progress.")
 @click.pass_context
@@ -49,6 +54,7 @@ def capture(
     wait: bool,
     priority: int,
     tags: tuple[str, ...],
+    timings: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -70,6 +76,13 @@ def capture(
     settings = load_settings(ctx, options)
     wanted, refused = parse_urls(urls, as_json=as_json)
     if enqueue:
+        if timings:
+            raise click.UsageError(
+                tr(
+                    "--timings does not work together with --enqueue: a worker makes the captures, "
+                    "and its metrics have their timings"
+                )
+            )
         for number, error in refused.items():
             print_failure(wanted[number], error, as_json=as_json)
         handover = EnqueueOptions(
@@ -78,7 +91,9 @@ def capture(
         return enqueue_urls(ctx, settings, wanted, refused, options.policy, handover)
     if wait or tags or priority != NORMAL:
         raise click.UsageError(tr("--wait, --tag and --priority work only together with --enqueue"))
-    output = CaptureOutput(wanted, store=settings.store, as_json=as_json, quiet=quiet)
+    output = CaptureOutput(
+        wanted, store=settings.store, as_json=as_json, quiet=quiet, timings=timings
+    )
     return capture_urls(wanted, refused, options, settings, output)
 
 
@@ -105,6 +120,7 @@ def capture_urls(
     output: CaptureOutput,
 ) -> int:
     """Capture URLs in this process, one after the other; return the exit code."""
+    from snapshotter.app import machine
     from snapshotter.app.interruption import Interruption
     from snapshotter.app.pipeline import safekeeping
     from snapshotter.app.pipeline.series import CaptureSeries, retry_in_background
@@ -147,7 +163,7 @@ def capture_urls(
         owed = retry_in_background(dependencies, print_message)
         pace = wiring_queue.rate_limiter(settings, dependencies.clock)
         try:
-            with CaptureSeries(dependencies, stop) as series:
+            with CaptureSeries(dependencies, stop, machine.process_began()) as series:
                 code = capture_each(
                     wanted, decisions, refused, series, pace, output,
                     raise_errors=len(wanted) == 1 and not output.as_json,

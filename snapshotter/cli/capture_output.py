@@ -27,6 +27,7 @@ from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.pipeline.run import CaptureResult
+    from snapshotter.app.pipeline.stage_timing import Timings
     from snapshotter.app.upkeep.log_entries import LogResult
     from snapshotter.model.capture import Capture, Reason
     from snapshotter.model.replay import Replay
@@ -45,16 +46,25 @@ class CaptureOutput:
         urls: All URLs of the command.
         store: As the settings name it.
         light: The captures are light checks, which are shown in few words.
+        timings: Also show how long each step and each picture took.
     """
 
     def __init__(
-        self, urls: Sequence[str], *, store: str, as_json: bool, quiet: bool, light: bool = False
+        self,
+        urls: Sequence[str],
+        *,
+        store: str,
+        as_json: bool,
+        quiet: bool,
+        light: bool = False,
+        timings: bool = False,
     ) -> None:
         self.as_json = as_json
         self.light = light
         self._urls = urls
         self._store = store
         self._quiet = quiet
+        self._timings = timings
 
     def policy(self, number: int, picked: "Candidate | None") -> None:
         """Show the policy that the address of a page decides for; None: it does not decide."""
@@ -94,11 +104,17 @@ class CaptureOutput:
         if self.as_json:
             decision = result.decision
             policy = {"policy": decision.policy_name, "policy_why": decision.policy_why}
-            print_json(_result_json(result) | policy)
+            timings = {"timings": _timings_json(result.timings) if self._timings else None}
+            print_json(_result_json(result) | policy | timings)
         elif self.light:
             _print_check(result)
         else:
-            _print_result(result, store=self._store, last=number == len(self._urls) - 1)
+            _print_result(
+                result,
+                store=self._store,
+                last=number == len(self._urls) - 1,
+                timings=self._timings,
+            )
         _print_allow_network(result.capture)
 
     def failed(self, number: int, error: SnapshotterError) -> None:
@@ -272,10 +288,12 @@ def _log_json(logged: "LogResult") -> dict[str, Any]:
     }
 
 
-def _print_result(done: "CaptureResult", *, store: str, last: bool) -> None:
+def _print_result(done: "CaptureResult", *, store: str, last: bool, timings: bool) -> None:
     print_result(_headline(done))
     print_result()
     _print_groups(done)
+    if timings:
+        _print_timings(done.timings)
     print_result()
     print_result(tr("cite: {citation}", citation=citation(done)))
     if last:
@@ -310,6 +328,41 @@ def _print_groups(done: "CaptureResult") -> None:
         ("SHA-256", digests.sha256),
     ]
     print_group("files", files)
+
+
+def _print_timings(timings: "Timings") -> None:
+    """Print when each step and each picture began, how long it took, and what ran beside it."""
+    rows = [("", f"{'begin':>9} {'duration':>10}")]
+    for span in timings.spans:
+        remarks = []
+        if span.detail:
+            remarks.append(span.detail.removeprefix("capture/"))
+        if span.part_of:
+            remarks.append(tr("part of {step}", step=span.part_of))
+        if span.overlaps:
+            remarks.append(tr("at the same time: {steps}", steps=", ".join(span.overlaps)))
+        times = f"{span.begin_ms / 1000:7.3f} s {span.duration_ms / 1000:8.3f} s"
+        rows.append((span.name, f"{times}  {'; '.join(remarks)}"))
+    rows.append((tr("outside steps"), f"{'':9} {timings.outside_ms / 1000:8.3f} s"))
+    print_group(tr("timings: {seconds:.3f} s", seconds=timings.elapsed_ms / 1000), rows)
+
+
+def _timings_json(timings: "Timings") -> dict[str, Any]:
+    return {
+        "elapsed_ms": timings.elapsed_ms,
+        "outside_ms": timings.outside_ms,
+        "spans": [
+            {
+                "begin_ms": span.begin_ms,
+                "detail": span.detail,
+                "duration_ms": span.duration_ms,
+                "name": span.name,
+                "overlaps": list(span.overlaps),
+                "part_of": span.part_of or None,
+            }
+            for span in timings.spans
+        ],
+    }
 
 
 def _page_rows(done: "CaptureResult") -> list[tuple[str, str]]:

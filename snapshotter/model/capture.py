@@ -55,6 +55,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PictureTiming:
+    """When one picture was taken: for people who look for lost time, not evidence."""
+
+    name: str  # the path of its file; "first-look": an early picture that is usually not kept
+    step: str  # the step that took it, or "" if none did
+    began_at: datetime
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DomChange:
     """The main frame's document before and after an action on the page."""
 
@@ -554,3 +564,6 @@ class Capture:
     identifier_findings: tuple[IdentifierFinding, ...] = field(
         default=(), repr=False
     )  # never written into the bundle
+    picture_timings: tuple[PictureTiming, ...] = field(
+        default=(), repr=False
+    )  # in turn, at most 1,000; never written into the bundle

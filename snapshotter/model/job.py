@@ -2,7 +2,7 @@
 Define the values of the queue: a capture job, its state and its result, and counts for metrics.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -121,4 +121,5 @@ class StoredResult:
     location: str  # a path that can be opened, or an s3:// URL
     notes: tuple[str, ...] = ()  # what has to be said of it
     stage_ms: Mapping[str, int] = field(default_factory=dict)  # as `capture --json` has it
+    picture_ms: Sequence[int] = ()  # the time of each picture
     missed: tuple[tuple[str, str], ...] = ()  # "authority" or "log", and why it did not do its part

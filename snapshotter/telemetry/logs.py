@@ -8,7 +8,7 @@ written. A log line is not evidence.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import Any, Final, TextIO
@@ -109,7 +109,14 @@ class WorkerLog(JobObserver):
         }
 
     @override
-    def job_ended(self, status: JobStatus, *, stage_ms: Mapping[str, int], length: int) -> None:
+    def job_ended(
+        self,
+        status: JobStatus,
+        *,
+        stage_ms: Mapping[str, int],
+        length: int,
+        picture_ms: Sequence[int] = (),
+    ) -> None:
         known = self._known.pop(status.job.id, {})
         self(
             "job.ended",

@@ -7,7 +7,7 @@ about the queue are read when somebody requests the metrics, and at most every f
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import (
@@ -36,8 +36,8 @@ _FRESH_S: Final = 5.0  # for which the queue is not asked again
 _OTHER: Final = "other"
 
 _STAGES: Final = (
-    "launch", "navigate", "settle", "screenshot", "mhtml", "dom", "text", "record", "assess",
-    "seal", "timestamp", "store", "log", "replay", "total",
+    "prepare", "launch", "navigate", "settle", "screenshot", "mhtml", "dom", "text", "record",
+    "cleanup", "assess", "seal", "timestamp", "verify", "store", "log", "replay", "total",
 )  # fmt: skip
 _OUTCOMES: Final = ("complete", "partial", "failed")
 _SERVICES: Final = ("store", "authority", "database", "browser", "log")
@@ -54,6 +54,7 @@ class Metrics(JobObserver):
         facts: Asks the queue; raises ServiceUnavailable. None: nobody does.
         monotonic: Seconds that never go back, for how old an answer is.
         now: Seconds since 1970.
+        process_began: When this process began, on the scale of `monotonic`; None: it is not known.
     """
 
     def __init__(
@@ -64,11 +65,14 @@ class Metrics(JobObserver):
         free_bytes: Callable[[], int],
         monotonic: Callable[[], float],
         now: Callable[[], float],
+        process_began: float | None = None,
     ) -> None:
         # A second series beside each, which nobody asks for.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # of a library without types here
         self._registry = registry = CollectorRegistry()
         self._now = now
+        self._monotonic = monotonic
+        self._process_began = process_began  # None once the start was measured
         self._lock = threading.Lock()
         self._in_flight: set[str] = set()
         ProcessCollector(registry=registry)
@@ -92,6 +96,17 @@ class Metrics(JobObserver):
             "Duration of each stage of the captures that were sealed.",
             ["stage"],
             buckets=_STAGE_S,
+            registry=registry,
+        )
+        self._pictures = Histogram(
+            "snapshotter_picture_seconds",
+            "Duration of each picture of the captures that were sealed.",
+            buckets=_STAGE_S,
+            registry=registry,
+        )
+        self._start = Gauge(
+            "snapshotter_start_seconds",
+            "Time from the start of this worker's process to the first turn of its loop.",
             registry=registry,
         )
         self._bytes = Counter(
@@ -158,7 +173,14 @@ class Metrics(JobObserver):
             self._in_flight.add(job.id)
 
     @override
-    def job_ended(self, status: JobStatus, *, stage_ms: Mapping[str, int], length: int) -> None:
+    def job_ended(
+        self,
+        status: JobStatus,
+        *,
+        stage_ms: Mapping[str, int],
+        length: int,
+        picture_ms: Sequence[int] = (),
+    ) -> None:
         with self._lock:
             self._in_flight.discard(status.job.id)
         self._attempts.labels(status.state.value).inc()
@@ -167,6 +189,15 @@ class Metrics(JobObserver):
             self._captures.labels(_one_of(_OUTCOMES, status.outcome)).inc()
         for stage, ms in stage_ms.items():
             self._stages.labels(_one_of(_STAGES, stage)).observe(ms / 1000)
+        for ms in picture_ms:
+            self._pictures.observe(ms / 1000)
+
+    @override
+    def turned(self, worker: str) -> None:
+        with self._lock:
+            began, self._process_began = self._process_began, None
+        if began is not None:
+            self._start.set(self._monotonic() - began)
 
     @override
     def heartbeat(self, worker: str) -> None:

@@ -557,6 +557,39 @@ def test_no_bad_authority_keeps_a_bundle_from_being_sealed_or_gets_a_token_into_
     assert "failed" not in {finding["verdict"] for finding in verified.object["findings"]}
 
 
+def test_timings_show_every_step_and_every_picture_as_text_and_as_json(
+    installation: Installation, fixture_site: Site
+) -> None:
+    urls = [fixture_site.url("/plain"), fixture_site.url("/plain?again")]
+    first, further = (
+        done["timings"]
+        for done in installation.run("capture", "--json", "--timings", *urls).objects
+    )
+    text = installation.run("capture", "--timings", "--quiet", urls[0]).out
+
+    steps = [span["name"] for span in first["spans"] if span["part_of"] is None]
+    assert steps[:3] == ["start", "prepare", "launch"]
+    assert {*STAGES - {"total"}, "verify", "log", "assess"} <= set(steps)
+    assert "start" not in [span["name"] for span in further["spans"]]
+    assert {
+        (span["detail"], span["part_of"]) for span in first["spans"] if span["name"] == "picture"
+    } == {
+        ("first-look", None),
+        ("capture/viewport.png", "viewport"),
+        ("capture/screenshot.png", "screenshot"),
+    }
+    (mhtml,) = (span for span in first["spans"] if span["name"] == "mhtml")
+    assert "dom" in mhtml["overlaps"]
+    last = max(span["begin_ms"] + span["duration_ms"] for span in first["spans"])
+    assert first["elapsed_ms"] == last
+    assert re.search(r"^timings: \d+\.\d{3} s$", text, re.MULTILINE)
+    assert re.search(
+        r"^  picture +\d+\.\d{3} s +\d+\.\d{3} s  screenshot\.png; part of screenshot$",
+        text,
+        re.MULTILINE,
+    )
+
+
 # Look, take out, put in
 
 

@@ -293,6 +293,7 @@ class CaptureJobRunner:
                 ),
             ),
             stage_ms=done.stage_ms,
+            picture_ms=done.picture_ms,
             missed=_missed(done),
         )
 

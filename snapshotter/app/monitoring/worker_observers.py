@@ -42,8 +42,19 @@ class CombinedObserver(JobObserver):
         self._all(lambda observer: observer.job_began(job, attempt=attempt, worker=worker))
 
     @override
-    def job_ended(self, status: JobStatus, *, stage_ms: Mapping[str, int], length: int) -> None:
-        self._all(lambda observer: observer.job_ended(status, stage_ms=stage_ms, length=length))
+    def job_ended(
+        self,
+        status: JobStatus,
+        *,
+        stage_ms: Mapping[str, int],
+        length: int,
+        picture_ms: Sequence[int] = (),
+    ) -> None:
+        self._all(
+            lambda observer: observer.job_ended(
+                status, stage_ms=stage_ms, length=length, picture_ms=picture_ms
+            )
+        )
 
     @override
     def heartbeat(self, worker: str) -> None:
@@ -104,7 +115,14 @@ class NotificationObserver(JobObserver):
         self._over.set()
 
     @override
-    def job_ended(self, status: JobStatus, *, stage_ms: Mapping[str, int], length: int) -> None:
+    def job_ended(
+        self,
+        status: JobStatus,
+        *,
+        stage_ms: Mapping[str, int],
+        length: int,
+        picture_ms: Sequence[int] = (),
+    ) -> None:
         event = notification_events.job_event(status, self._clock.now())
         if event is not None:
             self.tell(event)

@@ -11,7 +11,7 @@ before the bundle, so that the store never holds a bundle whose salts are lost.
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,7 +29,7 @@ from snapshotter.app.pipeline.log_bundle import (
 )
 from snapshotter.app.pipeline.prewarm import Prewarmer
 from snapshotter.app.pipeline.safekeeping import SelfCheckFailed, keep_on_failure
-from snapshotter.app.pipeline.stage_timing import Timer, stage_ms
+from snapshotter.app.pipeline.stage_timing import Timer, Timings, picture_ms, stage_ms, timings
 from snapshotter.app.pipeline.store_bundle import UncontestedLease, location, store_with_lease
 from snapshotter.app.spool import sweep
 from snapshotter.app.upkeep.late_tokens import TokenService
@@ -105,6 +105,8 @@ class CaptureResult:
     stored: StoredObject
     location: str  # a path that can be opened, or an s3:// URL
     stage_ms: Mapping[str, int]
+    picture_ms: Sequence[int]  # the time of each picture
+    timings: Timings
     sealed: SealedResult  # the same in short, for the queue
     replay: Replay | None = None  # None: nobody asked for it
     logged: LogResult | None = None  # None: there is no log
@@ -125,6 +127,7 @@ def run(
     prewarmer: Prewarmer | None = None,
     more: bool = False,
     lease: Lease | None = None,
+    process_began: float | None = None,
 ) -> CaptureResult:
     """
     Carry one request to a stored bundle.
@@ -135,6 +138,8 @@ def run(
         more: Another capture under the same decision follows.
         lease: Says whether the bundle may be stored, if other processes may work at the same job;
             None if no other does.
+        process_began: When this process began, on the clock's monotonic scale, if the timings begin
+            with it.
 
     Raises:
         CapturerIdentityExposed: The capture shows the capturing person, and the policy says to
@@ -160,7 +165,7 @@ def run(
         else AnchoredClock(dependencies.clock)
     )
     clock.anchor()
-    timer = Timer(clock, progress)
+    timer = Timer(clock, progress, process_began)
     sweep(dependencies.spool_dir)
     quoted = quoted_checkpoint(dependencies.logbook)
     began = clock.now()
@@ -172,6 +177,7 @@ def run(
     )
     with prewarmed.spool_directory(bundle_id) as spool:
         capture = dependencies.capturer.capture(request, decision, spool, timer)
+        timer.captured()
         stop.hold()
         if more and prewarmer is not None and not stop.wanted:
             prewarmer.begin(decision)
@@ -238,6 +244,8 @@ def run(
                 *(["replay"] if replay is not None else []),
             ],
         ),
+        picture_ms=picture_ms(capture),
+        timings=timings(capture, timer),
         replay=replay,
         logged=logged,
         assessment=assessment,

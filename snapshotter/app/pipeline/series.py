@@ -21,13 +21,25 @@ from snapshotter.translation import tr
 
 
 class CaptureSeries:
-    """The captures of one command. Use as a context manager."""
+    """
+    The captures of one command. Use as a context manager.
 
-    def __init__(self, dependencies: CaptureDependencies, stop: Interruption) -> None:
+    Args:
+        process_began: When this process began, on the clock's monotonic scale: the timings of the
+            first capture begin with it. None: they begin with the capture.
+    """
+
+    def __init__(
+        self,
+        dependencies: CaptureDependencies,
+        stop: Interruption,
+        process_began: float | None = None,
+    ) -> None:
         self.dependencies = dependencies
         self.stop = stop
         self._prewarmer = Prewarmer(dependencies.capturer, dependencies.spool_dir, dependencies.ids)
         self._told: set[str] = set()
+        self._process_began = process_began
 
     def __enter__(self) -> Self:
         self._prewarmer.__enter__()
@@ -52,9 +64,10 @@ class CaptureSeries:
             following: Another capture follows at once, under the same decision.
             lease: Gets the bundle's id, and says whether the bundle may be stored.
         """
+        process_began, self._process_began = self._process_began, None
         return pipeline.run(
             CaptureRequest(url=url), decision, self.dependencies, progress, self.stop,
-            prewarmer=self._prewarmer, more=following, lease=lease,
+            prewarmer=self._prewarmer, more=following, lease=lease, process_began=process_began,
         )  # fmt: skip
 
     def rest(self) -> None:

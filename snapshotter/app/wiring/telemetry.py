@@ -151,6 +151,7 @@ def _served(
         free_bytes=lambda: _usage(spool).free,
         monotonic=time.monotonic,
         now=lambda: clock.now().timestamp(),
+        process_began=machine.process_began(),
     )
     found = wiring_store.store(settings)
 

@@ -77,7 +77,8 @@ class FirstLook:
         """
         document = self._document.count
         try:
-            data = await self._camera.look(limit_s)
+            with self._builder.taking_picture("first-look", ""):
+                data = await self._camera.look(limit_s)
         except _FAILURES as error:
             self._builder.log("first-look", f"the action had no effect: {first_error_line(error)}")
             return

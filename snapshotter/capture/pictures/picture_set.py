@@ -101,7 +101,8 @@ class PictureSet:
     async def pdf(self) -> None:
         """Print the page to PDF."""
         self._builder.note("print", "the page is printed to a PDF, which the page may notice")
-        self._builder.keep(await self._camera.pdf())
+        with self._builder.taking_picture("capture/page.pdf", "pdf"):
+            self._builder.keep(await self._camera.pdf())
 
     async def expanded(self, box: InnerBox) -> PictureResult:
         """Photograph all of a box that scrolls in the place of the page."""

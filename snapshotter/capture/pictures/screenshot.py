@@ -142,15 +142,16 @@ class Camera:
         """
         viewport = self.window
         area = Area(left=0, top=0, width=viewport.width, height=viewport.height)
-        # No part is named: a phone shows a wide page made smaller.
-        data = await self._shoot(area, None)
-        blank = False
-        if (colour := await asyncio.to_thread(one_colour, data)) is not None:
-            blank = await self._is_blank(area, colour)
-            if blank:
-                data = await self._shoot(area, None)
-                blank = await asyncio.to_thread(one_colour, data) is not None
-        return await self._keep_viewport(data, step, word, blank=blank)
+        with self._builder.taking_picture(self._path(word), step):
+            # No part is named: a phone shows a wide page made smaller.
+            data = await self._shoot(area, None)
+            blank = False
+            if (colour := await asyncio.to_thread(one_colour, data)) is not None:
+                blank = await self._is_blank(area, colour)
+                if blank:
+                    data = await self._shoot(area, None)
+                    blank = await asyncio.to_thread(one_colour, data) is not None
+            return await self._keep_viewport(data, step, word, blank=blank)
 
     async def look(self, limit_s: float) -> bytes:
         """
@@ -440,7 +441,10 @@ class Camera:
         """Photograph up to `end` into one file. What was photographed is written in any case."""
         picture, start = progress.picture, progress.done
         failure: Exception | None = None
-        with tempfile.TemporaryFile(dir=self._work) as scratch:
+        with (
+            self._builder.taking_picture(path, step),
+            tempfile.TemporaryFile(dir=self._work) as scratch,
+        ):
             strip = _Strip(scratch, self._is_blank)
             try:
                 while progress.done < end:

@@ -315,6 +315,7 @@ class CapturePool:
                 status,
                 stage_ms=made.stage_ms if made else {},
                 length=made.sealed.length if made else 0,
+                picture_ms=made.picture_ms if made else (),
             )
 
     def _recycle(self, process: CaptureProcess) -> None:

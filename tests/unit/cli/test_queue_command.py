@@ -79,6 +79,11 @@ def test_a_url_that_is_refused_holds_up_no_other(shell: Home) -> None:
     assert [status.job.url for status in shell.queue.jobs()] == [URL]
 
 
+def test_a_capture_of_the_queue_has_no_timings_to_print(shell: Shell) -> None:
+    assert shell.run("capture", "--enqueue", "--timings", URL) == 2
+    assert "--timings does not work together with --enqueue" in shell.err
+
+
 def test_a_worker_lets_the_address_decide_where_the_job_says_so(shell: Home) -> None:
     assert shell.run("capture", "--enqueue", "--policy", "auto", URL) == 0
 

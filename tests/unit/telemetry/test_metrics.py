@@ -30,6 +30,7 @@ class Looked:
             free_bytes=lambda: 5_000_000_000,
             monotonic=clock.monotonic,
             now=lambda: clock.now().timestamp(),
+            process_began=clock.monotonic() - 2.5,
         )
 
     def _facts(self) -> QueueMetrics:
@@ -80,6 +81,22 @@ def test_a_capture_is_counted_by_state_outcome_stage_and_size(looked: Looked) ->
     assert looked["snapshotter_stage_seconds_sum{launch}"] == 0.9
     assert looked["snapshotter_stage_seconds_bucket{1.0,launch}"] == 1
     assert looked["snapshotter_stage_seconds_bucket{0.5,launch}"] == 0
+
+
+def test_each_picture_and_the_start_of_the_worker_are_measured(
+    looked: Looked, clock: FixedClock
+) -> None:
+    looked.metrics.job_ended(
+        STATUS, stage_ms={"screenshot": 900}, length=1, picture_ms=(80, 120, 700)
+    )
+    looked.metrics.turned("w")
+    clock.advance(timedelta(seconds=60))
+    looked.metrics.turned("w")
+
+    assert looked["snapshotter_picture_seconds_count"] == 3
+    assert looked["snapshotter_picture_seconds_sum"] == pytest.approx(0.9)
+    assert looked["snapshotter_picture_seconds_bucket{0.1}"] == 1
+    assert looked["snapshotter_start_seconds"] == 2.5  # at the first turn
 
 
 def test_every_stage_of_a_capture_is_counted_under_its_own_name(looked: Looked) -> None:

@@ -106,7 +106,9 @@ def test_a_slot_that_is_killed_while_its_worker_starts_is_started_again_and_not_
 
 class _Broken(JobObserver):
     @override
-    def job_ended(self, status: JobStatus, *, stage_ms: object, length: int) -> None:
+    def job_ended(
+        self, status: JobStatus, *, stage_ms: object, length: int, picture_ms: object = ()
+    ) -> None:
         raise ValueError("a bug in what counts")
 
     @override
@@ -259,7 +261,9 @@ class _Ended(JobObserver):
         self.ended: list[JobStatus] = []
 
     @override
-    def job_ended(self, status: JobStatus, *, stage_ms: object, length: int) -> None:
+    def job_ended(
+        self, status: JobStatus, *, stage_ms: object, length: int, picture_ms: object = ()
+    ) -> None:
         self.ended.append(status)
 
 
