@@ -7,7 +7,6 @@ whether the other side is trusted. `app/wiring` builds most of the implementatio
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeAlias
@@ -24,6 +23,7 @@ from snapshotter.model.notification import DeliveryResult, NotificationEvent, Un
 from snapshotter.model.page import Page
 from snapshotter.model.replay import Replay
 from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.value_class import dataclass
 
 # Called when a step begins ("navigate", "") and when it makes progress ("screenshot",
 # "tile 3 of 5"). Called from the thread of the capture.

@@ -10,7 +10,7 @@ its verification are made by the same code as outside the demo.
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +38,7 @@ from snapshotter.ports import Progress
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import removed
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.proof_pack import PackReport, verify_pack
 from snapshotter.verify.trust import Trust
 

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -29,6 +29,7 @@ from snapshotter.ports import Capturer, Clock, IdSource, Signer, TimestampAuthor
 from snapshotter.seal.signer import StoredKey
 from snapshotter.store.probe import StoreProbe
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _LOW_SPACE = 2 << 30  # bytes; a few hundred captures
 _MAX_CLOCK_ERROR_MS = 1_000

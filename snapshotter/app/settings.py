@@ -15,7 +15,7 @@ not decide reads `Settings.own`.
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -35,6 +35,7 @@ from snapshotter.policy.files import (
     shipped_directory,
 )
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FILE_NAME = "snapshotter.toml"
 EVENT_KEY = "events"  # the usual name of the key that signs take-down events

@@ -8,7 +8,7 @@ is verified without the rules that judge pages.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -17,6 +17,7 @@ from snapshotter.formats.bundle import names, store_keys
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.ports import ObjectStore, ShowMessage
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify import report
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.file_kind import FileKind, kind_of

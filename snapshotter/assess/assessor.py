@@ -8,7 +8,7 @@ results remain.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 
 from snapshotter.assess.availability import TakedownJudgement, judge
@@ -36,6 +36,7 @@ from snapshotter.model.request import Decision, ReadingRules, VerdictRules
 from snapshotter.model.rules import RuleSet
 from snapshotter.policy.page_identity import wechat_identity_from_page
 from snapshotter.policy.takedown_rules import load_rules, parse_rules, rules_for
+from snapshotter.value_class import dataclass
 
 _STATED = "wechat:"  # accounts whose pages state the number of the article
 

@@ -19,7 +19,7 @@ no rule matches is inconclusive.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from snapshotter.assess.page_view import PageView, address_for_patterns, url_parameter
@@ -60,6 +60,7 @@ from snapshotter.model.rules import (
     WallRule,
 )
 from snapshotter.policy.patterns import compile_pattern
+from snapshotter.value_class import dataclass
 
 _MAX_QUOTED = 20
 _MAX_RAW = 3  # answers in which content is looked for that the page does not show

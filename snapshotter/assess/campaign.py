@@ -12,7 +12,7 @@ pages may still be available.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -42,6 +42,7 @@ from snapshotter.model.campaign import (
 )
 from snapshotter.model.reading import Crossing
 from snapshotter.model.takedown import Observation, Takedown, TakedownKind
+from snapshotter.value_class import dataclass
 
 NOT_STATED = "not-stated"  # the cause of a removal of which no capture names one
 UNKNOWN_ACCOUNT = ""

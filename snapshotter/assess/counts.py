@@ -10,7 +10,7 @@ written out is exact. A count proves its lower bound.
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
@@ -21,6 +21,7 @@ from snapshotter.assess.script_data import as_text, at_path, find_json_data, par
 from snapshotter.model.page import Block, Page
 from snapshotter.model.reading import Count, Region, Source
 from snapshotter.model.reading_rules import CountLocation, Rounding, SiteReadings
+from snapshotter.value_class import dataclass
 
 _MOST = (1 << 53) - 1  # what a record can hold
 _MAX_RAW = 60  # characters of a number with its unit and words

@@ -15,7 +15,6 @@ interval of all that it can mean.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -24,6 +23,7 @@ from snapshotter.assess.dom import DomDocument
 from snapshotter.model.page import Block, Page
 from snapshotter.model.reading import DateReading, Metadatum, Region, Source
 from snapshotter.model.reading_rules import Rounding, SiteReadings
+from snapshotter.value_class import dataclass
 
 _MAX_TEXT = 120  # characters of a block that is looked at
 _MAX_RAW = 60  # characters that are read as a date

@@ -9,7 +9,6 @@ show it.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -21,6 +20,7 @@ from snapshotter.formats.page.element_path import ElementPaths
 from snapshotter.formats.page.plain_markup import plain_markup
 from snapshotter.formats.page.selectors import parse_selector
 from snapshotter.model.page import Block
+from snapshotter.value_class import dataclass
 
 MAX_ELEMENTS = 60_000  # that are looked at; what stands behind them is not read
 _MAX_HTML = 8 << 20  # characters

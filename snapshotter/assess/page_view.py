@@ -9,7 +9,6 @@ import json
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -22,6 +21,7 @@ from snapshotter.formats.http.charset import decode
 from snapshotter.formats.page.selectors import Selectors
 from snapshotter.model.page import Block, Box, Page
 from snapshotter.policy.patterns import compile_pattern, literal_beginning
+from snapshotter.value_class import dataclass
 
 MAX_TEXT = 2_000  # characters of one text that is looked at
 MAX_URL = 4_000  # characters of an address

@@ -11,7 +11,6 @@ item.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +18,7 @@ from snapshotter.assess.page_view import PageView
 from snapshotter.assess.rule_matching import ARTICLE, TITLE, WRITTEN, RuleMatch
 from snapshotter.assess.text_normalisation import normalise_notice_text
 from snapshotter.model.rules import Normaliser, PhraseRule, RuleSet
+from snapshotter.value_class import dataclass
 
 MOST_RUNNING = 400  # characters outside links and frames; with more the page is no notice
 _MOST_WITH_LINKS = 1_500  # of a page with a phrase in its title or heading

@@ -7,13 +7,14 @@ limit is a number of pixels, not a time: the same picture gives the same codes o
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.page.png import PngRows
 from snapshotter.model.page import Box
 from snapshotter.model.reading import QrCode
+from snapshotter.value_class import dataclass
 
 # Of all pictures of a page: more than 100,000 px at the usual width. What is beyond is named.
 MAX_PIXELS = 160_000_000

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from snapshotter.assess.dom import DomDocument, match_selectors, text_of
 from snapshotter.formats.page.plain_text import normalise_text
 from snapshotter.model.page import Block
 from snapshotter.model.reading import LabelledBlock, Region
+from snapshotter.value_class import dataclass
 
 _MAX_LINKS = 2000
 _LEAST = 140  # characters that the structure's main part has; Chinese counts double

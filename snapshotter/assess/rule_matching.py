@@ -9,7 +9,6 @@ beginning.
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -35,6 +34,7 @@ from snapshotter.model.rules import (
     RuleSet,
 )
 from snapshotter.policy.patterns import compile_pattern
+from snapshotter.value_class import dataclass
 
 # What the search for phrases asks of a page, beside what the rules name.
 TITLE = "head > title"

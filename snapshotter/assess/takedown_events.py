@@ -32,7 +32,7 @@ import bisect
 import enum
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 
 from snapshotter.model.assessment import Availability, Cause
@@ -44,6 +44,7 @@ from snapshotter.model.takedown import (
     TakedownKind,
 )
 from snapshotter.policy.page_identity import host_and_port
+from snapshotter.value_class import dataclass
 
 BURST = timedelta(minutes=15)  # events of one account that are no further apart are one burst
 

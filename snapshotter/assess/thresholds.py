@@ -6,12 +6,12 @@ the threshold only if its lower bound is. A count in between is neither, and is 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from snapshotter.model.reading import Count, Crossing
 from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import Observation
+from snapshotter.value_class import dataclass
 
 # What a law calls viewed, a platform may call read.
 _COVERS = {"views": ("views", "reads")}

@@ -7,7 +7,7 @@ is made of what was finished when the session ended or was ended.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from snapshotter.model.capturer_identity import CapturerIdentifier
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Assessor, Clock, IdSource, Progress
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _KILL_S = 2.0  # before the hard limit: time to kill, and to write down what there is
 _KILL_SHARE = 0.15  # of a short limit

@@ -7,7 +7,6 @@ observe it.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.async_api import Error as PlaywrightError
@@ -30,6 +29,7 @@ from snapshotter.capture.steps import Steps, first_error_line
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import Viewport
 from snapshotter.ports import Assessor
+from snapshotter.value_class import dataclass
 
 # Browsers of this machine that were tried, and whether they show what lies below a window.
 _PAINTS_BELOW: dict[Path, bool] = {}

@@ -6,7 +6,6 @@ behaviours, pictures and writers receive it instead of a dozen arguments.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from playwright.async_api import CDPSession, Page
@@ -22,6 +21,7 @@ from snapshotter.capture.spool import Spool
 from snapshotter.model.capture import DomChange
 from snapshotter.model.request import CaptureRequest, Decision, Limits
 from snapshotter.ports import Clock
+from snapshotter.value_class import dataclass
 
 FRAME_S = 2.0  # for a frame other than the main one to answer
 

@@ -13,7 +13,6 @@ names it.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from playwright.async_api import Error as PlaywrightError
@@ -24,6 +23,7 @@ from snapshotter.capture.browser.cdp_sessions import ProtocolError
 from snapshotter.capture.browser.isolated_worlds import FrameResult, ScriptError
 from snapshotter.capture.page_context import FRAME_S, PageContext
 from snapshotter.capture.steps import first_error_line
+from snapshotter.value_class import dataclass
 
 STEPS: Final = ("viewport", "screenshot", "mhtml", "dom", "text")  # of one take
 BEFORE: Final = "capture/before-change.png"  # the first view of the first take

@@ -8,7 +8,6 @@ that at any moment; `CaptureSession.result` makes a `Capture` of what there is b
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.async_api import BrowserContext
@@ -42,6 +41,7 @@ from snapshotter.model.capture import Capture, Environment, SandboxFacts, StepSt
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Assessor, Clock, Progress
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _ENDING_S = 10.0  # kept for recording and closing
 _ENDING_SHARE = 0.3  # of a short limit

@@ -8,7 +8,6 @@ docs/reference/outcomes.md documents the codes of reasons.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.async_api import Error as PlaywrightError
@@ -21,6 +20,7 @@ from snapshotter.capture.page.main_document import MainDocument
 from snapshotter.capture.redaction.redactor import clean_text
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.capture import StepState
+from snapshotter.value_class import dataclass
 
 _MOVED = ("context was destroyed", "Not attached to an active page", "frame was detached")
 

@@ -7,7 +7,6 @@ The module also declares these options, and `--tag` and `--priority`.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +17,7 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.conclusion import combined_exit_code
 from snapshotter.model.job import MOST_PRIORITY, NORMAL, CaptureJob, JobState, JobStatus
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings

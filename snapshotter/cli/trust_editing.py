@@ -6,7 +6,6 @@ results.
 import contextlib
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from snapshotter.cli.key_options import (
 )
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
     from snapshotter.app.trust.editing import TrustChange, TrustEditor

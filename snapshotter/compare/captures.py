@@ -6,7 +6,7 @@ read from a store.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from snapshotter.compare import image_diff, text_diff, value_diff
 from snapshotter.compare.image_diff import PictureSource, UnderlyingBlock, UnderlyingPage
@@ -21,6 +21,7 @@ from snapshotter.model.comparison import (
 )
 from snapshotter.model.page import Box, Page
 from snapshotter.model.reading import Readings
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

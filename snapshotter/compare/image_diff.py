@@ -13,7 +13,7 @@ digest of each row.
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import reduce
 from typing import Any, BinaryIO, Final
 
@@ -31,6 +31,7 @@ from snapshotter.model.comparison import (
 from snapshotter.model.page import Box
 from snapshotter.model.reading import Region
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 TOLERANCE: Final = 24  # of 255, in any channel
 MOST_REGIONS: Final = 300  # that are listed: the largest

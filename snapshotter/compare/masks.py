@@ -8,7 +8,7 @@ they differed, so that a reader sees when a mask covers a change.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 
 from snapshotter.errors import SnapshotterError
@@ -19,6 +19,7 @@ from snapshotter.model.comparison import MaskUse
 from snapshotter.model.page import Block, Page
 from snapshotter.model.request import MaskRules
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 SELECTOR, PATTERN = "selector", "pattern"
 

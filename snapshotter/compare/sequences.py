@@ -11,7 +11,8 @@ and the result states that.
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from snapshotter.value_class import dataclass
 
 _EDITS = 600  # of one stretch that Myers' search goes to: it takes the square of it
 

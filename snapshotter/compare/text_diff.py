@@ -10,7 +10,6 @@ captures have none), lines are used instead of blocks.
 import hashlib
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from snapshotter.compare import word_diff
@@ -31,6 +30,7 @@ from snapshotter.model.comparison import (
 )
 from snapshotter.model.page import Page
 from snapshotter.model.reading import Region
+from snapshotter.value_class import dataclass
 
 STEPS: Final = 40_000_000  # of alignment, for one pair of captures: some ten seconds at most
 

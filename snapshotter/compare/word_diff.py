@@ -14,13 +14,13 @@ The result contains the texts unchanged.
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 from snapshotter.compare.sequences import StepBudget, align, gaps_between_runs
 from snapshotter.model.comparison import Op, TextPiece
+from snapshotter.value_class import dataclass
 
 MASK = "\0"  # how the key of a masked word begins: no text has it
 

@@ -1,10 +1,11 @@
 """Hold the log entry of one connection, which the guard's thread writes and any thread may read."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from snapshotter.egress.connection_slots import ConnectionSlot
 from snapshotter.model.network import Connection
+from snapshotter.value_class import dataclass
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

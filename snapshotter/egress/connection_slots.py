@@ -1,7 +1,8 @@
 """Limit how many connections may be open at once, in all and to one host."""
 
 import asyncio
-from dataclasses import dataclass
+
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True)

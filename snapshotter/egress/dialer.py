@@ -10,7 +10,6 @@ import errno
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from snapshotter.egress import upstream as proxies
@@ -29,6 +28,7 @@ from snapshotter.egress.errors import EgressFailed, EgressRefused
 from snapshotter.egress.resolver import ResolutionFailed, Resolver
 from snapshotter.egress.rules import EgressRules
 from snapshotter.policy.addresses import matches_host_pattern
+from snapshotter.value_class import dataclass
 
 _HEAD_START_S: Final = 0.25  # before the next address is tried beside this one, RFC 8305
 _MAX_TRIED: Final = 8  # addresses of a name

@@ -13,7 +13,7 @@ import ssl
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -25,6 +25,7 @@ from snapshotter.egress.transport import transport
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.ports import Clock
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _REDIRECTS: Final = 5
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})

@@ -17,11 +17,12 @@ import os
 import secrets
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 MOUNT, LANDLOCK, UID, NONE = "mount", "landlock", "uid", "none"
 

@@ -9,8 +9,9 @@ be found, which is that of the connection if nothing else defines it.
 
 import enum
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from snapshotter.value_class import dataclass
 
 MAX_HEAD: Final = 128 << 10  # bytes, of a request or an answer
 _STEP: Final = 1 << 10  # bytes that are taken at a time of what may be a head

@@ -4,13 +4,14 @@ of an upstream proxy.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from typing_extensions import override
 
 from snapshotter.egress.addresses import Network, parse_networks
+from snapshotter.value_class import dataclass
 
 _TOR: Final = "socks5://127.0.0.1:9050"
 _KINDS: Final = {"http": "http", "socks5": "socks5", "socks5h": "socks5"}

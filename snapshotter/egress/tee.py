@@ -14,12 +14,12 @@ destroyed once the record is made from them.
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from snapshotter.formats.http.events import Direction
+from snapshotter.value_class import dataclass
 
 _HEAD: Final = struct.Struct(">cQI")
 _MAX_CHUNK: Final = 1 << 20  # bytes; a longer one was not written here

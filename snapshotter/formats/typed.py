@@ -12,7 +12,7 @@ import enum
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.canonical_json import is_same_moment, milliseconds, parse_instant, plain
 from snapshotter.formats.large_json import Cursor
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 T = TypeVar("T")
 _MS = "_ms"  # what `plain` adds beside an instant

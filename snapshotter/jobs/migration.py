@@ -9,7 +9,6 @@ tests/unit/jobs/test_migration.py fails if the layout changes and the number doe
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import (
@@ -38,6 +37,7 @@ from snapshotter.jobs.database import (
 )
 from snapshotter.jobs.processes import is_silent
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 OLDEST_BACK: Final = 2  # the earliest number that tables can be downgraded to
 _LOOK: Final = 3  # from this number on, workers check the number while they work

@@ -13,7 +13,7 @@ expires. So it is delivered later, at least once. Any number of workers may use 
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -56,6 +56,7 @@ from snapshotter.model.notification import (
     QueuedNotification,
     UndeliveredMessage,
 )
+from snapshotter.value_class import dataclass
 
 _CLAIM_S: Final = 120  # seconds; the time limit of a delivery is much shorter
 _MANY: Final = 5_000  # events read in one round

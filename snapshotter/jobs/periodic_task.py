@@ -3,7 +3,8 @@ Define the task that a worker repeats beside captures, for example to run schedu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ records: new ones are added, none is renamed.
 """
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from snapshotter.model.page import Box
 from snapshotter.model.reading import Readings
+from snapshotter.value_class import dataclass
 
 MAX_EXCERPT = 300  # characters
 

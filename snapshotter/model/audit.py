@@ -8,12 +8,12 @@ A finding of an audit is about an object of the store, and not about a part of o
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
 
 from snapshotter.model.finding import Verdict
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 
 class Severity(enum.StrEnum):

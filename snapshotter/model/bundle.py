@@ -3,11 +3,11 @@ Define the values of a bundle and of its stored object: signatures, tokens, rete
 """
 
 import enum
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from snapshotter.model.digests import FileDigest
+from snapshotter.value_class import dataclass
 
 
 class TokenState(enum.StrEnum):

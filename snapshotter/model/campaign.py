@@ -8,7 +8,7 @@ added, none is renamed.
 """
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final
 
@@ -16,6 +16,7 @@ from snapshotter.model.assessment import Cause
 from snapshotter.model.reading import Crossing
 from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import ConfirmRules, Observation
+from snapshotter.value_class import dataclass
 
 # Fields of a report that no step derives or compares: they are its signer's own word, and every
 # output says so (docs/spec/campaign-report.md, "Whose word each field is").

@@ -8,13 +8,14 @@ names can be read in court. Instants are aware and in UTC; durations are whole m
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 
 from snapshotter.model.capturer_identity import ExposedBox, IdentifierFinding
 from snapshotter.model.digests import Digests
 from snapshotter.model.network import NetworkPath
+from snapshotter.value_class import dataclass
 
 
 class Outcome(enum.StrEnum):

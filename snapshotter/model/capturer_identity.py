@@ -4,7 +4,9 @@ Define capturer identifiers, and where a capture shows them.
 A capturer identifier is a text that leads to the capturing person.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from snapshotter.value_class import dataclass
 
 CREDENTIAL = "credential"  # of the proxy that captures go through: replaced under every policy
 

@@ -7,12 +7,13 @@ of the enumerations are in JSON output: new ones are added, none is renamed.
 """
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from snapshotter.model.assessment import Availability, Cause, Content, Undecided, WallKind
 from snapshotter.model.page import Box
 from snapshotter.model.reading import Count, Region
+from snapshotter.value_class import dataclass
 
 # What a reader came for. A date is not among them: "3 weeks ago" is another text every week.
 MAIN_REGIONS = frozenset({Region.MAIN, Region.HEADLINE, Region.CAPTION, Region.BYLINE})

@@ -4,10 +4,10 @@ Define the values of the chain of custody: events (who did what, when, how it en
 The names of the events are those of PREMIS.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from snapshotter.model.bundle import Retention, StoredObject
+from snapshotter.value_class import dataclass
 
 # Event types of the Library of Congress list that PREMIS uses
 # (id.loc.gov/vocabulary/preservation/eventType), as far as a store has them.

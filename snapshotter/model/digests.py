@@ -1,7 +1,8 @@
 """Define the digests of a whole file and of a run of bytes, each with its length."""
 
 import re
-from dataclasses import dataclass
+
+from snapshotter.value_class import dataclass
 
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 

@@ -8,12 +8,13 @@ verdict is INDETERMINATE.
 
 import enum
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, NoReturn, Self
 
 from snapshotter.model.assessment import StatedAssessment
 from snapshotter.model.verified_facts import VerifiedFacts
+from snapshotter.value_class import dataclass
 
 
 class Verdict(enum.Enum):

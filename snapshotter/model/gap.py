@@ -4,9 +4,10 @@ Define the values of a gap: visits that a schedule planned and that were not mad
 A gap record can also state that a person paused, resumed or removed the schedule.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from snapshotter.value_class import dataclass
 
 
 class GapEvent(StrEnum):

@@ -3,11 +3,12 @@ Define the values of the queue: a capture job, its state and its result, and cou
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from snapshotter.model.assessment import AssessmentSummary
+from snapshotter.value_class import dataclass
 
 NORMAL = 100  # the default priority of a capture
 MOST_PRIORITY = 1_000

@@ -1,7 +1,8 @@
 """Define a connection as the egress guard made or refused it, and the network path of a capture."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

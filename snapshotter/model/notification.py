@@ -9,12 +9,12 @@ are required: a notification about a page cannot be made without them.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from snapshotter.model.job import CaptureJob
+from snapshotter.value_class import dataclass
 
 MAX_TEXT: Final = 2_000  # characters of each text
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:/-]{0,199}")

@@ -4,7 +4,7 @@ Define the note that a capture's place in the order of captures is not proven.
 Then it rests on the clock of the capturing machine alone.
 """
 
-from dataclasses import dataclass
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

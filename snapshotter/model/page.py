@@ -7,10 +7,11 @@ document: `html > body > div:nth-child(2) > h2:nth-child(1)`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from snapshotter.model.capture import ImageCounts, Redirect
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,9 @@ The roles are in signed records: new ones are added, none is renamed.
 """
 
 import enum
-from dataclasses import dataclass
 from typing import Final
+
+from snapshotter.value_class import dataclass
 
 # Fields of a manifest, and parts, that no step of a verifier derives or compares: they are the
 # word of whoever signed the pack, and every output says so (docs/spec/proof-pack.md, "Whose word

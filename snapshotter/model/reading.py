@@ -7,10 +7,10 @@ added, none is renamed.
 """
 
 import enum
-from dataclasses import dataclass
 from datetime import datetime
 
 from snapshotter.model.page import Box
+from snapshotter.value_class import dataclass
 
 
 class Source(enum.StrEnum):

@@ -7,9 +7,10 @@ The file's text goes into the bundle, so that a reading can be made again from t
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from snapshotter.model.reading import Region
+from snapshotter.value_class import dataclass
 
 MARK = "title_modified"  # name of a metadatum: the platform says that a title was edited
 

@@ -4,8 +4,9 @@ Define the result of a replay check: whether a replayed bundle shows the page th
 
 import enum
 import math
-from dataclasses import dataclass
 from typing import NoReturn
+
+from snapshotter.value_class import dataclass
 
 
 class ReplayVerdict(enum.Enum):

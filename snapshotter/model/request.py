@@ -5,13 +5,14 @@ The decision has every setting with which the page is captured.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 
 from snapshotter.model.assessment import RuleFile
 from snapshotter.model.capture_url import check_url
 from snapshotter.model.reading_rules import SiteReadings
 from snapshotter.model.takedown import ConfirmRules
+from snapshotter.value_class import dataclass
 
 _WINDOW = re.compile(r"(\d{3,5})x(\d{3,5})(?:@([1-4]))?")
 _MOST_PX = 10_000  # of a window, in either direction

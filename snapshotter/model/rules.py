@@ -6,10 +6,11 @@ selectors, and `assess/` matches the rules. The values of states and labels are 
 """
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 
 from snapshotter.model.assessment import Cause, RuleFile, WallKind
+from snapshotter.value_class import dataclass
 
 Scalar = str | int | bool  # of JSON
 

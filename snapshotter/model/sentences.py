@@ -15,7 +15,6 @@ and never as a motive: who removed something, and why, is the platform's own cla
 import enum
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
@@ -33,6 +32,7 @@ from snapshotter.model.capture import Capture, Outcome
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.model.takedown import Observation, TakedownKind
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 # --- Is the page there? ------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ enumerations are in signed records: new ones are added, none is renamed.
 """
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,6 +20,7 @@ from snapshotter.model.assessment import (
     WallKind,
 )
 from snapshotter.model.reading import Count
+from snapshotter.value_class import dataclass
 
 # Fields of an event that no step derives or compares: they are its signer's own word, and every
 # output says so (docs/spec/takedown-event.md, "Whose word each field is").

@@ -6,10 +6,11 @@ on a `VerifiedFacts`: only `verify_bundle` makes one, and not for a bundle whose
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from snapshotter.model.digests import Digests
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

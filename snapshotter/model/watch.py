@@ -1,10 +1,11 @@
 """Define a watched list: its settings, the result of its last poll, and the pages that it named."""
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+
+from snapshotter.value_class import dataclass
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 LEAST_EVERY: Final = timedelta(minutes=1)

@@ -8,11 +8,11 @@ and the time.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from snapshotter.model.notification import NotificationKind, QueuedNotification
+from snapshotter.value_class import dataclass
 
 MAX_EVENTS: Final = 500  # of one message; more make a further one
 

@@ -7,7 +7,7 @@ secrets. So the software never searches for it: a setting of the user names it (
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -31,6 +31,7 @@ from snapshotter.model.notification import (
 )
 from snapshotter.policy.files import first_validation_mistake, network, read_toml
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 NONE, DEFANGED = "none", "defanged"
 _MAX_DAYS_S = 30 * 24 * 3600

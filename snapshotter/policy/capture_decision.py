@@ -6,7 +6,6 @@ Decide how one page is captured, from a policy and the options and settings that
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import ValidationError
@@ -42,6 +41,7 @@ from snapshotter.policy.tables import (
 from snapshotter.policy.takedown_rules import load_rules
 from snapshotter.policy.times import parse_duration
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 # These are secrets by the standards that define them; no policy can ask for them in clear.
 _ALWAYS_REDACTED = frozenset(

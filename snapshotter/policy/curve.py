@@ -15,7 +15,6 @@ season adds visits: it divides the time between two visits of the curve, which s
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain, pairwise
 from typing import Annotated, Any
@@ -26,6 +25,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
 from snapshotter.policy.times import LONGEST, parse_duration
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 MAX_JITTER = 0.45  # below one half, neighbours cannot change places
 MAX_VISITS = 10_000  # of one curve, seasons included

@@ -5,10 +5,10 @@ The keys `reason`, `name`, `schema` and `parents` are not compared.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from snapshotter.policy.tables import Policy
+from snapshotter.value_class import dataclass
 
 # Said for people, or about the file itself: two policies that differ in these alone capture alike.
 _TEXT = frozenset({"schema", "name", "parents"})

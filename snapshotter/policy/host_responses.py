@@ -5,13 +5,13 @@ Derive the state of a host from its response to a visit: well, throttled, unwell
 response to the page counts, not those to its parts (docs/adr/0030-what-a-host-is.md).
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from snapshotter.model.capture import Capture
 from snapshotter.policy.host_rules import HostRules
+from snapshotter.value_class import dataclass
 
 _WITH_RETRY_AFTER = {403, 503}  # throttling when they come with Retry-After
 _MOST_SECONDS = 10**9  # of a Retry-After: a larger number is not meant

@@ -6,7 +6,6 @@ or a group of names that the rules declare to be one party.
 """
 
 import contextlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from snapshotter.policy.quiet_hours import MINUTES_OF_DAY, QuietHours, quiet_minutes
+from snapshotter.value_class import dataclass
 
 DAY = timedelta(hours=24)  # of a budget: any 24 hours, not those of a calendar
 GROUP = "group:"  # how the key of several hosts begins; no host's name has a colon there

@@ -10,7 +10,7 @@ import difflib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,6 +25,7 @@ from snapshotter.policy.files import (
 )
 from snapshotter.policy.tables import Policy
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 MOST_PARENTS = 8
 

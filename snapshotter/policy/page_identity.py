@@ -18,7 +18,6 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -28,6 +27,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
 from snapshotter.policy.files import first_validation_mistake, shipped_directory
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _BASE62 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGITS, _LETTERS = 7, 4  # a Weibo number is cut into groups from the right

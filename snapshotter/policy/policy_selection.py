@@ -12,7 +12,7 @@ machine.
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
@@ -25,6 +25,7 @@ from snapshotter.policy.load import EffectivePolicy, load_effective
 from snapshotter.policy.patterns import compile_pattern
 from snapshotter.policy.rule_tables import SCHEMA as RULES
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 AUTO = files.AUTO
 DEFAULT = "default"

@@ -10,13 +10,14 @@ page is visited once more. Random numbers and times are arguments.
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from snapshotter.model.job import NORMAL
 from snapshotter.policy.host_responses import HostResponse, HostSignal, Sign, interpret_response
 from snapshotter.policy.host_rules import DAY, Backoff, HostRules, Politeness
+from snapshotter.value_class import dataclass
 
 
 class WaitCause(StrEnum):

@@ -6,12 +6,12 @@ a host fit into a day.
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from snapshotter.policy.host_rules import DAY, MOST_PER_DAY, HostRules, Politeness
 from snapshotter.policy.politeness import WaitCause
 from snapshotter.policy.quiet_hours import MINUTES_OF_DAY, quiet_minutes
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,13 @@ Quiet hours are the part of each day in which a host is not visited, or a schedu
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from typing_extensions import override
+
+from snapshotter.value_class import dataclass
 
 MINUTES_OF_DAY = 24 * 60
 

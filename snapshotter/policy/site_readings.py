@@ -8,7 +8,6 @@ data: its selectors are those of `formats/page/selectors.py`, and it has no regu
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Literal, Self
 
@@ -28,6 +27,7 @@ from snapshotter.model.reading_rules import (
 from snapshotter.policy.files import first_validation_mistake, read_limited, shipped_directory
 from snapshotter.policy.selectors import CssSelector
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _MAX_BYTES = 1 << 18  # of a file
 

@@ -4,7 +4,6 @@ page with its bundles.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from snapshotter.model import sentences
@@ -24,6 +23,7 @@ from snapshotter.model.takedown import Observation
 from snapshotter.report import html
 from snapshotter.report.wording import format_second
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _TEMPLATE, _STYLE = "campaign.html.j2", "campaign.css"
 

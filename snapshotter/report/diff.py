@@ -4,7 +4,6 @@ and summarise it in a few lines, which the command line prints too.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from snapshotter.model import sentences
 from snapshotter.model.comparison import (
@@ -25,6 +24,7 @@ from snapshotter.model.page import Box
 from snapshotter.report import html
 from snapshotter.report.picture_copies import PictureCopy
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _TEMPLATE, _STYLE, _SCRIPT = "diff.html.j2", "diff.css", "diff.js"
 

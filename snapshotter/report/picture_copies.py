@@ -9,12 +9,12 @@ in which `MAX_HEIGHT` is reached.
 import base64
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.page.png import PngRows
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 MAX_HEIGHT: Final = 40_000  # CSS pixels that are shown
 MAX_WIDTH: Final = 4_000

@@ -8,7 +8,6 @@ evidence. The same screenshots, texts and fonts give the same bytes.
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from snapshotter.formats.printable import cut
 from snapshotter.model.page import Box
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 WIDTH = 640  # pixels of one picture
 MAX_HEIGHT = 800

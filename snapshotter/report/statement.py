@@ -9,7 +9,7 @@ verified and verdicts made elsewhere.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ from snapshotter.model.takedown import ACCOUNT_KINDS, OWN_WORD, Observation, Tak
 from snapshotter.report import html as documents
 from snapshotter.report import wording
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FORMAT = "snapshotter-statement/1"
 MAX_TITLE = 200  # characters that are shown of a title or of an address

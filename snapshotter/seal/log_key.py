@@ -11,7 +11,6 @@ under one name. It signs checkpoints and nothing else.
 """
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -29,6 +28,7 @@ from snapshotter.seal.key_files import (
     read_secret,
 )
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 LOG = "log"
 WITNESS = "witness"

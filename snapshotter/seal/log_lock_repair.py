@@ -16,7 +16,6 @@ objects. It is copied first, because the writer that staged it may still run and
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.proofs import log_state, merkle, note, tiles
@@ -26,6 +25,7 @@ from snapshotter.formats.proofs.tiles import WIDTH, TileTree
 from snapshotter.ports import CompareAndSwapStore, IdSource, LogSigner, ReadableStore, TaggedContent
 from snapshotter.seal.log_writer import CheckpointMemory, LogDamaged
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _MOST_STAGED = 100  # batches that are looked at
 

@@ -20,7 +20,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
@@ -48,6 +48,7 @@ from snapshotter.ports import (
     Witness,
 )
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 MAX_BATCH = 1024  # leaves that are committed at once
 WITNESS_S = 10.0  # for all witnesses together

@@ -8,7 +8,7 @@ capture; docs/spec/capture-record.md lists every field.
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
@@ -19,6 +19,7 @@ from snapshotter.formats.tls import certificate_authority
 from snapshotter.model.capture import Artifact, Capture, Picture, Reason
 from snapshotter.model.request import Decision
 from snapshotter.ports import Signer
+from snapshotter.value_class import dataclass
 
 FORMAT = "snapshotter-capture/1"
 ALGORITHM = "ecdsa-p384-sha384"

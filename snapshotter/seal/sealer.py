@@ -11,7 +11,7 @@ bundle: `<id>.wacz` gets its name when it is complete.
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -30,6 +30,7 @@ from snapshotter.ports import Clock, Progress, Signer, TimestampAuthority
 from snapshotter.seal import record
 from snapshotter.seal.timestamp import stamp_all
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _README = """\
 This is the record of one web capture, sealed by {software}.

@@ -16,7 +16,6 @@ which key follows it. Its other files stay, since old bundles are verified with 
 """
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -45,6 +44,7 @@ from snapshotter.seal.key_files import (
 )
 from snapshotter.seal.open_key import open_external_key
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 DEFAULT_NAME = "default"
 

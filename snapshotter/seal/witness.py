@@ -19,7 +19,6 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from snapshotter import durable
@@ -28,6 +27,7 @@ from snapshotter.formats.proofs import merkle, note
 from snapshotter.formats.proofs.note import COSIGNATURE_V1, ED25519, SignedCheckpoint, VerifierKey
 from snapshotter.ports import Clock, LogSigner
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 MAX_REQUEST = note.MAX_BYTES + 8192  # bytes
 

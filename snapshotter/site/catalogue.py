@@ -8,7 +8,7 @@ bad pages ("wx/deleted-zh").
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
@@ -40,6 +40,7 @@ from snapshotter.site.notices import (
 )
 from snapshotter.site.response import Response, Visit, document, number_of, redirect
 from snapshotter.site.state import SiteState
+from snapshotter.value_class import dataclass
 
 _MAX_HOPS = 10
 _DIGITS = 5  # of a number in a path

@@ -9,13 +9,13 @@ has waited for it. `PATCHES` says where else the word and the colour must be.
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from snapshotter.site.pictures import png
 from snapshotter.site.response import Response, Visit, data, document, html
 from snapshotter.site.state import Showing
+from snapshotter.value_class import dataclass
 
 PREFIX: Final = "late/"
 TAKEN_DOWN: Final = "late/taken-down"  # its content depends on the site's state alone

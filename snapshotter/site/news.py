@@ -7,12 +7,12 @@ paragraphs behind a control, a category attached to a date, a comment form, and 
 page that change every day.
 """
 
-from dataclasses import dataclass
 from html import escape
 
 from snapshotter.site import pictures
 from snapshotter.site.notices import notice_page
 from snapshotter.site.response import Response, Visit, document, html
+from snapshotter.value_class import dataclass
 
 NEWS = "news.example"
 QUOTE = (

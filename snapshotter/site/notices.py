@@ -8,13 +8,13 @@ in several places, `NOTICES` has the place where most people see it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from html import escape
 from types import MappingProxyType
 from urllib.parse import quote
 
 from snapshotter.model.assessment import WallKind
 from snapshotter.site.response import Response, data, document, html
+from snapshotter.value_class import dataclass
 
 WECHAT = "mp.weixin.qq.com"
 WEIBO = "weibo.com"

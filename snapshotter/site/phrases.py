@@ -7,11 +7,11 @@ and a list in which one item is removed. Words, people and places are invented.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from html import escape
 from types import MappingProxyType
 
 from snapshotter.site.response import Response, document
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

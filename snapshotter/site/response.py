@@ -5,11 +5,11 @@ redirects.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from html import escape
 from urllib.parse import urlencode
 
 from snapshotter.site.state import PageState, SiteState
+from snapshotter.value_class import dataclass
 
 _MOST_SHOWN = 100_000  # beyond them a page says 10万+
 

@@ -8,7 +8,6 @@ them to 127.0.0.1. The clock stands still until a test moves it.
 import contextlib
 import threading
 import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +19,7 @@ from typing_extensions import override
 from snapshotter.site.catalogue import host_of, render
 from snapshotter.site.response import Response
 from snapshotter.site.state import PageState, SiteState
+from snapshotter.value_class import dataclass
 
 _POLL_S = 0.02  # how soon the server notices that it is to end
 

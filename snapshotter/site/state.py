@@ -12,9 +12,11 @@ the current time: the same state at two times is a page before and after a remov
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
+
+from snapshotter.value_class import dataclass
 
 # 2026-01-08T01:51:38Z: six days after the article of `/wx/article` was published.
 BEGIN = datetime(2026, 1, 8, 1, 51, 38, tzinfo=UTC)

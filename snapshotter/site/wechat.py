@@ -10,7 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from html import escape
 from urllib.parse import urlencode, urlsplit
@@ -18,6 +18,7 @@ from urllib.parse import urlencode, urlsplit
 from snapshotter.site import pictures
 from snapshotter.site.notices import WECHAT, notice, notice_page
 from snapshotter.site.response import Response, Visit, counted, document, html, number_of, redirect
+from snapshotter.value_class import dataclass
 
 IMAGES = "mmbiz.qpic.cn"
 PUBLISHED = datetime(2026, 1, 2, 9, 39, 33, tzinfo=UTC)  # of `/wx/article`: 1767346773

@@ -4,13 +4,13 @@ API, and its walls.
 """
 
 import json
-from dataclasses import dataclass
 from html import escape
 from urllib.parse import quote
 
 from snapshotter.site.notices import NOTICES, WEIBO, WEIBO_MOBILE, notice_page
 from snapshotter.site.pictures import SHORT_LINK
 from snapshotter.site.response import Response, Visit, counted, data, document, html, redirect
+from snapshotter.value_class import dataclass
 
 PASSPORT = "passport.weibo.com"
 

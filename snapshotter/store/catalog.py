@@ -24,7 +24,7 @@ import enum
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +41,7 @@ from snapshotter.policy.page_identity import host_and_port
 from snapshotter.ports import ReadableStore
 from snapshotter.store.stored_events import StoredEvent, read_stored_event
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _VERSION = 2  # of the tables and of how rows are made: rows of another one are thrown away
 _WAIT_S = 60.0  # for another process's transaction; each is short

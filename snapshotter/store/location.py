@@ -5,11 +5,11 @@ Invalid names of buckets and prefixes are refused; nothing is opened.
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from snapshotter.formats.bundle.store_keys import check_key
+from snapshotter.value_class import dataclass
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")

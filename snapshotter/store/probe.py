@@ -16,7 +16,6 @@ import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from snapshotter.ports import Clock, IdSource
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.store.s3 import S3Store
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FOLDER = "_probe"
 LOCK_SECONDS = 45  # long enough to be refused, short enough to be gone soon

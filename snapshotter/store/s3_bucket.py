@@ -8,7 +8,7 @@ Call one S3 bucket: return its answers as values, and translate errors into thos
 import contextlib
 import errno
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle.store_keys import check_key, is_key
 from snapshotter.store import location
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -6,7 +6,6 @@ not checked here.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.bundle import store_keys
@@ -15,6 +14,7 @@ from snapshotter.formats.statements import takedown
 from snapshotter.model.takedown import Takedown
 from snapshotter.ports import ReadableStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

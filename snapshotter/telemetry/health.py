@@ -19,7 +19,6 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Final, Self
@@ -30,6 +29,7 @@ from typing_extensions import override
 from snapshotter.errors import SnapshotterError
 from snapshotter.ports import JobObserver
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 ALIVE_S: Final = 60.0  # without a turn of its loop a worker is stuck
 _FIRST_S: Final = 120.0  # for the first one: a browser may have to start

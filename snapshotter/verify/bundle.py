@@ -11,7 +11,7 @@ from the network, and nothing in the bundle is trusted.
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 
@@ -44,6 +44,7 @@ from snapshotter.model.assessment import AssessmentSummary, StatedAssessment
 from snapshotter.model.finding import Code, Finding, RenewalFinding, Report, Verdict, overall
 from snapshotter.model.verified_facts import QuotedCheckpoint, VerifiedFacts
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify import capture_record, record_consistency, renewal, server_signatures
 from snapshotter.verify import log_proof as log_proofs
 from snapshotter.verify.sidecars import NO_SIDECARS, Sidecars

@@ -10,7 +10,6 @@ do not confirm an order, the report names it as unproven.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from snapshotter.formats.canonical_json import instant
@@ -19,6 +18,7 @@ from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.proof import Role
 from snapshotter.model.verified_facts import VerifiedFacts
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 # What captures of a pack are there for, as events call it.
 ROLES: Mapping[Role, str] = {

@@ -9,7 +9,6 @@ checkpoints that were seen before. Whether store and log agree is checked by the
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from snapshotter.errors import (
     EvidenceInvalid,
@@ -26,6 +25,7 @@ from snapshotter.formats.proofs.tlog_proof import TlogProof
 from snapshotter.model.finding import Code, Finding, Verdict
 from snapshotter.ports import NotAnObject, ReadableStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _STEP = 16 * WIDTH  # entries between two reports of progress
 

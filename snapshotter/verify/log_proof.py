@@ -7,7 +7,6 @@ what the bundle states.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from snapshotter.errors import EvidenceInvalid
@@ -17,6 +16,7 @@ from snapshotter.formats.proofs.leaf import Leaf
 from snapshotter.formats.proofs.note import LogPolicy, SignedCheckpoint
 from snapshotter.model.finding import Code, Finding
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

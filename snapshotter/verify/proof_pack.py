@@ -12,7 +12,6 @@ interpreted, only compared with what was signed.
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import BinaryIO
@@ -28,6 +27,7 @@ from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.proof import OWN_WORD, Part, Role
 from snapshotter.model.takedown import Observation, Takedown
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify import capture_order
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES

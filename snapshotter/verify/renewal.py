@@ -8,7 +8,6 @@ does not count has no effect on the verdict.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from snapshotter.errors import EvidenceInvalid
@@ -18,6 +17,7 @@ from snapshotter.formats.proofs.leaf import Leaf
 from snapshotter.formats.proofs.rfc3161 import Anchor, Token, check_by_any
 from snapshotter.model.finding import RenewalFinding
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

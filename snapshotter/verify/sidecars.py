@@ -8,13 +8,13 @@ read, and one that is too long is cut, so that no format accepts it. Nothing is 
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from snapshotter.formats.bundle import custody_sidecars, names
 from snapshotter.formats.proofs import renewal, tlog_proof
+from snapshotter.value_class import dataclass
 from snapshotter.verify.files import MAX_SIDECAR_BYTES, NotAFile, first_bytes
 from snapshotter.verify.renewal import RenewalFiles
 

@@ -16,7 +16,7 @@ capture: "last seen", "first gone", "confirmation 1", "control", "other way", "a
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from snapshotter.errors import EvidenceInvalid
@@ -29,6 +29,7 @@ from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.takedown import OWN_WORD, Observation, Takedown, TakedownKind
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify import capture_order
 from snapshotter.verify import report as reports
 from snapshotter.verify.trust import Trust, judge_key

@@ -19,7 +19,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
@@ -37,6 +37,7 @@ from snapshotter.formats.proofs.rfc3161 import Anchor
 from snapshotter.formats.signatures import keys
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FORMAT = "snapshotter-trust/1"
 MAX_TRUST_BYTES = 4 << 20  # a thousand keys take less than one

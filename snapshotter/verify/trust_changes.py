@@ -7,13 +7,13 @@ states whether less counts than before (`stricter`), more (`wider`) or neither (
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.proofs.note import LogPolicy
 from snapshotter.formats.proofs.rfc3161 import Anchor
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.trust import COMPROMISED, TrustDocument, TrustedKey
 
 

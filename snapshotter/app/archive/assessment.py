@@ -9,7 +9,7 @@ capturing process knew. So anybody who has the bundle derives the same bytes.
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -43,6 +43,7 @@ from snapshotter.ports import Assessor, Clock
 from snapshotter.seal import record as records
 from snapshotter.seal.sealer import write_own_file
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.capture_record import MAX_BYTES as MAX_RECORD
 from snapshotter.verify.capture_record import loads
 

@@ -9,7 +9,6 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -31,6 +30,7 @@ from snapshotter.model.assessment import AssessmentSummary
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import Content, ReadableStore, WritableStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify import capture_record
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.sidecars import Sidecars, load_sidecars

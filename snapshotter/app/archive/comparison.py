@@ -9,7 +9,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ from snapshotter.policy import page_identity
 from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.ports import ReadableStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify import capture_record
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.trust import Trust

@@ -17,7 +17,6 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from snapshotter.formats.signatures import keys
 from snapshotter.model.finding import Report
 from snapshotter.ports import ReadableStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.files import first_bytes
 from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, MAX_TRUST_BYTES, Trust, load_document

@@ -10,7 +10,6 @@ In other pictures the place of a text is not known, and the list names them as l
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +19,7 @@ from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle import container
 from snapshotter.formats.page.png import PngRows
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 LIST = "masked.json"
 _KINDS = frozenset({"viewport", "page"})

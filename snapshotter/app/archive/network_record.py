@@ -12,11 +12,11 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from snapshotter.formats.http import content_coding
 from snapshotter.formats.http.chunked import remove_chunking
+from snapshotter.value_class import dataclass
 
 WARC: Final = "archive/data.warc.gz"
 INDEX: Final = "indexes/index.cdx"

@@ -8,7 +8,6 @@ signs a conclusion from them has to verify the bundles first.
 import contextlib
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
@@ -28,6 +27,7 @@ from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.ports import ObjectStore
 from snapshotter.store.catalog import BundleSummary, Catalog, CatalogRow, ReadBundle, VerdictSource
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify import capture_record
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 

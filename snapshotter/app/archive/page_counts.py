@@ -1,7 +1,6 @@
 """Return the counts of a page in all its captures, and the thresholds that they crossed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from snapshotter.app.archive.observations import ObservationSource, observations
 from snapshotter.assess.thresholds import CountReading, crossings, series
@@ -10,6 +9,7 @@ from snapshotter.formats.bundle import store_keys
 from snapshotter.model.reading import Crossing
 from snapshotter.model.request import Threshold
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 ThresholdsOf = Callable[[str], Sequence[Threshold]]  # of an address, by its policy
 

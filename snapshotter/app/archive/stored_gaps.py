@@ -1,7 +1,6 @@
 """Read the gap records of a store: the signed records of visits that were planned and not made."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from snapshotter.app import store_records
 from snapshotter.errors import EvidenceInvalid
@@ -11,6 +10,7 @@ from snapshotter.formats.signatures import signed_statement
 from snapshotter.formats.statements import gap as gaps
 from snapshotter.formats.statements.gap import GapRecord
 from snapshotter.ports import ReadableStore
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

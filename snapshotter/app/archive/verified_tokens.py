@@ -1,12 +1,12 @@
 """List the verified tokens of a bundle: who gave each of them, and in which file it is."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from snapshotter.app.archive import bundles
 from snapshotter.formats.bundle import names
 from snapshotter.formats.proofs.rfc3161 import Anchor, Token, TokenInvalid, check_response
+from snapshotter.value_class import dataclass
 from snapshotter.verify.files import MAX_SIDECAR_BYTES, NotAFile, open_file
 from snapshotter.verify.trust import Trust
 

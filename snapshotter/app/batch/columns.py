@@ -6,11 +6,11 @@ accident: if the name of a result column is in use, the result column gets anoth
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.lists.tables import Row
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 # The columns with results, in this order.
 FIELDS = (

@@ -23,7 +23,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -32,6 +32,7 @@ from snapshotter import durable
 from snapshotter.errors import ServiceUnavailable, SnapshotterError, is_disk_full
 from snapshotter.formats.canonical_json import instant
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FORMAT = 1
 SUFFIX = ".journal"

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from snapshotter.app.batch.columns import PRESETS, URL_COLUMNS, columns_of
@@ -16,6 +16,7 @@ from snapshotter.formats.lists import tables
 from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.ports import Clock, IdSource, ShowMessage
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ Rows of one page (`policy/page_identity.py`) under one policy are captured once.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlsplit
 
 from snapshotter.app.batch.columns import Columns
@@ -17,6 +17,7 @@ from snapshotter.formats.lists.tables import Row, Table
 from snapshotter.model.capture_url import check_url
 from snapshotter.policy.page_identity import PageIdentityRules, page_identity
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ because the rows are then probably not the cause.
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -47,6 +47,7 @@ from snapshotter.policy import retention
 from snapshotter.policy.addresses import strip_parameters
 from snapshotter.policy.host_responses import response_of
 from snapshotter.ports import Progress
+from snapshotter.value_class import dataclass
 
 _MAX_FAILURES = 3  # failures that end the run
 _TITLE = 1_000  # characters of a title that are kept in a table

@@ -6,7 +6,6 @@ The state tells which rows are still to be captured, records their results, and 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from snapshotter.app.batch.columns import FIELDS
@@ -15,6 +14,7 @@ from snapshotter.app.batch.output import Output
 from snapshotter.app.batch.plan import BatchPlan, BatchRow
 from snapshotter.errors import CaptureIncomplete, SnapshotterError, one_line
 from snapshotter.ports import Clock
+from snapshotter.value_class import dataclass
 
 DONE, INCOMPLETE, FAILED = "done", "incomplete", "failed"
 DUPLICATE = "duplicate"  # means the same page as another row, whose bundle is named

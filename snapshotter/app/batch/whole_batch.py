@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
 
@@ -25,6 +24,7 @@ from snapshotter.policy.host_rules import Politeness
 from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.ports import Clock, IdSource, JobQueue, ShowMessage
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 SEALING: Final = timedelta(minutes=1)  # time to seal and store, after the time for the page
 

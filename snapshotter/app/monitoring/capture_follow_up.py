@@ -21,7 +21,7 @@ module keeps no state: store, queue and the folder of packs hold all of it.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
@@ -40,6 +40,7 @@ from snapshotter.model.request import Monitoring
 from snapshotter.model.takedown import Observation, TakedownKind
 from snapshotter.ports import JobQueue
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _TRIES: Final = 6  # attempts at one kind of follow-up of one possible removal
 _MOST_CONTROLS: Final = 60  # attempts at a control page, over all later visits of the page

@@ -10,7 +10,6 @@ is stored and completes what is missing. A record never changes.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from snapshotter.app import commitment_salts, store_records
@@ -24,6 +23,7 @@ from snapshotter.formats.statements.gap import SALT_BYTES
 from snapshotter.model.gap import Gap
 from snapshotter.ports import IdSource, ObjectStore, Signer
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ Events and messages wait in the outbox. Workers call `round` every few seconds, 
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -28,6 +28,7 @@ from snapshotter.notify import grouping
 from snapshotter.notify.message import compose
 from snapshotter.notify.rules import NotifyRules, reduce_event
 from snapshotter.ports import Channel, Clock, IdSource
+from snapshotter.value_class import dataclass
 
 _FIRST_S: Final = 5.0  # until the second attempt; then three times as long, and so on
 _LONGEST_S: Final = 15 * 60.0  # so that a receiver gets messages soon after an outage of an hour

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from snapshotter.model.job import JobStatus
 from snapshotter.model.watch import ItemState, Poll, WatchItem, WatchStatus
 from snapshotter.ports import JobQueue
+from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
     from snapshotter.jobs.watches.watches import Watches

@@ -20,7 +20,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -42,6 +41,7 @@ from snapshotter.policy.politeness import (
 )
 from snapshotter.ports import Clock
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _ELSEWHERE = timedelta(seconds=1)  # other processes do not tell us when a visit has ended
 _LONGEST_NAP_S = 60.0  # between two looks: the machine may have been asleep meanwhile

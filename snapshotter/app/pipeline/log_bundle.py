@@ -4,13 +4,14 @@ Read the log's newest checkpoint, which a capture quotes, and log the bundle aft
 `write_reminder` is called before the bundle is stored, so that a crash does not leave it unlogged.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.upkeep.log_entries import LogResult, StoreLog
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.bundle import Bundle
 from snapshotter.ports import Progress
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ from snapshotter.model.replay import (
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Capturer, Progress
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FULL_PAGE_PX = 30_000  # CSS pixels of height up to which the full page is compared
 _VIEWPORT = "capture/viewport.png"

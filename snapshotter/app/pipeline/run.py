@@ -12,7 +12,7 @@ before the bundle, so that the store never holds a bundle whose salts are lost.
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -60,6 +60,7 @@ from snapshotter.ports import (
 )
 from snapshotter.seal import sealer
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust
 

@@ -9,7 +9,6 @@ the bundles that an earlier run left in the spool; `add_bundle` stores a kept bu
 import contextlib
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +27,7 @@ from snapshotter.model.finding import Verdict
 from snapshotter.ports import ObjectStore
 from snapshotter.seal import sealer
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import (
     LATE_TOKEN,

@@ -11,12 +11,13 @@ captures have two more: the logging and the replay of the bundle.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from snapshotter.model.capture import Capture
 from snapshotter.ports import Clock, Progress
+from snapshotter.value_class import dataclass
 
 # The stages that `capture --json` reports, in the order in which they come.
 STAGES = (

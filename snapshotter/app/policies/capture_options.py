@@ -1,6 +1,5 @@
 """Hold the capture options of one command, and combine them with a policy into a decision."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +8,7 @@ from snapshotter.model.request import Decision
 from snapshotter.policy import capture_decision
 from snapshotter.policy.files import certificate_authorities, public_key
 from snapshotter.policy.tables import Policy
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

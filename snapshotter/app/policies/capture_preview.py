@@ -8,7 +8,7 @@ counts the visits of a whole list of pages to each host.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,6 +32,7 @@ from snapshotter.policy.policy_selection import AUTO, Candidate, known_policies,
 from snapshotter.policy.takedown_rules import parse_rules, rules_for
 from snapshotter.store.location import DirectoryLocation, parse_store_url
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 DAYS = 3  # of the densest part of a curve, which is what a host feels
 _VISIT = timedelta(seconds=4)  # one visit, where it is not the pace that counts

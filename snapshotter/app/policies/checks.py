@@ -8,7 +8,7 @@ user.
 
 import enum
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -34,6 +34,7 @@ from snapshotter.policy.tables import Policy
 from snapshotter.policy.takedown_rules import load_rules, rules_for
 from snapshotter.site import catalogue, rendered_pages
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _PAGE_BYTES = 32 << 20  # of a page of the user's own
 

@@ -1,7 +1,6 @@
 """Make the visit plan of a schedule from options and from the schedule table of a policy."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from snapshotter.errors import SnapshotterError
@@ -15,6 +14,7 @@ from snapshotter.policy.quiet_hours import parse_quiet
 from snapshotter.policy.tables import ScheduleTable
 from snapshotter.policy.times import parse_duration, parse_moment, parse_percent
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _SEASON = re.compile(r"([^:]+):([^:]+):([0-9.]+)")
 

@@ -6,7 +6,6 @@ A bundle is looked for among files that were given, in folders and in a store.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +14,7 @@ from snapshotter.app.archive.bundle_verification import verify_in_store
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.finding import Report
 from snapshotter.ports import ReadableStore
+from snapshotter.value_class import dataclass
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.files import NotAFile, open_file
 from snapshotter.verify.trust import Trust

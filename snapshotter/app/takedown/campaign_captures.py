@@ -5,7 +5,7 @@ This is step (3) of `campaign_verification.py`. A missing bundle does not speak 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final
 
 from snapshotter.app.archive import assessment
@@ -26,6 +26,7 @@ from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import VerifiedFacts
 from snapshotter.ports import ShowMessage
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 NAMED_AT_MOST: Final = 20  # a text names at most so many bundles of one kind
 

@@ -12,7 +12,7 @@ Make a campaign report: numbers about the removals among many pages, from verifi
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
@@ -42,6 +42,7 @@ from snapshotter.model.request import Monitoring
 from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import VerifiedFacts
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify import capture_order
 from snapshotter.verify.audit.sidecar_facts import key_counts
 from snapshotter.verify.takedown import captures_by_role

@@ -16,7 +16,7 @@ what depends on it is INDETERMINATE.
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from snapshotter.app.archive.observations import ObservationSource
@@ -54,6 +54,7 @@ from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.takedown import ConfirmRules
 from snapshotter.ports import ShowMessage
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify import capture_order
 from snapshotter.verify import report as reports
 from snapshotter.verify.takedown import NOT_CONFIRMED, captures_by_role, key_finding

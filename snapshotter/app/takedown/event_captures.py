@@ -7,7 +7,6 @@ have differed.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from snapshotter.app.archive import assessment
 from snapshotter.app.archive.assessment import BundleFiles
@@ -26,6 +25,7 @@ from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.model.takedown import Observation
 from snapshotter.policy import page_identity
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.takedown import EventCapture
 
 

@@ -17,7 +17,7 @@ copies an event with its bundles into a directory.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -67,6 +67,7 @@ from snapshotter.ports import Signer
 from snapshotter.report.wording import format_minute, format_second
 from snapshotter.store.stored_events import StoredEvent
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify import capture_order
 from snapshotter.verify.audit.sidecar_facts import key_counts
 from snapshotter.verify.takedown import captures_by_role

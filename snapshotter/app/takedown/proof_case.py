@@ -9,7 +9,7 @@ a PDF, and `with_pdf` makes it again with one.
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from snapshotter.ports import ShowMessage
 from snapshotter.report import wording
 from snapshotter.store.stored_events import StoredEvent
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.audit.sidecar_facts import key_counts
 
 ProofOf = Callable[[str], bytes]  # an event's id → the log proof of its record; b"" for none

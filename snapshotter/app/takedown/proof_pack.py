@@ -11,7 +11,7 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -45,6 +45,7 @@ from snapshotter.report import side_by_side, statement, wording
 from snapshotter.report.side_by_side import Panel
 from snapshotter.report.statement import Exhibit, Statement
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify import capture_order
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.proof_pack import JudgeEvent, PackReport, verify_pack

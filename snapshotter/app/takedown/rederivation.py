@@ -1,7 +1,7 @@
 """Derive again, by the rules in a bundle, what it shows, and compare that with an observation."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO, Final
 
 from snapshotter.app.archive import assessment
@@ -13,6 +13,7 @@ from snapshotter.model.request import Decision
 from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import VerifiedFacts
 from snapshotter.policy.page_identity import PageIdentityRules
+from snapshotter.value_class import dataclass
 
 # The fields of an observation that are its verdict.
 DECISIVE_FIELDS: Final = (

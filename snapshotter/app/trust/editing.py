@@ -6,7 +6,7 @@ trust file, and `remembered_version` holds the versions that were signed or acce
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from snapshotter.formats.signatures.keys import KeyInvalid, load_public_pem
 from snapshotter.ports import Signer
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.trust import Requirements, TrustDocument, check_pin, trusted_key
 from snapshotter.verify.trust_changes import Change, changes
 

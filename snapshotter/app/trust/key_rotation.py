@@ -7,7 +7,6 @@ file is not edited. The result has the command that edits it where the root key 
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats.canonical_json import instant
 from snapshotter.seal.signer import RetiredKey, StoredKey
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.trust import TrustDocument
 
 

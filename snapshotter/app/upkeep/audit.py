@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from snapshotter.formats.canonical_json import instant
 from snapshotter.model.audit import AuditFinding, AuditReport
 from snapshotter.ports import Clock, IdSource, ObjectStore, ReadableStore, Signer, WritableStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.audit import remembered_checkpoint, unreadable_objects
 from snapshotter.verify.audit import report as reports
 from snapshotter.verify.audit.locks_and_custody import StoreReceipts

@@ -15,7 +15,6 @@ nothing restores the bundle, and the same command completes the erasure.
 
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from snapshotter.app.archive import bundles
@@ -33,6 +32,7 @@ from snapshotter.ports import Clock, ReadableStore, RetentionStore, Signer
 from snapshotter.store import custodial_store
 from snapshotter.store.custodial_store import CustodialStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ flag that no hold needs.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 
 from snapshotter.app import store_records
@@ -25,6 +24,7 @@ from snapshotter.model.custody import POLICY_ASSIGNMENT
 from snapshotter.ports import Clock, ReadableStore, Signer
 from snapshotter.store.custodial_store import CustodialStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _TRIES = 20  # each is lost to somebody who placed or lifted another hold
 

@@ -10,7 +10,6 @@ import fcntl
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.proofs.rfc3161 import Anchor, TokenInvalid, check_response
 from snapshotter.ports import Clock, ObjectStore, ReadableStore, TimestampAuthority, WritableStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _MAX_SEAL_FILE = 1 << 16  # bytes
 _MAX_NOTE = 100  # characters

@@ -5,7 +5,7 @@ All entries are read in one pass and checked against the root of the signed chec
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import leaf, merkle
@@ -13,6 +13,7 @@ from snapshotter.formats.proofs.leaf import Leaf
 from snapshotter.formats.proofs.note import LogPolicy
 from snapshotter.ports import ReadableStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.log import LogReader
 
 

@@ -9,7 +9,6 @@ bundles with reminders are logged with it. `log_sync` finds unlogged bundles wit
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from snapshotter.app import private_files, store_records
@@ -24,6 +23,7 @@ from snapshotter.ports import ObjectStore, ReadableStore
 from snapshotter.seal.log_writer import AppendResult, LogWriter
 from snapshotter.store import custodial_store
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _MAX_REMINDED = 64  # bundles with a reminder that are logged at a time
 

@@ -1,7 +1,5 @@
 """Read the newest checkpoint of a store's log, and prove that an entry is in the log."""
 
-from dataclasses import dataclass
-
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.proofs.note import (
     ED25519,
@@ -10,6 +8,7 @@ from snapshotter.formats.proofs.note import (
     parse_verifier_key,
 )
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.log import LogEntry, LogReader
 
 

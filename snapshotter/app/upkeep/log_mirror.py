@@ -12,7 +12,6 @@ histories. A crash leaves files that no checkpoint names yet; the next run finds
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.proofs import log_state, merkle, note, tiles
@@ -20,6 +19,7 @@ from snapshotter.formats.proofs.note import LogPolicy, SignedCheckpoint
 from snapshotter.formats.proofs.tiles import WIDTH, Tile, TileTree
 from snapshotter.ports import CompareAndSwapStore, TaggedContent
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.log import LogReader
 
 _STEP = 4 * WIDTH  # entries that are held at once

@@ -8,7 +8,6 @@ not get their objects into the log.
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from snapshotter.app.archive import bundles, stored_gaps
@@ -20,6 +19,7 @@ from snapshotter.formats.proofs.leaf import Leaf
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.ports import Clock, ReadableStore
 from snapshotter.store import stored_events
+from snapshotter.value_class import dataclass
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.log import LogReader
 from snapshotter.verify.trust import COMPROMISED, Trust

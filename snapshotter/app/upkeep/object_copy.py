@@ -7,7 +7,7 @@ its bundle before they copy it.
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -22,6 +22,7 @@ from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.ports import Clock, Content, ReadableStore
 from snapshotter.store.custodial_store import CustodialStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.trust import Trust
 
 _Found = TypeVar("_Found")

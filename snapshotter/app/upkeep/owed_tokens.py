@@ -8,7 +8,7 @@ it. Reminders may be lost: `snapshotter timestamp ID` finds out from the store w
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +17,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle.names import MAX_SIGNATURES
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,6 @@ an audit of the replica finds every head that the source's log names.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeGuard
 
 from snapshotter.app import store_records
@@ -27,6 +26,7 @@ from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.custody import RECOVERY, REPLICATION
 from snapshotter.ports import ReadableStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.audit.record_checks import GAP_RECORDS, TAKEDOWN_RECORDS
 from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, Trust
 

@@ -11,7 +11,6 @@ token that comes after that renews nothing.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from snapshotter.app.archive import bundles
@@ -25,6 +24,7 @@ from snapshotter.formats.proofs.rfc3161 import Anchor, check_response
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.ports import Clock, ObjectStore, TimestampAuthority
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.log import LogEntry, LogReader
 from snapshotter.verify.renewal import certificates_end

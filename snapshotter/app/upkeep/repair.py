@@ -16,7 +16,7 @@ A crash leaves the object missing and its digest recorded; the same command cont
 
 import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import groupby
 from pathlib import Path
 
@@ -49,6 +49,7 @@ from snapshotter.model.finding import Code
 from snapshotter.ports import CompareAndSwapStore
 from snapshotter.store import custodial_store
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.log import LogReader

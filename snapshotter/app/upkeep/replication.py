@@ -18,7 +18,7 @@ custody chain: the target's begins with a copy of the source's, and continues se
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from snapshotter.app import store_records
@@ -52,6 +52,7 @@ from snapshotter.formats.statements import tombstone
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.custody import REPLICATION
 from snapshotter.ports import CompareAndSwapStore, ReadableStore
+from snapshotter.value_class import dataclass
 from snapshotter.verify.log import LogReader
 
 # Called with the state of one object: "copied", "present", "lagging" (not copied), "divergent",

@@ -11,7 +11,6 @@ chain inside the bundle ends.
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from snapshotter.formats.proofs.rfc3161 import TokenInvalid, check_subject
 from snapshotter.formats.statements import holds
 from snapshotter.model.finding import Verdict
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.renewal import check_log_entry, timestamped_message

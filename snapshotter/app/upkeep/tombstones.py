@@ -9,7 +9,6 @@ does not come back when somebody removes its tombstone from the store.
 
 import contextlib
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 from snapshotter.app import private_files
@@ -20,6 +19,7 @@ from snapshotter.formats.statements import tombstone
 from snapshotter.formats.statements.tombstone import Tombstone
 from snapshotter.ports import ReadableStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +21,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import JobState
 from snapshotter.ports import JobObserver, ShowMessage
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
     from snapshotter.app.monitoring.notification_delivery import NotificationService

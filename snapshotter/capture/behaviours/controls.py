@@ -10,7 +10,6 @@ causes is aborted.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from playwright.async_api import CDPSession
@@ -18,6 +17,7 @@ from playwright.async_api import CDPSession
 from snapshotter.capture.browser.isolated_worlds import PageFrame, ScriptError
 from snapshotter.capture.page_context import FRAME_S, PageContext, dom_change_between
 from snapshotter.model.request import ConsentRules, ExpandRules
+from snapshotter.value_class import dataclass
 
 _LOOK_S = 0.05  # between two looks at what a click set off
 _CLICK_S = 2.0  # for what a click sets off to come

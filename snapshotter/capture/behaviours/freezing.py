@@ -7,7 +7,6 @@ limit, with the state of the image: for example loaded or failed.
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from playwright.async_api import CDPSession
 
@@ -17,6 +16,7 @@ from snapshotter.capture.redaction.redactor import clean_url
 from snapshotter.capture.spool import replace_lone_surrogates
 from snapshotter.formats import canonical_json
 from snapshotter.model.capture import FontCounts, FrameFacts, FrameState, ImageCounts
+from snapshotter.value_class import dataclass
 
 _DECODE_S = 2.0  # for all images of a frame to be decoded
 _LINES = 10_000  # images that are listed one by one

@@ -7,10 +7,10 @@ a busy machine. One call to the browser does many steps. Where the document does
 large element in it does, that element is scrolled.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from snapshotter.capture.page_context import PageContext, dom_change_between
+from snapshotter.value_class import dataclass
 
 _LOOK_S = 0.05  # between two looks at whether the page grows
 _GROWTH_S = 1.0  # how long the bottom of a page may take to grow, while something loads

@@ -8,7 +8,6 @@ not have.
 """
 
 import asyncio
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from snapshotter.capture.behaviours.scrolling import ScrollResult
@@ -17,6 +16,7 @@ from snapshotter.capture.pictures.screenshot_command import ScreenshotCommand
 from snapshotter.capture.spool import replace_lone_surrogates
 from snapshotter.formats import canonical_json
 from snapshotter.formats.page.png import read_header
+from snapshotter.value_class import dataclass
 
 _LOOK_S = 0.05  # between two looks at whether rows have come
 _ROWS_S = 1.0  # for the rows of a stretch to come

@@ -10,13 +10,14 @@ second.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from snapshotter.capture.page.pending_callbacks import HORIZON_S, AnnouncedWork, PageActivity
 from snapshotter.capture.page_context import FRAME_S, PageContext
 from snapshotter.capture.redaction.redactor import clean_url
 from snapshotter.model.capture import SettleEnd, Settling
+from snapshotter.value_class import dataclass
 
 _LOOK_S = 0.05  # between two looks
 _SETTLE_SHARE = 0.3  # most of the time that is left for all images together

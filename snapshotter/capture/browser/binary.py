@@ -10,11 +10,11 @@ import os
 import re
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _SHELL, _CHROMIUM = "shell", "chromium"
 _LINUX = {

@@ -4,10 +4,10 @@ these files.
 """
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from snapshotter.egress.guard import EgressGuard
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import asyncio
 import itertools
 import secrets
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from playwright.async_api import Error as PlaywrightError
 from snapshotter.capture.browser.call_guard import CallGuard, CallTimeout, PageLost
 from snapshotter.capture.browser.cdp_sessions import CdpSession, CdpTargets, Params, ProtocolError
 from snapshotter.capture.redaction.redactor import clean_text
+from snapshotter.value_class import dataclass
 
 _WORLD = "snapshotter"
 _SCRIPTS = Path(__file__).with_name("scripts")

@@ -14,7 +14,6 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.async_api import BrowserContext, BrowserType
@@ -33,6 +32,7 @@ from snapshotter.model.capture import files_open_to
 from snapshotter.model.network import NetworkPath
 from snapshotter.model.request import Decision
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _STACK_KB = 65_536  # of a process's first thread; eight times the usual
 _FILTER_S = 3.0  # for a new renderer to take its filter

@@ -7,9 +7,9 @@ sandbox, and whether the machine's files are hidden from it. A system may forbid
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from snapshotter.egress import namespace
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True)

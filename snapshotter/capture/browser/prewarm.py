@@ -11,7 +11,6 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any
 
 from playwright.async_api import Error as PlaywrightError
@@ -29,6 +28,7 @@ from snapshotter.capture.browser.launch_modes import SystemRestrictions
 from snapshotter.capture.redaction.redactor import clean_text
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _JOIN_S = 1.0  # for a thread whose browser is dead to notice
 _DRIVER_GONE = "Connection closed while reading from the driver"

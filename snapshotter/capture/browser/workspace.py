@@ -9,8 +9,9 @@ import contextlib
 import os
 import secrets
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+
+from snapshotter.value_class import dataclass
 
 _SOCKET_PATH = 60  # bytes of TMPDIR that leave room for the profile's socket (108 in all)
 _BLOCK = 512  # bytes, of st_blocks (stat(2))

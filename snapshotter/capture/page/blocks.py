@@ -6,12 +6,12 @@ element in the document that is kept.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from snapshotter.capture.browser.isolated_worlds import IsolatedWorlds, ScriptError
 from snapshotter.capture.spool import replace_lone_surrogates
 from snapshotter.formats.page.layout import MAX_BLOCKS, PageLayout
 from snapshotter.model.page import Block, Box
+from snapshotter.value_class import dataclass
 
 _LOOKED_AT = 2_000_000  # characters of a document that is looked at while the page waits
 

@@ -13,7 +13,7 @@ import os
 import shutil
 import stat
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +24,7 @@ from snapshotter.capture.record.recorder import MainBody
 from snapshotter.capture.spool import Spool
 from snapshotter.formats.http import content_coding
 from snapshotter.ports import Clock
+from snapshotter.value_class import dataclass
 
 _STEP = "record"
 _LOOK_S = 0.02  # between two looks at a file that grows

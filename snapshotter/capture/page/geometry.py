@@ -7,7 +7,6 @@ pixels from the page's upper left corner.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from playwright.async_api import Error as PlaywrightError
@@ -15,6 +14,7 @@ from playwright.async_api import Error as PlaywrightError
 from snapshotter.capture.page_context import PageContext
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _MATCHES = 1_000  # elements of one selector that are looked at
 

@@ -4,7 +4,9 @@ the last one has loaded or failed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from snapshotter.value_class import dataclass
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ import base64
 import json
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from playwright.async_api import BrowserContext, CDPSession
@@ -29,6 +29,7 @@ from snapshotter.capture.record.recorder import Recorder
 from snapshotter.capture.steps import first_error_line
 from snapshotter.model.capture import Pending
 from snapshotter.ports import Clock
+from snapshotter.value_class import dataclass
 
 HORIZON_S: Final = 3.0  # what a page announces for later than this is not waited for
 _LATE_S: Final = 1.5  # how late a timer may be; the browser delays those of frames out of sight

@@ -8,7 +8,6 @@ each document is compared with the text that was shown.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,6 +18,7 @@ from snapshotter.capture.record.read_budget import cpu_deadline
 from snapshotter.capture.record.recorder import MainBody, ReceivedDocument
 from snapshotter.formats.http import content_coding
 from snapshotter.model.capture import Document, Redirect
+from snapshotter.value_class import dataclass
 
 # Of a processor. Text that means harm takes 2 s a document, there may be twenty, and whoever
 # waits for a capture is waiting.

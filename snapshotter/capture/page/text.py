@@ -19,7 +19,6 @@ block stands below the reason why it is hidden.
 """
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
 from snapshotter.capture.browser.call_guard import CallTimeout
@@ -29,6 +28,7 @@ from snapshotter.capture.redaction.redactor import clean_text, clean_url
 from snapshotter.capture.spool import replace_lone_surrogates
 from snapshotter.formats.page.form_values import FormValue
 from snapshotter.model.capture import MissingGlyphs
+from snapshotter.value_class import dataclass
 
 _SHADOW_ROOTS = 500  # most that are read in one frame
 _FRAME_S = 2.0

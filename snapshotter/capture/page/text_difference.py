@@ -10,9 +10,9 @@ Korean have no spaces, so two characters in a row count as a word there.
 import html
 import re
 import unicodedata
-from dataclasses import dataclass
 
 from snapshotter.formats.http.charset import codec
+from snapshotter.value_class import dataclass
 
 BYTES = 2 << 20  # of the document that are looked at
 _CHARACTERS = 2_000_000  # of the text that was shown

@@ -17,9 +17,10 @@ import ctypes.util
 import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from snapshotter.value_class import dataclass
 
 WINDOW = 32_768  # bytes that a block may refer back to (RFC 1951 §2)
 HEADER = b"\x78\x01"  # of a zlib stream (RFC 1950 §2.2): deflate, window of 32 KiB, no dictionary

@@ -8,7 +8,7 @@ the window is changed back.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from snapshotter.capture.behaviours import freezing, scrolling, settling
@@ -18,6 +18,7 @@ from snapshotter.capture.pictures.screenshot import Camera
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.capture import PageSize, Picture, PictureKind
 from snapshotter.model.request import Viewport
+from snapshotter.value_class import dataclass
 
 _INNER_BOX_SHARE = 1.2  # of the window's height: a page that is taller scrolls by itself
 _HEIGHTS = 10  # listed in a description

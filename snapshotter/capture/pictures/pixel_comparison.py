@@ -4,7 +4,6 @@ Compare two PNG files pixel by pixel, a band of rows at a time, and read their s
 A full page has up to hundreds of megapixels, so neither picture is ever decoded whole.
 """
 
-from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from PIL import ImageChops
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.page.png import HEAD_BYTES, PngRows, read_header
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

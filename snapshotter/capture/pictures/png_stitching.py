@@ -14,7 +14,6 @@ megabytes of memory. Compressing its rows again costs three times that, and deco
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from snapshotter.capture.pictures import deflate_blocks
@@ -22,6 +21,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats.digest import CHUNK, DigestingWriter
 from snapshotter.formats.page.png import SIGNATURE, PngHeader, read_header
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _KEPT = frozenset({b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"pHYs", b"sBIT"})  # say what colours mean
 _LEVEL = 3  # of zlib, for what is compressed anew: 10 % larger than level 6 in half the time

@@ -12,7 +12,7 @@ what is missing.
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, BinaryIO
 
 from playwright.async_api import CDPSession
@@ -37,6 +37,7 @@ from snapshotter.model.capture import (
 )
 from snapshotter.model.request import Viewport
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 DEFAULT = "default"  # name of the window that every capture has
 

@@ -5,7 +5,6 @@ docs/spec/network-record.md says what each record holds.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from snapshotter.capture.record.exchange_pairing import Exchange, RequestEnd
@@ -18,6 +17,7 @@ from snapshotter.capture.spool import Spool, replace_lone_surrogates
 from snapshotter.formats.bundle import cdxj, pages, warc
 from snapshotter.formats.http.events import Direction
 from snapshotter.ports import Clock, IdSource
+from snapshotter.value_class import dataclass
 
 WARC_PATH = "archive/data.warc.gz"
 CDXJ_PATH = "indexes/index.cdx"

@@ -15,7 +15,6 @@ import dataclasses
 import io
 import tarfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -27,6 +26,7 @@ from snapshotter.formats.canonical_json import plain
 from snapshotter.formats.signatures import cms
 from snapshotter.model.network import Connection
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 PATH: Final = "capture/streams.p7m"
 FORMAT: Final = "snapshotter-streams/1"

@@ -9,12 +9,13 @@ browser reports is kept with its reason.
 import enum
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
 from snapshotter.capture.record.wire_reader import WireExchange
 from snapshotter.formats.bundle.network import MAX_DIFFERENCES, CrossCheck, Discrepancy
+from snapshotter.value_class import dataclass
 
 OTHER = "Other"  # the resource type of what the browser does not tell of
 WEBSOCKET = "WebSocket"

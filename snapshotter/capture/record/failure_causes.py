@@ -7,12 +7,12 @@ the name and made the connection, so it knows more.
 """
 
 import re
-from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.model.network import Connection
+from snapshotter.value_class import dataclass
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 # How a connection failed, by the beginning of the guard's word, and the code of a reason

@@ -12,10 +12,10 @@ show them.
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from snapshotter.capture.redaction.redactor import Redactor
 from snapshotter.formats.http import events
+from snapshotter.value_class import dataclass
 
 _LINES = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # a lone CR ends a line as well
 _ENDS = re.compile(rb"[\r\n]+")

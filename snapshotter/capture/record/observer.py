@@ -13,7 +13,6 @@ import itertools
 import re
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +36,7 @@ from snapshotter.capture.redaction.redactor import Redactor
 from snapshotter.model.capture import Redirect
 from snapshotter.model.request import Limits
 from snapshotter.ports import Clock
+from snapshotter.value_class import dataclass
 
 RELOAD = "reload"  # the kind of a `Redirect` that is none: we requested the page again
 _CALL_S = 5.0  # for a frame or worker to be followed, which waits for that

@@ -13,7 +13,7 @@ import itertools
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -55,6 +55,7 @@ from snapshotter.model.capture import (
 from snapshotter.model.capturer_identity import CapturerIdentifier
 from snapshotter.model.request import Limits, RedactRules
 from snapshotter.ports import Clock, IdSource
+from snapshotter.value_class import dataclass
 
 TOO_MANY_REQUESTS = "too-many-requests"
 CAPTURE_TOO_LARGE = "capture-too-large"

@@ -14,7 +14,6 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -34,6 +33,7 @@ from snapshotter.formats.tls import server_signature
 from snapshotter.formats.tls.handshake import Finished
 from snapshotter.formats.tls.key_log import KeyLog
 from snapshotter.ports import IdSource
+from snapshotter.value_class import dataclass
 
 _CPU_S: Final = (
     600.0  # the reader has time; what a capture had no time for is listed as missing there

@@ -13,7 +13,7 @@ server sends without end (`read_budget.py`).
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
 from snapshotter.capture.record import http_heads
@@ -31,6 +31,7 @@ from snapshotter.formats.tls import connection as tls
 from snapshotter.formats.tls.handshake import Handshake
 from snapshotter.formats.tls.key_log import KeyLog
 from snapshotter.model.network import Connection
+from snapshotter.value_class import dataclass
 
 _FIRST_BYTES = 6  # of the client, which tell TLS from HTTP
 _MAX_WAITING = 1 << 16  # bytes after which the first bytes of the client do not matter

@@ -15,12 +15,12 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 from snapshotter.errors import PolicyRefused
 from snapshotter.model.capturer_identity import CREDENTIAL, CapturerIdentifier, IdentifierFinding
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _ALNUM = re.compile(rb"[0-9A-Za-z_]")
 # Before a name, these are no part of its word although they end in a letter or a digit.

@@ -18,7 +18,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote_from_bytes
@@ -50,6 +50,7 @@ from snapshotter.model.capturer_identity import (
     IdentifierFinding,
 )
 from snapshotter.model.request import RedactRules
+from snapshotter.value_class import dataclass
 
 VIEWER_FIELD = "viewer-field"
 URL_PARAMETER = "url-parameter"

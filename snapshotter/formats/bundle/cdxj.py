@@ -13,12 +13,12 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message
 from urllib.parse import quote_from_bytes, unquote_plus, unquote_to_bytes, urlencode
 
 from snapshotter.formats import canonical_json
+from snapshotter.value_class import dataclass
 
 _FILE = "data.warc.gz"
 _MAX_QUERY = 4096  # characters of a request body that take part in a key

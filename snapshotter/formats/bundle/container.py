@@ -14,7 +14,6 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from blake3 import blake3
@@ -25,6 +24,7 @@ from snapshotter.formats.digest import CHUNK, Digester, Lane
 from snapshotter.model.digests import Digests, FileDigest
 from snapshotter.model.finding import Code
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 MAX_BYTES = (1 << 32) - 1  # no zip64: limits keep captures far below
 MAX_MEMBERS = 2_000

@@ -18,7 +18,6 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from snapshotter.errors import EvidenceInvalid
@@ -27,6 +26,7 @@ from snapshotter.formats.bundle import custody
 from snapshotter.formats.bundle.receipts import event_as_json, event_from_json
 from snapshotter.model.custody import CustodyEvent
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 MAX_BYTES = 1 << 18  # of one sidecar
 # Of all sidecars of one bundle: an event a day for 50 years, many times over. A chain beyond

@@ -7,12 +7,12 @@ reported differ from those on the connections. docs/spec/network-record.md lists
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import plain
 from snapshotter.formats.tls.handshake import Finished
 from snapshotter.model.network import Connection
+from snapshotter.value_class import dataclass
 
 FORMAT = "snapshotter-network/1"
 PATH = "capture/network.json"

@@ -18,7 +18,6 @@ without a `recorded` line belongs to an event that must still be written to the 
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from snapshotter.errors import EvidenceInvalid
@@ -27,6 +26,7 @@ from snapshotter.model.bundle import LOCK_MODES
 from snapshotter.model.custody import CustodyEvent, Receipt
 from snapshotter.model.digests import is_digest
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _KEYS = {
     "at", "key", "legal_hold", "length", "lock_mode", "retain_until", "sha256", "store", "version",

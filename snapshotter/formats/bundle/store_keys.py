@@ -11,8 +11,9 @@ case, so a store can be copied to a file system that ignores case.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from snapshotter.value_class import dataclass
 
 BUNDLES = "bundles"
 AUDITS = "audits"  # reports, by the same days

@@ -8,7 +8,8 @@ numbered from 0 over HTTP/1, and by the stream identifier over HTTP/2.
 """
 
 import enum
-from dataclasses import dataclass
+
+from snapshotter.value_class import dataclass
 
 
 class Direction(enum.Enum):

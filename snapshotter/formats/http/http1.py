@@ -28,7 +28,7 @@ No part of a body is kept in memory, and at most 256 KiB of a head or trailer se
 import re
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from typing_extensions import override
@@ -43,6 +43,7 @@ from snapshotter.formats.http.events import (
     ProtocolSwitch,
     ReadTrouble,
 )
+from snapshotter.value_class import dataclass
 
 MAX_HEAD = 1 << 18  # bytes of one head or trailer section; Chromium stops here, too
 MAX_FIELDS = 10_000  # of one head; more stay in `raw`

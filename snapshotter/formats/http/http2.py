@@ -22,7 +22,7 @@ A reader of the events can rely on these rules, in addition to those of `formats
 
 import enum
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from hpack import Decoder, HPACKError
 
@@ -36,6 +36,7 @@ from snapshotter.formats.http.events import (
     ProtocolSwitch,
     ReadTrouble,
 )
+from snapshotter.value_class import dataclass
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 MAX_HEAD = 1 << 18  # bytes of one header block, and of the list that it decodes to

@@ -9,7 +9,8 @@ protects proxies, is removed. An `Inflater` decompresses messages.
 
 import enum
 import zlib
-from dataclasses import dataclass
+
+from snapshotter.value_class import dataclass
 
 MAX_PAYLOAD = 1 << 24  # bytes of one frame that are held; of a longer one the rest is named
 MAX_MESSAGE = 1 << 26  # bytes that one message may inflate to

@@ -8,11 +8,11 @@ printable text only.
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.printable import cut
+from snapshotter.value_class import dataclass
 
 MAX_ITEMS = 50_000  # of one list: what a sitemap may have (sitemaps.org, "Sitemap file")
 MAX_URL = 2_048  # characters; the same source says so

@@ -19,7 +19,6 @@ import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -27,6 +26,7 @@ from typing_extensions import override
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
     import yaml

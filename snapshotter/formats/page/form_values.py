@@ -7,10 +7,10 @@ neither in the markup nor in the text.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from snapshotter.formats import canonical_json
+from snapshotter.value_class import dataclass
 
 PATH: Final = "capture/form-values.jsonl"
 

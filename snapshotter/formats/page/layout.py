@@ -5,13 +5,14 @@ The file is canonical JSON (docs/spec/layout.md). The browser laid out the page 
 are made from this file. So anybody who has the bundle can make them again without a browser.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Final
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json, typed
 from snapshotter.model.page import Block
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FORMAT: Final = "snapshotter-layout/1"
 PATH: Final = "capture/layout.json"

@@ -11,11 +11,11 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEAD_BYTES = 33  # signature and IHDR (§5.2, §11.2.1)

@@ -8,7 +8,6 @@ page and of the selector.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import cssselect
@@ -16,6 +15,7 @@ from cssselect import parser
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _MAX_LENGTH = 500  # characters
 _MAX_PARTS = 60  # compound selectors, of all alternatives

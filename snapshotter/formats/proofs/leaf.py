@@ -11,12 +11,12 @@ say nothing (docs/spec/log.md, "Leaves").
 """
 
 import re
-from dataclasses import dataclass
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import merkle
 from snapshotter.model.digests import is_digest
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FORMAT = "snapshotter-leaf/1"
 

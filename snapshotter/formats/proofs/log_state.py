@@ -13,12 +13,12 @@ Between these two moments it is one object, and any writer can finish it from th
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import merkle, note, tiles
 from snapshotter.formats.proofs.tiles import Tile
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FOLDER = "log"
 CHECKPOINT = f"{FOLDER}/checkpoint"

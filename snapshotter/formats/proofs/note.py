@@ -19,7 +19,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from cryptography.exceptions import InvalidSignature
@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import merkle
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 ED25519 = 0x01
 COSIGNATURE_V1 = 0x04

@@ -17,12 +17,12 @@ empty line, then the proof that the digest of the text above is in the log.
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import leaf
 from snapshotter.formats.proofs.leaf import Leaf
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FORMAT = "snapshotter-renewal/1"
 MAX_BYTES = 1 << 17  # of a text: a log proof has at most 72 KiB, and 300 lines have less

@@ -28,7 +28,6 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
 
@@ -44,6 +43,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.printable import printable
 from snapshotter.model.finding import Code
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 MAX_RESPONSE_BYTES: Final = 64 << 10  # real ones have 3 to 8 KiB
 _MAX_CERTIFICATES: Final = 8

@@ -11,12 +11,12 @@ is the beginning of the whole tile that replaces it later.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import merkle
 from snapshotter.formats.proofs.merkle import HASH_BYTES, node_hash
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 HEIGHT = 8  # levels of the tree in one tile
 WIDTH = 1 << HEIGHT  # hashes in a whole tile

@@ -19,12 +19,12 @@ import base64
 import binascii
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.proofs import merkle, note
 from snapshotter.formats.proofs.note import SignedCheckpoint, VerifierKey
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FORMAT = "c2sp.org/tlog-proof@v1"
 MAX_BYTES = note.MAX_BYTES + 8192

@@ -15,7 +15,6 @@ in one pass and in constant memory.
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
@@ -28,6 +27,8 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_unwrap,
     aes_key_wrap,
 )
+
+from snapshotter.value_class import dataclass
 
 MEDIA_TYPE: Final = "application/pkcs7-mime"  # RFC 8551 section 3.2; its files end in .p7m
 MAX_CONTENT: Final = 1 << 30  # bytes; openssl holds all of one file in memory

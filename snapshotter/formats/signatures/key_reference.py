@@ -11,11 +11,11 @@ may read, and AWS credentials are found as by other AWS tools.
 """
 
 import re
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 MAX_REFERENCE = 2048  # characters
 

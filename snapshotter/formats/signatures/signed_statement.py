@@ -13,7 +13,6 @@ statements, such as holds and tombstones (docs/spec/holds.md, docs/spec/tombston
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from snapshotter.errors import EvidenceInvalid
@@ -21,6 +20,7 @@ from snapshotter.formats import canonical_json, typed
 from snapshotter.formats.large_json import Cursor
 from snapshotter.formats.signatures import keys
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 T = TypeVar("T")
 MAX_BYTES = 1 << 16

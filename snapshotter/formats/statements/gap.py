@@ -12,7 +12,6 @@ cannot be removed without notice (docs/spec/gap.md).
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +22,7 @@ from snapshotter.formats.signatures import signed_statement
 from snapshotter.model.capture import Disclosure
 from snapshotter.model.gap import Gap, GapEvent
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FORMAT = "snapshotter-gap/1"
 MAX_TEXT = 2_000  # characters

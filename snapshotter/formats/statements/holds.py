@@ -13,7 +13,6 @@ key that the reader trusts, and a missing or unreadable record counts as a hold
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +20,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
 from snapshotter.formats.signatures import signed_statement
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FORMAT = "snapshotter-hold/1"
 PLACE, LIFT = "place", "lift"

@@ -19,7 +19,6 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO, cast
 
@@ -34,6 +33,7 @@ from snapshotter.model.digests import is_digest
 from snapshotter.model.finding import Code
 from snapshotter.model.proof import CAPTURES, ENDS, PackSection, Part, Role
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FORMAT = "snapshotter-pack/1"
 MAGIC = b"<!DOCTYPE html>\n<!-- snapshotter-pack/1 -->\n"

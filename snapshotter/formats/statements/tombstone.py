@@ -10,7 +10,6 @@ finished (docs/spec/tombstone.md).
 """
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from snapshotter.formats import canonical_json
 from snapshotter.formats.signatures import signed_statement
 from snapshotter.model.digests import is_digest
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FORMAT = "snapshotter-tombstone/1"
 KIND = "tombstone.json"  # follows the bundle's name and a dot

@@ -10,9 +10,10 @@ stream of a few bits can ask for long tables again and again. It is far too slow
 The static dictionary (appendix A of the RFC) is in the same folder, as the RFC prints it.
 """
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from snapshotter.value_class import dataclass
 
 _DICTIONARY = Path(__file__).with_name("brotli_dictionary.bin")
 # For each length of a word: the logarithm of how many there are, and where they begin.

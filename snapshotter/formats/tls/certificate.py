@@ -7,10 +7,10 @@ depend on that. No chain is checked here, so no other part of a certificate coun
 """
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 
 from snapshotter.formats.canonical_json import MIN_YEAR
+from snapshotter.value_class import dataclass
 
 SUBJECT_ALTERNATIVE_NAME = "2.5.29.17"
 CERTIFICATE_TIMESTAMPS = "1.3.6.1.4.1.11129.2.4.2"

@@ -7,11 +7,11 @@ of the logs, and for those in a certificate also the issuer's key.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from snapshotter.formats.tls import certificate
 from snapshotter.formats.tls.certificate import CERTIFICATE_TIMESTAMPS, CertificateInvalid
 from snapshotter.formats.tls.handshake import Reader, TlsMalformed
+from snapshotter.value_class import dataclass
 
 MAX_TIMESTAMPS = 32
 _OCTET_STRING, _SEQUENCE, _EXTENSIONS = 0x04, 0x30, 0xA1

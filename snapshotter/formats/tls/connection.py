@@ -12,7 +12,7 @@ exception. The memory for one connection is limited.
 
 import enum
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from snapshotter.formats.http.events import Direction
 from snapshotter.formats.tls import handshake as messages
@@ -53,6 +53,7 @@ from snapshotter.formats.tls.records import (
     tls12_decrypters,
 )
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 # Records that came before what opens them: early data, or directions told out of order.
 _MAX_HELD = 4 << 20  # bytes

@@ -9,12 +9,13 @@ error.
 
 import enum
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 
 from snapshotter.formats.tls import brotli
 from snapshotter.formats.tls.brotli import BrotliInvalid, TooMuchWork, Work
 from snapshotter.formats.tls.names import COMPRESSIONS, TLS_1_3, named
+from snapshotter.value_class import dataclass
 
 # HandshakeType, RFC 8446 section 4 and RFC 5246 section 7.4.
 HELLO_REQUEST = 0  # TLS 1.2; no part of what is hashed

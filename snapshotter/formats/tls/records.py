@@ -9,12 +9,12 @@ client's key log. The content of the records is not interpreted here.
 import hashlib
 import hmac
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from snapshotter.formats.tls.handshake import TlsMalformed
+from snapshotter.value_class import dataclass
 
 # ContentType, RFC 8446 section 5.1.
 CHANGE_CIPHER_SPEC = 20

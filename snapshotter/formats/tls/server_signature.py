@@ -14,7 +14,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -44,6 +44,7 @@ from snapshotter.formats.tls.names import (
 from snapshotter.formats.tls.records import TLS_1_3_SUITES
 from snapshotter.model.finding import Verdict
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import mldsa

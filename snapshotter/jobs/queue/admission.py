@@ -6,13 +6,13 @@ before it hands a job to the workers, within the transaction that changes the jo
 records (a used budget, a back-off) is kept if and only if the change of the job is kept.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from snapshotter.formats.hosts import host_of
 from snapshotter.model.job import CaptureJob
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ here.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -62,6 +62,7 @@ from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.model.job import CaptureJob, JobState, JobStatus, SealedResult, StoredResult
 from snapshotter.ports import JobSuperseded
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _RUNNING, STORING, _ENDED, _LOST = "running", "storing", "ended", "lost"
 _LIVE = (_RUNNING, STORING)

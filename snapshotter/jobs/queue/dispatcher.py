@@ -7,7 +7,6 @@ slow host does not delay the others.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, select, update
@@ -26,6 +25,7 @@ from snapshotter.jobs.queue.job_table import (
     under_way,
 )
 from snapshotter.model.job import JobState
+from snapshotter.value_class import dataclass
 
 _AHEAD = 1.5  # jobs that are handed over or running, for each slot of all workers
 _REFUSALS = 50  # most hosts refused in one round: the transaction blocks other writers

@@ -13,7 +13,6 @@ the reasons.
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from dbos import DBOS, DBOSConfig, EnqueueOptions
@@ -25,6 +24,7 @@ from snapshotter.errors import ServiceUnavailable
 from snapshotter.jobs.database_url import database_url
 from snapshotter.jobs.queue.dispatcher import HandedRun
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _NAME = "snapshotter"
 # An engine takes runs of its own version only. Change it when the workflow's arguments change;

@@ -4,8 +4,9 @@ Define how a capture process reports to its worker why an attempt made no bundle
 The cause (`Fault`) decides whether and when the job is tried again.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from snapshotter.value_class import dataclass
 
 
 class Fault(StrEnum):

@@ -1,6 +1,5 @@
 """List the politeness state of hosts, end the back-off of a host by hand, and delete old state."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +21,7 @@ from snapshotter.model.job import JobState
 from snapshotter.policy.host_responses import Sign
 from snapshotter.policy.host_rules import DAY, HostRules, Politeness
 from snapshotter.policy.politeness import HostState, Load, VisitWait, judge
+from snapshotter.value_class import dataclass
 
 _TRIM_S = 3600.0
 

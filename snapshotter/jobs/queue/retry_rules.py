@@ -1,7 +1,8 @@
 """Define how often a job is tried again, and after which pause."""
 
-from dataclasses import dataclass
 from datetime import timedelta
+
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,6 @@ So a daily visit is made once a day, and an hourly one every hour, whatever the 
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -23,6 +22,7 @@ from croniter import CroniterBadCronError, CroniterBadDateError, croniter
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _ALIASES = {
     "@hourly": "0 * * * *",

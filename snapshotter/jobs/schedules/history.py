@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, select
 
 from snapshotter.jobs.schedules.tables import GAP, MISSED, QUEUED, TARGET, VISIT
 from snapshotter.model.job import JobStatus
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

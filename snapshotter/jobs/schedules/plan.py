@@ -8,7 +8,7 @@ schedulers mean the same visit by the same slot. This module uses no database an
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -28,6 +28,7 @@ from snapshotter.policy.curve import (
 from snapshotter.policy.quiet_hours import QuietHours, parse_quiet, quiet_minutes
 from snapshotter.policy.times import format_short_duration
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 SHORTEST = timedelta(seconds=60)  # least value of `--every`
 DEFAULT_LATE = timedelta(hours=1)

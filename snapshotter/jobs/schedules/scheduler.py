@@ -13,7 +13,6 @@ record is stored once, because each has its id before it is made (docs/adr/0031)
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -74,6 +73,7 @@ from snapshotter.model.gap import Gap, GapEvent, GapReason
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.model.notification import MAX_TEXT, NotificationScope
 from snapshotter.ports import JobObserver, JobQueue, ShowMessage
+from snapshotter.value_class import dataclass
 
 EVERY_S = 5.0  # between two runs of a worker's scheduler
 

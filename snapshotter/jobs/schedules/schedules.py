@@ -13,7 +13,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
@@ -46,6 +46,7 @@ from snapshotter.jobs.schedules.tables import (
 from snapshotter.model.gap import GapEvent, GapReason
 from snapshotter.model.job import NORMAL, JobStatus
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 _SECOND = timedelta(seconds=1)

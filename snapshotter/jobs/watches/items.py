@@ -10,7 +10,6 @@ The functions run within the caller's transaction.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -38,6 +37,7 @@ from snapshotter.formats.lists.listing import ListItem
 from snapshotter.jobs.database import TABLES, Instant, SafeText, insert_new
 from snapshotter.model.watch import Existing, ItemState, Watch, WatchItem
 from snapshotter.policy.page_identity import PageIdentity
+from snapshotter.value_class import dataclass
 
 _T = TypeVar("_T")
 

@@ -7,7 +7,7 @@ with limits (`formats.lists`), and an error in a list becomes a state of the lis
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
@@ -25,6 +25,7 @@ from snapshotter.model.watch import ListState, Watch
 from snapshotter.policy.host_responses import parse_retry_after
 from snapshotter.policy.page_identity import PageIdentityRules, page_identity
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 MAX_BYTES: Final = 16 << 20  # bytes of one document as received
 FETCH_S: Final = 30.0  # seconds for one document

@@ -9,7 +9,7 @@ handed over. After a crash in between, the next poll hands over the same jobs.
 import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
@@ -34,6 +34,7 @@ from snapshotter.policy.page_identity import (
     wechat_identity_from_page,
 )
 from snapshotter.ports import IdSource, JobObserver, JobQueue
+from snapshotter.value_class import dataclass
 
 _FRESH: Final = 50  # priority of a page that has just appeared
 _AT_ONCE: Final = 8  # lists that are polled at once

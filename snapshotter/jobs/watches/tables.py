@@ -7,7 +7,7 @@ an index names. `POLLS` has the newest polls of each list, and the gaps between 
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.jobs.database import TABLES, Instant, SafeText
 from snapshotter.model.watch import Existing, ListState, Poll, Watch, WatchStatus
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _KEPT_POLLS: Final = 200  # polls of each watch
 WATCHES = Table(

@@ -9,7 +9,7 @@ a list for longer. The result of a poll is written only while the claim is valid
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ from snapshotter.model.notification import MAX_TEXT, UNKNOWN, NotificationScope
 from snapshotter.model.watch import ItemState, ListState, Poll, Watch, WatchItem, WatchStatus
 from snapshotter.policy.curve import jitter_share
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 LEASE: Final = timedelta(minutes=10)  # validity of a claim; a poll is shorter
 _LONGEST_BACK_OFF: Final = timedelta(hours=6)

@@ -9,7 +9,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ from snapshotter.jobs.queue.engine import ConcurrencyLimits
 from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.jobs.workers.job_runner import JobRunnerFactory
 from snapshotter.ports import JobObserver
+from snapshotter.value_class import dataclass
 
 _T = TypeVar("_T")
 _LONGEST_S = 10.0  # longest pause between two attempts to write to the database

@@ -5,12 +5,12 @@ Define the interface of the job runner: the object that makes a capture for a jo
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
 from snapshotter.ports import Lease
+from snapshotter.value_class import dataclass
 
 
 class PermanentFailure(SnapshotterError):

@@ -1,10 +1,9 @@
 """Define the messages between a worker and its capture process: orders, calls, and results."""
 
-from dataclasses import dataclass
-
 from snapshotter.jobs.queue.failure import Failure
 from snapshotter.jobs.workers.job_runner import UnstoredBundle
 from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ the worker is marked at once.
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -38,6 +37,7 @@ from snapshotter.jobs.database import (
     writing,
 )
 from snapshotter.jobs.processes import is_silent, process_name
+from snapshotter.value_class import dataclass
 
 _WORKER = Table(
     "worker",

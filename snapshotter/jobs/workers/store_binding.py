@@ -5,8 +5,6 @@ The bundle of an interrupted attempt is looked for in the store of the worker th
 worker with another store would not find it, and would capture the page a second time.
 """
 
-from dataclasses import dataclass
-
 from sqlalchemy import Column, Engine, Integer, String, Table, func, select, update
 
 from snapshotter.errors import SnapshotterError
@@ -15,6 +13,7 @@ from snapshotter.jobs.processes import is_silent
 from snapshotter.jobs.queue.attempts import ATTEMPT, STORING
 from snapshotter.jobs.workers.registry import LIVE_STATES, WorkerRegistry
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _SILENT_S = 60.0  # a worker that resumes later finds itself marked as dead
 _STORE = Table(

@@ -13,7 +13,7 @@ import enum
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, BinaryIO
@@ -31,6 +31,7 @@ from snapshotter.model.bundle import LOCK_MODES, Retention
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.ports import ReadableStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.audit.object_reader import (
     ObjectAbsent,
     ObjectUnreadable,

@@ -10,7 +10,6 @@ make it FAILED only if a head in the log covers them or a trusted key signed the
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +22,7 @@ from snapshotter.model.bundle import Retention
 from snapshotter.model.custody import KeptReceipts, Receipt
 from snapshotter.ports import Receipts
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.audit.bundle_reader import lock_of, retention_of
 from snapshotter.verify.audit.object_reader import ObjectReader, ObjectUnreadable, custody_of
 from snapshotter.verify.audit.replica_custody import ReplicaReceipts

@@ -10,7 +10,6 @@ log's writers are checked as well.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from snapshotter.errors import EvidenceInvalid
@@ -21,6 +20,7 @@ from snapshotter.formats.proofs.note import LogPolicy, SignedCheckpoint
 from snapshotter.formats.proofs.tiles import ENTRIES, WIDTH, Tile
 from snapshotter.model.audit import AuditCode, AuditFinding, LogSeen, Severity, TreeHead
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.audit.object_reader import ObjectAbsent, ObjectReader, ObjectUnreadable
 from snapshotter.verify.audit.second_look import SecondLook
 from snapshotter.verify.audit.workspace import AuditDatabase, StoredLogEntry

@@ -17,7 +17,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
@@ -34,6 +34,7 @@ from cryptography.hazmat.primitives.serialization import (
 from snapshotter.errors import SnapshotterError
 from snapshotter.import_path import protect_children
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _BATCH = 8  # tasks that one process is given at once
 _AHEAD = 2  # batches that it has: it need not wait for the next

@@ -9,7 +9,6 @@ happened.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.bundle import store_keys
@@ -20,6 +19,7 @@ from snapshotter.formats.statements import gap, takedown
 from snapshotter.formats.statements.gap import GapRecord
 from snapshotter.model.audit import AuditCode, AuditFinding, Severity
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.audit.object_reader import ObjectAbsent, ObjectReader, ObjectUnreadable
 from snapshotter.verify.audit.rules import AuditRules
 from snapshotter.verify.audit.second_look import SecondLook

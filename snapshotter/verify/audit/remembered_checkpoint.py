@@ -6,7 +6,6 @@ and root detects that. The file is small and readable, and is kept on the audito
 never in the store.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +14,7 @@ from snapshotter.formats import canonical_json
 from snapshotter.formats.proofs import merkle
 from snapshotter.model.audit import TreeHead
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FORMAT = "snapshotter-audit-state/1"
 MAX_BYTES = 1 << 18

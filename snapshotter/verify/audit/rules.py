@@ -4,8 +4,9 @@ Define `AuditRules`: the time of an audit, and the periods that its checks allow
 What is trusted is not defined here, but in the trust file.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from snapshotter.value_class import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

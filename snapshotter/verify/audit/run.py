@@ -20,7 +20,7 @@ workspace, which is not in the store.
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,7 @@ from snapshotter.model.audit import (
 from snapshotter.model.bundle import StoredObject
 from snapshotter.ports import ReadableStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 from snapshotter.verify.audit import bundle_reader, replica_custody
 from snapshotter.verify.audit import unreadable_objects as unread
 from snapshotter.verify.audit.bundle_reader import ReaderSetup, ReadResult, ReadTask

@@ -8,13 +8,14 @@ audit had read it. The file is on the auditor's own machine, like the remembered
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 FORMAT = "snapshotter-audit-unread/1"
 MAX_BYTES = 8 << 20

@@ -16,7 +16,6 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +23,7 @@ from typing import Any, Self
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.audit import AuditCode, AuditFinding, FindingCount, Severity
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _VERSION = 1  # of the tables: another one is thrown away
 _CACHE_KIB = 16 << 10  # of SQLite's own pages
