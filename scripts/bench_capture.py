@@ -41,7 +41,7 @@ from snapshotter.model.capture import Outcome  # noqa: E402
 from snapshotter.model.request import CaptureRequest, Decision  # noqa: E402
 from snapshotter.policy import load as policies  # noqa: E402
 from snapshotter.policy.capture_decision import PolicyOverrides, decide  # noqa: E402
-from tests.servers.authority import start_authority  # noqa: E402
+from tests.servers.authority import TestAuthority, start_authority  # noqa: E402
 
 _ONCE = ("small", "news")  # whose throughput is measured
 _AT_ONCE = (1, 2, 4)
@@ -82,12 +82,8 @@ def main() -> int:
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="snapshotter-bench-")))
         authority = stack.enter_context(start_authority(work / "authority"))
-        (work / "root.pem").write_bytes(authority.root_pem)
-        (work / "authorities.toml").write_text(
-            f'[[authority]]\nname = "test"\nurl = "{authority.url("good")}"\nroot = "root.pem"\n'
-        )
         base = stack.enter_context(bench_pages.serving())
-        bench = Bench(work)
+        bench = Bench(work, environment(work, authority))
         _say_machine(sys.argv[1:])
         urls = {name: base + bench_pages.PAGES[name] for name in names}
         if "ratio" in parts:
@@ -109,18 +105,27 @@ def main() -> int:
     return 0
 
 
+def environment(work: Path, authority: TestAuthority) -> dict[str, str]:
+    """Write the settings of an installation below `work`; return its environment variables."""
+    (work / "root.pem").write_bytes(authority.root_pem)
+    (work / "authorities.toml").write_text(
+        f'[[authority]]\nname = "test"\nurl = "{authority.url("good")}"\nroot = "root.pem"\n'
+    )
+    return {
+        "SNAPSHOTTER_ALLOW_NETWORKS": "127.0.0.0/8",
+        "SNAPSHOTTER_AUTHORITIES_FILE": str(work / "authorities.toml"),
+        "SNAPSHOTTER_DATA_DIR": str(work / "data"),
+        "SNAPSHOTTER_SPOOL_DIR": str(work / "spool"),
+        "SNAPSHOTTER_STORE": str(work / "captures"),
+    }
+
+
 class Bench:
     """One installation of ours, with a store, keys and an authority of its own."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, environment: dict[str, str]) -> None:
         self._work = work
-        self._environment = {
-            "SNAPSHOTTER_ALLOW_NETWORKS": "127.0.0.0/8",
-            "SNAPSHOTTER_AUTHORITIES_FILE": str(work / "authorities.toml"),
-            "SNAPSHOTTER_DATA_DIR": str(work / "data"),
-            "SNAPSHOTTER_SPOOL_DIR": str(work / "spool"),
-            "SNAPSHOTTER_STORE": str(work / "captures"),
-        }
+        self._environment = environment
         loaded = settings.load(environment=self._environment, directory=work)
         self._dependencies = wiring.capture_dependencies(
             loaded, ask=None, show_message=lambda _: None
@@ -285,7 +290,8 @@ def _kind(command: str) -> str:
     return ""
 
 
-def _spread(values: Sequence[float], form: str) -> str:
+def spread(values: Sequence[float], form: str) -> str:
+    """Return "**median** (least–most)"."""
     low, middle, high = min(values), statistics.median(values), max(values)
     return f"**{middle:{form}}** ({low:{form}}–{high:{form}})"
 
@@ -295,8 +301,8 @@ def _ratios(measured: dict[str, Measured]) -> None:
     print("| page | floor | full capture | ratio | floor that scrolls | outcome |")
     print("| --- |" + " --- |" * 5)
     for name, page in measured.items():
-        cells = [_spread(values, ".2f") for values in (page.floors, page.fulls, page.ratios)]
-        cells += [_spread(page.with_images, ".2f"), ", ".join(sorted(page.outcomes))]
+        cells = [spread(values, ".2f") for values in (page.floors, page.fulls, page.ratios)]
+        cells += [spread(page.with_images, ".2f"), ", ".join(sorted(page.outcomes))]
         print(f"| {name} | {' | '.join(cells)} |")
 
 
@@ -325,7 +331,7 @@ def _throughput(rates: dict[str, list[float]]) -> None:
 
 
 def _process(times: list[float]) -> None:
-    print(f"\nThe command on the small page, with its start: {_spread(times, '.2f')} s.")
+    print(f"\nThe command on the small page, with its start: {spread(times, '.2f')} s.")
 
 
 def _stages(name: str, page: Measured) -> None:

@@ -6,7 +6,9 @@ The pages that captures are timed on: made by this file, the same each time, ser
 They run in a process of their own, so that their server takes no time from what is
 measured inside ours. `small` is four requests; `news` is a long article as news sites
 make them: 15,000 CSS pixels, 100 images (30 at once, 40 lazy, 30 by an observer),
-style sheets, scripts, frames, a sticky header, Chinese text and emoji.
+style sheets, scripts, frames, a sticky header, Chinese text and emoji. `/article/1` to
+`/article/10` are short articles with ten resources each, and `/polling` is such an article
+that sends a request every 300 ms for ever: `bench_peers.py` compares programs on these.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from PIL import Image
 from typing_extensions import override
@@ -34,7 +37,9 @@ PAGES = {
 _IMAGE = (640, 400)  # pixels
 _PARAGRAPHS = 34
 _FRAMES = 12
+_PICTURES = 6  # of an article, beside two style sheets and two scripts
 _SCRIPT_BYTES = 180_000
+_POLLING = "<script>setInterval(() => fetch('/poll', {cache: 'no-store'}), 300)</script>"
 _POOL = ("the", "council", "said", "rumour", "page", "removed", *"這是一個測試新聞記者", "report")
 
 
@@ -92,7 +97,8 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        kind, body = _answer(self.path.partition("?")[0])
+        # A proxy may send the whole address (RFC 9112, 3.2.2), as Scoop's does.
+        kind, body = _answer(urlsplit(self.path).path)
         self.send_response(200 if kind else 404)
         self.send_header("Content-Type", kind or "text/plain")
         self.send_header("Content-Length", str(len(body)))
@@ -113,6 +119,12 @@ def _answer(path: str) -> tuple[str, bytes]:
             return html, _news().encode()
         case "tall":
             return html, _tall(number).encode()
+        case "article":
+            return html, _article(number).encode()
+        case "polling":
+            return html, (_article(0) + _POLLING).encode()
+        case "poll":
+            return "application/json", b"{}"
         case "frames":
             return html, _frames().encode()
         case "inner":
@@ -132,6 +144,21 @@ def _small() -> str:
         '<!doctype html><html lang="en"><title>A small page</title>'
         '<link rel="stylesheet" href="/style/1.css"><script src="/script/9.js"></script>'
         f'<h1>A small page</h1><img src="/image/1.jpg" width="640" height="400"><p>{_words(1)}</p>'
+    )
+
+
+def _article(number: int) -> str:
+    first = 1_000 + _PICTURES * number
+    parts = "".join(
+        f"<h2>Section {n}</h2><p>{_words(n)}</p>"
+        f'<img src="/image/{n}.jpg" width="480" height="300"><p>{_words(n + 500)}</p>'
+        for n in range(first, first + _PICTURES)
+    )
+    styles = "".join(f'<link rel="stylesheet" href="/style/{n}.css">' for n in (1, 2))
+    scripts = "".join(f'<script src="/script/{n}.js"></script>' for n in (0, 9))
+    return (
+        f'<!doctype html><html lang="en"><title>Article {number}</title>{styles}{scripts}'
+        f"<h1>Article {number}</h1>{parts}"
     )
 
 
