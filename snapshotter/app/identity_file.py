@@ -11,9 +11,8 @@ import re
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.table import Field, Table, TableError, check_table
 from snapshotter.model.capturer_identity import CapturerIdentifier
 from snapshotter.policy.files import first_validation_mistake, read_toml
 from snapshotter.translation import tr
@@ -29,12 +28,11 @@ _COMMON_WORDS = re.compile(
 )
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class _Entry(Table):
     kind: Literal["name", "handle", "email", "ip", "account", "other"]
     value: str = Field(max_length=200, repr=False)
 
-    @model_validator(mode="after")
+    @check_table
     def _check_is_searchable(self) -> Self:
         value = self.value
         if value != value.strip() or any(character < " " for character in value):
@@ -54,9 +52,8 @@ class _Entry(BaseModel):
         return self
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    identity: tuple[_Entry, ...] = Field(default=(), max_length=_MAX_ENTRIES, strict=False)
+class _File(Table):
+    identity: tuple[_Entry, ...] = Field(default=(), max_length=_MAX_ENTRIES)
 
 
 def load_identity_file(path: Path | None) -> tuple[CapturerIdentifier, ...]:
@@ -70,8 +67,8 @@ def load_identity_file(path: Path | None) -> tuple[CapturerIdentifier, ...]:
     if path is None:
         return ()
     try:
-        entries = _File.model_validate(read_toml(path)).identity
-    except ValidationError as error:
+        entries = _File.read(read_toml(path)).identity
+    except TableError as error:
         raise SnapshotterError(
             f"{path}: {first_validation_mistake(error)}",
             hint=tr("docs/howto/stay-unnamed.md explains what the file contains"),

@@ -21,12 +21,12 @@ from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from snapshotter.egress.rules import EgressRules
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.proofs.note import COSIGNATURE_V1, parse_verifier_key
 from snapshotter.formats.signatures.key_reference import is_reference
+from snapshotter.formats.table import Field, Table, TableError, check_key
 from snapshotter.policy.files import (
     AUTO,
     first_validation_mistake,
@@ -43,14 +43,13 @@ _PREFIX = "SNAPSHOTTER_"
 _SQLITE = "sqlite:///"
 
 
-class AuthorityEntry(BaseModel):
+class AuthorityEntry(Table, from_text=True):
     """One timestamp authority: `[[authority]]` in the file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")
     url: str
 
-    @field_validator("url")
+    @check_key("url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
         return _checked_address(url)
@@ -72,14 +71,13 @@ def _checked_address(url: str) -> str:
     return url
 
 
-class WitnessEntry(BaseModel):
+class WitnessEntry(Table, from_text=True):
     """A witness of the log as it is configured."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     verifier_key: str  # name+id+base64, as the witness publishes it
     url: str
 
-    @field_validator("verifier_key")
+    @check_key("verifier_key")
     @classmethod
     def _is_a_witness(cls, text: str) -> str:
         try:
@@ -90,27 +88,26 @@ class WitnessEntry(BaseModel):
             raise ValueError("is not the key of a witness, which cosigns checkpoints")
         return text
 
-    @field_validator("url")
+    @check_key("url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
         return _checked_address(url)
 
 
-class VantageEntry(BaseModel):
+class VantageEntry(Table, from_text=True):
     """Another way to the same pages: `[[vantage]]` in the file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
     proxy: str = Field(min_length=1, repr=False)  # as the setting; may hold a password
 
-    @field_validator("name")
+    @check_key("name")
     @classmethod
     def _is_no_word_of_ours(cls, name: str) -> str:
         if name in ("direct", "proxy", "tor"):
             raise ValueError("this name means the usual network path; use another name")
         return name
 
-    @field_validator("proxy")
+    @check_key("proxy")
     @classmethod
     def _is_a_proxy(cls, value: str) -> str:
         return _checked_proxy(value)
@@ -121,13 +118,11 @@ def _checked_proxy(value: str) -> str:
     return value
 
 
-class _Authorities(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Authorities(Table, from_text=True):
     authority: tuple[AuthorityEntry, ...] = ()
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _File(Table, from_text=True):
     store: str = ""
     policy: str = ""
     policies_dir: str = ""
@@ -161,7 +156,7 @@ class _File(BaseModel):
     witness: tuple[WitnessEntry, ...] = ()
     vantage: tuple[VantageEntry, ...] = ()
 
-    @field_validator("vantage")
+    @check_key("vantage")
     @classmethod
     def _have_names_of_their_own(
         cls, entries: tuple[VantageEntry, ...]
@@ -171,20 +166,20 @@ class _File(BaseModel):
             raise ValueError("two entries have the same name")
         return entries
 
-    @field_validator("cosigners", mode="before")
+    @check_key("cosigners", before=True)
     @classmethod
     def _are_names(cls, value: object) -> object:
         # In a variable divided by spaces: a reference to a key may hold a comma.
         return tuple(value.split()) if isinstance(value, str) else value
 
-    @field_validator("allow_networks", mode="before")
+    @check_key("allow_networks", before=True)
     @classmethod
     def _is_a_list(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part for part in map(str.strip, value.split(",")) if part)
         return value
 
-    @field_validator("allow_networks")
+    @check_key("allow_networks")
     @classmethod
     def _are_networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         try:
@@ -192,7 +187,7 @@ class _File(BaseModel):
         except SnapshotterError as error:
             raise ValueError(error.message) from error
 
-    @field_validator("proxy")
+    @check_key("proxy")
     @classmethod
     def _is_a_proxy(cls, value: str) -> str:
         return _checked_proxy(value)
@@ -354,7 +349,7 @@ def load(
         _require_absolute("CONFIG", named)
         stronger |= _read(Path(named), found=False)  # not there: reading it says so
         sources.append(named)
-    names = set(_File.model_fields) - {"authority", "witness", "vantage"}
+    names = {info.name for info in _File.key_infos()} - {"authority", "witness", "vantage"}
     for name in sorted(names):
         text = environ.get(f"{_PREFIX}{name.upper()}")
         if text is not None:
@@ -521,8 +516,8 @@ def _authorities(path_text: str) -> tuple[Authority, ...]:
     shipped = shipped_directory() / "authorities" / "authorities.toml"
     path = Path(path_text) if path_text else shipped
     try:
-        entries = _Authorities.model_validate(read_toml(path)).authority
-    except ValidationError as error:
+        entries = _Authorities.read(read_toml(path)).authority
+    except TableError as error:
         raise SnapshotterError(
             tr(
                 "the timestamp authorities in {path}: {first_validation_mistake}",
@@ -599,6 +594,6 @@ def _beside(file: Path, path: str) -> str:
 
 def _validate(values: Mapping[str, Any], where: str) -> _File:
     try:
-        return _File.model_validate(values)
-    except ValidationError as error:
+        return _File.read(values)
+    except TableError as error:
         raise SnapshotterError(f"{where}: {first_validation_mistake(error)}") from error

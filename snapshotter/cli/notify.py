@@ -53,7 +53,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
                 "group_s": rules.group_s,
                 "installation": rules.installation,
                 "repeat_s": rules.repeat_s,
-                "rules": [entry.model_dump(mode="json") for entry in rules.rules],
+                "rules": [entry.as_dict() for entry in rules.rules],
             }
         )
         return

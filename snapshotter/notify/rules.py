@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.shown_address import (
     defang_text_for_message,
@@ -22,6 +20,7 @@ from snapshotter.formats.shown_address import (
     remove_addresses,
     remove_page_from_name,
 )
+from snapshotter.formats.table import Field, Table, TableError, check_key, check_table
 from snapshotter.model.notification import (
     MAX_TEXT,
     NotificationEvent,
@@ -39,14 +38,13 @@ _MONITOR = "monitor:"  # before the origin of a job that follows another one up
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 _Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 _Patterns = Annotated[tuple[_Pattern, ...], Field(max_length=100)]
-_Seconds = Annotated[int, Field(ge=0, le=_MAX_DAYS_S, strict=True)]
+_Seconds = Annotated[int, Field(ge=0, le=_MAX_DAYS_S)]
 _Address = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9.-]{1,190}$")
 ]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Table(Table, from_text=True):
     reason: str = ""
 
 
@@ -57,7 +55,7 @@ class _Channel(_Table):
     allow_networks: tuple[str, ...] = Field(default=(), max_length=100)
     ca_file: str = ""  # PEM, instead of the system's; relative to the file
 
-    @field_validator("allow_networks")
+    @check_key("allow_networks")
     @classmethod
     def _are_networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         try:
@@ -74,7 +72,7 @@ class WebhookEntry(_Channel):
     url_file: str = ""  # its first line, for an address that is a secret itself
     secret_file: str  # `whsec_…`, one a line; relative to the file
 
-    @model_validator(mode="after")
+    @check_table
     def _is_safe(self) -> Self:
         if bool(self.url) == bool(self.url_file):
             raise ValueError("give either url or url_file")
@@ -107,7 +105,7 @@ class MailEntry(_Channel):
     sender: _Address
     to: tuple[_Address, ...] = Field(min_length=1, max_length=50)
 
-    @model_validator(mode="after")
+    @check_table
     def _is_safe(self) -> Self:
         if bool(self.user) != bool(self.password_file):
             raise ValueError("user and password_file must be given together")
@@ -134,7 +132,7 @@ class RuleEntry(_Table):
     group_s: _Seconds | None = None
     repeat_s: _Seconds | None = None
 
-    @field_validator("kinds")
+    @check_key("kinds")
     @classmethod
     def _are_kinds(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in patterns:
@@ -164,7 +162,7 @@ class _File(_Table):
     channel: tuple[ChannelEntry, ...] = Field(min_length=1, max_length=50)
     rule: tuple[RuleEntry, ...] | None = Field(default=None, max_length=200)
 
-    @model_validator(mode="after")
+    @check_table
     def _fits_together(self) -> Self:
         names = [channel.name for channel in self.channel]
         if len(set(names)) != len(names):
@@ -279,8 +277,8 @@ def load(path: Path) -> NotifyRules:
         SnapshotterError: Not there, not TOML, or a key or value that has no meaning.
     """
     try:
-        file = _File.model_validate(read_toml(path))
-    except ValidationError as error:
+        file = _File.read(read_toml(path))
+    except TableError as error:
         raise SnapshotterError(f"{path}: {first_validation_mistake(error)}") from error
     rules = file.rule
     if rules is None:

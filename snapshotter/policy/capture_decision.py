@@ -8,9 +8,8 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from pydantic import ValidationError
-
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.table import TableError
 from snapshotter.model.request import (
     ConsentRules,
     Decision,
@@ -77,8 +76,8 @@ def decide(policy: Policy, overrides: PolicyOverrides = PolicyOverrides()) -> De
     """
     rule_sets = load_rules(policy.takedown.rules)
     rule_ids = tuple(rule_set.file.id for rule_set in rule_sets)
-    effective = _override(policy, overrides).model_copy(
-        update={"takedown": policy.takedown.model_copy(update={"rules": rule_ids})}
+    effective = _override(policy, overrides).with_values(
+        {"takedown": policy.takedown.with_values({"rules": rule_ids})}
     )
     return Decision(
         policy_name=effective.name,
@@ -141,9 +140,9 @@ def _override(policy: Policy, overrides: PolicyOverrides) -> Policy:
     )
     retention = policy.retention
     changes: dict[str, object] = {
-        "browser": policy.browser.model_copy(update=browser),
-        "network": policy.network.model_copy(
-            update={"allow": tuple(allowed), "certificate_authorities": tuple(authorities)}
+        "browser": policy.browser.with_values(browser),
+        "network": policy.network.with_values(
+            {"allow": tuple(allowed), "certificate_authorities": tuple(authorities)}
         ),
         "retention": RetentionTable(
             reason=retention.reason,
@@ -156,8 +155,8 @@ def _override(policy: Policy, overrides: PolicyOverrides) -> Policy:
         changes["pictures"] = _more_pictures(policy.pictures, overrides)
     if overrides.light or policy.light:
         changes["light"] = True
-        changes["require"] = policy.require.model_copy(update={"court_minimum": False})
-    return policy.model_copy(update=changes)
+        changes["require"] = policy.require.with_values({"court_minimum": False})
+    return policy.with_values(changes)
 
 
 def monitoring(policy: Policy) -> Monitoring:
@@ -224,13 +223,13 @@ def _reading_rules(policy: Policy) -> ReadingRules:
 
 
 def _more_pictures(table: PicturesTable, overrides: PolicyOverrides) -> PicturesTable:
-    values = table.model_dump()
+    values = table.as_dict()
     values["viewports"] = (*table.viewports, *overrides.viewports)
     values["elements"] = tuple(dict.fromkeys((*table.elements, *overrides.elements)))
     values["pdf"] = table.pdf or overrides.pdf
     try:
-        return PicturesTable.model_validate(values)
-    except ValidationError as error:
+        return PicturesTable.read(values)
+    except TableError as error:
         raise SnapshotterError(
             tr(
                 "pictures.{first_validation_mistake}",
@@ -243,7 +242,7 @@ def _more_pictures(table: PicturesTable, overrides: PolicyOverrides) -> Pictures
 def _more_recipients(table: Streams, keys: Sequence[str]) -> Streams:
     try:
         return Streams(reason=table.reason, keep_for=(*table.keep_for, *keys))
-    except ValidationError as error:
+    except TableError as error:
         raise SnapshotterError(
             tr(
                 "streams.{first_validation_mistake}",

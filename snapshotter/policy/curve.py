@@ -19,10 +19,9 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import chain, pairwise
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
+from snapshotter.formats.table import Field, Table, TableError
 from snapshotter.policy.times import LONGEST, parse_duration
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -203,14 +202,12 @@ def parse_season(begins: str, ends: str, factor: float) -> Season:
     return Season(begins=days[0], ends=days[1], factor=factor)
 
 
-class _Pace(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+class _Pace(Table):
     every: str
     until: str
 
 
-class _Curve(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+class _Curve(Table):
     reason: str = ""
     at: Annotated[list[str], Field(min_length=1, max_length=1000)]
     then: Annotated[list[_Pace], Field(max_length=50)] = Field(default_factory=list)
@@ -235,7 +232,7 @@ def parse_curves(text: str, source: str) -> Mapping[str, Curve]:
     curves: dict[str, Curve] = {}
     for name, table in tables.items():
         try:
-            found = _Curve.model_validate(table)
+            found = _Curve.read(table)
             curves[name] = Curve(
                 name=name,
                 at=tuple(parse_duration(duration) for duration in found.at),
@@ -244,10 +241,10 @@ def parse_curves(text: str, source: str) -> Mapping[str, Curve]:
                     for pace in found.then
                 ),
             )
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in (name, *first["loc"]))
-            raise SnapshotterError(f"{source}: {where}: {first['msg']}") from error
+        except TableError as error:
+            first = error.mistakes[0]
+            where = ".".join(str(part) for part in (name, *first.where))
+            raise SnapshotterError(f"{source}: {where}: {first.message}") from error
         except ValueError as error:
             raise SnapshotterError(f"{source}: {name}: {error}") from error
     return curves

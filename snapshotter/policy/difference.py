@@ -25,7 +25,7 @@ class PolicyDifference:
 
 def values(policy: Policy) -> Mapping[str, Any]:
     """Return every value of a policy by its key: "limits.total_s". A list stays one value."""
-    return dict(_flat(policy.model_dump(by_alias=True), ""))
+    return dict(_flat(policy.as_dict(), ""))
 
 
 def differences(left: Policy, right: Policy) -> tuple[PolicyDifference, ...]:

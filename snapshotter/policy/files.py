@@ -11,10 +11,9 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
+from snapshotter.formats.table import TableError
 from snapshotter.formats.tls.certificate_authority import read_certificates
 from snapshotter.policy.curve import Curve, parse_curves
 from snapshotter.translation import tr
@@ -97,12 +96,9 @@ def parse_toml(data: bytes, path: Path) -> dict[str, Any]:
         ) from error
 
 
-def first_validation_mistake(error: ValidationError) -> str:
+def first_validation_mistake(error: TableError) -> str:
     """Return where the first mistake is and what it is; never the value, which may be a secret."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
+    return str(error)
 
 
 def public_key(path: Path) -> str:

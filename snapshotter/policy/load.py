@@ -10,13 +10,13 @@ import difflib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
-
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.table import Mistake, Table, TableError
 from snapshotter.policy.files import (
     parse_toml,
     read_limited,
@@ -109,7 +109,9 @@ def load_effective(name_or_path: str, directory: Path | None = None) -> Effectiv
     origins: dict[str, str] = {}
     for link in reversed(chain):
         if link is not chain[0]:
-            inherited = {key: setting for key, setting in link.raw.items() if key not in _OWN}
+            inherited: Mapping[str, Any] = {
+                key: setting for key, setting in link.raw.items() if key not in _OWN
+            }
         else:
             inherited = link.raw
         before, merged = merged, _merged(merged, inherited)
@@ -144,9 +146,9 @@ def find_mistakes(path: Path) -> tuple[PolicyMistake, ...]:
     raw = read_toml(path)
     raw.pop("extends", None)
     try:
-        Policy.model_validate(raw)
-    except ValidationError as error:
-        return tuple(map(_mistake, error.errors(include_url=False)))
+        Policy.read(raw)
+    except TableError as error:
+        return tuple(map(_mistake, error.mistakes))
     return ()
 
 
@@ -155,8 +157,24 @@ class _Link:
     """One file of a chain of parents."""
 
     name: str
-    raw: dict[str, Any]  # without `extends`
+    raw: Mapping[str, Any]  # without `extends`
+    parent: str  # what it extends: a name or a path; "" if nothing
     sha256: str  # of the file
+
+
+@lru_cache(maxsize=64)  # most policies extend the same one
+def _link(path: Path, data: bytes) -> _Link:
+    """Return the file of a policy, validated by itself."""
+    raw = parse_toml(data, path)
+    parent = raw.pop("extends", "")
+    if not isinstance(parent, str):
+        raise SnapshotterError(tr("policy {path}: extends must be a string", path=path))
+    return _Link(
+        name=_validated(raw, path).name,
+        raw=raw,
+        parent=parent,
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
 
 
 def _chain(path: Path, directory: Path | None) -> Iterator[_Link]:
@@ -168,15 +186,10 @@ def _chain(path: Path, directory: Path | None) -> Iterator[_Link]:
     """
     visited: dict[Path, str] = {}
     while True:
-        data = read_limited(path)
-        raw = parse_toml(data, path)
-        parent = raw.pop("extends", "")
-        if not isinstance(parent, str):
-            raise SnapshotterError(tr("policy {path}: extends must be a string", path=path))
-        name = _validated(raw, path).name
-        raw = _with_rules_beside(raw, path)
+        link = _link(path, read_limited(path))
+        parent, name = link.parent, link.name
         visited[path.resolve()] = name
-        yield _Link(name=name, raw=raw, sha256=hashlib.sha256(data).hexdigest())
+        yield replace(link, raw=_with_rules_beside(link.raw, path))
         if not parent:
             return
         if parent.endswith(".toml") or os.sep in parent:
@@ -207,7 +220,7 @@ def _chain(path: Path, directory: Path | None) -> Iterator[_Link]:
         path = following
 
 
-def _with_rules_beside(raw: dict[str, Any], path: Path) -> dict[str, Any]:
+def _with_rules_beside(raw: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     """Return the keys with paths of rule files made absolute, from the policy's folder."""
     takedown = raw.get("takedown", {})
     if "rules" not in takedown:
@@ -216,7 +229,7 @@ def _with_rules_beside(raw: dict[str, Any], path: Path) -> dict[str, Any]:
         str((path.parent / rules_path).absolute()) if rules_path.endswith(".toml") else rules_path
         for rules_path in takedown["rules"]
     ]
-    return raw | {"takedown": takedown | {"rules": rules}}
+    return {**raw, "takedown": takedown | {"rules": rules}}
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -240,20 +253,19 @@ def _keys(raw: Mapping[str, Any], before: str = "") -> Iterator[str]:
 
 def _validated(raw: Mapping[str, Any], path: Path) -> Policy:
     try:
-        return Policy.model_validate(raw)
-    except ValidationError as error:
-        first = _mistake(error.errors(include_url=False)[0])
+        return Policy.read(raw)
+    except TableError as error:
+        first = _mistake(error.mistakes[0])
         raise SnapshotterError(
             tr("policy {path}: {key}: {value}", path=path, key=first.key, value=first.message),
             hint=first.hint,
         ) from error
 
 
-def _mistake(error: Any) -> PolicyMistake:
-    where = [str(part) for part in error["loc"]]
-    if error["type"] == "extra_forbidden":
-        return PolicyMistake(".".join(where), "this key does not exist", _nearest(where))
-    return PolicyMistake(".".join(where), error["msg"].removeprefix("Value error, "))
+def _mistake(mistake: Mistake) -> PolicyMistake:
+    where = [str(part) for part in mistake.where]
+    hint = _nearest(where) if mistake.unknown_key else ""
+    return PolicyMistake(".".join(where), mistake.message, hint)
 
 
 def _nearest(where: list[str]) -> str:
@@ -274,15 +286,15 @@ def _nearest(where: list[str]) -> str:
     return "see docs/reference/policies.md, which lists every key"
 
 
-def all_keys(model: type[BaseModel] = Policy, before: str = "") -> Iterator[str]:
+def all_keys(model: type[Table] = Policy, before: str = "") -> Iterator[str]:
     """Yield every key that a policy can have: "limits.total_s"."""
-    for name, info in model.model_fields.items():
-        path = f"{before}{info.alias or name}"
+    for info in model.key_infos():
+        path = f"{before}{info.given}"
         inner = info.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
+        if isinstance(inner, type) and issubclass(inner, Table):
             yield from all_keys(inner, f"{path}.")
         else:
             yield path
             for item in get_args(inner):
-                if isinstance(item, type) and issubclass(item, BaseModel):
+                if isinstance(item, type) and issubclass(item, Table):
                     yield from all_keys(item, f"{path}.")

@@ -21,10 +21,9 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
+from snapshotter.formats.table import Field, Table, TableError
 from snapshotter.policy.files import first_validation_mistake, shipped_directory
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -55,8 +54,7 @@ class PageIdentity:
         return self.final and not self.key.startswith("//")
 
 
-class _Tracking(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+class _Tracking(Table):
     reason: str = ""
     parameters: list[str] = Field(default_factory=list)
     prefixes: Annotated[list[Annotated[str, Field(min_length=2)]], Field(max_length=1000)] = Field(
@@ -64,14 +62,12 @@ class _Tracking(BaseModel):
     )
 
 
-class _Site(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+class _Site(Table):
     reason: str = ""
     hosts: list[str] = Field(default_factory=list)
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+class _File(Table):
     tracking: _Tracking = Field(default_factory=_Tracking)
     wechat: _Site = Field(default_factory=_Site)
     weibo: _Site = Field(default_factory=_Site)
@@ -95,8 +91,8 @@ def parse_rules(text: str, source: str) -> PageIdentityRules:
         SnapshotterError: Not TOML, or an unknown key; the message names it.
     """
     try:
-        read = _File.model_validate(toml.loads(text))
-    except ValidationError as error:
+        read = _File.read(toml.loads(text))
+    except TableError as error:
         raise SnapshotterError(f"{source}: {first_validation_mistake(error)}") from error
     except (ValueError, RecursionError) as error:
         raise SnapshotterError(

@@ -7,7 +7,7 @@ from snapshotter.policy.tables import Policy
 
 def as_toml(policy: Policy) -> str:
     """Return the policy with every key written out; it parses to an equal policy."""
-    return "\n".join(_lines(policy.model_dump(by_alias=True), "")) + "\n"
+    return "\n".join(_lines(policy.as_dict(), "")) + "\n"
 
 
 def value_toml(value: object) -> str:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.table import Field, Table, TableError, check_key
 from snapshotter.policy.files import first_validation_mistake, read_toml, shipped_directory
 from snapshotter.policy.host_rules import (
     MOST_AT_ONCE,
@@ -28,30 +27,25 @@ from snapshotter.policy.times import parse_duration
 from snapshotter.translation import tr
 
 
-class _Limit(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class _Limit(Table):
     reason: str = ""
     at_once: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] | None = None
 
 
-_Pair = Annotated[tuple[str, str], Field(strict=False)]
+_Pair = tuple[str, str]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class _Table(Table):
     reason: str = ""
     at_once: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] | None = None
     every: str | None = None
-    jitter: Annotated[float, Field(ge=0, le=0.9, strict=False)] | None = None
+    jitter: Annotated[float, Field(ge=0, le=0.9)] | None = None
     per_day: Annotated[int, Field(ge=0, le=MOST_PER_DAY)] | None = None
     urgent: Annotated[int, Field(ge=0, le=MOST_PER_DAY)] | None = None
-    quiet: Annotated[tuple[str, ...], Field(max_length=20, strict=False)] | None = None
+    quiet: Annotated[tuple[str, ...], Field(max_length=20)] | None = None
     zone: str | None = None
     throttled_statuses: (
-        Annotated[
-            tuple[Annotated[int, Field(ge=400, le=599)], ...], Field(max_length=50, strict=False)
-        ]
-        | None
+        Annotated[tuple[Annotated[int, Field(ge=400, le=599)], ...], Field(max_length=50)] | None
     ) = None
     throttled: _Pair | None = None
     unwell: _Pair | None = None
@@ -65,19 +59,18 @@ class _Host(_Table):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
     hosts: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=255)], ...],
-        Field(min_length=1, max_length=10_000, strict=False),
+        Field(min_length=1, max_length=10_000),
     ]
     together: bool = False
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    all: _Limit = _Limit()
-    worker: _Limit = _Limit()
-    default: _Table = _Table()
-    host: Annotated[tuple[_Host, ...], Field(max_length=1_000, strict=False)] = ()
+class _File(Table):
+    all: _Limit = Field(default_factory=_Limit)
+    worker: _Limit = Field(default_factory=_Limit)
+    default: _Table = Field(default_factory=_Table)
+    host: Annotated[tuple[_Host, ...], Field(max_length=1_000)] = ()
 
-    @field_validator("host")
+    @check_key("host")
     @classmethod
     def _have_names_of_their_own(cls, hosts: tuple[_Host, ...]) -> tuple[_Host, ...]:
         names = [host.name for host in hosts]
@@ -109,8 +102,8 @@ def load(path: Path | None = None) -> Politeness:
 
 def _read(path: Path) -> _File:
     try:
-        return _File.model_validate(read_toml(path))
-    except ValidationError as error:
+        return _File.read(read_toml(path))
+    except TableError as error:
         raise SnapshotterError(
             tr(
                 "{path}: politeness: {first_validation_mistake}",
@@ -140,7 +133,12 @@ def _resolved(source: str, file: _File, shipped: _File) -> Politeness:
 
 
 def _values(table: _Table) -> dict[str, Any]:
-    return table.model_dump(exclude={"reason", "name", "hosts", "together"}, exclude_none=True)
+    without = {"reason", "name", "hosts", "together"}
+    return {
+        name: value
+        for name, value in table.as_dict().items()
+        if value is not None and name not in without
+    }
 
 
 def _override(table: _Host, values: Mapping[str, Any]) -> Override:

@@ -10,8 +10,7 @@ from dataclasses import fields
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-
+from snapshotter.formats.table import Check, Field, Table, check_table
 from snapshotter.model.assessment import Cause, WallKind
 from snapshotter.model.rules import (
     AccountRule,
@@ -65,8 +64,8 @@ _LabelWord = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 _Word = Annotated[str, Field(min_length=1, max_length=500)]
 _Host = Annotated[str, Field(pattern=r"^(\*|(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*)$", max_length=253)]
 _Selector = Annotated[CssSelector, Field(min_length=1, max_length=500)]
-_Pattern = Annotated[str, AfterValidator(_pattern)]
-_ScriptPattern = Annotated[str, AfterValidator(_script_pattern)]
+_Pattern = Annotated[str, Check(_pattern)]
+_ScriptPattern = Annotated[str, Check(_script_pattern)]
 _Path = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z_$][\w$.-]*$", max_length=100)]
 _Page = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9/_-]{0,99}$")]
@@ -75,8 +74,8 @@ _Status = Annotated[int, Field(ge=100, le=599)]
 _State = Literal[
     "frozen", "closed", "blocked", "migrated", "migrating", "restricted", "abnormal", "reclaimed"
 ]
-_Few = Field(max_length=50, strict=False)  # of one rule; TOML has lists, values have tuples
-_All = Field(max_length=_MAX_RULES, strict=False)  # of one file, or texts of one rule
+_Few = Field(max_length=50)  # of one rule; TOML has lists, values have tuples
+_All = Field(max_length=_MAX_RULES)  # of one file, or texts of one rule
 _Words = Annotated[tuple[_Word, ...], _All]
 _Selectors = Annotated[tuple[_Selector, ...], _Few]
 _Patterns = Annotated[tuple[_Pattern, ...], _Few]
@@ -88,20 +87,20 @@ _Ids = Annotated[tuple[_Id, ...], _Few]
 _Statuses = Annotated[tuple[_Status, ...], _Few]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
+class _Table(Table):
     def fields_of(self, model: type[Any]) -> dict[str, Any]:
         """Return the values of the keys that are fields of the same name in `model`."""
         names = {field.name for field in fields(model)}
-        return {key: getattr(self, key) for key in type(self).model_fields if key in names}
+        return {
+            info.name: getattr(self, info.name) for info in self.key_infos() if info.name in names
+        }
 
 
 class _Seen(_Table):
     first: date | None = None
     last: date | None = None
 
-    @model_validator(mode="after")
+    @check_table
     def _in_order(self) -> Self:
         if self.first and self.last and self.first > self.last:
             raise ValueError("`first` is later than `last`")
@@ -119,8 +118,8 @@ class _Rule(_Table):
     reason: str = ""
     sources: _Words = ()
     gloss: dict[_Language, _Word] = Field(default_factory=dict)
-    seen: _Seen = _Seen()
-    fixtures: _Fixtures = _Fixtures()
+    seen: _Seen = Field(default_factory=_Seen)
+    fixtures: _Fixtures = Field(default_factory=_Fixtures)
 
     def about(self) -> RuleDescription:
         return RuleDescription(
@@ -186,7 +185,7 @@ class _Matching(_Rule):
     most_page_text: int | None = Field(default=None, ge=0, le=100_000)
     most_running_text: int | None = Field(default=None, ge=0, le=100_000)
 
-    @model_validator(mode="after")
+    @check_table
     def _looks_somewhere(self) -> Self:
         words = self.equals or self.starts or self.matches or self.contains
         if words and not self.select:
@@ -223,7 +222,7 @@ class ContentTable(_Rule):
     count_frame: bool = True
     last: bool = False
 
-    @model_validator(mode="after")
+    @check_table
     def _asks_for_something(self) -> Self:
         if bool(self.any) == bool(self.data):
             raise ValueError("give either `any` (the elements with the content) or `data`")
@@ -259,14 +258,12 @@ class _Extract(_Table):
     select: _Selector | None = None
     attr: _Name | None = None
     source: Annotated[_Name | None, Field(alias="from")] = None
-    script: Annotated[str, AfterValidator(_script_pattern), AfterValidator(_one_group)] | None = (
-        None
-    )
+    script: Annotated[str, Check(_script_pattern), Check(_one_group)] | None = None
     query: _Name | None = None
     link_rel: _Name | None = None
-    regex: Annotated[str, AfterValidator(_one_group)] | None = None
+    regex: Annotated[str, Check(_one_group)] | None = None
 
-    @model_validator(mode="after")
+    @check_table
     def _has_one_source(self) -> Self:
         given = [
             text
@@ -315,7 +312,7 @@ class NoticeTable(_Matching):
     label: _LabelWord | None = None
     extract: dict[_Extracted, _Extract] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
+    @check_table
     def _says_what_is_true(self) -> Self:
         if self.cause == "owner_setting" and self.takedown:
             raise ValueError("a setting of the owner is not a take-down: write takedown = false")
@@ -342,7 +339,7 @@ class NoticeTable(_Matching):
 class JsonTable(NoticeTable):
     """A `[[json]]` table."""
 
-    @model_validator(mode="after")
+    @check_table
     def _reads_data(self) -> Self:
         if not self.data or self.select or self.script or self.url:
             raise ValueError(
@@ -355,7 +352,7 @@ class JsonTable(NoticeTable):
 class StatusTable(NoticeTable):
     """A `[[status]]` table."""
 
-    @model_validator(mode="after")
+    @check_table
     def _has_a_status(self) -> Self:
         if not self.status:
             raise ValueError("a [[status]] rule needs `status`")
@@ -406,7 +403,7 @@ class MessageTable(_Rule):
     path: _Path | None = None
     query: _Name | None = None
 
-    @model_validator(mode="after")
+    @check_table
     def _names_a_place(self) -> Self:
         if bool(self.url) == bool(self.path):
             raise ValueError(
@@ -443,7 +440,7 @@ class PhraseTable(_Rule):
     after: _Words = ()
     whole: _Words = ()
 
-    @model_validator(mode="after")
+    @check_table
     def _says_something(self) -> Self:
         if bool(self.subject) != bool(self.state) or not (self.subject or self.whole):
             raise ValueError(
@@ -464,13 +461,11 @@ class _Quoted(_Table):
 class _AccountId(_Table):
     prefix: Annotated[str, Field(pattern=r"^[a-z0-9-]+:$")]
     query: _Name | None = None
-    script: Annotated[str, AfterValidator(_script_pattern), AfterValidator(_one_group)] | None = (
-        None
-    )
+    script: Annotated[str, Check(_script_pattern), Check(_one_group)] | None = None
     data: _Path | None = None
-    url: Annotated[str, AfterValidator(_one_group)] | None = None
+    url: Annotated[str, Check(_one_group)] | None = None
 
-    @model_validator(mode="after")
+    @check_table
     def _names_a_place(self) -> Self:
         if not (self.query or self.script or self.data or self.url):
             raise ValueError("give query, script, data or url")
@@ -483,7 +478,7 @@ class FileTable(_Table):
     schema_: Annotated[Literal["snapshotter/takedown-rules@1"], Field(alias="schema")]
     id: _FileId
     version: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+){1,3}$", max_length=40)]
-    hosts: Annotated[tuple[_Host, ...], Field(min_length=1, max_length=200, strict=False)]
+    hosts: Annotated[tuple[_Host, ...], Field(min_length=1, max_length=200)]
     normalise: Literal["zh-notice", "notice"] = "notice"
     reason: str = ""
     notice_shape: _Selectors = ()
@@ -500,7 +495,7 @@ class FileTable(_Table):
     partial: Annotated[tuple[PartialTable, ...], _All] = ()
     message: Annotated[tuple[MessageTable, ...], _All] = ()
     phrase: Annotated[tuple[PhraseTable, ...], _All] = ()
-    quoted: _Quoted = _Quoted()
+    quoted: _Quoted = Field(default_factory=_Quoted)
     account_id: _AccountId | None = None
 
     def rules(self) -> tuple[_Rule, ...]:
@@ -510,7 +505,7 @@ class FileTable(_Table):
             *self.label, *self.account, *self.partial, *self.message, *self.phrase,
         )  # fmt: skip
 
-    @model_validator(mode="after")
+    @check_table
     def _ids_are_one_rule_each(self) -> Self:
         seen: set[str] = set()
         for rule in self.rules():

@@ -5,10 +5,9 @@ Define the type of a CSS selector in TOML files, which accepts the selectors tha
 
 from typing import Annotated
 
-from pydantic import AfterValidator
-
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.page.selectors import parse_selector
+from snapshotter.formats.table import Check
 
 
 def _check_selector(text: str) -> str:
@@ -19,4 +18,4 @@ def _check_selector(text: str) -> str:
     return text
 
 
-CssSelector = Annotated[str, AfterValidator(_check_selector)]  # by us, not by the browser
+CssSelector = Annotated[str, Check(_check_selector)]  # by us, not by the browser

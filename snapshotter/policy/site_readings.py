@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
+from snapshotter.formats.table import Field, Table, TableError, check_table
 from snapshotter.model.assessment import RuleFile
 from snapshotter.model.reading import Region
 from snapshotter.model.reading_rules import (
@@ -35,7 +34,7 @@ _MAX_BYTES = 1 << 18  # of a file
 _Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 _Host = Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$", max_length=253)]
 _Selector = Annotated[CssSelector, Field(min_length=1, max_length=500)]
-_Selectors = Annotated[tuple[_Selector, ...], Field(max_length=50, strict=False)]
+_Selectors = Annotated[tuple[_Selector, ...], Field(max_length=50)]
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z_$][\w$]*$", max_length=100)]
 _Path = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
 _Word = Annotated[str, Field(min_length=1, max_length=60)]
@@ -47,17 +46,13 @@ _MetadataName = Literal[
 ]  # fmt: skip
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class _Place(_Table):
+class _Place(Table):
     select: _Selector | Literal[""] = ""
     attribute: _Name | Literal[""] = ""
     variable: _Name | Literal[""] = ""
     data: _Path | Literal[""] = ""
 
-    @model_validator(mode="after")
+    @check_table
     def _is_somewhere(self) -> Self:
         if not (self.select or self.variable or self.data):
             raise ValueError("give one of select, variable and data")
@@ -82,23 +77,23 @@ class _Metadatum(_Place):
     epoch: bool = False
 
 
-class _Site(_Table):
+class _Site(Table):
     id: _Id
     reason: str = ""
-    hosts: Annotated[tuple[_Host, ...], Field(max_length=100, strict=False)] = ()
+    hosts: Annotated[tuple[_Host, ...], Field(max_length=100)] = ()
     detect: _Selectors = ()
-    rounding: Annotated[Rounding, Field(strict=False)] = Rounding.EITHER
-    age: Annotated[Rounding, Field(strict=False)] = Rounding.EITHER
+    rounding: Rounding = Rounding.EITHER
+    age: Rounding = Rounding.EITHER
     main: _Selectors = ()
     regions: dict[str, _Selectors] = Field(default_factory=dict)
-    count: Annotated[tuple[_Count, ...], Field(max_length=200, strict=False)] = ()
-    metadata: Annotated[tuple[_Metadatum, ...], Field(max_length=200, strict=False)] = ()
-    viewer_fields: Annotated[tuple[_Field, ...], Field(max_length=100, strict=False)] = ()
-    units: dict[_Unit, Annotated[tuple[_Word, ...], Field(max_length=200, strict=False)]] = Field(
+    count: Annotated[tuple[_Count, ...], Field(max_length=200)] = ()
+    metadata: Annotated[tuple[_Metadatum, ...], Field(max_length=200)] = ()
+    viewer_fields: Annotated[tuple[_Field, ...], Field(max_length=100)] = ()
+    units: dict[_Unit, Annotated[tuple[_Word, ...], Field(max_length=200)]] = Field(
         default_factory=dict
     )
 
-    @model_validator(mode="after")
+    @check_table
     def _regions_are_known(self) -> Self:
         if unknown := set(self.regions) - {region.value for region in Region}:
             raise ValueError(f"{sorted(unknown)[0]} is not a region")
@@ -129,14 +124,14 @@ class _Site(_Table):
         )
 
 
-class _File(_Table):
+class _File(Table):
     schema_: Literal["snapshotter/reading-rules@1"] = Field(alias="schema")
     id: _Id
     version: Annotated[str, Field(pattern=r"^\d{4}\.\d{1,2}\.\d{1,3}$")]
     reason: str = ""
-    site: Annotated[tuple[_Site, ...], Field(max_length=500, strict=False)]
+    site: Annotated[tuple[_Site, ...], Field(max_length=500)]
 
-    @model_validator(mode="after")
+    @check_table
     def _ids_differ(self) -> Self:
         ids = [site.id for site in self.site]
         if len(set(ids)) < len(ids):
@@ -167,8 +162,8 @@ def parse(text: str, name: str = "the file") -> KnownSites:
         )
     try:
         values: Mapping[str, object] = toml.loads(text)
-        file = _File.model_validate(values)
-    except ValidationError as error:
+        file = _File.read(values)
+    except TableError as error:
         raise SnapshotterError(
             tr(
                 "the rules for readings in {name} are invalid: {first_validation_mistake}",

@@ -11,16 +11,8 @@ from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
-)
-
 from snapshotter.formats.signatures.cms import MAX_RECIPIENTS, Recipient
+from snapshotter.formats.table import Check, Field, Table, check_key, check_table
 from snapshotter.formats.tls import certificate_authority
 from snapshotter.model.request import LAZY_ATTRIBUTES, Viewport
 from snapshotter.policy.curve import Season, parse_season
@@ -39,10 +31,10 @@ _HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
 _SHORTEST = timedelta(seconds=60)
 _MOST_VISITS = 1_000  # after a removal
 _Parameter = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.-]{0,60}\*?$")]  # of an address
-_Word = Annotated[str, Field(min_length=1, max_length=500, strict=True)]
+_Word = Annotated[str, Field(min_length=1, max_length=500)]
 _Selector = Annotated[str, Field(min_length=1, max_length=1000)]
-_Pixels = Annotated[int, Field(ge=100, le=10_000, strict=True)]
-_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", strict=True)]
+_Pixels = Annotated[int, Field(ge=100, le=10_000)]
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 
 
 def _is_duration(text: str) -> str:
@@ -50,16 +42,16 @@ def _is_duration(text: str) -> str:
     return text
 
 
-_Duration = Annotated[str, AfterValidator(_is_duration)]  # "8s", "10m", "1d"
+_Duration = Annotated[str, Check(_is_duration)]  # "8s", "10m", "1d"
 
 
-def _at_most(longest: timedelta) -> AfterValidator:
+def _at_most(longest: timedelta) -> Check:
     def check(text: str) -> str:
         if parse_duration(text) > longest:
             raise ValueError(f"the duration is longer than {format_short_duration(longest)}")
         return text
 
-    return AfterValidator(check)
+    return Check(check)
 
 
 def _is_zone(name: str) -> str:
@@ -73,19 +65,18 @@ def _is_zone(name: str) -> str:
     return name
 
 
-_Zone = Annotated[str, AfterValidator(_is_zone)]
+_Zone = Annotated[str, Check(_is_zone)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class _Table(Table):
     reason: str = ""
 
     def settings(self, *without: str) -> dict[str, Any]:
         """Return the values of the table by key, without its reason and the named keys."""
         return {
-            key: getattr(self, key)
-            for key in type(self).model_fields
-            if key != "reason" and key not in without
+            info.name: getattr(self, info.name)
+            for info in self.key_infos()
+            if info.name != "reason" and info.name not in without
         }
 
 
@@ -97,19 +88,17 @@ def _is_host(text: str) -> str:
     return text
 
 
-_Host = Annotated[str, Field(max_length=255), AfterValidator(_is_host)]
-_Hosts = Annotated[tuple[_Host, ...], Field(default=(), max_length=1000, strict=False)]
+_Host = Annotated[str, Field(max_length=255), Check(_is_host)]
+_Hosts = Annotated[tuple[_Host, ...], Field(default=(), max_length=1000)]
 
 
 class Match(_Table):
     """The pages that the policy is meant for; `--policy auto` chooses it by them."""
 
     hosts: _Hosts = ()
-    urls: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(
-        default=(), max_length=200, strict=False
-    )
+    urls: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(default=(), max_length=200)
 
-    @field_validator("urls")
+    @check_key("urls")
     @classmethod
     def _are_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in patterns:
@@ -122,7 +111,7 @@ class Browser(_Table):
 
     # Never a path: a policy is data that people share, and must not start a program.
     kind: Literal["shell", "chromium"] = "shell"
-    viewport_px: tuple[_Pixels, _Pixels] = Field(default=(1440, 900), strict=False)
+    viewport_px: tuple[_Pixels, _Pixels] = Field(default=(1440, 900))
     scale: int = Field(default=1, ge=1, le=4)
     locale: str = Field(default="en-US", pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
     timezone: _Zone = "UTC"
@@ -149,7 +138,7 @@ class Wait(_Table):
     """When the page counts as settled."""
 
     quiet_ms: int = Field(default=250, ge=0, le=10_000)
-    settle_s: float = Field(default=5, gt=0, le=120, strict=False)
+    settle_s: float = Field(default=5, gt=0, le=120)
     wall_grace: Annotated[_Duration, _at_most(timedelta(minutes=2))] = "8s"
     reloads: int = Field(default=1, ge=0, le=5)
 
@@ -159,16 +148,16 @@ class Media(_Table):
 
     honour_data_src: bool = True
     lazy_attributes: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")], ...] = Field(
-        default=LAZY_ATTRIBUTES, max_length=50, strict=False
+        default=LAZY_ATTRIBUTES, max_length=50
     )
     placeholder_hashes: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = Field(
-        default=(), max_length=200, strict=False
+        default=(), max_length=200
     )
-    image_s: float = Field(default=5, gt=0, le=120, strict=False)
-    wait_s: float = Field(default=15, gt=0, le=600, strict=False)
+    image_s: float = Field(default=5, gt=0, le=120)
+    wait_s: float = Field(default=15, gt=0, le=600)
 
 
-_Words = Annotated[tuple[_Word, ...], Field(default=(), max_length=200, strict=False)]
+_Words = Annotated[tuple[_Word, ...], Field(default=(), max_length=200)]
 
 
 class Expand(_Table):
@@ -192,7 +181,7 @@ class Consent(_Table):
     accept_words: _Words = ()
 
 
-_OurSelectors = Annotated[tuple[CssSelector, ...], Field(default=(), max_length=100, strict=False)]
+_OurSelectors = Annotated[tuple[CssSelector, ...], Field(default=(), max_length=100)]
 
 
 class MainRegion(_Table):
@@ -223,10 +212,10 @@ class TakedownTable(_Table):
     """The rules by which a page is judged, and what confirms a removal."""
 
     # Each file is for its own hosts: all of them together do no harm.
-    rules: tuple[_Word, ...] = Field(default_factory=shipped_rules, max_length=50, strict=False)
+    rules: tuple[_Word, ...] = Field(default_factory=shipped_rules, max_length=50)
     control_url: str = Field(default="", pattern=r"^(https?://[^\s@]+)?$", max_length=2000)
     second_vantage: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9-]{0,63})?$")
-    confirm: Confirm = Confirm()
+    confirm: Confirm = Field(default_factory=Confirm)
 
 
 class ThresholdTable(_Table):
@@ -241,11 +230,9 @@ class MaskTable(_Table):
     """What a comparison of two captures leaves out."""
 
     selectors: _OurSelectors = ()
-    patterns: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(
-        default=(), max_length=200, strict=False
-    )
+    patterns: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(default=(), max_length=200)
 
-    @field_validator("patterns")
+    @check_key("patterns")
     @classmethod
     def _compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         return _patterns(patterns)
@@ -254,28 +241,28 @@ class MaskTable(_Table):
 class Compare(_Table):
     """How two captures of one page are compared."""
 
-    mask: MaskTable = MaskTable()
+    mask: MaskTable = Field(default_factory=MaskTable)
 
 
 class Warn(_Table):
     """The bounds from which the record contains a warning."""
 
-    clock_skew_s: float = Field(default=300, ge=1, le=86_400, strict=False)
+    clock_skew_s: float = Field(default=300, ge=1, le=86_400)
     divergence_percent: int = Field(default=50, ge=0, le=100)
 
 
 class PicturesTable(_Table):
     """The pictures that are made in addition to those of the first view and of the whole page."""
 
-    viewports: tuple[str, ...] = Field(default=(), strict=False, max_length=4)
-    elements: tuple[_Selector, ...] = Field(default=(), strict=False, max_length=20)
+    viewports: tuple[str, ...] = Field(default=(), max_length=4)
+    elements: tuple[_Selector, ...] = Field(default=(), max_length=20)
     pdf: bool = False
     inner_box: bool = True
     file_pixels: int = Field(default=89_478_485, ge=1_000_000, le=1_000_000_000)
-    pdf_s: float = Field(default=20, gt=0, le=600, strict=False)
+    pdf_s: float = Field(default=20, gt=0, le=600)
     pdf_bytes: int = Field(default=64 << 20, gt=0, le=1 << 30)
 
-    @field_validator("viewports")
+    @check_key("viewports")
     @classmethod
     def _are_windows(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
@@ -286,14 +273,14 @@ class PicturesTable(_Table):
 class LimitsTable(_Table):
     """The most that one capture may use."""
 
-    total_s: float = Field(default=90, gt=0, le=3600, strict=False)
-    launch_s: float = Field(default=30, gt=0, le=600, strict=False)
-    navigate_s: float = Field(default=30, gt=0, le=600, strict=False)
-    scroll_s: float = Field(default=15, gt=0, le=600, strict=False)
-    tile_s: float = Field(default=10, gt=0, le=600, strict=False)
-    mhtml_s: float = Field(default=10, gt=0, le=600, strict=False)
-    step_s: float = Field(default=5, gt=0, le=600, strict=False)
-    close_s: float = Field(default=5, gt=0, le=600, strict=False)
+    total_s: float = Field(default=90, gt=0, le=3600)
+    launch_s: float = Field(default=30, gt=0, le=600)
+    navigate_s: float = Field(default=30, gt=0, le=600)
+    scroll_s: float = Field(default=15, gt=0, le=600)
+    tile_s: float = Field(default=10, gt=0, le=600)
+    mhtml_s: float = Field(default=10, gt=0, le=600)
+    step_s: float = Field(default=5, gt=0, le=600)
+    close_s: float = Field(default=5, gt=0, le=600)
     response_bytes: int = Field(default=64 << 20, gt=0, le=1 << 30)
     capture_bytes: int = Field(default=256 << 20, gt=0, le=3 << 30)
     memory_bytes: int = Field(default=1_500 << 20, ge=256 << 20)
@@ -310,18 +297,18 @@ def _authority(text: str) -> str:
     return certificate_authority.normalise_pem(text)
 
 
-_Authority = Annotated[str, AfterValidator(_authority)]
+_Authority = Annotated[str, Check(_authority)]
 
 
 class Network(_Table):
     """The networks and hosts that a capture may reach, and whether it needs a proxy."""
 
-    allow: tuple[str, ...] = Field(default=(), max_length=100, strict=False)
+    allow: tuple[str, ...] = Field(default=(), max_length=100)
     block_hosts: _Hosts = ()
     require_proxy: bool = False
-    certificate_authorities: tuple[_Authority, ...] = Field(default=(), max_length=20, strict=False)
+    certificate_authorities: tuple[_Authority, ...] = Field(default=(), max_length=20)
 
-    @field_validator("allow")
+    @check_key("allow")
     @classmethod
     def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(ip_network(network)) for network in networks)
@@ -332,10 +319,10 @@ class Redact(_Table):
 
     mode: Literal["commit", "drop"] = "commit"
     headers: tuple[str, ...] = Field(
-        default=("authorization", "cookie", "proxy-authorization", "set-cookie"), strict=False
+        default=("authorization", "cookie", "proxy-authorization", "set-cookie")
     )
-    url_params: tuple[_Parameter, ...] = Field(default=(), max_length=200, strict=False)
-    viewer_fields: tuple[_Word, ...] = Field(default=(), max_length=20, strict=False)
+    url_params: tuple[_Parameter, ...] = Field(default=(), max_length=200)
+    viewer_fields: tuple[_Word, ...] = Field(default=(), max_length=20)
     identity: Literal["warn", "redact", "stop", "ignore"] = "warn"
 
 
@@ -343,10 +330,10 @@ class RequestTable(_Table):
     """The parameters that are removed from an address before it is requested."""
 
     strip_params: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
-        default=(), max_length=200, strict=False
+        default=(), max_length=200
     )
 
-    @field_validator("strip_params")
+    @check_key("strip_params")
     @classmethod
     def _are_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if "*" in names:
@@ -359,9 +346,9 @@ class RequestTable(_Table):
 class Streams(_Table):
     """The recipients for whom network streams and their keys are kept, encrypted."""
 
-    keep_for: tuple[str, ...] = Field(default=(), max_length=MAX_RECIPIENTS, strict=False)
+    keep_for: tuple[str, ...] = Field(default=(), max_length=MAX_RECIPIENTS)
 
-    @field_validator("keep_for")
+    @check_key("keep_for")
     @classmethod
     def _are_public_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(Recipient.from_pem(pem).pem for pem in keys))
@@ -400,9 +387,9 @@ class SeasonTable(_Table):
 
     begins: str = Field(alias="from")
     ends: str = Field(alias="to")
-    factor: float = Field(ge=0.05, le=1, strict=False)
+    factor: float = Field(ge=0.05, le=1)
 
-    @model_validator(mode="after")
+    @check_table
     def _are_days(self) -> Self:
         self.season()
         return self
@@ -422,26 +409,24 @@ class ScheduleTable(_Table):
     start: str = ""
     end: str = ""
     jitter_percent: int = Field(default=15, ge=0, le=45)
-    seasons: tuple[SeasonTable, ...] = Field(default=(), max_length=20, strict=False)
-    quiet_hours: tuple[Annotated[str, AfterValidator(_is_quiet)], ...] = Field(
-        default=(), max_length=20, strict=False
-    )
+    seasons: tuple[SeasonTable, ...] = Field(default=(), max_length=20)
+    quiet_hours: tuple[Annotated[str, Check(_is_quiet)], ...] = Field(default=(), max_length=20)
 
-    @field_validator("every")
+    @check_key("every")
     @classmethod
     def _is_a_pace(cls, text: str) -> str:
         if text and parse_duration(text) < _SHORTEST:
             raise ValueError("an interval between visits must be 60 s or longer")
         return text
 
-    @field_validator("start", "end")
+    @check_key("start", "end")
     @classmethod
     def _is_a_moment(cls, text: str) -> str:
         if text:
             parse_moment(text, UTC, is_end=False)
         return text
 
-    @model_validator(mode="after")
+    @check_table
     def _says_one_thing(self) -> Self:
         if (bool(self.curve), bool(self.every), bool(self.cron)).count(True) > 1:
             raise ValueError("give at most one of curve, every and cron")
@@ -456,12 +441,11 @@ class MonitorTable(_Table):
     proof_pdf: bool = True
     burst: Annotated[_Duration, _at_most(timedelta(days=1))] = "15m"
     after_gone: tuple[Every, ...] = Field(
-        default=(Every(every="1d", until="7d"), Every(every="7d", until="63d")),
+        default_factory=lambda: (Every(every="1d", until="7d"), Every(every="7d", until="63d")),
         max_length=10,
-        strict=False,
     )
 
-    @field_validator("after_gone")
+    @check_key("after_gone")
     @classmethod
     def _ascend(cls, paces: tuple[Every, ...]) -> tuple[Every, ...]:
         offsets(paces)
@@ -476,50 +460,46 @@ def _is_free(name: str) -> str:
     return name
 
 
-class Parent(BaseModel):
+class Parent(Table):
     """A policy that this one extends."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: _Name
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class Policy(BaseModel):
+class Policy(Table):
     """One whole policy. It refers to no other policy."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
     schema_: Literal["snapshotter/policy@1"] = Field(default=SCHEMA, alias="schema")
-    name: Annotated[_Name, AfterValidator(_is_free)]
+    name: Annotated[_Name, Check(_is_free)]
     reason: str = ""
     light: bool = False
     # What it was made from, nearest first: written when `extends` is resolved.
-    parents: tuple[Parent, ...] = Field(default=(), max_length=8, strict=False)
-    match: Match = Match()
-    browser: Browser = Browser()
-    sandbox: Sandbox = Sandbox()
-    scroll: Scroll = Scroll()
-    wait: Wait = Wait()
-    media: Media = Media()
-    expand: Expand = Expand()
-    consent: Consent = Consent()
-    main_region: MainRegion = MainRegion()
-    extract: Extract = Extract()
+    parents: tuple[Parent, ...] = Field(default=(), max_length=8)
+    match: Match = Field(default_factory=Match)
+    browser: Browser = Field(default_factory=Browser)
+    sandbox: Sandbox = Field(default_factory=Sandbox)
+    scroll: Scroll = Field(default_factory=Scroll)
+    wait: Wait = Field(default_factory=Wait)
+    media: Media = Field(default_factory=Media)
+    expand: Expand = Field(default_factory=Expand)
+    consent: Consent = Field(default_factory=Consent)
+    main_region: MainRegion = Field(default_factory=MainRegion)
+    extract: Extract = Field(default_factory=Extract)
     takedown: TakedownTable = Field(default_factory=TakedownTable)
-    thresholds: tuple[ThresholdTable, ...] = Field(default=(), max_length=50, strict=False)
-    compare: Compare = Compare()
-    warn: Warn = Warn()
-    pictures: PicturesTable = PicturesTable()
-    limits: LimitsTable = LimitsTable()
-    network: Network = Network()
-    request: RequestTable = RequestTable()
-    redact: Redact = Redact()
-    streams: Streams = Streams()
-    require: Require = Require()
-    retention: RetentionTable = RetentionTable()
-    schedule: ScheduleTable = ScheduleTable()
-    monitor: MonitorTable = MonitorTable()
+    thresholds: tuple[ThresholdTable, ...] = Field(default=(), max_length=50)
+    compare: Compare = Field(default_factory=Compare)
+    warn: Warn = Field(default_factory=Warn)
+    pictures: PicturesTable = Field(default_factory=PicturesTable)
+    limits: LimitsTable = Field(default_factory=LimitsTable)
+    network: Network = Field(default_factory=Network)
+    request: RequestTable = Field(default_factory=RequestTable)
+    redact: Redact = Field(default_factory=Redact)
+    streams: Streams = Field(default_factory=Streams)
+    require: Require = Field(default_factory=Require)
+    retention: RetentionTable = Field(default_factory=RetentionTable)
+    schedule: ScheduleTable = Field(default_factory=ScheduleTable)
+    monitor: MonitorTable = Field(default_factory=MonitorTable)
 
 
 def _patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:

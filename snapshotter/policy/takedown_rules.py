@@ -11,10 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
+from snapshotter.formats.table import TableError
 from snapshotter.model.assessment import RuleFile
 from snapshotter.model.rules import (
     AccountId,
@@ -119,12 +118,11 @@ def parse_rules(text: str, source: str) -> RuleSet:
             tr("{source} is not valid TOML: {error}", source=source, error=error)
         ) from error
     try:
-        read = FileTable.model_validate(table)
+        read = FileTable.read(table)
         return _rule_set(read, text, hashlib.sha256(data).hexdigest())
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        message = first["msg"].removeprefix("Value error, ")
-        where = _where(table, first["loc"])
+    except TableError as error:
+        message = error.mistakes[0].message
+        where = _where(table, error.mistakes[0].where)
         raise SnapshotterError(
             f"{source}: {where}: {message}" if where else f"{source}: {message}",
             hint=tr("see docs/reference/takedown-rules.md, which describes the format"),

@@ -261,7 +261,7 @@ def _repeated(policy_file: EffectivePolicy) -> Iterator[LintMessage]:
     """Yield the keys whose value is the same as in the parent."""
     if not policy_file.policy.parents:
         return
-    parent = values(Policy.model_validate({**policy_file.inherited, "name": "parent"}))
+    parent = values(Policy.read({**policy_file.inherited, "name": "parent"}))
     ours = values(policy_file.policy)
     for key in sorted(policy_file.own):
         is_text = key.rpartition(".")[2] == "reason" or key in ("name", "schema")

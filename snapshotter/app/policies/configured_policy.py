@@ -253,9 +253,7 @@ def with_same_proxy(own: Policy, other: Policy) -> Policy:
     """Return a policy that others chose, with our own policy's requirement of a proxy."""
     if not own.network.require_proxy:
         return other
-    return other.model_copy(
-        update={"network": other.network.model_copy(update={"require_proxy": True})}
-    )
+    return other.with_values({"network": other.network.with_values({"require_proxy": True})})
 
 
 def _is_within(network: IPv4Network | IPv6Network, wider: IPv4Network | IPv6Network) -> bool:

@@ -10,7 +10,7 @@ from snapshotter.app import settings
 from snapshotter.cli.main import main
 from tests.tools import ROOT
 
-KEYS = set(settings._File.model_fields)
+KEYS = {info.name for info in settings._File.key_infos()}
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def send(relay: MailRelay, root: Path | None = None, **more: object) -> Delivery
         "allow_networks": LOOPBACK, "sender": "snapshotter@example.org",
         "to": ("desk@example.org", "night@example.org"), **more,
     }  # fmt: skip
-    entry = MailEntry.model_validate(values)
+    entry = MailEntry.read(values)
     connections = GuardedConnections(
         clock=RealClock(), timeout_s=20, allowed=LOOPBACK, ca_file=root
     )
@@ -142,7 +142,7 @@ def test_a_password_that_can_not_be_read_is_told_and_nobody_is_asked() -> None:
     def unreadable() -> bytes:
         raise SnapshotterError("smtp.password is open to others")
 
-    entry = MailEntry.model_validate(
+    entry = MailEntry.read(
         {
             "type": "mail", "name": "mail", "server": "127.0.0.1", "user": "me",
             "password_file": "x", "sender": "a@example.org", "to": ("b@example.org",),

@@ -37,7 +37,7 @@ def test_a_decision_has_them_and_the_text_for_the_bundle() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "schema: Field required"),
+        ("", "schema: this key is missing"),
         (HEAD + SITE + 'colour = "red"', "site.0.colour"),
         (HEAD + SITE + 'rounding = "up"', "site.0.rounding"),
         (HEAD + SITE + 'main = ["p:hover"]', "site.0.main.0"),

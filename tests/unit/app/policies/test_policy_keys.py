@@ -177,7 +177,7 @@ _SAMPLES = dict(line.split(" = ", 1) for line in _OTHER.strip().splitlines())
 
 def _policy(text: str) -> Policy:
     raw = tomllib.loads(text)
-    return Policy.model_validate({"name": "base", **raw})
+    return Policy.read({"name": "base", **raw})
 
 
 def _effect(policy: Policy, folder: Path) -> dict[str, Any]:
