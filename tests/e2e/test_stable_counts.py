@@ -1,0 +1,87 @@
+"""
+What one capture may send, write and request: counts that are the same on every machine.
+
+They guard speed without measuring time. Each limit is a little above the present count, and a
+comment says what the count consists of. A change that needs more raises the limit and says why; a
+change that needs far less lowers it.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.product import LIMIT_S, Installation, trusting
+from tests.e2e.test_stores import reaching
+from tests.servers.authority import TestAuthority
+from tests.servers.seaweedfs import SeaweedFS
+from tests.servers.site import Site
+
+pytestmark = pytest.mark.e2e
+
+# Until the page is at rest, these messages are sent again and again: a trace is started and ended,
+# and the page is read three times. A slow machine has more rounds, so rounds are counted apart.
+_ROUND_BEGINS = "sent Tracing.start"
+_ROUND_MESSAGES = 8
+
+
+def _counts(installation: Installation, folder: Path, *arguments: str) -> dict[str, int]:
+    """
+    Return the counts of a capture, by a process that counts (`counted.py`).
+
+    Another capture comes before, which makes the keys and the log, and probes the bucket.
+    """
+    installation.capture(*arguments)
+    file = folder / "counts.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.e2e.counted", str(file), "capture", "--json", *arguments],
+        cwd=installation.home,
+        env=installation._environ(),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["outcome"] == "complete"
+    found: dict[str, int] = json.loads(file.read_text())
+    return found
+
+
+def test_a_capture_sends_no_more_messages_to_the_browser_and_syncs_no_more_files_than_now(
+    tmp_path: Path, authority: TestAuthority, fixture_site: Site
+) -> None:
+    installation = Installation(tmp_path / "home")
+    installation.configure(trusting(authority))
+
+    counts = _counts(installation, tmp_path, fixture_site.url("/plain"))
+
+    # 30 to 36: the page is prepared, its files are made and it is read, beside the rounds.
+    rounds = counts[_ROUND_BEGINS]
+    assert rounds > 0, counts
+    assert 0 < counts["protocol_messages"] - _ROUND_MESSAGES * rounds <= 40, counts
+    # 19: the driver and the browser are started, the page is opened and all is closed.
+    assert counts["driver_messages"] - counts["protocol_messages"] <= 20, counts
+    # A trial below the window, the first look, the first view and the whole page.
+    assert counts["sent Page.captureScreenshot"] <= 4, counts
+    # 270,000 to 280,000: these pictures in base64 and the MHTML file are nearly all of it.
+    assert 0 < counts["driver_bytes"] <= 300_000, counts
+    # 53: bundle, log entry, proof, receipts, custody events and reminders, each with its folder.
+    assert 0 < counts["fsyncs"] <= 54, counts
+
+
+@pytest.mark.s3
+@pytest.mark.xdist_group("seaweedfs")
+def test_a_capture_into_a_bucket_sends_no_more_requests_than_now(
+    tmp_path: Path, seaweedfs: SeaweedFS, authority: TestAuthority, fixture_site: Site
+) -> None:
+    cloud = Installation(tmp_path / "home")
+    reaching(cloud, seaweedfs, authority)
+
+    counts = _counts(cloud, tmp_path, "--store", "s3://plain/counted", fixture_site.url("/plain"))
+
+    # 35: 17 for the bundle and its custody events, 15 for the log, 3 for the proof. Each waits for
+    # the one before it, and a bucket far away takes 20 to 50 ms for each.
+    assert 0 < counts["bucket_requests"] <= 36, counts
