@@ -28,12 +28,7 @@ _ROUND_MESSAGES = 8
 
 
 def _counts(installation: Installation, folder: Path, *arguments: str) -> dict[str, int]:
-    """
-    Return the counts of a capture, by a process that counts (`counted.py`).
-
-    Another capture comes before, which makes the keys and the log, and probes the bucket.
-    """
-    installation.capture(*arguments)
+    """Capture in a process that counts (`counted.py`); return its counts."""
     file = folder / "counts.json"
     done = subprocess.run(
         [sys.executable, "-m", "tests.e2e.counted", str(file), "capture", "--json", *arguments],
@@ -56,6 +51,7 @@ def test_a_capture_sends_no_more_messages_to_the_browser_and_syncs_no_more_files
     installation = Installation(tmp_path / "home")
     installation.configure(trusting(authority))
 
+    first = _counts(installation, tmp_path, fixture_site.url("/plain"))
     counts = _counts(installation, tmp_path, fixture_site.url("/plain"))
 
     # 30 to 36: the page is prepared, its files are made and it is read, beside the rounds.
@@ -70,6 +66,8 @@ def test_a_capture_sends_no_more_messages_to_the_browser_and_syncs_no_more_files
     assert 0 < counts["driver_bytes"] <= 300_000, counts
     # 53: bundle, log entry, proof, receipts, custody events and reminders, each with its folder.
     assert 0 < counts["fsyncs"] <= 54, counts
+    # 15 more: the first capture makes the keys, the identity of the store and the log.
+    assert first["fsyncs"] <= 70, first
 
 
 @pytest.mark.s3
@@ -80,8 +78,13 @@ def test_a_capture_into_a_bucket_sends_no_more_requests_than_now(
     cloud = Installation(tmp_path / "home")
     reaching(cloud, seaweedfs, authority)
 
-    counts = _counts(cloud, tmp_path, "--store", "s3://plain/counted", fixture_site.url("/plain"))
+    arguments = ("--store", "s3://plain/counted", fixture_site.url("/plain"))
+    first = _counts(cloud, tmp_path, *arguments)
+    counts = _counts(cloud, tmp_path, *arguments)
 
     # 35: 17 for the bundle and its custody events, 15 for the log, 3 for the proof. Each waits for
     # the one before it, and a bucket far away takes 20 to 50 ms for each.
     assert 0 < counts["bucket_requests"] <= 36, counts
+    # About 53 more: the first capture tests once what the bucket guarantees, and makes the log. The
+    # test has four racing writers, and how many requests these need depends on who wins.
+    assert first["bucket_requests"] <= 92, first

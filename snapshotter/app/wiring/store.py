@@ -100,7 +100,10 @@ def store_for_evidence(
         )
     if locked:
         refuse_if_not_locking(result)
-    private_files.write_private(seal, f"{found.url} {clock.now().isoformat()}\n".encode())
+    remembered = f"{found.url} {clock.now().isoformat()}\n".encode()
+    private_files.write_private(seal, remembered)
+    if result.keeps_logs:  # the same probe tested this: `check_fit_for_log` needs no other one
+        private_files.write_private(_log_seal(settings), remembered)
     return found
 
 
@@ -179,9 +182,14 @@ def check_fit_for_log(settings: Settings, found: "DirectoryStore | S3Store") -> 
         return
     from snapshotter.store.probe import probe, refuse_if_unfit_for_log
 
-    seal = settings.data_dir / "probes" / f"{store_name(settings)}.log"
+    seal = _log_seal(settings)
     clock = SystemClock()
     if _is_fresh(seal, clock.now()):
         return
     refuse_if_unfit_for_log(probe(found, clock, RandomIds()))
     private_files.write_private(seal, f"{found.url} {clock.now().isoformat()}\n".encode())
+
+
+def _log_seal(settings: Settings) -> Path:
+    """Return the file that remembers when the store was found fit for a log."""
+    return settings.data_dir / "probes" / f"{store_name(settings)}.log"
