@@ -468,7 +468,7 @@ def _report(facts: Mapping[str, str], cases: Mapping[str, Mapping[str, Measured]
 def _table(name: str, measured: Mapping[str, Measured]) -> None:
     ours = measured[_OURS]
     print(f"\n## {name}\n")
-    print("| program | wall s | ratio | processor s | ratio | peak MiB | bytes kept |")
+    print("| program | wall s | ratio | processor s | ratio | peak MiB | bytes kept of a page |")
     print("| --- |" + " --- |" * 6)
     for program, found in measured.items():
         if found.why_not:

@@ -54,16 +54,21 @@ def test_a_capture_sends_no_more_messages_to_the_browser_and_syncs_no_more_files
     first = _counts(installation, tmp_path, fixture_site.url("/plain"))
     counts = _counts(installation, tmp_path, fixture_site.url("/plain"))
 
-    # 30 to 36: the page is prepared, its files are made and it is read, beside the rounds.
+    # 4: a trial below the window, the first look, the first view and the whole page. On a machine
+    # that is very slow, an early look comes before these, and a browser without a frame is asked
+    # again.
+    pictures = counts["sent Page.captureScreenshot"]
+    assert pictures <= 6, counts
+    # 32 to 38 with the pictures: the page is prepared, read and saved, beside the rounds.
     rounds = counts[_ROUND_BEGINS]
     assert rounds > 0, counts
-    assert 0 < counts["protocol_messages"] - _ROUND_MESSAGES * rounds <= 40, counts
+    most = 36 + pictures
+    assert 0 < counts["protocol_messages"] - _ROUND_MESSAGES * rounds <= most, counts
     # 19: the driver and the browser are started, the page is opened and all is closed.
     assert counts["driver_messages"] - counts["protocol_messages"] <= 20, counts
-    # A trial below the window, the first look, the first view and the whole page.
-    assert counts["sent Page.captureScreenshot"] <= 4, counts
-    # 270,000 to 280,000: these pictures in base64 and the MHTML file are nearly all of it.
-    assert 0 < counts["driver_bytes"] <= 300_000, counts
+    # 270,000 to 280,000, nearly all of it pictures in base64 and the MHTML file, and 45,000 for an
+    # early look.
+    assert 0 < counts["driver_bytes"] <= 345_000, counts
     # 53: bundle, log entry, proof, receipts, custody events and reminders, each with its folder.
     assert 0 < counts["fsyncs"] <= 54, counts
     # 15 more: the first capture makes the keys, the identity of the store and the log.
