@@ -168,7 +168,7 @@ def _claim(target: Path, mode: int | None) -> tuple[Path, int]:
         if _is_held(descriptor, part):
             return part, descriptor
         os.close(descriptor)
-    raise OSError(errno.EAGAIN, "another process keeps removing the file", str(target))
+    raise OSError(errno.EAGAIN, "another process removes the file again and again", str(target))
 
 
 def _is_held(descriptor: int, part: Path) -> bool:

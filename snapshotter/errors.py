@@ -92,4 +92,4 @@ def bug(error: Exception) -> SnapshotterError:
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     said = " ".join(f"{type(error).__name__}: {error}".split())
     text = f"{said}{where}".encode("utf-8", "backslashreplace").decode()
-    return SnapshotterError(text, hint=tr("this is a bug, please report it"))
+    return SnapshotterError(text, hint=tr("this is a bug in snapshotter, please report the bug"))

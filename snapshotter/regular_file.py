@@ -55,5 +55,5 @@ def open_regular(path: Path | str, *, inside: int | None = None, follow: bool = 
 
 def _require_regular(found: os.stat_result, path: Path | str) -> None:
     if not stat.S_ISREG(found.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "an unknown kind of object")
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "an object of unknown kind")
         raise NotRegularFile(errno.EISDIR, f"the path is {kind}, not a regular file", str(path))

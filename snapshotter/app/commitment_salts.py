@@ -56,7 +56,7 @@ def write_salts_once(
     except (OSError, ValueError, TypeError) as error:
         raise SnapshotterError(
             tr("{path} cannot be read: {error}", path=path, error=error),
-            hint=tr("snapshotter wrote this file. Restore it from a copy"),
+            hint=tr("snapshotter wrote this file. Restore the file from a backup"),
         ) from error
 
 

@@ -111,13 +111,16 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     done(
         "there",
         tr(
-            "The story “{title}” is captured, signed{value} and logged.",
+            "The story “{title}” is captured, signed{value}, and added to the log.",
             title=before.capture.title.partition(" – ")[0],
             value=", timestamped" if environment.has_authority else "",
         ),
-        tr("Anybody with the bundle can check its time and that it has not changed.")
+        tr(
+            "Anybody with the bundle can check the time of the capture, and that the bundle has "
+            "not changed."
+        )
         if environment.has_authority
-        else tr("Anybody with the bundle can check that it has not changed."),
+        else tr("Anybody with the bundle can check that the bundle has not changed."),
         bundle_id=before.sealed.bundle_id,
     )
 
@@ -125,7 +128,7 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     done(
         "removed",
         tr("The server answers 200 OK, and a notice of one sentence replaces the story."),
-        tr("The removal is visible in the text of the page, and not in the status code."),
+        tr("The text of the page shows the removal. The status code does not show the removal."),
     )
 
     gone = environment.capture(STORY)
@@ -134,8 +137,8 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
         "gone",
         tr("The page shows this notice: {notice}", notice=verdict.notice.strip()),
         tr(
-            "The notice cites “{cited_rule}”. This cause is recorded as the notice states "
-            "the cause. No motive is inferred.",
+            "The notice cites “{cited_rule}”. Only the cause that the notice states is recorded. "
+            "No motive is inferred.",
             cited_rule=verdict.cited_rule,
         ),
         bundle_id=gone.sealed.bundle_id,
@@ -149,8 +152,8 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     _require(control, Availability.AVAILABLE)
     done(
         "control",
-        tr("Another story of the same site is captured in the same way."),
-        tr("The site is therefore available, and only the first story was removed."),
+        tr("Another story of the same site is captured and is available."),
+        tr("The other story is available, so the site works and only the first story was removed."),
         bundle_id=control.sealed.bundle_id,
     )
 
@@ -162,8 +165,8 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
         "again",
         tr("The page shows the same notice {apart:.0f} s later.", apart=apart.total_seconds()),
         tr(
-            "Both captures without the story agree. For real pages, the default time between "
-            "two captures is ten minutes."
+            "Two captures show that the story was removed. For real pages, the default time "
+            "between these two captures is ten minutes."
         ),
         bundle_id=again.sealed.bundle_id,
     )
@@ -179,14 +182,14 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
             first=first,
             last=last,
         ),
-        tr("The event states this interval. The key of the event signs only events."),
+        tr("The event states this interval. The key that signs the event never signs captures."),
         event_id=event.event_id,
         bracket=[instant(first), instant(last)],
     )
     done(
         "proof",
         tr(
-            "{proof} ({megabytes}) has the four captures, the event, a statement and a PDF.",
+            "{proof} ({megabytes}) contains the four captures, the event, a statement and a PDF.",
             proof=PROOF,
             megabytes=proof_pack.format_megabytes(made.length),
         ),
@@ -201,7 +204,7 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     done(
         "verify",
         tr(
-            "{name}: {passed} of {count} checks passed.",
+            "The verdict is {name}: {passed} of {count} checks passed.",
             name=report.verdict.name,
             passed=passed,
             count=len(checks),
@@ -209,8 +212,9 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
         tr("The verifier derives the verdicts again from the sealed files.")
         if environment.has_authority
         else tr(
-            "The verdict is not PASSED, because no openssl was found for the demo's "
-            "timestamp authority. Only the clock of this machine states the time."
+            "The verdict is not PASSED, because the program openssl was not found, which the "
+            "timestamp authority of the demo needs. Only the clock of this machine states the "
+            "time."
         ),
         verdict=report.verdict.value,
     )
@@ -219,12 +223,12 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     done(
         "forgery",
         tr(
-            "{name}: one character was changed. {why}{why2}.",
+            "The verdict is {name}: one character was changed. {why}{why2}.",
             name=forged.verdict.name,
             why=why[:1].upper(),
             why2=why[1:],
         ),
-        tr("The verifier names the altered part."),
+        tr("The verifier shows which part was altered."),
         verdict=forged.verdict.value,
     )
     return DemoResult(
@@ -272,7 +276,8 @@ class DemoEnvironment:
             case = proof_case.find(service, [url], self.log_proof, _ignore)
         if case.event is None:
             raise SnapshotterError(
-                tr("the demo concluded no take-down event"), hint=tr("report this as a bug")
+                tr("the demo concluded no take-down event"),
+                hint=tr("report this bug in snapshotter"),
             )
         self.progress("pack", "")
         return case.event, proof_pack.make(self.proof_service(), case, target)
@@ -316,7 +321,8 @@ def _require(result: CaptureResult, wanted: Availability) -> TakedownVerdict:
         why = ", ".join(f"{reason.code}: {reason.detail}" for reason in result.capture.reasons)
         raise SnapshotterError(
             tr(
-                "the demo expected that the page is {wanted}, and the capture shows {said}{value}",
+                "the demo failed: the page must be {wanted}, but the result of the capture is: "
+                "{said}{value}",
                 wanted=wanted,
                 said=said,
                 value=f" ({why})" if why else "",

@@ -37,18 +37,17 @@ _FC_LIST_S = 10.0
 _PAGE = "<!doctype html><meta charset=utf-8><title>doctor</title><p>看 見る 본다 👁"
 _LOOPBACK = "127.0.0.1/32"
 _PROTECTIONS = {  # words of `ProcessFacts.files`
-    "none": "can open every file that this user can open",
+    "none": "can open every file that the user of snapshotter can open",
     "unknown": "could not be checked",
-    "uid": "can open only files that every user can open (another user)",
+    "uid": "run as another user, and can open only files that every user can open",
     "landlock": "can open only the files that they need (Landlock)",
     "mount": "can see only the files that they need (mount namespace)",
     "empty": "can see only an empty directory",
 }
 _NAMESPACES = (
-    "run snapshotter as an ordinary user, and allow user namespaces with the setting that "
-    "this system has:\n"
-    "  sysctl kernel.unprivileged_userns_clone=1\n"
-    "  sysctl kernel.apparmor_restrict_unprivileged_userns=0"
+    "run snapshotter as an ordinary user, and allow user namespaces. Give the command whose "
+    "setting exists on this system:\n  sysctl kernel.unprivileged_userns_clone=1\n  sysctl "
+    "kernel.apparmor_restrict_unprivileged_userns=0"
 )
 _SCRIPTS = {  # language as fontconfig names it -> what it is called
     "zh": "Chinese",
@@ -183,7 +182,10 @@ def _browser(settings: Settings, dependencies: DoctorDependencies) -> Iterator[D
                 outcome=done.outcome,
                 reasons=reasons,
             ),
-            tr("run make setup in the source folder, or set browser_path to another browser"),
+            tr(
+                'run "make setup" in the source folder, or set browser_path to the path of '
+                "another browser"
+            ),
         )
     yield _sandbox(environment.sandbox)
     yield _files(environment.sandbox)
@@ -216,13 +218,13 @@ def _files(facts: SandboxFacts) -> DoctorCheck:
     return _warning(
         "files",
         tr(
-            "an attacker with control over the browser could read {left_open}: {how}",
+            "an attacker who controls the browser could read {left_open}: {how}",
             left_open=_left_open(facts),
             how=how or tr("no process was checked"),
         ),
         tr(
-            "allow user and mount namespaces, or enable Landlock (Linux 5.13 or later, in "
-            "the list of security modules), or capture as a user without keys"
+            "allow user and mount namespaces, or enable Landlock in the list of security modules "
+            "(Linux 5.13 or later), or run captures as a user who has no keys"
         ),
     )
 
@@ -230,10 +232,10 @@ def _files(facts: SandboxFacts) -> DoctorCheck:
 def _left_open(facts: SandboxFacts) -> str:
     if facts.processes and not files_open_to(facts.processes):
         return tr(
-            "files that every user of this machine can read, such as the bundles of a "
-            "directory store"
+            "files that every user of this machine can read, for example the bundles in a store "
+            "that is a directory"
         )
-    return tr("keys and other files of this machine")
+    return tr("the signing keys and other files of this machine")
 
 
 def _user() -> DoctorCheck:
@@ -241,7 +243,10 @@ def _user() -> DoctorCheck:
         return _ok("user", tr("snapshotter does not run as root"))
     return _warning(
         "user",
-        tr("snapshotter runs as root, so an attacker who uses a fault in snapshotter is root"),
+        tr(
+            "snapshotter runs as root, so an attacker who exploits a fault in snapshotter gets "
+            "all rights of root"
+        ),
         tr("run snapshotter as a separate user who owns data_dir, spool_dir and the store"),
     )
 
@@ -255,7 +260,9 @@ def _network(path: NetworkPath) -> DoctorCheck:
     return _warning(
         "network",
         tr(
-            "a compromised browser could reach the network without snapshotter: {how}", how=path.how
+            "an attacker who controls the browser could reach the network directly, and not only "
+            "through snapshotter: {how}",
+            how=path.how,
         ),
         _NAMESPACES,
     )
@@ -266,22 +273,23 @@ def _fonts() -> DoctorCheck:
         return _warning(
             "fonts",
             tr("fonts cannot be listed, because fontconfig is not installed"),
-            tr("install fontconfig, and fonts for the scripts that you capture"),
+            tr("install fontconfig, and fonts for the scripts of the pages that you capture"),
         )
     missing = [name for language, name in _SCRIPTS.items() if not _has_font(language)]
     if missing:
         return _warning(
             "fonts",
             tr(
-                "there is no font for {missing}: text in these scripts is shown as boxes",
+                "no font is installed for {missing}: in captures, text in these scripts appears "
+                "as boxes",
                 missing=", ".join(missing),
             ),
             tr(
-                "run make setup in the source folder, or install fonts-noto-core, "
+                'run "make setup" in the source folder, or install the packages fonts-noto-core, '
                 "fonts-noto-cjk and fonts-noto-color-emoji"
             ),
         )
-    return _ok("fonts", tr("there are fonts for {values}", values=", ".join(_SCRIPTS.values())))
+    return _ok("fonts", tr("fonts are installed for {values}", values=", ".join(_SCRIPTS.values())))
 
 
 def _has_font(language: str) -> bool:
@@ -309,14 +317,14 @@ def _clock(clock: Clock) -> DoctorCheck:
         return _warning(
             "clock",
             tr(
-                "the clock is not synchronised (the error is at most {error} ms); only a "
-                "timestamp token proves the time",
+                "the clock is not synchronised, or not exactly enough (the error is at most "
+                "{error} ms); only a timestamp token proves the time",
                 error=error,
             ),
             fix,
         )
     return _ok(
-        "clock", tr("the clock is synchronised, its error is at most {error} ms", error=error)
+        "clock", tr("the clock is synchronised, and its error is at most {error} ms", error=error)
     )
 
 
@@ -331,22 +339,25 @@ def _store(dependencies: DoctorDependencies) -> DoctorCheck:
             "store",
             f"{probe.url}: {'; '.join(promise.how for promise in broken)}",
             tr(
-                "show all guarantees of the store, and use another endpoint or a "
-                "directory:\n  snapshotter store check"
+                "use another endpoint, or a directory. Show all guarantees of the store:\n  "
+                "snapshotter store check"
             ),
         )
     lock = (
         tr("retention is enforced")
         if probe.locks
-        else tr("retention is not enforced, but alterations are evident")
+        else tr("retention is not enforced, but alterations of bundles can be detected")
     )
-    return _ok("store", tr("{url} keeps all guarantees; {lock}", url=probe.url, lock=lock))
+    return _ok(
+        "store",
+        tr("{url} meets all guarantees that evidence needs; {lock}", url=probe.url, lock=lock),
+    )
 
 
 def _log(settings: Settings, dependencies: DoctorDependencies) -> DoctorCheck:
     """Check that the next bundle can be logged, without adding anything to the log."""
     if not settings.log:
-        return _ok("log", tr("the log is switched off: bundles are not logged"))
+        return _ok("log", tr("the log is switched off, so bundles are not added to a log"))
     try:
         facts = dependencies.log()
     except SnapshotterError as error:
@@ -363,22 +374,24 @@ def _log(settings: Settings, dependencies: DoctorDependencies) -> DoctorCheck:
     if facts.unlogged:
         return _warning(
             "log",
-            tr("bundles that may not be in the log: {unlogged}", unlogged=facts.unlogged),
+            tr("bundles that are possibly not in the log: {unlogged}", unlogged=facts.unlogged),
             tr("add the bundles to the log:\n  snapshotter log sync"),
         )
     if not facts.origin:
-        return _ok("log", tr("there is no log yet: the first capture makes a log"))
+        return _ok("log", tr("the store has no log yet: the first capture makes a log"))
     if not facts.has_key:
         return _warning(
             "log",
             tr(
-                "the key of the log {origin} is not on this machine: new bundles are not "
-                "logged yet",
+                "the key of the log {origin} is not on this machine, so new bundles are not "
+                "added to the log",
                 origin=facts.origin,
             ),
-            tr("copy log-….key from the machine that made the log (docs/howto/log.md)"),
+            tr("copy the file log-….key from the machine that made the log (docs/howto/log.md)"),
         )
-    return _ok("log", tr("{origin}; check that its key is backed up", origin=facts.origin))
+    return _ok(
+        "log", tr("{origin}; check that the key of the log is backed up", origin=facts.origin)
+    )
 
 
 def _keys(settings: Settings, dependencies: DoctorDependencies) -> Iterator[DoctorCheck]:
@@ -389,7 +402,7 @@ def _keys(settings: Settings, dependencies: DoctorDependencies) -> Iterator[Doct
         yield _failure("keys", error.message, error.hint)
         return
     if not listed and settings.key == "default" and not settings.cosigners:
-        yield _ok("keys", tr("there is no key yet: the first capture makes a key"))
+        yield _ok("keys", tr("no signing key exists yet: the first capture makes a signing key"))
         return
     for number, name in enumerate((settings.key, *settings.cosigners)):
         yield _key(replace(settings, key=name, cosigners=()), dependencies, cosigns=number > 0)
@@ -402,7 +415,7 @@ def _key(settings: Settings, dependencies: DoctorDependencies, *, cosigns: bool)
     def ask() -> bytes:
         nonlocal asked
         asked = True
-        raise SnapshotterError(tr("no passphrase can be given during this check"))
+        raise SnapshotterError(tr("this check cannot ask for a passphrase"))
 
     try:
         signer = dependencies.signer(settings, ask)
@@ -413,7 +426,9 @@ def _key(settings: Settings, dependencies: DoctorDependencies, *, cosigns: bool)
         return _ok(
             "keys",
             tr(
-                "key {name} {verb} after a person gives its passphrase or PIN", name=name, verb=verb
+                "key {name} {verb} only after a person enters its passphrase or PIN",
+                name=name,
+                verb=verb,
             ),
         )
     if not signer.in_software:
@@ -445,12 +460,13 @@ def _authorities(dependencies: DoctorDependencies, *, offline: bool) -> Iterator
         yield _warning(
             "authority",
             tr("no timestamp authority is configured: the time of captures cannot be proven"),
-            tr("remove authority = [] from snapshotter.toml, or add an [[authority]]"),
+            tr("remove authority = [] from snapshotter.toml, or add a table [[authority]]"),
         )
     for authority in found:
         if offline:
             yield _ok(
-                "authority", tr("{name}: no request was sent (--offline)", name=authority.name)
+                "authority",
+                tr("{name}: no request was sent, because --offline was given", name=authority.name),
             )
             continue
         try:
@@ -459,7 +475,8 @@ def _authorities(dependencies: DoctorDependencies, *, offline: bool) -> Iterator
             yield _warning(
                 "authority",
                 tr(
-                    "{value}; captures are sealed, and their tokens are fetched later",
+                    "{value}; captures are sealed without a timestamp token of this timestamp "
+                    "authority, and the token is fetched later",
                     value=error.message,
                 ),
                 error.hint
@@ -492,7 +509,7 @@ def _notifications(settings: Settings, dependencies: DoctorDependencies) -> Iter
         yield _ok(
             name,
             tr(
-                "{names}; the command “snapshotter notify test CHANNEL” tests a channel",
+                "{names}; to test a channel, use the command “snapshotter notify test CHANNEL”",
                 names=", ".join(channels.names),
             ),
         )
@@ -510,7 +527,7 @@ def _disk(settings: Settings) -> Iterator[DoctorCheck]:
         free = shutil.disk_usage(folder).free
         text = tr("{free:.1f} GiB free at {folder}", free=free / (1 << 30), folder=folder)
         if free < _LOW_SPACE:
-            yield _warning("disk", text, tr("free disk space"))
+            yield _warning("disk", text, tr("free space on this disk"))
         else:
             yield _ok("disk", text)
 

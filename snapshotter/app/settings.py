@@ -367,7 +367,10 @@ def load(
     )
     if unknown:
         raise SnapshotterError(
-            tr("{unknown} is not a setting", unknown=unknown[0]),
+            tr(
+                "the environment variable {unknown} does not belong to a setting",
+                unknown=unknown[0],
+            ),
             hint=tr("write a file with all settings:\n  snapshotter init --user"),
         )
     stronger |= {key: _at_home(key, value) for key, value in (overrides or {}).items() if value}
@@ -404,7 +407,7 @@ def _require_home() -> None:
         Path.home()
     except RuntimeError as error:
         raise SnapshotterError(
-            tr("this user has no home directory"),
+            tr("the user of this process has no home directory"),
             hint=tr("set HOME to a directory that you can write to"),
         ) from error
 
@@ -419,7 +422,7 @@ def _require_absolute(name: str, path: str, before: str = "") -> None:
         full = shlex.quote(before + os.path.abspath(path))
         raise SnapshotterError(
             tr(
-                "{prefix}{name} is the relative path {before}{path}, which names another "
+                "{prefix}{name} is the relative path {before}{path}, which leads to a different "
                 "file in each folder",
                 prefix=_PREFIX,
                 name=name,
@@ -520,7 +523,7 @@ def _authorities(path_text: str) -> tuple[Authority, ...]:
     except TableError as error:
         raise SnapshotterError(
             tr(
-                "the timestamp authorities in {path}: {first_validation_mistake}",
+                "the timestamp authorities in {path} are invalid: {first_validation_mistake}",
                 path=path,
                 first_validation_mistake=first_validation_mistake(error),
             )
@@ -555,8 +558,9 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
     if refused:
         raise SnapshotterError(
             tr(
-                "{path} sets {refused}. A settings file that was only found in the working "
-                "directory cannot set this, because the file may come from another person",
+                "{path} sets {refused}, which this file may not set. snapshotter found the file "
+                "in the working directory or a folder above, so the file may come from another "
+                "person",
                 path=path,
                 refused=", ".join(refused),
             ),

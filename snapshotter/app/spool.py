@@ -120,7 +120,10 @@ def _unmade(root: Path, error: OSError) -> SnapshotterError:
             root=root,
             strerror=error.strerror,
         ),
-        hint=tr("free space on its disk, or set spool_dir to a directory on another disk")
+        hint=tr(
+            "free space on the disk of the spool directory, or set spool_dir to a directory "
+            "on another disk"
+        )
         if full
         else tr("set spool_dir to a directory that you may write to"),
     )
@@ -146,7 +149,7 @@ def _claim(directory: Path) -> int:
         if os.fstat(descriptor).st_nlink:
             return descriptor
         os.close(descriptor)
-    raise FileExistsError(errno.EEXIST, "another process keeps removing the directory")
+    raise FileExistsError(errno.EEXIST, "another process repeatedly removes the spool directory")
 
 
 def _sealed(directory: Path) -> list[Path]:

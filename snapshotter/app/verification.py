@@ -207,7 +207,7 @@ def _other_under_id(kind: str, found_id: str, wanted_id: str, code: Code) -> Fin
         "id",
         code,
         tr(
-            "under the id {wanted_id} the store has another {kind}, {found_id}",
+            "the store has another {kind}, {found_id}, under the id {wanted_id}",
             wanted_id=wanted_id,
             kind=kind,
             found_id=found_id,

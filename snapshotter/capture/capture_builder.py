@@ -236,8 +236,9 @@ class CaptureBuilder:
                 ours = canonical_json.instant(check.ours)
                 self.warn(
                     "clock-skew",
-                    f"{check.name} of the {'server' if check.source == 'http-date' else 'page'} "
-                    f"was {check.value}, but the clock of this machine was {ours}",
+                    f"the time {check.name} of the "
+                    f"{'server' if check.source == 'http-date' else 'page'} was {check.value}, "
+                    f"but the clock of this machine showed {ours}",
                 )
 
     def keep(self, picture: Picture) -> None:
@@ -265,7 +266,7 @@ class CaptureBuilder:
             ):
                 continue
             if all(made.subject != subject for made in self.pictures) and spool.keep_aside(
-                picture.files[0].path, path, "before the page changed"
+                picture.files[0].path, path, "the first picture, before the page changed"
             ):
                 files = (replace(picture.files[0], path=path),)
                 self.keep(replace(picture, subject=subject, files=files))
@@ -316,8 +317,8 @@ class CaptureBuilder:
             )
             self.warn(
                 "private-authority",
-                "certificate authorities that the capturing person trusts and the public does not: "
-                f"{names}; servers that needed them: {hosts}",
+                f"private certificate authorities that the capturing person trusts: {names}; "
+                f"servers whose certificates need one of these authorities: {hosts}",
             )
         shown = rendered or self.is_answered
         body = recording.main_body
@@ -418,7 +419,11 @@ class CaptureBuilder:
         """
         if any(reason.code == "redirect-loop" for reason in self._reasons):
             return
-        to_itself = f"the page did not go to {clean_url(self.final_url.partition('#')[0])}"[:500]
+        to_itself = (
+            f"snapshotter stopped the navigation to {clean_url(self.final_url.partition('#')[0])}"[
+                :500
+            ]
+        )
         held = any(
             action.kind == "hold-page" and action.detail == to_itself for action in self._actions
         )

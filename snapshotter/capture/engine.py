@@ -38,7 +38,7 @@ from snapshotter.value_class import dataclass
 
 _KILL_S = 2.0  # before the hard limit: time to kill, and to write down what there is
 _KILL_SHARE = 0.15  # of a short limit
-_AHEAD = "started early, while the previous capture was sealed"
+_AHEAD = "the browser was started early, while the previous capture was sealed"
 _RETRY_SHARE = 0.5  # of the time, until which a browser of no use is replaced by another
 _NEVER = float("-inf")
 _TEE = ".egress"  # in the spool: what passed on the wire, until it is in the archive
@@ -197,7 +197,7 @@ class ChromiumCapturer:
         if decision.require_proxy and not self._options.upstream:
             raise PolicyRefused(
                 tr(
-                    "policy {policy_name} captures only through a proxy, and no proxy is set",
+                    "policy {policy_name} requires a proxy, but no proxy is set",
                     policy_name=decision.policy_name,
                 ),
                 hint=tr("use --proxy tor or --proxy socks5://…, or set the setting proxy"),

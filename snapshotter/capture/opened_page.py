@@ -145,9 +145,9 @@ async def _paints_below(
                 raise
             page_context.builder.warn(
                 "trial-failed",
-                "it could not be tested whether this browser shows content below a window "
-                f"({first_error_line(error)}); parts of the page were photographed in windows of "
-                "their own, which the page may notice",
+                "snapshotter could not test whether this browser draws the content below the "
+                f"window ({first_error_line(error)}); each part of the page was photographed in a "
+                "window of its own, and scripts of the page may notice this",
             )
             return False
     return _PAINTS_BELOW[path]

@@ -61,13 +61,15 @@ async def capture_page(opened: OpenedPage, navigated: Callable[[], None]) -> Non
             await steps.take(name, body)
     if document.count != documents or document.away:
         builder.add_reason(
-            "page-navigated", "the page went to another document while it was photographed"
+            "page-navigated",
+            "the page navigated to another document while snapshotter photographed the page",
         )
     elif navigation.wanted_url:
         builder.warn(
             "page-held",
-            f"the page tried to navigate to {navigation.wanted_url} while it was photographed, and "
-            "the navigation was stopped; the pictures and the text show the document before it",
+            f"the page tried to navigate to {navigation.wanted_url} while snapshotter "
+            "photographed the page; the navigation was stopped, and the pictures and the text "
+            "show the previous document",
         )
 
 

@@ -101,6 +101,6 @@ def _divergence(document: DocumentComparison, bound_percent: float) -> str:
     if difference.received_words < text_difference.WORDS or difference.not_shown <= bound_percent:
         return ""
     return (
-        f"{document.departure}: {difference.not_shown} % of the words of that document were not "
-        "shown at the end"
+        f"{document.departure}; the final text of the page does not contain "
+        f"{difference.not_shown} % of the words of this document"
     )

@@ -66,7 +66,8 @@ class Retakes:
         await self._watch_closed_trees()
         if early := (await self._look()).fresh:
             self._builder.note(
-                "settle-again", f"the page changed before it was photographed: {early}"
+                "settle-again",
+                f"changes of the page before snapshotter photographed the page: {early}",
             )
             await self._reveal.again()
         try:
@@ -76,14 +77,15 @@ class Retakes:
         if changes.fresh:
             self._builder.warn(
                 "changed-after-pictures",
-                f"the page changed while it was photographed: {changes.fresh}; the pictures, the "
+                f"changes while snapshotter photographed the page: {changes.fresh}; the pictures, "
+                "the "
                 "text and the document may show different states of the page",
             )
         if changes.restless:
             self._builder.warn(
                 "page-keeps-changing",
-                f"places of the page keep changing: {changes.restless}; the pictures, the text and "
-                "the document show these places at different moments",
+                f"parts of the page change all the time: {changes.restless}; the pictures, the "
+                "text and the document show these parts at different moments",
             )
 
     async def _until_same(self, take: Callable[[], Awaitable[None]]) -> PageChanges:

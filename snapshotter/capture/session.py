@@ -189,7 +189,10 @@ class CaptureSession:
                     "the browser did not start: {first_error_line}",
                     first_error_line=first_error_line(error),
                 ),
-                hint=tr("check what the browser needs:\n  snapshotter doctor"),
+                hint=tr(
+                    "check whether this system has everything that the browser needs:\n  "
+                    "snapshotter doctor"
+                ),
             ) from error
         self._launched = running.launched
         self._builder.network = running.launched.network
@@ -412,7 +415,10 @@ class CaptureSession:
         if self._launched is None and self._unavailable is None and self._killed:
             self._unavailable = ServiceUnavailable(
                 tr("the browser did not start in time"),
-                hint=tr("check what the browser needs:\n  snapshotter doctor"),
+                hint=tr(
+                    "check whether this system has everything that the browser needs:\n  "
+                    "snapshotter doctor"
+                ),
             )
         if self._unavailable is not None:
             raise self._unavailable

@@ -86,7 +86,11 @@ class Steps:
                 or any(words in str(error) for words in _MOVED)
             ):
                 self.moved = True
-                builder.end_step(StepState.PARTIAL, "the page went to another document", name=name)
+                builder.end_step(
+                    StepState.PARTIAL,
+                    "the page navigated to another document during this step",
+                    name=name,
+                )
                 return False
             builder.end_step(StepState.FAILED, detail, name=name)
             self._builder.add_reason(*reason_for_error(name, error))

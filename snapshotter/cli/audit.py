@@ -57,12 +57,13 @@ Examples:
     "--sample",
     type=click.IntRange(0),
     metavar="N",
-    help="Read only N bundles, drawn at random.  [default: all]",
+    help="Read only N bundles, which are drawn at random.  [default: all bundles]",
 )
 @click.option(
     "--seed",
     metavar="TEXT",
-    help="Draw the sample with this seed, so that it can be drawn again.  [default: at random]",
+    help="Seed of the random sample. The same seed draws the same sample again.  [default: a "
+    "random seed]",
 )
 @click.option(
     "--since",
@@ -80,7 +81,8 @@ Examples:
     "--state",
     "state_dir",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Directory for the memory of earlier audits.  [default: in the data directory]",
+    help="Directory for the checkpoints and the state of earlier audits.  [default: a directory "
+    "in the data directory]",
 )
 @click.option(
     "--checkpoint",
@@ -95,7 +97,7 @@ Examples:
     default=180,
     show_default=True,
     metavar="DAYS",
-    help="Report certificates that end within this many days.",
+    help="Report certificates that expire within this many days.",
 )
 @click.option(
     "--stale-after",
@@ -107,13 +109,15 @@ Examples:
 )
 @recheck_option("objects")
 @click.option(
-    "--restart", is_flag=True, help="Start again instead of continuing an interrupted audit."
+    "--restart",
+    is_flag=True,
+    help="Start the audit from the beginning, and do not continue an interrupted audit.",
 )
-@click.option("--no-report", is_flag=True, help="Write no audit report into the store.")
+@click.option("--no-report", is_flag=True, help="Do not add an audit report to the store.")
 @click.option(
     "--passphrase-file",
     type=click.Path(exists=True, path_type=Path, dir_okay=False),
-    help="File with the passphrase of the key that signs the report, on its first line.",
+    help="File whose first line is the passphrase of the key that signs the report.",
 )
 @click.option(
     "--json",
@@ -137,16 +141,17 @@ def audit(
     """
     Audit a whole store: find deleted, altered, replaced and backdated bundles.
 
-    The audit rebuilds the tree of the log. It compares the tree with the checkpoints of earlier
-    audits and of witnesses. It searches the store for each bundle of the log, and the log for each
-    bundle of the store. It verifies every bundle with its sidecars.
+    The audit rebuilds the tree of the log, and compares the tree with the checkpoints of earlier
+    audits and of witnesses. The audit searches the store for each bundle that is in the log, and
+    the log for each bundle that is in the store. The audit verifies every bundle with its sidecars.
 
-    The findings are signed and added to the store and its log. An interrupted audit continues when
-    the same command is given again. If the verdict is FAILED, or an object that an earlier audit
-    read is unavailable, a message is sent through the channels of the setting notify_file.
+    The audit report is signed and added to the store and to the log of the store. To continue an
+    interrupted audit, give the same command again. A message is sent through the channels of the
+    setting notify_file in two cases: the verdict is FAILED, or an object that an earlier audit
+    could read is now unavailable.
 
-    Each audit stores the last checkpoint in the directory of --state, and the next audit compares
-    the log with it. Choose a directory that only you can write.
+    Each audit stores the newest checkpoint in the directory of --state. The next audit compares the
+    log with this checkpoint. Choose a directory that only you can write to.
 
     Exit codes: 0 PASSED. 10 FAILED. 11 INDETERMINATE. 30 INDETERMINATE, because objects could not
     be read: try again later.
@@ -159,7 +164,9 @@ def audit(
     from snapshotter.verify.audit.report import exit_code
 
     if store and named:
-        raise click.UsageError(tr("the store is named twice: give the argument or --store"))
+        raise click.UsageError(
+            tr("the store is given twice: give only the argument or only --store")
+        )
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""),
         trust_root_key=root_key or "",

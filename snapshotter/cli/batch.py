@@ -43,45 +43,45 @@ Examples:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the resulting table to this file.  [default: the name of FILE with .done before "
-    "its ending]",
+    help="Write the table with the results to this file.  [default: the name of FILE with .done "
+    "before the ending]",
 )
 @click.option(
     "--format",
     "kind",
     type=click.Choice(_FORMATS),
-    help="Format of FILE.  [default: by the ending of its name]",
+    help="Format of FILE.  [default: the format that belongs to the ending of the file name]",
 )
 @click.option(
     "--encoding",
     metavar="NAME",
-    help="Character encoding of FILE.  [default: by its byte order mark, else utf-8]",
+    help="Character encoding of FILE.  [default: the encoding of the byte order mark, else utf-8]",
 )
 @click.option(
     "--divider",
     metavar="CHARACTER",
-    help="Character between the cells of a CSV file.  [default: found by its content]",
+    help="Character between the cells of a CSV file.  [default: detected from the content]",
 )
 @click.option(
     "--columns",
     "preset",
     type=click.Choice(["snapshotter", "auto-archiver"]),
-    help="Names of the columns.  [default: found by the header]",
+    help="Names of the columns.  [default: the names in the header]",
 )
 @click.option(
     "--column",
     "named",
     multiple=True,
     metavar="WHAT=NAME",
-    help="Name of one column: url=Link, status=State. An empty name, as in hint=, leaves the "
-    "column out. May be repeated.",
+    help="Name of one column: url=Link, status=State. To leave out a column, give an empty name: "
+    "hint=. May be repeated.",
 )
 @click.option(
     "--duplicates",
     type=click.Choice(["once", "capture"]),
     default="once",
     show_default=True,
-    help="Capture a page once when several rows name it, or once for each row.",
+    help="What to do with a page that is in several rows: capture it once, or once for each row.",
 )
 @click.option(
     "--limit", type=click.IntRange(1), metavar="N", help="Capture at most this many rows now."
@@ -93,16 +93,22 @@ Examples:
     metavar="HOST",
     help="Capture only the rows of this host and its subdomains; may be repeated.",
 )
-@click.option("--retry-failed", is_flag=True, help="Capture the rows again that failed.")
+@click.option("--retry-failed", is_flag=True, help="Capture the failed rows again.")
 @click.option(
-    "--restart", is_flag=True, help="Start again, and write a new table beside the last one."
+    "--restart",
+    is_flag=True,
+    help="Begin a new batch with all rows, and write its results to a "
+    "new table. The earlier table is not changed.",
 )
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Print which pages would be visited and how long that would take; capture nothing.",
+    help="Print which pages the batch would visit, and how long the visits would take; capture "
+    "nothing.",
 )
-@click.option("--enqueue", is_flag=True, help="Hand the rows to the queue, for workers to capture.")
+@click.option(
+    "--enqueue", is_flag=True, help="Put the rows into the queue. Workers capture the pages."
+)
 @click.option(
     "--wait", is_flag=True, help="With --enqueue: wait until workers have finished the rows."
 )
@@ -137,14 +143,15 @@ def batch(
     Capture a table of addresses, and write a table with the results.
 
     FILE is a CSV, TSV, JSON Lines or YAML file, or a plain list of addresses. `-` reads the table
-    from standard input. FILE itself is not changed. The new table has these further columns:
-    status, outcome, verdict, bundle_id, sha256, time, location, title, error, hint. A row may name
-    its own policy and tags.
+    from standard input. FILE itself is not changed. The new table has the columns of FILE and these
+    further columns: status, outcome, verdict, bundle_id, sha256, time, location, title, error,
+    hint. A row can have its own policy and its own tags.
 
-    When the command is interrupted, give the same command again: it continues where it stopped.
+    When the command is interrupted, give the same command again: the batch continues with the rows
+    that are not finished.
 
-    Exit codes: 0 every row has a complete capture, 3 at least one capture is partial, 130
-    interrupted. When rows failed, the exit code of the last failed row.
+    Exit codes: 0 every row has a complete capture, 3 at least one capture is partial, 130 the
+    command was interrupted. If rows failed, the exit code is that of the last failed row.
     """
     from snapshotter.app import machine
     from snapshotter.app.batch.open_batch import BatchRequest
@@ -157,8 +164,8 @@ def batch(
     if enqueue and (local := _local(options)):
         raise click.UsageError(
             tr(
-                "{local} does not work with --enqueue: set this in the worker's settings "
-                "or in a policy",
+                "options that do not work with --enqueue: {local}. Set the values of these options "
+                "in the settings of the worker, or in a policy",
                 local=", ".join(local),
             )
         )

@@ -60,7 +60,10 @@ def print_summary(
     counts = state.counts()
     if picked:
         print_message(
-            tr("policies selected by address: {picks}", picks=describe_picks(picked.values()))
+            tr(
+                "the address of each page selects the policy: {picks}",
+                picks=describe_picks(picked.values()),
+            )
         )
     if as_json:
         print_json(
@@ -84,7 +87,7 @@ def print_summary(
     if ended.stopped is not None:
         print_message(
             tr(
-                "several captures in a row failed, so the batch was stopped: {stopped}",
+                "the batch was stopped, because several consecutive captures failed: {stopped}",
                 stopped=ended.stopped,
             )
         )
@@ -93,7 +96,7 @@ def print_summary(
         print_message(
             tr(
                 "the batch was interrupted: the finished captures are stored, and the table "
-                "has their results"
+                "contains their results"
             )
         )
     if counts.left and queued:
@@ -137,12 +140,12 @@ def print_failures(state: "BatchState") -> None:
     if len(failed) > _NAMED:
         print_message(
             tr(
-                "further failed rows: {count:,}. The table has all failed rows",
+                "further failed rows: {count:,}. The table contains all failed rows",
                 count=len(failed) - _NAMED,
             )
         )
     if any(not entry.problem for entry, _ in failed):
-        print_message(tr("try: capture the failed rows again with --retry-failed"))
+        print_message(tr("try: capture the failed rows again, with the option --retry-failed"))
 
 
 class BatchProgress:
@@ -207,7 +210,7 @@ class BatchProgress:
         elif not self._quiet and entries:
             print_message(
                 tr(
-                    "pages: {count:,}, time: at least {span}",
+                    "pages: {count:,}; the captures take at least {span}",
                     count=len(entries),
                     span=format_span(self._time_left()),
                 )
@@ -420,16 +423,16 @@ class Forecast:
             return
         print_result(tr("Rows in {name}: {count:,}", name=self._name, count=len(plan.entries)))
         for count, words in (
-            (self._over, "finished by earlier runs"),
-            (same, "with the same page as another row"),
-            (handled, "unchanged, because the row is empty or has a status"),
-            (len(bad), "that cannot be captured"),
+            (self._over, "were finished by earlier runs"),
+            (same, "have the same page as another row"),
+            (handled, "are left unchanged, because the row is empty or has a status already"),
+            (len(bad), "cannot be captured"),
         ):
             if count:
                 print_result(f"{count:9,} {words}")
         print_result(
             tr(
-                "{visits:9,} to be visited, in at least {span}",
+                "{visits:9,} are to be visited; the visits take at least {span}",
                 visits=found.visits,
                 span=format_span(found.takes),
             )
@@ -462,9 +465,9 @@ class Forecast:
 
 
 _WHY = {
-    "interval": tr("limited by the time between two visits"),
-    "budget": tr("limited by the budget of the day"),
-    "quiet": tr("limited by the quiet hours"),
+    "interval": tr("limited by the least time between two visits to the host"),
+    "budget": tr("limited by the daily budget of the host"),
+    "quiet": tr("limited by the quiet hours of the host"),
 }
 
 

@@ -74,7 +74,7 @@ def bundle_line(entry: "ListedBundle", *, held: bool) -> str:
 
     if entry.erased:
         return tr(
-            "{bundle_id}  erased by order of {at:%Y-%m-%d}  {order}",
+            "{bundle_id}  erased on {at:%Y-%m-%d} by order: {order}",
             bundle_id=entry.bundle_id,
             at=entry.erased.at,
             order=entry.erased.order,
@@ -140,7 +140,7 @@ Rows = list[tuple[str, Any]]
 _SYNCHRONISED = {
     True: tr("synchronised"),
     False: tr("not synchronised"),
-    None: tr("not known whether synchronised"),
+    None: tr("synchronisation unknown"),
 }
 
 
@@ -194,7 +194,10 @@ def _proof_rows(record: dict[str, Any]) -> Rows:
         ("bundle", record["bundle_id"]),
         (
             "sealed",
-            tr("{record}, by the clock of the capturing machine", record=record["sealed_at"]),
+            tr(
+                "{record}, according to the clock of the machine that made the capture",
+                record=record["sealed_at"],
+            ),
         ),
         *(("signed by", f"key {signer['key_id']}") for signer in record["signers"]),
     ]

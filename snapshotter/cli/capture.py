@@ -65,8 +65,7 @@ def capture(
     bundle is signed, timestamped and stored. `-` reads URLs from standard input, one on each line.
 
     The first line of each result answers three questions: Is the page there? Is the capture whole?
-    Is the proof intact? A page that does not answer is evidence too: the record of the attempt is
-    sealed.
+    Is the proof intact? If a page does not answer, the record of the attempt is sealed as evidence.
 
     Exit codes: 0 the bundle is stored. 3 the bundle is stored, but the capture does not meet the
     court minimum (URL, HTML source and full-page picture), which the policy requires. 20 the policy
@@ -105,7 +104,7 @@ def parse_urls(
 
     wanted = _read_urls(urls)
     if not wanted:
-        raise click.UsageError(tr("standard input has no URL"))
+        raise click.UsageError(tr("standard input contains no URL"))
     refused = refused_urls(wanted)
     if refused and len(wanted) == 1 and not as_json:
         raise refused[0]
@@ -153,7 +152,8 @@ def capture_urls(
         for file in safekeeping.rescue_spooled(dependencies):
             print_message(
                 tr(
-                    "the bundle of an interrupted capture is sealed and not stored: {file}",
+                    "the bundle of an interrupted capture is sealed, but is not in the store: "
+                    "{file}",
                     file=file,
                 )
             )

@@ -24,8 +24,8 @@ def load_settings(ctx: click.Context, options: "CaptureOptions") -> "Settings":
     if options.proxy and "@" in options.proxy:
         raise click.UsageError(
             tr(
-                "other users of this machine can see a password in an option: set proxy in a "
-                "settings file"
+                "other users of this machine can see a password that is given in an option: set "
+                "proxy in a settings file instead"
             )
         )
     loaded: Settings = ctx.obj.load(**options.overrides())
@@ -39,13 +39,14 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--policy",
         metavar="NAME|FILE|auto",
-        help="Policy for the capture; auto selects it by the address.  [default: auto]",
+        help="Policy for the capture; auto selects the policy by the address of the page.  "
+        "[default: auto]",
     ),
     click.option(
         "--browser",
         metavar="KIND|PATH",
-        help="Browser: shell, chromium, or the path of a browser's binary.  "
-        "[default: the browser of the policy]",
+        help="Browser: shell, chromium, or the path of the program file of a browser.  [default: "
+        "the browser of the policy]",
     ),
     click.option(
         "--key",
@@ -57,12 +58,12 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         "cosigners",
         multiple=True,
         metavar="NAME|kms:…|pkcs11:…",
-        help="Further key that signs the bundle; may be repeated.",
+        help="Additional key that also signs the bundle; may be repeated.",
     ),
     click.option(
         "--passphrase-file",
         type=click.Path(exists=True, path_type=Path, dir_okay=False),
-        help="File with the passphrase of the key on its first line.",
+        help="File whose first line is the passphrase of the key.",
     ),
     click.option(
         "--lock-days",
@@ -75,8 +76,8 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--ignore-certificate-errors",
         is_flag=True,
-        help="Continue although the certificate of a site is invalid. The capture record "
-        "states this.",
+        help="Continue when the certificate of a site is invalid. The capture record contains "
+        "this setting.",
     ),
     click.option(
         "--allow-network",
@@ -91,14 +92,14 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         type=click.Path(path_type=Path, dir_okay=False),
         multiple=True,
         metavar="FILE",
-        help="Accept this certificate authority (PEM) in this capture. The capture record states "
-        "this; may be repeated.",
+        help="PEM file of a certificate authority that is accepted in this capture. The capture "
+        "record lists the certificate authority. May be repeated.",
     ),
     click.option(
         "--proxy",
         metavar="URL|tor",
         help="Send all traffic through this proxy: http://…, socks5://… or tor.  [default: the "
-        "setting proxy]",
+        "proxy of the settings]",
     ),
     click.option(
         "--viewport",
@@ -122,13 +123,14 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         type=click.Path(path_type=Path, dir_okay=False),
         multiple=True,
         metavar="FILE",
-        help="Keep the raw connections and their TLS keys, encrypted for this public key; may be "
-        "repeated.",
+        help="Store the raw data of all connections and the TLS keys, encrypted for this public "
+        "key; may be repeated.",
     ),
     click.option(
         "--check-replay",
         is_flag=True,
-        help="Replay each stored bundle in pywb, and compare the pictures.",
+        help="Replay each stored bundle in pywb, and compare the pictures of the replay with the "
+        "pictures of the capture.",
     ),
 )
 

@@ -238,15 +238,16 @@ def _replay_rows(replay: "Replay") -> list[tuple[str, str]]:
     from snapshotter.model.replay import ReplayVerdict
 
     words = {
-        ReplayVerdict.REPLAYS: "equal to the capture, in pywb",
-        ReplayVerdict.DIFFERS: "different from the capture, in pywb",
-        ReplayVerdict.UNCHECKED: "could not be checked",
+        ReplayVerdict.REPLAYS: "in pywb, every compared picture is equal to the picture of the "
+        "capture",
+        ReplayVerdict.DIFFERS: "in pywb, a picture is different from the picture of the capture",
+        ReplayVerdict.UNCHECKED: "the replay could not be checked",
     }[replay.verdict]
     rows = [("replay", f"{words}{f': {replay.detail}' if replay.detail else ''}")]
     for difference in replay.pictures:
         size = f"{difference.captured_px[0]} x {difference.captured_px[1]} pixels"
         if difference.replayed_px is None:
-            size += "; the replay has no such picture"
+            size += "; the replay does not have this picture"
         elif difference.replayed_px != difference.captured_px:
             size += f", in the replay {difference.replayed_px[0]} x {difference.replayed_px[1]}"
         name = difference.path.rpartition("/")[2]
@@ -266,7 +267,7 @@ def _replay_rows(replay: "Replay") -> list[tuple[str, str]]:
             (
                 "",
                 tr(
-                    "requests of the replay without an answer: {missed_count}",
+                    "requests of the replay that have no answer in the bundle: {missed_count}",
                     missed_count=replay.missed_count,
                 ),
             )
@@ -386,7 +387,7 @@ def _capture_rows(done: "CaptureResult") -> list[tuple[str, str]]:
         size = captured.page_size
         rows.append(("full page", f"{size.width} x {size.captured_height} CSS pixels"))
     lost = counts.failed + counts.blocked
-    unanswered = tr(", without an answer: {lost}", lost=lost) if lost else ""
+    unanswered = tr(", failed or blocked: {lost}", lost=lost) if lost else ""
     rows.append(("images", f"{images.loaded} of {images.wanted} loaded"))
     rows.append(("requests", f"{counts.answered} of {counts.total} answered{unanswered}"))
     minimum = captured.court_minimum

@@ -32,11 +32,11 @@ def check(
     ctx: click.Context, urls: tuple[str, ...], options: "CaptureOptions", as_json: bool, quiet: bool
 ) -> int:
     """
-    Check whether pages are still available, and keep the evidence.
+    Check whether pages are still available, and store the result as evidence.
 
     Each check makes a small bundle, which is signed, timestamped and stored like every bundle. The
-    bundle has the first view, the document, its text, the network record, and the verdict of the
-    rules. The page is not scrolled, and nothing is clicked.
+    bundle contains the first view, the document, the text of the document, the network record, and
+    the verdict of the rules. The page is not scrolled, and nothing is clicked.
 
     Exit codes: 0 the check was made, also when the page is not available. 20 the policy refuses the
     check. 30 a service is unavailable.

@@ -50,11 +50,11 @@ Examples:
     "given",
     multiple=True,
     metavar="UNIT=NUMBER",
-    help="Show when a count reached this number: reposts=500; may be repeated.",
+    help="Show when a count reached this number, for example reposts=500; may be repeated.",
 )
 @click.option("--chart", is_flag=True, help="Draw a bar for each count.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each page.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print one CSV row for each count.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print one row of a CSV table for each count.")
 @click.pass_context
 def counts(
     ctx: click.Context,
@@ -69,11 +69,11 @@ def counts(
     Show the counts of a page over its captures: reposts, comments, likes, reads, views.
 
     Each line has the time, the number as the page shows it, its lower and upper bound, and the
-    bundle. The counts are read from the bundles and are not verified here: use `snapshotter
-    verify`.
+    bundle. The counts are read from the bundles. This command does not verify the bundles: use
+    `snapshotter verify`.
 
-    A number that the site shortened is an interval: 6.1万 is a number from 61,000 to 61,999. When
-    a threshold lies inside the interval, the result is "possibly reached".
+    If the site shortens a number, the number is known only as an interval: 6.1万 is a number from
+    61,000 to 61,999. If a threshold lies inside the interval, the result is "possibly reached".
 
     Thresholds come from your policy, or else from the policy for the page ([[thresholds]]).
     """
@@ -81,7 +81,7 @@ def counts(
     from snapshotter.app.wiring import takedown as wiring_takedown
 
     if as_json + as_csv + chart > 1:
-        raise click.UsageError(tr("give only one of --chart, --json and --csv"))
+        raise click.UsageError(tr("give only one of the options --chart, --json and --csv"))
     settings = ctx.obj.load(store=store or "")
     asked = tuple(map(_threshold, given))
     with wiring_takedown.observation_source(settings) as source:
@@ -106,7 +106,10 @@ def _threshold(text: str) -> "Threshold":
     unit, _, number = text.partition("=")
     if not unit.strip() or not number.strip().isdecimal() or not 0 < int(number) < 1 << 53:
         raise click.BadParameter(
-            tr("{text} is not a threshold, such as reposts=500", text=text),
+            tr(
+                "{text} is not a valid threshold; an example of a valid threshold is reposts=500",
+                text=text,
+            ),
             param_hint="--threshold",
         )
     return Threshold(unit=unit.strip(), at=int(number), source="")
@@ -128,7 +131,7 @@ def _print(counted: "PageCounts", *, chart: bool) -> None:
     if not counted.readings:
         print_message(
             tr(
-                "no count was found in the captures of this page (captures: {captures})",
+                "the captures of this page contain no count (number of captures: {captures})",
                 captures=counted.captures,
             )
         )
@@ -155,8 +158,8 @@ def _crossing_in_words(crossing: "Crossing") -> str:
     if not crossing.below_at:
         begin = tr("was at or above") if crossing.certain else tr("was possibly at or above")
         return tr(
-            '{unit} {begin} {threshold:,} at {time} ("{reached_raw}", {reached}); no '
-            "earlier reading is certainly below{source}",
+            '{unit} {begin} {threshold:,} at {time} ("{reached_raw}", {reached}); no earlier '
+            "capture shows a number that is certainly lower{source}",
             unit=crossing.unit,
             begin=begin,
             threshold=crossing.threshold,

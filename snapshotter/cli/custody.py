@@ -36,15 +36,16 @@ Examples:
 @click.pass_context
 def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> int:
     """
-    Show every custody event of a bundle, and check their chain.
+    Show every custody event of a bundle, and check the custody chain.
 
-    The chain begins inside the bundle and continues in its sidecars. After a bundle was erased by
-    order, the chain remains.
+    The chain begins inside the bundle and continues in the sidecars of the bundle. If a bundle is
+    erased by order, the sidecars with the chain remain.
 
-    The command cannot find out whether events at the end of the chain were removed. `snapshotter
-    audit` finds that out from the log.
+    This command cannot find out whether events at the end of the chain were removed. To find out,
+    use `snapshotter audit`, which compares the chain with the log.
 
-    Exit codes: 0 the chain is intact, 11 the chain is broken; the output names the broken event.
+    Exit codes: 0 the chain is intact, 11 the chain is broken. The output shows where the chain is
+    broken.
     """
     from snapshotter.app.wiring import store as wiring_store
 

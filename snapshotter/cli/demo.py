@@ -57,18 +57,19 @@ Examples:
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Keep bundles, keys, event and proof pack in this new directory.",
+    help="Keep the bundles, keys, event and proof pack in this directory. The directory must be "
+    "empty or must not exist.",
 )
 @click.option("--no-open", is_flag=True, help="Do not open the proof pack in a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) -> int:
     """
-    Show a whole take-down case on this machine, without a network.
+    Show a complete take-down case on this machine, without a network.
 
-    The demo serves a small newspaper on this machine. It captures a story, removes the story,
-    captures the page again, and confirms the take-down. Then it makes a proof pack and verifies it.
-    This takes about 25 seconds.
+    The demo starts a small news site on this machine. The demo captures a story, removes the story,
+    captures the page again, and confirms the take-down. Then the demo makes a proof pack and
+    verifies the proof pack. The demo takes about 25 seconds.
 
     The demo makes its own keys, store and timestamp authority, and deletes them at the end. It does
     not read or change your own keys and stores.
@@ -79,8 +80,8 @@ def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) ->
 
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         raise SnapshotterError(
-            tr("the directory {keep} is not empty", keep=keep),
-            hint=tr("--keep takes a new directory"),
+            tr("{keep} is not an empty directory", keep=keep),
+            hint=tr("give --keep a directory that is empty or does not exist"),
         )
     with contextlib.ExitStack() as open_:
         own = _own(ctx)
@@ -165,18 +166,10 @@ def open_proof(file: Path, *, stays: bool) -> Path | None:
 def _end(done: "DemoResult", keep: Path | None, shown: Path | None) -> None:
     print_result()
     print_result(
-        tr(
-            "The news site, the timestamp authority and the keys exist for this demo only, "
-            "and prove"
-        )
+        tr("The news site, the timestamp authority and the keys exist only for this demo.")
     )
-    print_result(
-        tr(
-            "nothing outside of it. Capture, signatures, conclusion and verification are the "
-            "same as"
-        )
-    )
-    print_result(tr("for real pages."))
+    print_result(tr("They prove nothing about any real page."))
+    print_result(tr("Real pages are captured, signed, concluded and verified in the same way."))
     print_result()
     if keep is not None:
         from snapshotter.app.settings import config_variable_line
@@ -206,7 +199,9 @@ def _end(done: "DemoResult", keep: Path | None, shown: Path | None) -> None:
             )
         )
     else:
-        print_result(tr("All files of the demo are deleted. Keep them in a new directory:"))
+        print_result(
+            tr("All files of the demo are deleted. Run the demo again and keep its files:")
+        )
         print_result(tr("  {program_name} demo --keep ./demo", program_name=program_name()))
     print_result(tr("Capture a page:"))
     print_result(tr("  {program_name} capture https://example.org", program_name=program_name()))

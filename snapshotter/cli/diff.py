@@ -39,16 +39,26 @@ Examples:
     "page",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write a page that shows the pictures over and beside each other, and the changed text.",
+    help="Write an HTML page to this file. The page shows the pictures side by side and on top "
+    "of each other, and the changed text.",
 )
-@click.option("--main-only", is_flag=True, help="Compare the main regions only.")
+@click.option("--main-only", is_flag=True, help="Compare only the main regions of the pages.")
 @click.option(
     "--policy",
     metavar="NAME|FILE",
-    help="Mask what this policy masks.  [default: what the policies of both captures mask]",
+    help="Mask the parts of the page that this policy masks.  [default: the parts that the "
+    "policies of both captures mask]",
 )
-@click.option("--no-pictures", is_flag=True, help="Do not compare pictures; this is faster.")
-@click.option("--altered", is_flag=True, help="Also compare a bundle that was altered.")
+@click.option(
+    "--no-pictures",
+    is_flag=True,
+    help="Do not compare the pictures. The comparison is then faster.",
+)
+@click.option(
+    "--altered",
+    is_flag=True,
+    help="Compare the captures even if the verdict about a bundle is FAILED.",
+)
 @click.option("--exit-code", is_flag=True, help="Exit with 4 when the captures differ.")
 @store_option
 @trust_option
@@ -72,15 +82,16 @@ def diff(
     """
     Compare two captures of a page: text, pictures, counts, metadata, links and verdict.
 
-    For a single address, its last two captures are compared. The main region of the page is
-    compared apart from the rest, so "main: unchanged" is a result. Nothing is loaded from the
-    network.
+    If you give only one address, the last two captures of this page are compared. The main region
+    of the page is compared separately from the rest of the page, so the main region can be
+    unchanged when the rest has changed. Nothing is loaded from the network.
 
     Both bundles are verified first, and the output states both verdicts. A bundle with the verdict
     FAILED is compared only with --altered.
 
-    Exit codes: 0 compared. With --exit-code: 4 the captures differ, or it could not be established
-    whether they differ. With --main-only, only differences of the main regions count.
+    Exit codes: 0 the captures were compared. With --exit-code: 4 the captures differ, or it could
+    not be established whether they differ. With --main-only, only differences of the main regions
+    count.
     """
     from snapshotter.app import machine
     from snapshotter.app.archive import comparison
@@ -94,7 +105,7 @@ def diff(
     from snapshotter.policy.capture_decision import decide
 
     if len(captures) > 2:
-        raise click.UsageError(tr("name one address or two captures"))
+        raise click.UsageError(tr("give one address or two captures"))
 
     def settings_of(*, found: bool) -> "Settings":
         settings: Settings = ctx.obj.load(
@@ -136,7 +147,8 @@ def diff(
         if pair.is_swapped:
             print_message(
                 tr(
-                    "{names} is the later capture: the captures are compared in the order of time",
+                    "{names} is the later capture, although it was given first. The comparison "
+                    "shows the earlier capture first",
                     names=names[0],
                 )
             )
@@ -161,13 +173,13 @@ def _print_verification(given: "NamedBundle", *, altered: bool) -> None:
     if report.verdict is Verdict.FAILED and not altered:
         raise EvidenceInvalid(
             tr(
-                "the verdict about {name} is FAILED: the contents of this bundle may differ "
-                "from the capture",
+                "the verdict about {name} is FAILED, so the contents of this bundle are possibly "
+                "not the contents of the capture",
                 name=given.name,
             ),
             hint=tr(
-                "compare the bundle anyway with --altered, or show what was altered:\n  "
-                "snapshotter verify {name}",
+                "to compare the bundle although its verdict is FAILED, give --altered. Show "
+                "which checks failed:\n  snapshotter verify {name}",
                 name=given.name,
             ),
         )
@@ -187,4 +199,4 @@ def _write(
             make_picture_copy(other.files, other.scale) if other else None,
         )
     write_file(page, pages.page(found, copies))
-    print_message(tr("the page was written to {page}", page=page))
+    print_message(tr("the HTML page was written to {page}", page=page))

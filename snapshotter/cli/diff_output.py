@@ -51,7 +51,7 @@ def print_comparison(found: "Comparison", *, main_only: bool) -> None:
         print_message(
             tr("these are captures of two different pages")
             if is_other
-            else tr("it is not established whether both captures show one page")
+            else tr("it is not established whether both captures show the same page")
         )
     for condition in found.conditions:
         print_message(
@@ -68,7 +68,7 @@ def print_comparison(found: "Comparison", *, main_only: bool) -> None:
         if marks:
             print_result(
                 tr(
-                    "the {which} capture shows that the platform marks an edit: {marks}",
+                    "in the {which} capture, the platform marks the page as edited: {marks}",
                     which=which,
                     marks=" ".join(marks),
                 )
@@ -77,8 +77,8 @@ def print_comparison(found: "Comparison", *, main_only: bool) -> None:
         differs = "differs" if masked.differs else tr("is the same")
         print_result(
             tr(
-                "masked by {kind} {mask}: {before} places before and {after} after; the "
-                "masked content {differs}",
+                "masked by {kind} {mask}: places in the earlier capture: {before}, places in the "
+                "later capture: {after}; the masked content {differs}",
                 kind=masked.kind,
                 mask=masked.mask,
                 before=masked.before,

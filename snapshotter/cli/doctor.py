@@ -24,8 +24,9 @@ def doctor(ctx: click.Context, store: str | None, offline: bool, as_json: bool) 
     """
     Check whether this machine can make captures.
 
-    The command starts the browser, signs, writes to the store and requests timestamps. It prints
-    one line for each check. Below each failure, it prints what you can do.
+    The command starts the browser, makes a test signature, writes test objects to the store, and
+    requests timestamp tokens. The command prints one line for each check. Below each failure and
+    warning, the command prints how you can correct the problem.
 
     Exit codes: 0 no check failed. 1 a check failed. Warnings do not change the exit code.
     """
@@ -56,5 +57,5 @@ def doctor(ctx: click.Context, store: str | None, offline: bool, as_json: bool) 
                 print_result(f"                {command}")
     if not as_json:
         for source in settings.sources:
-            print_message(tr("settings are read from {source}", source=source))
+            print_message(tr("the settings were read from {source}", source=source))
     return 1 if CheckState.FAILURE in states else 0

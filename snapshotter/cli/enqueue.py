@@ -57,11 +57,12 @@ def enqueue_options(command: Any) -> Any:
         ),
         click.option(
             "--wait", is_flag=True,
-            help="With --enqueue: wait until the jobs have ended, and exit as a capture would.",
+            help="With --enqueue: wait until the jobs have ended, and exit with the exit code of "
+                 "the captures.",
         ),
         click.option(
             "--enqueue", is_flag=True,
-            help="Hand the URLs to the queue for a worker to capture, and print the jobs.",
+            help="Put the URLs into the queue, and print the jobs. Workers capture the pages.",
         ),
     ):  # fmt: skip
         command = option(command)
@@ -116,10 +117,19 @@ def enqueue_urls(
                 policy_selection.pick(job.url, known).winner for job in jobs
             )
             worker = (
-                "" if policy else tr("; a worker with a policy in its settings uses that policy")
+                ""
+                if policy
+                else tr(
+                    "; if the settings of a worker name a policy, the worker "
+                    "uses that policy instead"
+                )
             )
             print_message(
-                tr("policies selected by address: {picked}{worker}", picked=picked, worker=worker)
+                tr(
+                    "the address of each page selects the policy: {picked}{worker}",
+                    picked=picked,
+                    worker=worker,
+                )
             )
         code = SnapshotterError.exit_code if refused else 0
         if options.wait:
@@ -141,8 +151,8 @@ def _refuse_local_options(ctx: click.Context) -> None:
         if given and name not in _HANDED_OVER:
             raise click.UsageError(
                 tr(
-                    "{opts} does not work with --enqueue: set it for the worker, or in a "
-                    "policy that --policy names",
+                    "{opts} does not work with --enqueue: set its value in the settings of the "
+                    "worker, or in the policy that you give with --policy",
                     opts=parameter.opts[0],
                 )
             )

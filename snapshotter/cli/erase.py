@@ -24,11 +24,12 @@ Examples:
 @click.option(
     "--reason",
     required=True,
-    help="Reason for the erasure. Do not name the content that has to be erased.",
+    help="Reason for the erasure. The reason is kept permanently: do not repeat the erased "
+    "content in the reason.",
 )
 @store_option
 @passphrase_file_option
-@click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each bundle.")
 @click.pass_context
 def erase(
@@ -44,13 +45,14 @@ def erase(
     """
     Erase bundles by order, and record each erasure.
 
-    Every version of the bundle and of its sidecars is deleted, with the salts of the bundle on this
-    machine. A signed tombstone takes the place of the bundle and is added to the log. The custody
-    chain remains. No command stores the erased bundle again.
+    Every version of the bundle and of its sidecars is deleted. The salts of the bundle on this
+    machine are deleted too. A signed tombstone takes the place of the bundle and is added to the
+    log. The custody chain remains. No command stores the erased bundle again.
 
     Copies in other stores are not erased: run the command for each replica with --store.
 
-    Exit code 20: the bundle is under a legal hold or under retention, and nothing was erased.
+    Exit code 20: at least one bundle is under a legal hold or under retention, and nothing was
+    erased.
     """
     from snapshotter.app.upkeep import erasure
     from snapshotter.app.wiring import upkeep as wiring_upkeep
@@ -95,8 +97,7 @@ def erase(
         if not done.logged:
             print_message(
                 tr(
-                    "WARNING: {url} has no log, so no record outside of the store shows the "
-                    "erasure",
+                    "WARNING: {url} has no log, so the erasure is recorded only in the store",
                     url=service.store.url,
                 )
             )

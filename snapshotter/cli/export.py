@@ -40,13 +40,14 @@ Examples:
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(),
-    help="Directory for the copies.  [default: this directory; with --evidence, BUNDLE-ID]",
+    help="Directory for the copies.  [default: this directory; with --evidence, a directory "
+    "whose name is the bundle id]",
 )
 @store_option
 @click.option(
     "--unpack",
     is_flag=True,
-    help="Also write the files inside the bundle: pictures, text, DOM and others.",
+    help="Also write the files that the bundle contains: pictures, text, DOM and others.",
 )
 @click.option(
     "--masked", is_flag=True, help="Write only masked copies of the pictures, for publication."
@@ -60,7 +61,7 @@ Examples:
     "--trust",
     "trust_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="With --evidence: trust file for the folder.",
+    help="With --evidence: trust file that is copied into the folder.",
 )
 @click.option(
     "--root-key",
@@ -84,10 +85,10 @@ def export(
     """
     Copy bundles and their sidecars out of the store.
 
-    The copies have the same bytes as the originals and verify in the same way.
+    The copies have the same bytes as the originals, so their verification has the same result.
 
-    --evidence makes a folder that is complete by itself: bundle, sidecars, trust file, keys, root
-    certificates, a verifier in one file, and a README with every command.
+    --evidence makes a folder with everything that a verification needs: bundle, sidecars, trust
+    file, public keys, root certificates, a verifier in one file, and a README with every command.
 
     --masked writes no bundle. It writes copies of the pictures in which the redacted text is
     covered (docs/howto/stay-unnamed.md). The bundle itself does not change.
@@ -98,13 +99,13 @@ def export(
     if evidence and (unpack or len(bundle_ids) > 1):
         raise click.UsageError(
             tr(
-                "--evidence makes one folder of one bundle: --unpack and further bundles do "
-                "not work with it"
+                "--evidence makes a folder for exactly one bundle, and does not work with "
+                "--unpack or further bundles"
             )
         )
     if masked and (unpack or evidence):
         raise click.UsageError(
-            tr("--masked writes only pictures: --unpack and --evidence do not work with it")
+            tr("--masked writes only pictures, and does not work with --unpack or --evidence")
         )
     if not evidence and (trust_file or root_key):
         raise click.UsageError(tr("--trust and --root-key work only together with --evidence"))
@@ -162,12 +163,13 @@ def _export_masked(
     if made.left_out:
         print_message(
             tr(
-                "pictures that were not copied, because it is not known what they show: {left_out}",
+                "pictures that were not copied, because the places of the redacted text in these "
+                "pictures are not known: {left_out}",
                 left_out=", ".join(made.left_out),
             )
         )
     print_message(
-        tr("in the copies, text of the page is covered. Check the copies before you publish them")
+        tr("the redacted text is covered in the copies. Check the copies before you publish them")
     )
 
 
@@ -181,13 +183,13 @@ def _export_evidence(
 
     if settings.trust_file is None:
         raise SnapshotterError(
-            tr("a folder with --evidence needs a trust file, and no trust file was named"),
+            tr("--evidence needs a trust file, and no trust file was given"),
             hint=tr(
-                "name the trust file with --trust and --root-key, or make a trust file, and "
-                "add your signing key and your timestamp authorities:\n  snapshotter trust "
-                "init trust.json\n  snapshotter keys export default | snapshotter trust "
-                "add-key trust.json - --owner NAME\n  snapshotter trust add-tsa trust.json "
-                "--name NAME --root ROOT.pem"
+                "give the trust file with --trust and the key id of its root key with "
+                "--root-key. Or make a trust file, and add your signing key and your timestamp "
+                "authorities:\n  snapshotter trust init trust.json\n  snapshotter keys export "
+                "default | snapshotter trust add-key trust.json - --owner NAME\n  snapshotter "
+                "trust add-tsa trust.json --name NAME --root ROOT.pem"
             ),
         )
     made = evidence_folder.write(
@@ -217,7 +219,7 @@ def _export_evidence(
     if made.report.verdict is not Verdict.PASSED:
         print_message(
             tr(
-                "the verdict by this trust file is {name}: {codes}",
+                "with this trust file, the verdict about the bundle is {name}: {codes}",
                 name=made.report.verdict.name,
                 codes=" ".join(codes),
             )

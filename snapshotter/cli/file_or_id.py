@@ -37,9 +37,9 @@ def file_argument(name: str, *, store: str | None) -> Path | None:
         if not store and Path(name).is_file():
             raise click.UsageError(
                 tr(
-                    "{name} has the form of an id, and a file in this folder has the same "
-                    "name: write ./{name} for the file, or --store DIR {name} for the object "
-                    "in the store",
+                    "{name} has the form of an id, and a file in this folder has the same name. "
+                    "To use the file, write ./{name}. To use the object in the store, write "
+                    "--store DIR {name}",
                     name=name,
                 )
             )

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
 @click.group()
 def hold() -> None:
-    """Place, lift and list legal holds, which forbid the deletion of bundles."""
+    """Place, lift and list legal holds. A legal hold prevents the deletion of a bundle."""
 
 
 _json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object for each bundle."
 )
 _name = click.option(
-    "--name", required=True, help="Name of the hold: a-z, 0-9, dot, dash, underscore."
+    "--name",
+    required=True,
+    help="Name of the hold. Allowed characters: a-z, 0-9, dot, dash, underscore.",
 )
 
 
@@ -59,8 +61,8 @@ def place(
     Place a legal hold on bundles.
 
     A bundle can be under several holds with different names. The bundle can be deleted only after
-    the last hold is lifted. All commands of snapshotter refuse to delete a bundle under a hold, and
-    a bucket with Object Lock refuses it too. The record of the hold is signed and stored.
+    all holds are lifted. No command of snapshotter deletes a bundle under a hold, and a bucket with
+    Object Lock does not allow the deletion. The record of the hold is signed and stored.
     """
     from snapshotter.app.upkeep import holds
     from snapshotter.app.wiring import upkeep as wiring_upkeep
@@ -103,8 +105,8 @@ def lift(
     """
     Lift one legal hold of bundles.
 
-    Other holds and the retention of the bundles remain. The lifting is valid only for verifiers
-    that trust the key that signs it.
+    Other holds and the retention of the bundles remain. A verifier accepts the lifting only if the
+    verifier trusts the key that signs the record of the lifting.
     """
     from snapshotter.app.upkeep import holds
     from snapshotter.app.wiring import upkeep as wiring_upkeep
@@ -137,8 +139,8 @@ def list_(
     """
     List the bundles that are under a legal hold.
 
-    With BUNDLE-ID, all hold records of these bundles are shown. A record that is missing or cannot
-    be read counts as a hold, and the output reports it.
+    With BUNDLE-ID, all hold records of these bundles are shown. If a record is missing or cannot be
+    read, the output reports the problem, and the bundle is treated as under a hold.
     """
     from snapshotter.app.archive import bundles
     from snapshotter.app.upkeep import holds
@@ -165,7 +167,7 @@ def list_(
             print_result(f"  {holds.describe_hold(record)}")
         for problem in entry.holds.problems:
             print_result(
-                tr("  a problem, which counts as a legal hold: {problem}", problem=problem)
+                tr("  this problem is treated as a legal hold: {problem}", problem=problem)
             )
     if not found and not as_json:
         print_message(tr("no bundle in {url} is under a legal hold", url=opened.url))
@@ -186,12 +188,12 @@ def _print_change(done: "HoldChange", as_json: bool, words: str) -> None:
         )
     else:
         still = [hold.name for hold in done.holds.open]
-        more = f"; open holds: {', '.join(still)}" if still else tr("; no open hold")
+        more = f"; open holds: {', '.join(still)}" if still else tr("; no legal hold is in force")
         print_result(f"{done.bundle_id}  {words}{more}")
     for problem in done.holds.problems:
         print_message(
             tr(
-                "{bundle_id}: a problem, which counts as a legal hold: {problem}",
+                "{bundle_id}: this problem is treated as a legal hold: {problem}",
                 bundle_id=done.bundle_id,
                 problem=problem,
             )
@@ -199,8 +201,8 @@ def _print_change(done: "HoldChange", as_json: bool, words: str) -> None:
     if done.holds.held and not done.enforced:
         print_message(
             tr(
-                "WARNING: the store does not enforce holds: snapshotter does not erase "
-                "{bundle_id}, but anybody who can write to the store can delete {bundle_id}",
+                "WARNING: the store does not enforce legal holds. snapshotter does not erase "
+                "{bundle_id}, but anybody who can write to the store can delete this bundle",
                 bundle_id=done.bundle_id,
             )
         )

@@ -11,7 +11,8 @@ from snapshotter.translation import tr
 
 _FOUND = """\
 # Settings of snapshotter for this directory and all directories below it.
-# A line with a setting behind "# " shows the default. Remove the "# " to change the setting.
+# A line with a setting after "# " shows the default. To change the setting, remove the "# " and
+# edit the value.
 # Relative paths are relative to the directory of this file.
 
 # Directory for the bundles. A bucket cannot be set in this file, because a bucket is used with your
@@ -19,7 +20,7 @@ _FOUND = """\
 # SNAPSHOTTER_STORE, or in your own file (snapshotter init --user).
 store = "captures"
 
-# Policy of the captures: the name of a policy, or the path of a policy file. "auto" selects the
+# Policy for the captures: the name of a policy, or the path of a policy file. "auto" selects the
 # policy by the address of the page.
 # policy = "auto"
 
@@ -31,8 +32,9 @@ store = "captures"
 
 # This file has few settings, because a file in a working directory may come from another person,
 # together with an exhibit. Settings about trust, programs, keys and credentials belong in your
-# own file. "snapshotter init --user" writes that file. The policy of this file is not used by the
-# commands that verify and conclude (verify, diff, takedown derive, report, proof).
+# own file. "snapshotter init --user" writes that file. The commands that verify bundles and
+# conclude take-downs (verify, diff, takedown derive, report, proof) do not use the policy of this
+# file.
 """
 _OWN = """\
 # Settings of snapshotter for this user, in every directory.
@@ -54,23 +56,24 @@ _OWN = """\
 # "kms:alias/NAME?region=…", "pkcs11:token=…;object=…?module-path=/…&pin-source=/…".
 # key = "default"
 
-# File with the passphrase of the signing key on its first line.
+# File whose first line is the passphrase of the signing key.
 # passphrase_file = ""
 
-# Further keys that sign each bundle, each with its own timestamp tokens: ["court"].
+# Names of further keys that sign each bundle, for example ["court"]. Each signature gets its own
+# timestamp tokens.
 # cosigners = []
 
 # Name of the key that signs take-down events and never captures. The key is made on first use.
 # event_key = "events"
 
-# Path of the browser's binary. Empty: snapshotter finds a browser.
+# Path of the program file of the browser. Empty: snapshotter finds a browser.
 # browser_path = ""
 
-# Whether the browser may run without its sandbox on a system that allows no sandbox. A page that
-# exploits a fault of the browser can then read the files of this user.
+# Whether the browser may run without its sandbox on a system that allows no sandbox. Without the
+# sandbox, a page that exploits a fault of the browser can read the files of this user.
 # allow_no_sandbox = false
 
-# Networks that are not public and that pages may use: ["10.1.0.0/16"].
+# Networks that are not public, but that pages may use, for example ["10.1.0.0/16"].
 # allow_networks = []
 
 # Proxy for all traffic: "http://host:port", "socks5://host:port", both with user:password@ if
@@ -81,16 +84,16 @@ _OWN = """\
 # texts, as the policy requires. The file must be readable only by you (docs/howto/stay-unnamed.md).
 # identity_file = ""
 
-# File with your own limits for visits to hosts. Limits that the file leaves out stay as shipped.
+# File with your own limits for visits to hosts. A limit that is not in the file keeps its default.
 # politeness_file = ""
 
 # Database with the jobs for workers: "sqlite:///FILE", or "postgresql://user@host/database" with
 # ?password_file=FILE for the password. Empty: the file queue.db in data_dir.
 # queue = ""
 
-# Your name in custody events, legal holds and erasures, such as "archive@example.org". These
-# records are kept permanently. Empty: custody events have no name; holds and erasures have the
-# name of the user of this machine.
+# Your name in custody events, legal holds and erasures, for example "archive@example.org". These
+# records are kept permanently. Empty: custody events contain no name. Legal holds and erasures
+# contain the name of the user of this machine.
 # operator = ""
 
 # Whether showing, verifying and exporting a stored bundle is recorded as a custody event.
@@ -123,22 +126,24 @@ _OWN = """\
 # Whether bundles are added to the log of their store.
 # log = true
 
-# File with the passphrase of the log's key on its first line.
+# File whose first line is the passphrase of the key of the log.
 # log_passphrase_file = ""
 
 # Directory of the signing keys. Empty: the directory keys in data_dir.
 # keys_dir = ""
 
-# Directory for keys, reminders of owed tokens, and bundles that could not be stored.
+# Directory for keys, for reminders of timestamp tokens that are still owed, and for bundles that
+# could not be stored.
 # Empty: the data directory of this user.
 # data_dir = ""
 
-# Directory for captures in progress. Empty: in the cache directory of this user.
+# Directory for captures in progress. Empty: a directory in the cache directory of this user.
 # spool_dir = ""
 
-# File with timestamp authorities, which replace the shipped ones. Instead of a file, this file can
-# have the tables themselves, as below. "root" is the root certificate that the tokens of the
-# timestamp authority must lead to. "spacing_s" is the time between two requests, in seconds.
+# File with timestamp authorities, which replace the shipped timestamp authorities. Instead, you can
+# write the tables [[authority]] into this settings file, as below. "root" is the root certificate
+# to which the certificates of the tokens must lead. "spacing_s" is the time between two requests,
+# in seconds.
 # authorities_file = ""
 # [[authority]]
 # name = "my-authority"
@@ -148,14 +153,14 @@ _OWN = """\
 # revoked_serials = []
 # spacing_s = 0
 
-# Witnesses that cosign the log. "snapshotter log witness" runs a witness. Other witnesses of C2SP
-# tlog-witness also work.
+# Witnesses that cosign the log. "snapshotter log witness" runs a witness. Other programs that
+# implement C2SP tlog-witness also work.
 # [[witness]]
 # verifier_key = "witness.example/w1+f8481057+BIZEdBIpojNIjDGUupDzMEwKPXYATX3QRiBS/nNXyvXn"
 # url = "https://witness.example/w1"
 
-# Other network paths to the same pages, for a second capture from another place. A policy names
-# the path (takedown.second_vantage). "proxy" has the same form as the setting proxy above.
+# Other network paths to the same pages, for a second capture from another place. A policy selects a
+# path by its name (takedown.second_vantage). "proxy" has the same form as the setting proxy above.
 # [[vantage]]
 # name = "abroad"
 # proxy = "socks5://127.0.0.1:1080"
@@ -184,14 +189,17 @@ def init(directory: Path | None, user: bool) -> None:
     """
     Write a commented settings file, snapshotter.toml.
 
-    An existing file is not changed. The file of a directory has few settings, because such a file
-    may come from another person. `snapshotter init --user` writes your own file with all settings.
+    An existing file is not changed. The settings file of a directory has few settings, because such
+    a file may come from another person. `snapshotter init --user` writes your own file with all
+    settings.
     """
     if user:
         from snapshotter.app.settings import user_file
 
         if directory is not None:
-            raise click.UsageError(tr("--user writes to a fixed place: leave out the directory"))
+            raise click.UsageError(
+                tr("--user always writes the file of this user: leave out the directory")
+            )
         path = user_file()
     else:
         path = (directory or Path()) / "snapshotter.toml"

@@ -33,7 +33,8 @@ def passphrase_file_option(command: _Command) -> _Command:
         "--passphrase-file",
         type=click.Path(exists=True, path_type=Path, dir_okay=False),
         metavar="FILE",
-        help="File with the passphrase on its first line. The file must be readable only by you.",
+        help="File whose first line is the passphrase. Only you may have permission to read the "
+        "file.",
     )(command)
 
 
@@ -42,7 +43,9 @@ def new_passphrase(passphrase_file: Path | None, ask: bool, name: str) -> bytes 
     from snapshotter.seal.key_files import passphrase_from_file
 
     if passphrase_file and ask:
-        raise click.UsageError(tr("give only one of --passphrase-file and --ask-passphrase"))
+        raise click.UsageError(
+            tr("give only one of the options --passphrase-file and --ask-passphrase")
+        )
     if passphrase_file:
         return passphrase_from_file(passphrase_file)
     if not ask:
@@ -76,8 +79,13 @@ def ask_passphrase() -> bytes:
     """Ask the person at the terminal for the passphrase of the signing key."""
     if not sys.stdin.isatty():
         raise SnapshotterError(
-            tr("the signing key needs a passphrase, and there is no terminal to ask for it"),
-            hint=tr("give the passphrase in a file: --passphrase-file FILE"),
+            tr(
+                "the signing key needs a passphrase, and snapshotter has no terminal to ask for "
+                "the passphrase"
+            ),
+            hint=tr(
+                "write the passphrase to the first line of a file, and give --passphrase-file FILE"
+            ),
         )
     answer: str = click.prompt(tr("passphrase of the signing key"), hide_input=True, err=True)
     return answer.encode()
@@ -89,10 +97,13 @@ def pin_reader(reference: str) -> Callable[[], bytes]:
     def ask() -> bytes:
         if not sys.stdin.isatty():
             raise SnapshotterError(
-                tr("the token needs its PIN, and there is no terminal to ask for it"),
+                tr(
+                    "the hardware token needs a PIN, and snapshotter has no terminal to ask for "
+                    "the PIN"
+                ),
                 hint=tr(
-                    "write the PIN to a file that only you can read, and add pin-source=FILE "
-                    "to the reference"
+                    "write the PIN to a file that only you can read, and add pin-source=FILE to "
+                    "the reference of the key"
                 ),
             )
         digits: str = click.prompt(f"PIN for {reference}", hide_input=True, err=True)

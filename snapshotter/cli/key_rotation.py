@@ -35,20 +35,21 @@ _TRUST = click.option(
     "trust_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Trust file to edit too, when its root key is on this machine.",
+    help="Trust file in which the key is also replaced or revoked, if its root key is on this "
+    "machine.",
 )
 _DRAFT = click.option(
     "--draft",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the next version of the trust file to FILE, unsigned, to be signed on the machine "
-    "with the root key.",
+    help="Write the next version of the trust file to FILE without a signature. Sign the file on "
+    "the machine with the root key.",
 )
 _ROOT_PASSPHRASE = click.option(
     "--root-passphrase-file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="File with the passphrase of the root key on its first line.",
+    help="File whose first line is the passphrase of the root key.",
 )
 
 
@@ -65,13 +66,13 @@ Examples:
     "--to",
     "successor",
     metavar="NAME",
-    help="Name of the new key, which is made when it does not exist.  [default: NAME-2 …]",
+    help="Name of the new key. If no key has this name, the key is made.  [default: NAME-2 …]",
 )
 @click.option(
     "--at",
     callback=instant_option,
     metavar="DAY",
-    help="First instant from which signatures of the old key no longer count, UTC.  [default: now]",
+    help="Time (UTC) from which signatures of the old key are no longer accepted.  [default: now]",
 )
 @click.option(
     "--owner", help="Owner of the new key in the trust file.  [default: the owner of the old key]"
@@ -102,14 +103,15 @@ def rotate(
     """
     Replace a signing key with a new one.
 
-    Captures use the new key at once. The old key is retired as superseded: signatures that a
-    timestamp token proves to be older remain valid.
+    Captures use the new key immediately. The old key is retired as superseded: a signature stays
+    valid if a timestamp token proves that the signature is older than the retirement.
 
-    When the root key is on this machine, the trust file is edited too. Otherwise the command prints
-    the command for the machine with the root key.
+    If the root key is on this machine, the command also edits the trust file. If not, the command
+    prints another command, which you run on the machine with the root key.
 
-    Fetch owed tokens first with `snapshotter timestamp`. Without a token, nothing proves that a
-    signature is older than the retirement of its key.
+    Before the rotation, fetch the timestamp tokens that are still owed with `snapshotter
+    timestamp`. Without a token, nothing proves that a signature is older than the retirement of its
+    key.
     """
     from snapshotter.app.trust import key_rotation
 
@@ -155,7 +157,7 @@ Examples:
     "--at",
     callback=instant_option,
     metavar="DAY",
-    help="First instant from which signatures no longer count, UTC.  [default: now]",
+    help="Time (UTC) from which signatures of the key are no longer accepted.  [default: now]",
 )
 @_TRUST
 @_DRAFT
@@ -181,12 +183,12 @@ def revoke(
 
     The key can no longer sign. A revocation cannot be undone.
 
-    With superseded, signatures that a token proves to be older remain valid. All others are
-    INDETERMINATE.
+    With superseded, a signature stays valid if a timestamp token proves that the signature is older
+    than the time of --at. All other signatures are INDETERMINATE.
 
-    With compromised, signatures that a token proves to be older remain valid. All others are
-    FAILED, and your own bundles without a token are among them. --at is then the last moment at
-    which nobody else had the key.
+    With compromised, a signature stays valid if a timestamp token proves that the signature is
+    older than the time of --at. All other signatures are FAILED, also those of your own bundles
+    without a token. For --at, give the last time at which nobody else had the key.
     """
     from snapshotter.app.trust import key_rotation
     from snapshotter.formats.canonical_json import instant
@@ -212,7 +214,7 @@ def revoke(
     done = key_rotation.revoke(old, editor, trust_file, at=first_bad, reason=reason)
     _print_change(done, editor, trust_file, as_json=as_json)
     if done.document is not None:
-        print_message(tr("give the new version of the trust file to auditors at once"))
+        print_message(tr("give the new version of the trust file to auditors immediately"))
 
 
 def _editor(
@@ -223,7 +225,7 @@ def _editor(
     trust_file: Path | None,
 ) -> "TrustEditor":
     if draft is not None and trust_file is None:
-        raise click.UsageError(tr("--draft needs --trust with the trust file"))
+        raise click.UsageError(tr("--draft works only together with --trust"))
     return trust_editor(ctx, root_key_name, passphrase_file, draft)
 
 
@@ -245,19 +247,19 @@ def _print_change(
     else:
         print_result(new.key_id if new else old.key_id)
         if document is not None:
-            print_result(tr("trust file: version {version}", version=document.version))
+            print_result(tr("new version of the trust file: {version}", version=document.version))
         else:
             print_result(done.command)
     if new is not None:
         print_message(
             tr(
-                "the key {name} is retired, and the key {name2} signs from now on",
+                "the key {name} is retired. The key {name2} signs from now on",
                 name=old.name,
                 name2=new.name,
             )
         )
     else:
-        print_message(tr("the key {name} no longer signs", name=old.name))
+        print_message(tr("the key {name} is revoked and can no longer sign", name=old.name))
     if document is None:
         carry = tr(" with a copy of {public_file}", public_file=new.public_file) if new else ""
         print_message(
@@ -277,8 +279,8 @@ def _warn_of_owed_tokens(ctx: click.Context, *, ask: bool) -> None:
         return
     print_message(
         tr(
-            "timestamp tokens that are still owed: {owed}. Without a token, nothing proves "
-            "that a signature is older than the end of its key. Fetch the tokens first:\n  "
+            "timestamp tokens that are still owed: {owed}. Without a token, nothing proves that "
+            "a signature is older than the retirement of its key. Fetch the tokens first:\n  "
             "snapshotter timestamp",
             owed=owed,
         )

@@ -30,8 +30,8 @@ def keys() -> None:
     """
     Make, list, export, replace and revoke signing keys.
 
-    A key signs your captures. Others verify your bundles with the public key, or better with a
-    trust file (`snapshotter trust`).
+    A signing key signs your bundles. Others verify your bundles with your public key, or better
+    with a trust file that contains your public key (`snapshotter trust`).
     """
 
 
@@ -57,7 +57,7 @@ def init(
     """
     Make a signing key (ECDSA P-384), and print its key id.
 
-    An existing key is never overwritten.
+    The command never overwrites an existing key.
     """
     directory = key_directory(ctx)
     directory.require_unused(name)  # before somebody types a passphrase in vain
@@ -69,9 +69,9 @@ def init(
         print_result(stored.key_id)
     print_message(
         tr(
-            "the key {name!r} was made: {private_file}\nBack up this file now, in a place "
-            "that only you can read. Without the file you cannot sign\nas the same person "
-            "again. Anybody with the file can sign in your name.",
+            "the key {name!r} was made: {private_file}\nBack up this file now, in a place that "
+            "only you can read. Without the file, you cannot sign\nwith this key again. Anybody "
+            "with the file can sign in your name.",
             name=name,
             private_file=stored.private_file,
         )
@@ -89,7 +89,7 @@ Examples:
 )
 @click.argument("reference", metavar="kms:…|pkcs11:…")
 @click.option(
-    "--name", help="Name of the key.  [default: held- and the first 12 characters of its key id]"
+    "--name", help='Name of the key.  [default: "held-" and the first 12 characters of the key id]'
 )
 @json_option
 @click.pass_context
@@ -97,8 +97,8 @@ def add(ctx: click.Context, reference: str, name: str | None, as_json: bool) -> 
     """
     Add a signing key of a key service or a hardware token, and print its key id.
 
-    The key has to make a test signature first. Later, another key under the same reference is
-    refused.
+    Before the key is added, the key must make a test signature. If the reference leads to another
+    key later, snapshotter refuses that key.
 
     The PIN is the first line of a file that only you can read. Credentials of a key service come
     from the usual places of the AWS tools.
@@ -115,7 +115,8 @@ def add(ctx: click.Context, reference: str, name: str | None, as_json: bool) -> 
         print_result(stored.key_id)
     print_message(
         tr(
-            'the name of the key is {name!r}. To sign with this key, set key = "{name}"',
+            'the name of the key is {name!r}. To sign with this key, set key = "{name}" in your '
+            "settings file",
             name=stored.name,
         )
     )
@@ -132,7 +133,10 @@ Examples:
 @json_option
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List the signing keys: name, key id, and place of the private key."""
+    """List the signing keys.
+
+    For each key, show the name, the key id, and the place of the private key.
+    """
     directory = key_directory(ctx)
     stored = directory.list()
     if as_json:
@@ -210,8 +214,7 @@ def export(ctx: click.Context, name: str, output: Path) -> None:
     """
     Export a public key (PEM).
 
-    The message on standard error has a command with which anybody can compute the key id from the
-    file.
+    The message on standard error shows a command that computes the key id from the file.
     """
     from snapshotter.formats.signatures.keys import key_id, load_public_pem
 
@@ -244,8 +247,8 @@ def _write_new(path: Path, content: bytes) -> None:
             same = there.read(len(content) + 1) == content
         if not same:
             raise SnapshotterError(
-                tr("{path} exists already, with other contents", path=path),
-                hint=tr("name another file, or move the existing file"),
+                tr("{path} exists already and has other contents", path=path),
+                hint=tr("give another file, or move the existing file"),
             ) from error
     except OSError as error:
         raise SnapshotterError(

@@ -49,7 +49,8 @@ Examples:
 @click.option(
     "--identity",
     metavar="URL|IDENTITY",
-    help="Show only the captures of this page, under any of its addresses, with their verdicts.",
+    help="Show only the captures of this page and their verdicts. Captures under other addresses "
+    "of the page are included.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each bundle.")
 @click.pass_context
@@ -64,7 +65,8 @@ def list_(
     """
     List the bundles in a store, newest first.
 
-    The list is read from the bundles and is not verified here: use `snapshotter verify`.
+    The list shows what the bundles contain. This command does not verify the bundles: use
+    `snapshotter verify`.
     """
     from snapshotter.app.archive import bundles
     from snapshotter.app.upkeep import holds
@@ -118,7 +120,7 @@ def _list_identity(
     if not found and not as_json:
         print_message(
             tr(
-                "the store {url} contains no capture of {resolved} that has a verdict",
+                "the store {url} contains no capture of {resolved} with a verdict",
                 url=source.store.url,
                 resolved=resolved,
             )

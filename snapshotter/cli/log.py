@@ -33,7 +33,7 @@ _KEY = click.option(
 
 @click.group()
 def log() -> None:
-    """Make, show, check, complete and repair the log of a store; prove entries; witness logs."""
+    """Make, show, check, complete and repair the log of a store. Prove entries. Run a witness."""
 
 
 @log.command(
@@ -47,7 +47,8 @@ Examples:
 @click.option(
     "--name",
     default="",
-    help="Name of the log: a host and path of yours, without https://.  [default: a random name]",
+    help="Name of the log: one of your hosts and a path, without https://.  [default: a random "
+    "name]",
 )
 @click.option(
     "--ask-passphrase", is_flag=True, help="Ask for a passphrase that protects the key of the log."
@@ -55,7 +56,7 @@ Examples:
 @click.option(
     "--again",
     is_flag=True,
-    help="Make a new log although this machine has a record of an earlier log of this store.",
+    help="Make a new log, even if this machine has a record of an earlier log of this store.",
 )
 @_JSON
 @click.pass_context
@@ -82,9 +83,7 @@ def init(
     if there:
         raise SnapshotterError(
             tr("{store} already has a log: {there}", store=settings.store, there=there),
-            hint=tr(
-                "show the log (a store has one log for its whole life):\n  snapshotter log show"
-            ),
+            hint=tr("show the log (a store can have only one log):\n  snapshotter log show"),
         )
     if ask_passphrase:
         text: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
@@ -126,7 +125,7 @@ Examples:
 def show(
     ctx: click.Context, store: str | None, verifier_key: str | None, last: int, as_json: bool
 ) -> None:
-    """Show the head of the log, its witnesses, and its newest entries."""
+    """Show the newest checkpoint of the log, its witnesses, and the newest entries."""
     from snapshotter.app.upkeep.log_entry_proof import newest_checkpoint
 
     settings = ctx.obj.load(store=store or "")
@@ -146,7 +145,7 @@ Examples:
 )
 @click.argument("name", metavar="NAME")
 @click.option(
-    "--kind", default="bundle", show_default=True, help="Kind of the entry that NAME identifies."
+    "--kind", default="bundle", show_default=True, help="Kind of the entry whose name is NAME."
 )
 @store_option
 @_KEY
@@ -170,10 +169,9 @@ def prove(
     as_json: bool,
 ) -> None:
     """
-    Write the proof that an entry is in the log, against the newest checkpoint.
-
-    The proof is a C2SP tlog-proof. Its verification needs no network and no store. The proof beside
-    a bundle was made earlier, against an older checkpoint.
+    Write the proof that the newest checkpoint of the log includes an entry. The proof is a C2SP
+    tlog-proof. The verification of the proof needs no network and no store. The proof beside a
+    bundle was made earlier, for an older checkpoint.
     """
     from snapshotter.app.upkeep.log_entry_proof import prove_entry
 
@@ -201,7 +199,7 @@ def prove(
     else:
         print_message(
             tr(
-                "entry {index} of a log with {size} entries: {output}",
+                "the proof of entry {index} in a log with {size} entries was written to {output}",
                 index=entry.index,
                 size=signed.size,
                 output=output,
@@ -238,7 +236,7 @@ def check(
     """
     Compute the whole log again, and compare it with earlier checkpoints.
 
-    The log is compared with every checkpoint that is named, and with the newest checkpoint that
+    The log is compared with every checkpoint that you give, and with the newest checkpoint that
     this machine has seen. The command does not compare the log with the bundles: use `snapshotter
     audit`.
 
@@ -310,8 +308,8 @@ def sync(
     """
     Add stored bundles that are not in the log, and write missing proofs.
 
-    The command also logs the new heads of custody chains. Bundles whose keys are not trusted on
-    this machine are skipped, unless they are named.
+    The command also adds the new heads of custody chains to the log. Bundles whose keys are not
+    trusted on this machine are skipped, unless you give their ids.
 
     Exit codes: 0 everything was added, 11 some bundles were skipped.
     """
@@ -352,13 +350,15 @@ Examples:
     "--batch",
     default="",
     metavar="NAME",
-    help="The committed batch, when there are several staged batches.",
+    help="Name of the staged batch that was committed. Needed only when several batches are "
+    "staged.",
 )
 @click.option(
     "--take-over",
     is_flag=True,
-    help="Make a log of a replica's copy. Use this only when the first store is "
-    "permanently lost: two stores that continue one log sign two histories.",
+    help="Continue the log in a replica. Use this option only when the first store is "
+    "permanently lost: if two stores continue the same log, the log has two different "
+    "histories.",
 )
 @_JSON
 @click.pass_context
@@ -371,11 +371,11 @@ def repair(
     as_json: bool,
 ) -> None:
     """
-    Repair the lock of the log, without which nothing can be added.
+    Repair the lock of the log. Without the lock, nothing can be added to the log.
 
-    Use this when `log/lock` is missing, damaged, or older than the published checkpoint. All known
-    checkpoints and all entries must belong to one history. A batch that may have been committed
-    before the lock was lost is completed. An intact log is not changed.
+    Use this command when `log/lock` is missing, damaged, or older than the published checkpoint.
+    All known checkpoints and all entries must belong to one history. A batch that may have been
+    committed before the lock was lost is completed. An intact log is not changed.
     """
     from snapshotter.app.wiring import log as wiring_log
 
@@ -397,21 +397,27 @@ def repair(
         return
     if not done.is_needed:
         print_result(
-            tr("the lock is intact and needs no repair; number of entries: {size}", size=done.size)
+            tr("the lock is intact and needs no repair; entries in the log: {size}", size=done.size)
         )
         return
     more = (
         tr(
-            "; committed entries among them that were not published: {size}",
+            "; entries that were committed but not published: {size}",
             size=done.size - done.published,
         )
         if done.batch
         else ""
     )
     print_result(
-        tr("the lock would be made; number of entries: {size}{more}", size=done.size, more=more)
+        tr(
+            "the lock would be repaired; entries in the log: {size}{more}",
+            size=done.size,
+            more=more,
+        )
         if dry_run
-        else tr("the lock was made; number of entries: {size}{more}", size=done.size, more=more)
+        else tr(
+            "the lock was repaired; entries in the log: {size}{more}", size=done.size, more=more
+        )
     )
 
 

@@ -59,7 +59,7 @@ def print_log(
         tr(
             "verifier key   {key}",
             key=key
-            or tr("unknown, so nothing below is verified (name the key with --verifier-key)"),
+            or tr("unknown, so nothing below is verified (give the key with --verifier-key)"),
         )
     )
     print_result(tr("entries        {size}", size=signed.size))
@@ -67,18 +67,20 @@ def print_log(
     for cosignature in signed.cosignatures:
         print_result(
             tr(
-                "seen by        {name} at {instant}",
+                "cosigned by    {name} at {instant}",
                 name=cosignature.key.name,
                 instant=instant(cosignature.time),
             )
         )
     if not signed.cosignatures:
-        print_result(tr("seen by        no witness that is trusted on this machine"))
+        print_result(tr("cosigned by    no witness that is trusted on this machine"))
     if entries:
         print_result()
     for entry in entries:
         words = (
-            f"{entry.leaf.kind:<10} {entry.leaf.name}" if entry.leaf else tr("not a valid entry")
+            f"{entry.leaf.kind:<10} {entry.leaf.name}"
+            if entry.leaf
+            else tr("this entry is invalid")
         )
         print_result(f"{entry.index:>8}  {words}")
 
@@ -108,13 +110,13 @@ def print_synced(bundle: "LogSyncResult", *, dry_run: bool, as_json: bool) -> No
     elif dry_run:
         print_result(
             tr(
-                "{bundle_id}: {what} would be logged",
+                "{bundle_id}: {what} would be added to the log",
                 bundle_id=bundle.bundle_id,
                 what=_WHAT[bundle.kind],
             )
         )
     else:
-        what = "added" if bundle.added else tr("was in the log already; its proof is written")
+        what = "added" if bundle.added else tr("is in the log already; the log proof was written")
         print_result(
             tr(
                 "{bundle_id}: {what}, entry {index}, {what2}",

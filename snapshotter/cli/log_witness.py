@@ -31,7 +31,7 @@ Examples:
     "log_keys",
     multiple=True,
     metavar="KEY",
-    help="Verifier key of a log to witness; may be repeated.",
+    help="Verifier key of a log that the witness cosigns; may be repeated.",
 )
 @click.option(
     "--listen",
@@ -40,14 +40,17 @@ Examples:
     metavar="HOST:PORT",
     help="Address at which the witness listens.",
 )
-@click.option("--name", default="", help="Name of the witness, when its key is made.")
+@click.option(
+    "--name", default="", help="Name of the witness. Used only when the key of the witness is made."
+)
 @click.option(
     "--dir",
     "directory",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Directory for the checkpoints that were cosigned.  [default: in the data directory]",
+    help="Directory for the checkpoints that the witness cosigned.  [default: a directory in the "
+    "data directory]",
 )
-@click.option("--print-key", is_flag=True, help="Print the verifier key of the witness, and end.")
+@click.option("--print-key", is_flag=True, help="Print the verifier key of the witness, and exit.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def witness(
@@ -62,9 +65,10 @@ def witness(
     """
     Run a witness, which cosigns the checkpoints of logs.
 
-    The witness never cosigns two histories of one log. A second party runs it on a machine of its
-    own. The witness serves C2SP tlog-witness over plain http. Put a server with TLS in front of it
-    when it is reachable from outside. Its key is made on first use.
+    The witness never cosigns two histories of one log. Another party runs the witness on its own
+    machine. The witness serves C2SP tlog-witness over plain HTTP. If other machines can reach the
+    witness, put a server with TLS in front of the witness. The key of the witness is made on first
+    use.
     """
     from snapshotter.app.wiring import log as wiring_log
 
@@ -93,7 +97,7 @@ async def _serve(witness: "WitnessService", host: str, port: int, *, as_json: bo
     except OSError as error:
         raise SnapshotterError(
             tr(
-                "the witness cannot listen at {host}:{port}: {strerror}",
+                "the witness cannot listen on {host}:{port}: {strerror}",
                 host=host,
                 port=port,
                 strerror=error.strerror,
@@ -112,4 +116,4 @@ async def _serve(witness: "WitnessService", host: str, port: int, *, as_json: bo
     try:
         await waiting
     except asyncio.CancelledError:
-        print_message(tr("the witness ends; its cosignatures are kept"))
+        print_message(tr("the witness stops; its cosignatures are kept"))

@@ -40,19 +40,19 @@ COMMANDS = {
     "check": (
         "check",
         "check",
-        tr("Check whether pages are still available, and keep the evidence"),
+        tr("Check whether pages are still available, and store the result as evidence"),
     ),
     "counts": ("counts", "counts", tr("Show the counts of a page over its captures")),
     "custody": (
         "custody",
         "custody",
-        tr("Show who did what to a bundle, and check the custody chain"),
+        tr("Show who handled a bundle and how, and check the custody chain"),
     ),
     "diff": ("diff", "diff", tr("Compare two captures of a page")),
     "demo": (
         "demo",
         "demo",
-        tr("Show a whole take-down case on this machine, in about 25 seconds"),
+        tr("Show a complete take-down case on this machine, in about 25 seconds"),
     ),
     "doctor": ("doctor", "doctor", tr("Check whether this machine can make captures")),
     "erase": ("erase", "erase", tr("Erase bundles by order, and record each erasure")),
@@ -73,7 +73,7 @@ COMMANDS = {
     "renew": (
         "renew",
         "renew",
-        tr("Renew the time proofs of bundles before their certificates end"),
+        tr("Renew the time proofs of bundles before the certificates of the time proofs expire"),
     ),
     "report": ("report", "report", tr("Report what happened to the pages of a campaign")),
     "schedule": (
@@ -81,8 +81,12 @@ COMMANDS = {
         "schedule",
         tr("Capture pages repeatedly, and record the visits that were missed"),
     ),
-    "show": ("show", "show", tr("Show the facts in a bundle")),
-    "store": ("store", "store", tr("Check a store, add bundles to it, retain, copy and repair it")),
+    "show": ("show", "show", tr("Show the facts that a bundle contains")),
+    "store": (
+        "store",
+        "store",
+        tr("Check, copy and repair a store, add bundles, and extend their retention"),
+    ),
     "streams": (
         "streams",
         "streams",
@@ -91,7 +95,7 @@ COMMANDS = {
     "takedown": (
         "takedown",
         "takedown",
-        tr("Derive take-downs from captures, and show and export the events"),
+        tr("Conclude take-downs from captures, and show and export the events"),
     ),
     "timestamp": (
         "timestamp",
@@ -100,7 +104,7 @@ COMMANDS = {
     ),
     "trust": ("trust", "trust", tr("Make, edit and show the trust file that an auditor uses")),
     "verify": ("verify", "verify", tr("Verify bundles, events, proof packs and reports, offline")),
-    "watch": ("watch", "watch", tr("Watch lists for new pages, and capture each new page once")),
+    "watch": ("watch", "watch", tr("Watch lists of pages, and capture each new page once")),
     "worker": ("worker", "worker", tr("Run a worker, which captures the pages of the queue")),
 }
 
@@ -172,7 +176,7 @@ Exit codes:
     0  done; for verify and audit: PASSED
     1  the command failed
     2  the command line is invalid
-    3  the bundle is stored, but the capture lacks what the policy requires
+    3  the bundle is stored, but the capture lacks parts that the policy requires
     4  diff --exit-code: the captures differ
    10  FAILED: the file was altered, or breaks a rule of its format
    11  INDETERMINATE: something could not be established
@@ -207,7 +211,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         if any("\0" in argument for argument in arguments):  # no path can have one
-            raise click.UsageError(tr("an argument has a NUL character"))
+            raise click.UsageError(tr("an argument contains a NUL character"))
         code = cli.main(
             args=arguments,
             prog_name="snapshotter",
@@ -251,8 +255,9 @@ def _hint(error: OSError) -> str:
     if is_disk_full(error):
         return tr("free disk space, and give the same command again")
     return tr(
-        "check that you can write to this file or folder, or name other places with the "
-        "settings data_dir, keys_dir, spool_dir and store (docs/reference/configuration.md)"
+        "check that you have permission to write to this file or folder, or set other places "
+        "with the settings data_dir, keys_dir, spool_dir and store "
+        "(docs/reference/configuration.md)"
     )
 
 

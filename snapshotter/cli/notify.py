@@ -25,8 +25,8 @@ def notify() -> None:
     """
     Send messages about captures, audits and take-downs by webhook or mail.
 
-    The setting notify_file names the file with the channels and rules. Workers send messages by
-    themselves.
+    The setting notify_file names the file with the channels and rules. Workers send messages
+    automatically.
     """
 
 
@@ -41,7 +41,7 @@ Examples:
 @_JSON
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List the channels, and the rules that select messages for them."""
+    """List the channels, and the rules that decide which messages are sent through each channel."""
     from snapshotter.app.wiring import notifications as wiring_notifications
 
     rules = wiring_notifications.rules(ctx.obj.load())
@@ -85,7 +85,7 @@ def test(ctx: click.Context, channel: str, as_json: bool) -> None:
     """
     Send a test message through a channel now, and show the result.
 
-    Exit codes: 0 the message was accepted, 30 it was not accepted.
+    Exit codes: 0 the message was accepted, 30 the message was not accepted.
     """
     from snapshotter.app.wiring import notifications as wiring_notifications
 
@@ -137,7 +137,7 @@ Examples:
 @_JSON
 @click.pass_context
 def outbox(ctx: click.Context, states: tuple[str, ...], newest: int, as_json: bool) -> None:
-    """List messages, newest first: owed, sent, and given up."""
+    """List all messages, newest first: messages that are owed, sent, or given up."""
     from snapshotter.app.wiring import notifications as wiring_notifications
     from snapshotter.jobs.outbox import MessageState
 
@@ -171,7 +171,8 @@ def outbox(ctx: click.Context, states: tuple[str, ...], newest: int, as_json: bo
     if waiting:
         print_message(
             tr(
-                "events that wait for their group or repeat an earlier message: {waiting}",
+                "events that wait for further events of their group, or that repeat an earlier "
+                "message: {waiting}",
                 waiting=waiting,
             )
         )
@@ -189,10 +190,11 @@ def send(ctx: click.Context, as_json: bool) -> None:
     """
     Send all messages that are due now.
 
-    Workers do this by themselves. Run this command from cron when no worker runs. Messages are sent
-    without waiting for further messages of their group.
+    Workers send messages automatically. If no worker runs, run this command from cron. The command
+    sends each message now and does not wait for further events of the same group.
 
-    Exit codes: 0 everything due was accepted, 30 a message was not accepted and is still owed.
+    Exit codes: 0 all messages that were due were accepted, 30 at least one message was not
+    accepted.
     """
     from snapshotter.app.wiring import notifications as wiring_notifications
 
@@ -212,7 +214,7 @@ def send(ctx: click.Context, as_json: bool) -> None:
     else:
         print_result(
             tr(
-                "sent: {sent}, owed after a failure: {failed}, given up: {given_up}",
+                "messages sent: {sent}, still owed after a failure: {failed}, given up: {given_up}",
                 sent=done.sent,
                 failed=done.failed,
                 given_up=done.given_up,
@@ -241,17 +243,17 @@ Examples:
 def retry(
     ctx: click.Context, message_ids: tuple[str, ...], everything: bool, as_json: bool
 ) -> None:
-    """Send given-up messages again, and try owed messages at once."""
+    """Send messages again that were given up, and send owed messages now."""
     from snapshotter.app.wiring import notifications as wiring_notifications
 
     if everything == bool(message_ids):
-        raise click.UsageError(tr("name messages, or give --all"))
+        raise click.UsageError(tr("give the ids of messages, or --all"))
     with closing(wiring_notifications.outbox(ctx.obj.load())) as box:
         count = box.retry(message_ids)
     if count < len(message_ids):
         raise SnapshotterError(
             tr(
-                "these messages cannot be sent again, or do not exist: {count} of {count2}",
+                "messages that cannot be sent again or do not exist: {count} of {count2}",
                 count=len(message_ids) - count,
                 count2=len(message_ids),
             ),
@@ -265,7 +267,7 @@ def retry(
         return
     print_result(
         tr(
-            "messages that a worker or the command `snapshotter notify send` sends next: {count}",
+            "messages to be sent by a worker or by the command `snapshotter notify send`: {count}",
             count=count,
         )
     )
@@ -282,10 +284,11 @@ def secret(file: Path) -> None:
     """
     Make a file with a new secret for a webhook.
 
-    Only you can read the file. The receiver needs the same line. An existing file is not changed.
+    Only you can read the file. The receiver of the webhook needs the same secret. An existing file
+    is not changed.
 
-    To replace a secret, put the new line above the old one, give it to the receiver, and then
-    remove the old line.
+    To replace a secret, write the new secret in a line above the old secret, give the new secret to
+    the receiver, and then remove the old secret.
     """
     from snapshotter.formats.signatures.standard_webhooks import new_secret
     from snapshotter.seal.key_files import write_secret
@@ -293,7 +296,10 @@ def secret(file: Path) -> None:
     write_secret(file, f"{new_secret()}\n".encode())
     print_result(str(file))
     print_message(
-        tr("the receiver needs the line in this file: send the line through a secure channel")
+        tr(
+            "the receiver of the webhook needs the secret in this file: send the secret to the "
+            "receiver through a secure channel"
+        )
     )
 
 

@@ -24,7 +24,7 @@ trust_option = click.option(
     "--trust",
     "trust_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Trust file; its signature file is beside it.",
+    help="Trust file. The signature file of the trust file must be in the same folder.",
 )
 
 root_key_option = click.option(
@@ -42,5 +42,7 @@ def recheck_option(missing: str) -> Callable[[Callable[..., Any]], Callable[...,
         default=5,
         show_default=True,
         metavar="SECONDS",
-        help=f"Wait this many seconds before missing {missing} are looked up a second time.",
+        help=(
+            f"Wait this many seconds before the command looks for missing {missing} a second time."
+        ),
     )

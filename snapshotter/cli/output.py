@@ -35,7 +35,7 @@ _WORDS = {
     "viewport": tr("taking the first screenshot"),
     "screenshot": tr("taking the picture of the whole page"),
     "consent": tr("closing a consent banner"),
-    "expand": tr("opening parts that hide text"),
+    "expand": tr("opening parts of the page that are collapsed"),
     "elements": tr("taking pictures of elements"),
     "inner-box": tr("taking pictures of scrolling parts"),
     "pdf": tr("printing to PDF"),
@@ -123,10 +123,21 @@ def page_facts(shown: "AssessmentSummary | None", *, stub: bool = True) -> list[
     lines += [
         ("account", f"{printable(account)}, as the page states") for account in shown.accounts
     ]
-    lines += [("label", f"{printable(label)}, by the platform") for label in shown.labels]
-    lines += [("quoted item", f"not available, by rule {printable(rule)}") for rule in shown.quoted]
+    lines += [("label", f"{printable(label)}, added by the platform") for label in shown.labels]
+    lines += [
+        ("quoted item", f"not available, according to the rule {printable(rule)}")
+        for rule in shown.quoted
+    ]
     if shown.stub and not stub:
-        lines.append(("new rule", tr("the command snapshotter show prints a rule for this notice")))
+        lines.append(
+            (
+                "new rule",
+                tr(
+                    "no rule matches this notice. The command snapshotter show "
+                    "prints a draft of a rule"
+                ),
+            )
+        )
     elif shown.stub:
         lines.append(("new rule", tr("this rule would match the notice:")))
         lines += [("", printable(line)) for line in shown.stub.splitlines() if line]
@@ -207,7 +218,7 @@ def _print(line: str) -> None:
     except OSError as error:
         raise SnapshotterError(
             tr("the output cannot be written: {strerror}", strerror=error.strerror),
-            hint=tr("write the output to another place"),
+            hint=tr("write the output to another file or device"),
         ) from error
 
 

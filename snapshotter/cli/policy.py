@@ -35,7 +35,10 @@ _named = click.option(
 
 @click.group()
 def policy() -> None:
-    """Show, check and compare policies, which define how pages are captured, judged and visited."""
+    """Show, check and compare policies.
+
+    A policy defines how pages are captured and visited, and how verdicts about pages are made.
+    """
 
 
 @policy.command(
@@ -44,7 +47,7 @@ def policy() -> None:
 @_json
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List the shipped policies, and your own (setting policies_dir)."""
+    """List the shipped policies, and your own policies (setting policies_dir)."""
     from snapshotter.policy.files import shipped_directory
     from snapshotter.policy.policy_selection import known_policies
 
@@ -109,8 +112,8 @@ Examples:
     "--list",
     "file",
     type=click.File("rb"),
-    help="File of URLs, one on each line; - for standard input. Shows the total load for each "
-    "host.",
+    help="File of URLs, one on each line; - for standard input. The output shows the number of "
+    "visits to each host.",
 )
 @_json
 @click.pass_context
@@ -118,8 +121,9 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     """
     Show how a page would be captured. No request is sent.
 
-    The output has the policy and the rules that apply, and why; what is redacted; which parties see
-    which address; how long the capture takes; and how many visits a schedule makes to the host.
+    The output shows the policy and the rules that apply, and why they apply; what is redacted;
+    which parties see which address; how long the capture takes; and how many visits a schedule
+    makes to the host.
     """
     from snapshotter.app.machine import SystemClock
     from snapshotter.app.policies import capture_preview
@@ -128,7 +132,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     from snapshotter.model.capture_url import check_url
 
     if (url is None) is (file is None):
-        raise click.UsageError(tr("name a URL, or a file of URLs with --list"))
+        raise click.UsageError(tr("give one URL, or a file of URLs with --list"))
     settings, now = ctx.obj.load(), SystemClock().now()
     if url is not None:
         found = capture_preview.explain(settings, check_url(url), policy, now=now)
@@ -139,7 +143,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
         return
     urls = collect_urls((), read_list(file))
     if not urls:
-        raise click.UsageError(tr("the list has no URL"))
+        raise click.UsageError(tr("the list contains no URL"))
     sums = capture_preview.visits_per_host(settings, urls, policy, now=now)
     if as_json:
         for host in sums:
@@ -162,10 +166,11 @@ def lint(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> int:
     """
     Find mistakes in policies and in files of rules.
 
-    The command finds unknown keys, keys without effect, rules that never match, and test pages that
-    do not exist.
+    The command finds unknown keys, keys that have no effect, rules that never match, and names of
+    test pages that do not exist.
 
-    Exit codes: 0 no error, also with notes and warnings, 1 at least one error.
+    Exit codes: 0 no error was found (notes and warnings do not change the exit code), 1 at least
+    one error was found.
     """
     from snapshotter.app.policies.checks import Severity
     from snapshotter.app.policies.checks import lint as look
@@ -193,13 +198,18 @@ Examples:
 @click.argument(
     "page", required=False, type=click.Path(path_type=Path, dir_okay=False), metavar="[PAGE.html]"
 )
-@click.option("--url", default="", help="Address of the saved page; rules apply to hosts.")
+@click.option(
+    "--url",
+    default="",
+    help="Address of the saved page. Rules of a platform apply only to the hosts of the platform.",
+)
 @_named
 @click.option(
     "--rules",
     multiple=True,
     metavar="ID|FILE",
-    help="File of rules; may be repeated.  [default: the shipped rules, or those of the policy]",
+    help="File of rules; may be repeated.  [default: the shipped rules, or the rules of the "
+    "policy]",
 )
 @_json
 @click.pass_context
@@ -214,9 +224,9 @@ def test(
     """
     Try rules on saved pages, without a network.
 
-    Without a page, each rule is tried on its own matching and non-matching pages of the fixture
-    site. With a page, the command prints the verdict. When no rule knows the notice of the page,
-    the command also prints a draft of a rule.
+    Without a page, each rule is tried on its test pages in the fixture site: pages that must match
+    and pages that must not match. With a page, the command prints the verdict about the page. If no
+    rule matches the notice of the page, the command also prints a draft of a rule.
 
     Exit codes: 0 all rules match as expected, 1 at least one rule does not.
     """
@@ -235,8 +245,8 @@ def test(
         if not url:
             print_message(
                 tr(
-                    "without --url, only the rules for all hosts were applied, because the "
-                    "rules of a platform need its host"
+                    "only the rules for all hosts were applied, because the rules of a platform "
+                    "need the address of the page. Give the address with --url"
                 )
             )
         return 0
@@ -262,7 +272,10 @@ Examples:
 @_json
 @click.pass_context
 def diff(ctx: click.Context, left: str, right: str, as_json: bool) -> None:
-    """Compare the effective values of two policies, key by key. Reasons are left out."""
+    """Compare the effective values of two policies, key by key.
+
+    The reasons in the policies are not compared.
+    """
     from snapshotter.policy.difference import differences
     from snapshotter.policy.load import load
     from snapshotter.policy.policy_toml import value_toml
@@ -277,4 +290,10 @@ def diff(ctx: click.Context, left: str, right: str, as_json: bool) -> None:
         print_result(f"  - {value_toml(difference.left)}")
         print_result(f"  + {value_toml(difference.right)}")
     if not found and not as_json:
-        print_message(tr("{left} and {right} capture in the same way", left=left, right=right))
+        print_message(
+            tr(
+                "the policies {left} and {right} have the same effective values",
+                left=left,
+                right=right,
+            )
+        )

@@ -61,9 +61,10 @@ def _identity_in_words(redaction: "RedactionSummary") -> str:
     if not redaction.own_names:
         return tr("are not searched for, because the setting identity_file is empty")
     return {
-        "warn": "are searched for; a message names the places, and the capture is stored",
-        "redact": "are redacted in texts; pictures are not changed",
-        "stop": "are searched for; a capture that shows one of them is not stored",
+        "warn": "are searched for; a message lists the places where they are found, and the "
+        "capture is stored",
+        "redact": "are redacted in texts, but not in pictures",
+        "stop": "are searched for; a capture that contains such a text is not stored",
         "ignore": "are not searched for by this policy",
     }[redaction.identity]
 
@@ -126,12 +127,18 @@ def print_explanation(found: "Explanation") -> None:
         if rules.reason:
             print_result(f"          {rules.reason}")
     if elsewhere := [rules.id for rules in found.rules if not rules.applies]:
-        print_result(tr("          for other hosts: {elsewhere}", elsewhere=", ".join(elsewhere)))
+        print_result(
+            tr(
+                "          rules for other hosts, which do not apply: {elsewhere}",
+                elsewhere=", ".join(elsewhere),
+            )
+        )
     if redaction.parameters:
         print_result(tr("visits    {visited}", visited=redaction.visited))
         print_result(
             tr(
-                "          without {parameters}; commitments to the values are kept",
+                "          the address is visited without {parameters}; commitments to the "
+                "values are kept",
                 parameters=", ".join(redaction.parameters),
             )
         )
@@ -174,7 +181,9 @@ def print_explanation(found: "Explanation") -> None:
             )
         )
     tokens = (
-        tr(", and {tokens_s:g} s for timestamps", tokens_s=found.tokens_s) if found.tokens_s else ""
+        tr(", and at most {tokens_s:g} s for timestamp tokens", tokens_s=found.tokens_s)
+        if found.tokens_s
+        else ""
     )
     light = "a light check: " if found.light else ""
     print_result(
@@ -198,12 +207,16 @@ def _watch_in_words(watch: "Monitoring") -> str:
     from snapshotter.policy.times import format_short_duration
 
     confirm = watch.confirm
-    control = tr(", with a control page of the host in between") if confirm.control else ""
-    proof = tr("; each removal gives a proof pack") if watch.proof else ""
+    control = (
+        tr(", and between these captures a control page of the host is captured")
+        if confirm.control
+        else ""
+    )
+    proof = tr("; a proof pack is made for each removal") if watch.proof else ""
     return tr(
-        "watches   light checks after the first capture, and a full capture after a "
-        "change; a removal is confirmed after {times} captures {short_duration} "
-        "apart{control}; later visits: {count}{proof}",
+        "watches   light checks after the first capture, and a full capture after a change; a "
+        "removal is confirmed by {times} captures, which are {short_duration} apart{control}; "
+        "further visits after a removal: {count}{proof}",
         times=confirm.times,
         short_duration=format_short_duration(confirm.after),
         control=control,
@@ -216,7 +229,8 @@ def _cost_in_words(cost: "VisitCost") -> Sequence[str]:
     whole = "without end" if cost.in_all is None else f"{cost.in_all} in total"
     lines = [
         tr(
-            "visits    {words}: {first_day} on the first day, {three_days} in three days, {whole}",
+            "visits    {words}: {first_day} on the first day, {three_days} in the first three "
+            "days, {whole}",
             words=cost.words,
             first_day=cost.first_day,
             three_days=cost.three_days,
@@ -228,9 +242,9 @@ def _cost_in_words(cost: "VisitCost") -> Sequence[str]:
         fits = cost.pages_per_day(cost.in_all, cost.fits_per_day)
         lines.append(
             tr(
-                "costs     at one visit every {every_s:g} s, {host} allows {fits_per_day} "
-                "visits a day: {fits} new pages a day, or {three} new pages a day when only "
-                "their first three days count",
+                "costs     with one visit to {host} every {every_s:g} s, {fits_per_day} visits a "
+                "day are possible: enough for {fits} new pages a day, or for {three} new pages a "
+                "day if only the first three days of each page are counted",
                 every_s=cost.every_s,
                 host=cost.host,
                 fits_per_day=cost.fits_per_day,
@@ -243,7 +257,7 @@ def _cost_in_words(cost: "VisitCost") -> Sequence[str]:
             lines.append(
                 tr(
                     "          the rules for the host allow {budget_per_day} visits a day: "
-                    "about {budget} new pages a day (docs/reference/politeness.md)",
+                    "enough for about {budget} new pages a day (docs/reference/politeness.md)",
                     budget_per_day=cost.budget_per_day,
                     budget=budget,
                 )
@@ -272,8 +286,8 @@ def print_host_visits(sums: "Sequence[HostVisits]") -> None:
         whole = "without end" if host.in_all is None else f"{host.in_all} in total"
         print_result(
             tr(
-                "{host}: pages: {pages:,} ({policies}); visits: {first_day:,} on the first "
-                "day, {three_days} in three days, {whole}; one visit to each page takes "
+                "{host}: pages: {pages:,} ({policies}); visits: {first_day:,} on the first day, "
+                "{three_days} in the first three days, {whole}; visiting each page once takes "
                 "{span}",
                 host=host.host,
                 pages=host.pages,
@@ -287,9 +301,9 @@ def print_host_visits(sums: "Sequence[HostVisits]") -> None:
         if host.is_over:
             print_message(
                 tr(
-                    "{host}: the rules for the host allow {budget_per_day} visits in 24 "
-                    "hours, and the first day needs {first_day}: the other visits would "
-                    "become gaps",
+                    "{host}: the rules for the host allow {budget_per_day} visits in 24 hours, "
+                    "but the first day needs {first_day} visits. The visits above the limit "
+                    "would be recorded as gaps",
                     host=host.host,
                     budget_per_day=host.budget_per_day,
                     first_day=host.first_day,

@@ -117,7 +117,8 @@ def print_trials(trials: "Sequence[RuleTrial]", as_json: bool) -> None:
         what = tr("does not match") if trial.wanted else tr("matches, but must not match")
         print_result(
             tr(
-                "wrong: {rules} {rule} {what}: {page}, whose verdict is {verdict}",
+                "wrong: {rules} {rule} {what} the page {page}; the verdict about the page is "
+                "{verdict}",
                 rules=trial.rules,
                 rule=trial.rule,
                 what=what,
@@ -127,8 +128,11 @@ def print_trials(trials: "Sequence[RuleTrial]", as_json: bool) -> None:
         )
     if not trials:
         raise SnapshotterError(
-            tr("no rule names a page for the trial"),
-            hint=tr('name pages in the rules, as in [notice.fixtures] match = ["wx/deleted-zh"]'),
+            tr("no rule has a test page"),
+            hint=tr(
+                "add test pages to the rules, for example: [notice.fixtures] match = "
+                '["wx/deleted-zh"]'
+            ),
         )
     rules = len({(trial.rules, trial.rule) for trial in trials})
     good = sum(trial.wanted for trial in trials)

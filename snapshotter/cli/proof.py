@@ -38,7 +38,9 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int 
         return None
     found = _SIZE.fullmatch(value.strip())
     if found is None:
-        raise click.BadParameter(tr("{value!r} is not a size such as 25MB", value=value))
+        raise click.BadParameter(
+            tr("{value!r} is not a valid size; an example of a valid size is 25MB", value=value)
+        )
     return int(found[1]) * _UNITS[(found[2] or "B").upper()]
 
 
@@ -54,13 +56,14 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int 
     "--max-size",
     callback=_size,
     metavar="SIZE",
-    help="Refuse to write a larger file: 25MB.  [default: only a warning above 25MB]",
+    help="Do not write a file that is larger than this size, for example 25MB.  [default: no "
+    "limit, but a warning above 25MB]",
 )
 @click.option(
     "--without",
     multiple=True,
     type=click.Choice(_LEAVE_OUT),
-    help="Leave this part out, and state this on the page; may be repeated.",
+    help="Leave out this part. The page states which parts are left out. May be repeated.",
 )
 @store_option
 @trust_option
@@ -82,12 +85,12 @@ def proof(
     Make a proof pack: one file that proves a take-down.
 
     The file contains the sealed captures, the signed event, the rules, a picture of the first view
-    of both captures, and a statement in plain words. The file needs no network. Its page finds
-    damage of the file by itself. Only a verification by another program proves that the
-    file was not altered.
+    of both captures, and a statement in plain words. The file needs no network. When the
+    file is opened in a browser, its page checks the file for damage. Only a verification by another
+    program proves that the file was not altered.
 
     For an address, the command uses the latest confirmed take-down of the page. If no take-down is
-    confirmed, the output states what is missing and which command helps.
+    confirmed, the output states what is missing and which command to use next.
 
     Each capture is verified first. The command refuses a capture that is FAILED.
     """
@@ -98,7 +101,9 @@ def proof(
     from snapshotter.app.wiring import takedown as wiring_takedown
 
     if str(output) == "-" and as_json:
-        raise click.UsageError(tr("-o - and --json cannot both write to standard output"))
+        raise click.UsageError(
+            tr("-o - and --json do not work together, because both write to standard output")
+        )
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
     )
@@ -129,9 +134,9 @@ def proof(
     if max_size is None and made.length > MAIL_BYTES:
         print_message(
             tr(
-                "the size of the proof pack is {megabytes}, and many mail servers accept "
-                "at most {megabytes2}. Leave parts out with --without, or set a limit with "
-                "--max-size",
+                "the size of the proof pack is {megabytes}, but many mail servers accept at most "
+                "{megabytes2}. To make the file smaller, leave out parts with --without. To set "
+                "a maximum size, give --max-size",
                 megabytes=format_megabytes(made.length),
                 megabytes2=format_megabytes(MAIL_BYTES),
             )
@@ -171,7 +176,7 @@ def _refuse_others(target: Path) -> None:
         raise SnapshotterError(f"{target}: {error.strerror}") from error
     raise SnapshotterError(
         tr("{target} exists already and is not a proof pack", target=target),
-        hint=tr("name another file with -o"),
+        hint=tr("give another file with -o"),
     )
 
 

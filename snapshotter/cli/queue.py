@@ -74,7 +74,7 @@ Examples:
 def list_(
     ctx: click.Context, states: tuple[str, ...], origin: str, newest: int | None, as_json: bool
 ) -> None:
-    """List jobs in the order in which they were handed over."""
+    """List jobs in the order in which they were put into the queue."""
     from snapshotter.app.wiring import queue as wiring_queue
 
     found, wanted = 0, frozenset(map(JobState, states))
@@ -88,8 +88,8 @@ def list_(
     if not found and not as_json:
         print_message(
             tr(
-                "no such job is in the queue. Hand over a page:\n  snapshotter capture "
-                "--enqueue URL"
+                "no job in the queue matches the options. Put a page into the queue:\n  "
+                "snapshotter capture --enqueue URL"
             )
         )
 
@@ -131,7 +131,8 @@ def cancel(ctx: click.Context, job_ids: tuple[str, ...], as_json: bool) -> int:
     """
     Cancel jobs.
 
-    A capture that is running is aborted. A bundle that is stored already remains.
+    If the capture of a job is running, the capture is aborted. A bundle that is already stored
+    remains.
 
     Exit codes: 0 all jobs were cancelled, 1 at least one job could not be cancelled.
     """
@@ -162,14 +163,14 @@ def retry(
     ctx: click.Context, job_ids: tuple[str, ...], states: tuple[str, ...], as_json: bool
 ) -> int:
     """
-    Run jobs again that failed, died or were cancelled.
+    Run failed, dead and cancelled jobs again.
 
-    Exit codes: 0 all jobs wait again, 1 at least one job could not be retried.
+    Exit codes: 0 all jobs are waiting again, 1 at least one job could not be retried.
     """
     from snapshotter.app.wiring import queue as wiring_queue
 
     if bool(job_ids) == bool(states):
-        raise click.UsageError(tr("name jobs, or give --state"))
+        raise click.UsageError(tr("give the ids of jobs, or --state"))
     with wiring_queue.command_queue(ctx.obj) as job_queue:
         wanted: Sequence[str] = job_ids
         if states:
@@ -177,7 +178,7 @@ def retry(
                 status.job.id for status in job_queue.jobs(states=frozenset(map(JobState, states)))
             ]
             if not wanted and not as_json:
-                print_message(tr("no job is in this state"))
+                print_message(tr("no job is in a state that --state selects"))
         return print_action_results(job_queue.retry(wanted), "waits again", as_json)
 
 
@@ -228,13 +229,12 @@ Examples:
   snapshotter queue top --json
 """
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and exit.")
 @click.pass_context
 def top(ctx: click.Context, as_json: bool) -> None:
     """
-    Show the queue live: jobs by state, workers, and running captures.
-
-    Ctrl-C ends the display.
+    Show the current state of the queue, and update the display: jobs by state, workers, and running
+    captures. Ctrl-C ends the display.
     """
     from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs.workers.registry import WorkerRegistry
@@ -251,7 +251,7 @@ def _unknown(job_id: str) -> SnapshotterError:
     return SnapshotterError(
         tr("the job {job_id} does not exist", job_id=job_id),
         hint=tr(
-            "list the jobs (ended jobs are removed from the queue after some time):\n  "
+            "list the jobs. Jobs that ended are removed from the queue after some time:\n  "
             "snapshotter queue list"
         ),
     )

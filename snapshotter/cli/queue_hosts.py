@@ -28,14 +28,14 @@ Examples:
 """
 )
 @click.argument("names", nargs=-1, metavar="[HOST…]")
-@click.option("--held", is_flag=True, help="Show only hosts that may not be visited now.")
+@click.option("--held", is_flag=True, help="Show only hosts that cannot be visited now.")
 @click.option(
     "--reset",
     "resets",
     multiple=True,
     metavar="HOST",
-    help="End the waiting time of this host after complaints, so that it can be visited now; may "
-    "be repeated.",
+    help="End the waiting time that follows throttling, server errors or missing answers of this "
+    "host, so that the host can be visited now; may be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each host.")
 @click.pass_context
@@ -47,10 +47,9 @@ def hosts(
     as_json: bool,
 ) -> None:
     """
-    Show the hosts, their limits, and the time until which visits are suspended.
-
-    The list has the hosts that have jobs or were visited lately. Limits and budgets come from the
-    politeness file. --reset does not restore a spent budget.
+    Show the hosts, their limits, and the time until which visits to a host are suspended. The list
+    contains the hosts that have jobs or were visited recently. Limits and budgets come from the
+    politeness file. --reset does not change the number of visits that count against the budget.
     """
     from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs.queue.hosts import clear_back_off, host_statuses
@@ -60,12 +59,13 @@ def hosts(
         for name in resets:
             if not clear_back_off(database, _key(rules, name)):
                 raise SnapshotterError(
-                    tr("the host {name} is not known", name=name),
+                    tr("the queue has no entry for the host {name}", name=name),
                     hint=tr("list the hosts:\n  snapshotter queue hosts"),
                 )
             print_message(
                 tr(
-                    "{name} can be visited again, within its budget and outside of its quiet hours",
+                    "the host {name} can be visited again; its budget and its quiet hours still "
+                    "apply",
                     name=name,
                 )
             )
@@ -82,12 +82,7 @@ def hosts(
         else:
             print_result(_line(view))
     if not shown and not as_json:
-        print_message(
-            tr(
-                "no host is listed, because no host with these options has jobs "
-                "or was visited lately"
-            )
-        )
+        print_message(tr("no host that matches the options has jobs or was visited recently"))
 
 
 def _key(rules: "Politeness", name: str) -> str:
@@ -98,7 +93,7 @@ def _key(rules: "Politeness", name: str) -> str:
     try:
         return rules.key(f"http://[{name}]/" if name.count(":") > 1 else f"http://{name}/")
     except ValueError as error:
-        raise click.UsageError(tr("{name!r} is not a host", name=name)) from error
+        raise click.UsageError(tr("{name!r} is not a valid name of a host", name=name)) from error
 
 
 def _line(view: "HostStatus") -> str:
@@ -107,7 +102,8 @@ def _line(view: "HostStatus") -> str:
     budget = f" of {view.rules.per_day}" if view.rules.per_day else ""
     parts = [
         tr(
-            "{key:<30} {under_way} of {at_once} visits running, {visits}{budget} in 24 hours",
+            "{key:<30} running visits: {under_way} of {at_once}, visits in 24 hours: "
+            "{visits}{budget}",
             key=view.key,
             under_way=view.under_way,
             at_once=view.rules.at_once,

@@ -55,14 +55,14 @@ def top_lines(found: "DatabaseQueue", registry: "WorkerRegistry") -> list[str]:
     counts, now = found.counts(), found.now()
     lines = [
         "  ".join(f"{state.value} {counts[state]}" for state in JobState if state in counts)
-        or tr("the queue has no job"),
+        or tr("the queue contains no job"),
         "",
     ]
     for worker in registry.live_workers():
         silent = max((now - worker.beat_at).total_seconds(), 0)
         lines.append(
             tr(
-                "{id:<40} {value:<9} captures at a time: {slots}, finished: {done}, last "
+                "{id:<40} {value:<9} captures at the same time: {slots}, finished: {done}, last "
                 "signal {silent:.0f} s ago{value2}",
                 id=worker.id,
                 value=worker.state.value,
@@ -116,9 +116,13 @@ def print_action_results(results: "dict[str, JobActionResult]", done: str, as_js
     words = {
         JobActionResult.DONE: done,
         JobActionResult.UNKNOWN: tr("the job does not exist"),
-        JobActionResult.OVER: tr("the job has ended already"),
-        JobActionResult.STORING: tr("too late: the bundle of the job is being stored"),
-        JobActionResult.HAS_BUNDLE: tr("the job has its bundle; capture the page again"),
+        JobActionResult.OVER: tr("the job has already ended"),
+        JobActionResult.STORING: tr(
+            "the job cannot be cancelled any more, because its bundle is being stored"
+        ),
+        JobActionResult.HAS_BUNDLE: tr(
+            "the job has a bundle already; to get another bundle, capture the page again"
+        ),
         JobActionResult.UNDER_WAY: tr("the job has not ended yet"),
     }
     for job_id, result in results.items():

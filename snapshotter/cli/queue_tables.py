@@ -24,7 +24,10 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def tables(ctx: click.Context, as_json: bool) -> None:
-    """Show the version number of the queue's tables, and the workers on it. Nothing is changed."""
+    """Show the version of the tables of the queue, and the version that each worker needs.
+
+    Nothing is changed.
+    """
     from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs import migration
 
@@ -52,8 +55,8 @@ def migrate(ctx: click.Context, number: int | None, as_json: bool) -> None:
     """
     Upgrade the tables of the queue, or change them back for an earlier release.
 
-    Every command upgrades the tables by itself. The tables can be changed back only while no worker
-    runs. Any later command of this release upgrades them again.
+    Every command upgrades the tables automatically. The tables can be changed back only while no
+    worker runs. The next command of this release upgrades the tables again.
 
     Exit codes: 0 done, 30 a worker is running.
     """
@@ -88,7 +91,7 @@ def _print(found: "TablesStatus", as_json: bool) -> None:
     )
     print_result(
         tr(
-            "  this release, snapshotter {version}, needs version number {tables_version}",
+            "  this release (snapshotter {version}) needs version number {tables_version}",
             version=snapshotter.__version__,
             tables_version=TABLES_VERSION,
         )

@@ -25,7 +25,7 @@ _SOURCES = {
 }
 _DATE_RULES = {
     "absolute": tr("absolute date"),
-    "day-word": tr("word for a day"),
+    "day-word": tr('a word such as "yesterday"'),
     "relative-either": tr("relative time"),
     "relative-rounded": tr("relative time, rounded"),
     "relative-truncated": tr("relative time, rounded down"),
@@ -33,7 +33,7 @@ _DATE_RULES = {
 _MAIN_BY = {
     "policy": tr("found by the selectors of the policy"),
     "structure": tr("found by the structure of the page"),
-    "guess": tr("found by an estimate"),
+    "guess": tr("found by estimation"),
 }
 
 
@@ -41,7 +41,7 @@ def describe_readings(readings: "Readings") -> list[tuple[str, str]]:
     """Return label and text of each thing that was read, as `show` prints them."""
     codes = (
         tr(
-            "{text}  (in {picture}; the address was not opened)",
+            "{text}  (found in {picture}; the address was not opened)",
             text=qr_code.text,
             picture=qr_code.picture,
         )
@@ -82,7 +82,13 @@ def _some(label: str, lines: Iterator[str]) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(lines):
         if number == _MOST:
             left = 1 + sum(1 for _ in lines)
-            yield label, tr("further entries: {left} (in capture/assessment.json)", left=left)
+            yield (
+                label,
+                tr(
+                    "further entries: {left} (all entries are in capture/assessment.json)",
+                    left=left,
+                ),
+            )
             return
         yield label, line
 
@@ -96,7 +102,7 @@ def _metadata(readings: "Readings") -> Iterator[str]:
             sources.append(metadatum.source.value)
     for (name, value), sources in values.items():
         conflict = (
-            tr("; WARNING: the page states different values of {name}", name=name)
+            tr("; WARNING: the page contains different values of {name}", name=name)
             if name in readings.conflicts
             else ""
         )
@@ -124,7 +130,7 @@ def _main(readings: "Readings") -> Iterator[tuple[str, str]]:
         yield (
             "",
             tr(
-                "hidden text, which no reader sees: {count} characters",
+                "text that the page hides from readers: {count} characters",
                 count=len(readings.hidden_text),
             ),
         )

@@ -30,15 +30,19 @@ Examples:
     default=180,
     show_default=True,
     metavar="DAYS",
-    help="Renew bundles whose certificates end within this many days.",
+    help="Renew the time proofs whose certificates expire within this many days.",
 )
 @click.option(
     "--each",
     is_flag=True,
-    help="Fetch one token for each bundle, over its SHA-512, instead of one token for the whole "
-    "log.",
+    help="Fetch one timestamp token for each bundle, over the SHA-512 of the bundle, instead of "
+    "one timestamp token for the whole log.",
 )
-@click.option("--dry-run", is_flag=True, help="Print which bundles are due; request nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print which bundles need a renewal; request no timestamp token.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each bundle.")
 @click.pass_context
 def renew(
@@ -51,14 +55,14 @@ def renew(
     as_json: bool,
 ) -> int:
     """
-    Renew the time proofs of bundles before their certificates end.
+    Renew the time proofs of bundles before the certificates of the time proofs expire.
 
-    One token over the newest checkpoint of the log renews all bundles in it, also those that were
-    renewed before. This works on the machine that writes the log. Bundles outside of the log get
-    one token each.
+    One timestamp token over the newest checkpoint of the log renews the time proofs of all bundles
+    in the log, also of bundles that were renewed before. This works only on the machine that writes
+    the log. Each bundle that is not in the log gets its own timestamp token.
 
     Exit codes: 0 nothing is due or all was renewed, 11 at least one bundle could not be renewed,
-    because its certificates have ended or nothing proves its time.
+    because the certificates of its time proof have expired or nothing proves its time.
     """
     from snapshotter.app.wiring import upkeep as wiring_upkeep
     from snapshotter.formats.canonical_json import instant
@@ -86,7 +90,8 @@ def renew(
         elif renewal.state == "due":
             print_result(
                 tr(
-                    "{bundle_id}: due, its certificates end at {until}",
+                    "{bundle_id}: needs a renewal, because the certificates of its time proof "
+                    "expire at {until}",
                     bundle_id=renewal.bundle_id,
                     until=until,
                 )
@@ -101,6 +106,6 @@ def renew(
             )
     if is_silent:
         print_message(
-            tr("no time proof has a certificate that ends within {within} days", within=within)
+            tr("no time proof has a certificate that expires within {within} days", within=within)
         )
     return 11 if left else 0

@@ -40,45 +40,51 @@ Examples:
     "--urls",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     metavar="FILE",
-    help="Report the pages of this file: a table (CSV), or one address on each line.",
+    help="Report the pages of this file. The file is a CSV table, or has one address on each line.",
 )
 @click.option(
     "--column",
     default="",
     metavar="NAME",
-    help="Name of the column with the addresses, for a table.",
+    help="Name of the column with the addresses, if the file is a table.",
 )
 @click.option(
-    "--schedule", metavar="NAME", help="Report the pages of this schedule, and only its gaps."
+    "--schedule",
+    metavar="NAME",
+    help="Report the pages of this schedule, and only the gaps of this schedule.",
 )
-@click.option("--watch", metavar="NAME", help="Report the pages that this watch list named.")
-@click.option("--title", default="", help="Title of the case on the report.")
+@click.option("--watch", metavar="NAME", help="Report the pages that this watch list contained.")
+@click.option("--title", default="", help="Title of the case, which is shown in the report.")
 @click.option(
     "--from",
     "since",
     metavar="TIME",
-    help="Start of the period, UTC: 2026-05-27, or 2026-05-27T08:00:00Z.",
+    help="Start of the period, UTC, for example 2026-05-27 or 2026-05-27T08:00:00Z.",
 )
 @click.option(
-    "--to", "until", metavar="TIME", help="End of the period, UTC; a day is included as a whole."
+    "--to",
+    "until",
+    metavar="TIME",
+    help="End of the period, UTC. If you give a day, the whole day is included.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the report to this file, signed with the key of events.",
+    help="Write the report to this file, and sign it with the key that signs take-down events.",
 )
 @click.option(
     "--html",
     "page",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write a page for reading to this file.",
+    help="Write the report as an HTML page to this file.",
 )
 @click.option(
     "--no-verify",
     is_flag=True,
-    help="Do not verify the bundles first; the report states that they were not verified.",
+    help="Do not verify the bundles before the report is made. The report states that the "
+    "bundles were not verified.",
 )
 @store_option
 @trust_option
@@ -107,8 +113,8 @@ def campaign(
 
     The report has the numbers of watched, available and reinstated pages, of removals by cause, of
     walls, gaps and accounts, and how long pages were available. Times of removal are intervals
-    between two captures, because the exact moment is not known. Each number names its bundles and
-    events.
+    between two captures, because no capture shows the exact moment. The report lists the bundles
+    and events of each number.
 
     -o writes a signed report. `snapshotter verify` derives each of its numbers again from the
     bundles. Without -o, nothing is signed.
@@ -146,14 +152,14 @@ def campaign(
         write_file(output, data)
         print_message(
             tr(
-                "the report was written to {output}. Derive each of its numbers again:\n  "
-                "snapshotter verify {output}",
+                "the report was written to {output}. Verify the report, and derive each number "
+                "again:\n  snapshotter verify {output}",
                 output=output,
             )
         )
     if page is not None:
         write_file(page, pages.page(made, weak=weak))
-        print_message(tr("the page was written to {page}", page=page))
+        print_message(tr("the HTML page was written to {page}", page=page))
     if as_json:
         print_json({**plain(made), "own_word": list(OWN_WORD), "weak": list(weak)})
     else:
@@ -161,13 +167,15 @@ def campaign(
         if weak:
             print_result(
                 tr(
-                    "events whose order of captures is confirmed by no timestamp token: {count}",
+                    "events for which no timestamp token confirms the order of the captures: "
+                    "{count}",
                     count=len(weak),
                 )
             )
         print_result(
             tr(
-                "fields that only the maker of the report states: {own_word}",
+                "fields that cannot be derived again, and that are only statements of the maker "
+                "of the report: {own_word}",
                 own_word=", ".join(OWN_WORD),
             )
         )
@@ -193,14 +201,19 @@ def _scope(
     from snapshotter.verify.files import first_bytes
 
     if [urls is None, schedule is None, watch is None].count(False) != 1:
-        raise click.UsageError(tr("name the pages with --urls, --schedule or --watch"))
+        raise click.UsageError(
+            tr("give the pages with exactly one of the options --urls, --schedule and --watch")
+        )
     if urls is not None:
         try:
             listed = read_table(first_bytes(urls, csv_links.MAX_BYTES + 1), "", column=column)
         except ListUnreadable as error:
             raise SnapshotterError(
                 f"{urls}: {error}",
-                hint=tr("give one address on each line, or a table with a column of addresses"),
+                hint=tr(
+                    "give a file with one address on each line, or a table with a column of "
+                    "addresses"
+                ),
             ) from error
         found = [listed_page.url for listed_page in listed.items]
         words, policy = f"a list of {len(found)}", ""
@@ -241,7 +254,7 @@ def _time(text: str | None, *, at_end: bool) -> datetime | None:
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(
             tr(
-                "{text!r} is not a date or a time; valid: 2026-05-27 or 2026-05-27T08:00:00Z",
+                "{text!r} is neither a date nor a time; valid: 2026-05-27 or 2026-05-27T08:00:00Z",
                 text=text,
             )
         ) from error
@@ -267,13 +280,14 @@ def _lines(made: "CampaignReport") -> Iterator[str]:
     yield ""
     if found.survivors:
         yield tr(
-            "pages that were available: {survivors}; median time available: {span}",
+            "pages that were available: {survivors}; median of the time for which they were "
+            "available: {span}",
             survivors=found.survivors,
             span=pages.format_span(found.median_life),
         )
     if found.median_removed_after is not None:
         yield tr(
-            "median time from first capture to removal, of the removed pages: {span}",
+            "removed pages: median time from the first capture to the removal: {span}",
             span=pages.format_span(found.median_removed_after),
         )
     for row in found.rows:

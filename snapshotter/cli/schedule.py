@@ -39,8 +39,8 @@ def schedule() -> None:
     """
     Capture pages repeatedly, and record the visits that were missed.
 
-    A schedule has the times of its visits: by cron, at a steady pace, or on a curve that begins
-    when a page is first seen.
+    A schedule sets the times of visits: at fixed times (cron), at a fixed interval, or on a curve
+    that begins when a page is first seen.
     """
 
 
@@ -64,7 +64,8 @@ Examples:
 @click.option(
     "--name",
     default="",
-    help="Name of the schedule; signed records have it.  [default: made from the addresses]",
+    help="Name of the schedule. The name appears in signed records.  [default: made from the "
+    "addresses]",
 )
 @click.option(
     "--from",
@@ -77,16 +78,17 @@ Examples:
     "--cron",
     default="",
     metavar="FIELDS",
-    help='Visit at these times: "0 9 * * mon-fri", or @daily.',
+    help='Visit at these times, in the syntax of crontab(5): "0 9 * * mon-fri", or @daily.',
 )
 @click.option(
-    "--every", default="", metavar="TIME", help="Visit at this pace: 90s, 15m, 6h, 1d, 2w."
+    "--every", default="", metavar="TIME", help="Time between two visits: 90s, 15m, 6h, 1d, 2w."
 )
 @click.option(
     "--curve",
     default="",
     metavar="NAME",
-    help="Visit on this curve, which begins at first sight: curve-news.",
+    help="Visit at the times of this curve, which begins when a page is first seen; for example "
+    "curve-news.",
 )
 @click.option(
     "--curves",
@@ -104,21 +106,21 @@ Examples:
     "--end",
     default="",
     metavar="DAY|TIME",
-    help="Plan no visit after this day (the day itself is included), or from this time on.",
+    help="Plan no visit after the end of this day, or plan no visit from this time on.",
 )
 @click.option(
     "--jitter",
     default="",
     metavar="PERCENT",
-    help="Move visits by at most this percentage of the time to the nearer visit.  [default: 15%; "
-    "with --cron 0%]",
+    help="Move each visit earlier or later by at most this percentage of the time between the "
+    "visit and the nearest other visit.  [default: 15%; with --cron 0%]",
 )
 @click.option(
     "--season",
     "seasons",
     multiple=True,
     metavar="MM-DD:MM-DD:FACTOR",
-    help="Visit more often by this factor on these days of each year; may be repeated.",
+    help="On these days of each year, visit more often by this factor; may be repeated.",
 )
 @click.option(
     "--quiet-hours",
@@ -138,14 +140,14 @@ Examples:
     "--max-late",
     default="",
     metavar="TIME",
-    help="Record a visit as a gap when it is later than this time.  [default: 1h with --catch-up "
-    "skip]",
+    help="Record a visit as a gap when its delay is longer than this time.  [default: 1h with "
+    "--catch-up skip]",
 )
 @click.option(
     "--policy",
     default="",
     metavar="NAME|FILE|auto",
-    help="Policy of the captures, which may also have a schedule.",
+    help="Policy for the captures. The policy may also contain a schedule.",
 )
 @click.option(
     "--tag", "tags", multiple=True, metavar="TEXT", help="Tag for the jobs; may be repeated."
@@ -188,8 +190,7 @@ def add(
     """
     Add a schedule for one or more URLs, or add URLs to an existing schedule.
 
-    --every and --curve begin at first sight, which is now or --start: the first visit is due at
-    once.
+    With --every and --curve, the first visit is due now, or at the time of --start.
 
     A worker (`snapshotter worker`) makes the visits. While no worker runs, visits are missed, and
     each missed visit is recorded.
@@ -204,14 +205,14 @@ def add(
 
     found = collect_urls(urls, read_list(file) if file else b"")
     if not found:
-        raise click.UsageError(tr("name a URL, or a file of URLs with --from"))
+        raise click.UsageError(tr("give at least one URL, or a file of URLs with --from"))
     settings = ctx.obj.load()
     if to:
         if dry_run or name or cron or every or curve:
             raise click.UsageError(
                 tr(
-                    "--to adds URLs to an existing schedule, and does not work with other "
-                    "options of a schedule"
+                    "--to adds URLs to an existing schedule, and does not work with options that "
+                    "define a new schedule"
                 )
             )
         with wiring_queue.schedules(settings) as schedules:
@@ -227,8 +228,8 @@ def add(
             if added < len(found):
                 print_message(
                     tr(
-                        "the other URLs are in the schedule already, or have no visit before "
-                        "its end"
+                        "the other URLs are in the schedule already, or have no visit before the "
+                        "end of the schedule"
                     )
                 )
             print_schedule(schedules, schedules.get(to), as_json, following=_SHOWN)
@@ -263,12 +264,19 @@ def add(
         visits = new_schedule.first_visits(plan, name, found, since, max(10, _SHOWN))
         print_dry_run(name, plan, visits, len(found), as_json=as_json)
         if picked:
-            print_message(tr("policies selected by address: {picked}", picked=picked))
+            print_message(
+                tr(
+                    "the address of each page selects the policy: {picked}",
+                    picked=picked,
+                )
+            )
         return
     with wiring_queue.schedules(settings) as schedules:
         made = schedules.add(name, plan, found, policy=named, priority=priority, tags=tags)
         if picked:
-            print_message(tr("policies selected by address: {picked}", picked=picked))
+            print_message(
+                tr("the address of each page selects the policy: {picked}", picked=picked)
+            )
         if made.urls < len(found):
             print_message(
                 tr(
@@ -301,10 +309,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         )
     if not found and not as_json:
         print_message(
-            tr(
-                "there is no schedule. Show how to add a schedule:\n  snapshotter schedule "
-                "add --help"
-            )
+            tr("no schedule exists. Show how to add a schedule:\n  snapshotter schedule add --help")
         )
 
 
@@ -329,14 +334,14 @@ Examples:
     "--urls",
     "with_urls",
     is_flag=True,
-    help="List the URLs of the schedule, and when each was first seen.",
+    help="List the URLs of the schedule, and the time when each URL was first seen.",
 )
 @_json
 @click.pass_context
 def show(
     ctx: click.Context, names: tuple[str, ...], following: int, with_urls: bool, as_json: bool
 ) -> None:
-    """Show schedules and their next visits, with jitter."""
+    """Show schedules and the times of their next visits, including jitter."""
     from snapshotter.app.wiring import queue as wiring_queue
 
     with wiring_queue.schedules(ctx.obj.load()) as schedules:
@@ -354,8 +359,8 @@ def pause(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     """
     Pause schedules: no visit is due until they are resumed.
 
-    The pause is recorded and signed: when, and by whom if the setting `operator` has a value. A
-    capture that a worker has already begun is completed.
+    A signed record states when the schedule was paused, and by whom if the setting `operator` has a
+    value. A capture that a worker has already begun is completed.
     """
     from snapshotter.app.wiring import queue as wiring_queue
 
@@ -363,7 +368,7 @@ def pause(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     with wiring_queue.schedules(settings) as schedules:
         for name in names:
             changed = schedules.pause(name, by=settings.operator)
-            words = "paused" if changed else tr("was paused already")
+            words = "paused" if changed else tr("paused already")
             print_changed(schedules.get(name), as_json, words, changed)
 
 
@@ -396,7 +401,8 @@ def remove(ctx: click.Context, names: tuple[str, ...], yes: bool, as_json: bool)
     """
     Remove schedules permanently.
 
-    Bundles are not changed, and the history remains. The removal is recorded and signed.
+    Bundles are not changed, and the history of the schedules remains. A signed record of the
+    removal is made.
     """
     from snapshotter.app.wiring import queue as wiring_queue
 
@@ -434,7 +440,7 @@ Examples:
 @click.option(
     "--once",
     is_flag=True,
-    help="Hand over the visits that are due, and record the visits that were missed.",
+    help="Put the visits that are due into the queue, and record the visits that were missed.",
 )
 @store_option
 @passphrase_file_option
@@ -452,15 +458,14 @@ def run(
     """
     Visit all URLs of schedules now, in addition to the planned visits.
 
-    With --once and without names, the command hands over the visits that are due, as a worker does
-    continuously. Use --once when workers run only at times.
-
-    In both cases the captures are put into the queue, and a worker makes them.
+    With --once and without names, the command puts the visits that are due into the queue. A
+    running worker does this continuously. Use --once if workers do not run all the time. With and
+    without --once, a worker makes the captures.
     """
     from snapshotter.app.wiring import queue as wiring_queue
 
     if once == bool(names) or (once and urls):
-        raise click.UsageError(tr("name schedules, or give --once"))
+        raise click.UsageError(tr("give the names of schedules, or --once"))
     settings = ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
     if once:
         with wiring_queue.command_scheduler(
@@ -474,7 +479,9 @@ def run(
             if as_json:
                 print_json({"jobs": jobs, "name": name})
             else:
-                print_result(tr("{name}  visits handed over: {count}", name=name, count=len(jobs)))
+                print_result(
+                    tr("{name}  visits put into the queue: {count}", name=name, count=len(jobs))
+                )
     with wiring_queue.command_scheduler(
         settings, ask=None, show_message=print_message, records=False
     ) as sweep:
@@ -515,11 +522,11 @@ def history(
     as_json: bool,
 ) -> None:
     """
-    Show visits and gaps, newest first, also of removed schedules.
+    Show the visits and gaps of schedules, newest first. Removed schedules are included.
 
     With --signed, the records of gaps in the store are shown. Everybody with access to the store
     can read these records. Each line states whether a key that you trust signed the record. The
-    records have commitments instead of URLs.
+    records contain commitments instead of URLs.
     """
     from snapshotter.app.archive import stored_gaps
     from snapshotter.app.wiring import queue as wiring_queue
@@ -535,7 +542,9 @@ def history(
                 print_signed(kept, as_json, bool(kept.record and is_trusted(kept.record.key_id)))
         return
     if not names:
-        raise click.UsageError(tr("name a schedule, or give --signed for the records in a store"))
+        raise click.UsageError(
+            tr("give the name of a schedule, or give --signed to show the records in a store")
+        )
     with (
         wiring_queue.schedules(settings) as schedules,
         wiring_queue.command_queue(settings) as queue,

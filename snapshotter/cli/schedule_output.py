@@ -24,7 +24,7 @@ def describe_schedule(entry: "Schedule") -> str:
     words += [f"policy {entry.policy}"] if entry.policy else []
     words += [f"priority {entry.priority}", f"jitter {plan.jitter:.0%}"]
     late = (
-        tr(", at most {short_duration} late", short_duration=format_short_duration(plan.max_late))
+        tr(", maximum delay {short_duration}", short_duration=format_short_duration(plan.max_late))
         if plan.max_late
         else ""
     )
@@ -147,7 +147,7 @@ def entry_line(entry: "HistoryEntry") -> str:
     count = f"  {len(entry.slots)} visits" if entry.slots else ""
     word = "GAP" if entry.kind == "missed" else entry.kind
     reason = f"  {entry.reason}" if entry.kind == "missed" else by
-    record = entry.gap_id or tr("not recorded yet")
+    record = entry.gap_id or tr("no signed record yet")
     return f"{instant(entry.at)}{until}  {word}{reason}{count}  {entry.url}  {record}"
 
 
@@ -219,7 +219,8 @@ def print_scheduler_result(swept: "SchedulerResult", as_json: bool) -> None:
         return
     print_result(
         tr(
-            "visits handed over: {handed_over}, missed: {missed}, records written: {recorded}",
+            "visits put into the queue: {handed_over}, missed visits: {missed}, records written: "
+            "{recorded}",
             handed_over=swept.handed_over,
             missed=swept.missed,
             recorded=swept.recorded,
@@ -236,7 +237,7 @@ def print_dry_run(
         return
     print_result(
         tr(
-            "{name}  {summary}  would be added, URLs: {url_count}",
+            "{name}  {summary}  the schedule would be added; URLs: {url_count}",
             name=name,
             summary=plan.summary,
             url_count=url_count,

@@ -42,9 +42,10 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> N
     """
     Show the facts in a bundle: what was captured, when, how, and what is missing.
 
-    The output also has the readings of the page: its verdict, counts, dates, metadata and QR codes.
+    The output also shows the verdict about the page, and its counts, dates, metadata and QR codes.
 
-    The facts are read from the bundle and are not verified here: use `snapshotter verify`.
+    The facts are read from the bundle. This command does not verify the bundle: use `snapshotter
+    verify`.
     """
     from snapshotter.app.archive import bundles
     from snapshotter.app.wiring import store as wiring_store

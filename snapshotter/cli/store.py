@@ -22,7 +22,7 @@ _STORE = click.option(
 
 @click.group()
 def store() -> None:
-    """Check a store, add bundles to it, retain, copy, repair and index it."""
+    """Check, copy, repair and index a store, add bundles, and extend their retention."""
 
 
 @store.command(
@@ -34,7 +34,9 @@ Examples:
 )
 @_STORE
 @click.option(
-    "--require-lock", is_flag=True, help="Fail when the store does not enforce retention."
+    "--require-lock",
+    is_flag=True,
+    help="Exit with an error if the store does not enforce retention.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
@@ -42,8 +44,8 @@ def check(ctx: click.Context, url: str | None, require_lock: bool, as_json: bool
     """
     Test every guarantee of a store, with small objects below `_probe/`.
 
-    The test finds a service that accepts a setting and does not apply it, before evidence depends
-    on that setting.
+    The test shows whether a service accepts a setting but does not apply the setting. Run the test
+    before evidence depends on the setting.
     """
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.store.probe import refuse_if_not_locking
@@ -74,7 +76,8 @@ def check(ctx: click.Context, url: str | None, require_lock: bool, as_json: bool
     if not probe.usable:
         raise SnapshotterError(
             tr(
-                "{url} is not suitable for evidence, because it does not keep all guarantees above",
+                "{url} is not suitable for evidence, because the store does not meet all "
+                "guarantees in the list above",
                 url=probe.url,
             ),
             hint=tr("use another endpoint, or a directory"),
@@ -97,7 +100,7 @@ Examples:
     type=click.IntRange(1, 36_500),
     metavar="DAYS",
     required=True,
-    help="Keep the bundles for at least this many days from now.",
+    help="Retain the bundles for at least this many days from now.",
 )
 @lock_mode_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each bundle.")
@@ -113,7 +116,7 @@ def retain(
     """
     Extend the retention of stored bundles and their sidecars.
 
-    Retention is only ever extended. The command refuses an earlier date with exit code 20.
+    Retention can only be extended. The command refuses an earlier date with exit code 20.
     """
     from snapshotter.app import machine
     from snapshotter.app.archive import bundles
@@ -173,7 +176,7 @@ Examples:
     "--lock-days",
     type=click.IntRange(1, 36_500),
     metavar="DAYS",
-    help="Keep the bundles for at least this many days (S3 Object Lock).",
+    help="Retain the bundles for at least this many days (S3 Object Lock).",
 )
 @lock_mode_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each bundle.")
@@ -187,14 +190,12 @@ def add(
     as_json: bool,
 ) -> None:
     """
-    Add sealed bundles that are files to the store.
+    Add sealed bundles from files to the store. The files may come from another store, or from the
+    folder of this machine with bundles that could not be stored. A bundle with the verdict FAILED
+    is refused. Adding the same bundle again changes nothing.
 
-    The files may come from another store, or from the local folder that has bundles which could not
-    be stored. A bundle with the verdict FAILED is refused. Adding the same bundle again changes
-    nothing.
-
-    Late tokens beside the file are added when they belong to the signature of the bundle. Other
-    late tokens are reported on standard error.
+    Late tokens in the folder of the file are added if they belong to the signature of the bundle.
+    Other late tokens are reported on standard error.
 
     The bundles are not in the log until `snapshotter log sync` adds them.
     """
@@ -250,8 +251,8 @@ def reindex(ctx: click.Context, url: str | None, as_json: bool) -> None:
     """
     Build the catalog of a store again from all its bundles.
 
-    The catalog is an index on this machine that finds the captures of a page. It is updated by
-    itself, and this command builds it again from the beginning.
+    The catalog is an index on this machine with the captures of each page. The catalog is updated
+    automatically. This command builds the catalog again from the beginning.
     """
     from snapshotter.app.wiring import takedown as wiring_takedown
     from snapshotter.store.catalog import VerdictSource
@@ -274,10 +275,16 @@ def reindex(ctx: click.Context, url: str | None, as_json: bool) -> None:
 
 
 _STANDINGS = (
-    ("assessed", tr("with the verdict in the bundle")),
-    ("reassessed", tr("of earlier versions, with a verdict by the present rules")),
-    ("unassessed", tr("of earlier versions, with too little data for a verdict")),
-    ("unreadable", tr("cannot be read (snapshotter verify shows why)")),
+    ("assessed", tr("have a verdict in the bundle")),
+    (
+        "reassessed",
+        tr("were made by earlier versions of snapshotter, and have a verdict by the present rules"),
+    ),
+    (
+        "unassessed",
+        tr("were made by earlier versions of snapshotter, and have too little data for a verdict"),
+    ),
+    ("unreadable", tr("cannot be read (to find out why, use snapshotter verify)")),
 )
 
 store.add_command(replicate)

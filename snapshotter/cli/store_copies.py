@@ -29,7 +29,7 @@ def _endpoint(what: str) -> Callable[[_Command], _Command]:
     return click.option(
         "--endpoint",
         metavar="URL",
-        help=f"S3 endpoint of {what}, when it is not the endpoint of the store.",
+        help=f"S3 endpoint of {what}, if {what} is at another endpoint than the store.",
     )
 
 
@@ -67,12 +67,12 @@ def replicate(
     Copy bundles, records and the log to another store: DIR or s3://….
 
     Each bundle is verified before it is written, and read back afterwards. Sidecars are copied when
-    they belong to the bundle. Retention and legal holds are copied too. Then follow records of
-    gaps, take-down events, audit reports, and the log. The copy of the log is read only, so the
-    copy of the store can be audited by itself.
+    they belong to the bundle. Retention and legal holds are copied too. After the bundles, the
+    command copies records of gaps, take-down events, audit reports, and the log. The copy of the
+    store can be audited without the original store. Nothing can be added to the copy of the log.
 
     With BUNDLE-ID, only these bundles are copied. Nothing is overwritten. Bundles that were erased
-    by order are not copied. The same command again copies what is missing.
+    by order are not copied. If objects are missing in the copy, give the same command again.
 
     Exit codes: 0 the copy is complete, 1 something is missing in the copy or differs.
     """
@@ -83,7 +83,7 @@ def replicate(
     target = ctx.obj.load(store=destination, s3_endpoint=endpoint or "")
     service = wiring_upkeep.replication_service(source, target, show_message=print_message)
     if service.source.url == service.target.url and not endpoint:
-        raise click.UsageError(tr("DEST must be another store"))
+        raise click.UsageError(tr("DEST must not be the store that is copied"))
 
     def progress(state: str, bundle_id: str, detail: str) -> None:
         if state == "present" and not as_json:
@@ -116,7 +116,7 @@ def replicate(
     else:
         lag = (
             tr(
-                ", not copied yet: {count} (the oldest: {oldest})",
+                ", bundles not copied yet: {count} (the oldest bundle: {oldest})",
                 count=len(done.lagging),
                 oldest=oldest,
             )
@@ -151,7 +151,9 @@ def replicate(
                 url=service.target.url,
                 url2=service.source.url,
             ),
-            hint=tr("read the messages above, and then give the same command again"),
+            hint=tr(
+                "correct the problems in the messages above, and then give the same command again"
+            ),
         )
 
 
@@ -181,14 +183,12 @@ def repair(
     as_json: bool,
 ) -> None:
     """
-    Put missing or damaged objects back from another store.
+    Restore missing or damaged objects from another store. An object is restored only if its bytes
+    match a receipt of this machine, the log, or the bundle in the store. Records of gaps, take-down
+    events and audit reports are restored only if the log has an entry for them.
 
-    Only bytes that belong to the store are put back. They must match a receipt of this machine, the
-    log, or the bundle in the store. Records of gaps, take-down events and audit reports are put
-    back only when the log names them.
-
-    Damaged objects are moved aside and not overwritten. Bundles that were erased by order are not
-    put back.
+    Damaged objects are moved to another name and not overwritten. Bundles that were erased by order
+    are not restored.
 
     Exit codes: 0 everything was repaired, 1 something is still missing or damaged.
     """
@@ -199,7 +199,7 @@ def repair(
     source = ctx.obj.load(store=origin, s3_endpoint=endpoint or "")
     service = wiring_upkeep.repair_service(target, source, show_message=print_message)
     if service.source.url == service.target.url and not endpoint:
-        raise click.UsageError(tr("SOURCE must be another store"))
+        raise click.UsageError(tr("--from must not be the store that is repaired"))
 
     def progress(state: str, bundle_id: str, kind: str, detail: str) -> None:
         name = f"{bundle_id}.wacz{f'.{kind}' if kind else ''}"
@@ -223,8 +223,8 @@ def repair(
     else:
         print_result(
             tr(
-                "bundles examined: {bundles}, objects repaired: {repaired}, still missing or "
-                "damaged: {left}",
+                "bundles examined: {bundles}, objects repaired: {repaired}, objects still "
+                "missing or damaged: {left}",
                 bundles=done.bundles,
                 repaired=done.repaired,
                 left=done.left,
@@ -232,10 +232,8 @@ def repair(
         )
     if done.left:
         raise _Incomplete(
-            tr("{url} is not complete", url=service.target.url),
-            hint=tr(
-                "give the command without --dry-run to copy the missing objects from the source"
-            )
+            tr("objects of the store {url} are missing or damaged", url=service.target.url),
+            hint=tr("to restore the objects from the source, give the command without --dry-run")
             if dry_run
             else tr("read the messages above; another replica may have the missing objects"),
         )

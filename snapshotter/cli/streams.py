@@ -38,10 +38,10 @@ def _key_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.group()
 def streams() -> None:
     """
-    Open the encrypted streams of a bundle, and check its network record with them.
-
-    A policy can keep the bytes of every connection with their TLS keys, encrypted for recipients
-    with a private key. `openssl cms -decrypt` also opens the streams (docs/howto/keep-streams.md).
+    Open the encrypted streams of a bundle, and check the network record of the bundle with them. A
+    policy can keep the bytes of every connection and the TLS keys, encrypted with the public keys
+    of recipients. A recipient opens the streams with the private key. `openssl cms -decrypt` also
+    opens the streams (docs/howto/keep-streams.md).
     """
 
 
@@ -70,7 +70,7 @@ def check(
     """
     Make the network record of a bundle again from its streams, and compare.
 
-    Signature and time are not checked here: use `snapshotter verify`.
+    This command does not check the signature and the time of the bundle: use `snapshotter verify`.
 
     Exit codes: 0 both records are equal, 10 they differ.
     """
@@ -127,7 +127,8 @@ def open_(
     """
     Write the streams of a bundle and their keys into a directory, NOT ENCRYPTED.
 
-    The files have every cookie and password and all transferred content. Delete them after use.
+    The files contain every cookie and password and all transferred content. Delete the files after
+    use.
     """
     from snapshotter.app.archive import encrypted_streams
 
@@ -140,8 +141,8 @@ def open_(
         print_result(str(output))
     print_message(
         tr(
-            "these files are not encrypted and contain cookies, passwords and all "
-            "contents. Delete the files after use"
+            "these files are not encrypted. They contain cookies, passwords and all transferred "
+            "content. Delete the files after use"
         )
     )
 
@@ -190,14 +191,14 @@ def _object(found: "RecordComparison") -> dict[str, Any]:
 def _print(found: "RecordComparison") -> None:
     print_result(
         tr(
-            "connections    {connections}, {finished} with a valid handshake",
+            "connections    {connections}, of which {finished} have a complete handshake",
             connections=found.connections,
             finished=found.finished,
         )
     )
     print_result(
         tr(
-            "exchanges      {exchanges}, in {records} records",
+            "exchanges      {exchanges}, compared with {records} records of the WARC file",
             exchanges=found.exchanges,
             records=found.records,
         )
@@ -212,7 +213,8 @@ def _print(found: "RecordComparison") -> None:
     if found.difference_count > _SHOWN:
         print_result(
             tr(
-                "               further differences: {difference_count} (listed by --json)",
+                "               further differences: {difference_count} (to list all "
+                "differences, give --json)",
                 difference_count=found.difference_count - _SHOWN,
             )
         )

@@ -34,8 +34,9 @@ def takedown() -> None:
     Conclude take-downs from captures, and show and export the signed take-down events.
 
     A take-down event is an interval between two signed captures. The first capture shows the page.
-    The second is the first of at least two captures that show the removal. Between them, a
-    capture shows that another page of the same host was available.
+    The second capture is the first of at least two captures that show the removal. Between the
+    captures that show the removal, another capture shows that another page of the same host was
+    available.
     """
 
 
@@ -70,8 +71,8 @@ def list_(
     """
     List the take-down events of a store, in the order in which they were concluded.
 
-    Removals of one account within 15 minutes are listed as one group. The policy sets this time as
-    [monitor] burst.
+    Removals of one account within 15 minutes are listed as one group. The key [monitor] burst of
+    the policy sets this time.
     """
     from snapshotter.app.wiring import takedown as wiring_takedown
     from snapshotter.app.wiring import trust as wiring_trust
@@ -105,11 +106,11 @@ def list_(
     if not known and not as_json:
         print_message(
             tr(
-                "there is no take-down event of this page in {where}",
+                "{where} contains no take-down event of this page",
                 where=where,
             )
             if page
-            else tr("there is no take-down event in {where}", where=where)
+            else tr("{where} contains no take-down event", where=where)
         )
     events = [kept_event.event for kept_event in known.values() if kept_event.event is not None]
     for group in group_bursts(events, within=wiring_takedown.removal_burst(settings)):
@@ -131,13 +132,13 @@ def list_(
             doubt = (
                 ""
                 if is_trusted(kept_event.key_id)
-                else tr("  (signed by a key that is not trusted)")
+                else tr("  (signed by a key that is not trusted on this machine)")
             )
             indent = "  " if len(group) > 1 else ""
             print_result(f"{indent}{event.event_id}  {describe_event(event)}{doubt}")
     if known and not as_json:
         print_message(
-            tr("these events are not verified here. Verify an event:\n  snapshotter verify ID")
+            tr("this list does not verify the events. Verify an event:\n  snapshotter verify ID")
         )
 
 
@@ -154,7 +155,7 @@ Examples:
 @click.pass_context
 def show(ctx: click.Context, event_id: str, store: str | None, as_json: bool) -> None:
     """
-    Show one take-down event: the interval, the notice, and each capture behind it.
+    Show one take-down event: the interval, the notice, and each capture that the event is based on.
 
     The event is not verified here: use `snapshotter verify ID`.
     """
@@ -184,11 +185,11 @@ def derive(ctx: click.Context, urls: tuple[str, ...], store: str | None, as_json
     """
     Conclude take-downs from the captures in the store, and record each new event.
 
-    Without an address, all pages are examined of which a capture shows a removal. The output has
-    each conclusion. Where no conclusion was possible, the output names what is missing. The same
-    command again changes nothing.
+    Without an address, the command examines all pages for which a capture shows a removal. The
+    output shows each conclusion. If no conclusion is possible, the output shows what is missing. If
+    no capture was added since the last run, the command changes nothing.
 
-    The policy of a page sets what makes an event: [takedown.confirm] times, after, control.
+    The policy of a page sets the conditions for an event: [takedown.confirm] times, after, control.
     """
     from snapshotter.app.takedown import events as takedowns
     from snapshotter.app.wiring import takedown as wiring_takedown
@@ -221,7 +222,8 @@ Examples:
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="New directory for the files.  [default: the id of the event]",
+    help="New directory for the files.  [default: a directory with the id of the event as its "
+    "name]",
 )
 @store_option
 @_JSON
@@ -232,8 +234,8 @@ def export(
     """
     Copy a take-down event with all its bundles and the earlier events.
 
-    The copies have the same bytes as the originals. `snapshotter verify` of the event finds the
-    bundles beside the event.
+    The copies have the same bytes as the originals. If you verify the event with `snapshotter
+    verify`, the bundles beside the event are found automatically.
     """
     from snapshotter.app.takedown import events as takedowns
     from snapshotter.app.wiring import store as wiring_store
@@ -268,7 +270,7 @@ def _find_event(source: "ObservationSource", event_id: str) -> "StoredEvent":
             return kept_event
     raise SnapshotterError(
         tr(
-            "there is no take-down event {event_id} in {url}",
+            "{url} contains no take-down event with the id {event_id}",
             event_id=event_id,
             url=source.store.url,
         ),

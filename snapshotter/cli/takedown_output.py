@@ -62,7 +62,7 @@ def event_lines(kept_event: "StoredEvent") -> Iterator[tuple[str, str]]:
     yield (
         "checked",
         tr(
-            "the event was not verified. Verify the event: snapshotter verify {event_id}",
+            "the event is not verified here. Verify the event: snapshotter verify {event_id}",
             event_id=event.event_id,
         ),
     )
@@ -70,8 +70,8 @@ def event_lines(kept_event: "StoredEvent") -> Iterator[tuple[str, str]]:
     yield (
         "statements",
         tr(
-            "until the event is verified, every field is a statement of the signer; "
-            "afterwards only {own}",
+            "before the event is verified, every field is only a statement of the signer. After "
+            "the verification, only these fields are statements of the signer: {own}",
             own=own,
         ),
     )
@@ -130,7 +130,7 @@ def derivation_lines(derived: "Derivation") -> Iterator[str]:
         said = f" ({', '.join(found.said)})" if found.said else ""
         when = f" since {format_time(since.at)}" if found.first_gone and since else ""
         yield tr(
-            "{subject}  no event was concluded: not available{said}{when}",
+            "{subject}  no event was concluded, but the page has not been available{said}{when}",
             subject=derived.subject,
             said=said,
             when=when,
@@ -140,7 +140,9 @@ def derivation_lines(derived: "Derivation") -> Iterator[str]:
     for lack in found.missing:
         yield f"  needs {describe_missing(lack)}"
     if len(found.said) > 1:
-        yield tr("  its captures state different causes: {said}", said=", ".join(found.said))
+        yield tr(
+            "  the captures of the page show different causes: {said}", said=", ".join(found.said)
+        )
     for passed in derived.passed:
         yield tr(
             "  {bundle_id} is not used: {why}",
@@ -150,7 +152,7 @@ def derivation_lines(derived: "Derivation") -> Iterator[str]:
     for late in found.passed_over:
         yield tr(
             "  {bundle_id} was added after an event was concluded, and does not change the "
-            "event: availability of the page at {time}: {availability}",
+            "event. In this capture of {time}, the page is: {availability}",
             bundle_id=late.bundle_id,
             availability=_AVAILABILITY[late.availability.value],
             time=format_time(late.at),

@@ -34,11 +34,11 @@ def timestamp(
     Fetch owed timestamp tokens, and store them beside their bundles.
 
     Without BUNDLE-ID, tokens are fetched for all bundles of the store for which this machine has a
-    reminder. With BUNDLE-ID, tokens are fetched for these bundles. Each capture also does this in
-    the background.
+    reminder of an owed token. With BUNDLE-ID, tokens are fetched only for these bundles. Each
+    capture also fetches owed tokens in the background.
 
-    Exit codes: 0 nothing is owed any more, 1 a reminder or a bundle is invalid, 30 a timestamp
-    authority or the store did not answer.
+    Exit codes: 0 no timestamp token is owed any more, 1 a reminder of an owed token or a bundle is
+    invalid, 30 a timestamp authority or the store did not answer.
     """
     from snapshotter.app.upkeep import late_tokens
     from snapshotter.app.wiring import upkeep as wiring_upkeep
@@ -60,7 +60,7 @@ def timestamp(
             }
             print_json(answer)
         else:
-            state = f"confirms {instant(time)}" if time else tr("did not answer")
+            state = f"confirms {instant(time)}" if time else tr("gave no timestamp token")
             print_result(f"{bundle_id}: {authority} {state}")
 
     if bundle_ids:
@@ -69,8 +69,8 @@ def timestamp(
     for bundle_id, name in asked.not_configured:
         print_message(
             tr(
-                "{bundle_id}: a token of {name} is owed, and this timestamp authority is not "
-                "configured here",
+                "{bundle_id}: a token of the timestamp authority {name} is owed, but the "
+                "settings do not contain this timestamp authority",
                 bundle_id=bundle_id,
                 name=name,
             )
@@ -82,14 +82,20 @@ def timestamp(
         # All others were asked for first. Worth another try alone only if nothing else is wrong.
         codes = {problem.exit_code for problem in asked.problems}
         kind = ServiceUnavailable if codes == {ServiceUnavailable.exit_code} else SnapshotterError
-        raise kind(tr("reminders with a problem: {count}, see above", count=len(asked.problems)))
+        raise kind(
+            tr(
+                "reminders of owed tokens that could not be handled: {count}. The messages "
+                "above show the problems",
+                count=len(asked.problems),
+            )
+        )
     if not asked.granted and not waiting and not asked.not_configured and not as_json:
-        print_message(tr("no token is owed"))
+        print_message(tr("no timestamp token is owed"))
     if waiting:
         raise ServiceUnavailable(
-            tr("bundles that still wait for a token: {count}", count=len(set(waiting))),
+            tr("bundles that still lack a timestamp token: {count}", count=len(set(waiting))),
             hint=tr(
-                "when the timestamp authorities can be reached, give the command again:\n  "
-                "snapshotter timestamp"
+                "give the command again when the timestamp authorities answer:\n  snapshotter "
+                "timestamp"
             ),
         )

@@ -36,7 +36,7 @@ def trust() -> None:
     """
     Make, edit and show the trust file that an auditor uses.
 
-    The trust file names the keys and timestamp authorities that a verifier accepts. An offline root
+    The trust file lists the keys and timestamp authorities that a verifier accepts. An offline root
     key signs it. An auditor needs the trust file, its signature file, and the key id of the root
     key, which you give to the auditor through another channel.
     """
@@ -59,7 +59,7 @@ Examples:
     metavar="N",
     default=1,
     show_default=True,
-    help="Number of valid signatures that a bundle needs.",
+    help="Minimum number of valid signatures on a bundle.",
 )
 @click.option(
     "--require-timestamps",
@@ -67,7 +67,7 @@ Examples:
     metavar="N",
     default=1,
     show_default=True,
-    help="Number of valid timestamp tokens that a bundle needs.",
+    help="Minimum number of valid timestamp tokens over each signature of a bundle.",
 )
 @json_option
 @click.pass_context
@@ -82,7 +82,10 @@ def init(
     require_timestamps: int,
     as_json: bool,
 ) -> None:
-    """Make a trust file without trusted keys, and a root key if there is none."""
+    """Make a trust file that contains no trusted key.
+
+    If no root key exists, also make a root key.
+    """
     from snapshotter.verify.trust import Requirements
 
     editor = trust_editor(ctx, root_key_name, passphrase_file, None)
@@ -100,27 +103,27 @@ def init(
         private_file = editor.keys.find(root_key_name).private_file
         print_message(
             tr(
-                "the root key {root_key_name!r} was made: {private_file}\nMove this file "
-                "to an offline medium, such as a USB drive in a safe, and keep a second "
-                "copy\nelsewhere. Bring the file back only to edit the trust file. Anybody "
-                "with this file decides\nwhat auditors trust.",
+                "the root key {root_key_name!r} was made: {private_file}\nMove this file to an "
+                "offline medium, such as a USB drive in a safe, and keep a second copy\n"
+                "elsewhere. Bring the file back only to edit the trust file. Anybody with this "
+                "file can decide\nwhat auditors trust.",
                 root_key_name=root_key_name,
                 private_file=private_file,
             )
         )
     print_message(
         tr(
-            "publish this key id where auditors can trust it, separately from the trust "
-            "file:\n  {root_key_id}",
+            "publish this key id separately from the trust file, in a place that auditors trust:"
+            "\n  {root_key_id}",
             root_key_id=document.root_key_id,
         )
     )
     print_message(
         tr(
-            "the trust file does not name your signing key and your timestamp authorities "
-            "yet. Add the key and the timestamp authorities:\n  snapshotter keys export "
-            "default | snapshotter trust add-key {file} - --owner NAME\n  snapshotter "
-            "trust add-tsa {file} --name NAME --root ROOT.pem",
+            "the trust file does not contain your signing key and your timestamp authorities "
+            "yet. Add the key and the timestamp authorities:\n  snapshotter keys export default | "
+            "snapshotter trust add-key {file} - --owner NAME\n  snapshotter trust add-tsa {file} "
+            "--name NAME --root ROOT.pem",
             file=shlex.quote(str(file)),
         )
     )
@@ -141,17 +144,15 @@ Examples:
     "--not-before",
     callback=instant_option,
     metavar="DAY",
-    help="First instant at which signatures are valid, UTC.  [default: no limit]",
+    help="Time (UTC) from which signatures of the key are accepted.  [default: no limit]",
 )
 @click.option(
     "--not-after",
     callback=instant_option,
     metavar="DAY",
-    help="Last instant at which signatures are valid, UTC.  [default: no limit]",
+    help="Time (UTC) until which signatures of the key are accepted.  [default: no limit]",
 )
-@click.option(
-    "--allow-p256", is_flag=True, help="Accept a key on the curve P-256 too, not only on P-384."
-)
+@click.option("--allow-p256", is_flag=True, help="Also accept a key on the curve P-256.")
 @edit_options
 def add_key(
     edit: TrustEdit,
@@ -165,8 +166,8 @@ def add_key(
     """
     Trust a signing key.
 
-    Its signatures count when a timestamp token proves that they were made in the period of the key.
-    A date without a time means the first second of that day, UTC.
+    A signature of the key is accepted if a timestamp token proves that the signature was made from
+    --not-before to --not-after. A date without a time means the first second of that day, UTC.
     """
     from snapshotter.app.trust import editing
     from snapshotter.verify.trust import FROM_THE_START, trusted_key
@@ -180,7 +181,7 @@ def add_key(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     edit.apply(file, lambda document: document.with_key(trusted))
-    print_message(tr("the key {key_id} of {owner} is trusted", key_id=trusted.key_id, owner=owner))
+    print_message(tr("the key {key_id} of {owner} was added", key_id=trusted.key_id, owner=owner))
 
 
 @trust.command(
@@ -201,7 +202,7 @@ Examples:
     "--at",
     callback=instant_option,
     metavar="DAY",
-    help="First instant from which signatures of the old key no longer count, UTC.  [default: now]",
+    help="Time (UTC) from which signatures of the old key are no longer accepted.  [default: now]",
 )
 @edit_options
 def replace_key(
@@ -215,7 +216,7 @@ def replace_key(
     """
     Replace a trusted key with a new one.
 
-    One new version of the trust file trusts the new key and marks the old key as superseded.
+    The next version of the trust file contains the new key, and marks the old key as superseded.
     """
     from snapshotter.app.trust import editing
 
@@ -243,7 +244,7 @@ Examples:
     "--at",
     callback=instant_option,
     metavar="DAY",
-    help="First instant from which signatures no longer count, UTC.  [default: now]",
+    help="Time (UTC) from which signatures of the key are no longer accepted.  [default: now]",
 )
 @click.option("--yes", is_flag=True, help="Do not ask for a confirmation.")
 @edit_options
@@ -258,11 +259,10 @@ def revoke_key(
     """
     Revoke a trusted key from a time on.
 
-    With superseded, signatures that a token proves to be older remain valid. All others are
-    INDETERMINATE. With compromised, signatures that a token proves to be older remain valid. All
-    others are FAILED.
+    A signature stays valid if a timestamp token proves that the signature is older than the time of
+    --at. All other signatures are INDETERMINATE with superseded, and FAILED with compromised.
 
-    A revocation cannot be undone. It can be changed only to a stricter one.
+    A revocation cannot be undone. A revocation can be changed only to a stricter revocation.
     """
     from snapshotter.formats.canonical_json import instant
 
@@ -307,15 +307,16 @@ Examples:
     "--policy-oid",
     "policy_oids",
     multiple=True,
-    help="Accept only tokens under this policy; may be repeated.  [default: any]",
+    help="Accept only timestamp tokens with this policy OID; may be repeated.  [default: any "
+    "policy OID]",
 )
 @click.option(
     "--revoked-serial",
     "revoked_serials",
     multiple=True,
     metavar="NUMBER",
-    help="Serial number of a signer's certificate that is revoked, decimal or hexadecimal with "
-    "0x; may be repeated.",
+    help="Serial number of a revoked certificate of the timestamp authority, as a decimal "
+    "number, or as a hexadecimal number with 0x; may be repeated.",
 )
 @click.option("--replace", is_flag=True, help="Replace the timestamp authority with this name.")
 @edit_options
@@ -347,9 +348,9 @@ def add_tsa(
     edit.apply(file, lambda document: document.with_authority(anchor, replacing=replace))
     print_message(
         tr(
-            "tokens of {name} are accepted when they lead to {rfc4514_string}, SHA-256 "
-            "{fingerprint}. Compare this with the value that the timestamp authority "
-            "publishes",
+            "tokens of {name} are accepted if their certificates lead to the root certificate "
+            "{rfc4514_string} with the SHA-256 fingerprint {fingerprint}. Compare the "
+            "fingerprint with the value that the timestamp authority publishes",
             name=name,
             rfc4514_string=certificate.subject.rfc4514_string(),
             fingerprint=fingerprint(certificate),
@@ -376,7 +377,8 @@ def show(ctx: click.Context, file: Path, root_key: str | None, as_json: bool) ->
     """
     Show the contents of a trust file, after checking its signature.
 
-    Without --root-key, the trust file may come from anybody, and the output states that.
+    Without --root-key, the command does not prove who made the trust file, and the output states
+    this.
     """
     from snapshotter.app.trust import files
     from snapshotter.app.trust.summary import trust_json, trust_lines
@@ -397,16 +399,16 @@ def show(ctx: click.Context, file: Path, root_key: str | None, as_json: bool) ->
     if not root_key:
         print_message(
             tr(
-                "no --root-key was given: this output shows the contents of the file, and "
-                "does not prove who made it"
+                "no --root-key was given: this output shows the contents of the file, but does "
+                "not prove who made the file"
             )
         )
     if expired and document.expires is not None:
         raise EvidenceUnverifiable(
             tr("{file} expired at {instant}", file=file, instant=instant(document.expires)),
             hint=tr(
-                "ask the owner for a newer version. The owner makes a newer version:\n  "
-                "snapshotter trust renew {file}",
+                "ask the owner of the trust file for a newer version. The owner makes the newer "
+                "version with this command:\n  snapshotter trust renew {file}",
                 file=file.name,
             ),
         )

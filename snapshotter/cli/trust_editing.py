@@ -40,7 +40,10 @@ def instant_option(
         with contextlib.suppress(ValueError):
             return datetime.strptime(value, form).replace(tzinfo=UTC)
     raise click.BadParameter(
-        tr("{value!r} is not a day (2026-01-31) and not a time (2026-01-31T12:00:00Z)", value=value)
+        tr(
+            "{value!r} is neither a day nor a time; valid: 2026-01-31 or 2026-01-31T12:00:00Z",
+            value=value,
+        )
     )
 
 
@@ -68,7 +71,7 @@ def root_key_option(command: _Command) -> _Command:
         default="root",
         show_default=True,
         metavar="NAME",
-        help="Name of the root key among your keys.",
+        help="Name of the root key in your key directory.",
     )(command)
 
 
@@ -117,8 +120,9 @@ def print_draft_hint(editor: "TrustEditor", file: Path) -> None:
     if editor.draft is not None:
         print_message(
             tr(
-                "the draft is valid after it is signed. Carry both files to the machine with "
-                "the root key, and sign there:\n  snapshotter trust sign {draft} {file}",
+                "the draft becomes valid when it is signed. Carry the draft and the trust file "
+                "to the machine with the root key, and sign the draft there:\n  snapshotter trust "
+                "sign {draft} {file}",
                 draft=editor.draft,
                 file=file,
             )
@@ -171,6 +175,9 @@ def revocation_instant(at: datetime | None, reason: str) -> datetime:
     """Return the first instant that is no longer good, by default now; refuse a future one."""
     if reason == "compromised" and at is not None and at > now():
         raise click.UsageError(
-            tr("--at of a compromised key must not be in the future: leave out --at")
+            tr(
+                "for a compromised key, the time of --at must not be in the future: give an "
+                "earlier time, or leave out --at"
+            )
         )
     return at or now()

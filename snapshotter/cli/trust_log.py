@@ -52,13 +52,13 @@ def set_log(
     """
     Set the log whose proofs are accepted.
 
-    `snapshotter trust bump --require-log` makes a log proof a requirement.
+    To require a log proof for every bundle, use `snapshotter trust bump --require-log`.
     """
     from snapshotter.app.trust.editing import read_verifier_key
     from snapshotter.formats.proofs.note import LogPolicy
 
     if no_log is (verifier_key is not None) or (no_log and witnesses):
-        raise click.UsageError(tr("give the verifier key of the log, or --none"))
+        raise click.UsageError(tr("give the verifier key of the log, or give only --none"))
     if verifier_key is None:
         edit.apply(file, lambda document: document.with_log(None))
         return
@@ -71,7 +71,12 @@ def set_log(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     edit.apply(file, lambda document: document.with_log(log))
-    print_message(tr("proofs of the log {name} are accepted", name=log.key.name))
+    print_message(
+        tr(
+            "verifiers that use this version of the trust file accept proofs of the log {name}",
+            name=log.key.name,
+        )
+    )
 
 
 @click.command(
@@ -96,7 +101,13 @@ def add_witness(edit: TrustEdit, file: Path, verifier_key: str, quorum: int | No
 
     witness = editing.read_verifier_key(verifier_key)
     edit.apply(file, editing.add_witness(witness, quorum))
-    print_message(tr("cosignatures of {name} are accepted", name=witness.name))
+    print_message(
+        tr(
+            "verifiers that use this version of the trust file accept cosignatures of "
+            "the witness {name}",
+            name=witness.name,
+        )
+    )
 
 
 @click.command(
@@ -127,8 +138,8 @@ def publish(
     """
     Add this version of the trust file to the log, by its number and digest.
 
-    Every reader of the log then sees which versions were published. An auditor who received an
-    older version, or another file of the same version, can find that out.
+    Every reader of the log can then see which versions were published. An auditor who received an
+    older version, or another file with the same version number, can see this in the log.
     """
     from snapshotter.app.trust import files
     from snapshotter.app.wiring import log as wiring_log
@@ -161,7 +172,8 @@ def publish(
         )
     print_message(
         tr(
-            "write its proof:\n  snapshotter log prove --kind trust {version} --output "
+            "write the log proof of this version:\n  snapshotter log prove --kind trust "
+            "{version} --output "
             "{file}.tlog-proof",
             version=document.version,
             file=file,

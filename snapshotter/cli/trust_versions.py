@@ -54,11 +54,12 @@ def sign(
     as_json: bool,
 ) -> None:
     """
-    Sign an edited trust file, after showing its changes. Use the machine with the root key.
+    Show the changes of an edited trust file, and sign the trust file. Run this command on the
+    machine with the root key.
 
-    With two files, the first is a draft, made by --draft or with an editor. The signed version is
-    written to trust.json and trust.json.sig. With one file, that file was edited itself and is
-    signed. Spaces and the order of the keys do not matter.
+    With two files, the first file is a draft, made with --draft or with an editor. The signed
+    version is written to trust.json and trust.json.sig. With one file, the command signs that file,
+    which you edited directly. Spaces and the order of the JSON keys do not matter.
     """
     target = file or draft
 
@@ -89,7 +90,7 @@ def _show_changes(before: "TrustDocument | None", document: "TrustDocument") -> 
 
     if before is None:
         print_message(
-            tr("there is no signed version to compare with; these are the contents to be signed:")
+            tr("no signed version exists for a comparison. The contents to be signed are:")
         )
         for line in trust_lines(document, pinned=False):
             print_message(f"  {line}")
@@ -122,13 +123,14 @@ Examples:
     "--require-signatures",
     type=click.IntRange(1, 10),
     metavar="N",
-    help="Number of valid signatures that a bundle needs.  [default: as before]",
+    help="Minimum number of valid signatures on a bundle.  [default: as before]",
 )
 @click.option(
     "--require-timestamps",
     type=click.IntRange(0, 10),
     metavar="N",
-    help="Number of valid tokens that a bundle needs over each signature.  [default: as before]",
+    help="Minimum number of valid timestamp tokens over each signature of a bundle.  [default: "
+    "as before]",
 )
 @click.option(
     "--require-log/--no-require-log",
@@ -146,9 +148,8 @@ def bump(
     require_log: bool | None,
 ) -> None:
     """
-    Make a later version of the trust file, with another expiry or other requirements.
-
-    Without options, the new version has the same contents.
+    Make a newer version of the trust file, with another expiry time or other requirements. Without
+    options, the new version has the same contents.
     """
     end: datetime | None = None
     if expires not in {None, "never"}:
@@ -185,7 +186,7 @@ Examples:
 @expires_option
 @edit_options
 def renew(edit: TrustEdit, file: Path, expires: datetime | None) -> None:
-    """Sign a trust file again with a later expiry."""
+    """Make a newer version of a trust file with a later expiry time."""
     edit.apply(file, lambda document: document.with_expiry(expires))
 
 
@@ -208,7 +209,8 @@ def diff(old: Path, new: Path, root_key: str | None, as_json: bool) -> None:
     """
     Show the changes between two trust files, and their consequences for bundles.
 
-    Signatures are checked. A draft has no signature, and the output states that.
+    The command checks the signatures of the trust files. A draft has no signature, and the output
+    states which file is a draft.
     """
     from snapshotter.app.trust import editing
 
@@ -236,12 +238,12 @@ def diff(old: Path, new: Path, root_key: str | None, as_json: bool) -> None:
         print_result(f"{change.effect.value:<8}  {change.what}")
         print_result(f"          {change.meaning}")
     if not found.changes:
-        print_result(tr("there is no other change"))
+        print_result(tr("apart from the version number, nothing differs"))
     if not root_key:
         print_message(
             tr(
-                "no --root-key was given: this output shows the contents of the files, and "
-                "does not prove who made them"
+                "no --root-key was given: this output shows the contents of the files, but does "
+                "not prove who made the files"
             )
         )
 

@@ -71,16 +71,18 @@ def verify(
     the given files, beside the event or report, and in the store that --store names. A proof pack
     contains its bundles. Each number of a campaign report is derived again.
 
-    Without a trust file, verify uses your own keys and the configured timestamp authorities. The
-    output then states: judged with your own keys.
+    Without a trust file, the command uses your own keys and the timestamp authorities of your
+    settings. The output then states: judged with your own keys.
 
-    An argument with a slash or a dot is a file. For files, no snapshotter.toml of this folder or
-    the folders above is used. An argument in the form of a bundle id or an event id is looked up in
-    the store. Write ./ID for a file with such a name.
+    An argument with a slash or a dot is a file. When files are verified, the command does not use a
+    snapshotter.toml of this folder or of the folders above. An argument in the form of a bundle id
+    or an event id is looked up in the store. If a file has the form of an id as its name, write ./
+    before the name.
 
-    Exit codes: 0 PASSED. 10 FAILED. 11 INDETERMINATE. 1 or 30 a file could not be read, so it was
-    not verified. 2 a file is not of these kinds. Of several files, the exit code is that of the
-    worst: FAILED, then an unreadable file, then INDETERMINATE.
+    Exit codes: 0 PASSED. 10 FAILED. 11 INDETERMINATE. 1 or 30 a file could not be read, so the file
+    was not verified. 2 a file is neither a bundle, an event, a proof pack nor a report. With
+    several files, the worst result sets the exit code. The order from the worst is: FAILED, a file
+    that could not be read, INDETERMINATE.
     """
     from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.app.wiring import verification as wiring_verification

@@ -44,7 +44,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @click.group()
 def watch() -> None:
     """
-    Watch lists for new pages, and capture each new page once.
+    Watch lists of pages, and capture each new page once.
 
     A list is a feed, a sitemap, a page with links, or a table of addresses.
     """
@@ -96,25 +96,31 @@ _RULES: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--kind",
         type=click.Choice(["feed", "sitemap", "csv", "html"]),
-        help="Kind of the list.  [default: found by its content]",
+        help="Kind of the list.  [default: detected from the content]",
     ),
     click.option(
         "--match",
         multiple=True,
         metavar="PATTERN",
-        help="Take only items with such an address: * is any text, ? is one character; may be "
-        "repeated.",
+        help="Take only items whose address matches this pattern. * matches any text, ? matches "
+        "one character; may be repeated.",
     ),
     click.option(
         "--exclude",
         multiple=True,
         metavar="PATTERN",
-        help="Take no items with such an address; may be repeated.",
+        help="Take no items whose address matches this pattern; may be repeated.",
     ),
     click.option(
-        "--select", metavar="CSS", help="For a page: CSS selector of the links that are items."
+        "--select",
+        metavar="CSS",
+        help="CSS selector of the links that are items, if the list is a page.",
     ),
-    click.option("--column", metavar="NAME", help="For a table: column with the addresses."),
+    click.option(
+        "--column",
+        metavar="NAME",
+        help="Name of the column with the addresses, if the list is a table.",
+    ),
     click.option(
         "--every",
         metavar="TIME",
@@ -125,22 +131,22 @@ _RULES: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         "--jitter",
         metavar="PERCENT",
         callback=_share,
-        help="Move polls by at most this share of the time between two polls, earlier or "
-        "later.  [default: 15%]",
+        help="Move each poll earlier or later by at most this percentage of the time between two "
+        "polls.  [default: 15%]",
     ),
     click.option(
         "--poll-limit",
         type=click.IntRange(1, 50_000),
         metavar="N",
-        help="Request at most this many captures in one poll; the rest follows later.  [default: "
-        "500]",
+        help="Request at most this many captures in one poll. The other captures are requested "
+        "in the next polls.  [default: 500]",
     ),
     click.option(
         "--within",
         metavar="TIME",
         callback=_duration,
-        help="Report a capture as late when it begins later than this after its page was seen.  "
-        "[default: 120s]",
+        help="Report a capture as late if more than this time passes between the poll that finds "
+        "the page and the start of the capture.  [default: 120s]",
     ),
     click.option(
         "--policy",
@@ -189,7 +195,7 @@ Examples:
     type=click.Choice([existing.value for existing in Existing]),
     default=Existing.CAPTURE.value,
     show_default=True,
-    help="What to do with the pages that are on the list now.",
+    help="What to do with the pages that are in the list now.",
 )
 @click.option(
     "--existing-limit",
@@ -197,11 +203,19 @@ Examples:
     metavar="N",
     default=100,
     show_default=True,
-    help="Capture at most this many of the pages on the list now, the first ones first.",
+    help="Capture at most this many of the pages that are in the list now, in the order of the "
+    "list.",
 )
-@click.option("--render", is_flag=True, help="Load the page in a browser: each poll is a capture.")
 @click.option(
-    "--then", default="", metavar="CURVE", help="Visit each page again on this decay curve."
+    "--render",
+    is_flag=True,
+    help="Load the page of the list in a browser. Each poll is then a capture.",
+)
+@click.option(
+    "--then",
+    default="",
+    metavar="CURVE",
+    help="Visit each page again at the times of this decay curve.",
 )
 @click.option(
     "--start",
@@ -210,7 +224,7 @@ Examples:
     callback=_start,
     help="Do not poll before this day or time, UTC.  [default: now]",
 )
-@click.option("--dry-run", is_flag=True, help="Fetch the list and show its items; watch nothing.")
+@click.option("--dry-run", is_flag=True, help="Fetch the list and show its items; add no watch.")
 @_json
 @click.pass_context
 def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> None:
@@ -221,7 +235,8 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
     addresses, or the links of a page. For a page with links, select the items with --match or
     --select.
 
-    A worker (`snapshotter worker`) polls the list. A page with several addresses is captured once.
+    A worker (`snapshotter worker`) polls the list. A page that is in the list under several
+    addresses is captured only once.
     """
     from snapshotter.app.wiring import watches as wiring_watches
 
@@ -235,8 +250,8 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
         if dry_run and wanted.render:
             raise click.UsageError(
                 tr(
-                    "--dry-run does not work with --render, because the page has to be "
-                    "captured first"
+                    "--dry-run does not work with --render, because --render makes a capture of "
+                    "the page"
                 )
             )
         if dry_run:
@@ -253,8 +268,8 @@ def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> No
     if wanted.existing is Existing.CAPTURE:
         print_message(
             tr(
-                "at most {existing_limit} of the pages on the list now are captured; "
-                "--existing skip captures none of these pages",
+                "of the pages that are in the list now, at most {existing_limit} are captured. "
+                "With --existing skip, none of these pages is captured",
                 existing_limit=wanted.existing_limit,
             )
         )
@@ -284,15 +299,15 @@ def change(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> Non
     """
     Change how a list is watched.
 
-    Options that are not given stay unchanged. Given patterns and tags replace the present ones. The
-    pages that the list named before stay known. A worker reads the list again at its next poll, and
-    captures the pages that match now.
+    Settings for which no option is given stay unchanged. New patterns and tags replace all earlier
+    patterns and tags. Pages that were found before are not captured again. At the next poll, a
+    worker reads the list again, and captures the new pages that match.
     """
     with _opened(ctx) as (settings, watches):
         before = watches.status(name).watch
         values = _values(given, settings)
         if not values:
-            raise click.UsageError(tr("no change was given"))
+            raise click.UsageError(tr("give at least one option that changes the watch"))
         try:
             wanted = replace(before, **values)
         except ValueError as error:
@@ -340,7 +355,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
                 )
             )
     if not found and not as_json:
-        print_message(tr("there is no watch. Add a watch:\n  snapshotter watch add NAME URL"))
+        print_message(tr("no watch exists. Add a watch:\n  snapshotter watch add NAME URL"))
 
 
 @watch.command(
@@ -362,7 +377,10 @@ Examples:
 @_json
 @click.pass_context
 def show(ctx: click.Context, name: str, polls: int, as_json: bool) -> None:
-    """Show a watch: its state, its last polls and gaps, and the states of its pages."""
+    """Show a watch:
+
+    its state, its last polls and gaps, and the number of captures in each state.
+    """
     from snapshotter.app.monitoring import watch_summary
     from snapshotter.app.wiring import queue as wiring_queue
 
@@ -396,7 +414,7 @@ def pause(ctx: click.Context, name: str, as_json: bool) -> None:
     """
     Pause a watch: its list is not polled until the watch is resumed.
 
-    A worker records and signs that the watch was paused, resumed or removed.
+    A worker writes a signed record when a watch was paused, resumed or removed.
     """
     with _opened(ctx) as (settings, watches):
         print_watch_change(watches.pause(name, by=settings.operator), "paused", as_json)
@@ -430,16 +448,17 @@ Examples:
 @click.pass_context
 def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
     """
-    Remove a watch, and forget the pages that its list named.
+    Remove a watch, and forget the pages that were found in its list.
 
-    Bundles and waiting captures remain. When the list is watched again, all its pages are new.
+    Bundles and waiting captures remain. If you watch the same list again later, all its pages count
+    as new.
     """
     with _opened(ctx) as (settings, watches):
         status = watches.status(name)
         if not yes:
             click.confirm(
                 tr(
-                    "remove the watch {name} and its list of known pages (number of pages: "
+                    "remove the watch {name}, and forget its known pages (number of pages: "
                     "{items})?",
                     name=name,
                     items=status.items,
@@ -455,8 +474,8 @@ def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
     if status.watch.then:
         print_message(
             tr(
-                "the pages are still visited. End these visits:\n  snapshotter schedule "
-                "remove {schedule}",
+                "a schedule still visits the pages of the removed watch. To end these visits, "
+                "remove the schedule:\n  snapshotter schedule remove {schedule}",
                 schedule=status.watch.schedule,
             )
         )
@@ -474,7 +493,7 @@ Examples:
 @click.pass_context
 def check(ctx: click.Context, name: str, as_json: bool) -> None:
     """
-    Poll a list now, and hand over its new pages.
+    Poll a list now, and put its new pages into the queue.
 
     A worker makes the captures.
 
@@ -492,7 +511,8 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
         else:
             print_result(
                 tr(
-                    "{name}  the page is captured first. The list is read after the capture",
+                    "{name}  a worker captures the page of the list first. The list is read "
+                    "after the capture",
                     name=name,
                 )
             )
@@ -501,7 +521,7 @@ def check(ctx: click.Context, name: str, as_json: bool) -> None:
         print_json({**watch_json(status), "last_polls": [poll_json(poll) for poll in last]})
     else:
         counts = (
-            tr("{new} new, {queued} handed over", new=last[0].new, queued=last[0].queued)
+            tr("{new} new, {queued} put into the queue", new=last[0].new, queued=last[0].queued)
             if last
             else ""
         )
@@ -559,7 +579,7 @@ Examples:
 def items(
     ctx: click.Context, name: str, state: str | None, newest: int, urls: bool, as_json: bool
 ) -> None:
-    """List the pages that a list named, newest first, with the state of each page."""
+    """Show the pages of a watched list, newest first, with the state of each page."""
     from snapshotter.app.monitoring import watch_summary
     from snapshotter.app.wiring import queue as wiring_queue
 

@@ -51,7 +51,7 @@ def describe_poll(poll: "Poll") -> str:
     if poll.state is None:
         return f"{'GAP':<12} {poll.detail}"
     counts = tr(
-        "{listed} listed, {new} new, {queued} handed over",
+        "{listed} listed, {new} new, {queued} put into the queue",
         listed=poll.listed,
         new=poll.new,
         queued=poll.queued,
@@ -194,7 +194,7 @@ def print_watch(found: "WatchSummary") -> None:
         print_result(tr("  why       {detail}", detail=status.detail))
     if status.state.is_trouble and status.since is not None:
         times = (
-            tr(", failed polls in a row: {failures}", failures=status.failures)
+            tr(", consecutive failed polls: {failures}", failures=status.failures)
             if status.failures
             else ""
         )
@@ -220,7 +220,7 @@ def print_watch(found: "WatchSummary") -> None:
     pace = f"{format_interval(watched)} ± {watched.jitter:.0%}"
     print_result(
         tr(
-            "  polled    {pace}; polls: {polls}, the last: {time_or_never}",
+            "  polled    {pace}; number of polls: {polls}, last poll: {time_or_never}",
             pace=pace,
             polls=status.polls,
             time_or_never=format_time_or_never(status.last_poll_at),
@@ -245,8 +245,8 @@ def print_watch(found: "WatchSummary") -> None:
     if found.late:
         print_result(
             tr(
-                "  late      captures that began more than {short_duration} after their "
-                "page was seen: {late}",
+                "  late      captures that began more than {short_duration} after a poll found "
+                "the page: {late}",
                 late=found.late,
                 short_duration=format_short_duration(watched.within),
             )

@@ -41,13 +41,13 @@ Examples:
     metavar="N",
     default=1,
     show_default=True,
-    help="Number of captures at a time, each in its own process and browser.",
+    help="Number of captures at the same time. Each capture has its own process and browser.",
 )
 @click.option("--store", metavar="DIR|s3://…", help="Store for the bundles.  [default: captures]")
 @click.option(
     "--adopt-store",
     is_flag=True,
-    help="Use this store although the queue is bound to another store.",
+    help="Use this store, even if the queue is bound to another store.",
 )
 @click.option(
     "--policy", metavar="NAME|FILE|auto", help="Policy for jobs without a policy.  [default: auto]"
@@ -58,7 +58,7 @@ Examples:
 @click.option(
     "--passphrase-file",
     type=click.Path(exists=True, path_type=Path, dir_okay=False),
-    help="File with the passphrase of the key on its first line.",
+    help="File whose first line is the passphrase of the key.",
 )
 @click.option(
     "--attempts",
@@ -66,7 +66,7 @@ Examples:
     metavar="N",
     default=3,
     show_default=True,
-    help="Number of attempts at a page; after the last one, the failure is recorded.",
+    help="Number of attempts to capture a page. After the last attempt, the failure is recorded.",
 )
 @click.option(
     "--recycle-after",
@@ -108,14 +108,14 @@ Examples:
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="Format of the log on standard error: sentences, or JSON lines.",
+    help="Format of the log on standard error: sentences, or one JSON object on each line.",
 )
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
     show_default=True,
-    help="Lowest level of the log.",
+    help="Lowest level of the messages in the log.",
 )
 @click.option(
     "--json",
@@ -145,10 +145,9 @@ def worker(
     """
     Run a worker, which captures the pages of the queue.
 
-    Any number of workers can share a queue. The worker runs until it is stopped.
-
-    After SIGTERM or Ctrl-C, the worker completes its running captures and takes no new job. After a
-    second signal it stops at once, and the unfinished jobs go back to the queue.
+    Any number of workers can share a queue. The worker runs until SIGTERM or Ctrl-C. The worker
+    then completes its running captures and takes no new job. After a second signal, the worker
+    stops immediately, and the unfinished jobs go back to the queue.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -194,7 +193,7 @@ def worker(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each worker.")
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List the workers of the queue, also those that ended within the last day."""
+    """List the workers of the queue. Workers that ended within the last day are included."""
     from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs.workers.registry import WorkerRegistry
 

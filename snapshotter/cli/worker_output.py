@@ -18,34 +18,39 @@ if TYPE_CHECKING:
 _WORDS = {
     "bundle.unstored": "{text}",
     "health.failed": tr("the check {check} failed: {error}"),
-    "chores.failed": tr("a periodic task failed: {error}"),
+    "chores.failed": tr("a periodic task of the worker failed: {error}"),
     "job.began": "{job}: {url}",
     "job.done": tr("{job}: {verdict}, {outcome}, bundle {bundle}"),
     "job.failed": "{job}: {error}",
     "job.found": tr("{job}: bundle {bundle} was found in the store"),
     "job.lost": "{job}: {error}",
     "job.returned": tr("{job} goes back to the queue"),
-    "job.search-failed": tr("{job}: the search for its bundle failed: {error}"),
+    "job.search-failed": tr("{job}: the search for the bundle of this job failed: {error}"),
     "job.superseded": tr("{job} was given to another worker, or was cancelled"),
     "notification.failed": tr("a notification was not sent yet: {error}"),
     "queue.moved": tr("the queue is bound to the store {store} from now on"),
     "queue.unavailable": tr("{error}; the worker waits until the queue answers"),
-    "run.stray": tr("jobs that were lost in an outage of the database and run again: {jobs}"),
-    "slot.ended": tr("{error}; the slot is started again"),
+    "run.stray": tr(
+        "jobs that run again, because they were lost in an outage of the database: {jobs}"
+    ),
+    "slot.ended": tr("{error}; the capture process is started again"),
     "slot.recycled": tr("the capture process was replaced after {captures} captures"),
     "slot.said": "{text}",
     "store.unavailable": tr("{job} waits for the store: {error}"),
-    "worker.bug": tr("{error}; report this bug"),
-    "worker.cleared": tr("worker {worker} is gone; jobs given to other workers: {jobs}"),
+    "worker.bug": tr("{error}; this is a bug in snapshotter: report it"),
+    "worker.cleared": tr("the worker {worker} no longer runs; jobs given to other workers: {jobs}"),
     "worker.dead": tr("the worker {worker} no longer responds"),
-    "worker.draining": tr("captures to complete: {captures}; a second signal stops at once"),
+    "worker.draining": tr(
+        "captures to complete before the worker stops: {captures}; a second "
+        "signal stops the worker immediately"
+    ),
     "worker.ended": tr("worker {worker} ends; completed jobs: {done}"),
     "worker.fenced": tr(
-        "this worker was considered dead, and its jobs were given to other workers"
+        "this worker gave no signal for too long, so its jobs were given to other workers"
     ),
-    "worker.listening": tr("metrics and health: {url}/metrics /healthz /readyz"),
+    "worker.listening": tr("metrics: {url}/metrics, health: {url}/healthz and {url}/readyz"),
     "worker.misfit": tr("{error}; this worker completes its captures and ends"),
-    "worker.started": tr("worker {worker} started; captures at a time: {slots}"),
+    "worker.started": tr("worker {worker} started; captures at the same time: {slots}"),
     "worker.trouble": "{error}",
 }
 
@@ -100,8 +105,8 @@ def print_worker(worker: "RegisteredWorker") -> None:
     more = f"  {worker.detail}" if worker.detail else ""
     print_result(
         tr(
-            "{id:<40} {value:<9} captures at a time: {slots:>3}  finished: {done:>7}  last "
-            "signal: {time}{more}",
+            "{id:<40} {value:<9} captures at the same time: {slots:>3}  finished: {done:>7}  "
+            "last signal: {time}{more}",
             id=worker.id,
             value=worker.state.value,
             slots=worker.slots,

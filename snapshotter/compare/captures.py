@@ -76,7 +76,8 @@ def compare(before: ComparableCapture, after: ComparableCapture, masks: Masks) -
 def _of_cut_pages(found: TextComparison, before: Page, after: Page) -> TextComparison:
     """Return what can be said where blocks hold a part of the text: the same only if all is."""
     why = (
-        "a page has more text than its layout records, so the rest was compared without its regions"
+        "the text of a page is longer than the text in the layout of the page, so the rest of "
+        "the text was compared without regions"
     )
     coarse = (*found.coarse, why)
     if before.text == after.text or found.main is ComparisonState.CHANGED:

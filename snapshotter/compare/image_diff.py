@@ -485,7 +485,12 @@ def _size(shot: PictureSource) -> tuple[int, int]:
         width, height = header.width, height + header.height
     if not 0 < width <= _WIDTH or height > _HEIGHT:
         raise SnapshotterError(
-            tr("a picture of {width} x {height} pixels is not compared", width=width, height=height)
+            tr(
+                "the size of the picture, {width} x {height} pixels, is outside the limits for a "
+                "comparison",
+                width=width,
+                height=height,
+            )
         )
     return width, height
 

@@ -147,7 +147,8 @@ def _pattern(text: str) -> re.Pattern[str]:
                 text=text,
             ),
             hint=tr(
-                "use fewer repetitions and choices, or a character between them: '[0-9]+:[0-9]+'"
+                "use fewer repetitions and alternatives, or put a fixed character between two "
+                "repetitions, for example '[0-9]+:[0-9]+'"
             ),
         )
     return compiled
@@ -284,7 +285,7 @@ class _Covered:
         from lxml import etree, html
 
         if len(page.html) > _HTML:
-            raise SnapshotterError(tr("a document of more than {html} characters", html=_HTML))
+            raise SnapshotterError(tr("the document has more than {html} characters", html=_HTML))
         try:
             # Comments are gone: what is left are elements, and numbers count those.
             root = html.document_fromstring(plain_markup(page.html))

@@ -355,8 +355,8 @@ def _main(one: _Side, other: _Side, changes: Sequence[BlockChange]) -> tuple[Com
         return ComparisonState.CHANGED, f"the {which} capture has no main region"
     return (
         ComparisonState.UNKNOWN,
-        f"the {which} capture has the words, but it is not known whether they are in the "
-        "main region",
+        f"the {which} capture does not state its main region, so it is not known whether its text "
+        "is in the main region",
     )
 
 

@@ -85,18 +85,19 @@ _REFUSED_V6: Final = tuple(
     )
 )
 _CLAUSES: Final = {
-    "broadcast": "the address is for broadcasts to a local network",
+    "broadcast": "the address is a broadcast address of a local network",
     "carrier-grade-nat": "the address belongs to the internal network of an Internet provider",
     "documentation": "the address is reserved for documentation",
-    "embedded-ipv4": "the address has the form of an IPv6 address that contains an IPv4 address",
+    "embedded-ipv4": "the address is an IPv6 address that contains an IPv4 address",
     "link-local": "the address belongs to the local link of this machine",
     "loopback": "the address belongs to the capturing machine itself",
     "malformed": "the address is invalid",
-    "metadata": "the address belongs to a service with the credentials of a cloud machine",
-    "multicast": "the address is for multicasts to a group of machines",
+    "metadata": "the address belongs to a service that gives out the credentials of a cloud "
+    "machine",
+    "multicast": "the address is a multicast address, which belongs to a group of machines",
     "private": "the address belongs to a private network",
     "reserved": "the address is reserved and not in public use",
-    "unspecified": "the address is the unspecified address, which names no machine",
+    "unspecified": "the address is the unspecified address, which belongs to no machine",
 }
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")  # whatever lies outside is not on the Internet
 
@@ -221,7 +222,7 @@ def canonical_host(host: str) -> str:
     text = unicodedata.normalize("NFKC", text.translate(_DOTS)).translate(_DOTS).lower()
     text = text.removesuffix(".")
     if not text or len(text) > _MAX_NAME:
-        raise NotAHost("the name is empty or too long")
+        raise NotAHost("the host name is empty or too long")
     labels = text.split(".")
     if _is_number(labels[-1]):
         return str(_inet_aton(labels))

@@ -167,7 +167,9 @@ class ConnectionManager:
             )
         if self.over_limit:
             raise EgressRefused(
-                "limit", f"the limit of {self._rules.total_bytes} bytes was reached"
+                "limit",
+                f"the limit of {self._rules.total_bytes} bytes for all connections together was "
+                "reached",
             )
         if self.closed:
             raise EgressRefused("cut", self.closed)
@@ -226,7 +228,11 @@ class ConnectionManager:
     def exceeded(self) -> None:
         """End everything, because the allowed number of bytes has passed."""
         self.over_limit = True
-        self.end_all("limit", f"the limit of {self._rules.total_bytes} bytes was reached")
+        self.end_all(
+            "limit",
+            f"the limit of {self._rules.total_bytes} bytes for all connections together was "
+            "reached",
+        )
 
     def joined(self, conversation: Conversation) -> bool:
         """Add a conversation; False if there are too many."""
@@ -256,7 +262,8 @@ class ConnectionManager:
         self._strangers += 1
         who = "an unknown user" if found is None else f"user {found}"
         self._stranger.detail = (
-            f"connections of other users were refused: {self._strangers}; the last was of {who}"
+            f"connections from other users of this machine were refused: {self._strangers}; "
+            f"the last refused connection came from {who}"
         )
         return False
 

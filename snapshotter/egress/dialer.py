@@ -120,7 +120,9 @@ class Dialer:
             return host, usable
         if host.endswith(".onion") and (self._proxy is None or self._proxy.kind == "http"):
             raise EgressRefused(
-                "onion", "the name belongs to Tor and must not be sent to a resolver"
+                "onion",
+                "names that end in .onion belong to the Tor network and must not be "
+                "sent to a DNS resolver",
             )
         if self._proxy is not None:
             if is_internal_name(host):
@@ -144,9 +146,9 @@ class Dialer:
         except ResolutionFailed as error:
             raise EgressFailed(error.word, error.detail) from None
         if not answers:
-            raise EgressFailed("dns", f"{host} has no address")
+            raise EgressFailed("dns", f"the name {host} has no IP address")
         if len(answers) > _MAX_ANSWERS:
-            raise EgressFailed("dns", f"{host} has too many addresses: {len(answers)}")
+            raise EgressFailed("dns", f"the name {host} has too many IP addresses: {len(answers)}")
         return answers
 
     def _vet(self, host: str, addresses: Sequence[str]) -> None:

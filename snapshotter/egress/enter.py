@@ -169,7 +169,7 @@ def die_with_parent(parent: int) -> None:
     """Be killed when the parent ends. Call it after `unshare`, which undoes it."""
     _LIBRARY.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it ended before we asked
-        raise NotPermitted("the process that started this one has ended")
+        raise NotPermitted("the parent process of this process has ended")
 
 
 class EnforcedFileView:
@@ -399,7 +399,7 @@ def enter(namespaces: str, inside: int, meeting: str, port: int, view: str) -> N
             step = "hiding files"
             EnforcedFileView(view).apply()
     except OSError as error:
-        raise NotPermitted(f"{step}: {error.strerror}") from error
+        raise NotPermitted(f"{step} failed: {error.strerror}") from error
     die_with_parent(parent)
 
 

@@ -131,7 +131,9 @@ def fetch(
             raise FetchFailed(
                 "unreachable", tr("the connection could not be made: {error}", error=error)
             ) from error
-        raise FetchFailed("broken", tr("the connection broke: {error}", error=error)) from error
+        raise FetchFailed(
+            "broken", tr("the connection was interrupted: {error}", error=error)
+        ) from error
     finally:
         timer.cancel()
         guard.stop()
@@ -162,7 +164,8 @@ def _follow(
                 )
         url = _target(url, target)
     raise FetchFailed(
-        "redirects", tr("the address redirects more than {redirects} times", redirects=_REDIRECTS)
+        "redirects",
+        tr("the address leads to more than {redirects} redirects", redirects=_REDIRECTS),
     )
 
 
@@ -175,7 +178,7 @@ def _target(url: str, location: str) -> str:
         parts, target = urlsplit(""), ""
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         raise FetchFailed(
-            "redirects", tr("the address redirects to a target that is not the address of a page")
+            "redirects", tr("a redirect leads to a target that is not the address of a page")
         )
     return target
 
@@ -215,4 +218,4 @@ def _opened(answer: httpx.Response, limit: int) -> Iterator[bytes]:
             "broken", tr("the answer is not valid gzip: {error}", error=error)
         ) from error
     if not inflater.eof:
-        raise FetchFailed("broken", tr("the answer is cut off"))
+        raise FetchFailed("broken", tr("the answer ended too early"))

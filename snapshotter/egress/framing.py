@@ -65,7 +65,7 @@ def parse_request(raw: bytes) -> RequestHead:
     for raw_field in rest:
         field = _FIELD.fullmatch(raw_field)
         if field is None:
-            raise MalformedHttp("a header line is invalid")
+            raise MalformedHttp("a header line of the request is invalid")
         lines.append((field[1].lower(), raw_field))
     return RequestHead(
         method=line[1], target=line[2], version=b"HTTP/1." + line[3], lines=tuple(lines)
@@ -81,7 +81,7 @@ def split_absolute(target: bytes) -> tuple[str, int, bytes]:
     """
     found = _ABSOLUTE.fullmatch(target)
     if found is None:
-        raise MalformedHttp("the target is not an absolute http URL")
+        raise MalformedHttp("the target of the request is not an absolute http URL")
     host, port = split_authority(found[1], default_port=80)
     path = found[2]
     return host, port, path if path.startswith(b"/") else b"/" + path
@@ -100,11 +100,11 @@ def split_authority(authority: bytes, *, default_port: int = 0) -> tuple[str, in
     try:
         text = authority.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise MalformedHttp("the authority is not UTF-8") from error
+        raise MalformedHttp("the host in the request is not UTF-8") from error
     found = _AUTHORITY.fullmatch(text)
     port = int(found[2] or default_port) if found is not None else 0
     if found is None or not 0 < port < 65536:
-        raise MalformedHttp("the target is not a host with a port")
+        raise MalformedHttp("the host or the port in the request is invalid")
     return found[1].removeprefix("[").removesuffix("]"), port
 
 
@@ -177,7 +177,7 @@ class BodyFraming:
             self._step = "data" if self._left else "trailers"
         elif self._step == "end":
             if line:
-                raise MalformedHttp("a chunk is longer than its size")
+                raise MalformedHttp("a chunk has more bytes than its stated size")
             self._step = "size"
         else:
             self._trailers += len(line) + 2
@@ -196,12 +196,14 @@ def request_body(head: RequestHead) -> BodyFraming:
     lengths, codings = head.values(b"content-length"), head.values(b"transfer-encoding")
     if codings:
         if lengths:
-            raise MalformedHttp("the request has a length and a transfer coding")
+            raise MalformedHttp("the request has both a Content-Length and a Transfer-Encoding")
         if len(codings) > 1 or codings[0].lower() != b"chunked" or head.version != b"HTTP/1.1":
             raise MalformedHttp("the request has a transfer coding other than chunked")
         return BodyFraming(None)
     if len(lengths) > 1 or (lengths and not _DIGITS.fullmatch(lengths[0])):
-        raise MalformedHttp("the request has more than one length, or an invalid length")
+        raise MalformedHttp(
+            "the request has more than one Content-Length, or an invalid Content-Length"
+        )
     return BodyFraming(int(lengths[0]) if lengths else 0)
 
 

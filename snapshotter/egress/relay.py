@@ -319,7 +319,8 @@ class Conversation:
             if self._entry is not None and self._entry.kind != "http":
                 self.end(
                     "client",
-                    detail="the client closed the connection before the server was connected",
+                    detail="the client closed the connection before the connection to the server "
+                    "was made",
                 )
         elif self.server is not None:
             self.server.write_eof()

@@ -75,7 +75,7 @@ class SystemResolver:
             return await asyncio.wait_for(answer, _LONGEST_S)
         except TimeoutError:
             raise ResolutionFailed(
-                "dns-timeout", f"the resolver gave no answer for {host}"
+                "dns-timeout", f"the DNS resolver did not answer for the name {host}"
             ) from None
 
     def _ask(

@@ -26,7 +26,7 @@ _CONNECT: Final = 1
 _IPV4, _NAME, _IPV6 = 1, 3, 4
 _REPLIES: Final = {  # RFC 1928 section 6
     1: ("proxy-failed", "general failure"),
-    2: ("proxy-refused", "not allowed by its rules"),
+    2: ("proxy-refused", "the rules of the proxy do not allow the connection"),
     3: ("unreachable", "network unreachable"),
     4: ("unreachable", "host unreachable"),
     5: ("refused", "connection refused"),
@@ -135,7 +135,9 @@ async def _socks5(sock: socket.socket, upstream: Upstream, host: str, port: int)
     lengths = {_IPV4: 4, _IPV6: 16}  # of the address it used, which says nothing to us
     length = (await take(1))[0] if kind == _NAME else lengths.get(kind)
     if length is None:
-        raise EgressFailed("proxy-failed", f"{upstream} used an address of an unknown type")
+        raise EgressFailed(
+            "proxy-failed", f"{upstream} answered with an address of an unknown type"
+        )
     await take(length + 2)
 
 

@@ -84,7 +84,10 @@ def loads(data: bytes, *, max_values: int = MAX_VALUES) -> Any:
         ) from error
     if again != data:
         raise EvidenceInvalid(
-            tr("the data are not canonical JSON: encoding them again gives other bytes")
+            tr(
+                "the data are not canonical JSON: the canonical form of the data has different "
+                "bytes"
+            )
         )
     return value
 
@@ -106,7 +109,9 @@ def recode(data: bytes) -> bytes:
             )
         )
     except (ValueError, RecursionError) as error:
-        raise EvidenceInvalid(tr("the JSON cannot be kept: {error}", error=error)) from error
+        raise EvidenceInvalid(
+            tr("the JSON cannot be written in canonical form: {error}", error=error)
+        ) from error
 
 
 def instant(at: datetime) -> str:
@@ -132,7 +137,7 @@ def parse_instant(text: object) -> datetime:
         else:
             if instant(at) == text:
                 return at
-    raise EvidenceInvalid(tr("{text!r} is not a time in UTC", text=text))
+    raise EvidenceInvalid(tr("{text!r} is not a time of the form YYYY-MM-DDTHH:MM:SSZ", text=text))
 
 
 def parse_clock(text: object) -> datetime:

@@ -90,14 +90,17 @@ class Cursor:
             if end < 0:
                 raise EvidenceInvalid(
                     tr(
-                        "the data are not canonical JSON: the name of a member is invalid or "
-                        "too long"
+                        "the data are not canonical JSON: the name of a member of an object is "
+                        "invalid or too long"
                     )
                 )
             name = self._parsed(self._data[self._at : end])
             if previous is not None and not previous < name:  # both are ASCII, or no field of ours
                 raise EvidenceInvalid(
-                    tr("the data are not canonical JSON: the members are not in order")
+                    tr(
+                        "the data are not canonical JSON: the members of an object are not sorted "
+                        "by name"
+                    )
                 )
             previous, self._at = name, end
             self._take(b":")
@@ -116,7 +119,8 @@ class Cursor:
         if mark not in marks:
             raise EvidenceInvalid(
                 tr(
-                    "the data are not canonical JSON: {marks} is missing at {at}",
+                    "the data are not canonical JSON: the character {marks} is missing at byte "
+                    "{at}",
                     marks=marks[0].decode(),
                     at=self._at,
                 )
@@ -136,12 +140,14 @@ class Cursor:
     def _parsed(self, piece: bytes) -> Any:
         self._left -= canonical_json.count_values(piece)
         if self._left < 0:
-            raise EvidenceInvalid(tr("the JSON contains more values than allowed"))
+            raise EvidenceInvalid(tr("the JSON contains more values than snapshotter allows"))
         value = canonical_json.loads(piece, max_values=PIECE)
         if _WIDE.search(piece) is not None:
             self._wide -= _width(value) - len(piece)
             if self._wide < 0:
-                raise EvidenceInvalid(tr("the texts of the JSON need more memory than allowed"))
+                raise EvidenceInvalid(
+                    tr("the texts in the JSON need more memory than snapshotter allows")
+                )
         return value
 
 

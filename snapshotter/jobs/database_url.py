@@ -60,7 +60,10 @@ def database_url(text: str) -> str:
         )
     if driver == "sqlite" and not url.database:
         raise SnapshotterError(
-            tr("the address of the queue names no file. Without a file, no job would be kept"),
+            tr(
+                "the address of the queue contains no file name. Without a file, no job would be "
+                "kept"
+            ),
             hint=_HINT,
         )
     named = url.query.get("password_file")
@@ -85,7 +88,7 @@ def shown_url(url: URL) -> str:
 def _password(named: str | tuple[str, ...]) -> str:
     if not isinstance(named, str):
         raise SnapshotterError(
-            tr("the address of the queue names several password files"), hint=_HINT
+            tr("the address of the queue contains several password files"), hint=_HINT
         )
     try:
         with Path(named).open(encoding="utf-8") as lines:

@@ -103,9 +103,9 @@ def downgrade(address: str, number: int) -> int:
         if found is None or not OLDEST_BACK <= number <= found <= TABLES_VERSION:
             raise SnapshotterError(
                 tr(
-                    "the tables of the queue cannot be changed from number {found} to number "
-                    "{number}. This release can only change tables from number {tables_version} or "
-                    "lower back to number {oldest_back} or higher",
+                    "the tables of the queue have number {found} and cannot be changed to number "
+                    "{number}. This release can change only tables with number {tables_version} "
+                    "or lower, and only back to number {oldest_back} or higher",
                     found=found or "none",
                     number=number,
                     oldest_back=OLDEST_BACK,

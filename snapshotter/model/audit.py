@@ -76,57 +76,60 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
             "copy of the store"
         ),
         AuditCode.LOG_BROKEN: tr(
-            "compare the folder log/ with a copy of the store; this command shows what is "
-            "wrong:\n  snapshotter log check"
+            "compare the folder log/ with a copy of the store. This command checks all files of "
+            "the log:\n  snapshotter log check"
         ),
         AuditCode.DELETED: tr(
             "restore the bundle from a copy of the store:\n  snapshotter store repair --from COPY"
         ),
         AuditCode.ALTERED: tr(
-            "keep the altered object as it is, and restore the original from a copy of the "
-            "store:\n  snapshotter store repair --from COPY"
+            "do not delete the altered object, and restore the original object from a copy of "
+            "the store:\n  snapshotter store repair --from COPY"
         ),
         AuditCode.REPLACED: tr(
             "keep both bundles, and find out who wrote the second bundle; the log shows which "
             "bundle was first"
         ),
         AuditCode.UNLOGGED: tr(
-            "find out where the object comes from; if you know, add it to the log:\n  "
-            "snapshotter log sync"
+            "find out where the object comes from. If the object belongs to the store, this "
+            "command adds the object to the log:\n  snapshotter log sync"
         ),
         AuditCode.BACKDATED: tr(
-            "ask who captured the page for the state of their clock; only the timestamp "
-            "token proves the time"
+            "ask the person who captured the page whether the clock of the capturing machine was "
+            "right; only a timestamp token proves the time"
         ),
         AuditCode.CUSTODY_BROKEN: tr(
             "compare the custody chain with a copy of the store; the log proves the events up to "
             "the last logged event"
         ),
-        AuditCode.UNLOCKED: tr("set the retention again, and find out who was able to remove it"),
+        AuditCode.UNLOCKED: tr(
+            "set the lock of the object again, and find out who removed the lock"
+        ),
         AuditCode.INVALID: tr(
             "the bytes of the bundle match the log; verify the bundle to see which check "
             "failed:\n  snapshotter verify ID"
         ),
-        AuditCode.INTERNAL: tr("report this error of the software; the bundle was not judged"),
+        AuditCode.INTERNAL: tr("report this error of the software; the bundle was not verified"),
         AuditCode.WITHHELD: tr(
-            "ask the operator of the store for this object, and look for it in a copy: a "
-            "store that hides a deletion behaves in this way"
+            "ask the operator of the store for this object, and look for the object in a copy of "
+            "the store: a store that hides a deletion behaves in this way"
         ),
         AuditCode.UNREADABLE: tr(
-            "check permissions and disk, and audit again; the object was not judged"
+            "check the permissions and the disk of the store, and run the audit again; the "
+            "object was not verified"
         ),
         AuditCode.UNPROVEN: tr(
-            "verify the bundle with a trust file that names its key and timestamp "
-            "authorities:\n  snapshotter verify --trust FILE --root-key KEY-ID ID"
+            "verify the bundle with a trust file that contains the key and the timestamp "
+            "authorities of the bundle:\n  snapshotter verify --trust FILE --root-key KEY-ID ID"
         ),
         AuditCode.NO_LOG: tr(
-            "audit the store that this store is a copy of, or begin a log, because a "
+            "if this store is a copy, audit the source store. Otherwise begin a log, because a "
             "deletion cannot be detected without a log:\n  snapshotter log sync"
         ),
         AuditCode.UNTRUSTED_LOG: tr(
-            "ask the owner of the trust file to add the log; the first command shows the key "
-            "of the log on its machine, the second adds it:\n  snapshotter log show\n  "
-            "snapshotter trust set-log trust.json VERIFIER-KEY"
+            "ask the owner of the trust file to add the log. The first command shows the key of "
+            "the log, the second command adds this key to the trust file:\n  snapshotter log show"
+            "\n  snapshotter trust set-log trust.json VERIFIER-KEY"
         ),
         AuditCode.UNWITNESSED: tr(
             "ask the witnesses for their cosignatures:\n  snapshotter log witness"
@@ -135,25 +138,26 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
             "ask the operator of the store, or a witness, for the newest checkpoint"
         ),
         AuditCode.OLDER_TRUST: tr(
-            "ask for the newest trust file, because an older trust file can hide a revocation"
+            "ask the owner of the trust file for the newest version, because an older version "
+            "can hide a revocation"
         ),
         AuditCode.RENEWAL_GONE: tr(
-            "restore the renewal from a copy, or make it again; an interrupted writer leaves "
-            "the same trace as a deletion:\n  snapshotter renew"
+            "restore the renewal from a copy of the store, or make the renewal again. The cause "
+            "can be a deletion or an interrupted command:\n  snapshotter renew"
         ),
         AuditCode.RENEWAL_DUE: tr(
-            "renew the proof of time before the certificates end:\n  snapshotter renew"
+            "renew the proof of time before the certificates expire:\n  snapshotter renew"
         ),
         AuditCode.PROOF_BROKEN: tr(
-            "write the proofs again from the log, which was checked:\n  snapshotter log sync"
+            "write the log proofs of the bundles again:\n  snapshotter log sync"
         ),
         AuditCode.RETURNED: tr(
             "the bundle was erased by order: erase the bundle again, or find out who restored "
             "the bundle"
         ),
         AuditCode.UNRECORDED: tr(
-            "show the custody events; the operator of the store knows when the bundle was "
-            "stored:\n  snapshotter custody show ID"
+            "ask the operator of the store when the bundle was stored, and compare the answer "
+            "with the custody events:\n  snapshotter custody show ID"
         ),
         AuditCode.ERASED_BY_ORDER: tr(
             "read the tombstone, which states who ordered the erasure and why"
@@ -162,19 +166,20 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
             "the record documents that no capture was made in this time; this command lists the "
             "visits:\n  snapshotter schedule history"
         ),
-        AuditCode.TAKEDOWN: tr(
-            "derive the event again from its captures:\n  snapshotter verify ID"
-        ),
+        AuditCode.TAKEDOWN: tr("verify the event with its captures:\n  snapshotter verify ID"),
         AuditCode.WAITING: tr("run the audit again later"),
         AuditCode.LOGGED_AGAIN: tr("nothing needs to be done: the log has the same entry twice"),
         AuditCode.SURPLUS: tr("find out who wrote the object, which is not part of any bundle"),
-        AuditCode.UNREAD: tr("audit without --sample and --since to read everything"),
+        AuditCode.UNREAD: tr(
+            "to read all bundles, run the audit without the options --sample and --since"
+        ),
         AuditCode.EVENTS_FORKED: tr(
-            "verify both events; two machines had different captures, or somebody with the "
-            "key of events signed two histories:\n  snapshotter verify ID"
+            "verify both events. Possible causes: two machines had different captures, or "
+            "somebody with the event key signed two histories:\n  snapshotter verify ID"
         ),
         AuditCode.MIRROR: tr(
-            "audit the source store too, or copy it again:\n  snapshotter store replicate"
+            "audit the source store as well, or copy the source store again:\n  snapshotter store "
+            "replicate"
         ),
         AuditCode.UNENFORCED: tr(
             "use a bucket with Object Lock for a retention that prevents deletion"

@@ -43,7 +43,7 @@ def _problem(url: str) -> SnapshotterError | None:
     if any(unicodedata.category(character) in _NOT_IN_ADDRESSES for character in url):
         return SnapshotterError(
             tr(
-                "this is not a URL: '{shown}' contains control characters or an incomplete "
+                "the text is not a URL: '{shown}' contains control characters or an incomplete "
                 "character",
                 shown=shown,
             )
@@ -56,13 +56,13 @@ def _problem(url: str) -> SnapshotterError | None:
     except ValueError as error:
         why = f": {error}" if "@" not in url else ""  # it may quote what it takes for a port
         return SnapshotterError(
-            tr("this is not a URL: '{shown}'{why}", shown=shown, why=why),
+            tr("the text is not a URL: '{shown}'{why}", shown=shown, why=why),
             hint=tr("give the whole address, as a browser shows it"),
         )
     if "@" in parts.netloc or "@" in other.netloc:
         return SnapshotterError(
             tr("the URL has a user name or a password, which would become part of the evidence"),
-            hint=tr("leave out the part before the @"),
+            hint=tr("remove the user name and the password from the URL: the part before the @"),
         )
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         hint = "give the whole address, as a browser shows it: https://…"

@@ -91,16 +91,18 @@ CONTENT_NAMES: Final[Mapping[Content, str]] = MappingProxyType(
 )
 UNDECIDED_CLAUSES: Final[Mapping[Undecided, str]] = MappingProxyType(
     {
-        Undecided.WALL: tr("a log-in wall, a verification or another wall was shown instead"),
+        Undecided.WALL: tr(
+            "a log-in wall, a verification or another wall was shown instead of the page"
+        ),
         Undecided.UNKNOWN_NOTICE: tr("the page showed a notice that no take-down rule matches"),
         Undecided.ERROR: tr("the server gave no answer, or answered with an error"),
         Undecided.UNKNOWN: tr("no take-down rule matches what the page showed"),
     }
 )
 _OPEN_REASONS: Final[Mapping[Content, str]] = {
-    Content.NOTICE: tr("notice that no rule matches"),
+    Content.NOTICE: tr("notice that no take-down rule matches"),
     Content.SHELL: tr("layout without main text"),
-    Content.CONTENT: tr("no rule matches"),
+    Content.CONTENT: tr("no take-down rule matches"),
     Content.PARTIAL: tr("no rule matches"),
 }
 _LITTLE_TEXT: Final = tr("the page has little text, and no take-down rule file exists for its host")
@@ -227,13 +229,15 @@ def _open_clause(shown: AssessmentSummary, http_status: int | None, outcome: Out
                 "the server answered {http_status}", http_status=format_http_status(http_status)
             )
         return (
-            UNDECIDED_CLAUSES[Undecided.ERROR] if http_status is None else tr("it showed an error")
+            UNDECIDED_CLAUSES[Undecided.ERROR]
+            if http_status is None
+            else tr("the page showed an error")
         )
     if shown.content is Content.NOTICE:
         return UNDECIDED_CLAUSES[Undecided.UNKNOWN_NOTICE]
     if shown.content in (Content.CONTENT, Content.PARTIAL):
         return UNDECIDED_CLAUSES[Undecided.UNKNOWN]
-    return tr("it showed {shown_thing}, not the content", shown_thing=shown_thing(shown))
+    return tr("the page showed {shown_thing}, not the content", shown_thing=shown_thing(shown))
 
 
 # The details of an assessment are sealed, and `verify` derives them again, so their words stay.
@@ -267,7 +271,7 @@ _DETAIL_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "something is there, and little: no rule knows how this host says that something is gone, "
         "and its words would look the same": tr(
-            "{little_text}, so a notice of a removal would look the same", little_text=_LITTLE_TEXT
+            "{little_text}, so the page can also be a notice of a removal", little_text=_LITTLE_TEXT
         ),
         "the page itself holds some of it back": tr("the page withholds some of its content"),
         "nothing is shown": tr("the page shows nothing"),
@@ -279,7 +283,7 @@ _DETAIL_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
             "the server returned the front page of the host instead of the page"
         ),
         "the front page of its host came in its place, and says nothing about it": tr(
-            "the server returned the front page of the host instead of the page, which "
+            "the server returned the front page of the host instead of the page; this answer "
             "does not show whether the page exists"
         ),
         "no rule knows what this page shows": UNDECIDED_CLAUSES[Undecided.UNKNOWN],
@@ -358,8 +362,8 @@ def _describe_detail(detail: str) -> str:
         kind = found[1].replace(" ", "_")
         if kind in [wall.value for wall in WallKind]:
             return tr(
-                "the site showed {walls} instead of the page, which does not show "
-                "whether the page exists",
+                "the site showed {walls} instead of the page; this answer does not show whether "
+                "the page exists",
                 walls=WALLS[WallKind(kind)],
             )
     for pattern, clause in _DETAIL_PATTERNS:
@@ -373,7 +377,7 @@ def _stated_cause(cause: Cause, *, is_convention: bool) -> str:
         return tr("no cause is stated")
     if is_convention:
         return tr(
-            "researchers read the code of the platform as {cause_names}",
+            "researchers interpret the code that the platform sent as follows: {cause_names}",
             cause_names=CAUSE_NAMES[cause],
         )
     return tr("the stated cause is {cause_names}", cause_names=CAUSE_NAMES[cause])
@@ -391,7 +395,7 @@ REASON_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
         "timeout": tr("no answer came within the time limit"),
         "connection-lost": tr("the connection ended before the page arrived"),
         "unreachable": tr("no network route to the server exists"),
-        "redirect-loop": tr("the address redirects without end"),
+        "redirect-loop": tr("the redirects from the address do not end"),
         "unsafe-port": tr("the browser does not open pages on this port"),
         "forbidden-address": tr("the address is not public, or the browser does not open it"),
         "proxy": tr("the proxy did not answer, or refused the connection"),
@@ -416,7 +420,9 @@ REASON_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
             "characters of the page are shown as boxes, because no installed font has these "
             "characters"
         ),
-        "expand-limited": tr("more hidden text exists than the policy allows to open"),
+        "expand-limited": tr(
+            "the page has more controls that hide text than the policy allows the capture to click"
+        ),
         "page-virtualised": tr(
             "the page removes content that is out of view, so no single picture shows the whole "
             "page"
@@ -424,7 +430,7 @@ REASON_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
         "page-scrolls-inside": tr(
             "an inner box scrolls, so the picture shows only the beginning of the box"
         ),
-        "page-truncated": tr("the page is larger than the largest picture that is taken"),
+        "page-truncated": tr("the page is larger than the maximum size of a picture"),
         "picture-blank": tr("a part of a picture is blank where the page has text or images"),
         "inner-box-cut": tr("a box that scrolls inside the page is not shown completely"),
         "element-missing": tr(
@@ -434,24 +440,24 @@ REASON_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
         "text-incomplete": tr("the text of a part of the page could not be read"),
         "source-missing": tr("the HTML source is missing from the network record"),
         "source-cut": tr("the HTML source was cut off"),
-        "response-too-large": tr("an answer was larger than the limit"),
+        "response-too-large": tr("an answer of a server was larger than the limit"),
         "too-many-requests": tr("the page made more requests than the limit"),
-        "capture-too-large": tr("the page sent more data than the limit"),
+        "capture-too-large": tr("the page sent or received more data than the limit allows"),
         "dialog-storm": tr("the page opened more dialogs than the limit"),
         "scripts-stopped": tr("the scripts of the page were stopped"),
         "popup-storm": tr("the page opened more windows than the limit"),
-        "target-failed": tr("the copy of the file could not be written"),
+        "target-failed": tr("the address is a file, and the copy of the file could not be written"),
         # The page was given up.
-        "page-unresponsive": tr("a script of the page ran without end"),
+        "page-unresponsive": tr("a script of the page did not end"),
         "renderer-crashed": tr("the process of the page crashed"),
         "page-closed": tr("the page closed itself"),
-        "browser-lost": tr("the browser ended"),
+        "browser-lost": tr("the browser ended unexpectedly"),
         "memory-limit": tr("the browser used more memory than the limit"),
-        "disk-limit": tr("the page wrote more to the disk than the limit"),
+        "disk-limit": tr("the page wrote more data to the disk than the limit allows"),
         "capture-failed": tr("an error occurred during the capture"),
         "capture-timeout": tr("the time limit of the capture was reached"),
         "given-up": tr("all attempts to capture the page failed"),
-        "nothing-rendered": tr("the capture kept nothing, for an unknown cause"),
+        "nothing-rendered": tr("the capture has no result, for an unknown reason"),
     }
 )
 # The faults of the code `tls`: docs/reference/outcomes.md.
@@ -467,7 +473,7 @@ TLS_FAULT_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
         "revoked": tr("the certificate of the server was revoked"),
         "weak-signature": tr("the key or the signature of the server's certificate is too weak"),
         "not-logged": tr("the certificate of the server is in no Certificate Transparency log"),
-        "validity-too-long": tr("the certificate of the server is valid for too long"),
+        "validity-too-long": tr("the validity period of the server's certificate is too long"),
         "malformed": tr("the certificate of the server cannot be read"),
         "old-protocol": tr("the server uses only old versions or ciphers of TLS"),
         "client-certificate": tr("the server requires a certificate of the visitor"),
@@ -502,15 +508,15 @@ WARNING_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
         "private-authority": tr("the capture trusts a private certificate authority"),
         "certificate-ignored": tr("a certificate was not valid, and the policy allowed it"),
         "raw-rendered-divergence": tr("the shown text differs from the document that was received"),
-        "changed-after-pictures": tr("the page may have changed after it was photographed"),
-        "page-held": tr("the page tried to go to another address while it was photographed"),
+        "changed-after-pictures": tr("the page may have changed after the pictures were taken"),
+        "page-held": tr("the page tried to go to another address while the pictures were taken"),
         "page-keeps-changing": tr("parts of the page change all the time"),
         "announced-more": tr("the page may have loaded more content later"),
         "trial-failed": tr("parts of the page were photographed in separate windows"),
         "navigation-refused": tr("the page tried to open an address that the browser never opens"),
         "service-worker-blocked": tr("a service worker of the page was blocked"),
         "private-glyphs": tr("characters of the page, mostly icons, are shown as boxes"),
-        "document-made-by-page": tr("the page replaced itself with a document that it made"),
+        "document-made-by-page": tr("the page itself made the shown document"),
         "reload-worse": tr("the page was reloaded and then showed less"),
         "assessment-failed": tr("the page could not be assessed"),
         "assessment-incomplete": tr("parts of the assessment are missing"),
@@ -643,10 +649,10 @@ def court_minimum_words(met: bool, missing: Sequence[str], *, light: bool) -> st
         missing: The names of the parts that do not exist.
     """
     if light:
-        return tr("not required: a light check takes no full-page capture")
+        return tr("not required: a light check contains no full-page picture")
     if met:
         return tr("met: URL, HTML source and full-page capture exist")
-    return tr("not met: {missing} missing", missing=", ".join(missing))
+    return tr("not met, because these parts are missing: {missing}", missing=", ".join(missing))
 
 
 def qualify_court_minimum(words: str, met: bool, shown: AssessmentSummary | None) -> str:
@@ -683,7 +689,8 @@ TIME_NOT_CONFIGURED: Final = tr("not confirmed: no timestamp authority is config
 TIME_PENDING: Final = tr("not confirmed yet: no timestamp authority has answered")
 TIME_PENDING_FOR_ONE: Final = tr("not confirmed yet for one of the signatures")
 TIME_CONTRADICTED: Final = tr(
-    "not confirmed: the clock of this machine contradicts the timestamp authorities"
+    "not confirmed: the clock of this machine differs too much from the time of the timestamp "
+    "authorities"
 )
 LOG_PENDING: Final = tr("not in the log yet")
 
@@ -713,7 +720,9 @@ class FindingText:
 _ALTERED: Final = tr(
     "The file was changed after it was sealed, or is damaged. Do not rely on the file."
 )
-_GET_AGAIN: Final = tr("Get the file again from where it is stored, and verify it again.")
+_GET_AGAIN: Final = tr(
+    "Get the file again from the place where the file is stored, and verify the file again."
+)
 _NOT_AGAINST: Final = tr("This does not count against the evidence.")
 FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
     {
@@ -760,8 +769,9 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         Code.BLAKE3: FindingText(
             title=tr("a file was changed after sealing"),
             meaning=tr(
-                "The BLAKE3 digest of a file, or the list of digests, differs from the "
-                "sealed one. Do not rely on the bundle."
+                "The BLAKE3 digest of a file differs from the sealed digest, or the list of "
+                "BLAKE3 digests does not contain the same files as the list of SHA-256 digests. "
+                "Do not rely on the bundle."
             ),
             remedy=_GET_AGAIN,
         ),
@@ -784,10 +794,13 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
             title=tr("the signing key is not a key that you trust"),
             meaning=tr("The signature is valid, but it is not established who signed. ")
             + _NOT_AGAINST,
-            remedy=tr("Name the trust file of the person who signed, with its root key."),
+            remedy=tr(
+                "Verify again with the trust file of the person who signed, and with the "
+                "id of the root key of this trust file."
+            ),
         ),
         Code.KEY_MISMATCH: FindingText(
-            title=tr("the public key is not the key that the record names"),
+            title=tr("the public key is not the key that the record states"),
             meaning=tr("Somebody replaced the key or the record. Do not rely on the bundle."),
             remedy=_GET_AGAIN,
         ),
@@ -797,13 +810,18 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
             remedy=_GET_AGAIN,
         ),
         Code.KEY_PERIOD: FindingText(
-            title=tr("the signature was made before the period of its key began"),
-            open=tr("it is not proven that the signature was made in the period of its key"),
+            title=tr("the signature was made before the validity period of the signing key began"),
+            open=tr(
+                "it is not proven that the signature was made in the validity period of the "
+                "signing key"
+            ),
             meaning=tr(
                 "The trust file states the period in which the owner of the key is responsible "
                 "for the key."
             ),
-            remedy=tr("Ask the owner of the trust file whether the period is right."),
+            remedy=tr(
+                "Ask the owner of the trust file whether the validity period of the key is right."
+            ),
         ),
         Code.KEY_REVOKED: FindingText(
             title=tr(
@@ -818,7 +836,10 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
                 "The owner revoked the key. A signature is valid only if a timestamp token "
                 "proves that the signature is older than the revocation."
             ),
-            remedy=tr("Look for a late token or a log proof of an earlier time beside the bundle."),
+            remedy=tr(
+                "Look for a late timestamp token with an earlier time, and put the token "
+                "beside the bundle."
+            ),
         ),
         Code.ALG: FindingText(
             title=tr(
@@ -830,15 +851,15 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         Code.QUORUM: FindingText(
             title=tr("fewer valid signatures exist than are required"),
             meaning=tr("The signatures that exist are valid. ") + _NOT_AGAINST,
-            remedy=tr("Ask the person who sealed the bundle for the version with all signatures."),
+            remedy=tr("Ask the person who sealed the bundle for the bundle with all signatures."),
         ),
         Code.TS_MISSING: FindingText(
             title=tr(
                 "fewer timestamp authorities confirm the time than are required or were requested"
             ),
             meaning=tr(
-                "The bundle was not changed since it was signed, but too few timestamp "
-                "authorities confirm its time. "
+                "The bundle has not changed since it was signed, but too few timestamp "
+                "authorities confirm the time of the bundle. "
             )
             + _NOT_AGAINST,
             remedy=tr("Request the missing timestamp tokens, and verify again."),
@@ -855,8 +876,11 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         ),
         Code.TS_POLICY: FindingText(
             title=tr("a timestamp token was issued under a policy that you do not accept"),
-            meaning=tr("By your trust file, the token proves no time. ") + _NOT_AGAINST,
-            remedy=tr("Ask the owner of the trust file whether to accept the policy."),
+            meaning=tr("According to your trust file, the token proves no time. ") + _NOT_AGAINST,
+            remedy=tr(
+                "Ask the owner of the trust file whether this policy of the timestamp "
+                "authority can be accepted."
+            ),
         ),
         Code.TS_UNTRUSTED: FindingText(
             title=tr("a timestamp token is from an authority that you do not trust"),
@@ -865,7 +889,7 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         ),
         Code.TS_REVOKED: FindingText(
             title=tr("a timestamp token was signed with a revoked certificate"),
-            meaning=tr("By your trust file, the token proves no time."),
+            meaning=tr("According to your trust file, the token proves no time."),
             remedy=tr("Ask the owner of the trust file why the certificate was revoked."),
         ),
         Code.TIME: FindingText(
@@ -875,7 +899,7 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
                 "A time is proven by a timestamp token. All other times were recorded by the "
                 "capturing machine."
             ),
-            remedy=tr("Read the finding, which names the time."),
+            remedy=tr("Read the text of the finding, which states the time."),
         ),
         Code.JSON: FindingText(
             title=tr("the capture record is not JSON in the required form"),
@@ -885,13 +909,14 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         Code.FORMAT: FindingText(
             title=tr("the capture record is invalid, or contradicts itself"),
             meaning=tr(
-                "This software does not write such a record, or somebody changed the record "
-                "before sealing."
+                "The record was not written by this software, or was changed before sealing."
             ),
-            remedy=tr("Read the finding, which names the field. Do not rely on the bundle."),
+            remedy=tr(
+                "Read the text of the finding, which states the field. Do not rely on the bundle."
+            ),
         ),
         Code.DERIVED: FindingText(
-            title=tr("a derived file does not follow from the sealed files"),
+            title=tr("a derived file of the bundle does not match the sealed files"),
             meaning=_ALTERED,
             remedy=_GET_AGAIN,
         ),
@@ -911,7 +936,8 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
             meaning=tr(
                 "The custody chain records who did what to the bundle. A chain inside the bundle "
                 "is sealed. A chain beside the bundle can be changed by anybody who can write to "
-                "its folder or store, so its damage does not count against the bundle."
+                "the folder or store of the bundle. Damage of a chain beside the bundle does not "
+                "count against the bundle."
             ),
             remedy=tr("Compare the chain with the copy in the store or in a replica."),
         ),
@@ -922,13 +948,13 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
                 "The log proves that the bundle was recorded in a list from which no entry can "
                 "be removed unnoticed."
             ),
-            remedy=tr("Export the bundle again from its store, with its log proof."),
+            remedy=tr("Export the bundle and its log proof again from the store."),
         ),
         Code.LOG_MISSING: FindingText(
             title=tr("no valid log proof exists"),
             meaning=tr(
-                "A log proof is required. The proof is missing, or you do not trust its log, or "
-                "too few witnesses have seen the entry. "
+                "A log proof is required. The log proof is missing, or you do not trust the log, "
+                "or too few witnesses have seen the log entry of the bundle. "
             )
             + _NOT_AGAINST,
             remedy=tr("Export the bundle again from its store, with its log proof."),
@@ -936,7 +962,10 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         Code.INTERNAL: FindingText(
             title=tr("a check ended with an error of this software"),
             meaning=tr("The check did not finish, so it does not count as passed."),
-            remedy=tr("Report the error, and verify with the second verifier."),
+            remedy=tr(
+                "Report the error, and verify the bundle with the second verifier that "
+                '"snapshotter export --evidence" writes.'
+            ),
         ),
         Code.EVENT: FindingText(
             title=tr("the file is not a take-down event, or was changed after it was signed"),
@@ -946,7 +975,7 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         Code.EVENT_KEY: FindingText(
             title=tr("the key that signed the event also signed a capture"),
             meaning=tr("Events and captures must be signed by different keys."),
-            remedy=tr("Do not rely on the event. The captures can be verified by themselves."),
+            remedy=tr("Do not rely on the event. Each capture can be verified separately."),
         ),
         Code.BUNDLE: FindingText(
             title=tr("a bundle failed its verification"),
@@ -954,7 +983,7 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
                 "The statement depends on a bundle that is not intact. Do not rely on the "
                 "statement."
             ),
-            remedy=tr("Verify the bundle by itself, and read its findings."),
+            remedy=tr("Verify the bundle separately, and read the findings of this verification."),
         ),
         Code.BUNDLE_MISSING: FindingText(
             title=tr("a bundle was not found"),
@@ -964,12 +993,12 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
             ),
         ),
         Code.BUNDLE_OTHER: FindingText(
-            title=tr("a bundle is not the bundle that the record names"),
+            title=tr("the digest of a bundle differs from the digest in the record"),
             meaning=tr(
-                "The id of the bundle is right, but its digest differs. Do not rely on the "
-                "statement."
+                "The id of the bundle matches the record, but the digest of the bundle differs "
+                "from the record. Do not rely on the statement."
             ),
-            remedy=tr("Get the bundle again from where it is stored."),
+            remedy=tr("Get the bundle again from the place where the bundle is stored."),
         ),
         Code.BUNDLE_OPEN: FindingText(
             title=tr("a bundle is intact, but not everything about it is established"),
@@ -981,10 +1010,13 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
             title=tr("a capture does not show what the record states"),
             open=tr("the conclusion about what a capture shows was not derived again"),
             meaning=tr("The rules in the bundle decide what a capture shows."),
-            remedy=tr("Verify with the whole package, which has the code of the rules."),
+            remedy=tr(
+                "Verify the file with the full snapshotter package, which contains the "
+                "code of the take-down rules."
+            ),
         ),
         Code.IDENTITY: FindingText(
-            title=tr("a capture is of another page or account"),
+            title=tr("a capture shows another page or account"),
             meaning=tr("The capture does not show the page that the record is about."),
             remedy=tr("Do not rely on the statement."),
         ),
@@ -992,7 +1024,10 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
             title=tr("the statement does not follow from its captures"),
             open=tr("the statement was not derived again from its captures"),
             meaning=tr("A take-down event follows from its captures by fixed rules."),
-            remedy=tr("Verify with the whole package and with all bundles."),
+            remedy=tr(
+                "Verify the file with the full snapshotter package and with all bundles of "
+                "the statement."
+            ),
         ),
         Code.PREVIOUS: FindingText(
             title=tr("the previous event is not the event that this event names"),
@@ -1007,10 +1042,10 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
             title=tr("a number of the report does not follow from its captures"),
             open=tr("a number of the report could not be derived again"),
             meaning=tr("Each number of a campaign report can be derived again from its captures."),
-            remedy=tr("Verify the report with all its bundles."),
+            remedy=tr("Verify the report together with all bundles of the report."),
         ),
         Code.LEFT_OUT: FindingText(
-            title=tr("the report leaves out a capture that belongs to it"),
+            title=tr("the report leaves out a capture that belongs to the report"),
             meaning=tr(
                 "The store has a capture of a page of the report, in the period of the report, "
                 "but the report does not include this capture."
@@ -1170,20 +1205,22 @@ class RemovalSign(enum.Enum):
     UNKNOWN = enum.auto()  # the capture does not tell
 
 
-_NO_TEXT = tr("the rules found no text of a notice")
+_NO_TEXT = tr("the take-down rules found no text of a notice")
 _REMOVALS: Final[Mapping[RemovalSign, str]] = {
     RemovalSign.NOTICE: tr("a notice was shown in place of the content"),
-    RemovalSign.DATA: tr("the data from the server state this"),
+    RemovalSign.DATA: tr("the data from the server state that the page is not available"),
     RemovalSign.ADDRESS: tr(
-        "the browser was redirected to an address that the rules know as an address of "
+        "the browser was redirected to an address that the take-down rules list as an address of "
         "removed pages, and {no_text}",
         no_text=_NO_TEXT,
     ),
     RemovalSign.MARK: tr(
-        "a mark in the code of the page states this, and {no_text}", no_text=_NO_TEXT
+        "a mark in the code of the page states that the page is not available, and {no_text}",
+        no_text=_NO_TEXT,
     ),
     RemovalSign.STATUS: tr(
-        "the HTTP status of the server states this, and {no_text}", no_text=_NO_TEXT
+        "the HTTP status of the server states that the page is not available, and {no_text}",
+        no_text=_NO_TEXT,
     ),
     RemovalSign.UNKNOWN: _NO_TEXT,
 }
@@ -1196,7 +1233,7 @@ _STATES: Final[Mapping[RemovalSign, str]] = {
     RemovalSign.UNKNOWN: tr("The verdict in the capture states"),
 }
 _OF_ACCOUNT: Final[Mapping[RemovalSign, str]] = {
-    sign: f"{states} this about the account of the page, and not about the page."
+    sign: f"{states} facts about the account of the page, and not about the page."
     for sign, states in {**_STATES, RemovalSign.NOTICE: "The page states"}.items()
 }
 
@@ -1227,7 +1264,7 @@ CAUSES: Final[Mapping[Cause, str]] = {
     ),
     Cause.TEMPORARY: tr("The notice states that the page is temporarily not available."),
     Cause.EXPIRED: tr("The notice states that the link has expired."),
-    Cause.REFUTED: tr("The notice states that the page was refuted."),
+    Cause.REFUTED: tr("The notice states that the content of the page was refuted."),
     Cause.LEGAL: tr(
         "The server states that the page is withheld for legal reasons (HTTP 451). The "
         "server states no other reason."
@@ -1237,7 +1274,7 @@ CAUSES: Final[Mapping[Cause, str]] = {
 
 # Of a cause that is a convention of researchers (`TakedownVerdict.convention`).
 _CONVENTION: Final = tr(
-    "Researchers read the code that the platform sent as %s. The platform itself does "
+    "The platform sent a code. Researchers interpret this code as %s. The platform itself does "
     "not state this."
 )
 _AS_READ: Final[Mapping[Cause, str]] = {
@@ -1288,7 +1325,7 @@ def describe_error(status: int | None) -> str:
         return tr("no answer of the server was received")
     if status >= 400:
         return _answered_with(status)
-    return tr("the page showed an error, or could not be read")
+    return tr("the page showed an error, or the page could not be read")
 
 
 def _answered_with(status: int) -> str:

@@ -62,7 +62,7 @@ class SmtpMail:
             context = self._connections.tls()
             password = self._password().decode() if self._password is not None else ""
         except UnicodeDecodeError:
-            return DeliveryResult(delivered=False, detail=tr("the password is not UTF-8"))
+            return DeliveryResult(delivered=False, detail=tr("the password is not in UTF-8"))
         except SnapshotterError as error:
             return DeliveryResult(delivered=False, detail=error.message)
         try:

@@ -41,21 +41,24 @@ HEADLINES: Final = {
         tr("{} watched lists have a problem"),
     ),
     NotificationKind.HOST_THROTTLED: (
-        tr("a host limits our visits"),
-        tr("{} hosts limit our visits"),
+        tr("a host limits the number of visits"),
+        tr("{} hosts limit the number of visits"),
     ),
     NotificationKind.TAKEDOWN_CONFIRMED: (
         tr("a page was taken down"),
         tr("{} pages were taken down"),
     ),
-    NotificationKind.TAKEDOWN_REINSTATED: (tr("a page came back"), tr("{} pages came back")),
+    NotificationKind.TAKEDOWN_REINSTATED: (
+        tr("a page became available again after a take-down"),
+        tr("{} pages became available again after a take-down"),
+    ),
     NotificationKind.ACCOUNT_CHANGED: (
-        tr("an account has changed"),
-        tr("{} accounts have changed"),
+        tr("the state of an account has changed"),
+        tr("the states of {} accounts have changed"),
     ),
     NotificationKind.NOTICE_UNKNOWN: (
-        tr("a page shows a notice that no rule knows"),
-        tr("{} pages show notices that no rule knows"),
+        tr("a page shows a notice that no rule matches"),
+        tr("{} pages show notices that no rule matches"),
     ),
     NotificationKind.COUNT_CROSSED: (
         tr("a count reached a threshold"),
@@ -75,8 +78,8 @@ HEADLINES: Final = {
         tr("{} stores no longer return objects that they have returned before"),
     ),
     NotificationKind.WORKER_LOST: (
-        tr("a worker ended without notice"),
-        tr("{} workers ended without notice"),
+        tr("a worker ended unexpectedly"),
+        tr("{} workers ended unexpectedly"),
     ),
     NotificationKind.SERVICE_FAILED: (
         tr("a service failed or did not answer"),
@@ -199,7 +202,7 @@ def _lines(message_id: str, data: dict[str, Any]) -> list[str]:
     for number, event in enumerate(data["events"], start=1):
         times = (
             tr(
-                "number since {event2}: {event}, the last at ",
+                "number of events since {event2}: {event}; time of the last event: ",
                 event=event["count"],
                 event2=event["first_at"],
             )
@@ -215,17 +218,18 @@ def _lines(message_id: str, data: dict[str, Any]) -> list[str]:
     named = any(event.get("url") or event.get("host") for event in data["events"])
     how = (
         tr(
-            "Addresses are written as hxxps://example[.]org, so that no program makes links "
-            "of them."
+            "Addresses are written as hxxps://example[.]org, so that programs do not turn the "
+            "addresses into links."
         )
         if named
-        else tr("Addresses are left out.")
+        else tr("This message does not contain addresses.")
     )
     found += [
         "",
         "-- ",
         f"Message {message_id}. {how}",
-        "This message is not evidence. The store, its log and the queue record what happened.",
+        "This message is not evidence. The records of what happened are in the store, in its log "
+        "and in the queue.",
     ]
     return found
 

@@ -126,7 +126,7 @@ def decide(policy: Policy, overrides: PolicyOverrides = PolicyOverrides()) -> De
 def _override(policy: Policy, overrides: PolicyOverrides) -> Policy:
     if overrides.browser and overrides.browser not in KINDS and os.sep not in overrides.browser:
         raise SnapshotterError(
-            tr("{browser} is not a browser kind", browser=overrides.browser),
+            tr("{browser} is neither a kind of browser nor a path", browser=overrides.browser),
             hint=tr("give shell, chromium, or the path of a browser binary"),
         )
     browser: dict[str, object] = {}

@@ -89,7 +89,9 @@ def parse_toml(data: bytes, path: Path) -> dict[str, Any]:
     try:
         return toml.loads(data.decode("utf-8"))
     except RecursionError as error:
-        raise SnapshotterError(tr("{path} is nested too deeply", path=path)) from error
+        raise SnapshotterError(
+            tr("the tables or lists in {path} are nested too deeply", path=path)
+        ) from error
     except ValueError as error:  # not UTF-8, not TOML, endless numbers
         raise SnapshotterError(
             tr("{path} cannot be read: {error}", path=path, error=error)
@@ -149,5 +151,5 @@ def network(text: str) -> str:
     except ValueError as error:
         raise SnapshotterError(
             tr("the network is invalid: {error}", error=error),
-            hint=tr("write a network like 10.0.0.0/8, 127.0.0.1 or fd00::/8"),
+            hint=tr("give a network in a form such as 10.0.0.0/8, 127.0.0.1 or fd00::/8"),
         ) from error

@@ -168,7 +168,7 @@ def _link(path: Path, data: bytes) -> _Link:
     raw = parse_toml(data, path)
     parent = raw.pop("extends", "")
     if not isinstance(parent, str):
-        raise SnapshotterError(tr("policy {path}: extends must be a string", path=path))
+        raise SnapshotterError(tr("policy {path}: the value of `extends` must be a string", path=path))
     return _Link(
         name=_validated(raw, path).name,
         raw=raw,
@@ -201,7 +201,8 @@ def _chain(path: Path, directory: Path | None) -> Iterator[_Link]:
             names = (*visited.values(), visited[following.resolve()])
             raise SnapshotterError(
                 tr(
-                    "policy {path}: extends refers back to the policy itself: {names}",
+                    "policy {path}: `extends` leads back to a policy that is already in the "
+                    "chain: {names}",
                     path=path,
                     names=" → ".join(names),
                 ),

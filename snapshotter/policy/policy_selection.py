@@ -65,7 +65,7 @@ def known_policies(directory: Path | None = None) -> tuple[EffectivePolicy, ...]
     if directory is not None and not directory.is_dir():
         raise SnapshotterError(
             tr("policies_dir is {directory}, which is not a directory", directory=directory),
-            hint=tr("make the directory, or correct the setting policies_dir"),
+            hint=tr("create the directory, or correct the setting policies_dir"),
         )
     if directory is not None:
         own = sorted(path for path in directory.glob("*.toml") if not _has_rules(path))
@@ -112,7 +112,9 @@ def pick(url: str, policies: Iterable[EffectivePolicy]) -> Pick:
     return Pick(
         winner=_describe_reason(
             winner,
-            f"the policy names {winner.by}" if winner.by else "no other policy names the page",
+            f"the policy applies to {winner.by}"
+            if winner.by
+            else "no other policy applies to the page",
         ),
         rejected=tuple(
             _describe_reason(candidate, _why_not(candidate, winner)) for candidate in rejected
@@ -132,7 +134,7 @@ def pickable_policies(policies: Iterable[EffectivePolicy]) -> Sequence[Effective
 
 
 def describe_picks(picked: Iterable[Candidate]) -> str:
-    """Describe what was chosen for many pages: "3 social-post (the policy names host x.com)"."""
+    """Describe choices for many pages: "3 social-post (the policy applies to host x.com)"."""
     counted = Counter((candidate.name, candidate.why) for candidate in picked)
     ordered = sorted(counted, key=lambda pair: (-counted[pair], pair))
     return ", ".join(f"{counted[name, why]} {name} ({why})" for name, why in ordered)
@@ -201,11 +203,15 @@ def _why_not(loser: Candidate, winner: Candidate) -> str:
         if loser.name == DEFAULT:
             return "the policy applies to pages to which no other policy applies"
         if loser.why == _BY_NAME:
-            return "the policy is used only by its name"
-        return "the policy names other pages"
+            return "the policy is used only if its name is given"
+        return "the policy applies only to other pages"
     if loser.rank < winner.rank:
-        return f"the policy names {loser.by}, which is less specific"
-    return f"the policy names {loser.by}, which is as specific, but the policy comes later"
+        return f"the policy applies to {loser.by}, but the selected policy is more specific"
+    return (
+        f"the policy applies to {loser.by}, but the selected policy is equally specific "
+        "and comes first: your own policies come before shipped policies, then the order "
+        "is by name"
+    )
 
 
 def _describe_reason(candidate: Candidate, why: str) -> Candidate:

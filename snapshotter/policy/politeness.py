@@ -82,16 +82,19 @@ class AllowedVisit:
 def describe_wait(wait: VisitWait, rules: HostRules) -> str:
     """Return why a visit has to wait, for a person."""
     return {
-        WaitCause.IN_FLIGHT: "the limit of visits at the same time is reached (limit: "
-        f"{rules.at_once})",
-        WaitCause.INTERVAL: f"the last visit began less than about {_short(rules.every)} ago",
+        WaitCause.IN_FLIGHT: (
+            f"the limit of simultaneous visits to the host is reached (limit: {rules.at_once})"
+        ),
+        WaitCause.INTERVAL: (
+            f"the last visit to the host began less than about {_short(rules.every)} ago"
+        ),
         WaitCause.THROTTLED: "the host answered that there were too many requests",
         WaitCause.UNWELL: "the host answered with a server error",
         WaitCause.UNREACHABLE: "the host did not answer",
-        WaitCause.BUDGET: f"the daily limit of {rules.per_day} visits is used up",
-        WaitCause.QUIET: "the host has quiet hours now",
-        WaitCause.ALL: "the limit of visits of all workers together is reached",
-        WaitCause.WORKER: "the limit of visits of this worker is reached",
+        WaitCause.BUDGET: f"the limit of {rules.per_day} visits to the host in 24 hours is reached",
+        WaitCause.QUIET: "the quiet hours of the host have not ended",
+        WaitCause.ALL: "the limit of simultaneous visits of all workers together is reached",
+        WaitCause.WORKER: "the limit of simultaneous visits of this worker is reached",
     }[wait.cause]
 
 

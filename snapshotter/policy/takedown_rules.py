@@ -112,7 +112,9 @@ def parse_rules(text: str, source: str) -> RuleSet:
     try:
         table = toml.loads(text)
     except RecursionError as error:
-        raise SnapshotterError(tr("{source} is nested too deeply", source=source)) from error
+        raise SnapshotterError(
+            tr("the tables or lists in {source} are nested too deeply", source=source)
+        ) from error
     except ValueError as error:  # no TOML, endless numbers
         raise SnapshotterError(
             tr("{source} is not valid TOML: {error}", source=source, error=error)

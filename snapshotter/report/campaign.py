@@ -33,7 +33,7 @@ ALWAYS = frozenset({"watched", "removed", "reinstated", "fate.available", "captu
 _WORDS: Mapping[str, str] = {
     "watched": "pages watched",
     "removed": tr("pages removed in the period"),
-    "reinstated": tr("removed pages that were available again at some time"),
+    "reinstated": tr("removed pages that became available again"),
     "captures": tr("captures in the period"),
     "accounts": "known accounts",
     "accounts.all-gone": tr("accounts of which all pages are removed"),
@@ -46,7 +46,7 @@ _WORDS: Mapping[str, str] = {
     "fate.gone-before": tr("at the end: removed before the period"),
     "fate.unconfirmed": tr("at the end: not available, not confirmed as removed"),
     "fate.never-seen": tr("not available in any capture"),
-    "fate.inconclusive": tr("not established: walls, errors"),
+    "fate.inconclusive": tr("not established, because of walls or errors"),
     "fate.owner-setting": tr("not shown because of a setting of the owner"),
     "fate.uncaptured": "never captured",
 }
@@ -54,7 +54,7 @@ _PREFIXES: Mapping[str, str] = {
     "removed.cause.": tr("removed, stated cause: "),
     "captures.wall.": tr("captures of a wall: "),
     "captures.": tr("captures that show: "),
-    "accounts.state.": tr("accounts that became: "),
+    "accounts.state.": tr("accounts whose state became: "),
 }
 _FATES: Mapping[Fate, str] = {
     Fate.AVAILABLE: "available",

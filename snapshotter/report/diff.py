@@ -221,7 +221,12 @@ def _pictured(picture: PictureComparison) -> str:
     if picture.main is ComparisonState.UNCHANGED:
         words.append(tr("none of these regions is in the main region"))
     if picture.masked:
-        words.append(tr("masked places that are not counted: {masked}", masked=picture.masked))
+        words.append(
+            tr(
+                "masked places, which are not counted as differences: {masked}",
+                masked=picture.masked,
+            )
+        )
     if picture.detail:
         words.append(picture.detail)
     return "; ".join(words)
@@ -237,7 +242,7 @@ def _listed(values: tuple[ValueChange, ...]) -> str:
 
 def _sizes(of: ListChange) -> str:
     if of.state is ComparisonState.UNKNOWN:
-        return tr("not compared, because one of the two captures does not have these values")
+        return tr("not compared, because one of the two captures does not contain these values")
     if of.state is ComparisonState.UNCHANGED:
         return ""
     return f"{len(of.added)} added, {len(of.removed)} removed"

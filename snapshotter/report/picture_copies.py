@@ -82,7 +82,7 @@ def _copy(files: Sequence[Callable[[], BinaryIO]], scale: int) -> PictureCopy:
     if canvas is not None and filled:
         pieces.append(_piece(canvas, filled, scale, top))
     if not pieces:
-        raise SnapshotterError(tr("a picture without rows"))
+        raise SnapshotterError(tr("a picture has no rows"))
     return PictureCopy(
         pieces=tuple(pieces),
         width=pieces[0].width,

@@ -69,21 +69,24 @@ NOT_PROVEN: tuple[tuple[str, str], ...] = (
 )
 CHALLENGES: tuple[str, ...] = (
     tr(
-        "A capture shows that this client received and rendered these bytes at this time. "
-        "Only the person who ran the software states the link from the server to the record."
+        "A capture shows that this client received and rendered these bytes at this time. That "
+        "the server sent the recorded bytes is a statement of the person who ran the software."
     ),
     tr(
         "A timestamp token proves that a capture existed at the time of the token. The token "
-        "does not prove how long the capture existed before."
+        "does not prove how long the capture had existed before this time."
     ),
-    tr("Pages differ by address, language, time zone and login. Each capture states which it had."),
+    tr(
+        "A page can differ by address, language, time zone and login. The record of each capture "
+        "states the values that the capture had."
+    ),
     tr(
         "A page may show something else to an automated browser. The browser does not hide "
         "that it is automated."
     ),
     tr(
-        "The date inside the MHTML file of a page is from the clock of the capturing "
-        "machine. It is no proof of time."
+        "The date inside the MHTML file of a page is from the clock of the capturing machine. "
+        "This date does not prove the time."
     ),
 )
 
@@ -576,7 +579,7 @@ _ROLES: Mapping[Role, str] = {
     Role.CONFIRMATION: "Confirmation",
     Role.CONTROL: tr("Control: another page of the host"),
     Role.VANTAGE: "Another vantage",
-    Role.IDENTITY: tr("The page to which the address leads"),
+    Role.IDENTITY: tr("The page that the address leads to"),
 }
 
 

@@ -35,7 +35,7 @@ class ExternalSigner:
     ) -> None:
         if not isinstance(public_key.curve, ec.SECP384R1):
             raise SnapshotterError(
-                tr("{where} is not a key on the curve P-384", where=where),
+                tr("the key in {where} is not on the curve P-384", where=where),
                 hint=tr("create a key for ECDSA on P-384 (ECC_NIST_P384, secp384r1)"),
             )
         self._where = where

@@ -119,7 +119,10 @@ def write_secret(path: Path, content: bytes) -> None:
             os.fsync(stream.fileno())
     except FileExistsError as error:
         raise SnapshotterError(
-            tr("{path} already exists and is not replaced", path=path)
+            tr(
+                "the file {path} already exists, and the command does not replace existing files",
+                path=path,
+            )
         ) from error
     except OSError as error:
         raise file_error(path, error) from error
@@ -143,7 +146,7 @@ def _read_all(stream: BinaryIO, path: Path, limit: int) -> bytes:
 
 def file_error(path: Path, error: OSError) -> SnapshotterError:
     """Return an error of the file system as one of ours."""
-    hint = "free space on its disk" if is_disk_full(error) else ""
+    hint = "free space on the disk of this directory" if is_disk_full(error) else ""
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         hint = "check the owner of the directory, or set keys_dir to a directory that you own"
     return SnapshotterError(f"{path}: {(error.strerror or str(error)).lower()}", hint=hint)

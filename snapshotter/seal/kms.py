@@ -41,14 +41,15 @@ _REFUSALS = {
     "NotFoundException": ("does not have the key", "check the name and the region of the key"),
     "DisabledException": ("has disabled the key", "enable the key, or sign with another key"),
     "KMSInvalidStateException": (
-        "has a key that is not ready", "check whether the deletion of the key is scheduled, and "
-        "cancel the deletion"),
+        "has the key, but the key is not ready for use",
+        "check whether the deletion of the key is scheduled, and cancel the deletion"),
     "InvalidKeyUsageException": (
         "has a key that is not for signing", "create a key with SIGN_VERIFY and ECC_NIST_P384"),
     "UnsupportedOperationException": (
-        "has a key of another kind", "create a key with SIGN_VERIFY and ECC_NIST_P384"),
+        "has a key of a kind that does not support this operation",
+        "create a key with SIGN_VERIFY and ECC_NIST_P384"),
     "UnrecognizedClientException": (
-        "rejects the access key as unknown", "check which credentials are used"),
+        "rejects the access key as unknown", "check which access key the AWS credentials contain"),
     "InvalidSignatureException": (
         "rejects the credentials", "check the secret key, and the clock of this machine"),
     "ExpiredTokenException": (
@@ -76,8 +77,8 @@ def open_kms(reference: KmsReference) -> ExternalSigner:
             raise SnapshotterError(
                 tr("{where} requires credentials, but no credentials were found", where=where),
                 hint=tr(
-                    "set credentials as for the AWS tools: the variable AWS_PROFILE, a profile, "
-                    "or a role"
+                    "provide credentials as for the AWS command line: the environment variable "
+                    "AWS_PROFILE, a profile, or a role"
                 ),
             ) from error
         except errors.BotoCoreError as error:
@@ -95,7 +96,7 @@ def open_kms(reference: KmsReference) -> ExternalSigner:
         )
     public_key = load_der_public_key(facts["PublicKey"])
     if not isinstance(public_key, ec.EllipticCurvePublicKey):
-        raise SnapshotterError(tr("{where} is not a key on the curve P-384", where=where))
+        raise SnapshotterError(tr("the key in {where} is not on the curve P-384", where=where))
 
     def sign_digest(digest: bytes) -> bytes:
         answer = call("sign", Message=digest, MessageType="DIGEST", SigningAlgorithm=_ALGORITHM)

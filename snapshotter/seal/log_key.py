@@ -110,8 +110,8 @@ class LogKeyDirectory:
                     name=name,
                 ),
                 hint=tr(
-                    "choose another name, because two histories with one name look like a "
-                    "fork of the log"
+                    "choose another name, because two logs with the same name look like one log "
+                    "with two histories"
                 ),
             )
         private_key = Ed25519PrivateKey.generate()
@@ -123,7 +123,7 @@ class LogKeyDirectory:
         except ValueError as error:
             raise SnapshotterError(
                 tr("{name!r} is not a valid name for a {role}", name=name, role=role),
-                hint=tr("give a host and a path, like a URL without https://"),
+                hint=tr("give a host and a path, as in a URL, but without https://"),
             ) from error
         encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
         if passphrase is not None:
@@ -193,8 +193,7 @@ class LogKeyDirectory:
                 raise SnapshotterError(
                     tr("the key {file} has a passphrase, but no passphrase was given", file=file),
                     hint=tr(
-                        "name a file that contains the passphrase in the setting "
-                        "log_passphrase_file"
+                        "set log_passphrase_file to the path of a file that contains the passphrase"
                     ),
                 )
             secret = passphrase()
@@ -223,7 +222,7 @@ def _read(file: Path) -> tuple[bytes, VerifierKey]:
         key = note.parse_verifier_key(text.decode("ascii").removesuffix("\n"))
     except (EvidenceInvalid, ValueError) as error:
         raise SnapshotterError(
-            tr("{file} does not end with a verifier key", file=file),
+            tr("the last line of {file} is not a verifier key", file=file),
             hint=tr("restore the file from a backup"),
         ) from error
     if not file.name.startswith(f"{next(r for r, k in _KINDS.items() if k == key.kind)}-"):
@@ -243,10 +242,12 @@ def _signer(file: Path, pem: bytes, key: VerifierKey, secret: bytes | None) -> F
         wrong = "the passphrase is wrong for" if secret else "no private key was found in"
         raise SnapshotterError(
             f"{wrong} {file}",
-            hint=tr("check the passphrase; if it is right, restore the file from a backup"),
+            hint=tr(
+                "check the passphrase. If the passphrase is right, restore the file from a backup"
+            ),
         ) from error
     if not isinstance(private_key, Ed25519PrivateKey):
-        raise SnapshotterError(tr("{file} is not an Ed25519 key", file=file))
+        raise SnapshotterError(tr("the key in {file} is not an Ed25519 key", file=file))
     try:
         return FileLogSigner(private_key, key)
     except ValueError as error:

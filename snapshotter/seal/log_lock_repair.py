@@ -136,7 +136,7 @@ class LogRepair:
             raise EvidenceInvalid(
                 tr(
                     "the log is a copy of the log of another store; if the other store is lost "
-                    "permanently, the option --take-over makes this copy the log"
+                    "permanently, the option --take-over continues the log in this store"
                 )
             )
         known = [
@@ -187,7 +187,10 @@ class LogRepair:
         for checkpoint in known:
             if roots.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
                 raise EvidenceInvalid(
-                    tr("two different trees of {size} entries are signed", size=checkpoint.size)
+                    tr(
+                        "two signed checkpoints of {size} entries have different root hashes",
+                        size=checkpoint.size,
+                    )
                 )
         tree = merkle.Frontier()
         self._require_root(roots, tree)
@@ -195,12 +198,15 @@ class LogRepair:
             tree.append(merkle.leaf_hash(data))
             self._require_root(roots, tree)
         if size and self._tree(size).root() != roots[size]:
-            raise EvidenceInvalid(tr("the files of the log do not follow from its entries"))
+            raise EvidenceInvalid(tr("the files of the log do not match the entries of the log"))
 
     def _require_root(self, roots: Mapping[int, bytes], tree: merkle.Frontier) -> None:
         if roots.get(tree.size, tree.root) != tree.root:
             raise EvidenceInvalid(
-                tr("the entries do not give the signed tree of {size} entries", size=tree.size)
+                tr(
+                    "the root hash of the first {size} entries differs from the signed root hash",
+                    size=tree.size,
+                )
             )
 
     def _taken(self, size: int, wanted: str) -> "_Candidate | None":
@@ -211,9 +217,9 @@ class LogRepair:
         if later and not begun:
             raise EvidenceInvalid(
                 tr(
-                    "{later} belongs to a tree of more than {size} entries, but the checkpoint "
-                    "of that tree does not exist: the checkpoint was replaced by an older "
-                    "checkpoint",
+                    "the file {later} belongs to a log of more than {size} entries, but no "
+                    "checkpoint of more than {size} entries exists: the checkpoint was replaced "
+                    "by an older checkpoint",
                     later=later[0],
                     size=size,
                 )
@@ -231,8 +237,8 @@ class LogRepair:
             raise EvidenceInvalid(
                 tr(
                     "several batches are staged, and it is not established which batch was "
-                    "committed: name a batch with --batch, if possible a batch that a witness "
-                    "has seen: {names}",
+                    "committed. Select a batch with the option --batch, if possible a batch that "
+                    "a witness has seen. Staged batches: {names}",
                     names=names,
                 )
             )

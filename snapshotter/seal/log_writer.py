@@ -261,7 +261,7 @@ class LogWriter:
                         raise EvidenceInvalid(tr("the log is a copy of the log of another store"))
                     self._refuse_less(None if shown is None else self._open(shown.data))
                     if shown is not None:
-                        raise EvidenceInvalid(tr("the log has a checkpoint, but no lock"))
+                        raise EvidenceInvalid(tr("the log has a checkpoint, but no lock file"))
                     return _State(tag="", signed=None)
                 lock = log_state.parse_lock(held.data)
                 committed = self._open(lock.checkpoint)
@@ -276,8 +276,8 @@ class LogWriter:
                         continue  # others went on between our reads
                     raise EvidenceInvalid(
                         tr(
-                            "the lock of the log is for {size} entries, but another tree of "
-                            "{size2} is published",
+                            "the lock file of the log states {size} entries, but the published "
+                            "checkpoint states {size2} entries or another root hash",
                             size=committed.size,
                             size2=published.size,
                         )
@@ -292,7 +292,7 @@ class LogWriter:
             if before.root() != state.root:
                 raise EvidenceInvalid(
                     tr(
-                        "the files of the log do not belong to the tree of {size} entries",
+                        "the files of the log do not match the signed root hash of {size} entries",
                         size=state.size,
                     )
                 )
@@ -338,14 +338,17 @@ class LogWriter:
         tree = self._tree(committed.size, batch)
         if tree.root() != committed.root:
             raise EvidenceInvalid(
-                tr("the batch that leads to {size} entries is not complete", size=committed.size)
+                tr(
+                    "the batch that extends the log to {size} entries is not complete",
+                    size=committed.size,
+                )
             )
         # (3) The files. A crash among them leaves the rest for the next writer.
         if batch is not None:
             for tile in batch.files:
                 if not self._store.swap(log_state.key(tile.path), batch.files[tile], ""):
                     raise EvidenceInvalid(
-                        tr("{path} has other contents than expected", path=tile.path)
+                        tr("the file {path} of the log has unexpected content", path=tile.path)
                     )
         # (4) The witnesses. They have seen it before anybody else does, or never.
         cosigned = self._cosigned(committed, tree, published)
@@ -367,7 +370,11 @@ class LogWriter:
                 if shown.size == mine.size:
                     if shown.root != mine.root:
                         raise EvidenceInvalid(
-                            tr("two different trees of {size} entries are signed", size=mine.size)
+                            tr(
+                                "two signed checkpoints of {size} entries have different root "
+                                "hashes",
+                                size=mine.size,
+                            )
                         )
                     wanted = self._with_cosignatures(shown.note, mine.note.signatures)
                     if wanted == shown.note:
@@ -446,8 +453,8 @@ class LogWriter:
             if shown is None or shown.size < known.size:
                 raise EvidenceInvalid(
                     tr(
-                        "the log has {size} entries, but had {size2} entries: the log was "
-                        "replaced by an older state",
+                        "the log was replaced by an older state; entries in the log: {size}; "
+                        "entries that this machine has seen in the log: {size2}",
                         size=shown.size if shown else 0,
                         size2=known.size,
                     )
@@ -531,7 +538,7 @@ class LogWriter:
                     value=error.message,
                 ),
                 hint=tr(
-                    "if the store was restored from a backup, restore the whole store, with "
-                    "later changes; check the log:\n  snapshotter log check"
+                    "if the store was restored from a backup, restore the whole store with all "
+                    "later changes. This command checks the log:\n  snapshotter log check"
                 ),
             ) from error

@@ -55,7 +55,10 @@ def open_pkcs11(
     if not Path(reference.module).is_file():
         raise SnapshotterError(
             tr("the PKCS#11 module {module} does not exist", module=reference.module),
-            hint=tr("install the software of the token, and name its library: module-path=…"),
+            hint=tr(
+                "install the software of the token, and add the path of the library of this "
+                "software to the key reference: module-path=…"
+            ),
         )
     pin = _pin(reference, ask)
     token = _Token(pkcs11, reference, where, pin)
@@ -74,10 +77,13 @@ def _pin(reference: Pkcs11Reference, ask: Callable[[], bytes] | None) -> str:
         pin = ask()
     else:
         raise SnapshotterError(
-            tr("the token requires its PIN, but no terminal exists to ask for it"),
+            tr(
+                "the token requires a PIN, but no terminal exists in which a person can enter the "
+                "PIN"
+            ),
             hint=tr(
-                "write the PIN into a file that only you can read, and name it in the "
-                "reference: pin-source=FILE"
+                "write the PIN into a file that only you can read, and add the path of this file "
+                "to the key reference: pin-source=FILE"
             ),
         )
     try:
@@ -197,8 +203,8 @@ class _Token:
                 what=what,
             ),
             hint=tr(
-                "name the key by object= and id=; the token must have the private and the "
-                "public key"
+                "identify the key with object= and id= in the key reference; the token must "
+                "contain the private key and the public key"
             ),
         )
 

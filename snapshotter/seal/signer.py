@@ -363,7 +363,8 @@ class KeyDirectory:
             raise SnapshotterError(
                 tr("the private key {name!r} is not in {path}", name=stored.name, path=self._path),
                 hint=tr(
-                    "move {name}.pem back to this directory to sign with the key", name=stored.name
+                    "move the file {name}.pem back to the key directory to sign with the key",
+                    name=stored.name,
                 ),
             )
         self._files.check()
@@ -438,7 +439,9 @@ class KeyDirectory:
             except KeyInvalid as error:
                 raise SnapshotterError(
                     f"{public}: {error}",
-                    hint=tr("restore the file from a backup, or move it to another directory"),
+                    hint=tr(
+                        "restore the file from a backup, or move the file to another directory"
+                    ),
                 ) from error
         elif head.startswith(_PLAIN):
             key = _parse_plain(private, head).public_key()
@@ -499,7 +502,10 @@ def _parse_private(
     if passphrase is None:
         raise SnapshotterError(
             tr("the key {name!r} has a passphrase, but no passphrase was given", name=stored.name),
-            hint=tr("name a file that contains the passphrase with the option --passphrase-file"),
+            hint=tr(
+                "give the path of a file that contains the passphrase with the option "
+                "--passphrase-file"
+            ),
         )
     return _parse(
         stored.private_file,
@@ -507,7 +513,10 @@ def _parse_private(
         passphrase(),
         SnapshotterError(
             tr("the passphrase of the key {name!r} is wrong", name=stored.name),
-            hint=tr("try again; if the passphrase is right, the file is damaged: restore a backup"),
+            hint=tr(
+                "enter the passphrase again. If the passphrase is right, the file is "
+                "damaged: restore the file from a backup"
+            ),
         ),
     )
 
@@ -528,7 +537,7 @@ def _parse(
         raise refused from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP384R1):
         raise SnapshotterError(
-            tr("{file} is not a key on the curve P-384", file=file),
+            tr("the key in {file} is not on the curve P-384", file=file),
             hint=tr("make a key:\n  snapshotter keys init"),
         )
     return key

@@ -196,7 +196,10 @@ class HttpTimestampAuthority:
                     name=self._name,
                     media_type=media_type[:80] or "data without a media type",
                 ),
-                hint=tr("check whether a proxy or a log-in page of the network answered instead"),
+                hint=tr(
+                    "check whether a proxy or a log-in page of the network answered instead "
+                    "of the timestamp authority"
+                ),
             )
         body = bytearray()
         for chunk in answer.iter_raw():

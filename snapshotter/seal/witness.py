@@ -87,7 +87,7 @@ class WitnessService:
         origin = parsed.text.partition("\n")[0]
         known = [key for key in self._logs if key.name == origin]
         if not known:
-            return _said(404, "this witness does not know the log")
+            return _said(404, "the log is not one of the logs that this witness is configured for")
         try:
             signed = [note.signed_by(parsed, key) for key in known]  # each line of theirs holds
             if not any(signed):
@@ -175,9 +175,9 @@ class WitnessService:
                     error=error,
                 ),
                 hint=tr(
-                    "restore the file from a backup; until then this witness cosigns no "
-                    "checkpoint of this log, because without the file two histories could be "
-                    "cosigned"
+                    "restore the file from a backup. Without the file this witness cosigns no "
+                    "checkpoint of the log, because the witness could otherwise cosign two "
+                    "histories of the log"
                 ),
             ) from error
 

@@ -85,7 +85,9 @@ class HttpWitness:
         if status == 409 and media_type == _SIZE_TYPE:
             known = self._size(body)
             if known > size:
-                raise self._refused(f"has already seen {known} entries")
+                raise self._refused(
+                    f"has already seen {known} entries of this log, which is more than the log has"
+                )
             status, _, body = self._post(checkpoint, known, prove(known), deadline)
         if status != 200:
             raise self._refused(_REASONS.get(status, f"answered with HTTP status {status}"))
@@ -173,9 +175,11 @@ class HttpWitness:
 
 _REASONS: Final = {
     400: "rejected the request as malformed",
-    403: "rejected the checkpoint, because its key is unknown to the witness",
-    404: "rejected the checkpoint, because the log is unknown to the witness: give its operator "
-    "the verifier key of the log",
-    409: "has seen another tree in the meantime",
-    422: "has seen ANOTHER HISTORY of this log; check the log with snapshotter log check",
+    403: "rejected the checkpoint, because the key that signed the checkpoint is unknown to the "
+    "witness",
+    404: "rejected the checkpoint, because the log is unknown to the witness: give the operator "
+    "of the witness the verifier key of the log",
+    409: "has received another checkpoint of this log in the meantime",
+    422: "has seen ANOTHER HISTORY of this log; check the log with the command: snapshotter log "
+    "check",
 }

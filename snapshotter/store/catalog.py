@@ -610,7 +610,10 @@ class Catalog:
                         path=self._path,
                         error=error,
                     ),
-                    hint=tr("try again: the catalog is made again from the store"),
+                    hint=tr(
+                        "run the command again; the next command builds the catalog again "
+                        "from the store"
+                    ),
                 ) from error
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise ServiceUnavailable(
@@ -619,7 +622,10 @@ class Catalog:
                 ) from error
             raise SnapshotterError(
                 tr("the catalog {path} cannot be used: {error}", path=self._path, error=error),
-                hint=tr("check whether the disk is full, and check the owner and mode of the file"),
+                hint=tr(
+                    "check whether the disk is full, and check the owner and the permissions "
+                    "of the catalog file"
+                ),
             ) from error
 
 

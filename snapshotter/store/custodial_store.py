@@ -457,7 +457,7 @@ def read_chain(
     except FileNotFoundError:
         inside = None
     except EvidenceInvalid as error:
-        inside, broken = None, f"inside the bundle: {error}"
+        inside, broken = None, f"the custody chain in the bundle cannot be read: {error}"
     sidecars = custody_sidecars.read_within_limits(
         list_sidecar_numbers(store, key) if numbers is None else numbers,
         partial(read_sidecar, store, key),

@@ -61,8 +61,8 @@ def _lock(descriptor: int, url: str) -> None:
                         wait_s=_WAIT_S,
                     ),
                     hint=tr(
-                        "check whether that process still runs; the lock is released when "
-                        "the process ends"
+                        "check whether another process still uses the log; a process releases "
+                        "the lock of the log when the process ends"
                     ),
                 ) from error
             time.sleep(pause)

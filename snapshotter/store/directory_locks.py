@@ -56,7 +56,7 @@ def parse(data: bytes) -> LockState:
     """
     value = canonical_json.loads(data)
     if not isinstance(value, dict) or set(value) != _KEYS or value["format"] != FORMAT:
-        raise EvidenceInvalid(tr("the content is not the record of a lock"))
+        raise EvidenceInvalid(tr("the content of the file does not have the form of a lock record"))
     if type(value["legal_hold"]) is not bool:
         raise EvidenceInvalid(tr("the record of a lock does not state whether a legal hold exists"))
     return LockState(retention=_retention(value), legal_hold=value["legal_hold"])
@@ -94,7 +94,8 @@ def read(root: int, key: str) -> LockState:
         raise SnapshotterError(
             tr("the record of the lock on {key} cannot be read: {words}", key=key, words=words),
             hint=tr(
-                "the object counts as locked; compare {folder}/{key} with the file in a replica",
+                "snapshotter treats the object as locked; compare the file {folder}/{key} with "
+                "the same file in a replica",
                 folder=FOLDER,
                 key=key,
             ),

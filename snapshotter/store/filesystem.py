@@ -162,7 +162,9 @@ class DirectoryStore:
         """See `ObjectStore.lock_state`. Never enforced: notes are all that a directory has."""
         self.open(key).close()
         if version:
-            raise FileNotFoundError(errno.ENOENT, "a directory has no versions", key)
+            raise FileNotFoundError(
+                errno.ENOENT, "a store in a directory keeps no versions of objects", key
+            )
         with self._translated(key), _opened(self._root) as root:
             return directory_locks.read(root, key)
 
@@ -394,16 +396,18 @@ class DirectoryStore:
                 self._link(incoming, name, folder, key, sha256)
             elif there != sha256:
                 raise FileExistsError(
-                    errno.EEXIST, "an object with this key and other content exists", key
+                    errno.EEXIST,
+                    "an object with this key and different content already exists",
+                    key,
                 ) from None
         except OSError as error:
             if error.errno in _NO_LINKS:
                 raise SnapshotterError(
                     tr("the file system of {root} does not support hard links", root=self._root),
                     hint=tr(
-                        "use a directory on ext4, XFS, Btrfs, ZFS, APFS or NFS, and copy "
-                        "from there: a store needs hard links so that objects are never "
-                        "overwritten"
+                        "put the store in a directory on ext4, XFS, Btrfs, ZFS, APFS or NFS, and "
+                        "copy the files from that store to this file system: a store needs hard "
+                        "links so that objects are never overwritten"
                     ),
                 ) from error
             raise
@@ -431,8 +435,8 @@ class DirectoryStore:
                     strerror=error.strerror,
                 ),
                 hint=tr(
-                    "put a regular file in this place: every object of a store is a regular "
-                    "file, and a store does not follow links"
+                    "replace {key} with a regular file: every object of a store is a regular "
+                    "file, and a store does not follow symbolic links"
                 ),
             )
         if is_disk_full(error):
@@ -457,20 +461,22 @@ class DirectoryStore:
         if code in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR):
             return SnapshotterError(
                 tr(
-                    "{key} in {root} cannot be used, because the path contains a symbolic "
-                    "link, a file in the place of a folder, or a folder in the place of a "
-                    "file",
+                    "{key} in {root} cannot be used, because the path contains a symbolic link, "
+                    "a file where a folder is expected, or a folder where a file is expected",
                     key=key or "the listing",
                     root=root,
                 ),
-                hint=tr("correct the path; a store does not follow links"),
+                hint=tr("correct the path; a store does not follow symbolic links"),
             )
         if code in _GONE:
             return ServiceUnavailable(
                 tr("the file system of {root} does not answer", root=root),
                 hint=tr("check the mounted file system, then try again"),
             )
-        return SnapshotterError(f"{root}: {error.strerror or error}", hint=tr("check the disk"))
+        return SnapshotterError(
+            f"{root}: {error.strerror or error}",
+            hint=tr("check the disk and the file system of the store"),
+        )
 
 
 def _noted(root: int, key: str) -> LockState:
@@ -613,6 +619,9 @@ def _copy(original: BinaryIO, descriptor: int, sha256: str) -> int:
     if digest.hexdigest() != sha256:
         raise SnapshotterError(
             tr("the data to be stored changed after their digest was computed"),
-            hint=tr("nothing was stored; check the memory and the disk of the spool for damage"),
+            hint=tr(
+                "nothing was stored; check the memory of this machine and the disk of "
+                "spool_dir for damage"
+            ),
         )
     return length

@@ -38,7 +38,7 @@ def extended_lock(state: LockState, wanted: Retention, key: str) -> LockState:
                 key=key,
                 second=there.second,
             ),
-            hint=tr("give a later date"),
+            hint=tr("give a date after the present end of the retention"),
         )
     return merged_lock(state, wanted)
 

@@ -143,13 +143,14 @@ def _probe_directory(store: DirectoryStore, folder: str) -> tuple[Promise, ...]:
                 "checksum_verified",
                 SnapshotterError,
                 lambda: store.put_new(f"{folder}/damaged", _RIGHT, _sha256(_WRONG)),
-                "a file with another digest was refused",
-                "a file with another digest was stored",
+                "a write whose content did not match the stated SHA-256 was refused",
+                "a write whose content did not match the stated SHA-256 was accepted",
             ),
             Promise(
                 name="checksum_kept",
                 kept=False,
-                how="a directory does not store digests; each bundle contains its own digests",
+                how="a store in a directory keeps no digests of objects; each bundle contains "
+                "the digests of its files",
             ),
             _judge(
                 "read_only",
@@ -162,12 +163,19 @@ def _probe_directory(store: DirectoryStore, folder: str) -> tuple[Promise, ...]:
                 kept=True,
                 how="fsync of the file and of the folders returned without an error",
             ),
-            Promise(name="versioning", kept=False, how="a directory has no versions"),
-            Promise(name="lock_config", kept=False, how="a directory has no Object Lock"),
+            Promise(
+                name="versioning",
+                kept=False,
+                how="a store in a directory keeps no versions of objects",
+            ),
+            Promise(
+                name="lock_config", kept=False, how="a store in a directory has no Object Lock"
+            ),
             Promise(
                 name="lock_enforced",
                 kept=False,
-                how="a directory is tamper-evident, but not WORM: the owner can delete files",
+                how="a store in a directory is tamper-evident, but not WORM: the owner of the "
+                "directory can delete files",
             ),
             _listed(store, folder, key),
             _ranges(store, key),
@@ -219,9 +227,10 @@ def _swaps(store: DirectoryStore | S3Store, key: str) -> Promise:
     return _judge(
         name,
         won.count(True) == 1 and not late and there == contents[won.index(True)],
-        f"{_RACERS} concurrent writers replaced a state: one succeeded, a late one was refused",
-        "a writer replaced a state that the writer had not read: this endpoint does not "
-        "compare states before a write",
+        f"{_RACERS} concurrent writers replaced one object: exactly one write succeeded, and a "
+        "later write that was based on an old state was refused",
+        "a writer replaced an object that had changed after the writer read the object: this "
+        "store does not compare the state of an object before a write",
     )
 
 
@@ -272,8 +281,9 @@ class _S3Probe:
         return _judge(
             "checksum_verified",
             bool(answer.code),
-            f"an object with another SHA-256 was refused ({answer.code})",
-            "an object with another SHA-256 was accepted: damage in transit is not detected",
+            f"a write whose content did not match the stated SHA-256 was refused ({answer.code})",
+            "a write whose content did not match the stated SHA-256 was accepted: damage in "
+            "transit is not detected",
         )
 
     def _checksum_kept(self, *, verified: bool) -> Promise:
@@ -285,13 +295,15 @@ class _S3Probe:
             return Promise(
                 name="checksum_kept",
                 kept=False,
-                how="HEAD returns the SHA-256 that the client sent and the server did not check",
+                how="a HEAD request returns the SHA-256 that the client sent, but the server did "
+                "not check this SHA-256",
             )
         return _judge(
             "checksum_kept",
             returned,
-            "HEAD returns the SHA-256 that the server checked when the object arrived",
-            "HEAD returns no SHA-256: each object is read again after it is written",
+            "a HEAD request returns the SHA-256 that the server checked when the object arrived",
+            "a HEAD request returns no SHA-256: snapshotter reads each object again after the "
+            "write",
         )
 
     def _versioning(self) -> Promise:
@@ -329,14 +341,21 @@ class _S3Probe:
             ObjectLockRetainUntilDate=until,
         )
         if put.code:
-            return Promise(name=name, kept=False, how=f"a locked write was refused ({put.code})")
+            return Promise(
+                name=name, kept=False, how=f"a write with a lock was refused ({put.code})"
+            )
         version = put.answer.get("VersionId", "")
         if version in ("", "null"):
-            return Promise(name=name, kept=False, how="a locked object has no version")
+            return Promise(
+                name=name, kept=False, how="an object that was written with a lock has no version"
+            )
         mode = self._store.attempt("head_object", key).answer.get("ObjectLockMode")
         if mode != "GOVERNANCE":
             return Promise(
-                name=name, kept=False, how="the server accepted the lock and did not keep it"
+                name=name,
+                kept=False,
+                how="the server accepted a write with a lock, but the "
+                "object is not locked in the requested mode",
             )
         sooner: Any = {"Mode": "GOVERNANCE", "RetainUntilDate": until - timedelta(seconds=15)}
         shortened = self._store.attempt(
@@ -351,8 +370,11 @@ class _S3Probe:
         return Promise(
             name=name,
             kept=True,
-            how=f"a version was locked for {LOCK_SECONDS} s; deleting it and shortening the lock "
-            f"were refused ({deleted.code}), in GOVERNANCE mode without the bypass",
+            how=(
+                f"a version was locked for {LOCK_SECONDS} s in GOVERNANCE mode; the server "
+                f"refused to delete the version ({deleted.code}) and to shorten the lock; the "
+                "requests did not use the bypass of GOVERNANCE mode"
+            ),
         )
 
     def _put(self, key: str, body: bytes, **arguments: Any) -> Any:
@@ -401,8 +423,8 @@ def _ranges(store: DirectoryStore | S3Store, key: str) -> Promise:
     return _judge(
         "range_reads",
         kept,
-        "ranges of an object were returned correctly",
-        "ranges were returned incorrectly",
+        "byte ranges of an object were returned correctly",
+        "byte ranges of an object were returned incorrectly",
     )
 
 

@@ -106,10 +106,17 @@ class S3Store:
         if there.length != length or not self._same(name, key, answer, sha256):
             if existed:
                 raise FileExistsError(
-                    errno.EEXIST, "an object with this key and other content exists", key
+                    errno.EEXIST,
+                    "an object with this key and different content already exists",
+                    key,
                 )
             raise SnapshotterError(
-                tr("{url} stored other content for {key} than was sent", url=self.url, key=key),
+                tr(
+                    "the content that {url} stored for {key} differs from the content that was "
+                    "sent",
+                    url=self.url,
+                    key=key,
+                ),
                 hint=tr(
                     "do not use this endpoint until it is tested:\n  snapshotter store check "
                     "--store {url}",
@@ -225,7 +232,7 @@ class S3Store:
                         raise
             time.sleep(0.05 * 2**tried)  # another conditional write is under way
         raise ServiceUnavailable(
-            tr("{url} is busy with other writes of {key}", url=self.url, key=key),
+            tr("other writes of {key} to {url} are in progress", url=self.url, key=key),
             hint=tr("try again in a moment"),
         )
 
@@ -305,7 +312,7 @@ class S3Store:
             # 409: another conditional write of this key is under way; it may yet fail.
             time.sleep(0.05 * 2**tried)
         raise ServiceUnavailable(
-            tr("{url} is busy with other writes of {key}", url=self.url, key=key),
+            tr("other writes of {key} to {url} are in progress", url=self.url, key=key),
             hint=tr("try again in a moment"),
         )
 
@@ -319,13 +326,14 @@ class S3Store:
         if not _is_locked(there, wanted):
             raise SnapshotterError(
                 tr(
-                    "{url} stored {key} and did not lock it until {second:%Y-%m-%dT%H:%M:%SZ}",
+                    "{url} stored {key}, but without the requested lock that ends at "
+                    "{second:%Y-%m-%dT%H:%M:%SZ}",
                     url=self.url,
                     key=key,
                     second=wanted.second,
                 ),
                 hint=tr(
-                    "this endpoint does not keep Object Lock; test the endpoint:\n  "
+                    "this endpoint does not set Object Lock as requested; test the endpoint:\n  "
                     "snapshotter store check --store {url}",
                     url=self.url,
                 ),
@@ -366,7 +374,8 @@ class S3Store:
                 if number == MAX_PAGES or len(level) > MAX_IN_FOLDER:
                     raise SnapshotterError(
                         tr(
-                            "the listing of {start!r} in {url} is too long or does not end",
+                            "the list of the objects below {start!r} in {url} is too long or "
+                            "does not end",
                             start=start,
                             url=self.url,
                         )
@@ -374,7 +383,7 @@ class S3Store:
                 # A gateway's page of its own is read as a listing without entries.
                 if "IsTruncated" not in page:
                     raise SnapshotterError(
-                        tr("the answer of {url} is not a listing", url=self.url),
+                        tr("the answer of {url} is not a list of objects", url=self.url),
                         hint=tr("check the endpoint: a gateway or a proxy may have answered"),
                     )
                 level += [(folder["Prefix"], -1) for folder in page.get("CommonPrefixes", ())]
@@ -480,7 +489,7 @@ class _ObjectStream(io.RawIOBase):
         if not data:
             raise ServiceUnavailable(
                 tr(
-                    "{url} ended the answer in the middle of {key}",
+                    "the answer of {url} ended before all bytes of {key} arrived",
                     url=self._store.url,
                     key=self._key,
                 ),
@@ -509,8 +518,8 @@ class _ObjectStream(io.RawIOBase):
                         url=self._store.url,
                     ),
                     hint=tr(
-                        "try again: only the newest files of a log change in a store, and "
-                        "they change with each capture"
+                        "try again: each capture changes the newest files of the log; no other "
+                        "files of a store change"
                     ),
                 ) from error
             raise
@@ -550,16 +559,19 @@ def _check(source: Content, sha256: str) -> int:
     if digest != sha256:
         raise SnapshotterError(
             tr("the data to be stored changed after their digest was computed"),
-            hint=tr("nothing was stored; check the memory and the disk of the spool for damage"),
+            hint=tr(
+                "nothing was stored; check the memory of this machine and the disk of "
+                "spool_dir for damage"
+            ),
         )
     if length > MAX_OBJECT:
         raise SnapshotterError(
             tr(
-                "an object of {length} bytes exceeds the limit of one write, {max_object} bytes",
+                "the object has {length} bytes, but one write may have at most {max_object} bytes",
                 length=length,
                 max_object=MAX_OBJECT,
             ),
-            hint=tr("lower the limits of the capture"),
+            hint=tr("lower the byte limits in the policy"),
         )
     return length
 

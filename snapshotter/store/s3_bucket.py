@@ -33,10 +33,12 @@ _BUSY = {
 _REFUSALS = {
     "AccessDenied": ("refuses access", "check the rights of these credentials: s3:PutObject,"
         " s3:GetObject, s3:ListBucket, and s3:PutObjectRetention for retention (docs/howto/s3.md)"),
-    "AllAccessDisabled": ("refuses access", "the account or the bucket is disabled"),
-    "NoSuchBucket": ("has no such bucket", "create the bucket (with Object Lock, if you want "
-        "retention), or check its name"),
-    "InvalidAccessKeyId": ("rejects the access key as unknown", "check which credentials are used"),
+    "AllAccessDisabled": ("refuses access", "ask the operator of the S3 server: the account or "
+                                            "the bucket is disabled"),
+    "NoSuchBucket": ("has no bucket with this name", "create the bucket (with Object Lock, if you "
+        "want retention), or check its name"),
+    "InvalidAccessKeyId": ("rejects the access key as unknown", "check the access key "
+                           "(AWS_ACCESS_KEY_ID or the profile)"),
     "SignatureDoesNotMatch": ("refuses the signature", "check the secret key"),
     "InvalidToken": ("refuses the session token", "renew the credentials"),
     "ExpiredToken": ("reports that the credentials have expired", "renew the credentials"),
@@ -44,12 +46,16 @@ _REFUSALS = {
         "reports that the clock of this machine is wrong",
         "set the clock of this machine",
     ),
-    "PermanentRedirect": ("keeps the bucket in another region", "set the bucket's region"),
+    "PermanentRedirect": ("keeps the bucket in another region",
+                          "set the region to the region of the bucket"),
     "Redirect": ("redirects to another address, and redirects are not followed", "set the"
         " address of the server itself (SNAPSHOTTER_S3_ENDPOINT) and the bucket's region"),
-    "AuthorizationHeaderMalformed": ("requires another region", "set the bucket's region"),
-    "IllegalLocationConstraintException": ("requires another region", "set the bucket's region"),
-    "QuotaExceeded": ("has no space left", "raise the bucket's quota"),
+    "AuthorizationHeaderMalformed": ("requires a region that differs from the configured "
+                                     "region", "set the region to the region of the bucket"),
+    "IllegalLocationConstraintException": ("requires a region that differs from the configured "
+                                           "region", "set the region to the region of the bucket"),
+    "QuotaExceeded": ("has no space left within the quota of the bucket",
+                      "raise the quota of the bucket"),
     "EntityTooLarge": ("does not accept an object of this size", "raise the server's limit"),
     "InvalidRequest": ("refuses the request", "retention needs a bucket that was created with"
         " Object Lock; test the bucket:\n  snapshotter store check"),
@@ -265,7 +271,8 @@ class S3Bucket:
             )
         if isinstance(error, names.ProfileNotFound):
             return SnapshotterError(
-                tr("the profile of S3 credentials does not exist"), hint=tr("check ~/.aws/config")
+                tr("the profile of S3 credentials does not exist"),
+                hint=tr("check the name of the profile and the file ~/.aws/config"),
             )
         if isinstance(error, names.SSLError):
             return SnapshotterError(

@@ -103,14 +103,15 @@ class BucketLocks:
             if not now.enforced or kept is None or not kept.covers(retention):
                 raise SnapshotterError(
                     tr(
-                        "{url} did not lock {key} until {second:%Y-%m-%dT%H:%M:%SZ}",
+                        "{url} did not set the lock on {key} that ends at "
+                        "{second:%Y-%m-%dT%H:%M:%SZ}",
                         url=self._bucket.url,
                         key=key,
                         second=retention.second,
                     ),
                     hint=tr(
-                        "this endpoint does not keep Object Lock; test the endpoint:\n  "
-                        "snapshotter store check --store {url}",
+                        "this endpoint does not set Object Lock as requested; test the endpoint:"
+                        "\n  snapshotter store check --store {url}",
                         url=self._bucket.url,
                     ),
                 )
@@ -131,8 +132,8 @@ class BucketLocks:
                     key=key,
                 ),
                 hint=tr(
-                    "this endpoint or bucket does not keep Object Lock; test the "
-                    "endpoint:\n  snapshotter store check --store {url}",
+                    "this endpoint or bucket does not support Object Lock; test the endpoint:\n  "
+                    "snapshotter store check --store {url}",
                     url=self._bucket.url,
                 ),
             )
@@ -158,7 +159,8 @@ class BucketLocks:
         if state.enforced and state.legal_hold != on:
             raise SnapshotterError(
                 tr(
-                    "{url} accepted a legal hold on {key}, but did not keep it",
+                    "{url} accepted the change of the legal hold on {key}, but did not make the "
+                    "change",
                     url=self._bucket.url,
                     key=key,
                 ),
@@ -197,7 +199,7 @@ class BucketLocks:
                 ),
                 hint=tr(
                     "another process writes this object now, or the server does not delete "
-                    "versions; run the same command again, which continues the deletion"
+                    "versions; run the same command again to continue the deletion"
                 ),
             )
         return len(found)
@@ -213,7 +215,10 @@ class BucketLocks:
                     key=version.key,
                     code=answer.code,
                 ),
-                hint=tr("the version is locked, or these credentials lack s3:DeleteObjectVersion"),
+                hint=tr(
+                    "the version is locked, or these credentials do not have the permission "
+                    "s3:DeleteObjectVersion"
+                ),
             )
         if answer.code and answer.code not in _GONE:
             self._bucket.refuse(answer, version.key)
@@ -288,7 +293,7 @@ class BucketLocks:
             if "NextKeyMarker" not in page.answer:
                 raise ServiceUnavailable(
                     tr(
-                        "{url} does not complete the list of the versions of {key}",
+                        "{url} returned an incomplete list of the versions of {key}",
                         url=self._bucket.url,
                         key=key,
                     ),

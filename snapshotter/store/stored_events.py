@@ -52,7 +52,11 @@ def read_stored_event(store: ReadableStore, key: str) -> StoredEvent | None:
         event, key_id = takedown.parse(data)
         if event.event_id != event_id:
             raise EvidenceInvalid(
-                tr("the object contains the event {event_id}", event_id=event.event_id)
+                tr(
+                    "the object contains the event {event_id}, but the key of the object is the "
+                    "key of another event",
+                    event_id=event.event_id,
+                )
             )
     except (ValueError, EvidenceInvalid) as error:
         return StoredEvent(key=key, sha256=sha256, data=data, problem=str(error))

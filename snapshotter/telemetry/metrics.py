@@ -142,7 +142,7 @@ class Metrics(JobObserver):
         )
         self._events = Counter(
             "snapshotter_events",
-            "Events of which people can be notified: missed visits, lost workers and others.",
+            "Events of which people can be notified, for example missed visits and lost workers.",
             ["kind"],
             registry=registry,
         )
@@ -271,7 +271,7 @@ class _OfQueue(Collector):
              facts.oldest_due_s),
             ("hosts_deferred", "Hosts that are not visited at present, because of their limits.",
              facts.deferred_hosts),
-            ("workers", "Workers with a recent heartbeat.", facts.workers),
+            ("workers", "Workers whose last heartbeat is recent.", facts.workers),
             ("oldest_heartbeat_seconds",
              "Age of the oldest heartbeat of the workers that have not reported their end.",
              facts.oldest_heartbeat_s),

@@ -84,9 +84,10 @@ def main(argv: list[str] | None = None) -> int:
         type=int,
         default=0,
         metavar="N",
-        help="newest version of the trust file that you have seen; an older version is rejected",
+        help="version number of the newest trust file that you have seen; a trust file with a "
+        "lower version number is rejected",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     arguments = parser.parse_args(argv)
     # The one clock of this program; the rest takes it as a value.
     now = datetime.now(UTC)  # noqa: TID251  there is no wiring in the verifier
@@ -142,12 +143,14 @@ def _verify(
     if kind is FileKind.CAMPAIGN and ".wacz" not in file.name.lower():
         raise EvidenceUnverifiable(
             tr(
-                "{file} is a campaign report, which this verifier cannot judge, because it "
-                "has no take-down rules",
+                "{file} is a campaign report; this verifier has no take-down rules and cannot "
+                "judge a campaign report",
                 file=file,
             ),
             hint=tr(
-                "verify the report with the whole package:\n  snapshotter verify {file}", file=file
+                "verify the report with the full snapshotter package, which contains the "
+                "take-down rules:\n  snapshotter verify {file}",
+                file=file,
             ),
         )
     return verify_on_disk(stream, file, trust, now=now)

@@ -339,7 +339,7 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             Finding.failed(
                 "hashes",
                 code,
-                tr("the signed list names {name}, but the file does not exist", name=name),
+                tr("the signed list contains {name}, but the file does not exist", name=name),
             )
         )
     for name in sorted(expected - set(sha256)):
@@ -347,7 +347,10 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             Finding.failed(
                 "hashes",
                 Code.UNLISTED,
-                tr("the file {name} exists, but the signed list does not name it", name=name),
+                tr(
+                    "the file {name} exists, but the signed list does not contain the file",
+                    name=name,
+                ),
             )
         )
     if set(b3) != set(sha256) - {names.MANIFEST_BLAKE3}:
@@ -355,7 +358,7 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             Finding.failed(
                 "hashes",
                 Code.BLAKE3,
-                tr("the SHA-256 list and the BLAKE3 list do not name the same files"),
+                tr("the SHA-256 list and the BLAKE3 list do not contain the same files"),
             )
         )
     for name in sorted(expected & set(sha256)):
@@ -382,7 +385,8 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             "hashes",
             tr(
                 "all files match their SHA-256 and BLAKE3 digests; files: {count}. The signed "
-                "list does not name itself, signatures, timestamp tokens and the WACZ description",
+                "list does not contain digests of the list itself, of the signatures, of the "
+                "timestamp tokens and of the WACZ description",
                 count=len(sha256),
             ),
         )
@@ -476,11 +480,13 @@ def _check_record(value: Any) -> None:
             signer, {"algorithm": str, "key_id": str, "slot": str, "wacz_auth": bool}, "signers."
         )
         if signer["slot"] != f"sig-{number:02}" or not keys.is_key_id(signer["key_id"]):
-            raise EvidenceInvalid(tr("the entry of signer {number} is invalid", number=number))
+            raise EvidenceInvalid(
+                tr("entry {number} in the list of signers is invalid", number=number)
+            )
     if len({signer["key_id"] for signer in signers}) != len(signers):
         raise EvidenceInvalid(tr("the record names one key for two signatures"))
     if not all(isinstance(name, str) for name in value["authorities"]):
-        raise EvidenceInvalid(tr("authorities is not a list of names"))
+        raise EvidenceInvalid(tr("the field authorities of the record is not a list of names"))
 
 
 def _named_at(bundle_id: str) -> datetime:
@@ -504,7 +510,7 @@ def _named_at(bundle_id: str) -> datetime:
 
 def _check_shape(value: Any, shape: dict[str, Any], where: str) -> None:
     if not isinstance(value, dict):
-        raise EvidenceInvalid(tr("{where} is not an object", where=where or "the record"))
+        raise EvidenceInvalid(tr("{where} is not a JSON object", where=where or "the record"))
     for key, kind in shape.items():
         if key not in value:
             raise EvidenceInvalid(tr("{where}{key} is missing", where=where, key=key))
@@ -545,7 +551,7 @@ def _signers(state: _State, stream: BinaryIO) -> Iterator[Finding]:
                 "signature",
                 Code.KEY_MISMATCH,
                 tr(
-                    "{public_key} is not the key that the record names",
+                    "the key in {public_key} is not the key that the record states",
                     public_key=names.public_key(slot),
                 ),
             )
@@ -572,7 +578,7 @@ def _gap_findings(kept: Mapping[str, bytes], slots: int) -> Iterator[Finding]:
                 "signature",
                 Code.UNLISTED,
                 tr(
-                    "the numbers of the tokens for {signature} have a gap",
+                    "a number is missing in the file names of the timestamp tokens for {signature}",
                     signature=names.signature(slot),
                 ),
             )
@@ -735,7 +741,7 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
                 "time",
                 Code.TIME,
                 tr(
-                    "only the bundle itself states that it was sealed at {instant}",
+                    "no timestamp token confirms the recorded time of the seal: {instant}",
                     instant=instant(sealed),
                 ),
             )
@@ -745,8 +751,8 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     if proven - sealed > lag:
         doubts.append(
             tr(
-                "the bundle existed by {instant}; only the bundle itself states that it was "
-                "sealed {format_span} earlier",
+                "a timestamp token proves that the bundle existed by {instant}; no timestamp "
+                "token confirms the recorded time of the seal, which is {format_span} earlier",
                 instant=instant(proven),
                 format_span=_format_span(proven - sealed),
             )
@@ -755,8 +761,8 @@ def _time(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     if sealed - captured > MAX_CAPTURE:
         doubts.append(
             tr(
-                "only the bundle itself states that the capture began {format_span} before "
-                "the seal; a capture takes at most {format_span2}",
+                "the record states that the capture began {format_span} before the seal, but a "
+                "capture takes at most {format_span2}",
                 format_span=_format_span(sealed - captured),
                 format_span2=_format_span(MAX_CAPTURE),
             )
@@ -796,7 +802,8 @@ def _navigation_doubts(
             is_inside = False
         if not is_inside:
             yield tr(
-                "the time when.{name} is not between the start and the end of the capture",
+                "the time in the field when.{name} is not between the start and the end of the "
+                "capture",
                 name=name,
             )
 
@@ -828,8 +835,8 @@ def _keys(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             yield Finding.passed(
                 "key",
                 tr(
-                    "{detail}; the signature by {key_id} does not count, and enough other "
-                    "signatures are valid: {good}",
+                    "{detail}; the signature with the key {key_id} does not count, but enough "
+                    "other signatures are valid: {good}",
                     detail=detail,
                     key_id=signature.key_id,
                     good=good,
@@ -870,7 +877,8 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             "derived",
             Code.DERIVED,
             tr(
-                "the file {datapackage} does not follow from the other files",
+                "the file {datapackage} differs from the file that this check computes from the "
+                "other files of the bundle",
                 datapackage=names.DATAPACKAGE,
             ),
         )
@@ -888,7 +896,10 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             Code.WACZ_SIG,
             tr("the WACZ signature is missing")
             if expected
-            else tr("a WACZ signature exists, but the record does not announce one"),
+            else tr(
+                "a WACZ signature exists, but the record states that the bundle has no WACZ "
+                "signature"
+            ),
         )
         return
     first = state.signatures[0]
@@ -905,7 +916,8 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             "derived",
             Code.DERIVED,
             tr(
-                "the file {datapackage_digest} does not follow from the other files",
+                "the file {datapackage_digest} differs from the file that this check computes "
+                "from the other files of the bundle",
                 datapackage_digest=names.DATAPACKAGE_DIGEST,
             ),
         )
@@ -915,7 +927,7 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.failed("derived", Code.WACZ_SIG, tr("the WACZ signature is not valid"))
     else:
         yield Finding.passed(
-            "derived", tr("the WACZ description of the files agrees with the sealed files")
+            "derived", tr("the WACZ description of the files matches the sealed files")
         )
 
 
@@ -931,7 +943,10 @@ def _server_signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.failed(
             "server-signature",
             Code.SERVER_SIG,
-            tr("the file {path} is not the file that the record names", path=path),
+            tr(
+                "the digest or the length of the file {path} differs from the capture record",
+                path=path,
+            ),
         )
 
 
@@ -947,7 +962,12 @@ def _custody(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     *_, sealed = _times(state)
     if not events or events[-1].at > sealed:
         yield Finding.failed(
-            "custody", Code.CUSTODY, tr("the custody chain in the bundle does not end at the seal")
+            "custody",
+            Code.CUSTODY,
+            tr(
+                "the custody chain in the bundle has no events, or its "
+                "last event is later than the seal"
+            ),
         )
         return
     yield Finding.passed(
@@ -973,7 +993,7 @@ def _custody_sidecar_finding(state: _State) -> Finding:
     name = f"/{state.text('bundle_id')}.wacz"
     problems = list(found.problems)
     problems += [
-        f"event {link.sequence} names a bundle with this id and another SHA-256"
+        f"the custody event {link.sequence} states another SHA-256 for this bundle"
         for link in found.events
         if link.event.receipt
         and f"/{link.event.receipt.key}".endswith(name)
@@ -1050,9 +1070,9 @@ def _tokens_taken_out(state: _State, stream: BinaryIO) -> Iterator[Finding]:
                 "timestamp",
                 Code.TS_MISSING,
                 tr(
-                    "timestamp authorities that were asked to confirm {signature}: {asked}, "
-                    "valid tokens: {there}; it is not established whether a token never "
-                    "arrived or was removed",
+                    "timestamp authorities from which a token for {signature} was requested: "
+                    "{asked}, authorities with a valid token: {there}; it is not established "
+                    "whether the missing tokens never arrived or were removed",
                     signature=names.signature(signature.slot),
                     asked=asked,
                     there=there,
@@ -1095,8 +1115,8 @@ def _renewals(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             yield Finding.passed(
                 "renewal",
                 tr(
-                    "{authority} renewed the proof of time at {instant}, before the "
-                    "certificates ended; the renewal is valid until {instant2}",
+                    "a renewal by {authority} at {instant} was made before the earlier "
+                    "certificates expired, and extends the proof of time until {instant2}",
                     authority=renewed.authority,
                     instant=instant(renewed.time),
                     instant2=instant(renewed.until),

@@ -102,8 +102,9 @@ def _contradiction(earlier: CaptureInRole, later: CaptureInRole, max_skew: timed
     ]
     if one.not_before is not None and by and one.not_before - max_skew > min(by):
         return tr(
-            "{role} quotes a checkpoint of the log that a witness saw at {instant}, so "
-            "the capture began after that time; {role2} existed by {instant2}",
+            "the capture '{role}' quotes a log checkpoint that a witness saw at {instant}, so "
+            "this capture began after {instant}; but the capture '{role2}' already existed at "
+            "{instant2}",
             role=earlier.role,
             instant=instant(one.not_before),
             role2=later.role,
@@ -111,7 +112,11 @@ def _contradiction(earlier: CaptureInRole, later: CaptureInRole, max_skew: timed
         )
     # No clock is in this: what the two records say has to be further apart than clocks may be.
     if _is_logged_before(one, other) and other.ended_at - one.started_at > max_skew:
-        return tr("{role} was in the log before {role2} began", role=later.role, role2=earlier.role)
+        return tr(
+            "the capture '{role}' was in the log before the capture '{role2}' began",
+            role=later.role,
+            role2=earlier.role,
+        )
     return ""
 
 
@@ -120,15 +125,15 @@ def _doubt(earlier: CaptureInRole, later: CaptureInRole) -> str:
     one, other = _by(earlier.found), _by(later.found)
     if _is_logged_before(earlier.found, later.found):
         return tr(
-            "{role} was in the log before {role2} began, but the difference of the "
-            "recorded times is within the tolerance for clocks",
+            "the capture '{role}' was in the log before the capture '{role2}' began, but the "
+            "recorded times differ by less than the allowed difference between two clocks",
             role=later.role,
             role2=earlier.role,
         )
     if one is not None and other is not None and one > other:
         return tr(
-            "the proven time of {role} is {instant}, and the proven time of {role2} is "
-            "earlier, {instant2}",
+            "the proven time of the capture '{role}' is {instant}, and the proven time of the "
+            "capture '{role2}' is earlier: {instant2}",
             role=earlier.role,
             instant=instant(one),
             role2=later.role,
@@ -152,7 +157,7 @@ def _failed(earlier: CaptureInRole, later: CaptureInRole, why: str) -> Finding:
         "order",
         Code.TIME,
         tr(
-            "{role} came after {role2}, not before: {why}",
+            "the capture '{role}' was made after the capture '{role2}', not before: {why}",
             role=earlier.role,
             role2=later.role,
             why=why,
@@ -165,7 +170,8 @@ def _weak(earlier: CaptureInRole, later: CaptureInRole, why: str) -> UnprovenOrd
         role=earlier.role,
         against=later.role,
         detail=tr(
-            "only the clock of the capturing machine places {role} before {role2}: {why}",
+            "only the clock of the capturing machine supports that the capture '{role}' was made "
+            "before the capture '{role2}': {why}",
             role=earlier.role,
             role2=later.role,
             why=why,
@@ -178,8 +184,8 @@ def _unproven(placed: CaptureInRole) -> UnprovenOrder:
         role=placed.role,
         against="",
         detail=tr(
-            "only the clock of the capturing machine places {role} in the order: no proof "
-            "shows by when the capture existed",
+            "only the clock of the capturing machine supports the place of the capture '{role}' "
+            "in the order: no proof shows by what time the capture existed",
             role=placed.role,
         ),
     )

@@ -68,7 +68,12 @@ def text(record: Mapping[str, Any], *path: str) -> str:
     """Return a text of a capture record. Raises EvidenceInvalid if it is missing or too long."""
     value = _value(record, *path)
     if not isinstance(value, str):
-        raise EvidenceInvalid(tr("the capture record has no {path}", path=".".join(path)))
+        raise EvidenceInvalid(
+            tr(
+                "the field {path} of the capture record is missing or is not a text",
+                path=".".join(path),
+            )
+        )
     if len(value.encode("utf-8", "surrogatepass")) > MAX_TEXT:
         raise EvidenceInvalid(
             tr("{path} is longer than {max_text} bytes", path=".".join(path), max_text=MAX_TEXT)
@@ -89,13 +94,25 @@ def _moment(record: Mapping[str, Any], name: str) -> datetime:
     if ms is None:
         return canonical_json.parse_instant(_value(record, "when", name))
     if type(ms) is not int:
-        raise EvidenceInvalid(tr("the capture record has no when.{name}_ms", name=name))
+        raise EvidenceInvalid(
+            tr("the field when.{name}_ms of the capture record is not a whole number", name=name)
+        )
     try:
         at = _EPOCH + timedelta(milliseconds=ms)
     except OverflowError as error:
-        raise EvidenceInvalid(tr("when.{name}_ms is not a valid time", name=name)) from error
+        raise EvidenceInvalid(
+            tr(
+                "the time in the field when.{name}_ms of the capture record is out of range",
+                name=name,
+            )
+        ) from error
     if not _EPOCH <= at < _TOO_LATE:
-        raise EvidenceInvalid(tr("when.{name}_ms is not a valid time of a capture", name=name))
+        raise EvidenceInvalid(
+            tr(
+                "the time in the field when.{name}_ms of the capture record is out of range",
+                name=name,
+            )
+        )
     return at
 
 
@@ -103,7 +120,7 @@ def _vantage(record: Mapping[str, Any]) -> str:
     """Return the network path of a capture: its name in the settings, or else its kind."""
     kind = _value(record, "who", "network_path")
     if kind is not None and not isinstance(kind, str):
-        raise EvidenceInvalid(tr("the capture record has no who.network_path"))
+        raise EvidenceInvalid(tr("the field who.network_path of the capture record is not a text"))
     kind = text(record, "who", "network_path") if kind else _DIRECT
     named = _value(record, "who", "network", "vantage")
     if not isinstance(named, str) or not named:
@@ -112,7 +129,8 @@ def _vantage(record: Mapping[str, Any]) -> str:
     if kind == _DIRECT or named in _KINDS:
         raise EvidenceInvalid(
             tr(
-                "the capture record names the network path {kind} as {named!r:.80}",
+                "the field who.network.vantage of the capture record is {named!r:.80}, but this "
+                "name is not allowed for the network path {kind}",
                 kind=kind,
                 named=named,
             )

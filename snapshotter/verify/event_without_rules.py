@@ -78,13 +78,16 @@ def with_log_findings(found: EventReport, proof: bytes | None, trust: Trust) -> 
             (),
             (
                 tr(
-                    "no log proof is beside the event. To get the log proof: {command}",
+                    "no log proof was found beside the event. This command writes the log proof: "
+                    "{command}",
                     command=command,
                 ),
             ),
         )
     if trust.log is None:
-        return found.with_more((), (tr("a log proof is beside the event, but you trust no log"),))
+        return found.with_more(
+            (), (tr("a log proof was found beside the event, but you trust no log"),)
+        )
     entry = Leaf(kind=leaf.TAKEDOWN, name=found.event.event_id, sha256=found.sha256)
     policy = trust.log.of_log(tlog_proof.checkpoint_in(proof))
     try:
@@ -103,7 +106,7 @@ def with_log_findings(found: EventReport, proof: bytes | None, trust: Trust) -> 
     finding = Finding.passed(
         "log",
         tr(
-            "the event is entry {index} of {size} in the log {name}",
+            "the event is entry {index} of {size} (the first entry is 0) in the log {name}",
             index=read.index,
             size=signed.size,
             name=policy.key.name,

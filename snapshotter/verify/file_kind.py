@@ -45,7 +45,7 @@ _CONTAINER: Final = re.compile(b"|".join(map(re.escape, _TRACES[:7])))
 _OTHER_RECORDS: Final = {
     b"audit": "the report of an audit",
     b"gap": "the record of a gap",
-    b"hold": "the record of a hold",
+    b"hold": "the record of a legal hold",
     b"tombstone": "the record of an erasure",
     b"trust": "a trust file",
 }
@@ -106,9 +106,9 @@ def _require_exhibit(stream: BinaryIO, path: Path) -> None:
         raise NotEvidence(
             tr("{path} is {kind}, which snapshotter verify cannot verify", path=path, kind=kind),
             hint=tr(
-                "verify the .wacz file of a bundle. The first command verifies the records of a "
-                "store, the second command shows a trust file:\n  snapshotter audit\n  "
-                "snapshotter trust show FILE"
+                "give the .wacz file of a bundle to verify a bundle. Of the following commands, "
+                "the first verifies the records of a store, and the second shows a trust file:\n  "
+                "snapshotter audit\n  snapshotter trust show FILE"
             ),
         )
     if _is_sidecar(stream, path.name) and not _has_trace(stream, _CONTAINER):
@@ -131,9 +131,8 @@ def _require_exhibit(stream: BinaryIO, path: Path) -> None:
                 path=path,
             ),
             hint=tr(
-                "name the .wacz file of a bundle, the .json file of an event or a report, "
-                "the .html file of a proof pack, or the id of a bundle in a store (option "
-                "--store)"
+                "give the .wacz file of a bundle, the .json file of an event or a report, the "
+                ".html file of a proof pack, or the id of a bundle in a store (option --store)"
             ),
         )
     stream.seek(0)

@@ -159,9 +159,9 @@ def _read(path: Path, limit: int) -> bytes:
         raise SnapshotterError(
             tr("{path} cannot be read: {strerror}", path=path, strerror=error.strerror),
             hint=tr(
-                "a trust file is two files, FILE and FILE.sig: get both from the owner of the "
-                "bundle, or make a trust file for your own bundles:\n  snapshotter trust init "
-                "trust.json"
+                "a trust file consists of two files, FILE and FILE.sig. Get both files from the "
+                "person who signed the bundle, or make a trust file for your own bundles:\n  "
+                "snapshotter trust init trust.json"
             ),
         ) from error
     if len(data) > limit:

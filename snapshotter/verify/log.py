@@ -171,14 +171,11 @@ def check_log(
             if not seen:
                 raise
             if reader.is_listed([log_state.CHECKPOINT]):
-                words = tr(
-                    "the listing of the store names the checkpoint, but the checkpoint "
-                    "cannot be read"
-                )
+                words = tr("the store lists the checkpoint, but the checkpoint cannot be read")
                 yield _found("checkpoint", Verdict.INDETERMINATE, words, Code.LOG)
                 return
             gone = tr(
-                "the log does not exist any more: {seen} is a checkpoint of this log",
+                "the log no longer exists in the store, but {seen} is a checkpoint of the log",
                 seen=seen[0][0],
             )
             yield _found("checkpoint", Verdict.FAILED, gone)
@@ -229,13 +226,17 @@ def check_log(
         yield _found(
             "tree",
             Verdict.PASSED,
-            tr("every file of the log follows from its entries; entries: {size}", size=signed.size),
+            tr(
+                "the content of every file of the log matches the entries of the log; entries: "
+                "{size}",
+                size=signed.size,
+            ),
         )
     if strangers:
         yield _found(
             "leaves",
             Verdict.FAILED,
-            tr("entries that do not have the form of this log: {strangers}", strangers=strangers),
+            tr("log entries that do not have the required form: {strangers}", strangers=strangers),
         )
     for name, data in seen:
         yield _continues(reader, signed, name, data, roots, readable=not problem)
@@ -284,7 +285,7 @@ def _rebuilt(
         if reader.is_listed(reader.take_missing()):
             raise EvidenceUnverifiable(
                 tr(
-                    "the store lists a file of the log, but cannot deliver the file: {error}",
+                    "the store lists a file of the log, but the file could not be read: {error}",
                     error=error,
                 )
             ) from error
@@ -321,7 +322,9 @@ def _rebuild(
         if tile.level != ENTRIES:
             _compare(reader, tile, levels[tile.level], size)
     if frontier.root != signed.root:
-        raise EvidenceInvalid(tr("the entries of the log do not give the root hash that is signed"))
+        raise EvidenceInvalid(
+            tr("the root hash of the log entries differs from the signed root hash")
+        )
     step(size, size)
     return strangers
 
@@ -385,14 +388,22 @@ def _continues(
         )
     if not readable:
         return _found(
-            "history", Verdict.INDETERMINATE, tr("{name} cannot be compared", name=name), Code.LOG
+            "history",
+            Verdict.INDETERMINATE,
+            tr(
+                "{name} cannot be compared with the log, "
+                "because the check of the log files did not pass",
+                name=name,
+            ),
+            Code.LOG,
         )
     if roots.get(known.size) != known.root:
         return _found(
             "history",
             Verdict.FAILED,
             tr(
-                "{name} has another history of {size} entries: the log has two histories",
+                "the first {size} entries of the log are not the {size} entries of {name}: the "
+                "log has two histories",
                 name=name,
                 size=known.size,
             ),
@@ -400,7 +411,7 @@ def _continues(
     return _found(
         "history",
         Verdict.PASSED,
-        tr("the log continues {name} of {size} entries", name=name, size=known.size),
+        tr("the log contains all {size} entries of {name} unchanged", name=name, size=known.size),
     )
 
 

@@ -82,9 +82,9 @@ def judge(
     """
     if policy is None:
         words = tr(
-            "a log proof is required, but you trust no log. The owner of the trust file "
-            "can add the log: snapshotter trust set-log trust.json VERIFIER-KEY "
-            "(snapshotter log show prints the key of the log)"
+            "a log proof is required, but you trust no log. The owner of the trust file can add "
+            "the log with the command: snapshotter trust set-log trust.json VERIFIER-KEY. This "
+            "command prints VERIFIER-KEY: snapshotter log show"
         )
         missing = _unknown(Code.LOG_MISSING, words)
         return LogJudgement(findings=(missing,) if required else ())
@@ -108,8 +108,8 @@ def judge(
             "log",
             Code.LOG,
             tr(
-                "entry {index} of the log quotes a checkpoint of {size} entries: the log has "
-                "two histories",
+                "the bundle is entry {index} of the log, but the record in the bundle quotes a "
+                "checkpoint that already has {size} entries: the log has two histories",
                 index=read.index,
                 size=quoted.size,
             ),
@@ -176,8 +176,8 @@ def _in_order(
                 "time",
                 Code.TIME,
                 tr(
-                    "{name} saw the bundle in the log at {instant}, before the timestamp "
-                    "token in the bundle was made ({instant2})",
+                    "the witness {name} saw the bundle in the log at {instant}, before the "
+                    "timestamp token in the bundle was made ({instant2})",
                     name=cosignature.key.name,
                     instant=instant(cosignature.time),
                     instant2=instant(token),

@@ -105,7 +105,13 @@ def verify_pack(
         finding = Finding.failed("manifest", error.code, str(error))
         return PackReport(findings=(finding,), length=length, trust=trust.source)
     findings = [
-        Finding.passed("manifest", tr("the form of the pack is valid, and its signature is valid"))
+        Finding.passed(
+            "manifest",
+            tr(
+                "the manifest of the pack has the required form, and the "
+                "signature of the pack is valid"
+            ),
+        )
     ]
     altered = [
         Finding.failed("parts", Code.HASH, change.detail)
@@ -143,7 +149,8 @@ def verify_pack(
 
 def _as_made(found: Pack) -> str:
     return tr(
-        "no byte of the page and of its parts was changed since the pack was made; parts: {count}",
+        "the page and the parts of the pack have not changed since the pack was signed; parts: "
+        "{count}",
         count=len(found.manifest.parts),
     )
 
@@ -232,7 +239,11 @@ def _same(found: Pack, part: Part, report: Report) -> Iterator[Finding]:
             "captures", tr("{what} has not changed since it was sealed", what=what)
         )
     elif report.verdict is Verdict.INDETERMINATE:
-        detail = tr("{what} is intact, but its own checks name what is not established", what=what)
+        detail = tr(
+            "{what} is intact, but the verification of this capture found results that "
+            "are not established",
+            what=what,
+        )
         yield Finding.indeterminate("captures", _worst(report, Verdict.INDETERMINATE), detail)
     else:
         codes = ", ".join(report.codes(Verdict.FAILED))
@@ -322,7 +333,11 @@ def _captures_of(event: Takedown, manifest: PackManifest) -> Iterator[Finding]:
     wrong = [part for part in manifest.captures if part.role not in wanted.get(part.name, set())]
     for part in wrong:
         what = pack.describe(part, manifest.parts)
-        yield Finding.failed("event", Code.EVENT, tr("the event does not name {what}", what=what))
+        yield Finding.failed(
+            "event",
+            Code.EVENT,
+            tr("the event does not list {what} in the role that the pack states", what=what),
+        )
     if not wrong:
         yield Finding.passed(
             "event", tr("the captures in the pack are the captures that the event names")
@@ -363,7 +378,7 @@ def _lacks(manifest: PackManifest, event: Takedown | None) -> Iterator[Finding]:
                 "manifest",
                 Code.MANIFEST,
                 tr(
-                    "the manifest states that {word} are left out, but the pack contains {word}",
+                    "the manifest lists {word} as left out, but the pack contains {word}",
                     word=word,
                 ),
             )
@@ -384,7 +399,7 @@ def _logged(stream: BinaryIO, found: Pack, trust: Trust, entry: Leaf) -> Iterato
         checkpoint = tlog_proof.checkpoint_in(data)
         policy = trust.log.of_log(checkpoint)
         if checkpoint and checkpoint.partition(b"\n")[0] != policy.key.name.encode():
-            detail = tr("the event is in a log that you do not trust")
+            detail = tr("the log proof of the event is from a log that you do not trust")
             yield Finding.indeterminate("event", Code.LOG, detail)
             return
         read, _ = tlog_proof.check(data, entry.encode(), policy.key, policy.witnesses)
@@ -393,4 +408,7 @@ def _logged(stream: BinaryIO, found: Pack, trust: Trust, entry: Leaf) -> Iterato
             "event", Code.LOG, tr("the log proof of the event is not valid: {error}", error=error)
         )
         return
-    yield Finding.passed("event", tr("the event is entry {index} of the log", index=read.index))
+    yield Finding.passed(
+        "event",
+        tr("the event is entry {index} (the first entry is 0) of the log", index=read.index),
+    )

@@ -13,8 +13,11 @@ from snapshotter.verify import report as reports
 from snapshotter.verify import takedown as events
 from snapshotter.verify.proof_pack import CaptureReport, PackReport
 
-_NOT_FOLLOWING = "The file is as it was made, but its statement does not follow from its contents."
-_NOT_CONFIRMED = tr("only the signer states the following, and no check confirms it")
+_NOT_FOLLOWING = (
+    "The file has not changed since it was signed, but the statement does not follow "
+    "from the evidence in the file."
+)
+_NOT_CONFIRMED = tr("the following is stated only by the signer and is not confirmed by a check")
 # What each field and part in `OWN_WORD` is, for people.
 OWN_WORDS: Mapping[str, str] = {
     "made_at": tr("when the file was made"),
@@ -91,9 +94,9 @@ def headline(report: PackReport) -> str:
         return " ".join(filter(None, why))
     if report.verdict is Verdict.PASSED:
         proof = tr(
-            "The proof is intact; the pack is as it was made, and each capture is as it "
-            "was sealed. Only the signer states the words, the picture and the PDF of "
-            "the page."
+            "The proof is intact; the pack has not changed since it was signed, and no capture "
+            "in the pack has changed since it was sealed. The words, the picture and the PDF of "
+            "the page are stated only by the signer."
         )
     event = report.event.event if report.event else None
     said = (

@@ -165,7 +165,7 @@ def _artifacts(
 ) -> Iterator[Contradiction]:
     listed = _at(record, "content.artifacts")
     if not isinstance(listed, list):
-        yield Code.FORMAT, tr("content.artifacts is not a list")
+        yield Code.FORMAT, tr("the field content.artifacts of the record is not a list")
         return
     left = {path for path in digests if names.is_listed(path)} - {
         names.CAPTURE_RECORD,
@@ -175,10 +175,10 @@ def _artifacts(
     for entry in listed:
         path = entry.get("path") if isinstance(entry, dict) else None
         if not isinstance(path, str):
-            yield Code.FORMAT, tr("content.artifacts has an entry that names no file")
+            yield Code.FORMAT, tr("the list content.artifacts has an entry without a path")
             continue
         if path in known:
-            yield Code.UNLISTED, tr("content.artifacts names {path} twice", path=path)
+            yield Code.UNLISTED, tr("the list content.artifacts contains {path} twice", path=path)
             continue
         known.add(path)
         if path == names.SERVER_SIGNATURES:
@@ -187,13 +187,24 @@ def _artifacts(
         if path not in left:
             yield (
                 Code.MISSING,
-                tr("content.artifacts names {path}, which is not in the bundle", path=path),
+                tr(
+                    "the list content.artifacts contains {path}, but the bundle does not contain "
+                    "this file",
+                    path=path,
+                ),
             )
             continue
         left.discard(path)
         yield from _digests(entry, path, digests[path])
     for path in sorted(left):
-        yield Code.UNLISTED, tr("content.artifacts does not name {path}", path=path)
+        yield (
+            Code.UNLISTED,
+            tr(
+                "the bundle contains the file {path}, but the list "
+                "content.artifacts does not contain this file",
+                path=path,
+            ),
+        )
 
 
 def _digests(stated: Mapping[str, Any], path: str, member: Digests) -> Iterator[Contradiction]:
@@ -206,7 +217,7 @@ def _digests(stated: Mapping[str, Any], path: str, member: Digests) -> Iterator[
             yield (
                 code,
                 tr(
-                    "content.artifacts states another {name} of {path} than the file has",
+                    "the {name} of {path} in content.artifacts differs from the {name} of the file",
                     name=name,
                     path=path,
                 ),
@@ -227,7 +238,10 @@ def is_same_artifact(record: Mapping[str, Any], path: str, member: Digests) -> b
 def _policy(record: Mapping[str, Any], digests: Mapping[str, Digests]) -> Iterator[Contradiction]:
     stated = _at(record, "how.policy.sha256")
     if stated is not _ABSENT and not _is_same(stated, digests[_POLICY].sha256):
-        yield Code.HASH, tr("how.policy.sha256 is not the digest of {policy}", policy=_POLICY)
+        yield (
+            Code.HASH,
+            tr("how.policy.sha256 differs from the SHA-256 of the file {policy}", policy=_POLICY),
+        )
 
 
 def _text(record: Mapping[str, Any], measures: MemberMeasures) -> Iterator[Contradiction]:
@@ -238,7 +252,8 @@ def _text(record: Mapping[str, Any], measures: MemberMeasures) -> Iterator[Contr
         yield (
             Code.FORMAT,
             tr(
-                "content.text_characters is {stated!r:.40}, but {text} has {characters}",
+                "content.text_characters is {stated!r:.40}, but the file {text} has {characters} "
+                "characters",
                 stated=stated,
                 text=_TEXT,
                 characters=measures.characters,
@@ -263,13 +278,17 @@ def _pictures(
     left = MAX_TILES
     for file in _files_of(pictures):
         if file is None:
-            yield Code.FORMAT, tr("content.pictures has an entry that names no file")
+            yield Code.FORMAT, tr("the list content.pictures has an entry without a file path")
             continue
         path = file["path"]
         if path not in digests:
             yield (
                 Code.MISSING,
-                tr("content.pictures names {path}, which is not in the bundle", path=path),
+                tr(
+                    "the list content.pictures contains {path}, but the bundle does not contain "
+                    "this file",
+                    path=path,
+                ),
             )
         elif path.endswith(".png"):
             size = (file.get("width"), file.get("height"))
@@ -277,7 +296,8 @@ def _pictures(
                 yield (
                     Code.FORMAT,
                     tr(
-                        "content.pictures states another size of {path} than the file has",
+                        "the width or the height of {path} in content.pictures differs from the "
+                        "picture file",
                         path=path,
                     ),
                 )
@@ -286,7 +306,8 @@ def _pictures(
             yield (
                 Code.FORMAT,
                 tr(
-                    "the number of tiles of {path} in content.pictures is not its tile_count",
+                    "the number of tiles of {path} in content.pictures differs from the stated "
+                    "tile_count",
                     path=path,
                 ),
             )
@@ -319,7 +340,8 @@ def _rule_files(data: bytes | None, digests: Mapping[str, Digests]) -> Iterator[
             yield (
                 Code.HASH,
                 tr(
-                    "{path} states another digest of the rules {name} than the file has",
+                    "the digest of the rule file {name} in {path} differs from the digest of the "
+                    "rule file",
                     path=assessments.PATH,
                     name=name,
                 ),
@@ -356,7 +378,13 @@ def _court_minimum(record: Mapping[str, Any]) -> Iterator[Contradiction]:
     if _ABSENT in (met, *parts):
         return
     if met is not all(part is True for part in parts) or not _are_bools(parts):
-        yield Code.FORMAT, tr("court_minimum.met does not follow from its parts")
+        yield (
+            Code.FORMAT,
+            tr(
+                "court_minimum.met contradicts the fields url, html_source and "
+                "full_page_capture of court_minimum"
+            ),
+        )
     said = line if isinstance(line, str) else ""
     if said.startswith("court minimum: YES" if met is False else "court minimum: NO ("):
         yield Code.FORMAT, tr("court_minimum.line contradicts court_minimum.met")
@@ -425,7 +453,10 @@ def _requests(record: Mapping[str, Any]) -> Iterator[Contradiction]:
     ):
         yield (
             Code.FORMAT,
-            tr("content.failed_requests does not list as many requests as content.requests counts"),
+            tr(
+                "the number of entries in content.failed_requests differs from the number of "
+                "failed and blocked requests in content.requests"
+            ),
         )
 
 
@@ -442,7 +473,13 @@ def _redactions(record: Mapping[str, Any]) -> Iterator[Contradiction]:
             else (None, None)
         )
         if type(count) is not int or not isinstance(commitments, list) or count < len(commitments):
-            yield Code.FORMAT, tr("redactions counts fewer values than it has commitments")
+            yield (
+                Code.FORMAT,
+                tr(
+                    "an entry of redactions is invalid, or its count is lower than "
+                    "its number of commitments"
+                ),
+            )
 
 
 def _certificates(record: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -496,7 +533,10 @@ def _page(record: Mapping[str, Any], measures: MemberMeasures) -> Iterator[Contr
     if not is_same:
         yield (
             Code.FORMAT,
-            tr("{pages} states another title or address of the page than the record", pages=_PAGES),
+            tr(
+                "the title or the address of the page in the file {pages} differs from the record",
+                pages=_PAGES,
+            ),
         )
 
 

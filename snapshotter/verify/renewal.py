@@ -172,14 +172,16 @@ def _check_order(
 ) -> None:
     """Raise EvidenceInvalid unless the token was given in time for something that it covers."""
     if token.time > now + max_skew:
-        raise EvidenceInvalid(tr("the renewal has a time in the future"))
+        raise EvidenceInvalid(tr("the time of the renewal is in the future"))
     digests = set(covers.values())
     ends = []
     first = rests.covered_by(digests)
     if first is not None:
         since, until = first
         if token.time < since - max_skew:
-            raise EvidenceInvalid(tr("the renewal is older than the tokens that it renews"))
+            raise EvidenceInvalid(
+                tr("the renewal is older than the timestamp tokens that the renewal covers")
+            )
         ends.append(until)
     for name, earlier in held.items():
         if earlier.until is not None and set(name.split(" ")) <= digests:
@@ -191,7 +193,8 @@ def _check_order(
     if token.time > max(ends):
         raise EvidenceInvalid(
             tr(
-                "the renewal came too late: the certificates that it renews ended at {instant}",
+                "the renewal was made too late: the certificates of the tokens that the renewal "
+                "covers expired at {instant}",
                 instant=instant(max(ends)),
             )
         )

@@ -22,8 +22,8 @@ EXIT_CODES = {
     Verdict.INDETERMINATE: EvidenceUnverifiable.exit_code,
 }
 
-DO_NOT_RELY = "Do not rely on the file. The lines marked FAIL name what is wrong."
-NO_CHECK_FAILED = "No check failed. The lines marked ? name what is not established."
+DO_NOT_RELY = "Do not rely on the file. The lines marked FAIL state which checks failed."
+NO_CHECK_FAILED = "No check failed. The lines marked ? state which results are not established."
 _OUTCOMES = ("complete", "partial", "failed")  # docs/spec/capture-record.md, `outcome`
 MAX_REASONS, MAX_WORDS = 50, 500  # lines that one bundle may make, and characters of each text
 _MARKS = {Verdict.PASSED: "ok  ", Verdict.FAILED: "FAIL", Verdict.INDETERMINATE: "?   "}
@@ -150,7 +150,7 @@ def _proof_rows(report: Report) -> Iterator[tuple[str, str]]:
         proven = f"existed by {instant(report.proven_time)}" if report.proven_time else ""
         by = f", confirmed by {', '.join(report.authorities)}" if report.authorities else ""
         yield "time", f"{proven}{by}" if proven else tr("not confirmed by a timestamp authority")
-    yield "bundle", report.bundle_id or tr("no id could be read")
+    yield "bundle", report.bundle_id or tr("the id of the bundle could not be read")
     if report.sha256:
         yield "SHA-256", report.sha256
     yield "judged with", report.trust
@@ -169,7 +169,7 @@ def outcome_lines(report: Report) -> list[str]:
         return []
     if not state:
         return [tr("capture: not established, because the record does not state its outcome")]
-    result = [tr("capture: {state}, as the record of the bundle states", state=state)]
+    result = [tr("capture: {state}, according to the record of the bundle", state=state)]
     result += [
         f"     {printable(code[:MAX_WORDS])}: {printable(detail[:MAX_WORDS])}"
         for code, detail in reasons[:MAX_REASONS]

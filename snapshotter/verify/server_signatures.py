@@ -32,7 +32,12 @@ def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
     """
     if data is None:
         if names.SERVER_SIGNATURES in _announced(record):
-            yield _failed(tr("the record announces the file, but the file does not exist"))
+            yield _failed(
+                tr(
+                    "the capture record lists the file of the server signatures, but "
+                    "the bundle does not contain this file"
+                )
+            )
         return
     try:
         kept = server_signature.parse(data)
@@ -58,7 +63,7 @@ def judge(record: Mapping[str, Any], data: bytes | None) -> Iterator[Finding]:
             worst,
             tr(
                 "further signatures that are invalid or could not be checked: {unreported}. "
-                "Connections in all: {count}",
+                "Total number of connections: {count}",
                 unreported=unreported,
                 count=len(kept.sessions),
             ),
@@ -75,9 +80,8 @@ def _in_words(kept: ServerSignatures) -> str:
         origins = {(session.host, session.port) for session in named}
         words.append(
             tr(
-                "origins whose server signed its TLS handshakes: {count}, recorded "
-                "handshakes: {count2} (the certificates were not verified up to a root "
-                "certificate)",
+                "origins whose server signed the TLS handshakes: {count}, recorded handshakes: "
+                "{count2}. This check does not verify the certificates up to a root certificate",
                 count=len(origins),
                 count2=len(named),
             )

@@ -34,13 +34,15 @@ from snapshotter.verify import capture_order
 from snapshotter.verify import report as reports
 from snapshotter.verify.trust import Trust, judge_key
 
-NOT_CONFIRMED = "only the signer states these fields, and no check confirms them"
+NOT_CONFIRMED = (
+    "the following fields are stated only by the signer and are not confirmed by a check"
+)
 _OWN_WORDS = {
-    "articles": tr("which removals of articles belong to the event"),
-    "confirm": tr("how much confirmation the event needed"),
+    "articles": tr("which removal events of articles belong to this event"),
+    "confirm": tr("how many captures must confirm the event, and at what interval"),
     "previous": tr("which event came before this event"),
 }
-_HOW = "to derive it, use snapshotter verify of the whole package"
+_HOW = "verify the event with the command snapshotter verify of the full package"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +183,7 @@ def not_derived_findings() -> Iterator[Finding]:
         yield Finding.indeterminate(
             check,
             code,
-            tr("{what}, because this verifier has no rules; {how}", what=what, how=_HOW),
+            tr("{what}, because this verifier has no take-down rules; {how}", what=what, how=_HOW),
         )
 
 
@@ -215,7 +217,7 @@ def _bundle_finding(part: EventCapture) -> Finding:
             part.role,
             Code.BUNDLE_MISSING,
             tr(
-                "the bundle {bundle_id} was not found; this does not count against the bundle",
+                "the bundle {bundle_id} was not found, so the bundle could not be verified",
                 bundle_id=observation.bundle_id,
             ),
         )
@@ -253,7 +255,7 @@ def _bundle_finding(part: EventCapture) -> Finding:
             part.role,
             Code.BUNDLE_OPEN,
             tr(
-                "the bundle {bundle_id} is intact, but INDETERMINATE: {clauses}",
+                "the bundle {bundle_id} is intact, but has the verdict INDETERMINATE: {clauses}",
                 bundle_id=observation.bundle_id,
                 clauses="; ".join(clauses),
             ),
@@ -333,9 +335,9 @@ def headline(found: EventReport) -> str:
         return f"{proof} {reports.DO_NOT_RELY}"
     if found.verdict is Verdict.PASSED:
         proof = tr(
-            "The proof is intact; no capture has changed since it was sealed, and the event "
-            "follows from the captures. The event states nothing about captures that it does "
-            "not name."
+            "The proof is intact; no capture of the event has changed since it was sealed, and "
+            "the event follows from these captures. The event states nothing about other "
+            "captures."
         )
     there = [part.report for part in found.parts if part.report is not None]
     outcomes = [sentences.CaptureState.of_record(report.record).outcome for report in there]
@@ -388,7 +390,7 @@ def order_lines(weak: Sequence[UnprovenOrder]) -> list[str]:
         result.append(
             tr(
                 "the order of the captures is supported only by the clock of the capturing "
-                "machine: no proof shows by when these captures existed: {roles}",
+                "machine. No proof shows by what time these captures existed: {roles}",
                 roles=", ".join(unproven),
             )
         )

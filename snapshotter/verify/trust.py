@@ -177,7 +177,8 @@ def judge_key(trusted: TrustedKey, proven: datetime | None) -> tuple[Verdict, Co
             Verdict.FAILED,
             Code.KEY_PERIOD,
             tr(
-                "the signature existed at {at}, but the period of the key began later, at {at2}",
+                "the signature existed at {at}, but the validity period of the key began later, "
+                "at {at2}",
                 at=_at(proven),
                 at2=_at(trusted.not_before),
             ),
@@ -187,8 +188,8 @@ def judge_key(trusted: TrustedKey, proven: datetime | None) -> tuple[Verdict, Co
             Verdict.INDETERMINATE,
             Code.KEY_PERIOD,
             tr(
-                "the period of the key ended at {at}, and no timestamp token proves that the "
-                "signature is older",
+                "the validity period of the key ended at {at}, and no timestamp token proves "
+                "that the signature is older",
                 at=_at(trusted.not_after),
             ),
         )
@@ -244,7 +245,9 @@ class SeenVersion:
                     version=later.version,
                     sha256=self.sha256[:16],
                 ),
-                hint=tr("ask the owner which file is the right one, and for a newer version"),
+                hint=tr(
+                    "ask the owner which of the two files is right, and ask for a newer version"
+                ),
             )
 
 
@@ -501,7 +504,10 @@ class TrustDocument:
         """
         if log is None and self.require.log:
             raise SnapshotterError(
-                tr("every bundle requires a log proof, but the trust file would name no log"),
+                tr(
+                    "the trust file requires a log proof for every bundle, but after this change "
+                    "the trust file would name no log"
+                ),
                 hint=tr(
                     "remove the requirement first:\n  snapshotter trust bump FILE --no-require-log"
                 ),
@@ -540,7 +546,10 @@ class TrustDocument:
         if required.log and self.log is None:
             raise SnapshotterError(
                 tr("a log proof is required, but the trust file names no log"),
-                hint=tr("name the log first:\n  snapshotter trust set-log FILE VERIFIER-KEY"),
+                hint=tr(
+                    "add the log to the trust file first:\n  snapshotter trust set-log FILE "
+                    "VERIFIER-KEY"
+                ),
             )
         return replace(
             self._next(),
@@ -604,8 +613,8 @@ def load_trust(
                 at=_at(document.expires),
             ),
             hint=tr(
-                "ask the owner of the trust file for a newer version; the bundle itself was "
-                "not judged"
+                "ask the owner of the trust file for a newer version; the bundle itself was not "
+                "verified"
             ),
         )
     return Trust(
@@ -866,7 +875,7 @@ def _certificate(pem: str) -> x509.Certificate:
     except UnsupportedAlgorithm as error:
         raise ValueError(f"a root certificate has a key of an unknown kind: {error}") from error
     if certificate.public_bytes(Encoding.PEM) != pem.encode("utf-8"):
-        raise EvidenceInvalid(tr("a certificate is not in the required encoding"))
+        raise EvidenceInvalid(tr("a certificate in the file is not in the required encoding"))
     return certificate
 
 
@@ -876,7 +885,7 @@ def _public_key(pem: str, *, allow_p256: bool) -> ec.EllipticCurvePublicKey:
 
 def _seconds(count: int) -> timedelta:
     if not 0 <= count <= _MAX_SECONDS:
-        raise EvidenceInvalid(tr("a tolerance is out of range"))
+        raise EvidenceInvalid(tr("max_skew_s or max_lag_s is out of range"))
     return timedelta(seconds=count)
 
 
@@ -905,7 +914,7 @@ class _Object:
 
     def __init__(self, value: object, what: str) -> None:
         if not isinstance(value, dict):
-            raise EvidenceInvalid(tr("{what} is not an object", what=what))
+            raise EvidenceInvalid(tr("{what} is not a JSON object", what=what))
         self._fields: dict[str, Any] = dict(value)
         self._what = what
 
@@ -947,7 +956,11 @@ class _Object:
         values = self._take_list(name, limit)
         if not all(isinstance(value, str) for value in values) or values != sorted(set(values)):
             raise EvidenceInvalid(
-                tr("{name!r} of {what} is not a sorted list of texts", name=name, what=self._what)
+                tr(
+                    "{name!r} of {what} is not a sorted list of texts without repetitions",
+                    name=name,
+                    what=self._what,
+                )
             )
         return values
 

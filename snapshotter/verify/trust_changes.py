@@ -56,8 +56,9 @@ def _root(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
                 root_key_id2=old.root_key_id,
             ),
             meaning=tr(
-                "verifiers that expect the old root key reject this file; compare the new "
-                "root key with its owner over another channel"
+                "verifiers that expect the old root key reject this file; ask the owner of the "
+                "trust file over another channel, for example by telephone, for the id of the "
+                "new root key"
             ),
             effect=Effect.STRICTER,
         )
@@ -73,8 +74,8 @@ def _keys(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
                 now,
                 tr("is trusted as the key of {owner}{words}", owner=now.owner, words=_words(now)),
                 tr(
-                    "bundles that the key signed can be PASSED, within its period and before "
-                    "a revocation"
+                    "bundles that the key signed within its validity period and before a "
+                    "revocation can have the verdict PASSED"
                 ),
                 Effect.WIDER,
             )
@@ -102,7 +103,10 @@ def _key_changes(was: TrustedKey, now: TrustedKey) -> Iterator[Change]:
                 instant=instant(now.not_before),
                 instant2=instant(was.not_before),
             ),
-            tr("older signatures are FAILED (KEY_PERIOD)"),
+            tr(
+                "signatures with a proven time before the beginning of the validity are FAILED "
+                "(KEY_PERIOD)"
+            ),
             Effect.STRICTER if later else Effect.WIDER,
         )
     if was.not_after != now.not_after:
@@ -144,7 +148,7 @@ def _revocation(was: TrustedKey, now: TrustedKey) -> Change:
     if now.revoked_reason == COMPROMISED:
         meaning = tr(
             "signatures that no timestamp token proves to be older than {at} are FAILED "
-            "(KEY_REVOKED), also those of bundles without a token",
+            "(KEY_REVOKED), including the signatures of bundles without a timestamp token",
             at=at,
         )
     else:
@@ -208,7 +212,10 @@ def _authorities(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
             yield _authority(
                 name,
                 "is trusted",
-                tr("its tokens prove a time; bundles that lacked a token can be PASSED now"),
+                tr(
+                    "the tokens of this timestamp authority prove a time; bundles that lacked a "
+                    "valid token can now have the verdict PASSED"
+                ),
                 Effect.WIDER,
             )
         elif now is None:
@@ -216,9 +223,8 @@ def _authorities(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
                 name,
                 tr("is not trusted any more"),
                 tr(
-                    "its tokens prove no time any more; bundles without other tokens are "
-                    "INDETERMINATE (TS_UNTRUSTED), and the tokens do not prove the time of a "
-                    "signature any more"
+                    "the tokens of this timestamp authority no longer prove the time of a "
+                    "signature; bundles without other tokens are INDETERMINATE (TS_UNTRUSTED)"
                 ),
                 Effect.STRICTER,
             )
@@ -245,14 +251,17 @@ def _authority_changes(name: str, was: Anchor, now: Anchor) -> Iterator[Change]:
                 list=_list(now.policy_oids),
                 list2=_list(was.policy_oids),
             ),
-            tr("tokens under other policies do not count (TS_POLICY)"),
+            tr("tokens under other policies prove no time (TS_POLICY)"),
             Effect.WIDER if wider else Effect.STRICTER,
         )
     for serial in sorted(now.revoked_serials - was.revoked_serials):
         yield _authority(
             name,
             tr("has a revoked certificate: serial number {serial}", serial=serial),
-            tr("tokens of this certificate do not count, whatever their time is (TS_REVOKED)"),
+            tr(
+                "tokens that were signed with this certificate prove no time, also if the tokens "
+                "are older than the revocation (TS_REVOKED)"
+            ),
             Effect.STRICTER,
         )
     for serial in sorted(was.revoked_serials - now.revoked_serials):
@@ -293,7 +302,7 @@ def _log(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
                 log_name=_log_name(now),
                 log_name2=_log_name(was),
             ),
-            tr("proofs of another log do not count any more"),
+            tr("log proofs from another log no longer count"),
             Effect.WIDER if was is None else Effect.STRICTER,
         )
     before = {witness.text for witness in was.witnesses} if was else set()
@@ -302,14 +311,14 @@ def _log(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
         yield _log_change(
             now,
             tr("the trust file now lists the witness {text}", text=text),
-            tr("its cosignatures count"),
+            tr("cosignatures of this witness count"),
             Effect.WIDER,
         )
     for text in sorted(before - after):
         yield _log_change(
             now,
             tr("the trust file no longer lists the witness {text}", text=text),
-            tr("its cosignatures do not count"),
+            tr("cosignatures of this witness do not count"),
             Effect.STRICTER,
         )
     quorum, other = now.quorum if now else 0, was.quorum if was else 0
@@ -351,7 +360,7 @@ def _require(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
                     now=now,
                     was=was,
                 ),
-                meaning=tr("a bundle with fewer of them is INDETERMINATE"),
+                meaning=tr("a bundle with a lower number has the verdict INDETERMINATE"),
                 effect=Effect.STRICTER if now > was else Effect.WIDER,
             )
 
@@ -390,7 +399,10 @@ def _expiry(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
                 end=_end(new.expires),
                 end2=_end(old.expires),
             ),
-            meaning=tr("after the end the file is not used; the verdict of no bundle changes"),
+            meaning=tr(
+                "verifiers do not use the trust file after its validity has ended; the "
+                "verdict of no bundle changes"
+            ),
             effect=Effect.NEUTRAL,
         )
 
@@ -404,7 +416,7 @@ def _version(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
     yield Change(
         subject="version",
         name=str(new.version),
-        what=tr("both files are version {version}", version=new.version)
+        what=tr("both files have the version {version}", version=new.version)
         if same
         else tr(
             "version {version} is older than version {version2}",

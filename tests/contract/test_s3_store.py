@@ -122,7 +122,7 @@ def test_a_lock_that_the_server_drops_is_never_claimed(tmp_path: Path) -> None:
     with rclone(tmp_path) as endpoint_url:
         store = opened(endpoint_url, key=rclone_server.ACCESS_KEY, secret=rclone_server.SECRET_KEY)
 
-        with pytest.raises(SnapshotterError, match="did not lock it"):
+        with pytest.raises(SnapshotterError, match="without the requested lock"):
             store.put_new(KEY, *file_of(b"x", tmp_path), retention=Retention(until=in_a_while()))
         store.close()
 
@@ -235,7 +235,7 @@ def test_a_server_that_says_nothing_is_unavailable_within_its_time_limit(tmp_pat
         ("nobody", "wrong-secret-value", "plain", "access key"),
         (ACCESS_KEY, "wrong-secret-value", "plain", "signature"),
         (READER_KEY, READER_SECRET, "plain", "refuses access"),
-        (ACCESS_KEY, SECRET_KEY, "no-such-bucket", "no such bucket"),
+        (ACCESS_KEY, SECRET_KEY, "no-such-bucket", "no bucket with this name"),
     ],
 )
 def test_a_refusal_says_what_to_do_and_no_secret(
@@ -256,7 +256,7 @@ def test_a_refusal_says_what_to_do_and_no_secret(
 def test_a_mistyped_bucket_does_not_look_like_missing_evidence(seaweedfs: SeaweedFS) -> None:
     store = opened(seaweedfs.endpoint_url, "no-such-bucket")
 
-    with pytest.raises(SnapshotterError, match="no such bucket"):
+    with pytest.raises(SnapshotterError, match="no bucket with this name"):
         store.head(KEY)
     with pytest.raises(SnapshotterError):
         list(store.list())

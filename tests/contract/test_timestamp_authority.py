@@ -64,8 +64,8 @@ BAD = {
     "untrusted": (AnswerRefused, "TS_UNTRUSTED"),
     "intermediate": (AnswerRefused, "TS_UNTRUSTED"),  # of another root than the one configured
     "wrong-policy": (AnswerRefused, "TS_POLICY"),
-    "wrong-nonce": (AnswerRefused, "another request \\(its nonce differs"),
-    "other-bytes": (AnswerRefused, "the token confirms other bytes"),
+    "wrong-nonce": (AnswerRefused, "another request, because the nonce differs"),
+    "other-bytes": (AnswerRefused, "the token confirms the time of other data"),
     "html": (AnswerRefused, "answered with text/html instead of a timestamp"),
     "html-as-token": (AnswerRefused, "TS_MALFORMED"),
     "rejected": (AnswerRefused, "rejection .*badAlg"),

@@ -83,7 +83,7 @@ def test_the_json_names_the_very_file_that_stands_in_the_store(captured: Capture
 def test_stdout_holds_the_result_and_stderr_the_talk_in_plain_lines(captured: Captured) -> None:
     assert len(captured.done.out.splitlines()) == 1
     assert "snapshotter: loading the page\n" in captured.done.err
-    why = "no other policy names the page"
+    why = "no other policy applies to the page"
     assert f"{captured.url}: policy default, because {why}\n" in captured.done.err
     assert (captured.object["policy"], captured.object["policy_why"]) == ("default", why)
     assert "\x1b" not in captured.done.err + captured.done.out
@@ -367,7 +367,7 @@ def test_a_host_that_may_not_be_asked_any_more_is_left_alone_and_that_is_told(
     good, held = done.objects
     assert good["requested_url"] == first
     assert "127.0.0.1 is not visited before" in held["error"]
-    assert "the daily limit of 1 visits is used up" in held["error"]
+    assert "the limit of 1 visits to the host in 24 hours is reached" in held["error"]
     assert held["exit_code"] == 30
     assert len(installation.bundles()) == 1
 
@@ -513,7 +513,7 @@ def test_an_authority_that_is_down_leaves_a_pending_bundle_that_a_late_token_com
     assert by_file.code == 0, by_file.out
     assert by_file.object["proven_time"] == late.object["time"]
     assert installation.run("verify", done.object["bundle_id"]).code == 0
-    assert "no token is owed" in installation.run("timestamp").err
+    assert "no timestamp token is owed" in installation.run("timestamp").err
 
 
 def test_the_next_capture_fetches_a_token_that_is_owed(
@@ -670,7 +670,11 @@ def test_a_directory_keeps_its_promises_and_is_not_called_locked(
     ("arguments", "code", "words"),
     [
         (("capture", "-"), 2, "Error:"),
-        (("capture", "http://user:secret@example.org/"), 1, "leave out the part before the @"),
+        (
+            ("capture", "http://user:secret@example.org/"),
+            1,
+            ("remove the user name and the password from the URL: the part before the @"),
+        ),
     ],
     ids=["no address", "a password"],
 )

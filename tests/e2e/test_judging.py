@@ -180,7 +180,9 @@ def test_a_wall_that_opens_by_itself_ends_as_the_page_behind_it(
     capture = captured(tmp_path, pages, path)
 
     assert "An article" in text(tmp_path)
-    assert actions(capture) == [("wait-at-wall", "it is wall; the wall ended by itself")]
+    assert actions(capture) == [
+        ("wait-at-wall", ("it is wall; the wall disappeared without an action of snapshotter"))
+    ]
     assert verdicts(capture) == ["wall", "content"]
     assert capture.outcome is Outcome.COMPLETE, capture.reasons
     assert [hop.kind for hop in capture.redirects] == (["client"] if path == "/wall" else [])

@@ -100,7 +100,8 @@ def test_an_answer_that_breaks_off_before_its_body_ends_the_capture_soon(capture
         captured = capture(site.url("/broken/first-chunk"))
 
     words = (
-        "the answer ended before the page had anything to show: net::ERR_INVALID_CHUNKED_ENCODING"
+        "the answer ended before the browser could show any content: "
+        "net::ERR_INVALID_CHUNKED_ENCODING"
     )
     assert (captured.outcome, captured.reasons) == (
         Outcome.FAILED,

@@ -67,7 +67,9 @@ def test_make_capture_of_a_page_that_is_not_there_still_leaves_a_bundle_and_says
     assert done.returncode == 2  # make's own word for failure
     assert "the exit code of snapshotter is 3" in done.stderr
     assert len(installation.bundles()) == 1
-    assert "court minimum  not met: HTML source, full-page capture missing" in done.stdout
+    assert (
+        "court minimum  not met, because these parts are missing: HTML source, full-page capture"
+    ) in done.stdout
 
 
 def test_make_capture_without_a_url_says_what_to_type(installation: Installation) -> None:

@@ -355,7 +355,7 @@ def test_a_page_that_grows_while_it_is_photographed_is_photographed_again(
         picture for picture in captured.pictures if picture.kind is PictureKind.VIEWPORT
     )
     assert (before.subject, after.subject) == ("before-change", "")
-    assert "before the page changed" in kept[before.files[0].path].note
+    assert "the first picture, before the page changed" in kept[before.files[0].path].note
     assert (9, 200, 9) not in colours(image(captured, before.files[0].path))
     told = [warning.code for warning in captured.warnings]
     if endless:
@@ -584,7 +584,7 @@ def test_elements_are_found_in_the_page_and_in_open_and_closed_shadow_trees(
     assert reason.code == "element-missing"
     for words in (
         ".none: no element of the page matches",
-        ".hidden: no matching element is laid out",
+        ".hidden: matching elements exist, but none has an area in the layout of the page",
         "p[ is not a selector that the browser supports",
     ):  # fmt: skip
         assert words in reason.detail

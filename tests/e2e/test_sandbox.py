@@ -101,7 +101,7 @@ def test_an_ordinary_user_has_the_sandbox_and_a_network_of_the_browsers_own(
 
     assert outcome == "complete"
     assert (facts["asked"], facts["enforced"], facts["network"]) == (True, True, True)
-    assert facts["detail"].startswith("started as an ordinary user; ")
+    assert facts["detail"].startswith("the browser was started as an ordinary user; ")
     assert facts["title"] == "no WebGL"
 
 
@@ -193,7 +193,10 @@ def test_what_is_left_of_the_sandbox_is_not_trusted_where_one_part_is_forbidden(
 
     assert outcome == "complete"
     assert (facts["asked"], facts["enforced"]) == (False, False)
-    assert "started with --no-sandbox: this system does not allow a sandbox: " in facts["detail"]
+    assert (
+        "the browser was started with --no-sandbox: this system does not allow a sandbox: "
+        in facts["detail"]
+    )
     # The filter that the renderer is under is the test's own.
     assert "seccomp mode 2 of the whole browser" in facts["detail"]
 

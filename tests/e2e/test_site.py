@@ -212,7 +212,7 @@ def test_a_page_that_goes_to_a_notice_while_it_is_judged_is_captured_as_the_noti
     assert captured.outcome is Outcome.COMPLETE, captured.reasons
     # It was brought into view from its beginning, as any page.
     (again,) = (action.detail for action in captured.actions if action.kind == "settle-again")
-    assert again == "the page went to another document before it was photographed"
+    assert again == "the page navigated to another document before the page was photographed"
 
 
 def test_a_place_that_changes_for_ever_is_named_and_not_gone_after(visit: Visitor) -> None:

@@ -94,7 +94,7 @@ def test_an_exchange_that_our_reader_loses_is_missed_by_name(
     ]
     assert (missed["url"], missed["method"], missed["told_status"]) == (lost, "GET", 200)
     assert (
-        "answers that the browser received and the network data do not show: 1"
+        "answers that the browser received but the network data do not contain: 1"
         in recording.missing_parts
     )
     (told,) = [
@@ -330,7 +330,7 @@ def test_connections_that_can_not_be_decrypted_are_named_with_host_and_reason(
     ]
     assert named
     assert "key log" in named[0]
-    answers = "answers that the browser received and the network data do not show: "
+    answers = "answers that the browser received but the network data do not contain: "
     (count,) = [
         missing_part.removeprefix(answers)
         for missing_part in recording.missing_parts

@@ -90,7 +90,9 @@ def test_a_static_page_replays_without_one_differing_pixel_and_people_are_told(
         )  # fmt: skip
 
     assert done.code == 0, done.err
-    assert "  replay         equal to the capture, in pywb" in done.out
+    assert (
+        "  replay         in pywb, every compared picture is equal to the picture of the capture"
+    ) in done.out
     assert "viewport.png: 0.0000 % of pixels differ (1440 x 900 pixels)" in done.out
     whole = re.search(r"screenshot\.png: 0\.0000 % of pixels differ \(1440 x (\d+) pix", done.out)
     assert whole is not None, done.out
@@ -168,7 +170,7 @@ def test_nothing_of_a_replay_outlives_its_command(
     (bundle,) = installation.bundles()
     if end is signal.SIGINT:  # stored before; told as always
         assert started.returncode == 130, err
-        assert "could not be checked: interrupted" in out
+        assert "the replay could not be checked: interrupted" in out
         assert bundle.stem in out
         assert list(installation.spool.iterdir()) == []
 

@@ -119,7 +119,7 @@ class BundleFiles:
             known = self._verified.members.get(path)
             part = bundles.open_member(self._stream, member)
             if known is None or digest(part, limit=member.length).sha256 != known.sha256:
-                raise EvidenceInvalid(tr("{path} changed after it was verified", path=path))
+                raise EvidenceInvalid(tr("{path} changed after its verification", path=path))
             self._same.add(path)
         return bundles.open_member(self._stream, member)
 
@@ -321,7 +321,7 @@ def decision_of(record: Mapping[str, Any], files: Files) -> Decision:
         locale, timezone = str(settings["locale"]), str(settings["timezone"])
     except (KeyError, TypeError, ValueError) as error:
         raise EvidenceInvalid(
-            tr("the capture record does not state the rules of its assessment")
+            tr("the capture record does not state by which rules the capture was assessed")
         ) from error
     texts: dict[str, str] = {}
     for rules_path, path in sorted(assessments.rules_in(files.names()).items()):
@@ -492,7 +492,12 @@ def _received(record: Mapping[str, Any], files: Files) -> tuple[bytes, tuple[byt
 
 def _texts(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
-        raise EvidenceInvalid(tr("the capture record has no list of texts where one is required"))
+        raise EvidenceInvalid(
+            tr(
+                "a value in the capture record is not a list of texts, although "
+                "a list of texts is required"
+            )
+        )
     return tuple(values)
 
 

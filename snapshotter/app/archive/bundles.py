@@ -376,14 +376,15 @@ def export(store: ReadableStore, bundle_id: str, directory: Path) -> tuple[Path,
                 if found.length > (container.MAX_BYTES if found.key == key else _MAX_SIDECAR):
                     raise SnapshotterError(  # before a stranger's object fills the disk
                         tr(
-                            "{key} has {length} bytes, but snapshotter never stores so many "
-                            "bytes under a name of this kind",
+                            "{key} has {length} bytes, which is more than snapshotter ever "
+                            "stores in an object of this kind",
                             key=found.key,
                             length=found.length,
                         ),
                         hint=tr(
-                            "remove this object from the store, or export from a copy of the "
-                            "store. Check the store first:\n  snapshotter audit"
+                            "first audit the store. Then remove this object from the store, or "
+                            "export the bundle from a copy of the store. To audit the store:\n  "
+                            "snapshotter audit"
                         ),
                     )
                 written.append(_copy(store, found, directory / found.key.rsplit("/", 1)[-1]))
@@ -406,7 +407,7 @@ def unpack(bundle: Path, directory: Path) -> Path:
     if os.path.lexists(target):
         raise SnapshotterError(
             tr("{target} exists already", target=target),
-            hint=tr("remove this file or folder, or export to another folder"),
+            hint=tr("remove this file or folder, or export the bundle to another folder"),
         )
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -446,6 +447,6 @@ def _copy(store: ReadableStore, found: StoredObject, target: Path) -> Path:
         if not same:
             raise SnapshotterError(
                 tr("{target} exists already, and its content is different", target=target),
-                hint=tr("export to another folder"),
+                hint=tr("export the bundle to another folder"),
             ) from None
     return target

@@ -97,7 +97,8 @@ def select_bundles(
             raise SnapshotterError(
                 tr("a comparison needs two bundles, but only one bundle is named"),
                 hint=tr(
-                    "name two bundles, or one address, whose last two captures are then compared"
+                    "name two bundles, or name one address to compare the last two captures of "
+                    "this address"
                 ),
             )
         found = _captures(source(), url, until)
@@ -139,7 +140,9 @@ def open_stored_bundle(
             while chunk := source.read(CHUNK):
                 left -= len(chunk)
                 if left < 0:
-                    raise EvidenceInvalid(tr("{name} is too long for a bundle", name=name))
+                    raise EvidenceInvalid(
+                        tr("{name} is larger than the largest permitted bundle", name=name)
+                    )
                 copy.write(chunk)
         report = verify_in_store(copy, store, key, trust, now=now)
         yield NamedBundle(name=name, stream=copy, report=report)

@@ -27,8 +27,8 @@ _POLICY = "capture/policy.toml"
 _MAX_POLICY = 4 << 20  # bytes
 _MAX_KEY = 1 << 16  # bytes of a private key's file
 _HINT = (
-    "streams are kept if the policy names recipients in [streams] keep_for, or with "
-    "the option --keep-streams-for of capture"
+    "a capture keeps streams only if [streams] keep_for in the policy lists recipients, or if "
+    "the capture command has the option --keep-streams-for"
 )
 
 
@@ -133,7 +133,7 @@ def _unpacked(bundle: BinaryIO, key: cms.PrivateKey, directory: Path) -> Recorde
             ids = ", ".join(key_id.hex() for key_id in cms.recipients_of(file))
         raise SnapshotterError(
             str(error),
-            hint=tr("use a key whose public half has one of these key ids: {ids}", ids=ids),
+            hint=tr("use a private key whose public key has one of these key ids: {ids}", ids=ids),
         ) from error
     except cms.CmsInvalid as error:
         raise EvidenceInvalid(f"{encrypted_streams.PATH}: {error}") from error

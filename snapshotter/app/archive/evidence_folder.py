@@ -148,7 +148,7 @@ def _write_trust(part: Path, trust_file: Path, root_key_id: str, trust: Trust) -
     signature = first_bytes(beside, MAX_SIGNATURE_BYTES + 1)
     if hashlib.sha256(data).hexdigest() != trust.sha256:
         raise SnapshotterError(
-            tr("{trust_file} changed while it was read", trust_file=trust_file),
+            tr("{trust_file} changed while snapshotter read the file", trust_file=trust_file),
             hint=tr("try again"),
         )
     document = load_document(data, signature, pinned_root=root_key_id)
@@ -190,7 +190,8 @@ def _tokens(bundle: Path, trust: Trust) -> Iterable[_Token]:
 _README = """\
 # {bundle}
 
-A capture of {url}. It began at {started_at}, by the clock of the capturing machine.
+This folder contains a capture of {url}. The capture began at {started_at}, by the clock of the
+capturing machine.
 
 This folder has everything that is needed to check the capture, offline and without the software
 that made it. You also need `openssl` 3, `sha256sum`, `unzip` and Python 3.9 or newer. Run the
@@ -237,9 +238,9 @@ python3 -I {verifier} --trust trust.json \\
   {bundle}
 ```
 
-The result is PASSED (exit code 0), FAILED (exit code 10: the evidence was altered, or breaks a
-rule) or INDETERMINATE (exit code 11: the evidence is intact, but something could not be
-established). The command also prints the reasons.
+The result is PASSED (exit code 0), FAILED (exit code 10: the evidence was altered, or does not
+conform to a rule) or INDETERMINATE (exit code 11: the evidence is intact, but something could not
+be established). The command also prints the reasons.
 
 ## 4. Check the same without the verifier
 
@@ -249,9 +250,10 @@ The root key signed this trust file:
 openssl dgst -sha384 -verify {information}/root.pub.pem -signature trust.json.sig trust.json
 ```
 
-These commands copy the proofs into a new folder, under the names that you read here. They unpack
-nothing else: `unzip -p` passes each file to the next command. The third command prints nothing if
-no name occurs twice. The last command prints `files as signed` if every file has its listed digest:
+These commands copy the proofs into a new folder, under the names in the commands. The commands
+unpack no other file: `unzip -p` passes each file to the next command. The third command prints
+nothing if no name occurs twice. The last command prints `files as signed` if the digest of every
+file is the listed digest:
 
 ```sh
 mkdir by-hand
@@ -262,10 +264,9 @@ cut -c67- by-hand/manifest-sha256.txt | while read -r name; do
 done | cmp - by-hand/manifest-sha256.txt && echo files as signed
 ```
 
-{by_hand}
-Do not use files of the bundle that `by-hand/manifest-sha256.txt` does not list. These commands do
-not check whether a key was revoked, and whether the times are consistent. The command of section 3
-checks both.
+{by_hand} Do not use files of the bundle that `by-hand/manifest-sha256.txt` does not list. These
+commands do not check whether a key was revoked, or whether the times are consistent with each
+other. The command of section 3 checks both.
 """
 
 _SIGNER = """\
@@ -286,10 +287,10 @@ openssl ts -verify -in {file} -data by-hand/{signature} \\
 ```
 """
 
-_NO_SIGNER = "The trust file names none of the keys that signed this bundle.\n"
+_NO_SIGNER = "The trust file does not contain any of the keys that signed this bundle.\n"
 _NO_STAMP = """\
-The bundle has no token of an authority that the trust file names. Only the clock of the capturing
-machine states the time of the capture.
+The bundle has no timestamp token of a timestamp authority that the trust file lists. The time of
+the capture comes only from the clock of the capturing machine.
 """
 _NOT_READ = """\
 The verifier could not read the capture record of this bundle. The command of section 3 prints why.

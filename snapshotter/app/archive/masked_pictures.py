@@ -51,12 +51,12 @@ def write(bundle: Path, folder: Path) -> MaskingResult:
         if not boxes:
             raise SnapshotterError(
                 tr(
-                    "the capture record of {name} names no identifiers that are visible in "
-                    "its pictures only",
+                    "the capture record of {name} lists no identifiers that are visible only in "
+                    "its pictures",
                     name=bundle.name,
                 ),
                 hint=tr(
-                    "docs/howto/stay-unnamed.md explains when a capture record names such "
+                    "docs/howto/stay-unnamed.md explains when a capture record lists such "
                     "identifiers"
                 ),
             )
@@ -67,7 +67,7 @@ def write(bundle: Path, folder: Path) -> MaskingResult:
             shown = dict(_placed(record))
         except (KeyError, TypeError) as error:
             raise EvidenceInvalid(
-                tr("the capture record names no pictures: {error}", error=error)
+                tr("the capture record has no valid list of pictures: {error}", error=error)
             ) from error
         for member in container.read_directory(stream):
             if member.name not in shown:
@@ -76,7 +76,11 @@ def write(bundle: Path, folder: Path) -> MaskingResult:
                 made = _masked(stream, member, shown[member.name], boxes, folder, bundle.stem)
             except (KeyError, TypeError) as error:  # the record may be a stranger's
                 raise EvidenceInvalid(
-                    tr("the capture record names no boxes: {error}", error=error)
+                    tr(
+                        "the positions of the identifiers in the pictures are invalid in the "
+                        "capture record: {error}",
+                        error=error,
+                    )
                 ) from error
             listed.append(made)
             files.append(folder / made["file"])
@@ -176,6 +180,6 @@ def _write_new(path: Path, data: bytes) -> None:
 def _not_written(path: Path, error: OSError) -> SnapshotterError:
     if isinstance(error, FileExistsError):
         return SnapshotterError(
-            tr("{path} exists already", path=path), hint=tr("export to another folder")
+            tr("{path} exists already", path=path), hint=tr("export the pictures to another folder")
         )
     return SnapshotterError(f"{path}: {error.strerror or error}")

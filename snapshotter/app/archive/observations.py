@@ -75,7 +75,9 @@ class ObservationSource:
         try:
             return self.catalog.resolved(page_identity.page_identity(url, self.rules).key)
         except ValueError as error:
-            raise SnapshotterError(str(error), hint=tr("give an http or https address")) from error
+            raise SnapshotterError(
+                str(error), hint=tr("give an address that begins with http:// or https://")
+            ) from error
 
 
 def observations(
@@ -270,7 +272,7 @@ def _asked(url: str, rules: PageIdentityRules) -> str:
         return page_identity.page_identity(url, rules).key
     except ValueError as error:
         raise EvidenceInvalid(
-            tr("the address that was captured has no page identity: {error}", error=error)
+            tr("no page identity can be derived from the captured address: {error}", error=error)
         ) from error
 
 

@@ -97,7 +97,10 @@ def columns_of(
         known = {theirs["url"], theirs["status"]} <= set(by_lower)
         preset = AUTO_ARCHIVER if known and "url" not in chosen else "snapshotter"
         if known and preset == AUTO_ARCHIVER:
-            notes.append("the columns are read as those of auto-archiver: link, archive status, …")
+            notes.append(
+                "the columns are read as the columns of an auto-archiver table: link, "
+                "archive status, …"
+            )
     wanted = {**PRESETS[preset], **chosen}
     names: dict[str, str] = {}
     candidates = [wanted["url"]] if "url" in chosen or preset == AUTO_ARCHIVER else URL_COLUMNS

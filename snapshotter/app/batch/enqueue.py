@@ -62,8 +62,8 @@ def refuse_if_queued(plan: BatchPlan, journal: Journal | None) -> None:
     if there:
         raise SnapshotterError(
             tr(
-                "rows of this table that are in the queue: {there}. These rows would be "
-                "captured twice",
+                "rows of this table that are already in the queue: {there}. This command would "
+                "capture the pages of these rows a second time",
                 there=there,
             ),
             hint=tr(

@@ -224,7 +224,8 @@ class Journal:
             raise ServiceUnavailable(
                 tr("another process runs this batch, and has locked {path}", path=self.path),
                 hint=tr(
-                    "wait until it ends, or name another table with --out to run another batch"
+                    "wait until the other process ends. To run another batch, name another "
+                    "results table with --out"
                 ),
             ) from error
 
@@ -257,7 +258,7 @@ class Journal:
         size = os.fstat(self._descriptor).st_size
         if size > _MAX_BYTES:
             raise SnapshotterError(
-                tr("{path} is too long for the journal of a batch", path=self.path)
+                tr("{path} is larger than the largest permitted journal of a batch", path=self.path)
             )
         with os.fdopen(os.dup(self._descriptor), "rb") as stream:
             stream.seek(0)

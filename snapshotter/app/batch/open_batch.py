@@ -92,7 +92,13 @@ def open_batch(
                 hint=tr("name another file with --out"),
             )
         out = next_free_path(out)
-        show_message(tr("this batch starts again. To continue it later, give --out {out}", out=out))
+        show_message(
+            tr(
+                "the batch starts again with a new results table. To continue this batch "
+                "later, give --out {out}",
+                out=out,
+            )
+        )
     with _journal(out, store, clock, ids) as journal:
         made = _plan(wanted, check_policy, rules, journal, table)
         _tell_changes(made, journal, wanted, show_message)
@@ -100,7 +106,8 @@ def open_batch(
         if (aside := output.keep_edits()) is not None:
             show_message(
                 tr(
-                    "{out} was edited since the batch wrote it. The edited file is kept as {aside}",
+                    "{out} was edited after the batch wrote the file. The edited file is kept as "
+                    "{aside}",
                     out=out,
                     aside=aside,
                 )
@@ -123,7 +130,10 @@ def _journal(out: Path, store: str, clock: Clock, ids: IdSource) -> Journal:
     except FileNotFoundError:
         if out.exists():
             raise SnapshotterError(
-                tr("{out} exists already, and has no batch journal beside it", out=out),
+                tr(
+                    "{out} exists already, but the journal of a batch for this file does not exist",
+                    out=out,
+                ),
                 hint=tr("name another file with --out, or move this file"),
             ) from None
         return _begun(path, store, clock, ids)

@@ -335,7 +335,7 @@ class _Run:
                 result = replace(
                     result,
                     status=DEFERRED,
-                    error="the host answered that there were too many requests",
+                    error="the host reported too many requests",
                     hint=f"the page is visited again after {instant(at)}",
                 )
             self.failures = 0

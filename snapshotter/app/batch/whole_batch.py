@@ -119,9 +119,14 @@ def capture_batch(
             for file in rescued:
                 if file.exists():
                     show_message(
-                        tr("an earlier capture was sealed, but not stored: {file}", file=file)
+                        tr(
+                            "the bundle of an earlier capture was sealed, but not stored: {file}",
+                            file=file,
+                        )
                     )
-                    show_message(tr("store it:\n  snapshotter store add {file}", file=file))
+                    show_message(
+                        tr("store this bundle:\n  snapshotter store add {file}", file=file)
+                    )
             entries = batch.select(state.pending_rows(retry_failed=batch.request.retry_failed))
             display.begin(entries, visits.politeness)
             owed = retry_in_background(dependencies, show_message)
@@ -180,7 +185,7 @@ def enqueue_batch(
         display.begin(queued, queue.politeness)
         left = enqueue.update_results(state, queue.jobs, display)
         if left and not queue.has_worker():
-            display.message("no worker is running. Start one:\n  snapshotter worker")
+            display.message("no worker is running. Start a worker:\n  snapshotter worker")
         ended = RunResult()
         if left and wait:
             ended = enqueue.wait_for_jobs(state, queue.jobs, display, pause=time.sleep)

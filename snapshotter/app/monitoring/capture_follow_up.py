@@ -210,7 +210,8 @@ class Monitor:
                 self._dependencies.show_message(
                     tr(
                         "the proof pack of the event {event_id} could not be made: "
-                        "{describe_error}\n  snapshotter proof {event_id}",
+                        "{describe_error}\n  To make the proof pack:\n  snapshotter proof "
+                        "{event_id}",
                         event_id=event_id,
                         describe_error=_describe_error(error),
                     )

@@ -81,13 +81,12 @@ def _describe_crossing(crossing: Crossing) -> str:
     maybe = "" if crossing.certain else "possibly "
     if crossing.below_at is None:
         return (
-            f"{crossing.unit} {maybe}were {crossing.threshold} or more at "
+            f"the number of {crossing.unit} was {maybe}{crossing.threshold} or more at "
             f"{format_minute(crossing.reached_at)}"
         )
     return (
-        f"{crossing.unit} {maybe}reached {crossing.threshold} between "
-        f"{format_minute(crossing.below_at)}"
-        f" and {format_minute(crossing.reached_at)}"
+        f"the number of {crossing.unit} {maybe}reached {crossing.threshold} between "
+        f"{format_minute(crossing.below_at)} and {format_minute(crossing.reached_at)}"
     )
 
 
@@ -164,7 +163,7 @@ def _unknown(
         NotificationKind.NOTICE_UNKNOWN,
         this,
         about,
-        summary=f"at {format_minute(this.at)} the page showed a notice that no rule knows",
+        summary=f"at {format_minute(this.at)} the page showed a notice that no rule matches",
         detail=this.notice,
     )
 

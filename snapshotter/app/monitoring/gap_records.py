@@ -65,7 +65,9 @@ def record(service: GapService, given: Sequence[Gap]) -> None:
                     url=service.store.url,
                     error=error,
                 ),
-                hint=tr("check who may write to this store, then remove the object"),
+                hint=tr(
+                    "check which users have write access to this store, then remove the object"
+                ),
             ) from error
         leaves.append(Leaf(kind=GAP, name=gap.gap_id, sha256=digest_bytes(data).sha256))
     if service.log is not None and leaves:

@@ -137,8 +137,8 @@ class CaptureJobRunner:
                     bundle_id=sealed.bundle_id,
                 ),
                 hint=tr(
-                    "this file is not the bundle that this job sealed. Check it:\n  "
-                    "snapshotter verify {bundle_id}",
+                    "the stored file is not the bundle that this job sealed. Verify the stored "
+                    "file:\n  snapshotter verify {bundle_id}",
                     bundle_id=sealed.bundle_id,
                 ),
             )
@@ -165,9 +165,10 @@ class CaptureJobRunner:
         kept = tuple(
             UnstoredBundle(
                 bundle_id=file.stem,
-                message=f"the bundle {file.stem} was sealed by an attempt that was "
-                "interrupted, and is not in the store. Store it:\n"
-                f"  snapshotter store add {file}",
+                message=(
+                    f"the bundle {file.stem} was sealed by an attempt that was interrupted, and is "
+                    f"not in the store. Store the bundle:\n  snapshotter store add {file}"
+                ),
             )
             for file in safekeeping.rescue_spooled(dependencies)
         )
@@ -236,7 +237,10 @@ class CaptureJobRunner:
         )
         if not found:
             raise PermanentFailure(
-                tr("this worker has no vantage {vantage}", vantage=vantage),
+                tr(
+                    "the settings of this worker have no [[vantage]] {vantage} with a proxy",
+                    vantage=vantage,
+                ),
                 hint=tr(
                     "add a [[vantage]] with this name and a proxy to the settings of the worker"
                 ),
@@ -255,7 +259,9 @@ class CaptureJobRunner:
             with self._observation_source() as source:
                 seen = observations(source, url=job.url, sync=False)
         except SnapshotterError as error:  # no reason not to capture it
-            self._show_message(f"it is not known whether {job.url} was captured before: {error}")
+            self._show_message(
+                f"it could not be established whether {job.url} was captured before: {error}"
+            )
             return False
         return any(not observation.light for observation in seen)
 
@@ -267,8 +273,8 @@ class CaptureJobRunner:
             if free < needed:
                 raise ServiceUnavailable(
                     tr(
-                        "the disk is nearly full: {directory} has {free} MB free, and a "
-                        "capture may need {needed} MB",
+                        "the disk is nearly full: the disk with {directory} has {free} MB of "
+                        "free space, but a capture may need {needed} MB",
                         directory=directory,
                         free=free >> 20,
                         needed=needed >> 20,

@@ -58,10 +58,10 @@ def budget_warnings(
         budget = rules.rules(key).budget(urgent=False)
         if budget is not None and count * a_day > budget:
             yield (
-                f"{key}: the schedule plans {count * a_day} visits of this host on the "
-                f"first day, but its rules allow {budget} in 24 hours. The other visits "
-                "become gaps (over-budget). Use fewer addresses, a slower schedule, or a "
-                "politeness_file that allows more visits"
+                f"{key}: the schedule plans {count * a_day} visits of this host on the first day, "
+                f"but the politeness rules for the host allow {budget} in 24 hours. The other "
+                "visits become gaps (over-budget). Use fewer addresses, a schedule with fewer "
+                "visits, or a politeness_file that allows more visits"
             )
 
 

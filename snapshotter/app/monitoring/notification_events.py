@@ -85,7 +85,10 @@ def audit_event(
         kind=NotificationKind.AUDIT_FAILED,
         at=at,
         subject=receipts_name,
-        summary=f"an audit of a store is FAILED. Findings: {failed}. The report states what to do",
+        summary=(
+            f"the verdict of an audit of a store is FAILED. Failed findings: {failed}. The "
+            "report of the audit describes what to do"
+        ),
         about=(),
         reasons=tuple(codes),
     )
@@ -147,7 +150,10 @@ def disk_event(
         kind=NotificationKind.DISK_LOW,
         at=at,
         subject=f"{machine}/{what}",
-        summary=f"the {what} of {machine} has {free_bytes // 1000000} MB ({percent} %) free",
+        summary=(
+            f"the disk with the {what} directory of {machine} has {free_bytes // 1000000} MB "
+            f"({percent} %) of free space"
+        ),
         about=(),
     )
 
@@ -178,7 +184,10 @@ def _summary(status: JobStatus) -> str:
         case JobState.DEAD:
             return f"no capture was stored after {status.attempts} attempts"
         case _:
-            code = f". The command capture would have ended with exit code {status.exit_code}"
+            code = (
+                '. The command "snapshotter capture" would have ended with exit code '
+                f"{status.exit_code}"
+            )
             return "no capture was stored" + (code if status.exit_code is not None else "")
 
 

@@ -33,8 +33,8 @@ def watch_values(
         values["source"] = os.path.abspath(source)
         if not os.path.exists(source):
             warnings.append(
-                f"{source} does not exist on this machine now. It must exist "
-                "on each machine that polls this list"
+                f"the file {source} does not exist on this machine now. The file must exist on "
+                "each machine that polls this list"
             )
     if "select" in values:
         parse_selector(values["select"])

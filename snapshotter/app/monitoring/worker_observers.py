@@ -137,7 +137,7 @@ class NotificationObserver(JobObserver):
             self._events.put_nowait(event)
         except queue.Full:
             self._complain(
-                f"the event {event.kind} is not sent: {_MAX_KEPT} other events "
+                f"no notification about the event {event.kind} is sent: {_MAX_KEPT} other events "
                 "wait for the database"
             )
 
@@ -157,5 +157,6 @@ class NotificationObserver(JobObserver):
                 self._over.wait(_RETRY_S)
             except Exception as error:  # noqa: BLE001  the other events are passed on
                 return self._complain(
-                    f"the event {event.kind} is not sent: {type(error).__name__}: {error}"
+                    f"no notification about the event {event.kind} is sent: "
+                    f"{type(error).__name__}: {error}"
                 )

@@ -49,9 +49,9 @@ def safety_warnings(result: CaptureResult) -> tuple[str, ...]:
     if network is not None and not network.enforced:
         said.append(
             tr(
-                "WARNING: the browser was not isolated from the network: {how}\n  A "
-                "vulnerable browser could have bypassed the rules about addresses and "
-                "proxies. The record of the bundle states this",
+                "WARNING: the browser was not isolated from the network: {how}\n  A vulnerable "
+                "browser could have bypassed the rules about addresses and proxies. The capture "
+                "record states that the browser was not isolated",
                 how=network.how,
             )
         )
@@ -59,9 +59,9 @@ def safety_warnings(result: CaptureResult) -> tuple[str, ...]:
         said.append(
             tr(
                 "WARNING: processes of the browser could open files of this machine, keys "
-                "included: {open_to}\n  An attacker who took over the browser could have "
-                "read them. The record of the bundle states this. To see how to prevent "
-                "it:\n  snapshotter doctor",
+                "included: {open_to}\n  An attacker who took over the browser could have read "
+                "these files. The capture record states that the browser could open these files. "
+                "To find out how to prevent this access:\n  snapshotter doctor",
                 open_to=", ".join(open_to),
             )
         )
@@ -69,9 +69,10 @@ def safety_warnings(result: CaptureResult) -> tuple[str, ...]:
         said.append(
             tr(
                 "WARNING: processes of the browser could open files that every user of this "
-                "machine may read, such as bundles in a directory store: {open_to}\n  An "
-                "attacker who took over the browser could have read them. The record of the "
-                "bundle states this. To see how to prevent it:\n  snapshotter doctor",
+                "machine may read, such as bundles in a directory store: {open_to}\n  An attacker "
+                "who took over the browser could have read these files. The capture record "
+                "states that the browser could open these files. To find out how to prevent this "
+                "access:\n  snapshotter doctor",
                 open_to=", ".join(open_to),
             )
         )
@@ -99,17 +100,19 @@ def identity_warnings(result: CaptureResult) -> tuple[str, ...]:
     if echoes:
         said.append(
             tr(
-                "WARNING: the proxy, or a server behind the proxy, returned the user name "
-                "and the password of your proxy. Places of the bundle in which they were "
-                "replaced: {echoes}\n  Change the password. Pictures and PDFs were not "
-                "changed: look at them before you pass the bundle on",
+                "WARNING: the proxy, or a server behind the proxy, returned the user name and "
+                "the password of your proxy. Places of the bundle in which the user name and the "
+                "password were replaced: {echoes}\n  Change the password of the proxy. Pictures "
+                "and PDFs were not changed: check these files for the user name and the password "
+                "before you pass the bundle on",
                 echoes=echoes,
             )
         )
     if found and is_redacted:
         said.append(
             tr(
-                "WARNING: the capture showed your own {kinds}. It was removed from: {places}",
+                "WARNING: the captured page showed your own {kinds}. Places from which "
+                "snapshotter removed these texts: {places}",
                 kinds=_kinds(found),
                 places=_places(found),
             )
@@ -117,9 +120,10 @@ def identity_warnings(result: CaptureResult) -> tuple[str, ...]:
     elif found:
         said.append(
             tr(
-                "WARNING: the capture shows your own {kinds} in: {places}\n  The bundle does "
-                "not state this. Decide whether you can pass the bundle on. The setting "
-                "[redact] identity of the policy removes such texts, or stops the capture",
+                "WARNING: the capture shows your own {kinds} in: {places}\n  The bundle does not "
+                "state that these texts identify you. Decide whether you can pass the bundle on. "
+                "With the setting [redact] identity in the policy, snapshotter removes such "
+                "texts or stops the capture",
                 kinds=_kinds(found),
                 places=_places(found),
             )
@@ -127,9 +131,10 @@ def identity_warnings(result: CaptureResult) -> tuple[str, ...]:
     if left:
         said.append(
             tr(
-                "WARNING: a code in a picture contains your own {kinds}. The code and its "
-                "text in {places} cannot be removed\n  Decide whether you can pass the "
-                'bundle on. With [redact] identity = "stop" the policy keeps no such bundle',
+                "WARNING: a code in a picture contains your own {kinds}. The code and its text "
+                "in {places} cannot be removed\n  Decide whether you can pass the bundle on. With "
+                '[redact] identity = "stop" in the policy, snapshotter keeps no bundle of such a '
+                "capture",
                 kinds=_kinds(left),
                 places=_places(left),
             )
@@ -137,9 +142,10 @@ def identity_warnings(result: CaptureResult) -> tuple[str, ...]:
     if boxes:
         said.append(
             tr(
-                "WARNING: pictures of the page show what was removed from its text. Places "
-                "that the bundle names: {count}\n  To publish the capture, export a copy "
-                "with masked pictures:\n  snapshotter export --masked -o DIR {id}",
+                "WARNING: pictures of the page still show texts that were removed from the text "
+                "of the page. Places in the pictures that the bundle lists: {count}\n  To publish "
+                "the capture, export a copy with masked pictures:\n  snapshotter export --masked "
+                "-o DIR {id}",
                 count=len(boxes),
                 id=result.bundle.id,
             )
@@ -167,10 +173,10 @@ def policy_warnings(
         return ()
     return (
         tr(
-            "WARNING: the address led to {reached}, which has the policy {name}. The "
+            "WARNING: the address led to {reached}, to which the policy {name} applies. The "
             "requested address decides which policy is used, so the capture used the policy "
-            "{policy_name}\n  To use the policy {name}:\n  snapshotter capture --policy "
-            "{name} {asked}",
+            "{policy_name}\n  To use the policy {name}:\n  snapshotter capture --policy {name} "
+            "{asked}",
             reached=printable_url(reached),
             name=meant.name,
             policy_name=result.decision.policy_name,
@@ -194,7 +200,9 @@ def log_warnings(result: CaptureResult) -> tuple[str, ...]:
         return ()
     said: list[str] = []
     if logged.index is None:
-        what_now = tr("The next capture tries again. To try again now:")
+        what_now = tr(
+            "The next capture also tries to add the bundle to the log. To add the bundle now:"
+        )
         if logged.unrecorded_reason:
             what_now = tr("To add the bundle to the log:")
         if logged.remedy:
@@ -241,8 +249,9 @@ def replay_warnings(result: CaptureResult) -> tuple[str, ...]:
     return (
         tr(
             "WARNING: the replay differs from the capture{lack}\n  The bundle is sealed and "
-            "stored, and its value as evidence is the same: the pictures show what the "
-            "browser showed. Pages that depend on time, chance or a server replay differently",
+            "stored, and the difference does not change its value as evidence: the pictures show "
+            "what the browser showed. A page whose content depends on the time, on random values "
+            "or on a server can look different in a replay",
             lack=tr(". The replay lacks the data that was removed from the texts")
             if hidden
             else "",

@@ -285,8 +285,7 @@ class VisitQueue:
                 (
                     at,
                     key,
-                    "the host answered that there were too many requests, and "
-                    "the page is visited again",
+                    "the host reported too many requests, so the page is visited again later",
                 )
             )
         if times:

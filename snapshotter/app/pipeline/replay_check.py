@@ -99,9 +99,9 @@ def find_pywb(directory: Path | None) -> PywbPrograms:
                     where=where,
                 ),
                 hint=tr(
-                    "install pywb in a folder of its own, and name this folder to "
-                    "snapshotter:\n  python3 -m venv ~/pywb && ~/pywb/bin/pip install "
-                    "pywb\n  export SNAPSHOTTER_PYWB_DIR=~/pywb/bin"
+                    "install pywb in a separate folder, and set SNAPSHOTTER_PYWB_DIR to the "
+                    "folder with its programs:\n  python3 -m venv ~/pywb && ~/pywb/bin/pip "
+                    "install pywb\n  export SNAPSHOTTER_PYWB_DIR=~/pywb/bin"
                 ),
             )
         found.append(Path(path).absolute())
@@ -157,7 +157,7 @@ class PywbReplayer:
     ) -> Replay:
         pictures = _pictures(bundle, work / "captured")
         if _VIEWPORT not in pictures:
-            return unchecked("the bundle has no picture to compare with")
+            return unchecked("the bundle has no picture that can be compared with the replay")
         height = captured.page_size.captured_height if captured.page_size else 0
         if not 0 < height <= FULL_PAGE_PX:
             pictures = {_VIEWPORT: pictures[_VIEWPORT]}
@@ -254,8 +254,8 @@ def _not_compared(pictures: dict[str, Path], captured: Capture) -> str:
     if not height:
         return "the bundle has no picture of the full page, so only the first view was compared"
     return (
-        f"the page is {height} CSS pixels tall. Above {FULL_PAGE_PX}, only the first view "
-        "is compared"
+        f"the page is {height} CSS pixels high, so only the first view was compared. The limit "
+        f"for a comparison of the full page is {FULL_PAGE_PX} CSS pixels"
     )
 
 
@@ -280,7 +280,9 @@ def _missed(
     for method, url, status in _without_memento(record):
         if url not in unanswered and (url, status) not in errors:
             reported.add(url)
-            yield MissedRequest(method=method, url=url, why="not in the record")
+            yield MissedRequest(
+                method=method, url=url, why="the bundle has no response to this request"
+            )
     for request in shown.failed_requests:
         if request.url not in unanswered and request.url not in reported:
             reported.add(request.url)

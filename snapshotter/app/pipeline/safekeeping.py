@@ -101,7 +101,10 @@ def add_bundle(
         if report.verdict is Verdict.FAILED:
             raise EvidenceInvalid(
                 tr("{file} is not an intact bundle", file=file),
-                hint=tr("show what is wrong with it:\n  snapshotter verify {file}", file=file),
+                hint=tr(
+                    "show why the verification of the bundle fails:\n  snapshotter verify {file}",
+                    file=file,
+                ),
             )
         signatures = bundles.read_signatures(stream)
     key = store_keys.bundle_key(report.bundle_id)  # the verifier knows no other kind of id
@@ -134,8 +137,8 @@ def add_bundle(
             store, key, sidecar, sha256, number=number, retention=retention
         ):
             passed_over.append(
-                f"the sidecar {sidecar} was not added: the store has nine "
-                "late tokens for this bundle"
+                f"the sidecar {sidecar} was not added: the store already has nine late tokens for "
+                "this bundle, the largest permitted number"
             )
     return AddedBundle(stored=stored, passed_over=tuple(passed_over))
 
@@ -203,7 +206,10 @@ def _keep_somewhere(bundle: Bundle, places: SafekeepingFolders, *, refused: bool
         why = error.strerror
         return f"the sealed bundle is still at {kept}, because moving the bundle failed: {why}"
     if refused:
-        return f"this is a bug: please report it. The capture is kept at {kept}"
+        return (
+            "this error is a bug in snapshotter: please report the bug. The sealed bundle is "
+            f"kept at {kept}"
+        )
     if any(sealer.owed_authorities(signature.tokens) for signature in bundle.signatures):
         return (
             "the sealed bundle is kept. Store the bundle, and request its missing timestamp "

@@ -260,26 +260,28 @@ def _observers(
     yield Disclosure(who=host, learns="the visit and its time", from_where=us)
     others = "every other host that the page loads files from or redirects to"
     if decision.block_hosts:
-        others += f"; blocked by the policy: {len(decision.block_hosts)}"
+        others += f"; hosts that the policy blocks: {len(decision.block_hosts)}"
     yield Disclosure(who=others, learns="the files that the page loads", from_where=us)
     yield from _route_observers(settings, route)
     for authority in settings.authorities:
         yield Disclosure(
             who=f"timestamp authority {authority.name} ({urlsplit(authority.url).hostname})",
-            learns="a digest and its time",
+            learns="a digest, and the time of the request",
             from_where=us,
         )
     yield _store_observer(settings)
     for witness in settings.witnesses if settings.log else ():
         yield Disclosure(
-            who=f"witness of the log {urlsplit(witness.url).hostname}",
+            who=f"log witness {urlsplit(witness.url).hostname}",
             learns="the size of the log and a digest",
             from_where=us,
         )
     for reference in filter(is_reference, (settings.key, *settings.cosigners)):
         if reference.startswith("kms:"):
             yield Disclosure(
-                who="the key service", learns="a digest and its time", from_where="this machine"
+                who="the key service",
+                learns="a digest, and the time of the request",
+                from_where="this machine",
             )
     if second := chosen.policy.takedown.second_vantage:
         there = any(vantage.name == second for vantage in settings.vantages)
@@ -287,13 +289,14 @@ def _observers(
             who=f"{host}, a second time, from the vantage {second}",
             learns="the visit and its time"
             if there
-            else f"nothing: no [[vantage]] {second} is configured",
+            else f"nothing, because no [[vantage]] {second} is configured",
             from_where="the proxy of the vantage" if there else "",
         )
     if settings.notify_file is not None:
         yield Disclosure(
             who=f"the recipients in {settings.notify_file.name}",
-            learns="what happened. Addresses of pages are sent only where the file allows it",
+            learns="the event that happened. Addresses of pages are sent only if the file allows "
+            "addresses",
             from_where=us,
         )
 
@@ -341,7 +344,7 @@ def _store_observer(settings: Settings) -> Disclosure:
     endpoint = urlsplit(settings.s3_endpoint).hostname or "Amazon S3"
     return Disclosure(
         who=f"the store {settings.store} at {endpoint}",
-        learns="the bundle and its time",
+        learns="the bundle, and the time at which the bundle is stored",
         from_where="this machine, without the proxy" if settings.proxy else "this machine",
     )
 

@@ -142,8 +142,8 @@ def _of_policy_file(path: Path, settings: Settings) -> Iterator[LintMessage]:
         yield _warning(
             "require.timestamps",
             tr(
-                "the policy requires {timestamps} timestamps, but {there} timestamp "
-                "authorities are configured here",
+                "the policy requires {timestamps} timestamps, but the number of timestamp "
+                "authorities in the settings is {there}",
                 timestamps=required.timestamps,
                 there=there,
             ),
@@ -151,7 +151,8 @@ def _of_policy_file(path: Path, settings: Settings) -> Iterator[LintMessage]:
         )
     if required.log and not settings.log:
         yield _warning(
-            "require.log", tr("the policy requires a log proof, but the setting log is false here")
+            "require.log",
+            tr("the policy requires a log proof, but the setting log is false on this machine"),
         )
     for reference in policy_file.policy.takedown.rules:
         if reference.endswith(".toml"):
@@ -221,7 +222,7 @@ def _without_effect(policy: Policy, own: frozenset[str]) -> Iterator[LintMessage
     if schedule.seasons and not (schedule.curve or schedule.every):
         yield _error(
             "schedule.seasons",
-            tr("seasons have no effect, because the schedule has neither every nor curve"),
+            tr("seasons have no effect, because the schedule has no key every and no key curve"),
             "schedule.curve",
         )
     if schedule.curve and schedule.curve not in (known_curves := curves()):
@@ -229,8 +230,8 @@ def _without_effect(policy: Policy, own: frozenset[str]) -> Iterator[LintMessage
             "schedule.curve",
             tr("the curve {curve} does not exist", curve=schedule.curve),
             tr(
-                "known curves: {known_curves}. To use a curve of your own, give schedule add "
-                "--curves FILE",
+                "known curves: {known_curves}. To use a curve of your own, add the option "
+                "--curves FILE to snapshotter schedule add",
                 known_curves=", ".join(sorted(known_curves)),
             ),
         )
@@ -270,7 +271,7 @@ def _repeated(policy_file: EffectivePolicy) -> Iterator[LintMessage]:
             yield _note(
                 key,
                 tr(
-                    "the policy {name} has the same value, so this key can be removed",
+                    "the parent policy {name} has the same value, so this key can be removed",
                     name=policy_file.policy.parents[0].name,
                 ),
             )
@@ -326,7 +327,7 @@ def _out_of_reach(policy_file: EffectivePolicy, settings: Settings) -> Iterator[
                 yield _error(
                     "takedown.rules",
                     tr(
-                        "the rules {id} apply to {hosts} only, and the policy does not match "
+                        "the rules {id} apply only to {hosts}, but the policy does not match "
                         "these hosts",
                         id=rule_set.file.id,
                         hosts=", ".join(rule_set.hosts[:3]),
@@ -388,7 +389,8 @@ def _of_rule_file(path: str) -> Iterator[LintMessage]:
         yield _note(
             "fixtures",
             tr(
-                "rules without pages that policy test could check: {untried}",
+                "rules that name no page of the fixture site, so that the command snapshotter "
+                "policy test cannot check these rules: {untried}",
                 untried=", ".join(untried),
             ),
         )
@@ -415,7 +417,8 @@ def _dead(rules: RuleSet) -> Iterator[LintMessage]:
                 yield _error(
                     rule.about.id,
                     tr(
-                        "the rule never matches: {before} matches the same words and comes first",
+                        "the rule never matches, because earlier rules match the same words: "
+                        "{before}",
                         before=before,
                     ),
                 )
@@ -472,7 +475,10 @@ def _seen(assessor: RuleAssessor, page: str, rule: str) -> tuple[set[tuple[str, 
                 rule=rule,
                 page=page,
             ),
-            hint=tr("show all such pages:\n  snapshotter policy lint FILE"),
+            hint=tr(
+                "show all pages that the rules name and that the fixture site does not have:"
+                "\n  snapshotter policy lint FILE"
+            ),
         )
     content, takedown = assessor.judge(rendered_pages.rendered_page(page))
     evidence = (

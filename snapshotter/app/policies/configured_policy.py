@@ -37,8 +37,9 @@ def configured_policy(settings: Settings, url: str = "") -> Policy:
     if "policy" in settings.found and found.network.allow:
         raise SnapshotterError(
             tr(
-                "the policy {policy} opens networks to pages, but only the settings file in "
-                "the working directory names this policy",
+                "the policy {policy} allows pages to connect to networks that are refused "
+                "otherwise, but only the settings file in the working directory or a table selects "
+                "this policy",
                 policy=settings.policy,
             ),
             hint=tr(
@@ -48,8 +49,8 @@ def configured_policy(settings: Settings, url: str = "") -> Policy:
     if "policy" in settings.found and found.retention.days and found.retention.mode == "COMPLIANCE":
         raise SnapshotterError(
             tr(
-                "the policy {policy} locks bundles so that nobody can remove the lock, but "
-                "only the settings file in the working directory names this policy",
+                "the policy {policy} locks bundles so that nobody can remove the lock, but only "
+                "the settings file in the working directory or a table selects this policy",
                 policy=settings.policy,
             ),
             hint=tr(
@@ -60,8 +61,8 @@ def configured_policy(settings: Settings, url: str = "") -> Policy:
         raise SnapshotterError(
             tr(
                 "the policy {policy} keeps cookies, passwords and all other traffic for the "
-                "owner of a key, but only the settings file in the working directory names "
-                "this policy",
+                "owner of a key, but only the settings file in the working directory or a table "
+                "selects this policy",
                 policy=settings.policy,
             ),
             hint=tr(
@@ -72,7 +73,7 @@ def configured_policy(settings: Settings, url: str = "") -> Policy:
         raise SnapshotterError(
             tr(
                 "the policy {policy} trusts a private certificate authority, but only the "
-                "settings file in the working directory names this policy",
+                "settings file in the working directory or a table selects this policy",
                 policy=settings.policy,
             ),
             hint=tr(
@@ -104,9 +105,9 @@ def warn_if_ignored(settings: Settings, show_message: ShowMessage) -> None:
     if found is not None:
         show_message(
             tr(
-                "the policy {policy} is not used for verdicts and take-down events: only "
-                "{file}, a settings file in the working directory, names it\nif the file is "
-                "yours, put this before the command:\n  {config_variable_line}",
+                "the policy {policy} is not used for verdicts and take-down events, because only "
+                "the settings file {file} in the working directory selects this policy\nif the "
+                "file is yours, put this before the command:\n  {config_variable_line}",
                 policy=settings.policy,
                 file=found.file,
                 config_variable_line=config_variable_line(found.file),
@@ -150,8 +151,8 @@ def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
         if not any(_is_within(network, wider) for wider in allowed):
             raise PolicyRefused(
                 tr(
-                    "the policy {named} opens {network} to pages, but only a job, a table or "
-                    "a watch names this policy",
+                    "the policy {named} allows pages to connect to the network {network}, but "
+                    "only a job, a table or a watch selects this policy",
                     named=named,
                     network=network,
                 ),
@@ -164,8 +165,8 @@ def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
     if locks > (own.retention.days if own.retention.mode == "COMPLIANCE" else 0):
         raise PolicyRefused(
             tr(
-                "the policy {named} locks bundles so that nobody can remove the lock, but "
-                "only a job, a table or a watch names this policy",
+                "the policy {named} locks bundles so that nobody can remove the lock, but only a "
+                "job, a table or a watch selects this policy",
                 named=named,
             ),
             hint=tr("if you want this, start the worker with --policy {named}", named=named),
@@ -173,8 +174,8 @@ def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
     if not set(found.streams.keep_for) <= set(own.streams.keep_for):
         raise PolicyRefused(
             tr(
-                "the policy {named} keeps cookies, passwords and all other traffic for the "
-                "owner of a key, but only a job, a table or a watch names this policy",
+                "the policy {named} keeps cookies, passwords and all other traffic for the owner "
+                "of a key, but only a job, a table or a watch selects this policy",
                 named=named,
             ),
             hint=tr("if you want this, start the worker with --policy {named}", named=named),
@@ -183,8 +184,8 @@ def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
     if not authorities <= set(own.network.certificate_authorities):
         raise PolicyRefused(
             tr(
-                "the policy {named} trusts a private certificate authority, but only a job, "
-                "a table or a watch names this policy",
+                "the policy {named} trusts a private certificate authority, but only a job, a "
+                "table or a watch selects this policy",
                 named=named,
             ),
             hint=tr(

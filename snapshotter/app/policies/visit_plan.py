@@ -53,7 +53,7 @@ def plan_from_options(options: VisitOptions) -> Plan:
         cron, every, curve = table.cron, table.every, table.curve
     if not (cron or every or curve):
         raise SnapshotterError(
-            tr("the schedule has no times"),
+            tr("the schedule does not state when visits are due"),
             hint=tr(
                 'give --cron "0 9 * * mon-fri", --every 6h or --curve curve-news, or a '
                 "--policy that has a schedule"
@@ -108,7 +108,10 @@ def _table(options: VisitOptions) -> ScheduleTable:
                 "the policies of these pages have different schedules: {names}",
                 names=", ".join(sorted(names)),
             ),
-            hint=tr("give --curve, --every or --cron, or add the pages as several schedules"),
+            hint=tr(
+                "give --curve, --every or --cron, or add a separate schedule for the pages "
+                "of each policy"
+            ),
         )
     return tables[0] if tables and same else ScheduleTable()
 

@@ -64,7 +64,7 @@ def check_captures(
     for page in campaign.pages:
         for observation in (*page.captures, *page.controls):
             if every.setdefault(observation.bundle_id, observation).sha256 != observation.sha256:
-                detail = f"the report names {observation.bundle_id} with two different digests"
+                detail = f"the report states two different digests for {observation.bundle_id}"
                 found.findings.append(Finding.failed("bundles", Code.BUNDLE_OTHER, detail))
     for number, capture in enumerate(every.values(), 1):
         with find(capture.bundle_id) as here:
@@ -75,8 +75,8 @@ def check_captures(
             )
     if found.missing:
         detail = (
-            f"bundles that were not found: {format_names(found.missing)}. A missing bundle "
-            "is no sign that the report is wrong"
+            f"bundles that were not found: {format_names(found.missing)}. A missing bundle does "
+            "not show that the report is wrong"
         )
         found.findings.append(Finding.indeterminate("bundles", Code.BUNDLE_MISSING, detail))
     unsure = [
@@ -88,8 +88,8 @@ def check_captures(
                 "bundles",
                 Code.BUNDLE_OPEN,
                 tr(
-                    "intact bundles that are INDETERMINATE: {count} of {count2}, for example "
-                    "{unsure}",
+                    "intact bundles whose verdict is INDETERMINATE: {count} of {count2}, for "
+                    "example {unsure}",
                     count=len(unsure),
                     count2=len(every),
                     unsure=unsure[0],
@@ -118,13 +118,14 @@ def _proven_time_findings(every: Iterable[Observation], found: CaptureChecks) ->
         # Its signer may have trusted one more authority, so this does not speak against it.
         names = format_names(earlier)
         detail = (
-            f"for {names}, the report states an earlier proven time than the "
-            "timestamp tokens found here"
+            f"for {names}, the report states an earlier time than the available timestamp tokens "
+            "prove"
         )
         yield Finding.indeterminate("bundles", Code.TIME, detail)
     if other:
         found.notes[
-            "the report states no proven time, or a later one than the timestamp tokens found here"
+            "the report states no proven time, or a later time than the available timestamp "
+            "tokens prove"
         ] = other
 
 
@@ -150,7 +151,7 @@ def _check_capture(
     report = here.report
     states[name] = report.verdict
     if report.sha256 != said.sha256:
-        detail = f"{name} is not the bundle that the report names"
+        detail = f"the digest of the bundle {name} differs from the digest in the report"
         found.findings.append(Finding.failed("bundles", Code.BUNDLE_OTHER, detail))
         return
     if report.verdict is Verdict.FAILED:

@@ -70,9 +70,9 @@ def older_interval_notes(report: CampaignReport) -> Iterator[str]:
             if event is not None and (removal.began, removal.ended) != event.bracket:
                 begin, end = map(instant, event.bracket)
                 yield (
-                    f"event {removal.event_id}: its two captures overlap in time, and the "
-                    "report dates the event by an older rule. By the current rule, it "
-                    f"happened between {begin} and {end}"
+                    f"the two captures of the event {removal.event_id} overlap in time, and the "
+                    "report states the time of the event by an older rule. By the current rule, "
+                    f"the event happened between {begin} and {end}"
                 )
 
 

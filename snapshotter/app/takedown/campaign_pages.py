@@ -41,12 +41,14 @@ class PageChecks:
         }
         for asked in sorted(asked_for):
             if page.identity not in (asked, *self._identities(asked)):
-                detail = f"the report counts a capture of {asked} for {page.url}"
+                detail = f"the report counts a capture of another page, {asked}, for {page.url}"
                 yield Finding.failed("pages", Code.IDENTITY, detail)
         for control in page.controls:
             asked = self._found.page_identities.get(control.bundle_id, ("", ""))[0]
             if asked and (asked == page.identity or asked in asked_for):
-                detail = f"a control capture of {page.url} is a capture of the page itself"
+                detail = (
+                    f"the control capture for {page.url} shows this page instead of another page"
+                )
                 yield Finding.failed("pages", Code.IDENTITY, detail)
         for capture in (*page.captures, *page.controls):
             if capture.bundle_id in self._found.derived:
@@ -72,7 +74,11 @@ class PageChecks:
             yield Finding.failed(
                 "pages",
                 Code.IDENTITY,
-                tr("the address of {identity}: {error}", identity=page.identity, error=error),
+                tr(
+                    "no page identity can be derived from the address of {identity}: {error}",
+                    identity=page.identity,
+                    error=error,
+                ),
             )
             return
         if page.identity in (asked.key, *self._identities(asked.key)):
@@ -80,7 +86,7 @@ class PageChecks:
                 what = "no capture requested this address of the page"
                 self._found.notes.setdefault(what, []).append(page.url)
             return
-        detail = f"{page.url} is the address of {asked.key}, not of {page.identity}"
+        detail = f"the page identity of the address {page.url} is {asked.key}, not {page.identity}"
         # Such an address leads to no other page.
         if asked.is_number or page.identity.startswith("//"):
             yield Finding.failed("pages", Code.IDENTITY, detail)
@@ -135,20 +141,26 @@ class PageChecks:
             return
         names = ", ".join(sorted(known))
         if not observation.account and known:
-            what = f"the report names no account for this capture, but its captures name {names}"
+            what = (
+                "the report states no account for this capture. Accounts that the bundles show: "
+                f"{names}"
+            )
             self._found.notes.setdefault(what, []).append(observation.bundle_id)
         elif observation.account and not known:
             self._found.unconfirmed.setdefault("account", []).append(observation.bundle_id)
         elif observation.account and observation.account not in known:
             detail = (
-                f"the report names the account {observation.account} for "
-                f"{observation.bundle_id}, but its captures name {names}"
+                f"the report states the account {observation.account} for "
+                f"{observation.bundle_id}. Accounts that the bundles show: {names}"
             )
             if observation.bundle_id in self._found.without_rules:
                 yield Finding.indeterminate(
                     "pages",
                     Code.IDENTITY,
-                    tr("{detail}. This follows from the current rules", detail=detail),
+                    tr(
+                        "{detail}. The bundle contains no rules, so the current rules were applied",
+                        detail=detail,
+                    ),
                 )
             else:
                 yield Finding.failed("pages", Code.IDENTITY, detail)

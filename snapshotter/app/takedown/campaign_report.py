@@ -108,7 +108,10 @@ def _campaign(service: CampaignService, scope: Scope, judge: "_Judge", now: date
     since = scope.since or min(captured, default=until).replace(microsecond=0)
     if since >= until:
         raise SnapshotterError(
-            tr("the period ends before it begins, or it has no capture yet"),
+            tr(
+                "the end of the period is not after its beginning, or no capture was made before "
+                "the end of the period"
+            ),
             hint=tr(
                 "give the period with --from and --to, for example --from 2026-05-27 --to "
                 "2026-06-27"
@@ -246,7 +249,7 @@ def _pages(
         )
     if not pages:
         raise SnapshotterError(
-            tr("no page is named"),
+            tr("the command names no page"),
             hint=tr("name a file with --urls FILE that has one address in each line"),
         )
     return list(pages.values())

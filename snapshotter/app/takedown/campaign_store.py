@@ -114,7 +114,9 @@ def left_out_findings(
     made = campaigns.compute_findings(whole)
     for finding in number_findings(report.findings, made):
         yield replace(
-            finding, check="left out", detail=f"{finding.detail}, if these captures are counted"
+            finding,
+            check="left out",
+            detail=f"{finding.detail}. The value was computed with these captures",
         )
 
 
@@ -205,13 +207,13 @@ def record_findings(
         # Gaps of other schedules may have been left out by request.
         if record.gap_id not in named and record.schedule in schedules:
             detail = (
-                f"the gap {record.gap_id} of {record.schedule} falls into the period, "
-                "but the report does not name it"
+                f"the gap {record.gap_id} of the schedule {record.schedule} is in the period, but "
+                "the report does not list this gap"
             )
             yield Finding.failed("records", Code.LEFT_OUT, detail)
     for gap in campaign.gaps:
         if gap.since >= campaign.until or (gap.until or campaign.made_at) <= campaign.since:
-            detail = f"the gap {gap.gap_id} does not fall into the period"
+            detail = f"the gap {gap.gap_id} is not in the period of the report"
             yield Finding.failed("records", Code.NUMBER, detail)
     wanted: list[tuple[str, str, str, Callable[[bytes], str | None]]] = [
         *(
@@ -248,7 +250,12 @@ def record_findings(
             yield Finding.failed(
                 "records",
                 Code.BUNDLE_OTHER,
-                tr("the {what} {key} is a different record", what=what, key=key),
+                tr(
+                    "the digest of the {what} {key} in the store differs from the digest in the "
+                    "report",
+                    what=what,
+                    key=key,
+                ),
             )
         elif (key_id := key_of(data)) is None:
             detail = f"the report differs from the record of the {what} {key}"
@@ -270,7 +277,7 @@ def other_gap_notes(campaign: Campaign, in_period: Sequence[GapRecord]) -> Itera
     others = sorted({record.schedule for record in in_period} - named)
     if others:
         yield (
-            "the period has signed gaps of schedules for which the report names no gap: "
+            "schedules that have signed gaps in the period, but no gap in the report: "
             + ", ".join(others)
         )
 

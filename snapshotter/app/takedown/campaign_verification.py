@@ -163,8 +163,8 @@ def verify_campaign(
         notes += other_gap_notes(campaign, in_period)
     else:
         detail = (
-            "no store with these captures is given, so it is not established whether "
-            "captures were left out"
+            "no store with these captures was given, so it is not established whether captures "
+            "were left out of the report"
         )
         findings.append(Finding.indeterminate(tr("left out"), Code.BUNDLE_OPEN, detail))
     return CampaignVerification(
@@ -206,9 +206,9 @@ def _lax_rules_findings(campaign: Campaign) -> Iterator[Finding]:
         yield Finding.passed(
             "numbers",
             tr(
-                "on {count} of {count2} pages, a removal needed less confirmation than usual. "
-                "The usual rule requires {times} captures that agree, {after:.0f} s apart, with"
-                " a capture of another page of the host in between",
+                "for {count} of {count2} pages, a removal needed less confirmation than usual. "
+                "The usual rule requires {times} captures that agree, at least {after:.0f} s "
+                "apart, and between them a capture of another page of the host",
                 count=len(lax),
                 count2=len(campaign.pages),
                 times=usual.times,
@@ -268,18 +268,21 @@ def _derived_number_findings(
     made = computed_findings(again, report.findings)
     different = list(number_findings(report.findings, made))
     if not different:
-        detail = "each number was computed again from the bundles, by the rules in them"
+        detail = "each number was computed again from the bundles, with the rules in the bundles"
         yield Finding.passed("bundles", detail)
         return
     for finding in different:
         if found.missing:  # a missing bundle speaks neither for a number nor against it
             words = (
-                f"{finding.detail}, without the bundles that were not found: {len(found.missing)}"
+                f"{finding.detail}. Bundles that were not found, and were not counted: "
+                f"{len(found.missing)}"
             )
             yield Finding.indeterminate("again", Code.NUMBER, words)
         else:
             yield Finding.failed(
-                "again", Code.NUMBER, tr("{detail}, as the bundles show", detail=finding.detail)
+                "again",
+                Code.NUMBER,
+                tr("{detail}. The value was computed from the bundles", detail=finding.detail),
             )
 
 
@@ -314,7 +317,10 @@ def headline(found: CampaignVerification) -> str:
     if found.verdict is Verdict.FAILED or report is None:
         return f"{proof} {reports.DO_NOT_RELY}"
     if found.verdict is Verdict.PASSED:
-        proof = f"The proof is intact; each number follows from the bundles ({found.checked})."
+        proof = (
+            "The proof is intact; each number follows from the bundles (bundles checked: "
+            f"{found.checked})."
+        )
     numbers = {number.name: number.value for number in report.findings.numbers}
     removed = f"Pages removed: {numbers.get('removed', 0)} of {numbers.get('watched', 0)}."
     return " ".join(filter(None, (removed, proof, reports.open_sentence(found.verdict))))
@@ -330,7 +336,10 @@ def _weak_lines(found: CampaignVerification) -> Iterator[str]:
         yield f"event {event_id}: {weak[0].detail}"
     if len(found.weak) > NAMED_AT_MOST:
         more = len(found.weak) - NAMED_AT_MOST
-        yield f"the same applies to {more} more events. --json lists them"
+        yield (
+            f"more events for which the order of the captures is not proven: {more}. The "
+            "option --json lists all these events"
+        )
 
 
 def as_json(found: CampaignVerification) -> dict[str, Any]:

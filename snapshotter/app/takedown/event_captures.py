@@ -132,9 +132,9 @@ def _today_notes(made: Assessment, today: Assessment | None) -> Iterator[str]:
         other = _describe_verdict(now.availability, now.cause)
         rule = f"the rule {now.rule}" if now.rule else "no rule"
         yield (
-            f"the current rules give another verdict: {other}, by {rule}. "
-            f"The rules in the bundle give: {said}. This is usual if this installation does not "
-            "have the rules in the bundle"
+            f"the current rules give another verdict: {other}, by {rule}. The rules in the bundle "
+            f"give: {said}. Such a difference is usual if this installation does not have the "
+            "rules in the bundle"
         )
 
 

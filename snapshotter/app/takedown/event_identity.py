@@ -56,32 +56,39 @@ def _mismatches(
     """Yield why a capture is not of the page or the account for which the event uses it."""
     said, check = part.observation, checks[part.observation.bundle_id]
     identity, account = shown_identity(part, checks)
+    shown_account = f"the account {account}" if account else "no known account"
     if part.role.startswith(("address", "control")) and said.identity not in (
         identity,
         check.asked,
     ):
-        yield f"{part.role} is a capture of {identity}"
+        yield f'the capture "{part.role}" is a capture of the page {identity}'
     if part.role.startswith("address"):
         others = [other for other in parts if not other.role.startswith("address")]
         are_here = all(checks[other.observation.bundle_id].again is not None for other in others)
         if are_here and not any(_is_of_one_page(part, other, checks) for other in others):
-            yield f"{part.role} is a capture of a page of which the event has no other capture"
+            yield (
+                f'the capture "{part.role}" is a capture of a page of which the event has no '
+                "other capture"
+            )
     elif part.role.startswith("control"):
         if identity in about:
-            yield f"{part.role} is a capture of the page itself"
+            yield (
+                f'the capture "{part.role}" is a capture of the page of the event, not of '
+                "another page"
+            )
         elif part.report is not None and not is_of_its_host(part.report.established):
-            yield f"{part.role} was redirected to another host"
+            yield f'the capture "{part.role}" was redirected to another host'
     elif said.identity != identity:
-        yield f"{part.role} is a capture of {identity}"
+        yield f'the capture "{part.role}" is a capture of the page {identity}'
     elif event.kind not in ACCOUNT_KINDS:
         if identity != event.identity:
-            yield f"{part.role} is a capture of {identity}"
+            yield f'the capture "{part.role}" is a capture of the page {identity}'
     elif said.account == event.identity:
         # The account of this page may be named only in another capture of the page.
         if known_accounts(part, parts, checks) != {event.identity}:
-            yield f"{part.role} is a capture of {account or 'no known account'}"
+            yield f'the capture "{part.role}" shows {shown_account}'
     elif account != event.identity:
-        yield f"{part.role} is a capture of {account}"
+        yield f'the capture "{part.role}" shows {shown_account}'
 
 
 def _identity_finding(event: Takedown, detail: str, *, is_open: bool) -> Finding:
@@ -90,7 +97,7 @@ def _identity_finding(event: Takedown, detail: str, *, is_open: bool) -> Finding
         verdict=Verdict.INDETERMINATE if is_open else Verdict.FAILED,
         code=Code.IDENTITY,
         detail=f"the event is about {event.identity}, but {detail}"
-        + (". This follows from the current rules" if is_open else ""),
+        + (". The bundle contains no rules, so the current rules were applied" if is_open else ""),
     )
 
 
@@ -117,7 +124,8 @@ def account_findings(
         if said and known and said not in known:
             names = ", ".join(sorted(known))
             detail = (
-                f"the event names the account {said} for {part.role}, but its captures name {names}"
+                f'the event states the account {said} for the capture "{part.role}". Accounts '
+                f"that the captures of the event show: {names}"
             )
             by_today = checks[part.observation.bundle_id].by_today
             yield _identity_finding(event, detail, is_open=by_today)

@@ -105,16 +105,16 @@ def _open_points(
         return
     if not said.account and (known := known_accounts(part, parts, checks)):
         yield (
-            "the event names no account for this capture, but its captures name "
-            f"{', '.join(sorted(known))}"
+            "the event states no account for this capture. Accounts that the captures of the "
+            f"event show: {', '.join(sorted(known))}"
         )
     if made.account_name and not said.account_name:
         yield "the event does not state the name of the account that the page shows"
     proven = check.report.proven_time if check.report is not None else None
     if proven is not None and said.proven_at is None:
         yield (
-            "the event states no proven time of this capture. The timestamp tokens "
-            f"found here prove {instant(proven)}"
+            "the event states no proven time of this capture. The available timestamp tokens "
+            f"prove the time {instant(proven)}"
         )
     elif (
         proven is not None
@@ -123,8 +123,8 @@ def _open_points(
         and not are_one(said.proven_at, proven)
     ):
         yield (
-            f"the event states the proven time {instant(said.proven_at)}. The timestamp "
-            f"tokens found here prove an earlier time, {instant(proven)}"
+            f"the event states the proven time {instant(said.proven_at)}. The available timestamp "
+            f"tokens prove an earlier time, {instant(proven)}"
         )
 
 
@@ -155,8 +155,8 @@ def _lax_rules_notes(confirm: ConfirmRules) -> Iterator[str]:
         yield (
             (
                 "the event needed less confirmation than usual. The usual rule requires "
-                f"{usual.times} captures that agree, {_span(usual.after)} apart, with a capture "
-                "of another page of the host in between. For this event: "
+                f"{usual.times} captures that agree, at least {_span(usual.after)} apart, and "
+                "between them a capture of another page of the host. For this event: "
             )
             + "; ".join(said)
         )
@@ -166,15 +166,14 @@ def _few_words_notes(event: Takedown) -> Iterator[str]:
     """Yield notes on captures with few words that count as available: they may show a notice."""
     if event.last_seen.ambiguous:
         yield (
-            f"the capture {event.last_seen.bundle_id} (last seen) shows a page with few "
-            "words, which may be a notice that no rule knows"
+            f"the capture {event.last_seen.bundle_id} (last seen) shows a page with few words, "
+            "which may be a notice that no rule matches"
         )
     for observation in event.controls:
         if observation.ambiguous:
             yield (
-                f"the control capture {observation.bundle_id} shows a page with few words, "
-                "which may be a notice that no rule knows. New events do not use such "
-                "captures"
+                f"the control capture {observation.bundle_id} shows a page with few words, which "
+                "may be a notice that no rule matches. New events do not use such captures"
             )
 
 
@@ -191,7 +190,7 @@ def _conclusion(
         yield Finding.failed(
             "conclusion",
             Code.CONCLUSION,
-            tr("the id of the event does not follow from its captures"),
+            tr("the id of the event differs from the id that is computed from its captures"),
         )
     made = {
         part.observation.bundle_id: replace(
@@ -223,8 +222,8 @@ def _conclusion(
             Code.CONCLUSION,
             tr(
                 "by the current rules, the event does not follow from its captures. Some "
-                "captures contain no rules: with the verdicts that the event states for these "
-                "captures, the event follows"
+                "captures contain no rules. With the verdicts that the event states for these "
+                "captures, the event follows from its captures"
             ),
         )
         return

@@ -362,7 +362,7 @@ class _Work:
 
     def _require_same(self, key: str, data: bytes, event: Takedown) -> None:
         """Check that a stored record is of this event and signed by a key that counts."""
-        problem = "the record is of another event"
+        problem = "the record belongs to another event"
         try:
             there, key_id = takedown.parse(data)
             if not self._is_believed(key_id):
@@ -378,7 +378,7 @@ class _Work:
                 url=self._service.source.store.url,
                 problem=problem,
             ),
-            hint=tr("check who may write to this store, then remove the object"),
+            hint=tr("check which users have write access to this store, then remove the object"),
         )
 
     def settle(self) -> None:
@@ -583,7 +583,7 @@ def takedown_notification(event: Takedown, about: Sequence[NotificationScope]) -
 
 _SUMMARIES: Final = {
     TakedownKind.REMOVED: "a page was taken down",
-    TakedownKind.REINSTATED: "a page that was taken down came back",
+    TakedownKind.REINSTATED: "a page that was taken down became available again",
     TakedownKind.ACCOUNT_CHANGED: "the state of an account changed to {state}",
     TakedownKind.ACCOUNT_RESTORED: "the state of an account changed back to what it was before",
 }
@@ -599,24 +599,26 @@ def describe_missing(missing: MissingEvidence) -> str:
         case MissingKind.SEEN:
             return "an earlier capture from this vantage that shows the page"
         case MissingKind.AGREEING:
-            many = "one more agreeing capture"
-            if missing.count != 1:
-                many = f"{missing.count} more agreeing captures"
-            return f"{many}, the last one{after}" if after else many
+            many = "one more capture with the same result"
+            if missing.count == 1:
+                return f"{many}, made{after}" if after else many
+            many = f"{missing.count} more captures with the same result"
+            return f"{many}, of which the last is made{after}" if after else many
         case MissingKind.TIME:
             return (
-                f"one more agreeing capture{after}: the captures that agree are too close together"
+                f"one more capture with the same result{after}: the captures with this result are "
+                "too close together in time"
             )
         case MissingKind.CONTROL:
             return (
-                f"a control capture: another page of {missing.host} that is available, "
-                f"captured{after} and before the last capture that agrees"
+                f"a control capture of another page of {missing.host} that is available, "
+                f"made{after} and before the last capture with the same result"
             )
         case MissingKind.VANTAGE if missing.seen is not None:
             other = missing.seen
             return (
-                f"an agreeing capture from the vantage {other.vantage}, where the page was "
-                f"available at {format_second(other.at)} ({other.bundle_id}): a difference "
+                f"a capture with the same result from the vantage {other.vantage}, where the page "
+                f"was available at {format_second(other.at)} ({other.bundle_id}): a difference "
                 "between two vantages is not a removal"
             )
         case MissingKind.VANTAGE:

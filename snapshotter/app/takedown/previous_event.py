@@ -42,7 +42,8 @@ def previous_findings(
         if _needs_previous(event):
             yield _previous_finding(
                 Verdict.FAILED,
-                "an event of this kind needs an earlier event, but the event names none",
+                "an event of this kind needs an earlier event, but the event does not name an "
+                "earlier event",
             )
         return
     if before is None:
@@ -55,7 +56,7 @@ def previous_findings(
     earlier, key_id = found
     name = f"{earlier.event_id}, {earlier.kind}"
     if why := _reason_not_to_follow(event, earlier):
-        detail = f"the event names {name}, as the earlier event, but {why}"
+        detail = f"the event names the earlier event {name}, but {why}"
         yield _previous_finding(Verdict.FAILED, detail)
         return
     key = trust.key(key_id)
@@ -67,14 +68,17 @@ def previous_findings(
         return
     if _came_back_with_other_text(event, earlier):
         detail = (
-            "the page that came back has few words, and its text differs from the text of "
-            f"the page in the earlier event, {earlier.event_id}"
+            "the page that became available again has few words, and its text differs from the "
+            f"text of the page in the earlier event, {earlier.event_id}"
         )
         yield _previous_finding(Verdict.INDETERMINATE, detail)
         return
     yield Finding.passed(
         "previous",
-        tr("the earlier event is {name}. Its own captures were not checked here", name=name),
+        tr(
+            "the earlier event is {name}. The captures of the earlier event were not checked",
+            name=name,
+        ),
     )
 
 
@@ -94,12 +98,12 @@ def _reason_not_to_follow(event: Takedown, earlier: Takedown) -> str:
     if earlier.identity != event.identity:
         return "the earlier event is about another page or account"
     if earlier.kind not in _AFTER[event.kind]:
-        return f"{event.kind} cannot follow the earlier event"
+        return f"an event of the kind {event.kind} cannot follow the earlier event"
     if event.kind in ACCOUNT_KINDS and (account_state_in(event.ends[0]) or "") != earlier.state:
-        return "the earlier event left the account in another state"
+        return "after the earlier event, the account had another state"
     # Captures from before an event are not evidence for the next one.
     if capture_order_key(event.ends[0]) < capture_order_key(last_capture_of_event(earlier)):
-        return "its first capture is older than the last capture of the earlier event"
+        return "the first capture of the event is older than the last capture of the earlier event"
     return ""
 
 

@@ -74,8 +74,8 @@ def find(
     raise SnapshotterError(
         tr("the store {url} has no take-down event {one}", url=service.source.store.url, one=one),
         hint=tr(
-            "to make a proof pack of captures, give two ids: the last capture that shows the "
-            "page, and the first that does not"
+            "to make a proof pack without an event, give two ids: the id of the last capture "
+            "that shows the page, then the id of the first capture that does not show the page"
         ),
     )
 
@@ -161,7 +161,10 @@ def _of_page(service: TakedownService, url: str, show_message: ShowMessage) -> S
     found, last = removals[-1], believed[-1]
     if last is not found and last.event is not None:
         show_message(
-            tr("the page came back later: see the event {event_id}", event_id=last.event.event_id)
+            tr(
+                "the page became available again later: see the event {event_id}",
+                event_id=last.event.event_id,
+            )
         )
     return found
 
@@ -180,7 +183,10 @@ def _require_believed(service: TakedownService, stored: StoredEvent) -> None:
                 key=stored.key,
                 key_id=stored.key_id,
             ),
-            hint=tr("check who may write to this store, or add the key to the trust file"),
+            hint=tr(
+                "check which users have write access to this store. If you trust the key, "
+                "add the key to the trust file"
+            ),
         )
 
 
@@ -219,8 +225,8 @@ def _nothing_yet(
                     "was available before"
                 ),
                 hint=tr(
-                    "look for a capture that somebody else made before the removal. A "
-                    "capture that is made now cannot replace it"
+                    "look for a capture that another person made before the removal. A capture "
+                    "that is made now cannot show the earlier state of the page"
                 ),
             )
         case PagePresence.UNSEEN if captures:
@@ -240,7 +246,9 @@ def _nothing_yet(
             )
         case _:
             return SnapshotterError(
-                tr("the page is not available, but the event that records this is not a removal"),
+                tr(
+                    "the page is not available, but the recorded event is not a removal of the page"
+                ),
                 hint=tr("make the proof pack of that event:\n  snapshotter proof EVENT-ID"),
             )
 
@@ -248,10 +256,10 @@ def _nothing_yet(
 def _doubt(known: Conclusion) -> str:
     since = known.first_gone
     gone = (
-        f"the page has not been available since {wording.format_second(since.at)}. To "
-        "confirm this, the store needs "
+        f"the page has not been available since {wording.format_second(since.at)}. To confirm a "
+        "take-down, more captures are needed: "
         if since
-        else "to confirm a take-down, the store needs "
+        else "to confirm a take-down, more captures are needed: "
     )
     return gone + ", and ".join(map(events.describe_missing, known.missing))
 
@@ -259,8 +267,7 @@ def _doubt(known: Conclusion) -> str:
 def _help(known: Conclusion, command: str) -> str:
     if known.missing and known.missing[0].lack is MissingKind.CONTROL:
         return (
-            "capture another page of the host that is available, and then this page "
-            "again:\n"
-            f"  {command}"
+            "capture another available page of the host. Then capture this page again:\n  "
+            f"{command}"
         )
     return f"capture the page again:\n  {command}"

@@ -306,13 +306,16 @@ def _refuse_size(length: int, most: int | None, captures: Sequence[_Capture]) ->
     options = " ".join(f"--without {option}" for option in more)
     raise SnapshotterError(
         tr(
-            "the pack would have {megabytes}, but at most {megabytes2} are allowed",
+            "the size of the pack would be {megabytes}, but at most {megabytes2} are allowed",
             megabytes=format_megabytes(length),
             megabytes2=format_megabytes(most),
         ),
         hint=tr("make a smaller pack with {options}", options=options)
         if more
-        else tr("the two captures that every pack needs are larger than this limit"),
+        else tr(
+            "the pack contains only the two captures that every pack needs, so the pack "
+            "cannot be made smaller"
+        ),
     )
 
 
@@ -381,7 +384,7 @@ def _exhibit(
     has_proof: bool,
 ) -> Exhibit:
     facts = report.established
-    problem = "its capture record is invalid"
+    problem = "the capture record is invalid"
     seen, assessed = None, None
     try:
         if facts is not None:
@@ -472,7 +475,8 @@ def _check(case: ProofCase, captures: Sequence[_Capture]) -> None:
             if named[bundle_id].sha256 != capture.sha256:
                 raise EvidenceInvalid(
                     tr(
-                        "the capture {bundle_id} in the store is not the one that the event names",
+                        "the digest of the capture {bundle_id} in the store differs from the "
+                        "digest that the event states",
                         bundle_id=bundle_id,
                     ),
                     hint=tr("audit the store to find out why:\n  snapshotter audit"),
@@ -489,7 +493,10 @@ def _check(case: ProofCase, captures: Sequence[_Capture]) -> None:
                 url=seen.url,
                 url2=gone.url,
             ),
-            hint=tr("give the last capture that shows the page, and then the first that does not"),
+            hint=tr(
+                "give the id of the last capture that shows the page, then the id of the "
+                "first capture that does not show the page"
+            ),
         )
     for shown, wanted in ((seen, Availability.AVAILABLE), (gone, Availability.UNAVAILABLE)):
         if shown.availability is not wanted and not account:
@@ -502,7 +509,8 @@ def _check(case: ProofCase, captures: Sequence[_Capture]) -> None:
                     observation=sentences.describe_observation(shown),
                 ),
                 hint=tr(
-                    "give the last capture that shows the page, and then the first that does not"
+                    "give the id of the last capture that shows the page, then the id of the "
+                    "first capture that does not show the page"
                 ),
             )
 

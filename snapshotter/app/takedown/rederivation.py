@@ -60,7 +60,9 @@ def mismatch(by: Rederivation, said: Observation, facts: VerifiedFacts, stream: 
     """
     other = [name for name, value in _stated_by(facts).items() if getattr(said, name) != value]
     if other:
-        return f"the capture record is of another capture. Fields that differ: {', '.join(other)}"
+        return (
+            f"the capture record belongs to another capture. Fields that differ: {', '.join(other)}"
+        )
     try:
         files = BundleFiles(stream, facts)
         if assessment.read_assessment(files) is None:

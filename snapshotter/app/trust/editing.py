@@ -123,8 +123,8 @@ class TrustEditor:
         if root.key_id != document.root_key_id:
             raise SnapshotterError(
                 tr(
-                    "{draft} is for the root key {root_key_id}, but {root_key_name} is the "
-                    "root key {key_id}",
+                    "the draft {draft} is for the root key {root_key_id}, but the key "
+                    "{root_key_name} on this machine is the root key {key_id}",
                     draft=draft,
                     root_key_id=document.root_key_id,
                     root_key_name=self.root_key_name,
@@ -230,8 +230,8 @@ def add_witness(witness: VerifierKey, quorum: int | None) -> TrustChange:
         log = document.log
         if log is None:
             raise SnapshotterError(
-                tr("the trust file names no log, so it cannot name witnesses"),
-                hint=tr("name a log first:\n  snapshotter trust set-log FILE VERIFIER-KEY"),
+                tr("the trust file contains no log, so witnesses cannot be added"),
+                hint=tr("add a log first:\n  snapshotter trust set-log FILE VERIFIER-KEY"),
             )
         witnesses = (*log.witnesses, witness)
         new_quorum = log.quorum if quorum is None else quorum
@@ -301,9 +301,7 @@ def read_public_key(
     except KeyInvalid as error:
         raise SnapshotterError(
             f"{name}: {error.message}",
-            hint=tr(
-                "write the public key in the right form:\n  openssl pkey -pubin -in FILE -pubout"
-            ),
+            hint=tr("write the public key in PEM format:\n  openssl pkey -pubin -in FILE -pubout"),
         ) from error
 
 
@@ -338,9 +336,7 @@ def read_root_certificate(data: bytes, name: str) -> x509.Certificate:
                 name=name,
                 count=len(certificates),
             ),
-            hint=tr(
-                "keep the last certificate of the chain, whose issuer is the certificate itself"
-            ),
+            hint=tr("keep only the last certificate of the chain, which is its own issuer"),
         )
     certificate = certificates[0]
     try:

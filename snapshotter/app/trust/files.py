@@ -133,7 +133,7 @@ def locked(file: Path) -> Iterator[None]:
                     "another command is editing a trust file in {absolute}",
                     absolute=file.parent.absolute(),
                 ),
-                hint=tr("wait until it ends, and give the same command again"),
+                hint=tr("wait until the other command ends, and give the same command again"),
             ) from error
         yield
     finally:

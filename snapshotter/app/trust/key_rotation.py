@@ -50,8 +50,8 @@ def find_key(editor: TrustEditor, name: str) -> StoredKey:
     found = found or editor.keys.find(name)
     if found.name == editor.root_key_name:
         raise SnapshotterError(
-            tr("the root key cannot be rotated: it signs the trust files"),
-            hint=tr("docs/howto/rotate-keys.md explains how to make a new root key known"),
+            tr("the root key cannot be rotated, because the root key signs the trust files"),
+            hint=tr("docs/howto/rotate-keys.md explains how to introduce a new root key"),
         )
     return found
 
@@ -110,8 +110,8 @@ def rotate(
     if new.public_key is None or new.retired is not None:
         raise SnapshotterError(
             tr(
-                "the key {target!r} cannot replace the key {name!r}: {target!r} is retired, "
-                "or not known",
+                "the key {target!r} cannot replace the key {name!r}: the key {target!r} is "
+                "retired, or its public key is not available",
                 target=target,
                 name=old.name,
             )

@@ -37,7 +37,7 @@ def read_and_remember(path: Path, *, pinned_root: str, now: datetime, directory:
         if not ours:
             raise ServiceUnavailable(
                 tr("another process has locked {directory}", directory=directory),
-                hint=tr("wait until it ends, and give the same command again"),
+                hint=tr("wait until the other process ends, and give the same command again"),
             )
         seen = _recall(memory)
         found = read_trust(path, pinned_root=pinned_root, now=now, seen=seen)
@@ -60,8 +60,8 @@ def check_next(document: TrustDocument, *, directory: Path) -> None:
         return
     raise SnapshotterError(
         tr(
-            "version {version} by this root key was signed or seen here before, but this is "
-            "version {version2}",
+            "a trust file of this root key with version {version} was signed or read on this "
+            "machine before, but this file has version {version2}",
             version=seen.version,
             version2=document.version,
         ),
@@ -104,5 +104,8 @@ def _unreadable(memory: Path, why: str) -> SnapshotterError:
             memory=memory,
             why=why,
         ),
-        hint=tr("compare the version of the trust file with its owner, then delete the record"),
+        hint=tr(
+            "ask the owner of the trust file for its newest version number. If your trust "
+            "file has this version number, delete the record"
+        ),
     )

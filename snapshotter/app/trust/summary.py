@@ -25,7 +25,7 @@ def trust_lines(document: TrustDocument, *, pinned: bool) -> Iterator[str]:
         pinned: The reader named the root key, and its signature is good.
     """
     state = (
-        "pinned, and its signature is valid"
+        "pinned, and the signature of the trust file is valid"
         if pinned
         else ("not pinned: anybody could have made this file")
     )
@@ -36,8 +36,8 @@ def trust_lines(document: TrustDocument, *, pinned: bool) -> Iterator[str]:
     proof = ", a log proof" if require.log else ""
     yield f"requires  signatures: {require.signatures}; timestamps: {require.timestamps}{proof}"
     yield (
-        f"allows    {document.max_skew.total_seconds():.0f} s between clocks, "
-        f"{document.max_lag.total_seconds():.0f} s from sealing to the token"
+        f"allows    {document.max_skew.total_seconds():.0f} s of difference between clocks, "
+        f"{document.max_lag.total_seconds():.0f} s from sealing to the timestamp token"
     )
     for key in document.keys:
         yield f"key       {key.key_id}"
@@ -56,7 +56,7 @@ def trust_lines(document: TrustDocument, *, pinned: bool) -> Iterator[str]:
         for witness in document.log.witnesses:
             yield f"          witness {witness.text}"
         if document.log.witnesses:
-            yield f"{document.log.quorum} witnesses must have cosigned a checkpoint"
+            yield f"number of witnesses that must cosign a checkpoint: {document.log.quorum}"
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

@@ -147,7 +147,7 @@ class AuditorState:
         except BlockingIOError as error:
             raise AuditRunning(
                 tr("another audit of {url} is running", url=url),
-                hint=tr("wait until it ends, or name another folder with --state"),
+                hint=tr("wait until the other audit ends, or name another folder with --state"),
             ) from error
         else:
             yield folder
@@ -309,12 +309,18 @@ def _raise_if_lasting(silence: UnreadableObject, url: str, error: ServiceUnavail
     """Raise EvidenceUnverifiable or StoreWithheld if a store has not answered for a day."""
     if not silence.is_lasting:
         return
-    text = f"{url} did not answer {silence.audits} audits since {instant(silence.since)}"
-    hint = "ask the operator of the store, and audit a copy of the store:\n  snapshotter audit COPY"
+    text = (
+        f"the store {url} did not answer in {silence.audits} audits since {instant(silence.since)}"
+    )
+    hint = (
+        "ask the operator of the store why the store does not answer, and audit a copy "
+        "of the store:\n  snapshotter audit COPY"
+    )
     if not silence.was_read:
         raise EvidenceUnverifiable(f"{text}: {error}", hint=hint) from error
     raise StoreWithheld(
-        tr("{text}, but an earlier audit could read it: {error}", text=text, error=error), hint=hint
+        tr("{text}, but an earlier audit could read the store: {error}", text=text, error=error),
+        hint=hint,
     ) from error
 
 
@@ -328,7 +334,7 @@ def _require_folder(store: ReadableStore) -> None:
     root = getattr(store, "root", None)  # a bucket that does not exist raises an error itself
     if isinstance(root, Path) and not root.exists():
         raise ServiceUnavailable(
-            tr("the folder {root} does not exist, but an earlier audit read it", root=root),
+            tr("the folder {root} does not exist, but an earlier audit read the folder", root=root),
             hint=tr("check whether the file system with this folder is mounted, then audit again"),
         )
 
@@ -349,7 +355,7 @@ def _problem(done: str, error: Exception, hint: str) -> SnapshotterError:
     text = error.message if isinstance(error, SnapshotterError) else str(error)
     return SnapshotterError(
         tr("the audit's report could not be {done}: {text}", done=done, text=text),
-        hint=tr("the verdict is valid without the report. {hint}", hint=hint),
+        hint=tr("the verdict of the audit is valid without the report. {hint}", hint=hint),
     )
 
 
@@ -388,8 +394,8 @@ def _damaged(path: Path, error: Exception) -> SnapshotterError:
     return SnapshotterError(
         tr("the record of earlier audits cannot be read: {path}: {error}", path=path, error=error),
         hint=tr(
-            "restore the file from a copy. If it is lost, move the file away and report this "
-            "in your documentation of the audit"
+            "restore the file from a backup. If no backup exists, move the file to another "
+            "folder, and note the move in your documentation"
         ),
     )
 

@@ -139,11 +139,12 @@ def erase(service: ErasureService, bundle_id: str, *, reason: str, order: str) -
     except PolicyRefused as error:
         raise PolicyRefused(
             tr(
-                "{value}: this was set after the erasure began, and nothing was deleted",
+                "{value}. The retention or hold was set after the erasure began. Nothing was "
+                "deleted",
                 value=error.message,
             ),
             hint=tr(
-                "give the same command again later, to continue the erasure: {hint}",
+                "to continue the erasure, give the same command again later. {hint}",
                 hint=error.hint,
             ),
         ) from error

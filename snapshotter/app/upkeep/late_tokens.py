@@ -283,10 +283,13 @@ def _of(entry: owed_tokens.PendingToken, error: SnapshotterError) -> Snapshotter
 def _busy(service: TokenService) -> ServiceUnavailable:
     return ServiceUnavailable(
         tr(
-            "another process is requesting the tokens in {pending_dir}",
+            "another process is requesting the missing timestamp tokens that are recorded in "
+            "{pending_dir}",
             pending_dir=service.pending_dir,
         ),
-        hint=tr("when it has ended, give this command again:\n  snapshotter timestamp"),
+        hint=tr(
+            "when the other process has ended, give this command again:\n  snapshotter timestamp"
+        ),
     )
 
 

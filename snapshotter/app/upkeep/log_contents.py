@@ -67,7 +67,7 @@ def read_log(store: ReadableStore, policy: LogPolicy | None) -> LogContents:
     if merkle.root(hashes()) != signed.root:
         raise EvidenceInvalid(
             tr(
-                "the log of {url} does not have the entries that its checkpoint commits to",
+                "the entries of the log of {url} do not match the checkpoint of this log",
                 url=store.url,
             ),
             hint=tr("check the log and the store:\n  snapshotter log check\n  snapshotter audit"),

@@ -216,8 +216,8 @@ class StoreLog:
                 raise SnapshotterError(
                     tr("the reminder {path} cannot be read: {error}", path=path, error=error),
                     hint=tr(
-                        "delete the reminder. This command finds the bundle without it:\n  "
-                        "snapshotter log sync"
+                        "delete the reminder. The following command finds the bundle without the "
+                        "reminder:\n  snapshotter log sync"
                     ),
                 ) from error
             yield owed

@@ -44,7 +44,9 @@ def require_log(reader: LogReader, store: str) -> None:
     except FileNotFoundError as error:
         raise SnapshotterError(
             tr("{store} has no log", store=store),
-            hint=tr("the first capture begins a log. To begin one now:\n  snapshotter log init"),
+            hint=tr(
+                "the first capture creates a log. To create a log now:\n  snapshotter log init"
+            ),
         ) from error
 
 
@@ -84,7 +86,11 @@ def prove_entry(reader: LogReader, store: str, kind: str, name: str) -> LogProof
         entry = reader.find(kind, name, signed)
         if entry is None or entry.leaf is None:
             raise SnapshotterError(
-                tr("the log has no {kind} {name}", kind=kind, name=name),
+                tr(
+                    "the log has no entry of the kind {kind} with the name {name}",
+                    kind=kind,
+                    name=name,
+                ),
                 hint=tr(
                     "list the entries of the log, or add bundles that are missing in the "
                     "log:\n  snapshotter log show\n  snapshotter log sync"

@@ -79,8 +79,8 @@ def mirror(
     if begin > signed.size:
         raise EvidenceInvalid(
             tr(
-                "the log of the copy has {begin} entries, but the log of the source has "
-                "{size}. The source was replaced by an older state",
+                "the log of the copy has {begin} entries, but the log of the source has {size}. "
+                "The log of the source was replaced by an older log",
                 begin=begin,
                 size=signed.size,
             )
@@ -167,14 +167,14 @@ def _refuse_written(
         if name == origin:
             raise EvidenceInvalid(
                 tr(
-                    "both stores have written to the log {origin}. Two stores that continue "
-                    "one log sign two different histories",
+                    "both stores have written to the log {origin}. If two stores add entries to "
+                    "the same log, the log has two different histories",
                     origin=origin,
                 )
             )
         raise ForeignTargetLog(
             tr(
-                "not copied: the target has a log of its own{value}",
+                "the log was not copied: the target already has another log{value}",
                 value=f", {name}" if name else "",
             )
         )
@@ -193,7 +193,7 @@ def _check(
         _require_root(tree.root, shown.root, begin)
     if tree.root != signed.root:
         raise EvidenceInvalid(
-            tr("the log of the source does not have the entries that its checkpoint commits to")
+            tr("the entries of the log of the source do not match the checkpoint of this log")
         )
 
 
@@ -201,8 +201,8 @@ def _require_root(root: bytes, wanted: bytes, size: int) -> None:
     if root != wanted:
         raise EvidenceInvalid(
             tr(
-                "the two logs have different histories of {size} entries. Keep both "
-                "checkpoints: they are the proof",
+                "the first {size} entries of the two logs differ. Keep both checkpoints, because "
+                "they prove the difference",
                 size=size,
             )
         )
@@ -219,7 +219,7 @@ def _copy(
     for tile, data in _files(reader, begin, signed.size, stands):
         _write(target, tile, data)
     if signed.size and TileTree(signed.size, stands).root() != signed.root:
-        raise EvidenceInvalid(tr("the log of the source changed while it was copied"))
+        raise EvidenceInvalid(tr("the log of the source changed during the copy"))
 
 
 def _stays(tile: Tile, size: int) -> bool:
@@ -230,7 +230,9 @@ def _stays(tile: Tile, size: int) -> bool:
 def _write(target: CompareAndSwapStore, tile: Tile, data: bytes) -> None:
     key = log_state.key(tile.path)
     if not target.swap(key, data, "") or target.read(key, tiles.MAX_FILE).data != data:
-        raise EvidenceInvalid(tr("{key} has different bytes in the copy", key=key))
+        raise EvidenceInvalid(
+            tr("the content of {key} in the copy differs from the content in the source", key=key)
+        )
 
 
 def _publish(

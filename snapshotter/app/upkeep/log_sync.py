@@ -203,7 +203,7 @@ def _check_bundle(
     if failed is not None:
         return passed_over(f"FAILED: {failed.code} {failed.detail}")
     if report.bundle_id != bundle_id:
-        return passed_over("the bundle has the name of another bundle")
+        return passed_over("the bundle is stored under the id of another bundle")
     if not named and any(finding.code is Code.KEY_UNKNOWN for finding in report.findings):
         return passed_over(
             "the bundle is signed by a key that is not trusted. To add the bundle to the "

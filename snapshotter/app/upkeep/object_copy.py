@@ -104,8 +104,8 @@ def fetch_object(store: ReadableStore, key: str, target: Path) -> str:
     if there.length > _MAX_OBJECT:  # before a stranger's object fills the disk
         raise EvidenceInvalid(
             tr(
-                "{key} has {length} bytes, but snapshotter never stores so many bytes under a "
-                "name of this kind",
+                "{key} has {length} bytes, which is more than snapshotter ever stores in an "
+                "object of this kind",
                 key=key,
                 length=there.length,
             )
@@ -172,7 +172,9 @@ def put(
     if object_sha256(target, key) != sha256:
         raise SnapshotterError(
             tr(
-                "{url} returns different bytes than were written for {key}", url=target.url, key=key
+                "the store {url} returns other bytes for {key} than were written",
+                url=target.url,
+                key=key,
             ),
             hint=tr("check this store before you use it again:\n  snapshotter store check"),
         )

@@ -53,7 +53,7 @@ def _check_report(data: bytes, report_id: str) -> None:
     if not isinstance(value, dict) or value.get("format") != _REPORT_FORMAT:
         raise EvidenceInvalid(tr("the file is not the report of an audit"))
     if value.get("report_id") != report_id:
-        raise EvidenceInvalid(tr("the report is of another audit"))
+        raise EvidenceInvalid(tr("the report belongs to another audit"))
 
 
 _REPORTS = RecordKind(
@@ -191,9 +191,9 @@ class RecordCopier:
         except ServiceUnavailable:
             raise
         except FileNotFoundError:
-            self._progress("lagging", key, "the record was removed while it was copied")
+            self._progress("lagging", key, "the record was removed during the copy")
         except FileExistsError:
-            self._progress("divergent", key, "the copy has a different record")
+            self._progress("divergent", key, "the copy has a different record under this name")
         except EvidenceInvalid as error:
             self._progress("damaged", key, f"not copied: {error}")
         except SnapshotterError as error:
@@ -208,9 +208,7 @@ class RecordCopier:
             raise FileNotFoundError(key)
         wanted = self._logged.get((kind.leaf, record_id))
         if wanted is not None and wanted != hashlib.sha256(data).hexdigest():
-            raise EvidenceInvalid(
-                tr("the record differs from the one that was logged under this name")
-            )
+            raise EvidenceInvalid(tr("the digest of the record differs from the digest in the log"))
         if len(data) > kind.limit:
             raise EvidenceInvalid(tr("the record is longer than {limit} bytes", limit=kind.limit))
         if wanted is None:  # a logged record is identified by its digest alone
@@ -246,7 +244,10 @@ class RecordCopier:
         if data is None:
             return state, "the source does not have the record either"
         if not _is(data, sha256):
-            return "refused", f"{state}: the record of the source differs from the logged one"
+            return (
+                "refused",
+                f"{state}: the record of the source differs from the record in the log",
+            )
         if self._dry_run:
             return state, "the source has an intact copy"
         if there is not None:
@@ -268,7 +269,9 @@ class RecordCopier:
         candidate = store_records.read(self._service.source, name, limit=limit)
         state = "missing" if there is None else "damaged"
         if candidate is None or not is_report_signature_valid(document, candidate, trust):
-            return state, "the source has no signature that a known key confirms"
+            return state, (
+                "the source has no valid signature of the record by a key of the trust file"
+            )
         if self._dry_run:
             return state, "the source has an intact signature of the record"
         if there is not None:

@@ -156,7 +156,8 @@ class Renewer:
             return RenewalResult(
                 bundle_id=bundle_id,
                 state="unproven",
-                detail="no timestamp token from a trusted timestamp authority proves its time",
+                detail="no timestamp token from a trusted timestamp authority proves the time of "
+                "the bundle",
             )
         now = self._clock.now()
         if until <= now:
@@ -164,7 +165,10 @@ class Renewer:
                 bundle_id=bundle_id,
                 state="late",
                 until=until,
-                detail=f"the certificates of its timestamp tokens expired at {instant(until)}",
+                detail=(
+                    "the certificates for the timestamp tokens of the bundle expired at "
+                    f"{instant(until)}"
+                ),
             )
         if until - now > within:
             return None
@@ -258,7 +262,7 @@ class Renewer:
                 strong.update(chunk)
                 known.update(chunk)
         if known.hexdigest() != due.report.sha256:
-            raise EvidenceInvalid(tr("{key} changed while it was renewed", key=due.key))
+            raise EvidenceInvalid(tr("{key} changed during the renewal", key=due.key))
         return strong.hexdigest()
 
     def _stamp(self, message: bytes, longer_than: datetime) -> tuple[bytes, datetime]:
@@ -273,9 +277,12 @@ class Renewer:
             until = self._end_of(response, message, authority.name)
             if until is not None and until > longer_than:
                 return response, until
-            silent.append(f"the certificates of {authority.name} do not expire later")
+            silent.append(
+                f"the certificates of {authority.name} do not expire later than the certificates "
+                "of the existing tokens"
+            )
         raise ServiceUnavailable(
-            tr("no timestamp authority gave a token that is valid longer: ")
+            tr("no timestamp authority issued a token whose certificates expire later: ")
             + ("; ".join(silent) or tr("none is configured")),
             hint=tr(
                 "configure a timestamp authority with newer certificates: "

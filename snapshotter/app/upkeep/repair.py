@@ -269,7 +269,7 @@ class _Repair:
                 "refused",
                 there.bundle_id,
                 "",
-                f"{state}, and the copy of the source is not used: {error}",
+                f"the object is {state}, and the copy in the source is not used: {error}",
             )
             return None
         self._put(there, "", state, candidate, subject.sha256, known)
@@ -293,7 +293,12 @@ class _Repair:
         sha256 = sidecar_checks.file_sha256(candidate)
         sure = known.sure.get("")
         if sure and sha256 not in sure:
-            raise EvidenceInvalid(tr("its bytes differ from those that were stored or logged here"))
+            raise EvidenceInvalid(
+                tr(
+                    "the bytes of the copy differ from the bytes that were "
+                    "stored or logged for this store"
+                )
+            )
         subject = self._subject(candidate, there)
         if sure:
             return subject
@@ -301,13 +306,19 @@ class _Repair:
             damaged is not None and _same_seal(candidate, damaged)
         ):
             raise EvidenceInvalid(
-                tr("no receipt, log or damaged file here shows that this bundle was stored")
+                tr(
+                    "no receipt, log entry or damaged file shows that this bundle was stored in "
+                    "this store"
+                )
             )
         with candidate.open("rb") as stream:
             report = verify_bundle(stream, self._service.trust, now=self._service.clock.now())
         if any(finding.code is Code.KEY_UNKNOWN for finding in report.findings):
             raise EvidenceInvalid(
-                tr("no receipt or log names the bundle, and it is not signed by a trusted key")
+                tr(
+                    "no receipt and no log entry is about this bundle, and no trusted key signed "
+                    "the bundle"
+                )
             )
         return subject
 
@@ -365,7 +376,9 @@ class _Repair:
         )
         try:
             if wanted and sha256 not in wanted:
-                raise EvidenceInvalid(tr("its bytes differ from those that were stored here"))
+                raise EvidenceInvalid(
+                    tr("the bytes of the copy differ from the bytes that were stored in this store")
+                )
             if not sure and custody_sidecars.number_of(kind) is not None:
                 raise EvidenceInvalid(tr("a custody event without a receipt cannot be checked"))
             sidecar_checks.check_sidecar(
@@ -376,7 +389,7 @@ class _Repair:
                 "refused",
                 there.bundle_id,
                 kind,
-                f"{state}, and the copy of the source is not used: {error}",
+                f"the object is {state}, and the copy in the source is not used: {error}",
             )
             return
         self._put(there, kind, state, file, sha256, known)

@@ -174,14 +174,18 @@ class _Replication:
                 if there is not None and "" in there.objects:
                     self._wrong("surplus", bundle_id, "the source does not have the bundle")
                 elif here.objects:
-                    self._wrong("passed-over", bundle_id, "sidecars without a bundle")
+                    self._wrong(
+                        "passed-over",
+                        bundle_id,
+                        "the source has sidecars of the bundle, but not the bundle",
+                    )
                 return
             with scratch_directory(self._service.spool_dir, "replica") as folder:
                 self._copy(here, there, folder)
         except ServiceUnavailable:
             raise
         except FileNotFoundError:
-            self._lags(bundle_id, "the bundle was removed while it was copied")
+            self._lags(bundle_id, "the bundle was removed during the copy")
         except EvidenceInvalid as error:
             self._lags(bundle_id, "")
             self._wrong("damaged", bundle_id, f"not copied: {error}")
@@ -322,7 +326,10 @@ class _Replication:
                 self._records.copy_custody_sidecar(here.bundle_id, kind, service.source_place, data)
             except FileExistsError:
                 self._wrong(
-                    "divergent", here.bundle_id, f"the copy has a different {kind} of the source"
+                    "divergent",
+                    here.bundle_id,
+                    f"the content of the custody sidecar {kind} in the copy differs from the "
+                    "source",
                 )
         self._count_records()
 
@@ -342,9 +349,8 @@ class _Replication:
                 self._wrong(
                     "erased",
                     bundle_id,
-                    f"erased by order ({found.order}), but still in {store.url}. Erase "
-                    "it:\n"
-                    f"  snapshotter erase --store {store.url} {bundle_id}",
+                    f"erased by order ({found.order}), but still in {store.url}. Erase the bundle "
+                    f"there:\n  snapshotter erase --store {store.url} {bundle_id}",
                 )
         if "" not in copies and tombstone.KIND not in copies and tombstone.KIND in here.objects:
             self._copy_tombstone(here)
@@ -435,7 +441,11 @@ class _Replication:
                 continue  # gone since it was listed
             except FileExistsError:
                 if custody_sidecars.number_of(kind) is None:
-                    self._wrong("divergent", here.bundle_id, f"the copy has a different {kind}")
+                    self._wrong(
+                        "divergent",
+                        here.bundle_id,
+                        f"the content of the sidecar {kind} in the copy differs from the source",
+                    )
             except EvidenceInvalid as error:
                 self._wrong("passed-over", here.bundle_id, f"{kind}: {error}")
 
@@ -488,7 +498,9 @@ class _Replication:
             target.lock_state(here.key).enforced
         ):
             self._wrong(
-                "unlocked", here.bundle_id, "the source enforces its lock, but the copy does not"
+                "unlocked",
+                here.bundle_id,
+                "the source enforces the lock of the bundle, but the copy does not enforce a lock",
             )
 
     def _is_held(self, here: BundleObjects) -> bool:

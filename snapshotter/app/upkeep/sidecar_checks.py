@@ -72,7 +72,7 @@ def verify_bundle_file(
             )
         if report.bundle_id != bundle_id:
             raise EvidenceInvalid(
-                tr("the file is the bundle {bundle_id}", bundle_id=report.bundle_id)
+                tr("the file contains another bundle, {bundle_id}", bundle_id=report.bundle_id)
             )
         return VerifiedBundleFile(
             bundle_id=bundle_id,
@@ -99,7 +99,7 @@ def check_sidecar(kind: str, file: Path, subject: VerifiedBundleFile, sibling: R
         if matches(kind):
             test(kind, _bytes(file), subject, sibling)
             return
-    raise EvidenceInvalid(tr("this version does not know this kind of sidecar"))
+    raise EvidenceInvalid(tr("this version of snapshotter does not support this kind of sidecar"))
 
 
 def is_copied(kind: str) -> bool:
@@ -121,7 +121,10 @@ def _bytes(file: Path) -> bytes:
 def _token(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
     if len(data) > MAX_SIDECAR_BYTES:
         raise EvidenceInvalid(
-            tr("a token has at most {max_sidecar_bytes} bytes", max_sidecar_bytes=MAX_SIDECAR_BYTES)
+            tr(
+                "the token is larger than the limit of {max_sidecar_bytes} bytes",
+                max_sidecar_bytes=MAX_SIDECAR_BYTES,
+            )
         )
     problem: TokenInvalid | None = None
     for signature in subject.signatures:
@@ -167,7 +170,7 @@ def _renewal(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadS
         if logged is not None:
             check_log_entry(logged, renewal.leaf_of(bare, subject.bundle_id))
         if said.bundle_id != subject.bundle_id or said.sha512 != _sha512(subject.file):
-            raise EvidenceInvalid(tr("the renewal is of another bundle"))
+            raise EvidenceInvalid(tr("the renewal belongs to another bundle"))
     if match[2] == "tsr":
         try:
             check_subject(data, timestamped_message(text))

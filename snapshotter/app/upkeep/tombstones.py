@@ -62,7 +62,9 @@ class Tombstones:
                     url=store.url,
                     error=error,
                 ),
-                hint=tr("check who may write to this store, then remove the object"),
+                hint=tr(
+                    "check which users have write access to this store, then remove the object"
+                ),
             ) from error
         if not self.is_trusted(found.key_id):
             raise EvidenceUnverifiable(

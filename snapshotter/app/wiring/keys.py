@@ -52,12 +52,12 @@ def signer(
     if made:
         show_message(
             tr(
-                "a signing key was made for you: {keys_dir}\n  The key id is {key_id}\n  "
-                "Back up this file now, in a place that only you can read. Without the file "
-                "you cannot sign as the\n  same person again. Anybody with the file can sign "
-                "in your name. To sign with a key that has a passphrase, make a key with "
-                'another name, and set\n  key = "NAME" in the settings:\n  snapshotter keys '
-                "init --name NAME --ask-passphrase",
+                "a signing key was made for you: {keys_dir}\n  The key id is {key_id}\n  Back up "
+                "this file now, in a place that only you can read. Without the file, you cannot "
+                "sign with\n  this key again. Anybody with the file can sign in your name. To "
+                "sign with a key that has a passphrase, make a key with another name, and set\n  "
+                'key = "NAME" in the settings:\n  snapshotter keys init --name NAME '
+                "--ask-passphrase",
                 keys_dir=settings.keys_dir / f"{DEFAULT_NAME}.pem",
                 key_id=found.key_id,
             )
@@ -83,7 +83,8 @@ def event_signer(
         raise SnapshotterError(
             tr("the key {name} signs captures, so it cannot sign take-down events", name=name),
             hint=tr(
-                "remove event_key from the settings: a key for events is then made on first use"
+                "remove event_key from the settings. snapshotter then makes a key for take-down "
+                "events on first use"
             ),
         )
     if name != EVENT_KEY or _known_or_none(directory, name) is not None:
@@ -92,10 +93,10 @@ def event_signer(
     if made:
         show_message(
             tr(
-                "a key for take-down events was made for you: {keys_dir}\n  The key id is "
-                "{key_id}\n  The key signs no captures. Verifiers of events need its public "
-                "key in a trust file:\n  snapshotter keys export {name} | snapshotter trust "
-                "add-key trust.json - --owner NAME",
+                "a key for take-down events was made for you: {keys_dir}\n  The key id is {key_id}"
+                "\n  The key signs no captures. To verify events, others need the public key in a "
+                "trust file:\n  snapshotter keys export {name} | snapshotter trust add-key "
+                "trust.json - --owner NAME",
                 keys_dir=settings.keys_dir / f"{name}.pem",
                 key_id=found.key_id,
                 name=name,
@@ -137,8 +138,9 @@ def _signer(
     stored = directory.add_held(f"held-{held.key_id[:12]}", name, held.public_key)
     show_message(
         tr(
-            "the key of {name} is used here for the first time. Its key id is {key_id}\n  "
-            "Its name is {name2} from now on. Another key in its place is refused",
+            "the key of {name} is used on this machine for the first time. Its key id is {key_id}"
+            "\n  Its name is {name2} from now on. If the reference leads to another key later, "
+            "snapshotter refuses that key",
             name=name,
             key_id=held.key_id,
             name2=stored.name,
@@ -161,13 +163,13 @@ def _in_use(directory: KeyDirectory, stored: StoredKey, show_message: ShowMessag
         if not stored.retired.successor or stored.retired.successor in seen:
             raise SnapshotterError(
                 tr(
-                    "the key {name!r} was revoked as {reason} and cannot sign any more",
+                    "the key {name!r} was revoked as {reason}, so the key cannot sign any more",
                     name=stored.name,
                     reason=stored.retired.reason,
                 ),
                 hint=tr(
-                    "make another key, and set key to its name:\n  snapshotter keys init "
-                    "--name NAME"
+                    'make another key, and set key = "NAME" in the settings:\n  snapshotter keys '
+                    "init --name NAME"
                 ),
             )
         stored = directory.find(stored.retired.successor)
@@ -175,7 +177,7 @@ def _in_use(directory: KeyDirectory, stored: StoredKey, show_message: ShowMessag
     if stored is not first:
         show_message(
             tr(
-                "the key {name!r} is retired, and {name2!r} signs in its place",
+                "the key {name!r} is retired, so the key {name2!r} signs instead",
                 name=first.name,
                 name2=stored.name,
             )

@@ -107,19 +107,20 @@ def open_log(
         if is_copy:
             raise LogDamaged(
                 tr(
-                    "the log {there} in {url} is a copy of the log of another store, so "
-                    "nothing can be added to it",
+                    "the log {there} in {url} is a copy of the log of another store, so nothing "
+                    "can be added to this copy",
                     there=there,
                     url=found.url,
                 ),
                 hint=tr(
-                    "only if the first store is lost for good:\n  snapshotter log repair "
-                    "--take-over"
+                    "continue the log in this copy only if the first store is permanently lost:"
+                    "\n  snapshotter log repair --take-over"
                 ),
             )
         raise LogDamaged(
             tr(
-                "the lock of the log {there} in {url} is missing, so nothing can be added to it",
+                "the lock of the log {there} in {url} is missing, so nothing can be added to the "
+                "log",
                 there=there,
                 url=found.url,
             ),
@@ -127,7 +128,11 @@ def open_log(
         )
     if memory.load() and not again:
         raise LogDamaged(
-            tr("the log of {url} is missing, and this machine has seen a log there", url=found.url),
+            tr(
+                "the store {url} has no log, but this machine has a record of an earlier log of "
+                "the store",
+                url=found.url,
+            ),
             hint=tr(
                 "restore the folder log/ from a backup; if you emptied the store yourself, "
                 "make a new log:\n  snapshotter log init --again"
@@ -146,10 +151,10 @@ def open_log(
         begun.create()
     show_message(
         tr(
-            "a log was made for {url}. Its verifier key, for a trust file and for "
-            "witnesses:\n  {text}\n  Back up {file}. Without this file, nothing more can be "
-            "logged there. Anybody with the file\n  can sign another history of the log. An "
-            "outside witness would reveal this (docs/howto/log.md)",
+            "a log was made for {url}. Its verifier key, for a trust file and for witnesses:\n  "
+            "{text}\n  Back up {file}. Without this file, nothing more can be added to the log. "
+            "Anybody with the file\n  can sign another history of the log. A witness of another "
+            "party reveals a second history (docs/howto/log.md)",
             url=found.url,
             text=key.text,
             file=keys.file(key),
@@ -217,7 +222,8 @@ def append_report_to_log(
     if all(key.name != origin for key in LogKeyDirectory(path=settings.keys_dir).list()):
         show_message(
             tr(
-                "the report is not in the log, because the key of {origin} is not on this machine",
+                "the report was not added to the log, because the key of the log {origin} is not "
+                "on this machine",
                 origin=origin,
             )
         )
@@ -363,12 +369,15 @@ def witness_signer(settings: Settings, *, name: str, show_message: ShowMessage) 
     if not there:
         made = keys.create(WITNESS, name=name)
         show_message(
-            tr("a key for the witness was made: {file}. Back up this file", file=keys.file(made))
+            tr(
+                "a key for the witness was made: {file}. Back up this file now",
+                file=keys.file(made),
+            )
         )
     elif name and name != there[0].name:
         raise SnapshotterError(
-            tr("the name of this witness is {name}", name=there[0].name),
-            hint=tr("leave out --name; another witness needs another key directory"),
+            tr("the witness of this key directory has another name: {name}", name=there[0].name),
+            hint=tr("leave out --name, or set another key directory for a second witness"),
         )
     return keys.load(WITNESS, passphrase=source)
 
@@ -394,7 +403,10 @@ def witnessing(
         ) from error
     if not logs or any(key.kind != ED25519 for key in logs):
         raise SnapshotterError(
-            tr("the witness needs the verifier keys of the logs to witness"),
-            hint=tr("name each log with --log KEY. The key is shown by:\n  snapshotter log show"),
+            tr("the witness needs the verifier keys of the logs that it cosigns"),
+            hint=tr(
+                "give the verifier key of each log with --log KEY. Show the verifier key of "
+                "a log:\n  snapshotter log show"
+            ),
         )
     return WitnessService(directory or settings.data_dir / "witness", signer, logs, SystemClock())

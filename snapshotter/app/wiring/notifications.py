@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from snapshotter.notify.rules import MailEntry, NotifyRules, WebhookEntry
 
 _SECRET_BYTES = 4096
-_NOBODY_HINT = "set notify_file in your own settings to a notify.toml (docs/howto/notifications.md)"
+_NOBODY_HINT = (
+    "set notify_file in your own settings to the path of a file notify.toml "
+    "(docs/howto/notifications.md)"
+)
 
 
 def rules(settings: Settings) -> "NotifyRules":
@@ -94,9 +97,14 @@ def notify_once(
                     )
                 )
     except SnapshotterError as error:
-        show_message(tr("WARNING: no message was sent: {value}", value=error.message))
+        show_message(tr("WARNING: the message was not sent: {value}", value=error.message))
     except ModuleNotFoundError as error:  # the command itself needs none of these
-        show_message(tr("WARNING: no message was sent: {name} is not installed", name=error.name))
+        show_message(
+            tr(
+                "WARNING: the message was not sent, because {name} is not installed",
+                name=error.name,
+            )
+        )
 
 
 def channel_problems(settings: Settings) -> Iterator[tuple[str, SnapshotterError]]:
@@ -167,7 +175,11 @@ def _url(entry: "WebhookEntry", beside: Path) -> str:
         return entry.checked(passphrase_from_file(path).decode("ascii", "replace").strip())
     except ValueError as error:
         raise SnapshotterError(
-            tr("{path} has no valid address of a webhook: {error}", path=path, error=error)
+            tr(
+                "{path} does not contain a valid address of a webhook: {error}",
+                path=path,
+                error=error,
+            )
         ) from error
 
 

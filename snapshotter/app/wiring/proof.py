@@ -52,9 +52,9 @@ def proof_service(
     if settings.trust_file is not None and trust.key(signer.key_id) is None:
         show_message(
             tr(
-                "the trust file does not name the key {key_id}, which signs events and proof "
-                "packs. By this trust file, the proof pack is INDETERMINATE. Add the key "
-                "with snapshotter trust add-key",
+                "the trust file does not contain the key {key_id}, which signs events and proof "
+                "packs. With this trust file, the verdict about the proof pack is INDETERMINATE. "
+                "Add the key with snapshotter trust add-key",
                 key_id=signer.key_id,
             )
         )
@@ -106,7 +106,7 @@ def write_event_pack(
     if free is not None and free < _PRINTER_BYTES:
         # The worker's browsers are there for captures: one too many would end one of them.
         needed = _PRINTER_BYTES >> 20
-        why = f"{free >> 20} MB of memory are free, and printing may need {needed} MB"
+        why = f"{free >> 20} MB of memory are free, but printing the PDF may need {needed} MB"
     else:
         why = proof_case.with_pdf(packs, written)
     if why:

@@ -64,7 +64,7 @@ def open_within(settings: Settings, limit_s: float, *, show_message: ShowMessage
             if not is_told:
                 show_message(
                     tr(
-                        "{value}; this worker tries again for {limit_s:g} s",
+                        "{value}; this worker repeats the attempt for {limit_s:g} s",
                         value=error.message,
                         limit_s=limit_s,
                     )

@@ -74,9 +74,9 @@ def store_for_evidence(
         if locked:
             show_message(
                 tr(
-                    "WARNING: {url} is a directory and does not enforce retention. "
-                    "snapshotter honours the retention, but anybody who can write to the "
-                    "directory can delete the bundles. A bucket with Object Lock enforces "
+                    "WARNING: {url} is a directory and does not enforce retention. snapshotter "
+                    "deletes no bundle before its retention ends, but anybody who can write to "
+                    "the directory can delete the bundles. A bucket with Object Lock enforces "
                     "retention (docs/howto/s3.md)",
                     url=found.url,
                 )
@@ -92,7 +92,7 @@ def store_for_evidence(
     result = probe(found, clock, RandomIds())
     if not result.usable:
         raise SnapshotterError(
-            tr("{url} does not keep the guarantees that evidence needs", url=found.url),
+            tr("the store {url} does not meet the guarantees that evidence needs", url=found.url),
             hint=tr(
                 "use another endpoint, or show which guarantees are missing:\n  snapshotter "
                 "store check"

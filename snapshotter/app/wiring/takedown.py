@@ -222,7 +222,12 @@ def _reassess(settings: Settings, stream: BinaryIO) -> Assessment | None:
     except (KeyError, TypeError, SnapshotterError) as error:
         if isinstance(error, EvidenceInvalid):
             return None
-        raise EvidenceInvalid(tr("the capture cannot be judged: {error}", error=error)) from error
+        raise EvidenceInvalid(
+            tr(
+                "the availability of the page cannot be derived from the capture: {error}",
+                error=error,
+            )
+        ) from error
 
 
 def _notifier(

@@ -165,7 +165,11 @@ def _served(
         free = _usage(spool).free
         if free < _READY_BYTES:
             raise SnapshotterError(
-                tr("only {free} MB are free for {spool}", free=free >> 20, spool=spool)
+                tr(
+                    "only {free} MB of disk space are free for {spool}",
+                    free=free >> 20,
+                    spool=spool,
+                )
             )
 
     health = Health(

@@ -51,8 +51,8 @@ def _anchor(entry: Authority) -> Anchor:
                 root=entry.root,
             ),
             hint=tr(
-                "set root to a PEM file with exactly one certificate, the self-signed root "
-                "of the timestamp authority"
+                "set root to a PEM file with exactly one certificate: the self-signed root "
+                "certificate of the timestamp authority"
             ),
         ) from error
 

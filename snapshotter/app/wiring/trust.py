@@ -58,10 +58,11 @@ def trust(settings: Settings, *, by_bundle: bool = False) -> Trust:
     if settings.trust_file:
         if not settings.trust_root_key:
             raise SnapshotterError(
-                tr("the trust file needs the key id of its root key"),
+                tr("the trust file cannot be checked without the key id of its root key"),
                 hint=tr(
-                    "give the key id that the owner published with --root-key. Show which "
-                    "key signed the file:\n  snapshotter trust show {trust_file}",
+                    "use --root-key to give the key id that the owner of the trust file "
+                    "published. Show which key signed the file:\n  snapshotter trust show "
+                    "{trust_file}",
                     trust_file=settings.trust_file,
                 ),
             )

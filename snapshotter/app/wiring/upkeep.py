@@ -141,7 +141,7 @@ def repair_service(
     except EvidenceInvalid as error:
         show_message(
             tr(
-                "WARNING: the log cannot be used to decide what belongs to the store: {error}",
+                "WARNING: the log cannot show which objects belong to the store: {error}",
                 error=error,
             )
         )

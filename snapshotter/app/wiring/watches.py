@@ -142,7 +142,8 @@ class _WayOut:
             ) from error
         if policy.network.require_proxy and not settings.proxy:
             raise FetchFailed(
-                "policy", tr("the policy of the watch requires a proxy, and no proxy is set")
+                "policy",
+                tr("the policy of the watch requires a proxy, but the setting proxy is empty"),
             )
         rules = EgressRules(
             blocked=policy.network.block_hosts,

@@ -61,8 +61,8 @@ def worker(
     if rules.slots > polite.worker_at_once:
         show_message(
             tr(
-                "captures at a time: {worker_at_once} instead of {slots}, the limit for one "
-                "worker in {source}",
+                "the worker makes at most {worker_at_once} captures at the same time instead of "
+                "{slots}, because {source} sets this limit for one worker",
                 worker_at_once=polite.worker_at_once,
                 slots=rules.slots,
                 source=polite.source,

@@ -58,8 +58,8 @@ class PageReveal:
             if attempt == _ATTEMPTS:
                 self._builder.add_reason(
                     "page-navigated",
-                    "the page went to another document while it was read; the navigation was "
-                    "stopped",
+                    "the page navigated to another document while snapshotter read the page; the "
+                    "navigation was stopped",
                 )
                 await self._navigation.anchor()
                 await self._page_context.guard.pause(self._decision.quiet_s)
@@ -98,7 +98,8 @@ class PageReveal:
         )
         if document.count != self._documents:
             self._builder.note(
-                "settle-again", "the page went to another document before it was photographed"
+                "settle-again",
+                "the page navigated to another document before the page was photographed",
             )
             await self.everything()
 
@@ -160,7 +161,10 @@ class PageReveal:
         await scrolling.scroll_to_top(page_context)
         await self._scroll()  # what was hidden has a length, and images
         if clicks.left:
-            detail = f"clicks: {clicks.count}; controls over the limit: {clicks.left}"
+            detail = (
+                f"clicks: {clicks.count}; controls that were not clicked because of the limit: "
+                f"{clicks.left}"
+            )
             self._builder.add_reason("expand-limited", detail)
             return StepEnd(StepState.PARTIAL, detail)
         return f"clicks: {clicks.count}"
@@ -185,7 +189,7 @@ class PageReveal:
         if scrolled.stopped == "bottom":
             return detail
         self._builder.add_reason(
-            "scroll-limited", f"the page was not scrolled to its end: {detail}"
+            "scroll-limited", f"the page was not scrolled to the end of the page: {detail}"
         )
         return StepEnd(StepState.PARTIAL, detail)
 
@@ -241,5 +245,7 @@ class PageReveal:
             )
         else:
             self._builder.add_reason(
-                "page-scrolls-inside", f"the page scrolls inside {facts.container}; {stretches}"
+                "page-scrolls-inside",
+                f"the content of the page scrolls inside the element {facts.container}; "
+                f"{stretches}",
             )

@@ -92,7 +92,7 @@ async def read_segments(
         if lines:
             await asyncio.to_thread(
                 spool.write, "capture/segments.jsonl", "application/jsonl", b"".join(lines),
-                step="settle", note="the page in parts, with the text that each part adds",
+                step="settle", note="the parts of the page, each with the text that the part adds",
             )  # fmt: skip
             page_context.builder.note(
                 "read-segments", f"parts: {len(lines)}; stopped at: {stopped}"

@@ -54,7 +54,7 @@ class SettleResult:
         )
         if self.how is SettleEnd.NOTHING_PENDING:
             return "nothing was pending" + (
-                f", except work that is due later: {left}" if left else ""
+                f", except work that is scheduled for later: {left}" if left else ""
             )
         if self.how is SettleEnd.OBSERVED:
             return f"the page did not change for {self.unchanged_s:.1f} s; still running: {left}"

@@ -469,7 +469,8 @@ class IsolatedWorlds:
                 f"{clean_text(str(failed[0]))[:200]}"
             )
         return (
-            f"{len(found) - _ROOTS} of {len(found)} trees are over the limit"
+            f"snapshotter read only {_ROOTS} of {len(found)} trees, because the limit is {_ROOTS} "
+            "trees"
             if found[_ROOTS:]
             else ""
         )

@@ -114,7 +114,7 @@ async def launch(chromium: BrowserType, setup: BrowserSetup) -> LaunchedBrowser:
             sandbox_asked=launch_mode.sandbox,
             sandbox_how=_how()
             if launch_mode.sandbox
-            else f"started with --no-sandbox: {no_sandbox}",
+            else f"the browser was started with --no-sandbox: {no_sandbox}",
             network=NetworkPath(
                 path=setup.network.path,
                 enforced=own,
@@ -137,14 +137,14 @@ async def _require_file_protection(
         await _end(context, decision)
         raise PolicyRefused(
             tr(
-                "policy {policy_name} captures only if the browser cannot open the files of "
-                "this machine, but these processes can open them: {open_to}",
+                "policy {policy_name} requires a browser that cannot open the files of this "
+                "machine; processes of the browser that can open these files: {open_to}",
                 policy_name=decision.policy_name,
                 open_to=", ".join(open_to) or "unknown, because no process was checked",
             ),
             hint=tr(
-                'use a policy that extends this policy with [sandbox] files = "warn", or '
-                "check what is missing:\n  snapshotter doctor"
+                'use a policy that extends this policy with [sandbox] files = "warn", or check '
+                "which protection is missing:\n  snapshotter doctor"
             ),
         )
 
@@ -176,17 +176,19 @@ def _refused(no_sandbox: str) -> PolicyRefused:
     return PolicyRefused(
         tr("the browser would run without its sandbox: {no_sandbox}", no_sandbox=no_sandbox),
         hint=tr(
-            "run as an ordinary user on a system that allows user namespaces, or set "
-            "SNAPSHOTTER_ALLOW_NO_SANDBOX=1 to allow this; check this system:\n  snapshotter "
-            "doctor"
+            "run snapshotter as an ordinary user on a system that allows user namespaces, or set "
+            "SNAPSHOTTER_ALLOW_NO_SANDBOX=1 to allow a browser without a sandbox; check this "
+            "system:\n  snapshotter doctor"
         ),
     )
 
 
 def _how() -> str:
     if os.geteuid() == 0:
-        return "started in a user namespace, because Chromium has no sandbox for root"
-    return "started as an ordinary user"
+        return (
+            "the browser was started in a user namespace, because Chromium has no sandbox for root"
+        )
+    return "the browser was started as an ordinary user"
 
 
 async def _start(

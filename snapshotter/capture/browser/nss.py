@@ -40,7 +40,7 @@ def write_trust_database(home: Path, certificates: Sequence[bytes]) -> None:
             ),
             hint=tr(
                 "use --ignore-certificate-errors to capture without certificate checks; the "
-                "record states this"
+                "capture record then states that certificates were not checked"
             ),
         )
     data = b"".join(
@@ -63,7 +63,9 @@ def write_trust_database(home: Path, certificates: Sequence[bytes]) -> None:
                 "the certificate authority could not be added to the browser: {words}",
                 words=words[0],
             ),
-            hint=tr("install the library, which Chromium needs too:\n  apt install libnss3"),
+            hint=tr(
+                "install the library libnss3, which Chromium needs too:\n  apt install libnss3"
+            ),
         )
     if os.geteuid() == 0:  # the browser may run as another user, and opens it to read and write
         for path in (

@@ -160,13 +160,16 @@ class PrewarmedBrowser:
                 raise
             why = (
                 clean_text(str(error))[:200].partition("\n")[0]
-                or f"the limit of {limit:g} s was reached"
+                or f"the time limit of {limit:g} s was reached"
             )
             if message := clean_text(last_browser_message(str(error))):
                 why += f"; the browser reported: {message}"
             raise ServiceUnavailable(
                 tr("the browser did not start: {why}", why=why),
-                hint=tr("check what the browser needs:\n  snapshotter doctor"),
+                hint=tr(
+                    "check whether this system has everything that the browser needs:\n  "
+                    "snapshotter doctor"
+                ),
             ) from error
         return RunningBrowser(playwright=playwright, launched=launched)
 

@@ -63,7 +63,8 @@ class PageRecovery:
             else:
                 return
             self._builder.add_reason(
-                "page-unresponsive", "a script of the page ran without end and was stopped"
+                "page-unresponsive",
+                "a script of the page did not end, and snapshotter stopped the script",
             )
             await remedy()
         self._guard.lose("page-unresponsive", "the page no longer answered")

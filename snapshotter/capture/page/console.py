@@ -132,8 +132,9 @@ class Console:
         if message.text.startswith(_NO_WORKER):
             self._builder.warn(
                 "service-worker-blocked",
-                "the page requested a service worker, which captures block; data that this worker "
-                "would have stored, changed or sent are not in the bundle",
+                "the page requested a service worker, and snapshotter blocks service workers; "
+                "data that this service worker would have stored, changed or sent are not in the "
+                "bundle",
             )
         self._record_line(message.type, message.text, str(message.location.get("url", "")))
 

@@ -102,7 +102,11 @@ def save_body(body: MainBody, spool: Spool, *, most: int) -> None:
     """
     body = _decoded(body, most)
     notes = ["the body of the answer"]
-    notes += [f"with its content coding ({body.coding}) as sent"] if body.coding else []
+    notes += (
+        [f"still in the content coding in which the server sent the body ({body.coding})"]
+        if body.coding
+        else []
+    )
     notes += [f"cut off ({body.truncated})"] if body.truncated else []
     notes += [] if body.media_type else ["the server stated no media type"]
     media_type = body.media_type if "/" in body.media_type else _UNKNOWN

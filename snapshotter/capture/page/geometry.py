@@ -150,7 +150,9 @@ class PageGeometry:
             if area.width > 0 and area.height > 0:
                 return FoundElement(area=area, matches=len(matches))
         what = (
-            "no element of the page matches" if not matches else "no matching element is laid out"
+            "no element of the page matches"
+            if not matches
+            else "matching elements exist, but none has an area in the layout of the page"
         )
         raise SnapshotterError(f"{selector}: {what}")
 

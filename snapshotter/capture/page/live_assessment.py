@@ -35,7 +35,10 @@ STEP: Final = "judge"
 _EMPTY: Final = frozenset({Content.BLANK, Content.SHELL, Content.ERROR})
 _LOOK_S: Final = 0.25  # between two looks at whether a wall is still there
 _PAUSE_S: Final = 1.0  # before a page is requested again: its server may only be overloaded
-_KEPT: Final = "the earlier state is kept in capture/before-reload.txt, .html and .png"
+_KEPT: Final = (
+    "the state before the reload is kept in capture/before-reload.txt, "
+    "capture/before-reload.html and capture/before-reload.png"
+)
 _KEPT_SHARE: Final = 0.4  # of the capture's time, kept for what is photographed and read
 
 
@@ -100,7 +103,7 @@ class LiveAssessment:
                         return True  # the page before is still there
                     if before is not None:
                         self._builder.warn(
-                            "reload-worse", f"after the reload no page was received; {_KEPT}"
+                            "reload-worse", f"no page was received after the reload; {_KEPT}"
                         )
                     return False
             else:
@@ -117,7 +120,9 @@ class LiveAssessment:
             raise
         if found is None:
             self._builder.end_step(
-                StepState.FAILED, "no verdict was found; the log states the reason", STEP
+                StepState.FAILED,
+                "the page could not be assessed; capture/log.jsonl states the reason",
+                STEP,
             )
             return None
         content, takedown = found
@@ -172,7 +177,9 @@ class LiveAssessment:
             found = await self._ignore_failure(self._verdicts)
             if found is not None and found[0].kind is not Content.WALL:
                 self._builder.note(
-                    "wait-at-wall", f"{describe_detail(wall.detail)}; the wall ended by itself"
+                    "wait-at-wall",
+                    f"{describe_detail(wall.detail)}; the wall disappeared without an action of "
+                    "snapshotter",
                 )
                 await self._reveal.everything()
                 return True
@@ -208,7 +215,10 @@ class LiveAssessment:
         """Warn if the page had more text before it was reloaded."""
         had, has = _characters(before), _characters(self._sample)
         if has < had:
-            detail = f"after the reload the page had {has} characters instead of {had}; {_KEPT}"
+            detail = (
+                f"the page had {had} characters before the reload, and {has} characters after the "
+                f"reload; {_KEPT}"
+            )
             self._builder.warn("reload-worse", detail)
 
     async def _reload(self, why: str) -> bool:

@@ -195,7 +195,8 @@ class Navigation:
                 # keeps `load` from coming.
                 await self.stop_loading("unspecified")
                 return StepEnd(
-                    StepState.OK, "no load event came, because the navigation led to no document"
+                    StepState.OK,
+                    "the browser reported no load event, because the navigation led to no document",
                 )
             if document.loaded and (document.expected_at is None or now > document.expected_at + 1):
                 return None
@@ -204,7 +205,7 @@ class Navigation:
                     code, detail = explain_failed_navigation(
                         self._egress, document.error, asked=self._builder.final_url, status=0
                     )
-                    detail = f"the answer ended before the page had anything to show: {detail}"
+                    detail = f"the answer ended before the browser could show any content: {detail}"
                     self._builder.add_reason(code, detail)
                     return StepEnd(StepState.FAILED, detail)
                 return StepEnd(StepState.PARTIAL, "the document was cut off")
@@ -267,7 +268,7 @@ class Navigation:
         self._builder.add_reason(
             "page-navigated",
             f"the page replaced itself with {away}, which came from no server; the previous "
-            "document was loaded again with its scripts stopped",
+            "document was loaded again without scripts",
         )
         await self._recovery.stop_scripts(f"the page replaced itself with {away}")
         self._recorder.observer.requested_again()
@@ -344,12 +345,14 @@ class Navigation:
         self._builder.note("save-file", f"bytes: {saved.length}")
         if saved.truncated in ("length", "time"):
             await self._recorder.note_cut_off(saved.truncated)
-        detail = f"the address is a file, not a page: {saved.length} bytes"
+        detail = (
+            f"the address leads to a file, not to a page; length of the file: {saved.length} bytes"
+        )
         if not saved.truncated:
             return StepEnd(StepState.OK, detail)
         if saved.truncated == "length":
             self._builder.add_reason(
-                RESPONSE_TOO_LARGE, "the file is larger than the limit for an answer"
+                RESPONSE_TOO_LARGE, "the file is larger than the limit for one answer of a server"
             )
         elif saved.truncated == "time":
             self._builder.add_reason(
@@ -427,9 +430,9 @@ class Navigation:
             self._document.loaded = False
             self._builder.warn(
                 "document-made-by-page",
-                f"the page navigated to {url[:_URL_CHARACTERS]}, a document that the page made "
-                "itself; the pictures and the text show that document, and final_url is the "
-                "address of the document that made it",
+                f"the page navigated to {url[:_URL_CHARACTERS]}, a document that a script of the "
+                "page made; the pictures and the text show the new document, and final_url is "
+                "the address of the document whose script made the new document",
             )
         else:
             self._document.away = url[:_URL_CHARACTERS]
@@ -457,7 +460,8 @@ class Navigation:
         if not url.lower().startswith(_ELSEWHERE):
             self._builder.warn(
                 "navigation-refused",
-                f"the page tried to navigate to {url[:_URL_CHARACTERS]}, which the browser refuses",
+                f"the page tried to navigate to {url[:_URL_CHARACTERS]}, but the browser does not "
+                "allow navigation to this kind of address",
             )
         else:
             self._document.expected_at = self._clock.monotonic()
@@ -495,7 +499,7 @@ class Navigation:
         elif not error:
             method, details["errorReason"] = "Fetch.failRequest", "Aborted"
             self.wanted_url = url
-            self._builder.note("hold-page", f"the page did not go to {url}"[:500])
+            self._builder.note("hold-page", f"snapshotter stopped the navigation to {url}"[:500])
         else:
             method, details["errorReason"] = "Fetch.failRequest", "Aborted"
             self._keep_document(url, cdp_error_reason(error), str(event.get("networkId", "")))

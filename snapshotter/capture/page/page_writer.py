@@ -81,8 +81,8 @@ class PageWriter:
         if private:
             self._builder.warn(
                 "private-glyphs",
-                f"no font of the page has {private}, and an installed font cannot have these "
-                "characters; the pictures show boxes in their place",
+                f"no font of the page has these characters: {private}; no installed font can have "
+                "these characters, and the pictures show boxes instead",
             )
         if read.missing:
             self._builder.add_reason("text-incomplete", "; ".join(read.missing[:5]))
@@ -100,12 +100,13 @@ class PageWriter:
             (
                 "page-normalised.txt",
                 normalise_text(read.text),
-                "page.txt for search and comparison, not verbatim: in NFKC, white space joined",
+                "the text of page.txt in a form for search and comparison: characters normalised "
+                "by NFKC, white space joined; the text is not verbatim",
             ),
             (
                 "page-hidden.txt",
                 read.hidden,
-                "the text of the documents that a reader does not see",
+                "the text in the documents that is hidden from a reader",
             ),
         ):
             if content or name == "page.txt":

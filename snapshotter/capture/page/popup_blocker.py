@@ -73,7 +73,8 @@ class PopupBlocker:
         elif self._popups == self._limits.popups + 1:
             self._add_reason(
                 "popup-storm",
-                f"the page opened more than {self._limits.popups} windows; all were closed",
+                f"the page opened more than {self._limits.popups} windows; snapshotter closed all "
+                "these windows",
             )
         elif self._popups > self._limits.popups * _POPUP_STORM:
             self._guard.lose("popup-storm", f"the page opened {self._popups} windows")

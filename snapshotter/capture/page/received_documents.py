@@ -40,7 +40,7 @@ class DocumentComparison:
     def departure(self) -> str:
         """How the window came to show another document than this one."""
         how = (
-            "the page was requested again after"
+            "the page was requested again after the receipt of the document"
             if self.requested_again
             else "the page left the document"
         )

@@ -50,4 +50,4 @@ def _passed_limit(page_context: PageContext) -> tuple[str, str]:
         if length > _LARGE_DOCUMENT:
             detail = f"the page's document used too much memory after {length} bytes"
             return RESPONSE_TOO_LARGE, detail
-    return code, "an answer was larger than the limit for an answer"
+    return code, "an answer of a server was larger than the limit for one answer"

@@ -59,7 +59,8 @@ async def read_text(worlds: IsolatedWorlds, *, limit_s: float) -> PageText:
     try:
         if elements > _ELEMENTS:
             missing.append(
-                f"the text of closed shadow trees is missing: the page has {elements} elements"
+                f"the text of closed shadow trees is missing, because the page has {elements} "
+                f"elements and the limit is {_ELEMENTS} elements"
             )
         else:
             failures = await worlds.adopt_closed_roots(limit_s)

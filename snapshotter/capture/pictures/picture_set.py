@@ -101,7 +101,9 @@ class PictureSet:
 
     async def pdf(self) -> None:
         """Print the page to PDF."""
-        self._builder.note("print", "the page is printed to a PDF, which the page may notice")
+        self._builder.note(
+            "print", "the page is printed to a PDF, and scripts of the page may notice this"
+        )
         with self._builder.taking_picture("capture/page.pdf", "pdf"):
             self._builder.keep(await self._camera.pdf())
 
@@ -220,10 +222,13 @@ def _page_size(picture: Picture) -> PageSize:
 
 def _describe_picture(picture: Picture) -> str:
     tiles = sum(len(file.tiles) for file in picture.files)
-    description = f"{picture.captured_height_px} of {picture.height_px} px; tiles: {tiles}"
+    description = (
+        f"photographed height: {picture.captured_height_px} of {picture.height_px} px; "
+        f"tiles: {tiles}"
+    )
     if len(picture.heights_px) > 1:
         heights = ", ".join(f"{height}" for height in picture.heights_px[:_HEIGHTS])
-        description += f", while its height changed: {heights} px"
+        description += f"; heights that were measured one after another: {heights} px"
     if picture.reason is not None:
         description += f", cut by {picture.reason.value}"
     return description

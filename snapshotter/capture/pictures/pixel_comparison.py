@@ -52,7 +52,7 @@ def compare(first: Path, second: Path) -> PixelDifference:
             equal += _equal(mine.crop(box), its.crop(box))
             done += rows
         if done != height:
-            raise SnapshotterError(tr("a picture lacks rows at its end"))
+            raise SnapshotterError(tr("rows of pixels are missing at the end of a picture"))
     pixels = max(a.width, b.width) * max(a.height, b.height)
     return PixelDifference(
         first=(a.width, a.height),

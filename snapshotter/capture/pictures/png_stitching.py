@@ -158,7 +158,9 @@ class PngStitcher:
                 if start < 0 and top.is_past(taken - deflate_blocks.WINDOW):
                     start = piece.boundary
         if taken != row * header.height:
-            raise SnapshotterError(tr("a part of a screenshot lacks rows"))
+            raise SnapshotterError(
+                tr("a part of a screenshot has fewer or more rows of pixels than its header states")
+            )
         self._work.write(anew.flush(zlib.Z_SYNC_FLUSH))
         if start >= 0:
             for moved in deflate_blocks.rebase_blocks(stream, start, last_header, end):
@@ -205,7 +207,7 @@ class _FirstRow:
             self._changed = 1
             data = bytes([_NONE if kind == _UP else _SUB]) + data[1:]
         elif kind not in (_NONE, _SUB):
-            raise SnapshotterError(tr("a part of a screenshot has an unknown filter"))
+            raise SnapshotterError(tr("a part of a screenshot has an unknown PNG filter"))
         self._done = True
         return data
 

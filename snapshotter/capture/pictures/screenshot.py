@@ -331,9 +331,7 @@ class Camera:
                     )
                     data = decode_base64(piece["data"]) if piece.get("base64Encoded") else b""
                     if not length and not data.startswith(b"%PDF-"):
-                        raise SnapshotterError(
-                            tr("the data that the browser returned is not a PDF")
-                        )
+                        raise SnapshotterError(tr("the browser returned data that are not a PDF"))
                     length += len(data)
                     if length > self._pictures.pdf_bytes:
                         raise SnapshotterError(
@@ -573,8 +571,8 @@ class Camera:
     def _log_blank_picture(self, path: str, tile: PictureTile) -> None:
         self._builder.add_reason(
             "picture-blank",
-            f"{path}: CSS pixels {tile.top_px} to {tile.bottom_px} have one colour, "
-            "where the page has text or images",
+            f"{path}: CSS pixels {tile.top_px} to {tile.bottom_px} have only one colour, although "
+            "the page has text or images at this place",
         )
 
     def _path(self, word: str, number: int = 1) -> str:
@@ -616,7 +614,8 @@ class Camera:
         if (header.width, header.height) != expected:
             raise SnapshotterError(
                 tr(
-                    "a screenshot has {width}x{height} pixels, not {expected}x{expected2}",
+                    "a screenshot has {width}x{height} pixels instead of {expected}x{expected2} "
+                    "pixels",
                     width=header.width,
                     height=header.height,
                     expected=expected[0],

@@ -101,7 +101,9 @@ class _ArchiveWriter:
         """Write one exchange; return its index entry if it has a response to be shown."""
         wire = exchange.wire
         if wire is None:
-            self._add_metadata(exchange, "", "the network data contain nothing of this request")
+            self._add_metadata(
+                exchange, "", "the recorded network data do not contain this request"
+            )
             return None
         request_id, entry, response_id = self._new_id(), None, ""
         if wire.response is not None:

@@ -103,8 +103,10 @@ def write_encrypted_streams(
     if length > _MOST:
         raise SnapshotterError(
             tr(
-                "the streams have {length} bytes, which is more than one file may contain",
+                "the streams have {length} bytes, but a file of encrypted streams may have at "
+                "most {most} bytes",
                 length=length,
+                most=_MOST,
             )
         )
     ids = ", ".join(recipient.key_id.hex() for recipient in recipients)
@@ -135,7 +137,12 @@ def decrypt_streams(encrypted: BinaryIO, key: cms.PrivateKey, directory: Path) -
         tar.unlink(missing_ok=True)
     listed, key_log = directory / CONNECTIONS, directory / KEYS
     if not listed.is_file() or not key_log.is_file() or listed.stat().st_size > _MAX_LISTED:
-        raise StreamsInvalid(tr("the list of connections or the keys are missing in the streams"))
+        raise StreamsInvalid(
+            tr(
+                "the list of connections or the file of TLS keys is missing in "
+                "the streams, or the list is too long"
+            )
+        )
     return RecordedStreams(
         directory=directory,
         connections=_connections(listed.read_bytes()),
@@ -152,7 +159,7 @@ def _tar(members: Sequence[tuple[str, bytes | Path, int]]) -> Iterator[bytes]:
             while left:
                 chunk = source.read(min(left, _CHUNK))
                 if not chunk:
-                    raise OSError(f"{name} became shorter while it was read")
+                    raise OSError(f"the file {name} became shorter while snapshotter read the file")
                 left -= len(chunk)
                 yield chunk
         yield bytes(-size % _BLOCK)
@@ -202,7 +209,7 @@ def _copy(source: BinaryIO, length: int, out: BinaryIO) -> None:
     while length:
         chunk = source.read(min(length, _CHUNK))
         if not chunk:
-            raise StreamsInvalid(tr("the streams end within a file"))
+            raise StreamsInvalid(tr("the streams end in the middle of a file"))
         length -= len(chunk)
         out.write(chunk)
 
@@ -214,7 +221,12 @@ def _connections(data: bytes) -> tuple[Connection, ...]:
             raise StreamsInvalid(tr("the format of the streams is not supported"))
         found = tuple(_connection(connection) for connection in document["connections"])
         if len({connection.number for connection in found}) != len(found):
-            raise StreamsInvalid(tr("two connections have the same number"))
+            raise StreamsInvalid(
+                tr(
+                    "the list of connections in the streams contains two "
+                    "connections with the same number"
+                )
+            )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise StreamsInvalid(
             tr("the list of connections cannot be read: {error}", error=error)

@@ -580,7 +580,7 @@ class Recorder:
         """Describe, with numbers, what a reader would expect in the record and not find."""
         absent: Counter[str] = Counter()
         for exchange in exchanges:
-            absent["answers that the browser received and the network data do not show"] += (
+            absent["answers that the browser received but the network data do not contain"] += (
                 exchange.is_missing
             )
             absent["bodies that are cut off"] += bool(exchange.cut)
@@ -590,16 +590,19 @@ class Recorder:
         absent["frames, windows or workers whose requests have no data from the browser"] = (
             self.observer.unfollowed_targets
         )
-        absent["requests over the limit, which have no data from the browser"] = (
-            self.observer.ignored
-        )
+        absent[
+            "requests without data from the browser, because the limit for requests was reached"
+        ] = self.observer.ignored
         troubles: Counter[str] = Counter()
         for connection in connections:
             server = f"{connection.connection.host}:{connection.connection.port}"
             for why in connection.unreadable:
                 troubles[f"unreadable parts of connections to {server} ({why})"] += 1
             for side in tls_facts.mismatched_finished_sides(connection.handshake):
-                name = f"handshakes with {server} that the {side.value} did not finish as recorded"
+                name = (
+                    f"handshakes with {server} in which the Finished message of the {side.value} "
+                    "does not match the recorded messages"
+                )
                 troubles[name] += 1
         for name, count in troubles.most_common(_NAMED):
             absent[name] = count

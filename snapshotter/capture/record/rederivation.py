@@ -151,7 +151,7 @@ class _ArchiveComparison:
             url = str(record.rec_headers.get_header("WARC-Target-URI"))
             if not place:
                 if record.rec_type in _OF_A_CONNECTION:
-                    what = f"a {record.rec_type} record names no connection"
+                    what = f"a {record.rec_type} record does not state its connection"
                     yield RecordDifference(place="", url=url, what=what)
                 continue  # the others speak about a record, or about what passed on no connection
             self.records += 1
@@ -162,7 +162,9 @@ class _ArchiveComparison:
                 )
             else:
                 if exchange.url != url:
-                    what = f"the address in the streams is {exchange.url}"
+                    what = (
+                        f"the address of this request in the streams is different: {exchange.url}"
+                    )
                     yield RecordDifference(place=place, url=url, what=what)
                 for what in self._compared(record, place, exchange):
                     yield RecordDifference(place=place, url=url, what=what)
@@ -203,7 +205,7 @@ class _ArchiveComparison:
 def _head(block: BinaryIO, head: RecordedHead, kind: str) -> Iterator[str]:
     there = _exactly(block, len(head.data))
     if _masked(there) != _masked(head.data):
-        yield f"the head of the {kind} differs from the streams"
+        yield f"the head of the {kind} in the network record differs from the head in the streams"
 
 
 def _body(block: BinaryIO, body: StoredBody, kind: str, *, tail: int) -> Iterator[str]:
@@ -219,12 +221,15 @@ def _body(block: BinaryIO, body: StoredBody, kind: str, *, tail: int) -> Iterato
             chunk = made.read(min(exact, _CHUNK))
             exact -= len(chunk)
             if _exactly(block, len(chunk)) != chunk:
-                yield f"the body of the {kind} differs from the streams"
+                yield (
+                    f"the body of the {kind} in the network record differs from the body in the "
+                    "streams"
+                )
                 return
         rest = made.read()
     there = _exactly(block, len(rest) + 1)
     if _masked(there) != _masked(rest):
-        yield f"the body of the {kind} differs from the streams"
+        yield f"the body of the {kind} in the network record differs from the body in the streams"
 
 
 def _tail(exchange: WireExchange) -> int:

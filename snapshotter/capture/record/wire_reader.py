@@ -179,14 +179,14 @@ class _ConnectionReader:
         if self._stopped:
             self.note_unreadable(f"{self._stopped}: at least {self._unread:,} bytes were not read")
         for (stream, what), count in self._left_out.items():
-            self._exchanges[stream].notes.append(f"{what} were left out: {count:,}")
+            self._exchanges[stream].notes.append(f"{what} that were not recorded: {count:,}")
         for exchange in self._exchanges.values():
             exchange.server_closed = self._server_closed
             if self._may_be_cut(exchange):
                 exchange.notes.append(
                     "server: only the end of the connection marks the end of this body, and the "
-                    "server sent no close_notify; it is not established whether the body is "
-                    "complete"
+                    "server ended the connection without close_notify; it is not established "
+                    "whether the body is complete"
                 )
             if self._unreadable and exchange.response_end is not EndReason.COMPLETE:
                 exchange.troubles += self._unreadable
@@ -194,7 +194,8 @@ class _ConnectionReader:
             frames.close(self._at)
             if frames.left_out:
                 self._exchanges[stream].notes.append(
-                    f"messages that are not shown decompressed: {frames.left_out:,}"
+                    "messages whose decompressed content was not recorded, because the limit was "
+                    f"reached: {frames.left_out:,}"
                 )
         return ReadConnection(
             connection=self._connection,

@@ -144,7 +144,7 @@ def read_directory(stream: BinaryIO) -> tuple[Member, ...]:
     if not _END.size <= length <= MAX_BYTES:
         raise ContainerInvalid(
             tr(
-                "the file has {length} bytes, which is not a possible length of a bundle",
+                "the file has {length} bytes, but no bundle can have this length",
                 length=length,
             )
         )
@@ -152,33 +152,42 @@ def read_directory(stream: BinaryIO) -> tuple[Member, ...]:
     end = exactly(stream, _END.size)
     magic, _, _, _, count, size, start, _ = _END.unpack(end)
     if magic != _END_MAGIC or end != _end(count, size, start):
-        raise ContainerInvalid(tr("the file does not end with the end record of a bundle"))
+        raise ContainerInvalid(tr("the file does not end with the ZIP end record of a bundle"))
     if count > MAX_MEMBERS or size > count * (_CENTRAL.size + MAX_NAME):
         raise ContainerInvalid(
             tr(
-                "the bundle has more than {max_members} members, or names that are too long",
+                "the bundle has more than {max_members} members, or the names of its members are "
+                "too long",
                 max_members=MAX_MEMBERS,
             )
         )
     if start + size + _END.size != length:
         raise ContainerInvalid(
-            tr("the directory is not at the position that the end record states")
+            tr(
+                "the ZIP directory of the bundle is not at the position that the ZIP end record "
+                "states"
+            )
         )
     stream.seek(start)
     directory = exactly(stream, size)
     members = tuple(_parse_directory(directory))
     if len(members) != count or b"".join(_central(member) for member in members) != directory:
-        raise ContainerInvalid(tr("the directory is not in its canonical form"))
+        raise ContainerInvalid(tr("the ZIP directory of the bundle is not in canonical form"))
     _check_names([member.name for member in members], _name_error)
     expected = 0
     for member in members:
         if member.offset != expected:
             raise ContainerInvalid(
-                tr("{name} does not begin directly after the member before it", name=member.name)
+                tr(
+                    "{name} does not begin directly after the previous member of the bundle",
+                    name=member.name,
+                )
             )
         expected = member.end
     if expected != start:
-        raise ContainerInvalid(tr("the file has bytes between the last member and the directory"))
+        raise ContainerInvalid(
+            tr("the file has bytes between the last member and the ZIP directory")
+        )
     return members
 
 
@@ -218,7 +227,11 @@ def read(
             header = exactly(stream, member.data_offset - member.offset)
             if header != _local(member):
                 raise ContainerInvalid(
-                    tr("the header of {name} differs from the directory", name=member.name)
+                    tr(
+                        "the ZIP header of {name} differs from the entry of {name} in the ZIP "
+                        "directory",
+                        name=member.name,
+                    )
                 )
             of_file.put(whole.update, header)
             digests = reading[member.name]
@@ -234,7 +247,10 @@ def read(
                     held.append(chunk)
             if digests.crc32 != member.crc32:
                 raise ContainerInvalid(
-                    tr("the checksum of {name} does not match its bytes", name=member.name)
+                    tr(
+                        "the CRC-32 checksum of {name} does not match the bytes of {name}",
+                        name=member.name,
+                    )
                 )
             if wanted:
                 kept[member.name] = b"".join(held)
@@ -288,9 +304,12 @@ def _check_names(names: list[str], error: Callable[[str], Exception]) -> None:
         if not is_member_name(name):
             raise error(f"{name!r} is not a valid name of a bundle's member")
     if len({name.lower() for name in names}) != len(names):
-        raise error("two members have the same name, or names that differ only in case")
+        raise error(
+            "two members of the bundle have the same name, or names that differ only in "
+            "upper and lower case"
+        )
     if names != sorted(names):
-        raise error("the members are not in the order of their names")
+        raise error("the members of the bundle are not sorted by name")
     if len(names) > MAX_MEMBERS:
         raise error(f"the bundle has more than {MAX_MEMBERS} members")
 
@@ -353,12 +372,16 @@ def _parse_directory(directory: bytes) -> Iterator[Member]:
     position = 0
     while position < len(directory):
         if len(directory) - position < _CENTRAL.size:
-            raise ContainerInvalid(tr("the directory ends in the middle of an entry"))
+            raise ContainerInvalid(
+                tr("the ZIP directory of the bundle ends in the middle of an entry")
+            )
         entry = _CENTRAL.unpack_from(directory, position)
         crc32, length, name_length, offset = entry[7], entry[9], entry[10], entry[16]
         # Before the name: behind an extra field or a comment, all would be out of step.
         if entry[0] != _CENTRAL_MAGIC or entry[11] or entry[12]:
-            raise ContainerInvalid(tr("the directory has an entry that is not allowed in a bundle"))
+            raise ContainerInvalid(
+                tr("the ZIP directory has an entry that is not allowed in a bundle")
+            )
         position += _CENTRAL.size
         raw = directory[position : position + name_length]
         position += name_length
@@ -377,6 +400,6 @@ def chunks(stream: BinaryIO, count: int) -> Iterator[bytes]:
     while count:
         chunk = stream.read(min(count, CHUNK))
         if not chunk:
-            raise ContainerInvalid(tr("the file is cut off"))
+            raise ContainerInvalid(tr("the file ends too early"))
         count -= len(chunk)
         yield chunk

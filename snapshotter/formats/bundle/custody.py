@@ -61,7 +61,8 @@ def parse(data: bytes) -> tuple[CustodyEvent, ...]:
         if not isinstance(entry, dict) or set(entry) != _KEYS:
             raise EvidenceInvalid(
                 tr(
-                    "custody event {sequence} does not have the fields of a custody event",
+                    "custody event {sequence} does not have exactly the fields that a custody "
+                    "event requires",
                     sequence=sequence,
                 )
             )
@@ -69,7 +70,8 @@ def parse(data: bytes) -> tuple[CustodyEvent, ...]:
         if type(number) is not int or number != sequence or entry["previous"] != previous:
             raise EvidenceInvalid(
                 tr(
-                    "custody event {sequence} does not follow the event before it",
+                    "custody event {sequence} does not have the sequence number or the hash that "
+                    "follows from the previous event",
                     sequence=sequence,
                 )
             )
@@ -82,8 +84,8 @@ def parse(data: bytes) -> tuple[CustodyEvent, ...]:
         if events and at < events[-1].at:
             raise EvidenceInvalid(
                 tr(
-                    "the time of custody event {sequence} is earlier than that of the event "
-                    "before it",
+                    "the time of custody event {sequence} is earlier than the time of the "
+                    "previous event",
                     sequence=sequence,
                 )
             )

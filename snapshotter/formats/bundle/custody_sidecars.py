@@ -202,7 +202,7 @@ def check(inside: bytes | None, sidecars: Sequence[tuple[int, bytes]]) -> Chain:
         try:
             found = custody.parse(inside)
         except EvidenceInvalid as error:
-            problems.append(f"inside the bundle: {error}")
+            problems.append(f"the custody chain in the bundle is invalid: {error}")
         else:
             head = ChainHead()
             for event, line in zip(found, inside[:-1].split(b"\n"), strict=True):
@@ -213,8 +213,8 @@ def check(inside: bytes | None, sidecars: Sequence[tuple[int, bytes]]) -> Chain:
                 )
     if len(sidecars) > MAX_SIDECARS or sum(len(data) for _, data in sidecars) > MAX_TOTAL:
         problems.append(
-            f"more than {MAX_SIDECARS} custody sidecars exist, or they have more than {MAX_TOTAL} "
-            "bytes, so they were not read"
+            f"the bundle has more than {MAX_SIDECARS} custody sidecars, or custody sidecars with "
+            f"more than {MAX_TOTAL} bytes in all; no custody sidecar was read"
         )
         return Chain(events=tuple(events), problems=tuple(problems), head=head or ChainHead())
     expected = 1
@@ -248,11 +248,13 @@ def _check_one(
     head = before
     for line, (event, sequence, previous) in zip(lines, parsed, strict=True):
         if head is not None and previous != head.previous:
-            problems.append(f"{name}: event {sequence} does not follow the event before it")
+            problems.append(
+                f"{name}: event {sequence} does not contain the hash of the previous event"
+            )
         elif head is not None and sequence != head.sequence + 1:
             problems.append(
-                f"{name}: event {sequence} has a wrong number, because the event before it is "
-                f"{head.sequence}"
+                f"{name}: event {sequence} has the wrong sequence number, because the previous "
+                f"event has the number {head.sequence}"
             )
         if event.event_id in known:
             problems.append(f"{name}: event {sequence} is in the chain twice")
@@ -283,7 +285,9 @@ def _parse_line(line: bytes) -> tuple[CustodyEvent, int, str]:
         or not 1 <= sequence < _MAX_SEQUENCE
         or not isinstance(previous, str)
     ):
-        raise EvidenceInvalid(tr("an event does not state its place in the chain"))
+        raise EvidenceInvalid(
+            tr("an event does not state its sequence number or the hash of the previous event")
+        )
     return event_from_json(value), sequence, previous
 
 

@@ -58,5 +58,5 @@ def parse(data: bytes) -> dict[str, str]:
     except ValueError as error:
         raise EvidenceInvalid(tr("the manifest is invalid: {error}", error=error)) from error
     if again != data:
-        raise EvidenceInvalid(tr("the manifest is not in its canonical form"))
+        raise EvidenceInvalid(tr("the manifest is not in canonical form"))
     return result

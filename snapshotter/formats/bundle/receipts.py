@@ -75,14 +75,18 @@ def from_json(value: Any) -> Receipt:
         EvidenceInvalid: Anything else.
     """
     if not isinstance(value, dict) or set(value) != _KEYS:
-        raise EvidenceInvalid(tr("a receipt does not have the fields of a receipt"))
+        raise EvidenceInvalid(
+            tr("a receipt does not have exactly the fields that a receipt requires")
+        )
     texts = ("key", "lock_mode", "sha256", "store", "version")
     if not all(isinstance(value[name], str) for name in texts):
         raise EvidenceInvalid(tr("a receipt has a field that is not text"))
     until, length = value["retain_until"], value["length"]
     locked = value["lock_mode"] in LOCK_MODES and until is not None
     if not locked and (value["lock_mode"] or until is not None):
-        raise EvidenceInvalid(tr("a receipt has an incomplete retention"))
+        raise EvidenceInvalid(
+            tr("a receipt states only a part of a retention, or an unknown mode of retention")
+        )
     if (
         type(length) is not int
         or length < 0
@@ -90,7 +94,7 @@ def from_json(value: Any) -> Receipt:
         or not is_digest(value["sha256"])
         or not _ID.fullmatch(value["store"])
     ):
-        raise EvidenceInvalid(tr("a receipt has a field in a wrong form"))
+        raise EvidenceInvalid(tr("a receipt has a field with an invalid value"))
     return Receipt(
         key=value["key"],
         length=length,
@@ -127,7 +131,9 @@ def event_from_json(value: Any) -> CustodyEvent:
         EvidenceInvalid: Anything else.
     """
     if not isinstance(value, dict) or set(value) != _EVENT_KEYS:
-        raise EvidenceInvalid(tr("the custody event does not have the fields of a custody event"))
+        raise EvidenceInvalid(
+            tr("the custody event does not have exactly the fields that a custody event requires")
+        )
     texts = _EVENT_KEYS - {"at", "receipt"}
     if not all(isinstance(value[name], str) for name in texts):
         raise EvidenceInvalid(tr("the custody event has a field that is not text"))

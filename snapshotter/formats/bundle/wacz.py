@@ -53,7 +53,9 @@ def datapackage(record: Mapping[str, Any], members: Mapping[str, Digests]) -> by
         started, sealed = when["started_at"], record["sealed_at"]
         software, bundle_id = record["software"], record["bundle_id"]
     except (KeyError, TypeError) as error:
-        raise EvidenceInvalid(tr("the capture record has no {error}", error=error)) from error
+        raise EvidenceInvalid(
+            tr("a required field is missing in the capture record: {error}", error=error)
+        ) from error
     return canonical_json.dumps(
         {
             "created": sealed,
@@ -127,17 +129,19 @@ def signature_in(data: bytes) -> bytes | None:
     """
     value = canonical_json.loads(data)
     if not isinstance(value, dict):
-        raise EvidenceInvalid(tr("the datapackage digest is not an object"))
+        raise EvidenceInvalid(tr("the datapackage digest is not a JSON object"))
     if "signedData" not in value:
         return None
     signed = value["signedData"]
     if not isinstance(signed, dict) or set(signed) != _SIGNED_KEYS:
-        raise EvidenceInvalid(tr("the datapackage digest does not have the fields of a signature"))
+        raise EvidenceInvalid(
+            tr("the signature in the datapackage digest does not have exactly the required fields")
+        )
     try:
         return base64.b64decode(signed["signature"], validate=True)
     except (binascii.Error, TypeError, ValueError) as error:
         raise EvidenceInvalid(
-            tr("the datapackage digest is not base64: {error}", error=error)
+            tr("the signature in the datapackage digest is not valid base64: {error}", error=error)
         ) from error
 
 

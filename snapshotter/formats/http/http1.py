@@ -138,7 +138,11 @@ class Http1Connection:
         position = head.take(data, position)
         if side is self._client and self._holding is not None:
             if len(head.held) >= MAX_HEAD:
-                self._lose(side, "too much was sent before the answer to an upgrade", events)
+                self._lose(
+                    side,
+                    "the client sent too many bytes before the server answered the upgrade request",
+                    events,
+                )
             return position
         if (raw := head.complete()) is not None:
             position -= head.give_back()
@@ -197,7 +201,7 @@ class Http1Connection:
             self._release(events)
 
     def _end_inside_head(self, side: "_Side", events: list[Event]) -> None:
-        why = "the connection ended inside a head"
+        why = "the connection ended in the middle of the head of a message"
         if side is self._client or not self._waiting:
             self._lose(side, why, events)
         elif (start := side.head.start) is None:
@@ -305,7 +309,7 @@ class Http1Connection:
     def _answer_without_head(self, events: list[Event]) -> None:
         side = self._server
         if not self._waiting:
-            self._lose(side, "bytes came that belong to no answer", events)
+            self._lose(side, "the server sent bytes that belong to no answer", events)
             return
         data = side.head.empty()
         request = self._waiting.popleft()
@@ -520,14 +524,14 @@ class _Chunked(_Body):
     def _size(self, line: bytes) -> None:
         match = _CHUNK_SIZE.fullmatch(line.partition(b";")[0])
         if match is None or (size := int(match[1], 16)) > _MAX_LENGTH:
-            self._break(f"{line[:40]!r} is not the length of a chunk")
+            self._break(f"the line {line[:40]!r} is not the length of a chunk")
             return
         self._left = size
         self._expect = self._end_of_chunk if size else self._trailer
 
     def _end_of_chunk(self, line: bytes) -> None:
         if line:
-            self._break("a chunk is longer than its length")
+            self._break("a chunk has more bytes than its stated length")
         self._expect = self._size
 
     def _trailer(self, line: bytes) -> None:
@@ -536,7 +540,7 @@ class _Chunked(_Body):
         elif len(self._trailers) + len(line) < MAX_HEAD:
             self._trailers += line + b"\n"
         else:
-            self.note = f"trailers over {MAX_HEAD:,} bytes are only in the body"
+            self.note = f"trailers beyond {MAX_HEAD:,} bytes are recorded only in the body"
 
     def _break(self, why: str) -> None:
         self._broken = why
@@ -564,7 +568,11 @@ def _status_line(head: bytes) -> tuple[int, tuple[int, int], str]:
     match = _VERSION.match(line)
     version = (int(match[1]), int(match[2])) if match else (1, 0)
     if (status := _STATUS.match(line)) is None:
-        return 200, version, "the answer has no status; it is read as 200, as the browser reads it"
+        return (
+            200,
+            version,
+            ("the answer has no status; snapshotter reads the status as 200, as the browser does"),
+        )
     return int(status[1]), version, "" if match else "the answer states no version of HTTP"
 
 
@@ -587,8 +595,8 @@ def _fields(head: bytes, start: int) -> tuple[_Fields, list[str]]:
             odd += 1
         elif len(found) >= MAX_FIELDS:
             notes = [
-                f"the head has more than {MAX_FIELDS:,} fields; the other fields are only in the "
-                "head"
+                f"the head has more than {MAX_FIELDS:,} fields; the other fields are recorded "
+                "only in the raw head"
             ]
             break
         else:
@@ -642,20 +650,26 @@ def _body_of_answer(
 
 def _chunked(fields: _Fields, notes: list[str]) -> _Body:
     if _values(fields, b"content-length"):
-        notes.append("the head has Transfer-Encoding and Content-Length; chunked was used")
+        notes.append(
+            "the head has both Transfer-Encoding and Content-Length; the body was read as chunked"
+        )
     return _Chunked()
 
 
 def _of_length(lengths: list[bytes], notes: list[str]) -> _Body | None:
     announced = lengths[0]
     if any(other != announced for other in lengths):
-        notes.append("the Content-Lengths differ; the body was kept to the end of the connection")
+        notes.append(
+            "the values of Content-Length differ; all bytes up to the end of the "
+            "connection were kept as the body"
+        )
         return _ToTheEnd()
     # 19 digits hold every length up to 2^63: longer ones are not even converted.
     digits = announced.lstrip(b"0")
     if not announced.isdigit() or len(digits) > 19 or (length := int(digits or b"0")) > _MAX_LENGTH:
         notes.append(
-            "the Content-Length is invalid; the body was kept to the end of the connection"
+            "the Content-Length is invalid; all bytes up to the end of the connection were kept "
+            "as the body"
         )
         return _ToTheEnd()
     return _Length(length) if length else None

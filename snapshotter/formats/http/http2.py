@@ -167,7 +167,11 @@ class Http2Connection:
         ):
             self._lose(side, "a header block is interrupted by another frame", events)
         elif side.type == _Type.CONTINUATION and side.block is None:
-            self._lose(side, "a CONTINUATION frame has no header block to continue", events)
+            self._lose(
+                side,
+                "a CONTINUATION frame came without a header block that it could continue",
+                events,
+            )
         elif side.type in _OF_A_BLOCK and side.length > MAX_HEAD:
             self._lose(side, f"a header block is longer than {MAX_HEAD:,} bytes", events)
         elif side.type == _Type.DATA:
@@ -212,7 +216,7 @@ class Http2Connection:
             if side.padding > side.left + end - position:
                 if side.stream is not None:
                     side.stream.halves[side.direction].notes.append(
-                        "the padding is longer than its frame"
+                        "the padding of a frame is longer than the frame"
                     )
                 side.padding = side.left + end - position
         end = min(end, end + side.left - side.padding)
@@ -243,7 +247,11 @@ class Http2Connection:
             if side.flags & _PADDED:
                 padding = payload[0] if payload else 0
                 if padding >= len(payload):
-                    self._lose(side, "a header block is shorter than its padding", events)
+                    self._lose(
+                        side,
+                        "the padding of a header block is longer than the header block",
+                        events,
+                    )
                     return
                 payload = payload[1 : len(payload) - padding]
             if side.type == _Type.HEADERS and side.flags & _PRIORITY:
@@ -360,7 +368,7 @@ class Http2Connection:
         if block.ends_stream:
             self._end_of_stream(number, stream, direction, events)
         elif len(stream.halves[direction].notes) < 3:
-            stream.halves[direction].notes.append("trailers came before the end")
+            stream.halves[direction].notes.append("trailers came before the end of the stream")
 
     def _push(self, side: "_Side", block: "_Block", fields: "_Fields", events: list[Event]) -> None:
         request = _request(block.promised, side.direction, fields)
@@ -436,7 +444,7 @@ class Http2Connection:
             elif side is self._server and not half.head:
                 why = "the connection ended without an answer"
             else:
-                why = "the connection ended before the message"
+                why = "the connection ended before the end of the message"
             why += f" ({side.goaway})" if side.goaway else ""
             self._end(number, stream, side.direction, EndReason.CUT, why, events)
 
@@ -562,7 +570,7 @@ def _left_out(fields: _Fields, known: frozenset[bytes]) -> list[str]:
         return []
     left = list((Counter(pseudo) - Counter(known)).elements())
     names = b", ".join(name[:_SHOWN] for name in left[:3])
-    return [f"pseudo-header fields that are in no head: {len(left)} ({names!r})"]
+    return [f"pseudo-header fields that the recorded head cannot contain: {len(left)} ({names!r})"]
 
 
 def _regular(fields: _Fields) -> _Fields:

@@ -94,7 +94,9 @@ def _column(head: Sequence[Sequence[str]], wanted: str) -> tuple[int, int, bool]
         if wanted.strip().lower() not in names:
             raise ListUnreadable(
                 tr("the table has no column {wanted!r}", wanted=wanted),
-                hint=tr("the columns of the table are: {head}", head=", ".join(head[0])[:300]),
+                hint=tr(
+                    "give the name of a column of this table: {head}", head=", ".join(head[0])[:300]
+                ),
             )
         return names.index(wanted.strip().lower()), title, True
     for name in _NAMES:

@@ -77,7 +77,7 @@ def decompress_gzip(data: bytes, limit: int) -> bytes:
                 tr("the list has more than {limit} bytes after decompression", limit=limit)
             )
         if not inflater.eof:
-            raise ListUnreadable(tr("the gzip file is cut off"))
+            raise ListUnreadable(tr("the gzip file ends too early"))
         parts.append(part)
         left = inflater.unused_data
         if len(parts) > 1_000:
@@ -107,7 +107,9 @@ class _Reader:
 
     def _doctype(self, *_: object) -> None:
         # HTML has one as well: what came in the place of a sitemap is mostly that.
-        raise _SitemapRefused("the document is not a sitemap: it begins with a document type")
+        raise _SitemapRefused(
+            "the document is not a sitemap: the document has a DOCTYPE declaration"
+        )
 
     def _start(self, name: str, _: object) -> None:
         name = name.rpartition(":")[2].lower()

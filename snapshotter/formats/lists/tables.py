@@ -160,7 +160,8 @@ def read(
         )
     if divider and (len(divider) > 1 or divider in '"\r\n'):
         raise SnapshotterError(
-            tr("the divider must be one character"), hint=tr("for example: --divider ';'")
+            tr("the divider must be one character, but not a quotation mark or a line break"),
+            hint=tr("give another divider, for example --divider ';'"),
         )
     text = _decoded(data, encoding)
     kind = kind or _kind(name, text.text)
@@ -254,7 +255,11 @@ def _kind(name: str, text: str) -> str:
         return _SUFFIXES[suffix]
     if suffix == ".json":
         raise SnapshotterError(
-            tr("{name} is JSON, but a table must have one row per line", name=name),
+            tr(
+                "{name} is one JSON document, but a table in JSON must have one object on each "
+                "line",
+                name=name,
+            ),
             hint=tr(
                 "convert the file into JSON lines:\n  jq -c '.[]' {name} | snapshotter batch "
                 "- --format jsonl --out OUT.jsonl",
@@ -278,7 +283,7 @@ def _kind(name: str, text: str) -> str:
     if all(_ADDRESS.fullmatch(line) for line in lines):
         return "list"
     raise SnapshotterError(
-        tr("the format of the table is not clear from its name"),
+        tr("the format of the table cannot be recognised from its name or from its first row"),
         hint=tr("use --format with one of these formats: {formats}", formats=", ".join(FORMATS)),
     )
 
@@ -310,7 +315,8 @@ class _Delimited(Table):
             records = records[1:]
         elif records:
             notes.append(
-                "the first row has an address, so the table has no header; the result gets a header"
+                "the first row contains an address, so the table has no header row; the table of "
+                "results gets a header row"
             )
         width = max([len(header), *(len(cells) for _, cells in records)])
         if width > MAX_COLUMNS:
@@ -331,7 +337,8 @@ class _Delimited(Table):
         twice = sorted(name for name, count in Counter(header).items() if name and count > 1)
         if twice:
             notes.append(
-                f"two columns have the same name, and the first is used: {', '.join(twice)}"
+                "several columns have the same name, and only the first of these columns is "
+                f"used: {', '.join(twice)}"
             )
         self._cells = [cells for _, cells in records]
         self.rows = tuple(
@@ -463,7 +470,7 @@ class _Lines(Table):
                         problem = "this object contains a name twice"
                     cells = {name: _cell(cell_value) for name, cell_value in value.items()}
                 else:
-                    problem = "this line is not a JSON object"
+                    problem = "this line is neither a JSON object nor a JSON text"
             except (ValueError, RecursionError) as error:
                 problem = f"this line is not valid JSON: {error}"
             names |= dict.fromkeys(cells)
@@ -565,7 +572,7 @@ class _Yaml(Table):
             ) from error
         if root is not None and not isinstance(root, yaml.SequenceNode):
             raise SnapshotterError(
-                tr("the YAML is not a list"),
+                tr("the YAML table is not a list"),
                 hint=tr("begin each row with a dash: - url: https://…"),
             )
         self._root = root
@@ -592,11 +599,12 @@ class _Yaml(Table):
             if isinstance(event, yaml.AliasEvent):
                 raise SnapshotterError(
                     tr(
-                        "line {line}: the YAML has a reference (*{anchor})",
+                        "line {line}: the YAML table contains an alias (*{anchor}), which is not "
+                        "allowed",
                         line=_line(event),
                         anchor=event.anchor,
                     ),
-                    hint=tr("write the value itself in place of the reference"),
+                    hint=tr("write the value itself in place of the alias"),
                 )
             if depth == 1 and isinstance(event, yaml.NodeEvent):
                 _require_few(rows)
@@ -604,7 +612,9 @@ class _Yaml(Table):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > _DEPTH:
-                raise SnapshotterError(tr("the YAML is nested too deeply"))
+                raise SnapshotterError(
+                    tr("the lists or mappings in the YAML table are nested too deeply")
+                )
 
     def _understood(self, node: "yaml.Node") -> tuple[dict[str, Cell], str]:
         import yaml
@@ -612,13 +622,13 @@ class _Yaml(Table):
         if isinstance(node, yaml.ScalarNode):
             return {self._url: _scalar(node)}, ""
         if not isinstance(node, yaml.MappingNode):
-            return {}, "this row is neither an address nor a mapping"
+            return {}, "this row is neither an address nor a mapping of column names to values"
         cells: dict[str, Cell] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                return {}, "this row has a name that is not text"
+                return {}, "this row has a column name that is not text"
             if key.value in cells:
-                return {}, f"this row contains {key.value} twice"
+                return {}, f"this row contains the column name {key.value} twice"
             if isinstance(value, yaml.ScalarNode):
                 cells[key.value] = _scalar(value)
             elif isinstance(value, yaml.SequenceNode):

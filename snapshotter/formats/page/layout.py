@@ -63,6 +63,9 @@ def parse(data: bytes) -> PageLayout:
         raise EvidenceInvalid(tr("the layout does not have the required fields"))
     if not isinstance(blocks, list) or len(blocks) > MAX_BLOCKS:
         raise EvidenceInvalid(
-            tr("the layout has no list of at most {max_blocks} blocks", max_blocks=MAX_BLOCKS)
+            tr(
+                "the layout has no list of blocks, or the list has more than {max_blocks} blocks",
+                max_blocks=MAX_BLOCKS,
+            )
         )
     return PageLayout(blocks=tuple(typed.read(Block, block) for block in blocks), whole=whole)

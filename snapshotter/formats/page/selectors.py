@@ -262,7 +262,7 @@ def _chains(text: str) -> list[tuple[_CompoundSelector, ...]]:
     return chains
 
 
-_HINT = "write a selector like 'main h2 a' or '.news-list > li a[href^=\"/news/\"]'"
+_HINT = "give a selector such as 'main h2 a' or '.news-list > li a[href^=\"/news/\"]'"
 
 
 def _chain(tree: Any, text: str) -> Iterator[_CompoundSelector]:
@@ -340,7 +340,7 @@ def _attribute(tree: Any, text: str) -> _Test:
 def _unknown(text: str, what: str) -> SnapshotterError:
     return SnapshotterError(
         tr(
-            "the selector {text!r} contains {what!r}, which is not supported in lists",
+            "the selector {text!r} contains {what!r}, which snapshotter does not support",
             text=text,
             what=what,
         ),

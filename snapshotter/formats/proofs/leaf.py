@@ -84,6 +84,6 @@ def parse(data: bytes) -> Leaf:
             return Leaf(kind=match[1], name=match[2], sha256=match[3])
     except ValueError as error:
         raise EvidenceInvalid(
-            tr("the entry does not have the form of an entry of this log: {error}", error=error)
+            tr("the log entry does not have the required form: {error}", error=error)
         ) from error
-    raise EvidenceInvalid(tr("the entry does not have the form of an entry of this log"))
+    raise EvidenceInvalid(tr("the log entry does not have the required form"))

@@ -79,11 +79,11 @@ def parse_lock(data: bytes) -> Lock:
             lock = Lock(staging=name, checkpoint=checkpoint)
         except ValueError as error:
             raise EvidenceInvalid(
-                tr("the file is not the lock of a log: {error}", error=error)
+                tr("the file is not the lock file of a log: {error}", error=error)
             ) from error
         if lock.encode() == data:
             return lock
-    raise EvidenceInvalid(tr("the file is not the lock of a log"))
+    raise EvidenceInvalid(tr("the file is not the lock file of a log"))
 
 
 def encode_mirror(origin: str, source: str) -> bytes:
@@ -128,22 +128,28 @@ def parse_batch(data: bytes, size: int) -> Batch:
     start = f"{_BATCH_FORMAT}\n".encode("ascii")
     match = _FROM.match(data, len(start))
     if len(data) > MAX_BATCH or not data.startswith(start) or match is None:
-        raise EvidenceInvalid(tr("the file is not a batch of a log"))
+        raise EvidenceInvalid(tr("the file is not a batch of log entries"))
     begin, at = int(match[1]), match.end()
     if not begin < size <= merkle.MAX_SIZE:
-        raise EvidenceInvalid(tr("a batch belongs to another tree"))
+        raise EvidenceInvalid(
+            tr("the batch of log entries belongs to a log with another number of entries")
+        )
     files: dict[Tile, bytes] = {}
     for tile in tiles.tiles_between(begin, size):
         head = _HEAD.match(data, at)
         if head is None or head[1] != tile.path.encode("ascii"):
-            raise EvidenceInvalid(tr("a batch does not contain {path}", path=tile.path))
+            raise EvidenceInvalid(
+                tr("the batch of log entries does not contain the file {path}", path=tile.path)
+            )
         at = head.end() + int(head[2])
         files[tile] = data[head.end() : at]
         if len(files[tile]) != int(head[2]):
-            raise EvidenceInvalid(tr("a batch is cut off"))
+            raise EvidenceInvalid(tr("the batch of log entries is cut off"))
     batch = Batch(begin=begin, files=files)
     if at != len(data) or batch.encode() != data:
-        raise EvidenceInvalid(tr("a batch contains more than its files"))
+        raise EvidenceInvalid(
+            tr("the batch of log entries contains data that does not belong to a file of the batch")
+        )
     return batch
 
 

@@ -152,13 +152,13 @@ def check_inclusion(
     """
     if not 0 <= index < size <= MAX_SIZE:
         raise EvidenceInvalid(
-            tr("a tree of {size} entries has no entry {index}", size=size, index=index)
+            tr("a log of {size} entries has no entry {index}", size=size, index=index)
         )
     _check_hashes([leaf, tree_root, *proof])
     position, last, result = index, size - 1, leaf
     for sibling in proof:
         if last == 0:
-            raise EvidenceInvalid(tr("an inclusion proof is too long"))
+            raise EvidenceInvalid(tr("the inclusion proof has too many hashes"))
         if position & 1 or position == last:
             result = node_hash(sibling, result)
             while not position & 1 and position:
@@ -167,9 +167,11 @@ def check_inclusion(
             result = node_hash(result, sibling)
         position, last = position >> 1, last >> 1
     if last != 0:
-        raise EvidenceInvalid(tr("an inclusion proof is too short"))
+        raise EvidenceInvalid(tr("the inclusion proof has too few hashes"))
     if result != tree_root:
-        raise EvidenceInvalid(tr("an inclusion proof leads to another root"))
+        raise EvidenceInvalid(
+            tr("the inclusion proof results in another root hash than the checkpoint")
+        )
 
 
 def check_consistency(
@@ -185,31 +187,36 @@ def check_consistency(
     """
     if not 0 <= old <= new <= MAX_SIZE:
         raise EvidenceInvalid(
-            tr("a tree of {new} entries does not extend a tree of {old} entries", new=new, old=old)
+            tr("a log of {new} entries cannot extend a log of {old} entries", new=new, old=old)
         )
     _check_hashes([old_root, new_root, *proof])
     for size, tree_root in ((old, old_root), (new, new_root)):
         if size == 0 and tree_root != EMPTY_ROOT:
-            raise EvidenceInvalid(tr("an empty tree has another root"))
+            raise EvidenceInvalid(tr("the stated root hash is not the root hash of an empty log"))
     if old in (0, new):
         if proof:
             raise EvidenceInvalid(
-                tr("a consistency proof is not empty, but both trees have the same size")
+                tr(
+                    "the consistency proof is not empty, although the old log is empty or both "
+                    "logs have the same number of entries"
+                )
             )
         if old == new and old_root != new_root:
-            raise EvidenceInvalid(tr("two trees of one size have different roots"))
+            raise EvidenceInvalid(
+                tr("two checkpoints with the same number of entries have different root hashes")
+            )
         return
     # An old tree that is one whole subtree begins the proof itself, and is left out of it.
     path = [old_root, *proof] if old & (old - 1) == 0 else list(proof)
     if not path:
-        raise EvidenceInvalid(tr("a consistency proof is too short"))
+        raise EvidenceInvalid(tr("the consistency proof has too few hashes"))
     position, last = old - 1, new - 1
     while position & 1:
         position, last = position >> 1, last >> 1
     old_result = new_result = path[0]
     for sibling in path[1:]:
         if last == 0:
-            raise EvidenceInvalid(tr("a consistency proof is too long"))
+            raise EvidenceInvalid(tr("the consistency proof has too many hashes"))
         if position & 1 or position == last:
             old_result = node_hash(sibling, old_result)
             new_result = node_hash(sibling, new_result)
@@ -221,9 +228,9 @@ def check_consistency(
     if last != 0:
         raise EvidenceInvalid(tr("a consistency proof is too short"))
     if old_result != old_root:
-        raise EvidenceInvalid(tr("a consistency proof does not begin at the old root"))
+        raise EvidenceInvalid(tr("the consistency proof does not match the old root hash"))
     if new_result != new_root:
-        raise EvidenceInvalid(tr("a consistency proof leads to another root"))
+        raise EvidenceInvalid(tr("the consistency proof does not match the new root hash"))
 
 
 def _split(count: int) -> int:
@@ -243,4 +250,6 @@ def _range_hash(begin: int, end: int, node: NodeReader) -> bytes:
 
 def _check_hashes(hashes: Sequence[bytes]) -> None:
     if len(hashes) > MAX_PROOF + 2 or any(len(digest) != HASH_BYTES for digest in hashes):
-        raise EvidenceInvalid(tr("a proof is too long, or contains something that is not a hash"))
+        raise EvidenceInvalid(
+            tr("the proof has too many hashes, or contains a value that is not a hash")
+        )

@@ -212,7 +212,12 @@ def parse_verifier_key(text: str) -> VerifierKey:
     except ValueError as error:
         raise EvidenceInvalid(tr("the text is not a verifier key: {error}", error=error)) from error
     if not _ID_HEX.fullmatch(id_hex) or key.id.hex() != id_hex:
-        raise EvidenceInvalid(tr("the id of a verifier key does not belong to its name and key"))
+        raise EvidenceInvalid(
+            tr(
+                "the id in the verifier key does not match the name and the "
+                "public key in the verifier key"
+            )
+        )
     return key
 
 
@@ -293,7 +298,7 @@ def find_cosignature(note: Note, key: VerifierKey) -> Cosignature | None:
             times.append(datetime.fromtimestamp(seconds, UTC))
         except (ValueError, OverflowError, OSError) as error:
             raise EvidenceInvalid(
-                tr("a cosignature of {name} has no time", name=key.name)
+                tr("the time in a cosignature of {name} is out of range", name=key.name)
             ) from error
     return Cosignature(key=key, time=min(times), latest=max(times)) if times else None
 
@@ -309,7 +314,9 @@ def parse_checkpoint(text: str) -> Checkpoint:
     if len(lines) < 4 or lines.pop():
         raise EvidenceInvalid(tr("a checkpoint must have at least three lines"))
     if not _SIZE.fullmatch(lines[1]):
-        raise EvidenceInvalid(tr("a checkpoint's size is not a number"))
+        raise EvidenceInvalid(
+            tr("the second line of a checkpoint is not a valid number of entries")
+        )
     try:
         return Checkpoint(
             origin=lines[0],
@@ -336,10 +343,12 @@ def open_checkpoint(
     """
     note = parse(data)
     if not signed_by(note, key):
-        raise EvidenceInvalid(tr("a checkpoint is not signed by {name}", name=key.name))
+        raise EvidenceInvalid(
+            tr("the checkpoint is not signed with the key of the log {name}", name=key.name)
+        )
     checkpoint = parse_checkpoint(note.text)
     if checkpoint.origin != key.name:
-        raise EvidenceInvalid(tr("a checkpoint does not belong to the log {name}", name=key.name))
+        raise EvidenceInvalid(tr("the checkpoint does not belong to the log {name}", name=key.name))
     found: dict[bytes, Cosignature] = {}
     for witness in witnesses:
         try:

@@ -213,7 +213,7 @@ def check_whole(response: bytes) -> None:
         TokenInvalid: TS_MALFORMED; TS_UNTRUSTED for a kind of key that cannot be checked here.
     """
     parsed = _parse(response)
-    with _ours(Code.TS_MALFORMED, "the token contradicts itself"):
+    with _ours(Code.TS_MALFORMED, "the parts of the token contradict each other"):
         _check_self_consistency(parsed)
 
 
@@ -282,7 +282,7 @@ def check_response(
     _check_imprint(parsed, message)  # (6)
     if nonce is not None and parsed.token.nonce != nonce:
         raise TokenInvalid(
-            tr("the token answers another request (its nonce differs)"), Code.TS_IMPRINT
+            tr("the token belongs to another request, because the nonce differs"), Code.TS_IMPRINT
         )
     return parsed.token
 
@@ -328,8 +328,9 @@ def _by_a_stranger(response: bytes, tried: Sequence[Anchor]) -> TokenInvalid:
     subject, issuer = (_shown_name(name) for name in (signer.subject, signer.issuer))
     return TokenInvalid(
         tr(
-            "no timestamp authority that you trust made this token: its certificate names "
-            "{subject}, issued by {issuer}. The trusted timestamp authorities are {name}",
+            "no timestamp authority that you trust made this token. The token was signed with a "
+            "certificate for {subject}, issued by {issuer}. The trusted timestamp authorities "
+            "are {name}",
             subject=subject,
             issuer=issuer,
             name=", ".join(anchor.name for anchor in tried),
@@ -346,7 +347,7 @@ def _shown_name(name: x509.Name) -> str:
 def _check_imprint(parsed: "_Parsed", message: bytes) -> None:
     digest = hashlib.new(parsed.token.imprint_algorithm, message).digest()
     if parsed.imprint != digest:
-        raise TokenInvalid(tr("the token confirms other bytes"), Code.TS_IMPRINT)
+        raise TokenInvalid(tr("the token confirms the time of other data"), Code.TS_IMPRINT)
 
 
 # --- (1) structure ---------------------------------------------------------------------
@@ -463,7 +464,7 @@ def _failures(bits: bytes) -> list[str]:
 def _parse_signed_data(body: _Node) -> _Parsed:
     fields = _Fields(body, "the signed data")
     if _integer(fields.take(_INTEGER)) != 3:  # RFC 5652 section 5.1: content is not id-data
-        raise TokenInvalid(tr("the signed data has another version than 3"))
+        raise TokenInvalid(tr("the version of the signed data is not 3"))
     digests = [node.raw for node in _children(fields.take(_SET).content, tag=_SEQUENCE)]
     encapsulated = _Fields(fields.take(_SEQUENCE), "the signed content")
     if _oid(encapsulated.take(_OID)) != _TST_INFO:
@@ -475,13 +476,18 @@ def _parse_signed_data(body: _Node) -> _Parsed:
     infos = _children(fields.take(_SET).content, tag=_SEQUENCE)
     fields.end()  # revocation lists (tag 1) come before the infos, and are refused: unsigned
     if len(infos) != 1 or not 1 <= len(bag) <= _MAX_CERTIFICATES:
-        raise TokenInvalid(tr("the token does not have one signer and a few certificates"))
+        raise TokenInvalid(
+            tr(
+                "the token does not have exactly one signer, or the number of "
+                "certificates in the token is out of range"
+            )
+        )
     if len({node.raw for node in bag}) != len(bag):
-        raise TokenInvalid(tr("the token has a certificate twice"))
+        raise TokenInvalid(tr("the token contains the same certificate twice"))
 
-    info = _Fields(infos[0], "the signer's part")
+    info = _Fields(infos[0], "the signer information")
     if _integer(info.take(_INTEGER)) != 1:  # RFC 5652 section 5.3: issuer and serial
-        raise TokenInvalid(tr("the signer's part has another version than 1"))
+        raise TokenInvalid(tr("the version of the signer information is not 1"))
     signer_id = info.take(_SEQUENCE)
     digest_algorithm = info.take(_SEQUENCE)
     attributes = info.take(_EXPLICIT_0)
@@ -489,7 +495,9 @@ def _parse_signed_data(body: _Node) -> _Parsed:
     signature = info.take(_OCTET_STRING).content
     info.end()  # unsigned attributes (tag 1) are refused: anybody could have written them
     if digests != [digest_algorithm.raw]:
-        raise TokenInvalid(tr("the list of digests does not name the digest of the signature"))
+        raise TokenInvalid(
+            tr("the list of digest algorithms differs from the digest algorithm of the signature")
+        )
 
     names = [_issuer_and_serial(node) for node in bag]
     certificates = tuple(x509.load_der_x509_certificate(node.raw) for node in bag)
@@ -523,7 +531,7 @@ def _issuer_and_serial(certificate: _Node) -> bytes:
     body.maybe(_EXPLICIT_0)  # version
     serial = body.take(_INTEGER)
     if _integer(serial) <= 0:  # RFC 5280 section 4.1.2.2; the library only warns
-        raise TokenInvalid(tr("a certificate's serial is not positive"))
+        raise TokenInvalid(tr("the serial number of a certificate is not positive"))
     body.take(_SEQUENCE)  # algorithm of the signature
     return body.take(_SEQUENCE).raw + serial.raw
 
@@ -532,14 +540,16 @@ def _parse_attributes(attributes: _Node) -> dict[str, _Node]:
     found: dict[str, _Node] = {}
     nodes = _children(attributes.content, tag=_SEQUENCE)
     if [node.raw for node in nodes] != sorted(node.raw for node in nodes):
-        raise TokenInvalid(tr("the signed attributes are not in the order of DER"))
+        raise TokenInvalid(tr("the signed attributes are not in the order that DER requires"))
     for node in nodes:
         fields = _Fields(node, "a signed attribute")
         name = _oid(fields.take(_OID))
         values = _children(fields.take(_SET).content)
         fields.end()
         if name in found or len(values) != 1:
-            raise TokenInvalid(tr("a signed attribute has more than one value"))
+            raise TokenInvalid(
+                tr("a signed attribute exists twice, or does not have exactly one value")
+            )
         found[name] = values[0]
     return found
 
@@ -548,7 +558,7 @@ def _parse_content(content: bytes, signer: x509.Certificate) -> tuple[Token, byt
     _check_der(content)
     fields = _Fields(_only(content, _SEQUENCE, "the timestamp"), "the timestamp")
     if _integer(fields.take(_INTEGER)) != 1:
-        raise TokenInvalid(tr("the timestamp has another version than 1"))
+        raise TokenInvalid(tr("the version of the timestamp is not 1"))
     policy = _oid(fields.take(_OID))
     imprint = _Fields(fields.take(_SEQUENCE), "the imprint")
     algorithm = _digest_name(imprint.take(_SEQUENCE))
@@ -599,11 +609,13 @@ def _accuracy_ms(node: _Node) -> int:
     parts = [_integer(part) if part is not None else 0 for part in (seconds, millis, micros)]
     fractions = [part for part, node in zip(parts[1:], (millis, micros), strict=True) if node]
     if not 0 <= parts[0] <= 1 << 31 or not all(1 <= part <= 999 for part in fractions):
-        raise TokenInvalid(tr("the accuracy is out of range"))
+        raise TokenInvalid(tr("the accuracy of the timestamp is out of range"))
     if any(
         value and len(value.content) > 1 and value.content < b"\0\x80" for value in (millis, micros)
     ):
-        raise TokenInvalid(tr("the accuracy is not in its shortest form"))
+        raise TokenInvalid(
+            tr("the accuracy of the timestamp does not have the minimum length that DER requires")
+        )
     return parts[0] * 1000 + parts[1] + math.ceil(parts[2] / 1000)
 
 
@@ -640,7 +652,7 @@ def _check_signing_certificate(parsed: _Parsed) -> None:
         policies = outer.maybe(_SEQUENCE)
         outer.end()
         if len({certificate_id.raw for certificate_id in ids}) != len(ids):
-            raise TokenInvalid(tr("the token names a certificate twice"))
+            raise TokenInvalid(tr("the token lists the same certificate identifier twice"))
         for policy in _children(policies.content, tag=_SEQUENCE) if policies else []:
             parts = _Fields(policy, "a policy of the signer's certificate")
             parts.take(_OID)
@@ -661,7 +673,12 @@ def _check_signing_certificate(parsed: _Parsed) -> None:
             name = "sha256" if algorithm is None else _digest_name(algorithm)
             digest = hashlib.new(name, certificate).digest()
         if fields.take(_OCTET_STRING).content != digest:
-            raise TokenInvalid(tr("the token was signed with another certificate than it contains"))
+            raise TokenInvalid(
+                tr(
+                    "the token states that another certificate signed the token "
+                    "than the certificate of the signer in the token"
+                )
+            )
         fields.maybe(_SEQUENCE)  # issuer and serial number
         fields.end()
         named += 1
@@ -705,11 +722,11 @@ def _check_signer(parsed: _Parsed) -> None:
         usage = parsed.signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     except x509.ExtensionNotFound as error:
         raise TokenInvalid(
-            tr("the certificate of the signer is not for timestamps"), Code.TS_UNTRUSTED
+            tr("the certificate of the signer does not allow timestamps"), Code.TS_UNTRUSTED
         ) from error
     if not usage.critical or list(usage.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
         raise TokenInvalid(
-            tr("the certificate of the signer is not only for timestamps"), Code.TS_UNTRUSTED
+            tr("the certificate of the signer is not restricted to timestamps"), Code.TS_UNTRUSTED
         )
 
 
@@ -755,7 +772,10 @@ def _check_certificates(parsed: _Parsed, anchor: Anchor) -> None:
         )
     if not above.issuperset(parsed.certificates):
         raise TokenInvalid(
-            tr("the token contains a certificate that its signature does not need"),
+            tr(
+                "the token contains a certificate that does not belong to the certificate chain "
+                "of the signer"
+            ),
             Code.TS_UNTRUSTED,
         )
 
@@ -798,11 +818,13 @@ def _check_with_client(response: bytes, parsed: _Parsed, anchor: Anchor) -> None
         good = verifier.verify(decode_timestamp_response(copy), parsed.imprint)
     except VerificationError as error:
         raise TokenInvalid(
-            tr("the token is not from {name}: {error}", name=anchor.name, error=error),
+            tr("the token was not made by {name}: {error}", name=anchor.name, error=error),
             Code.TS_UNTRUSTED,
         ) from error
     if good is not True:
-        raise TokenInvalid(tr("the token is not from {name}", name=anchor.name), Code.TS_UNTRUSTED)
+        raise TokenInvalid(
+            tr("the token was not made by {name}", name=anchor.name), Code.TS_UNTRUSTED
+        )
 
 
 @contextmanager
@@ -837,7 +859,7 @@ def _ours(code: Code, message: str) -> Iterator[None]:
         if type(error).__name__ != "PanicException":
             raise
         raise TokenInvalid(
-            tr("{value}: its bytes cannot be parsed", value=message), code
+            tr("{value}: the bytes cannot be parsed", value=message), code
         ) from error
 
 
@@ -866,7 +888,9 @@ def _children(data: bytes, *, tag: int | None = None) -> list[_Node]:
 def _element(data: bytes, at: int) -> _Node:
     header = data[at : at + 2]
     if len(header) < 2 or header[0] & 0x1F == 0x1F:
-        raise TokenInvalid(tr("the response is not DER: an element is cut off, or has a long tag"))
+        raise TokenInvalid(
+            tr("the response is not DER: an element is cut off, or has a tag of more than one byte")
+        )
     start, length = at + 2, header[1]
     if length >= 0x80:
         count = length & 0x7F
@@ -874,7 +898,12 @@ def _element(data: bytes, at: int) -> _Node:
         length = int.from_bytes(digits, "big")
         start += count
         if not 1 <= count <= 3 or len(digits) < count or digits[0] == 0 or length < 0x80:
-            raise TokenInvalid(tr("the response is not DER: a length is not in its shortest form"))
+            raise TokenInvalid(
+                tr(
+                    "the response is not DER: the length of an element is not "
+                    "encoded with the minimum number of bytes"
+                )
+            )
     if start + length > len(data):
         raise TokenInvalid(tr("the response is not DER: an element is cut off"))
     return _Node(header[0], data[start : start + length], data[at : start + length])
@@ -884,7 +913,11 @@ def _only(data: bytes, tag: int, what: str) -> _Node:
     nodes = _children(data)
     if len(nodes) != 1 or nodes[0].tag != tag:
         raise TokenInvalid(
-            tr("{what} is not one element, or is followed by other bytes", what=what)
+            tr(
+                "{what} is not one element of the expected kind, or is followed by further "
+                "elements",
+                what=what,
+            )
         )
     return nodes[0]
 
@@ -930,13 +963,15 @@ def _integer(node: _Node) -> int:
 def _oid(node: _Node) -> str:
     content = node.content
     if not 0 < len(content) <= _MAX_OID or content[-1] & 0x80:
-        raise TokenInvalid(tr("an object identifier is incomplete, or too long"))
+        raise TokenInvalid(tr("an object identifier is incomplete or too long"))
     arcs: list[int] = []
     value = 0
     fresh = True
     for byte in content:
         if fresh and byte == 0x80:
-            raise TokenInvalid(tr("an object identifier is not in its shortest form"))
+            raise TokenInvalid(
+                tr("an object identifier is not encoded with the minimum number of bytes")
+            )
         value = value << 7 | byte & 0x7F
         fresh = not byte & 0x80
         if fresh:

@@ -144,11 +144,13 @@ def parse_entries(data: bytes, width: int) -> tuple[bytes, ...]:
     while at < len(data) and len(entries) <= width:
         end = at + 2 + int.from_bytes(data[at : at + 2], "big")
         if at + 2 > len(data) or end > len(data):
-            raise EvidenceInvalid(tr("an entry bundle ends in the middle of an entry"))
+            raise EvidenceInvalid(tr("a file of log entries ends in the middle of an entry"))
         entries.append(data[at + 2 : end])
         at = end
     if len(entries) != width:
-        raise EvidenceInvalid(tr("an entry bundle does not contain {width} entries", width=width))
+        raise EvidenceInvalid(
+            tr("a file of log entries does not contain {width} entries", width=width)
+        )
     return tuple(entries)
 
 
@@ -160,7 +162,9 @@ def parse_hashes(data: bytes, width: int) -> tuple[bytes, ...]:
         EvidenceInvalid: It is longer or shorter.
     """
     if len(data) != width * HASH_BYTES:
-        raise EvidenceInvalid(tr("a tile does not contain {width} hashes", width=width))
+        raise EvidenceInvalid(
+            tr("a file of log hashes does not contain {width} hashes", width=width)
+        )
     return tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES))
 
 
@@ -270,7 +274,12 @@ def extend(tree: TileTree, entries: Sequence[bytes]) -> dict[Tile, bytes]:
     before = tuple(tree.entries(full * WIDTH)) if partial else ()
     edge = tree.hashes(0, full) if partial else ()
     if tuple(map(merkle.leaf_hash, before)) != edge:
-        raise EvidenceInvalid(tr("the last entries of the log do not give the hashes of its tree"))
+        raise EvidenceInvalid(
+            tr(
+                "the hashes of the last entries of the log differ from the "
+                "hashes in the files of the log"
+            )
+        )
     files: dict[Tile, bytes] = {}
     for index, chunk in _chunks(full, (*before, *entries)):
         files[Tile(level=ENTRIES, index=index, width=len(chunk))] = encode_entries(chunk)

@@ -80,7 +80,7 @@ def _kms(text: str, rest: str) -> KmsReference:
     key, _, query = rest.partition("?")
     if not _KMS_KEY.fullmatch(key):
         raise SnapshotterError(
-            tr("{text!r} names no key of a key service", text=text),
+            tr("{text!r} does not contain a valid name of a key of a key service", text=text),
             hint=tr("write kms: and the id of the key, its ARN, or alias/NAME"),
         )
     options = _options(text, query, ("region", "endpoint"))
@@ -88,7 +88,11 @@ def _kms(text: str, rest: str) -> KmsReference:
     region = options.get("region", arn[1] if arn else "")
     if (region and not _REGION.fullmatch(region)) or (arn and region != arn[1]):
         raise SnapshotterError(
-            tr("{text!r} names no valid region, or not the region of its key", text=text)
+            tr(
+                "the region in {text!r} is not valid, or differs from the region in the ARN of "
+                "the key",
+                text=text,
+            )
         )
     endpoint = options.get("endpoint", "")
     parts = urlsplit(endpoint)
@@ -129,8 +133,11 @@ def _pkcs11(text: str, rest: str) -> Pkcs11Reference:
     pin_file = pin_file.removeprefix("file:")
     if not module.startswith("/"):
         raise SnapshotterError(
-            tr("the key reference names no PKCS#11 module"),
-            hint=tr("add ?module-path=/usr/lib/….so, the library of the token's maker"),
+            tr("the key reference does not contain the absolute path of a PKCS#11 module"),
+            hint=tr(
+                "add ?module-path=/usr/lib/….so with the path of the library from the maker "
+                "of the token"
+            ),
         )
     if pin_file and not pin_file.startswith("/"):
         raise SnapshotterError(tr("pin-source must be the absolute path of a file"))
@@ -142,7 +149,7 @@ def _pkcs11(text: str, rest: str) -> Pkcs11Reference:
     label = texts.pop("object", "")
     if not label and not key:
         raise SnapshotterError(
-            tr("the key reference names a token, but no key on the token"),
+            tr("the key reference identifies a token, but no key on the token"),
             hint=tr("add object=LABEL or id=%01"),
         )
     return Pkcs11Reference(

@@ -80,7 +80,8 @@ def _key(line: str) -> bytes:
     if not _LEAST <= len(key) <= _MOST:
         raise SnapshotterError(
             tr(
-                "a secret of a webhook must be {prefix} and {least} to {most} bytes in Base64",
+                "a secret of a webhook must be the text {prefix} followed by {least} to {most} "
+                "bytes in Base64",
                 prefix=_PREFIX,
                 least=_LEAST,
                 most=_MOST,

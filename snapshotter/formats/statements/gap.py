@@ -143,7 +143,7 @@ def parse(data: bytes, gap_id: str) -> GapRecord:
     value = found.value
     if value["gap_id"] != gap_id:
         raise EvidenceInvalid(
-            tr("the record belongs to the gap {value!r}", value=value["gap_id"][:64])
+            tr("the record belongs to another gap, {value!r}", value=value["gap_id"][:64])
         )
     _check_texts(value)
     since = parse_instant(value["since"])
@@ -154,10 +154,10 @@ def parse(data: bytes, gap_id: str) -> GapRecord:
     if value["event"] == GapEvent.MISSED:
         slots = [slot for visits in missed for slot in visits.slots]
         if not slots:
-            raise EvidenceInvalid(tr("the gap has no visit"))
+            raise EvidenceInvalid(tr("the record of the gap lists no missed visit"))
         if (since, until) != (min(slots), max(slots)):
             raise EvidenceInvalid(
-                tr("since and until are not the first and the last slot of the gap")
+                tr("the fields since and until are not the first and the last slot of the gap")
             )
     return GapRecord(
         gap_id=gap_id,
@@ -196,8 +196,10 @@ def _missed(value: Any) -> MissedVisits:
     if not isinstance(slots, list) or not isinstance(urls, list) or not slots or not urls:
         raise EvidenceInvalid(tr("a missed visit has no slot or no address"))
     if not all(isinstance(url, str) and _COMMITMENT.fullmatch(url) for url in urls):
-        raise EvidenceInvalid(tr("an address is not a commitment"))
+        raise EvidenceInvalid(tr("an address in the record does not have the form of a commitment"))
     found = tuple(map(parse_instant, slots))
     if list(found) != sorted(set(found)) or urls != sorted(set(urls)):
-        raise EvidenceInvalid(tr("slots and addresses must be sorted, and each must be named once"))
+        raise EvidenceInvalid(
+            tr("the slots and the addresses must be sorted, and no slot or address can occur twice")
+        )
     return MissedVisits(slots=found, urls=tuple(urls))

@@ -146,8 +146,8 @@ def read(
                 opened.pop(record.name, None)
             else:
                 problems.append(
-                    f"{kind(sequence)}: the record lifts the legal hold {record.name}, but you "
-                    f"do not trust its key {record.key_id}"
+                    f"{kind(sequence)}: the record lifts the legal hold {record.name}, but you do "
+                    f"not trust the key {record.key_id} that signed the record"
                 )
         last, expected = hashlib.sha256(data).hexdigest(), sequence + 1
     return Holds(
@@ -174,10 +174,15 @@ def _parse(data: bytes, bundle_id: str, sequence: int, previous: str | None) -> 
     value = found.value
     if value["bundle_id"] != bundle_id:
         raise EvidenceInvalid(
-            tr("the record belongs to the bundle {value}", value=value["bundle_id"])
+            tr("the record belongs to another bundle, {value}", value=value["bundle_id"])
         )
     if value["sequence"] != sequence or previous not in (None, value["previous"]):
-        raise EvidenceInvalid(tr("the record does not follow the record before it"))
+        raise EvidenceInvalid(
+            tr(
+                "the record does not continue the previous record: the sequence "
+                "number or the digest of the previous record is wrong"
+            )
+        )
     if value["action"] not in (PLACE, LIFT) or not _NAME.fullmatch(value["name"]):
         raise EvidenceInvalid(tr("the record neither places nor lifts a legal hold"))
     return HoldRecord(

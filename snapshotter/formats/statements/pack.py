@@ -362,7 +362,8 @@ def read(stream: BinaryIO) -> Pack:
     at = head.find(_OPEN)
     if not 0 <= at <= MAX_PAGE:
         raise PackInvalid(
-            tr("the file does not have the manifest of a proof pack at its place"), Code.CONTAINER
+            tr("the file does not contain the manifest of a proof pack at the required place"),
+            Code.CONTAINER,
         )
     begin = at + len(_OPEN)
     # Two lines: neither can hold a newline.
@@ -396,7 +397,9 @@ def read(stream: BinaryIO) -> Pack:
         ) from error
     length = _length(manifest, manifest.page.length, len(said))
     if length > MAX_BYTES:
-        raise PackInvalid(tr("the manifest names more bytes than a pack can have"), Code.MANIFEST)
+        raise PackInvalid(
+            tr("the manifest states more bytes than a proof pack can have"), Code.MANIFEST
+        )
     return Pack(
         manifest=manifest,
         key_id=found.key_id,
@@ -432,7 +435,7 @@ def _compare(stream: BinaryIO, pack: Pack) -> Iterator[Alteration]:
         yield _altered("the page of the pack", "the text that you read in this file was altered")
     between = _OPEN + pack.statement + _CLOSE
     if stream.read(len(between)) != between:
-        yield _altered("the manifest", "the file changed while it was being read")
+        yield _altered("the manifest", "the file changed while the file was read")
     for part in manifest.parts:
         what = describe(part, manifest.parts)
         if not _is_as_made(stream, part):

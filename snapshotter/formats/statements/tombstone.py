@@ -84,15 +84,15 @@ def parse(data: bytes, bundle_id: str) -> Tombstone:
     value = found.value
     if value["bundle_id"] != bundle_id:
         raise EvidenceInvalid(
-            tr("the record belongs to the bundle {value}", value=value["bundle_id"])
+            tr("the record belongs to another bundle, {value}", value=value["bundle_id"])
         )
     for name in ("sha256", "custody_head"):
         if value[name] and not is_digest(value[name]):
             raise EvidenceInvalid(tr("{name} is not a SHA-256", name=name))
     if value["length"] < 0:
-        raise EvidenceInvalid(tr("the length is negative"))
+        raise EvidenceInvalid(tr("the length of the erased bundle is negative"))
     if (value["length"] == 0) != (value["sha256"] in ("", _OF_NOTHING)):
-        raise EvidenceInvalid(tr("length and sha256 cannot belong to the same file"))
+        raise EvidenceInvalid(tr("the fields length and sha256 cannot belong to the same file"))
     return Tombstone(
         bundle_id=bundle_id,
         sha256=value["sha256"],

@@ -219,7 +219,7 @@ class TooMuchWork(BrotliInvalid):
     """A stream takes more steps than were granted: whether it is one is not known."""
 
     def __init__(self) -> None:
-        super().__init__("decompression needs more steps than allowed")
+        super().__init__("the decompression of the Brotli data needs more steps than allowed")
 
 
 class Work:
@@ -267,14 +267,18 @@ def decompress(data: bytes, *, limit: int, work: Work | None = None) -> bytes:
         nibbles = bits.read(2) + 4
         if nibbles == 7:
             if last:
-                raise BrotliInvalid("the last block is a metadata block")
+                raise BrotliInvalid(
+                    "the last block of the Brotli data is a metadata block, which is not allowed"
+                )
             _skip_metadata(bits)
             continue
         length = bits.read(4 * nibbles) + 1
         if nibbles > 4 and (length - 1) >> (4 * nibbles - 4) == 0:
-            raise BrotliInvalid("a length is not in its shortest form")
+            raise BrotliInvalid(
+                "a length in the Brotli data is encoded with more digits than necessary"
+            )
         if len(out) + length > limit:
-            raise BrotliInvalid(f"the content is longer than {limit} bytes")
+            raise BrotliInvalid(f"the content of the Brotli data is longer than {limit} bytes")
         if not last and bits.read(1):
             bits.align()
             out += bits.bytes(length)
@@ -308,11 +312,11 @@ class _Bits:
     def skip(self, count: int) -> None:
         self._at += count
         if self._at > self._end:
-            raise BrotliInvalid("the data are cut off")
+            raise BrotliInvalid("the Brotli data end too early")
 
     def align(self) -> None:
         if self.read(-self._at % 8):
-            raise BrotliInvalid("bits that must be zero are not zero")
+            raise BrotliInvalid("bits in the Brotli data that must be zero are not zero")
 
     def bytes(self, count: int) -> bytes:
         """Return whole bytes; the stream stands at one."""
@@ -323,7 +327,7 @@ class _Bits:
     def end(self) -> None:
         self.align()
         if self._at != self._end:
-            raise BrotliInvalid("data follow after the end")
+            raise BrotliInvalid("data follow after the end of the Brotli data")
 
 
 class _Code:
@@ -353,7 +357,7 @@ class _Code:
             index += count
             first = (first + count) << 1
             code <<= 1
-        raise BrotliInvalid("a code belongs to no symbol")
+        raise BrotliInvalid("a code in the Brotli data belongs to no symbol")
 
 
 def _window_bits(bits: _Bits) -> int:
@@ -362,17 +366,19 @@ def _window_bits(bits: _Bits) -> int:
     if more := bits.read(3):
         return 17 + more
     if (more := bits.read(3)) == 1:
-        raise BrotliInvalid("the data are of a later format")
+        raise BrotliInvalid("the Brotli data use an unknown version of the format")
     return 8 + more if more else 17
 
 
 def _skip_metadata(bits: _Bits) -> None:
     if bits.read(1):
-        raise BrotliInvalid("a bit that must be zero is not zero")
+        raise BrotliInvalid("a bit in the Brotli data that must be zero is not zero")
     count = bits.read(2)
     length = bits.read(8 * count) + 1 if count else 0
     if count > 1 and (length - 1) >> (8 * count - 8) == 0:
-        raise BrotliInvalid("a length is not in its shortest form")
+        raise BrotliInvalid(
+            "a length in the Brotli data is encoded with more digits than necessary"
+        )
     bits.align()
     bits.bytes(length)
 
@@ -397,7 +403,10 @@ def _simple_code(bits: _Bits, alphabet: int) -> _Code:
     width = (alphabet - 1).bit_length()
     symbols = [bits.read(width) for _ in range(count)]
     if len(set(symbols)) != count or max(symbols) >= alphabet:
-        raise BrotliInvalid("a symbol is invalid, or is in a code twice")
+        raise BrotliInvalid(
+            "a prefix code in the Brotli data contains an invalid symbol, or "
+            "contains a symbol twice"
+        )
     if count == 4 and not bits.read(1):
         return _Code(dict.fromkeys(symbols, 2))
     lengths = {1: (1,), 2: (1, 1), 3: (1, 2, 2), 4: (1, 2, 3, 3)}[count]
@@ -416,7 +425,7 @@ def _complex_code(bits: _Bits, alphabet: int, skip: int) -> _Code:
             if space <= 0:
                 break
     if space < 0 or (space and len(of_lengths) != 1):
-        raise BrotliInvalid("a code of lengths is not complete")
+        raise BrotliInvalid("the prefix code for code lengths in the Brotli data is not complete")
     return _Code(_lengths(bits, alphabet, _Code(of_lengths)))
 
 
@@ -439,13 +448,15 @@ def _lengths(bits: _Bits, alphabet: int, of_lengths: _Code) -> dict[int, int]:
         repeated, repeats = more + 3 + bits.read(width), code
         count = repeated - before
         if symbol + count > alphabet:
-            raise BrotliInvalid("a code has more symbols than the alphabet")
+            raise BrotliInvalid(
+                "a prefix code in the Brotli data has more symbols than the alphabet"
+            )
         if length:
             lengths.update(dict.fromkeys(range(symbol, symbol + count), length))
             space -= count << (_MAX_CODE - length)
         symbol += count
     if space:
-        raise BrotliInvalid("a code is not complete")
+        raise BrotliInvalid("a prefix code in the Brotli data is not complete")
     return lengths
 
 
@@ -464,7 +475,7 @@ def _context_map(bits: _Bits, size: int, trees: int) -> bytes:
         else:
             result += bytes((1 << symbol) + bits.read(symbol))
             if len(result) > size:
-                raise BrotliInvalid("a context map is longer than allowed")
+                raise BrotliInvalid("a context map in the Brotli data is longer than allowed")
     if bits.read(1):
         _move_to_front(result)
     return bytes(result)
@@ -502,7 +513,7 @@ class _Kind:
         """Return the type of the next element."""
         if not self.left:
             if self.of_types is None or self.of_counts is None:
-                raise BrotliInvalid("a block is longer than allowed")
+                raise BrotliInvalid("a block in the Brotli data is longer than allowed")
             code = self.of_types.read(bits)
             if code == 0:
                 new = self.before
@@ -552,7 +563,9 @@ class _Block:
             insert = _extra(bits, _INSERT[inserts + (symbol >> 3 & 7)])
             copy = _extra(bits, _COPY[copies + (symbol & 7)])
             if len(out) + insert > self._end:
-                raise BrotliInvalid("the content is longer than stated")
+                raise BrotliInvalid(
+                    "the content of a Brotli block is longer than the stated length"
+                )
             for _ in range(insert):
                 self._literal()
             if len(out) < self._end:
@@ -560,7 +573,7 @@ class _Block:
             if len(out) >= self._end:
                 break
         if len(out) != self._end:
-            raise BrotliInvalid("the content does not have the stated length")
+            raise BrotliInvalid("the content of a Brotli block does not have the stated length")
 
     def _literal(self) -> None:
         out = self._out
@@ -591,7 +604,7 @@ class _Block:
             self._distances.insert(0, distance)
             self._distances.pop()
         if len(out) + length > self._end:
-            raise BrotliInvalid("the content is longer than stated")
+            raise BrotliInvalid("the content of a Brotli block is longer than the stated length")
         piece = bytes(out[-distance:][:length])
         out += (piece * (length // len(piece) + 1))[:length]
 
@@ -605,7 +618,7 @@ class _Block:
             which, more = _SHORT[code]
             distance = self._distances[which] + more
             if distance <= 0:
-                raise BrotliInvalid("a distance is not larger than zero")
+                raise BrotliInvalid("a distance in the Brotli data is not larger than zero")
             return distance
         code -= len(_SHORT)
         if code < self._direct:
@@ -619,7 +632,9 @@ class _Block:
 
 def _one_of(codes: list[_Code], number: int) -> _Code:
     if number >= len(codes):
-        raise BrotliInvalid("a context refers to a code that does not exist")
+        raise BrotliInvalid(
+            "a context in the Brotli data refers to a prefix code that does not exist"
+        )
     return codes[number]
 
 
@@ -633,7 +648,9 @@ def _word(number: int, length: int) -> bytes:
     bits = _WORD_BITS[length] if length < len(_WORD_BITS) else 0
     transform = number >> bits
     if not bits or transform >= len(_TRANSFORMS):
-        raise BrotliInvalid("a distance points before the beginning")
+        raise BrotliInvalid(
+            "a distance in the Brotli data points before the beginning of the content"
+        )
     at = _WORDS_AT[length] + (number & ((1 << bits) - 1)) * length
     word = _dictionary()[at : at + length]
     before, what, behind = _TRANSFORMS[transform]

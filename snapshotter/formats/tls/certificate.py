@@ -62,7 +62,9 @@ def read(der: bytes) -> Certificate:
     """Return what is read of a certificate. Raises CertificateInvalid."""
     outer = values(read_single_value(der, _SEQUENCE))
     if [part.tag for part in outer] != [_SEQUENCE, _SEQUENCE, _BIT_STRING]:
-        raise CertificateInvalid("the certificate does not have three parts")
+        raise CertificateInvalid(
+            "the certificate does not have the three parts of an X.509 certificate"
+        )
     _algorithm(outer[1])
     parts = values(outer[0].content)
     if parts and parts[0].tag == _VERSION:
@@ -73,7 +75,10 @@ def read(der: bytes) -> Certificate:
     if not serial or (
         len(serial) > 1 and serial[0] in (0, 0xFF) and serial[0] >> 7 == serial[1] >> 7
     ):
-        raise CertificateInvalid("the serial number is not in its shortest form")
+        raise CertificateInvalid(
+            "the serial number of the certificate is empty, or is encoded "
+            "with more bytes than necessary"
+        )
     if len(times := values(parts[3].content)) != 2:
         raise CertificateInvalid("the certificate has no validity period")
     for time in times:
@@ -99,7 +104,7 @@ def _algorithm(value: Value) -> list[Value]:
     """Return the parts of an AlgorithmIdentifier, of which the first is its OID."""
     parts = values(value.content)
     if not parts or parts[0].tag != _OID:
-        raise CertificateInvalid("an algorithm has no identifier")
+        raise CertificateInvalid("an algorithm in the certificate has no identifier")
     oid(parts[0].content)
     return parts
 
@@ -112,11 +117,11 @@ def names(certificate: Certificate) -> Names:
     found = values(read_single_value(data, _SEQUENCE))
     for name in found:
         if name.tag not in _NAME_TAGS:
-            raise CertificateInvalid("the kind of a name is not supported")
+            raise CertificateInvalid("a name in the certificate is of a kind that is not supported")
         if name.tag in _ASCII_TAGS and not name.content.isascii():
-            raise CertificateInvalid("a name is not ASCII")
+            raise CertificateInvalid("a name in the certificate is not ASCII")
         if name.tag == _ADDRESS and len(name.content) not in (4, 16):
-            raise CertificateInvalid("an IP address has an invalid length")
+            raise CertificateInvalid("an IP address in the certificate has an invalid length")
     return Names(
         dns=tuple(name.content.decode("ascii") for name in found if name.tag == _DNS),
         addresses=tuple(name.content for name in found if name.tag == _ADDRESS),
@@ -131,10 +136,10 @@ def _read_extensions(data: bytes, found: dict[str, bytes]) -> None:
             [_OID, _OCTET_STRING],
             [_OID, _BOOLEAN, _OCTET_STRING],
         ):
-            raise CertificateInvalid("an extension is malformed")
+            raise CertificateInvalid("an extension of the certificate is malformed")
         name = oid(pieces[0].content)
         if name in found:
-            raise CertificateInvalid("the certificate has an extension twice")
+            raise CertificateInvalid("the certificate contains an extension twice")
         found[name] = pieces[-1].content
 
 
@@ -143,13 +148,15 @@ def _check_time(value: Value) -> None:
     if value.tag == _UTC_TIME and _SHORT_TIME.fullmatch(text):
         text = (b"20" if text < b"50" else b"19") + text
     elif value.tag != _GENERALIZED_TIME or not _TIME.fullmatch(text):
-        raise CertificateInvalid("a time of the validity period is invalid")
+        raise CertificateInvalid("a time in the validity period of the certificate is invalid")
     try:
         at = datetime.strptime(text.decode("ascii"), "%Y%m%d%H%M%SZ")  # noqa: DTZ007  looked at alone
     except ValueError as error:
-        raise CertificateInvalid("a time of the validity period is invalid") from error
+        raise CertificateInvalid(
+            "a time in the validity period of the certificate is invalid"
+        ) from error
     if at.year < MIN_YEAR:
-        raise CertificateInvalid("a time of the validity period is invalid")
+        raise CertificateInvalid("a time in the validity period of the certificate is invalid")
 
 
 def values(data: bytes) -> list[Value]:
@@ -166,24 +173,30 @@ def read_single_value(data: bytes, tag: int) -> bytes:
     """Return the content of the one value that `data` is. Raises CertificateInvalid."""
     found = values(data)
     if len(found) != 1 or found[0].tag != tag:
-        raise CertificateInvalid("a value has the wrong type, or has trailing bytes")
+        raise CertificateInvalid(
+            "a value in the certificate has the wrong type, or bytes follow after the value"
+        )
     return found[0].content
 
 
 def _value(data: bytes, begin: int) -> Value:
     if begin + 2 > len(data) or data[begin] & 31 == 31:
-        raise CertificateInvalid("a value is incomplete, or has a long tag")
+        raise CertificateInvalid(
+            "a value in the certificate is incomplete, or has a tag of more than one byte"
+        )
     length, start = data[begin + 1], begin + 2
     if length >= 128:
         count = length & 127
         if not 1 <= count <= _MAX_LENGTH_BYTES or start + count > len(data):
-            raise CertificateInvalid("a length is indefinite or incomplete")
+            raise CertificateInvalid("a length in the certificate is indefinite or incomplete")
         length = int.from_bytes(data[start : start + count], "big")
         if length < 128 or length >> (8 * (count - 1)) == 0:
-            raise CertificateInvalid("a length is not in its shortest form")
+            raise CertificateInvalid(
+                "a length in the certificate is encoded with more bytes than necessary"
+            )
         start += count
     if start + length > len(data):
-        raise CertificateInvalid("a value is incomplete")
+        raise CertificateInvalid("a value in the certificate is incomplete")
     end = start + length
     return Value(tag=data[begin], content=data[start:end], raw=data[begin:end])
 
@@ -191,11 +204,15 @@ def _value(data: bytes, begin: int) -> Value:
 def oid(content: bytes) -> str:
     """Return the dotted text of an object identifier. Raises CertificateInvalid."""
     if not 0 < len(content) <= _MAX_OID or content[-1] & 128:
-        raise CertificateInvalid("an object identifier is incomplete, or too long")
+        raise CertificateInvalid(
+            "an object identifier in the certificate is incomplete or too long"
+        )
     arcs, value, fresh = [], 0, True
     for octet in content:
         if fresh and octet == 128:
-            raise CertificateInvalid("an object identifier is not in its shortest form")
+            raise CertificateInvalid(
+                "an object identifier in the certificate is encoded with more bytes than necessary"
+            )
         value, fresh = value << 7 | octet & 127, not octet & 128
         if fresh:
             arcs.append(value)

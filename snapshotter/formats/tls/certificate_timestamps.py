@@ -87,7 +87,9 @@ def _listed(source: str, sct_list: bytes) -> Iterator[CertificateTimestamp]:
     while reader.left:
         sct_reader = Reader(reader.vector(2))
         if sct_reader.number(1) != 0:
-            raise TlsMalformed("the version of a certificate timestamp is not 1")
+            raise TlsMalformed(
+                "the version of a certificate timestamp in the handshake is not version 1"
+            )
         log_id, at_ms = sct_reader.take(32), sct_reader.number(8)
         if at_ms < 1 << 53:  # JSON has no larger ones, and no year that anybody will see
             yield CertificateTimestamp(source=source, log_id=log_id.hex(), at_ms=at_ms)

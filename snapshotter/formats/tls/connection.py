@@ -160,12 +160,17 @@ class TlsConnection:
             return
         if side.held:
             self._fail(
-                side, "the data ended before the other side sent what is needed to decrypt them"
+                side,
+                "the data ended before the other side sent the messages that are needed to "
+                "decrypt the data",
             )
         elif side.cutter.rest:
             rest = side.cutter.rest
             side.unread += rest
-            side.problem = f"the data ended in the middle of a record: {rest} bytes are left over"
+            side.problem = (
+                "the data ended in the middle of a TLS record; bytes of the incomplete record: "
+                f"{rest}"
+            )
         elif side.pending:
             side.problem = "the data ended in the middle of a handshake message"
         self._note_rejected(side.rejected or 0)
@@ -264,7 +269,8 @@ class TlsConnection:
         if side.held_bytes + 64 * len(side.held) > _MAX_HELD:
             self._fail(
                 side,
-                f"more than {_MAX_HELD} bytes came before the data that are needed to decrypt them",
+                f"more than {_MAX_HELD} bytes came before the messages that are needed to decrypt "
+                "these bytes",
             )
 
     def _release(self, out: list[tuple[Direction, bytes]]) -> None:
@@ -305,7 +311,9 @@ class TlsConnection:
                 return
             content = bytes(record.fragment)
         elif self._is_13 and kind != APPLICATION_DATA:
-            raise TlsMalformed("a record is not encrypted where all records must be encrypted")
+            raise TlsMalformed(
+                "a TLS record is not encrypted at a point where all records must be encrypted"
+            )
         elif side.rejected is None:
             kind, content = side.opener.open(record)
         else:
@@ -323,14 +331,14 @@ class TlsConnection:
         elif kind == ALERT:
             self._alert(side, content)
         else:
-            self._note(tr("a record of content type {kind} was skipped", kind=kind))
+            self._note(tr("a TLS record of content type {kind} was skipped", kind=kind))
 
     def _change_cipher_spec(self, side: _Side) -> None:
         """In TLS 1.2 the key changes; in TLS 1.3 it is a courtesy to middleboxes (D.4)."""
         if self._is_13 or self._answer is None or side.epoch is not _Epoch.PLAIN:
             return
         if side.pending:
-            raise TlsMalformed("the key changes within a handshake message")
+            raise TlsMalformed("the key changes in the middle of a handshake message")
         if side is self._server and not self._certificates.chain:
             self._resumed = True
         self._open_12(side)
@@ -338,7 +346,7 @@ class TlsConnection:
     def _early_data_before_a_retry(self, side: _Side, record: Record) -> None:
         """Pass over what a client sent ahead to a server that asked for another hello (4.2.10)."""
         if side is not self._client or not self._retried or self._answer is not None:
-            raise TlsMalformed("application data came before any key")
+            raise TlsMalformed("application data came before the handshake established a key")
         self._pass_over(side, record)
 
     def _behind_rejected(
@@ -427,7 +435,7 @@ class TlsConnection:
             self._hello = messages.client_hello(message)
             if again is not None and self._hello.random != again.random:
                 raise TlsMalformed(
-                    "the second ClientHello is not of the same connection as the first"
+                    "the second ClientHello has another random value than the first ClientHello"
                 )
             if again is None:
                 self._early = None if self._hello.early_data else ""
@@ -545,7 +553,8 @@ class TlsConnection:
         if accepted:
             self._note(
                 tr(
-                    "the key log has no {client_early}, so the early data were not read",
+                    "the key log does not contain the key {client_early}, so the early data were "
+                    "not read",
                     client_early=CLIENT_EARLY,
                 )
             )
@@ -567,7 +576,7 @@ class TlsConnection:
     def _server_key_exchange(self, message: bytes) -> None:
         if self._answer is None or "_ECDHE_" not in named(CIPHERS, self._answer.cipher):
             self._note(
-                tr("the server's key exchange is not over an elliptic curve, and was not read")
+                tr("the server's key exchange does not use an elliptic curve and was not read")
             )
             return
         exchange = messages.server_key_exchange(message)
@@ -605,14 +614,14 @@ class TlsConnection:
 
     def _no_secret(self, label: str) -> str:
         if self._hello is None or not self._keys.knows(self._hello.random):
-            return "the key log has no keys of this connection"
-        return f"the key log has no {label} of this connection"
+            return "the key log does not contain the keys of this connection"
+        return f"the key log does not contain the key {label} of this connection"
 
     def _key_update(self, side: _Side) -> None:
         if side.epoch is not _Epoch.APPLICATION or not isinstance(
             side.opener, RecordDecrypterTls13
         ):
-            raise TlsMalformed("a key update came at a place where none is allowed")
+            raise TlsMalformed("a KeyUpdate message came at a point where KeyUpdate is not allowed")
         side.opener = side.opener.updated()
 
     def _fail_both(self, why: str) -> None:

@@ -175,7 +175,9 @@ class Reader:
         """Return the next bytes. Raises TlsMalformed: there are not so many."""
         end = self.at + count
         if end > len(self.data):
-            raise TlsMalformed("a length points beyond the end of a message")
+            raise TlsMalformed(
+                "a length in a handshake message points beyond the end of the message"
+            )
         piece = self.data[self.at : end]
         self.at = end
         return piece
@@ -191,7 +193,7 @@ class Reader:
     def end(self) -> None:
         """Raise TlsMalformed if anything is left."""
         if self.left:
-            raise TlsMalformed("a message is longer than its content")
+            raise TlsMalformed("a handshake message has bytes after the end of its content")
 
 
 def body(message: bytes, kind: int) -> bytes:
@@ -278,9 +280,11 @@ def certificate(message: bytes, *, version: int) -> CertificateList:
     while entries.left:
         chain.append(entries.vector(3))
         if not chain[-1]:
-            raise TlsMalformed("a certificate is empty")
+            raise TlsMalformed("a certificate in the certificate message is empty")
         if len(chain) > MAX_CERTIFICATES:
-            raise TlsMalformed(f"the message has more than {MAX_CERTIFICATES} certificates")
+            raise TlsMalformed(
+                f"the certificate message has more than {MAX_CERTIFICATES} certificates"
+            )
         if version == TLS_1_3:
             extensions = _extensions(entries.vector(2))
             first = extensions if len(chain) == 1 else first
@@ -393,7 +397,7 @@ def server_key_exchange(message: bytes) -> ServerKeyExchange:
     """Read the ServerKeyExchange of an ECDHE suite of TLS 1.2."""
     reader = Reader(body(message, SERVER_KEY_EXCHANGE))
     if reader.number(1) != _NAMED_CURVE:
-        raise TlsMalformed("the key share of the server is not on a named curve")
+        raise TlsMalformed("the key exchange of the server does not use a named curve")
     group = reader.number(2)
     reader.vector(1)
     params = reader.data[: reader.at]
@@ -418,20 +422,22 @@ def _extensions(data: bytes) -> dict[int, bytes]:
     while reader.left:
         kind = reader.number(2)
         if kind in result:
-            raise TlsMalformed("a message contains an extension twice")
+            raise TlsMalformed("a handshake message contains an extension twice")
         result[kind] = reader.vector(2)
     return result
 
 
 def _numbers(data: bytes) -> tuple[int, ...]:
     if len(data) % 2:
-        raise TlsMalformed("a list of numbers has an incomplete number")
+        raise TlsMalformed(
+            "a list of numbers in a handshake message ends with an incomplete number"
+        )
     return tuple(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
 
 
 def _exactly(data: bytes, size: int) -> int:
     if len(data) != size:
-        raise TlsMalformed("an extension does not have the required length")
+        raise TlsMalformed("an extension in a handshake message does not have the required length")
     return int.from_bytes(data, "big")
 
 
@@ -488,7 +494,7 @@ def _zlib(data: bytes, length: int) -> bytes:
 def _ocsp(data: bytes) -> bytes:
     reader = Reader(data)
     if reader.number(1) != _OCSP:
-        raise TlsMalformed("a certificate status is not OCSP")
+        raise TlsMalformed("a certificate status in the handshake is not an OCSP answer")
     response = reader.vector(3)
     reader.end()
     return response

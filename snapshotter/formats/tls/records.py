@@ -135,14 +135,14 @@ class RecordDecrypterTls13:
         """Return content type and content of the next record. Raises TlsMalformed."""
         sealed = record.fragment
         if not _TAG < len(sealed) <= _MAX_PLAIN + 256:
-            raise TlsMalformed("an encrypted record is too short or too long")
+            raise TlsMalformed("an encrypted TLS record is too short or too long")
         nonce = (self._iv ^ self._sequence).to_bytes(12, "big")
         plain = _opened(self._aead, nonce, sealed, record.header)
         self._sequence += 1
         if not plain[-1]:  # padding: zeros behind the content type
             plain = plain.rstrip(b"\0")
             if not plain:
-                raise TlsMalformed("a record contains only padding")
+                raise TlsMalformed("a TLS record contains only padding")
         return plain[-1], plain[:-1]
 
     def updated(self) -> "RecordDecrypterTls13":
@@ -168,7 +168,7 @@ class RecordDecrypterTls12:
         explicit = 0 if self._suite.chacha else 8
         length = len(sealed) - explicit - _TAG
         if length < 0:
-            raise TlsMalformed("an encrypted record is too short")
+            raise TlsMalformed("an encrypted TLS record is too short")
         sequence = self._sequence.to_bytes(8, "big")
         if explicit:
             nonce = self._implicit + bytes(sealed[:explicit])
@@ -231,4 +231,6 @@ def _opened(
     try:
         return aead.decrypt(nonce, sealed, about)
     except InvalidTag:
-        raise TlsMalformed("a record cannot be decrypted with the key of the key log") from None
+        raise TlsMalformed(
+            "a TLS record cannot be decrypted with the key from the key log"
+        ) from None

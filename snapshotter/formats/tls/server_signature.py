@@ -177,7 +177,9 @@ def gather(
             if found is None:
                 unsigned.append(
                     _unsigned(
-                        connection, "the connection resumes a connection that is not in this record"
+                        connection,
+                        "the connection resumes an earlier connection that this "
+                        "record does not contain",
                     )
                 )
                 continue
@@ -203,7 +205,7 @@ def _session(connection: TlsRecording) -> SignedSession | str:
     if not handshake.messages:
         if handshake.chain and handshake.version == "TLS 1.2" and "_ECDHE_" not in handshake.cipher:
             return f"the key exchange of {handshake.cipher} has no signature that is supported"
-        return _with(connection.problem, "the handshake ended before the server had signed")
+        return _with(connection.problem, "the handshake ended before the server sent a signature")
     try:
         said = _read(handshake.messages)
         # In TLS 1.3 the staple is in the messages; in TLS 1.2 beside them, and unsigned.
@@ -312,7 +314,10 @@ def judge(
 def _read(sent: Sequence[bytes], decompress: Decompress = messages.decompressed) -> _SignedMessages:
     """Read the messages of a handshake, which have to be those, all of them and in order."""
     if not 4 <= len(sent) <= 8:
-        raise TlsMalformed("the messages are not those of a handshake up to the signature")
+        raise TlsMalformed(
+            "the recorded messages are not the messages of a handshake up to the "
+            "signature of the server"
+        )
     hello, answer = messages.client_hello(sent[0]), messages.server_hello(sent[1])
     start = 2
     if answer.is_retry:
@@ -344,12 +349,17 @@ def _read_13(
     if rest and rest[0][:1] == bytes([messages.CERTIFICATE_REQUEST]):
         messages.body(rest.pop(0), messages.CERTIFICATE_REQUEST)
     if len(rest) != 2:
-        raise TlsMalformed("the messages are not those of a handshake up to the signature")
+        raise TlsMalformed(
+            "the recorded messages are not the messages of a handshake up to the "
+            "signature of the server"
+        )
     shown = rest[0]
     if shown[:1] == bytes([messages.COMPRESSED_CERTIFICATE]):
         name, inner = decompress(shown)
         if inner is None:
-            raise _CheckNotPossible(f"a certificate that was compressed by {name} is not supported")
+            raise _CheckNotPossible(
+                f"the compressed certificate cannot be decompressed (compression: {name})"
+            )
         shown = inner
     scheme, signature = messages.certificate_verify(rest[1])
     signed = sent[:-1]
@@ -374,9 +384,15 @@ def _read_13(
 
 def _read_12(sent: Sequence[bytes], hello: ClientHello, answer: ServerHello) -> _SignedMessages:
     if len(sent) != 4:
-        raise TlsMalformed("the messages are not those of a handshake up to the signature")
+        raise TlsMalformed(
+            "the recorded messages are not the messages of a handshake up to the "
+            "signature of the server"
+        )
     if "_ECDHE_" not in (suite := named(CIPHERS, answer.cipher)):
-        raise TlsMalformed(f"the cipher suite {suite} has no signature by a certificate")
+        raise TlsMalformed(
+            f"with the cipher suite {suite}, the server makes no supported signature with the key "
+            "of its certificate"
+        )
     exchange = messages.server_key_exchange(sent[3])
     certificates = messages.certificate(sent[2], version=TLS_1_2)
     return _SignedMessages(
@@ -410,15 +426,24 @@ def _check_claims(session: SignedSession, said: _SignedMessages) -> None:
         # By the number as well: whoever sealed it may not have known the name yet.
         if claimed not in (named(table, number), named({}, number)):
             is_so = named(table, number)
-            raise _CheckFailed(f"the {what} is {is_so!r} in the handshake, not {claimed!r}")
+            raise _CheckFailed(
+                f"the record states the {what} {claimed!r}, but the handshake has {is_so!r}"
+            )
     if session.alpn != said.alpn:
-        raise _CheckFailed(f"the protocol is {said.alpn!r} in the handshake, not {session.alpn!r}")
+        raise _CheckFailed(
+            f"the record states the protocol {session.alpn!r}, but the handshake has {said.alpn!r}"
+        )
     if session.chain != said.certificates.chain:
         raise _CheckFailed("the certificate chain differs from the chain in the handshake")
     if session.ocsp and said.answer.version != TLS_1_2:
-        raise _CheckFailed("an OCSP answer is beside the handshake, but must be in the handshake")
+        raise _CheckFailed(
+            "the record contains an OCSP answer outside the handshake, but in TLS "
+            "1.3 the OCSP answer is a part of the handshake"
+        )
     if session.timestamps != _timestamps(said, session.ocsp):
-        raise _CheckFailed("the certificate timestamps differ from those in the handshake")
+        raise _CheckFailed(
+            "the certificate timestamps differ from the certificate timestamps in the handshake"
+        )
 
 
 def _check_signature(said: _SignedMessages, leaf: Certificate) -> None:
@@ -435,7 +460,10 @@ def _check_signature(said: _SignedMessages, leaf: Certificate) -> None:
             f"the key of the certificate cannot make a signature of the scheme {name}"
         )
     if is_13 and name in _CURVES and leaf.key_curve != _CURVES[name]:
-        raise _CheckFailed(f"a key on another curve cannot make a signature of the scheme {name}")
+        raise _CheckFailed(
+            f"the key of the certificate is not on the curve that the signature scheme {name} "
+            "requires"
+        )
     try:
         key = serialization.load_der_public_key(leaf.spki)
     except (ValueError, UnsupportedAlgorithm, OverflowError) as error:
@@ -485,10 +513,15 @@ def _hashes_itself(
 def _check_host(session: SignedSession, said: _SignedMessages, leaf: Certificate) -> None:
     asked = "" if _address(session.host) is not None else session.host
     if said.hello.server_name != asked:
-        raise _CheckFailed(f"the client requested {said.hello.server_name!r}, not {asked!r}")
+        raise _CheckFailed(
+            f"the client requested the server name {said.hello.server_name!r}, but the record "
+            f"states {asked!r}"
+        )
     if _names_host(leaf, session.host) != session.names_host:
         word = "does not name" if session.names_host else "names"
-        raise _CheckFailed(f"the server's certificate {word} {session.host!r}")
+        raise _CheckFailed(
+            f"the server's certificate {word} {session.host!r}, but the record states the contrary"
+        )
 
 
 def _names_host(leaf: Certificate, host: str) -> bool:
@@ -621,7 +654,7 @@ def _parse_session(value: Any) -> SignedSession:
     if not host or host != _host(host):
         raise EvidenceInvalid(tr("a host is not in its canonical form: {host!r}", host=host))
     if type(fields["names_host"]) is not bool:
-        raise EvidenceInvalid(tr("names_host is neither true nor false"))
+        raise EvidenceInvalid(tr("the field names_host is neither true nor false"))
     return SignedSession(
         connection=_number(fields["connection"]),
         host=host,
@@ -672,7 +705,7 @@ def _parse_timestamp(value: Any) -> CertificateTimestamp:
 def _parse_resumed(value: Any) -> Resumption:
     fields = _object(value, {"by", "connection"})
     if fields["by"] not in ("host", "ticket"):
-        raise EvidenceInvalid(tr("a resumed connection is linked by neither ticket nor host"))
+        raise EvidenceInvalid(tr("the field by of a resumed connection is neither ticket nor host"))
     return Resumption(connection=_number(fields["connection"]), by=fields["by"])
 
 
@@ -712,8 +745,8 @@ def _fitted(signatures: ServerSignatures) -> ServerSignatures:
                     host=session.host,
                     port=session.port,
                     address=session.address if number == session.connection else "",
-                    reason="the signature was left out, because the capture has more signatures "
-                    "than are kept",
+                    reason="the signature was not recorded, because the capture has more "
+                    "signatures than one record can contain",
                 )
             )
     return ServerSignatures(
@@ -735,7 +768,7 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]*)-----END CER
 def _der(value: Any) -> bytes:
     match = _PEM.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise EvidenceInvalid(tr("a certificate is not in PEM"))
+        raise EvidenceInvalid(tr("a certificate in the record is not in PEM format"))
     der = _base64(match[1].replace("\n", ""), messages.MAX_MESSAGE)
     if _pem(der) != value:
         raise EvidenceInvalid(tr("a certificate is not in the canonical form of PEM"))
@@ -745,40 +778,58 @@ def _der(value: Any) -> bytes:
 def _object(value: Any, keys: set[str]) -> dict[str, Any]:
     if not isinstance(value, dict) or set(value) != keys:
         raise EvidenceInvalid(
-            tr("an object does not have exactly the fields {keys}", keys=", ".join(sorted(keys)))
+            tr(
+                "an object in the record does not have exactly these fields: {keys}",
+                keys=", ".join(sorted(keys)),
+            )
         )
     return value
 
 
 def _list(value: Any, most: int) -> list[Any]:
     if not isinstance(value, list) or len(value) > most:
-        raise EvidenceInvalid(tr("a value is not a list of at most {most} entries", most=most))
+        raise EvidenceInvalid(
+            tr(
+                "a value in the record is not a list, or the list has more than {most} entries",
+                most=most,
+            )
+        )
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > _MAX_TEXT:
         raise EvidenceInvalid(
-            tr("a value is not a text of at most {max_text} characters", max_text=_MAX_TEXT)
+            tr(
+                "a value in the record is not a text, or the text has more than {max_text} "
+                "characters",
+                max_text=_MAX_TEXT,
+            )
         )
     return value
 
 
 def _number(value: Any, most: int = MAX_CONNECTIONS * 100) -> int:
     if type(value) is not int or not 0 <= value <= most:
-        raise EvidenceInvalid(tr("a value is not a number from 0 to {most}", most=most))
+        raise EvidenceInvalid(
+            tr("a value in the record is not a whole number from 0 to {most}", most=most)
+        )
     return value
 
 
 def _base64(value: Any, most: int) -> bytes:
     if not isinstance(value, str) or len(value) > 4 * most // 3 + 4:
-        raise EvidenceInvalid(tr("a value is not base64 of at most {most} bytes", most=most))
+        raise EvidenceInvalid(
+            tr("a value in the record is not base64, or has more than {most} bytes", most=most)
+        )
     try:
         data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise EvidenceInvalid(tr("a value is not base64")) from error
+        raise EvidenceInvalid(tr("a value in the record is not base64")) from error
     if len(data) > most:
-        raise EvidenceInvalid(tr("a value is not base64 of at most {most} bytes", most=most))
+        raise EvidenceInvalid(
+            tr("a value in the record is not base64, or has more than {most} bytes", most=most)
+        )
     if base64.b64encode(data).decode() != value:
-        raise EvidenceInvalid(tr("a base64 value is not in its canonical form"))
+        raise EvidenceInvalid(tr("a base64 value in the record is not in canonical form"))
     return data

@@ -395,7 +395,7 @@ class Attempts:
             add_note(
                 connection,
                 attempt.job.id,
-                f"{why}. The bundle of this attempt is searched for in the store",
+                f"{why}. A worker now looks in the store for the bundle of this attempt",
             )
         elif self._end(connection, attempt, _LOST, now, why):
             self._settle(connection, attempt, failure, now, "")
@@ -494,8 +494,8 @@ class Attempts:
         }  # fmt: skip
         if lost > self._retry_rules.lost_workers:
             words = (
-                f"{lost} workers in a row ended while they captured this page. The last "
-                f"one: {failure.error}"
+                f"{lost} workers, one after another, ended while they captured this page. The "
+                f"last failure: {failure.error}"
             )
             values |= {
                 "error": words, "hint": SUSPECT_HINT,
@@ -543,9 +543,9 @@ class Attempts:
 
 
 SUSPECT_HINT = (
-    "the page may use all memory of the machine, or the workers end for another reason. "
-    "The job waits longer after each end, at most a day. To stop the job:\n"
-    "  snapshotter queue cancel JOB-ID"
+    "the page may use all memory of the machine, or the workers may end for another reason. "
+    "After each such end, the job waits longer before its next attempt, at most a day. To stop "
+    "the job:\n  snapshotter queue cancel JOB-ID"
 )
 _RETRY = "when the cause is removed, try again:\n  snapshotter queue retry JOB-ID"
 

@@ -249,7 +249,11 @@ def database_time(engine: Engine) -> datetime:
 def _row(job: CaptureJob, host: str) -> dict[str, Any]:
     if not host or len(host) > LONGEST_HOST:
         raise SnapshotterError(
-            tr("no job can be made for {url!r}, because it names no host", url=job.url)
+            tr(
+                "no job can be made for {url!r}: the address has no host, or the name of its host "
+                "is too long",
+                url=job.url,
+            )
         )
     return {
         "id": job.id,

@@ -127,9 +127,7 @@ class PolitenessAdmission(admission.Admission):
         self._tell(job, left, before, met.at)
         at = left.revisit_at(self._politeness, revisits=met.revisits, now=met.at)
         return (
-            admission.Deferral(until=at, why="the host answered that there were too many requests")
-            if at
-            else None
+            admission.Deferral(until=at, why="the host reported too many requests") if at else None
         )
 
     def _began(
@@ -175,10 +173,7 @@ def throttled_event(
         kind=NotificationKind.HOST_THROTTLED,
         at=now,
         subject=host,
-        summary=(
-            "a host answered that there were too many requests. The host is "
-            "not visited for some time"
-        ),
+        summary=("a host reported too many requests. The host is not visited for some time"),
         about=(NotificationScope.of(job),),
         host=host,
         detail=f"not visited before {until:%Y-%m-%d %H:%M:%S} UTC" if until else "",

@@ -147,5 +147,5 @@ REASON_TEXT = {
     GapReason.OVER_BUDGET: "the host could not be visited in time",
     GapReason.FAILED: "the capture failed",
     GapReason.CANCELLED: "the job was cancelled",
-    GapReason.BY_HAND: "a person did this",
+    GapReason.BY_HAND: "a person paused, resumed or removed the schedule",
 }

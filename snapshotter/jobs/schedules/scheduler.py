@@ -184,8 +184,8 @@ class Scheduler:
         id. A visit that was recorded as missed is made, and the history shows both.
         """
         self._tell(
-            f"the clock of the queue was set back, from {instant(last)} to {instant(now)}. "
-            "All visits from this time on are planned again"
+            f"the clock of the queue was set back, from {instant(last)} to {instant(now)}. All "
+            "visits after the earlier time are planned again"
         )
         number = 0
         while True:
@@ -403,7 +403,7 @@ class Scheduler:
             try:
                 self._record([gap for gap, _ in claimed])
             except SnapshotterError as error:
-                self._tell(f"gaps could not be recorded, and are recorded later: {error}")
+                self._tell(f"gaps could not be recorded now. The worker tries again later: {error}")
                 return count
             with writing(self._engine) as connection:
                 for gap, _ in claimed:

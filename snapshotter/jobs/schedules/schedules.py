@@ -94,8 +94,8 @@ def check_name(name: str) -> str:
         raise SnapshotterError(
             tr("{name!r} is not a valid name for a schedule", name=name),
             hint=tr(
-                "use a to z, 0 to 9 and dashes, at most 48 characters. The name is written "
-                "into signed records, so it must not reveal a source"
+                "use a to z, 0 to 9 and dashes, at most 48 characters. The name is written into "
+                "signed records, so the name must not reveal a source"
             ),
         )
     return name
@@ -396,7 +396,10 @@ class Schedules:
         try:
             plan = Plan.from_json(row["plan"])
         except SnapshotterError as error:
-            return f"the visits that were due before are not known: {error.message}"[:_MAX_DETAIL]
+            return (
+                "the visits that were due before the removal of the schedule are not known: "
+                f"{error.message}"
+            )[:_MAX_DETAIL]
         pauses = pauses_of(connection, row["id"], now)
         # A visit that has just become due is not missed: a worker may be about to hand it over.
         looked = now - _JUST_DUE

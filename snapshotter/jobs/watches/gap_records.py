@@ -38,7 +38,7 @@ REASON_TEXT = {
     GapReason.NO_WORKER: "no worker polled this list in that time",
     GapReason.OVER_BUDGET: "the host of the list could not be visited, because of its "
     "budget, its quiet hours, or too many requests",
-    GapReason.QUEUE_LATE: "the capture of the list's page came late",
+    GapReason.QUEUE_LATE: "the capture of the page with the list did not end in time",
 }
 GAPS = Table(
     "watch_gap",
@@ -89,7 +89,9 @@ def note_missed(
     """
     since = due.replace(microsecond=0)
     slots = [since + number * watch.every for number in range(min(missed, _SLOTS))]
-    more = f". The record names the first {_SLOTS}" if missed > _SLOTS else ""
+    more = (
+        f". The record lists the times of only the first {_SLOTS} polls" if missed > _SLOTS else ""
+    )
     gap = connection.execute(
         insert(GAPS).values(
             _owed(watch, at)

@@ -149,19 +149,22 @@ class ListReader:
         """Return the state of a list that was read, and a sentence about it."""
         watch, before = claim.watch, claim.status
         moved = not watch.is_file and site_of(read.answered) != site_of(watch.source)
-        of_another = (ListState.MOVED, f"the list now comes from {site_of(read.answered)}")
+        of_another = (
+            ListState.MOVED,
+            f"the address of the list now leads to another site, {site_of(read.answered)}",
+        )
         if not is_new and claim.opened:  # unchanged since the last poll, which judged it
             if claim.read_state in (ListState.OK, ListState.MOVED):
                 return of_another if moved else (ListState.OK, "")
             return claim.read_state, before.detail if before.state is claim.read_state else ""
         if listed == 0:
-            why = "no page in the list fits --match, --exclude or --select"
-            return ListState.EMPTY, why if read.raw or dropped else "the list names no page"
+            why = "no page of the list is left after --match, --exclude and --select are applied"
+            return ListState.EMPTY, why if read.raw or dropped else "the list contains no page"
         if moved:
             return of_another
         if claim.opened and before.listed >= _FEW and listed * 2 < before.listed:
             return ListState.SHRUNK, (
-                f"the list names {listed} pages, but named {before.listed} before"
+                f"the list contained {before.listed} pages before, but now contains only {listed}"
             )
         return ListState.OK, ""
 
@@ -206,8 +209,8 @@ class ListReader:
             if listing.kind == "html" and not watch.select and not watch.match:
                 raise ListUnreadable(
                     tr(
-                        "the list is a web page. Give --match or --select to state which of "
-                        "its links are pages to capture"
+                        "the list is a web page. Use --match or --select to choose the links of "
+                        "this page that lead to pages to capture"
                     )
                 )
         except ListUnreadable as error:
@@ -317,7 +320,7 @@ class _Children:
                 f"sitemaps that cannot be read: {len(self.failures)}. The first: {self.failures[0]}"
             )
         if self.unread > len(self.failures):
-            notes.append(f"{self.unread} of {len(self.parts)} sitemaps are read by later polls")
+            notes.append(f"sitemaps that later polls will read: {self.unread} of {len(self.parts)}")
         return tuple(notes)
 
 

@@ -255,7 +255,9 @@ class Poller:
         except ServiceUnavailable:
             raise
         except SnapshotterError as error:  # the curve does not exist any more, or has ended
-            queued, notes = 0, (*notes, f"the new pages cannot be handed over: {error.message}")
+            to = _handed_to(claim.watch)
+            queued = 0
+            notes = (*notes, f"the new pages cannot be added to the {to}: {error.message}")
         notes = (*notes, *_notes(claim, taken, queued))
         result = replace(look, new=taken.new, queued=queued, notes=notes)
         status = self._watches.settle(claim, result)
@@ -391,12 +393,19 @@ def _notes(claim: PollClaim, taken: NewItems, queued: int) -> tuple[str, ...]:
             )
     if taken.dropped:
         notes.append(
-            "pages that are not captured, because a watch cannot remember more "
-            f"pages: {taken.dropped}"
+            "pages that are not captured, because the number of pages that a watch can remember "
+            f"is limited: {taken.dropped}"
         )
     if queued == claim.watch.poll_limit:
-        notes.append(f"a poll hands over at most {queued} pages. The next poll continues")
+        notes.append(
+            f"a poll adds at most {queued} pages to the {_handed_to(claim.watch)}. The next poll "
+            "adds more pages"
+        )
     return tuple(notes)
+
+
+def _handed_to(watch: Watch) -> str:
+    return "schedule" if watch.then else "queue"
 
 
 def _visit(claim: PollClaim) -> CaptureJob:

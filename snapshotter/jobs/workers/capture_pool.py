@@ -162,9 +162,9 @@ class CapturePool:
                             error=error,
                         ),
                         hint=tr(
-                            "after SIGKILL, give the machine more memory, or the worker "
-                            "fewer slots with --concurrency. In all other cases, check the "
-                            "machine:\n  snapshotter doctor"
+                            "if the error names SIGKILL, give the machine more memory, or start "
+                            "the worker with fewer slots (--concurrency). For any other error, "
+                            "check the machine:\n  snapshotter doctor"
                         ),
                     ) from error
         return None

@@ -181,7 +181,9 @@ class _PipeLease:
     def began(self, bundle_id: str) -> None:
         """See `Lease.began`."""
         if not self._ask(Began(bundle_id)):
-            raise JobSuperseded(tr("the job is no longer wanted"))
+            raise JobSuperseded(
+                tr("the job was given to another worker, or cancelled, so the capture ends")
+            )
 
     def may_store(self, sealed: SealedResult) -> None:
         """See `Lease.may_store`."""

@@ -66,8 +66,7 @@ class CleanUp:
                         kind=NotificationKind.WORKER_LOST,
                         at=database_time(context.database),
                         subject=worker.id,
-                        summary="a worker ended without notice. Its jobs are given to "
-                        "other workers",
+                        summary="a worker ended unexpectedly. Its jobs are given to other workers",
                         about=(),
                         worker=worker.id,
                     )

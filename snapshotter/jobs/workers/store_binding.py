@@ -62,13 +62,13 @@ def bind_to_store(engine: Engine, ours: StoreBinding, *, worker: str, adopt: boo
         if not adopt:
             raise SnapshotterError(
                 tr(
-                    "the queue belongs to the store {place}, but this worker has the store {url}",
+                    "the queue belongs to the store {place}, but this worker uses the store {url}",
                     place=row.place,
                     url=ours.url,
                 ),
                 hint=tr(
-                    "give --store {place}. If the queue is to continue with another store, "
-                    "or its store has a new name, end all workers and start one with "
+                    "give --store {place}. If the queue is to continue with another store, or if "
+                    "the store has a new name, end all workers and start one worker with "
                     "--adopt-store",
                     place=row.place,
                 ),
@@ -88,7 +88,7 @@ def bind_to_store(engine: Engine, ours: StoreBinding, *, worker: str, adopt: boo
                     others=", ".join(others),
                 ),
                 hint=tr(
-                    "end these workers first. A worker that was killed counts for one more "
+                    "end these workers first. A killed worker counts as running for one more "
                     "minute. List the workers:\n  snapshotter worker list"
                 ),
             )
@@ -98,14 +98,14 @@ def bind_to_store(engine: Engine, ours: StoreBinding, *, worker: str, adopt: boo
         if storing:
             raise SnapshotterError(
                 tr(
-                    "the queue cannot be moved from {place} yet. Jobs whose bundles may be "
-                    "stored there: {storing}",
+                    "the queue cannot be moved from {place} yet. Number of jobs whose bundles "
+                    "may be stored there: {storing}",
                     place=row.place,
                     storing=storing,
                 ),
                 hint=tr(
-                    "start a worker with the old store, which looks for these bundles. List "
-                    "the jobs:\n  snapshotter queue list --state running"
+                    "start a worker with the old store. This worker looks for these bundles. "
+                    "List the jobs:\n  snapshotter queue list --state running"
                 ),
             )
         connection.execute(update(_STORE).where(_STORE.c.id == 1).values(**values))

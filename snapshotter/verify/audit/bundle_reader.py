@@ -160,7 +160,8 @@ def _read(store: ReadableStore, assignment: ReaderSetup, task: ReadTask) -> Read
     too_many += task.unread
     if too_many:
         words = tr(
-            "sidecars that were not read, because they are too many or too large: {too_many}",
+            "the number or the total size of the sidecars exceeds a limit of the audit; sidecars "
+            "that were not read: {too_many}",
             too_many=too_many,
         )
         facts["problems"].append([AuditCode.UNRECORDED, Severity.INDETERMINATE, words])
@@ -291,7 +292,10 @@ def _beside(
             left -= len(found[listed.kind])
         except ObjectAbsent as answer:  # gone since the listing: the next audit lists it no more
             failures[listed.kind] = ObjectUnreadable(
-                tr("the store lists the object, but could not deliver it: {answer}", answer=answer),
+                tr(
+                    "the store lists the object, but the object could not be read: {answer}",
+                    answer=answer,
+                ),
                 retry=True,
             )
         except (SnapshotterError, OSError) as error:

@@ -146,8 +146,8 @@ class LockAndCustodyJudge:
                 _NOTE,
                 "",
                 tr(
-                    "bundles whose locks are recorded but not enforced: {unenforced}; the "
-                    "owner of this store can delete these bundles",
+                    "bundles with a lock that this store records but does not enforce: "
+                    "{unenforced}; the owner of this store can delete these bundles",
                     unenforced=self._unenforced,
                 ),
             )
@@ -160,9 +160,9 @@ class LockAndCustodyJudge:
                 _NOTE,
                 "",
                 tr(
-                    "bundles whose logged custody events are stored as a copy stores the "
-                    "custody events of its source store: {split}; but the log is not marked "
-                    "as a copy",
+                    "bundles whose custody events are stored in the form that a replica uses for "
+                    "the custody events of its source store: {split}; the log of this store is "
+                    "not marked as a copy",
                     split=self._split,
                 ),
             )
@@ -211,9 +211,8 @@ class LockAndCustodyJudge:
                 self._second_look.suspect_custody(
                     listed.key,
                     tr(
-                        "entry {number} of the log names a custody event that the custody "
-                        "chain of the bundle does not contain: events were removed or "
-                        "replaced",
+                        "entry {number} of the log lists a custody event that is missing from "
+                        "the custody chain of the bundle: custody events were removed or replaced",
                         number=entry.number,
                     ),
                     numbers,
@@ -251,8 +250,8 @@ class LockAndCustodyJudge:
                 _UNCLEAR,
                 listed.key,
                 tr(
-                    "lines of the receipts on this machine that cannot be read: {count}; "
-                    "first problem: {problem}",
+                    "lines that cannot be read in the receipts of the bundle on this machine: "
+                    "{count}; first problem: {problem}",
                     count=len(kept.problems),
                     problem=problem,
                 ),
@@ -265,13 +264,13 @@ class LockAndCustodyJudge:
                 _FAILED,
                 listed.key,
                 tr(
-                    "the SHA-256 of the bundle differs from the SHA-256 in a receipt of this "
+                    "the SHA-256 of the bundle differs from the SHA-256 in a receipt on this "
                     "machine"
                 ),
             )
         for key in sorted({receipt.key for receipt in here} - {listed.key}):
             if not self._workspace.has_object(key):
-                words = tr("a receipt of this machine names the bundle")
+                words = tr("a receipt on this machine shows that the store received the bundle")
                 self._second_look.suspect(AuditCode.DELETED, key, words)
 
     # Locks.
@@ -285,7 +284,7 @@ class LockAndCustodyJudge:
                 return  # sealed at the end of all calendars, says its record; that was told
             yield _Wanted(
                 Retention(until=until, mode=facts["mode"]),
-                tr("according to the policy in its record,"),
+                tr("according to the policy in the capture record of the bundle,"),
                 False,
             )
 
@@ -327,9 +326,17 @@ class LockAndCustodyJudge:
             wanted += self._by_receipts([(receipt, True) for receipt in kept.receipts], key)
             retention = retention_of(lock)
             if retention is not None:
-                wanted.append(_Wanted(retention, tr("because its bundle is kept,"), False))
+                wanted.append(
+                    _Wanted(
+                        retention, tr("because the bundle of this sidecar has a retention,"), False
+                    )
+                )
             if lock["hold"]:
-                wanted.append(_Wanted(None, tr("because its bundle is kept,"), False))
+                wanted.append(
+                    _Wanted(
+                        None, tr("because the bundle of this sidecar is under a legal hold,"), False
+                    )
+                )
             beside = ListedObject(key=key, length=0, bundle=listed.bundle, kind=kind)
             self._lock(beside, wanted, state, facts)
 
@@ -356,7 +363,7 @@ class LockAndCustodyJudge:
                     first = first or key
         if unknown:
             words = tr(
-                "records and files of the log whose locks the store does not report: {unknown}",
+                "records and log files for which the store does not report a lock state: {unknown}",
                 unknown=unknown,
             )
             self._say(AuditCode.UNLOCKED, _NOTE, "", words)
@@ -366,9 +373,9 @@ class LockAndCustodyJudge:
                 _NOTE,
                 "",
                 tr(
-                    "records and files of the log without a lock: {bare} of {of}, for "
-                    "example {first}; bundles of this store have locks; a default retention "
-                    "of the bucket also locks records and files of the log",
+                    "records and log files without a lock: {bare} of {of}, for example {first}. "
+                    "Bundles of this store have locks. A default retention of the bucket also "
+                    "locks records and log files",
                     bare=bare,
                     of=of,
                     first=first,
@@ -410,7 +417,11 @@ class LockAndCustodyJudge:
                 lacking = True
             elif not holds:
                 lacking = True
-                words = tr("{asked}, but its lock is: {lock}", asked=asked, lock=lock["words"])
+                words = tr(
+                    "{asked}, but the object is protected by: {lock}",
+                    asked=asked,
+                    lock=lock["words"],
+                )
                 if reason.sure and not facts["unread"]:
                     self._second_look.suspect_unlisted(
                         AuditCode.UNLOCKED, listed.key, words, listed.bundle

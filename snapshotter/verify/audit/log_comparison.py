@@ -131,7 +131,11 @@ class LogComparison:
                 AuditCode.REPLACED,
                 _FAILED,
                 key,
-                tr("the bundle under this name has another id: {facts}", facts=facts["bundle_id"]),
+                tr(
+                    "the id in the bundle differs from the name of the bundle; id in the bundle: "
+                    "{facts}",
+                    facts=facts["bundle_id"],
+                ),
             )
         elif entries and not as_logged:
             if facts["altered"]:
@@ -140,7 +144,7 @@ class LogComparison:
                     _FAILED,
                     key,
                     tr(
-                        "the bundle is not the bundle that was logged; {sentence}",
+                        "the SHA-256 of the bundle differs from the SHA-256 in the log; {sentence}",
                         sentence=sentence,
                     ),
                 )
@@ -150,8 +154,9 @@ class LogComparison:
                     _FAILED,
                     key,
                     tr(
-                        "the bundle is complete, but it is not the bundle that was logged "
-                        "under this name: SHA-256 {facts}, logged {sha256}",
+                        "the bundle shows no sign of a change after sealing, but the log lists "
+                        "another SHA-256 under the name of the bundle; SHA-256 of the bundle: "
+                        "{facts}, SHA-256 in the log: {sha256}",
                         facts=facts["sha256"],
                         sha256=entries[0].sha256,
                     ),
@@ -175,7 +180,7 @@ class LogComparison:
         """Add a finding for what a bundle lacks, if an unreadable sidecar may contain it."""
         names = ", ".join(sorted(unread))
         words = tr(
-            "a result is not established, because sidecars cannot be read ({names}): {found}",
+            "some sidecars cannot be read ({names}), so these results are not established: {found}",
             names=names,
             found="; ".join(found),
         )
@@ -202,8 +207,8 @@ class LogComparison:
                     _FAILED,
                     listed.key,
                     tr(
-                        "the record names a checkpoint of {claim} entries, but the bundle "
-                        "itself is entry {number} of the log",
+                        "the capture record quotes a log checkpoint of {claim} entries, which "
+                        "already contains the bundle itself as entry {number}",
                         claim=claim["size"],
                         number=entries[0].number,
                     ),
@@ -218,8 +223,9 @@ class LogComparison:
                     _NOTE,
                     listed.key,
                     tr(
-                        "the record names a checkpoint that contains the bundle {newest}, "
-                        "but the recorded time of that bundle is later",
+                        "the capture record quotes a log checkpoint that contains the bundle "
+                        "{newest}, but the time in the id {newest} is later than the time in the "
+                        "id of this bundle",
                         newest=newest,
                     ),
                 )
@@ -234,7 +240,7 @@ class LogComparison:
                 _NOTE,
                 listed.key,
                 tr(
-                    "the certificate that proves the time of the bundle ends at {instant}",
+                    "the certificate behind the proven time of the bundle expires at {instant}",
                     instant=instant(ends),
                 ),
             )
@@ -257,8 +263,8 @@ class LogComparison:
             _UNCLEAR if is_due and is_old else _NOTE,
             listed.key,
             tr(
-                "entry {number} of the log names a renewal of this bundle, but the renewal "
-                "is missing",
+                "entry {number} of the log lists a renewal of this bundle, but the renewal is "
+                "missing",
                 number=newest.number,
             ),
         )
@@ -278,8 +284,8 @@ class LogComparison:
                     _FAILED,
                     listed.key,
                     tr(
-                        "the bundle is not in the log, and the time in its name is in the "
-                        "future: {instant}",
+                        "the bundle is not in the log, and the time in the name of the bundle is "
+                        "in the future: {instant}",
                         instant=instant(at),
                     ),
                 )
@@ -294,14 +300,17 @@ class LogComparison:
                     ),
                 )
             else:
-                missing = "" if self._history.is_read else tr(" (not all of the log could be read)")
+                missing = (
+                    "" if self._history.is_read else tr(" (a part of the log could not be read)")
+                )
                 self._say(
                     AuditCode.UNLOGGED,
                     _UNCLEAR,
                     listed.key,
                     tr(
-                        "the time in the name is {instant}, but the bundle is not in the "
-                        "log{missing}: nothing proves that the bundle existed earlier",
+                        "the name of the bundle contains the time {instant}, but the bundle is "
+                        "not in the log{missing}: the log does not prove that the bundle existed "
+                        "at that time",
                         instant=instant(at),
                         missing=missing,
                     ),
@@ -316,7 +325,7 @@ class LogComparison:
                 if self._workspace.has_object(stone):
                     what = tr("was erased, as its tombstone states")
                 elif self._history.head is not None:
-                    what = "never existed"
+                    what = "is neither in this store nor in the log"
                 self._say(
                     AuditCode.SURPLUS,
                     _NOTE,
@@ -341,9 +350,7 @@ class LogComparison:
             try:
                 there, document = self._read_report(key, entry.sha256)
             except ObjectAbsent:
-                words = tr(
-                    "entry {number} of the log names this report of an audit", number=entry.number
-                )
+                words = tr("entry {number} of the log lists this audit report", number=entry.number)
                 self._second_look.suspect(AuditCode.DELETED, key, words)
                 continue
             except ObjectUnreadable as error:
@@ -354,7 +361,7 @@ class LogComparison:
                     AuditCode.ALTERED,
                     _FAILED,
                     key,
-                    tr("the report differs from the report that was logged"),
+                    tr("the SHA-256 of the audit report differs from the SHA-256 in the log"),
                 )
                 continue
             self._report_signature(f"{key}.sig", document)
@@ -377,7 +384,7 @@ class LogComparison:
             signature = self._objects.read(key, MAX_SIGNATURE_BYTES)
         except ObjectAbsent:
             self._second_look.suspect(
-                AuditCode.DELETED, key, tr("the signature of the report is missing")
+                AuditCode.DELETED, key, tr("the signature of the audit report is missing")
             )
             return
         except ObjectUnreadable as error:
@@ -389,7 +396,8 @@ class LogComparison:
             known = self._trust.key(signer) if isinstance(signer, str) else None
             if known and not keys.verify_signature(known.public_key, signature, document):
                 words = tr(
-                    "the signature of the report is not valid for the key that the report names"
+                    "the signature of the audit report is not valid for the key that the report "
+                    "names as its signer"
                 )
                 self._say(AuditCode.ALTERED, _FAILED, key, words)
 
@@ -405,8 +413,9 @@ class LogComparison:
                 _UNCLEAR,
                 "",
                 tr(
-                    "the log names another version {newest} of the trust file than this "
-                    "audit uses: the SHA-256 is {digest}, and not {sha256}",
+                    "the log lists another trust file with the same version {newest} as the "
+                    "trust file of this audit; SHA-256 in the log: {digest}, SHA-256 of the "
+                    "trust file of this audit: {sha256}",
                     newest=newest,
                     digest=digest,
                     sha256=self._trust.sha256,
@@ -418,8 +427,8 @@ class LogComparison:
                 _UNCLEAR,
                 "",
                 tr(
-                    "the log names version {newest} of the trust file, but this audit uses "
-                    "version {version}",
+                    "the log lists version {newest} of the trust file, but this audit uses the "
+                    "older version {version}",
                     newest=newest,
                     version=self._trust.version,
                 ),
@@ -441,7 +450,10 @@ class LogComparison:
                     AuditCode.LOG_BROKEN,
                     _FAILED,
                     f"entry {entry.number}",
-                    tr("the entry names a bundle of an invalid date: {name}", name=entry.name),
+                    tr(
+                        "the log entry lists a bundle whose id contains an invalid date: {name}",
+                        name=entry.name,
+                    ),
                 )
             elif self._looked_for(entry, key):
                 yield key
@@ -473,7 +485,7 @@ class LogComparison:
         else:
             self._objects.unreadable(
                 listed.key,
-                tr("the store lists the object, but could not deliver it: {why}", why=why),
+                tr("the store lists the object, but the object could not be read: {why}", why=why),
                 retry=True,
             )
 
@@ -488,7 +500,12 @@ class LogComparison:
         try:
             self._objects.opened(key).close()
         except ObjectAbsent:
-            self._missing(bundle_id, key, sha256, tr("a receipt of this machine names the bundle"))
+            self._missing(
+                bundle_id,
+                key,
+                sha256,
+                tr("a receipt on this machine shows that the store received the bundle"),
+            )
         except ObjectUnreadable as error:
             self._objects.unreadable(key, str(error), retry=error.retry)
 
@@ -499,7 +516,7 @@ class LogComparison:
             self._objects.read(stone, signed_statement.MAX_BYTES)
         except ObjectAbsent:
             if self._workspace.entries(leaf.TOMBSTONE, bundle_id):
-                said += "; the tombstone that the log names does not exist either"
+                said += "; the tombstone that the log lists does not exist either"
             self._second_look.suspect(AuditCode.DELETED, key, said, keys=(key, stone))
         except ObjectUnreadable as error:
             words = tr(
@@ -525,7 +542,11 @@ class LogComparison:
             retry = not isinstance(error, ObjectUnreadable) or error.retry
             self._objects.unreadable(
                 key,
-                tr("{said}; its tombstone cannot be read: {error}", said=said, error=error),
+                tr(
+                    "{said}; the tombstone of the bundle cannot be read: {error}",
+                    said=said,
+                    error=error,
+                ),
                 retry=retry,
             )
             return
@@ -539,7 +560,11 @@ class LogComparison:
                 AuditCode.DELETED,
                 _FAILED,
                 key,
-                tr("{said}: its tombstone differs from the tombstone that was logged", said=said),
+                tr(
+                    "{said}; the tombstone states another SHA-256 for the bundle than the log "
+                    "entry or the receipt of the bundle",
+                    said=said,
+                ),
             )
         elif any(entry.sha256 == hashlib.sha256(data).hexdigest() for entry in orders):
             if found["trusted"]:
@@ -552,15 +577,17 @@ class LogComparison:
                     _UNCLEAR,
                     key,
                     tr(
-                        "a tombstone states that the bundle was erased, but you do not trust "
-                        "its key {found}: the key is unknown or was compromised",
+                        "a tombstone states that the bundle was erased, but you do not trust the "
+                        "key {found} that signed the tombstone: the key is unknown or was "
+                        "compromised",
                         found=found["key_id"],
                     ),
                 )
             self._kept_custody(bundle_id, key)
         elif self._history.is_unreadable:
             words = tr(
-                "{said}; it is not established whether its tombstone is in the log", said=said
+                "{said}; it is not established whether the tombstone of the bundle is in the log",
+                said=said,
             )
             self._say(AuditCode.DELETED, _UNCLEAR, key, words)
         else:
@@ -569,7 +596,7 @@ class LogComparison:
                 AuditCode.DELETED,
                 _UNCLEAR if found["trusted"] else _FAILED,
                 key,
-                tr("{said}: its tombstone is not in the log", said=said),
+                tr("{said}; the tombstone of the bundle is not in the log", said=said),
             )
 
     def _kept_custody(self, bundle_id: str, key: str) -> None:
@@ -614,8 +641,8 @@ class LogComparison:
             self._objects.mark_read(custody_of(key))
         else:
             words = tr(
-                "the bundle was erased, and entry {min} of the log names a custody event "
-                "that the remaining sidecars do not contain",
+                "the bundle was erased, and entry {min} of the log lists a custody event that is "
+                "missing from the remaining sidecars",
                 min=min(missing.values()),
             )
             if sidecars or len(missing) > 1:
@@ -628,7 +655,8 @@ class LogComparison:
                 _UNCLEAR,
                 key,
                 tr(
-                    "the bundle was erased, and its custody chain is broken: {shortened}",
+                    "the bundle was erased, and the custody chain of the bundle is broken: "
+                    "{shortened}",
                     shortened=shortened(chain.problems[0]),
                 ),
             )
@@ -659,4 +687,4 @@ def _time_of(listed: ListedObject) -> datetime:
 
 
 def _named(entry: StoredLogEntry) -> str:
-    return tr("entry {number} of the log names the bundle", number=entry.number)
+    return tr("entry {number} of the log lists the bundle", number=entry.number)

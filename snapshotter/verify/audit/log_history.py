@@ -156,8 +156,9 @@ class LogHistory:
                 self._failed(
                     AuditCode.ROLLED_BACK,
                     tr(
-                        "during this audit the number of entries in the log fell from {size} "
-                        "to {size2}",
+                        "during this audit the checkpoint of the log was replaced by an older "
+                        "checkpoint or by the checkpoint of another log; entries before: {size}, "
+                        "entries now: {size2}",
                         size=before.head.size,
                         size2=served.head.size,
                     ),
@@ -181,7 +182,7 @@ class LogHistory:
                 AuditCode.UNWITNESSED,
                 tr(
                     "{count} of {needed} required witnesses have cosigned the checkpoint of "
-                    "{size} entries: other readers may see another log",
+                    "{size} entries: the store may give other readers a different log",
                     count=len(cosigned),
                     needed=needed,
                     size=self._seen.head.size,
@@ -192,8 +193,8 @@ class LogHistory:
             self._unclear(
                 AuditCode.STALE,
                 tr(
-                    "the newest cosignature of a witness is of {instant}: later entries of "
-                    "the log may be withheld",
+                    "the newest cosignature of a witness was made at {instant}: the store may "
+                    "withhold later entries of the log",
                     instant=instant(newest),
                 ),
             )
@@ -208,7 +209,7 @@ class LogHistory:
         add = self._failed_at if claim.signed else self._unclear_at
         vouched = f" (witnessed by {', '.join(claim.witnesses)})" if claim.witnesses else ""
         said = tr(
-            "{what} names a tree of {size} entries{vouched}",
+            "{what} states that the log has {size} entries{vouched}",
             what=claim.what,
             size=claim.head.size,
             vouched=vouched,
@@ -253,8 +254,8 @@ class LogHistory:
                     AuditCode.FORKED,
                     claim.where,
                     tr(
-                        "{said} with another root hash than the log has at that size: the "
-                        "log has two histories",
+                        "{said}, but the root hash differs from the root hash of this log at the "
+                        "same number of entries: the log has two histories",
                         said=said,
                     ),
                 )
@@ -280,8 +281,8 @@ class LogHistory:
                     severity=Severity.NOTE,
                     key=log_state.MIRROR,
                     detail=tr(
-                        "the log is a copy of the log {origin!r} with {size} entries: this "
-                        "audit does not include later entries",
+                        "the log is a copy of the log {origin!r} with {size} entries: the "
+                        "original log can have later entries, which this audit does not include",
                         origin=self._seen.origin[:100],
                         size=self._seen.head.size,
                     ),
@@ -328,7 +329,7 @@ class LogHistory:
                 AuditCode.ROLLED_BACK,
                 log_state.LOCK,
                 tr(
-                    "the lock of the log is for {size} entries, but the checkpoint has "
+                    "the lock file of the log states {size} entries, but the checkpoint states "
                     "{size2} entries",
                     size=size,
                     size2=self._seen.head.size,
@@ -339,8 +340,8 @@ class LogHistory:
                 AuditCode.FORKED,
                 log_state.LOCK,
                 tr(
-                    "the lock of the log is for another tree of {size} entries: the log has "
-                    "two histories",
+                    "the lock file of the log states another root hash for the first {size} "
+                    "entries than the log has: the log has two histories",
                     size=size,
                 ),
             )
@@ -349,9 +350,9 @@ class LogHistory:
                 AuditCode.STALE,
                 log_state.LOCK,
                 tr(
-                    "the log has {size} committed entries, but the checkpoint has {size2} "
-                    "entries: a writer was interrupted, or the checkpoint was replaced by an "
-                    "older checkpoint",
+                    "the lock file of the log states {size} entries, but the checkpoint states "
+                    "{size2} entries: a command that writes to the log was interrupted, or the "
+                    "checkpoint was replaced by an older checkpoint",
                     size=size,
                     size2=self._seen.head.size,
                 ),
@@ -386,8 +387,8 @@ class LogHistory:
                 self._unclear(
                     AuditCode.NO_LOG,
                     tr(
-                        "the copy of a log is incomplete; the command snapshotter store "
-                        "replicate completes the copy"
+                        "the store contains an incomplete copy of a log; complete the copy with "
+                        "the command: snapshotter store replicate"
                     ),
                 )
             elif self._workspace.is_unread(log_state.MIRROR):
@@ -395,7 +396,7 @@ class LogHistory:
             elif next(self._objects.list(PREFIX), None) is not None:
                 self._failed(
                     AuditCode.LOG_BROKEN,
-                    tr("parts of a log exist, but its checkpoint does not exist"),
+                    tr("files of a log exist, but the checkpoint of the log does not exist"),
                 )
             return None
         self._checkpoint = data
@@ -415,8 +416,8 @@ class LogHistory:
             self._unclear(
                 AuditCode.UNTRUSTED_LOG,
                 tr(
-                    "no trust file names the key of the log {origin!r}: the owner of the "
-                    "store could have invented the log",
+                    "no trust file contains the key of the log {origin!r}: the owner of the "
+                    "store could have forged the log",
                     origin=origin[:100],
                 ),
             )
@@ -425,7 +426,8 @@ class LogHistory:
             self._unclear(
                 AuditCode.UNTRUSTED_LOG,
                 tr(
-                    "the log of this store is {origin!r}, but the trust file names {name!r}",
+                    "the log of this store is {origin!r}, but the trust file contains the key of "
+                    "the log {name!r}",
                     origin=origin[:100],
                     name=self._trusted.key.name,
                 ),
@@ -469,8 +471,8 @@ class LogHistory:
             self._failed(
                 AuditCode.LOG_BROKEN,
                 tr(
-                    "the {size} entries of the log do not give the root hash of its "
-                    "checkpoint: an entry was changed, added or removed",
+                    "the root hash of the {size} entries of the log differs from the root hash "
+                    "in the checkpoint: an entry was changed, added or removed",
                     size=head.size,
                 ),
             )
@@ -492,7 +494,7 @@ class LogHistory:
                 self._failed(
                     AuditCode.LOG_BROKEN,
                     tr(
-                        "entry {number} of the log does not have the form of an entry",
+                        "entry {number} of the log does not have the required form",
                         number=number,
                     ),
                 )
@@ -537,7 +539,10 @@ class LogHistory:
             if self._fetch(tile) == b"".join(hashes):
                 return
             self._broken_tile(
-                tile, EvidenceInvalid(tr("the file does not follow from the entries of the log"))
+                tile,
+                EvidenceInvalid(
+                    tr("the hashes in the file differ from the hashes of the entries of the log")
+                ),
             )
         except (ObjectAbsent, ObjectUnreadable, EvidenceInvalid) as error:
             self._broken_tile(tile, error)
@@ -572,18 +577,18 @@ class LogHistory:
         self._broken.add(tile.path)
         key = PREFIX + tile.path
         if isinstance(error, ObjectUnreadable):
-            words = tr("a part of the log cannot be read: {error}", error=error)
+            words = tr("a file of the log cannot be read: {error}", error=error)
             self._objects.unreadable(key, words, retry=error.retry, name=_name(tile))
         elif isinstance(error, ObjectAbsent):
             whole = Tile(level=tile.level, index=tile.index)
             keys = [key, *([PREFIX + whole.path] * tile.is_partial)]
-            words = tr("a part of the log is missing")
+            words = tr("a file of the log is missing")
             self._second_look.suspect(AuditCode.LOG_BROKEN, key, words, keys=keys, name=_name(tile))
         else:
             self._failed_at(
                 AuditCode.LOG_BROKEN,
                 key,
-                tr("a part of the log cannot be read: {error}", error=error),
+                tr("a file of the log is not valid: {error}", error=error),
             )
 
     def _failed(self, code: AuditCode, detail: str) -> None:
@@ -616,7 +621,7 @@ class _Served:
 def judge_entries(workspace: AuditDatabase) -> Iterator[AuditFinding]:
     """Yield findings about contradicting entries: one name with two digests."""
     for name, count, digests in workspace.bundles_logged_twice():
-        said = tr("the log names the bundle {name} {count} times", name=name, count=count)
+        said = tr("the log lists the bundle {name} {count} times", name=name, count=count)
         if digests > 1:
             yield AuditFinding(
                 code=AuditCode.REPLACED,
@@ -629,5 +634,5 @@ def judge_entries(workspace: AuditDatabase) -> Iterator[AuditFinding]:
                 code=AuditCode.LOGGED_AGAIN,
                 severity=Severity.NOTE,
                 key=name,
-                detail=tr("{said}, always with the same digest", said=said),
+                detail=tr("{said}, each time with the same digest", said=said),
             )

@@ -182,7 +182,10 @@ class ObjectReader:
             return self.read(key, limit)
         except ObjectAbsent as error:
             raise ObjectUnreadable(
-                tr("the store lists the object, but could not deliver it: {error}", error=error),
+                tr(
+                    "the store lists the object, but the object could not be read: {error}",
+                    error=error,
+                ),
                 retry=True,
             ) from error
 
@@ -218,7 +221,9 @@ class ObjectReader:
         except (SnapshotterError, OSError) as error:
             words = unreadable_error(self.store, error)
             self.unreadable(
-                prefix, tr("the listing is incomplete: {words}", words=words), retry=words.retry
+                prefix,
+                tr("the list of the objects in the store is incomplete: {words}", words=words),
+                retry=words.retry,
             )
 
     def pause(self) -> None:

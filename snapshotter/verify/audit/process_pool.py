@@ -156,7 +156,11 @@ class ProcessPool(Generic[T, R]):
             yield (
                 first[0],
                 PoolProcessDied(
-                    tr("the process that read the bundle ended (exit code {code})", code=code)
+                    tr(
+                        "the process that read the bundle ended before it delivered a result "
+                        "(exit code {code})",
+                        code=code,
+                    )
                 ),
             )
         else:

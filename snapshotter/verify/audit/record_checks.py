@@ -64,7 +64,7 @@ def _read_event(data: bytes, event_id: str) -> RecordFacts:
     event, key_id = takedown.parse(data)
     if event.event_id != event_id:
         raise EvidenceInvalid(
-            tr("the record belongs to the event {event_id}", event_id=event.event_id)
+            tr("the record belongs to another event, {event_id}", event_id=event.event_id)
         )
     return RecordFacts(
         key_id=key_id, words=event_in_words(event), follows=(event.identity, event.previous)
@@ -155,13 +155,13 @@ class RecordJudge:
             return
         if self._workspace.entries(self._records.kind, record_id):
             words = tr(
-                "the log names this record of {noun}; the store listed it, but does not "
-                "have it now",
+                "the log lists this record of {noun}; the store listed the record at first, but "
+                "does not have the record now",
                 noun=self._noun,
             )
             self._second_look.suspect(AuditCode.DELETED, key, words)
         else:
-            words = tr("the store lists the record, but cannot deliver it")
+            words = tr("the store lists the record, but the record could not be read")
             self._objects.unreadable(key, words, retry=True)
 
     def _logged(self, entry: StoredLogEntry) -> None:
@@ -170,7 +170,7 @@ class RecordJudge:
         except ValueError:
             where = f"entry {entry.number}"
             words = tr(
-                "the entry names {noun} of an invalid date: {name}",
+                "the log entry lists {noun} whose id contains an invalid date: {name}",
                 noun=self._noun,
                 name=entry.name,
             )
@@ -179,7 +179,7 @@ class RecordJudge:
         # A listing may hide what is there: so it is asked for by its name as well.
         if not self._workspace.has_object(key) and not self._look(key, entry.name):
             words = tr(
-                "entry {number} of the log names this record of {noun}",
+                "entry {number} of the log lists this record of {noun}",
                 number=entry.number,
                 noun=self._noun,
             )
@@ -197,7 +197,7 @@ class RecordJudge:
         entries = self._workspace.entries(self._records.kind, record_id)
         if entries and entries[0].sha256 != hashlib.sha256(data).hexdigest():
             words = tr(
-                "the record is not the record of {noun} that was logged under this name",
+                "the SHA-256 of the record of {noun} differs from the SHA-256 in the log",
                 noun=self._noun,
             )
             self._say(AuditCode.ALTERED, Severity.FAILED, key, words)
@@ -233,7 +233,8 @@ class RecordJudge:
         if first != key:
             before = tr("the same earlier event") if previous else tr("no earlier event")
             words = tr(
-                "two chains of events exist for {identity}: this event and {first} name {before}",
+                "two chains of events exist for {identity}: this event and {first} refer to "
+                "{before}",
                 identity=identity,
                 first=first,
                 before=before,
@@ -251,8 +252,8 @@ class RecordJudge:
             self._say(AuditCode.WAITING, Severity.NOTE, key, words)
         else:
             words = tr(
-                "the time in the name is {instant}, but the record of {noun} is not in "
-                "the log: nothing proves that the record existed earlier",
+                "the name of the record of {noun} contains the time {instant}, but the record is "
+                "not in the log: the log does not prove that the record existed at that time",
                 instant=instant(at),
                 noun=self._noun,
             )

@@ -61,13 +61,20 @@ def parse(data: bytes) -> RememberedCheckpoint:
     kinds: dict[str, Any] = {"checkpoint": str, "origin": str, "root": str, "store": str}
     kinds |= {"size": int, "signed": bool}
     if any(type(value[name]) is not kind for name, kind in kinds.items()):
-        raise EvidenceInvalid(tr("a field has the wrong type"))
+        raise EvidenceInvalid(tr("a field of the file has the wrong type"))
     try:
         root = bytes.fromhex(value["root"])
     except ValueError as error:
-        raise EvidenceInvalid(tr("a root is not hexadecimal")) from error
+        raise EvidenceInvalid(
+            tr("the root hash in the file is not a hexadecimal number")
+        ) from error
     if len(root) != merkle.HASH_BYTES or not 0 <= value["size"] <= merkle.MAX_SIZE:
-        raise EvidenceInvalid(tr("a size or a root is out of range"))
+        raise EvidenceInvalid(
+            tr(
+                "the number of entries in the file is out of range, or the root "
+                "hash has the wrong length"
+            )
+        )
     return RememberedCheckpoint(
         store=value["store"],
         at=canonical_json.parse_instant(value["at"]),

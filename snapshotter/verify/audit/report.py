@@ -151,13 +151,13 @@ def _what_was_seen(report: AuditReport) -> Iterator[str]:
             yield tr("before   an earlier audit saw {size} entries", size=log.remembered.size)
     words = [f"{scope.read} of {scope.bundles} read"]
     if scope.sample is not None:
-        words.append(tr("drawn with the seed {seed}", seed=scope.seed))
+        words.append(tr("selected at random with the seed {seed}", seed=scope.seed))
     if scope.since is not None:
         words.append(f"since {scope.since.isoformat()}")
     if scope.unchanged:
         words.append(tr("{unchanged} unchanged since an earlier audit", unchanged=scope.unchanged))
     if scope.resumed:
-        words.append(tr("{resumed} read before an interruption", resumed=scope.resumed))
+        words.append(tr("{resumed} read before this audit was interrupted", resumed=scope.resumed))
     yield f"bundles  {', '.join(words)}"
 
 
@@ -168,7 +168,8 @@ def _kind_lines(kind: FindingCount, examples: list[AuditFinding]) -> Iterator[st
         yield f"{mark} {kind.code:<15} {where}{printable(finding.detail)}"
     if kind.count > EXAMPLES_SHOWN:
         yield tr(
-            "{mark} {code:<15} further findings: {count}; --json lists all",
+            "{mark} {code:<15} further findings: {count}; the option --json prints up to 20 "
+            "findings of each kind",
             mark=mark,
             code=kind.code,
             count=kind.count - EXAMPLES_SHOWN,
@@ -186,29 +187,29 @@ def _summary(report: AuditReport) -> str:
     )
     if report.verdict is Verdict.FAILED:
         return tr(
-            "something was changed, removed or added in this store. Findings: {failed}. "
-            "Keep the store as it is.",
+            "the audit found that objects of this store were changed, removed or added, or are "
+            "invalid. Findings with the verdict FAILED: {failed}. Do not change the store.",
             failed=failed,
         )
     withheld = sum(count.count for count in report.counts if count.code is AuditCode.WITHHELD)
     if report.verdict is Verdict.INDETERMINATE and withheld:
         return tr(
-            "at least three audits over 24 hours could not read objects that an earlier audit "
-            "read. Objects: {withheld}. A store that hides a deletion behaves in this way. "
-            "Findings with the verdict INDETERMINATE: {unclear}.",
+            "at least three audits in a period of at least 24 hours could not read objects that "
+            "an earlier audit read. Objects: {withheld}. A store that hides a deletion behaves "
+            "in this way. Findings with the verdict INDETERMINATE: {unclear}.",
             withheld=withheld,
             unclear=unclear,
         )
     if report.verdict is Verdict.INDETERMINATE and report.retry:
         return tr(
-            "objects could not be read. Findings: {unclear}. No check of what was read "
-            "failed. Run the audit again.",
+            "some objects could not be read. Findings with the verdict INDETERMINATE: {unclear}. "
+            "No check of the objects that were read failed. Run the audit again.",
             unclear=unclear,
         )
     if report.verdict is Verdict.INDETERMINATE:
         return tr(
-            "no check failed, but not everything could be established. Findings: {unclear}. The "
-            "lines marked ? list these findings.",
+            "no check failed, but some results are not established. Findings with the verdict "
+            "INDETERMINATE: {unclear}. The lines marked ? list these findings.",
             unclear=unclear,
         )
     erased = any(count.code is AuditCode.ERASED_BY_ORDER for count in report.counts)
@@ -217,17 +218,16 @@ def _summary(report: AuditReport) -> str:
     if read < there:
         # What was not read may have been replaced: only that it is there was seen.
         return tr(
-            "no logged bundle was deleted{ordered}, and no bundle was added without the log. "
-            "No bundle that was read has changed since it was sealed. Bundles that were read: "
-            "{read}. "
-            "Bundles that were not read: {there}.",
+            "no logged bundle was deleted{ordered}, and no bundle was added without an entry in "
+            "the log. No bundle that was read has changed since it was sealed. Bundles that were "
+            "read: {read}. Bundles that were not read: {there}.",
             ordered=ordered,
             read=read,
             there=there - read,
         )
     return tr(
-        "no logged bundle was deleted{ordered} or replaced, no bundle was added without "
-        "the log, and no bundle has changed since it was sealed.",
+        "no logged bundle was deleted{ordered} or replaced, no bundle was added without an entry "
+        "in the log, and no bundle has changed since it was sealed.",
         ordered=ordered,
     )
 

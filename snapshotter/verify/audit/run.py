@@ -355,7 +355,8 @@ class StoreAudit:
                 Severity.FAILED,
                 CHECKPOINT,
                 tr(
-                    "the log does not exist any more: it had {size} entries at {instant}",
+                    "the log of this store no longer exists; an earlier audit found {size} "
+                    "entries in the log at {instant}",
                     size=self._remembered.head.size,
                     instant=instant(self._remembered.at),
                 ),
@@ -367,7 +368,7 @@ class StoreAudit:
                 "",
                 tr(
                     "the store has no log that can be read, so it is not established whether "
-                    "a bundle was deleted, left out or added later"
+                    "bundles were deleted or added later"
                 ),
             )
 
@@ -407,8 +408,8 @@ class StoreAudit:
                 Severity.INDETERMINATE,
                 CHECKPOINT,
                 tr(
-                    "this log had {size} entries in {store} at {instant}, but has {size2} "
-                    "entries here: later entries are not audited",
+                    "this log had {size} entries in the store {store} at {instant}, but has "
+                    "{size2} entries in this store: this audit does not include the later entries",
                     size=other.head.size,
                     store=other.store,
                     instant=instant(other.at),
@@ -478,8 +479,8 @@ class StoreAudit:
                 Severity.NOTE,
                 "",
                 tr(
-                    "bundles that were not read: {there} of {there2}; the audit reads only a "
-                    "sample or a period",
+                    "bundles that were not read: {there} of {there2}; this audit was limited to "
+                    "a sample or a period",
                     there=there - total,
                     there2=there,
                 ),
@@ -561,7 +562,8 @@ class StoreAudit:
                 raise
             except Exception as error:  # noqa: BLE001  one that breaks us hides no other
                 broke = tr(
-                    "the comparison with the log ended with an error: {name}: {error}",
+                    "the comparison of the bundle with the log ended with an error of this "
+                    "software: {name}: {error}",
                     name=type(error).__name__,
                     error=error,
                 )

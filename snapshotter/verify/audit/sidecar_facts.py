@@ -27,7 +27,7 @@ from snapshotter.verify.audit import replica_custody
 from snapshotter.verify.trust import COMPROMISED, Trust
 
 PROOF = "tlog-proof"
-RECORD_CLAIM = "the checkpoint in its record"
+RECORD_CLAIM = "the checkpoint in the capture record"
 
 _MAX_DETAIL = 300  # characters of one sentence
 _MAX_HEADS = 20_000  # events of one chain that are looked at
@@ -114,7 +114,7 @@ def _proof_claims(
 ) -> Iterator[BundleFacts]:
     try:
         proof = tlog_proof.parse(data)
-        claim = _claim(tr("the proof beside the bundle"), proof.checkpoint, log)
+        claim = _claim(tr("the log proof beside the bundle"), proof.checkpoint, log)
         yield claim
         entry = Leaf(kind=BUNDLE, name=bundle_id, sha256=sha256)
         merkle.check_inclusion(
@@ -122,7 +122,10 @@ def _proof_claims(
         )
         if log is not None and not claim["signed"]:
             raise EvidenceInvalid(
-                tr("the checkpoint of the log proof is not signed by {name}", name=log.key.name)
+                tr(
+                    "the checkpoint in the log proof is not signed with the key of the log {name}",
+                    name=log.key.name,
+                )
             )
     except EvidenceInvalid as error:
         problems.append(
@@ -138,7 +141,11 @@ def _renewal_claims(kind: str, data: bytes, log: LogPolicy | None) -> Iterator[B
     """Yield the checkpoints of renewals through the log; others have none."""
     with contextlib.suppress(EvidenceInvalid):
         proof = renewal.split(data)[1] or data
-        yield _claim(tr("the proof in {kind}", kind=kind), tlog_proof.parse(proof).checkpoint, log)
+        yield _claim(
+            tr("the log proof in the sidecar {kind}", kind=kind),
+            tlog_proof.parse(proof).checkpoint,
+            log,
+        )
 
 
 def _renewal_digests(beside: Mapping[str, bytes]) -> Iterator[str]:
@@ -198,7 +205,7 @@ def _custody(beside: Mapping[str, bytes], report: Report) -> BundleFacts:
     ]
     problems = list(chain.problems)
     if len(chain.events) > _MAX_HEADS or len(receipts_in_chain) > _MAX_RECEIPTS:
-        problems.append(tr("the chain is longer than an audit reads"))
+        problems.append(tr("the custody chain is longer than the limit of an audit"))
     return {
         "branches": sorted(replica_custody.copy_heads(chain.events[:_MAX_HEADS])),
         "heads": [link.head for link in chain.events[:_MAX_HEADS]],

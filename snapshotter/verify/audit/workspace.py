@@ -119,7 +119,8 @@ class AuditDatabase:
                 raise SnapshotterError(
                     tr("{path} cannot be written: {error}", path=path, error=error),
                     hint=tr(
-                        "free space on its disk, or name another directory with the option --state"
+                        "free space on the disk of the state directory, or choose another "
+                        "directory with the option --state"
                     ),
                 ) from error
             self.replaced = True
@@ -130,7 +131,7 @@ class AuditDatabase:
             except sqlite3.DatabaseError as error:
                 raise SnapshotterError(
                     tr("{path} cannot be written: {error}", path=path, error=error),
-                    hint=tr("name another directory with the option --state"),
+                    hint=tr("choose another directory with the option --state"),
                 ) from error
 
     def __enter__(self) -> Self:
@@ -511,7 +512,7 @@ class AuditDatabase:
                     parent=self._path.parent,
                     strerror=error.strerror,
                 ),
-                hint=tr("name another directory with the option --state"),
+                hint=tr("choose another directory with the option --state"),
             ) from error
         database = sqlite3.connect(self._path, isolation_level="DEFERRED")
         try:

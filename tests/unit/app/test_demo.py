@@ -101,5 +101,5 @@ def test_a_folder_with_something_in_it_is_not_written_to(
     code = main(["demo", "--keep", str(tmp_path)])
 
     assert code == 1
-    assert "takes a new directory" in capsys.readouterr().err
+    assert "give --keep a directory that is empty or does not exist" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -172,7 +172,13 @@ def test_a_file_that_only_lies_here_decides_neither_whom_to_believe_nor_what_to_
 ) -> None:
     path = _write(tmp_path / "exhibit", f"{line}\n")
 
-    with pytest.raises(SnapshotterError, match="only found in the working directory") as caught:
+    with pytest.raises(
+        SnapshotterError,
+        match=(
+            r"which this file may not set\. snapshotter found the file in the working directory or "
+            "a folder above, so the file may come from another person"
+        ),
+    ) as caught:
         _load(tmp_path / "exhibit")
 
     assert str(path) in caught.value.hint
@@ -291,7 +297,9 @@ def test_the_users_own_file_counts_in_full_where_one_works_beside_it(tmp_path: P
 def test_a_relative_path_in_a_variable_names_a_file_of_each_folder_and_is_an_error(
     tmp_path: Path, name: str, text: str
 ) -> None:
-    with pytest.raises(SnapshotterError, match="names another file in each folder") as caught:
+    with pytest.raises(
+        SnapshotterError, match="which leads to a different file in each folder"
+    ) as caught:
         _load(tmp_path, environment={f"SNAPSHOTTER_{name}": text})
 
     assert f"SNAPSHOTTER_{name}={Path.cwd()}/" in caught.value.hint
@@ -328,7 +336,9 @@ def test_a_queue_is_no_other_file_in_each_folder(tmp_path: Path) -> None:
     assert found.queue == f"sqlite:///{tmp_path}/own/q.db"
     for kept in ("sqlite:////var/q.db", "postgresql://db/q?password_file=/run/p"):
         assert _load(tmp_path, environment={"SNAPSHOTTER_QUEUE": kept}).queue == kept
-    with pytest.raises(SnapshotterError, match="names another file in each folder") as caught:
+    with pytest.raises(
+        SnapshotterError, match="which leads to a different file in each folder"
+    ) as caught:
         _load(tmp_path, environment={"SNAPSHOTTER_QUEUE": "sqlite:///q.db"})
     assert f"SNAPSHOTTER_QUEUE=sqlite:///{Path.cwd()}/q.db" in caught.value.hint
 

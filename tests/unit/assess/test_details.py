@@ -27,7 +27,7 @@ CLAUSES = {
         "that the page does not show"
     ),
     "for legal reasons, as researchers read this code; the platform does not say so": (
-        "researchers read the code of the platform as legal reasons"
+        "researchers interpret the code that the platform sent as follows: legal reasons"
     ),
     "the page itself holds some of it back; 2 of 9 images did not come": (
         "the page withholds some of its content; 2 of 9 images did not load"
@@ -59,7 +59,7 @@ def test_a_wall_is_named_as_everywhere(kind: WallKind) -> None:
 
     shown = describe_detail(f"a wall ({words}) stands before the page, and says nothing about it")
 
-    assert shown.startswith(f"the site showed {WALLS[kind]} instead of the page, ")
+    assert shown.startswith(f"the site showed {WALLS[kind]} instead of the page; ")
 
 
 def test_a_detail_that_is_not_known_is_shown_as_it_is() -> None:

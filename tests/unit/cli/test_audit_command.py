@@ -221,7 +221,7 @@ def test_a_store_without_a_log_says_what_can_not_be_shown(auditor: Auditor) -> N
 
     assert done.returncode == 11
     assert "no-log" in done.stdout
-    assert "deleted, left out or added later" in done.stdout
+    assert "bundles were deleted or added later" in done.stdout
 
 
 def test_the_store_is_named_as_other_commands_name_it(auditor: Auditor) -> None:

@@ -90,9 +90,11 @@ def test_a_dry_run_visits_nothing_makes_nothing_and_says_how_long_it_takes(
 
     assert office.run("--dry-run", "urls.csv") == 0
 
-    assert "31 to be visited, in at least 2 min" in office.out
-    assert "30       2 min  slow.example (limited by the time between two visits)" in office.out
-    assert "1 with the same page as another row" in office.out
+    assert "31 are to be visited; the visits take at least 2 min" in office.out
+    assert (
+        "30       2 min  slow.example (limited by the least time between two visits to the host)"
+    ) in office.out
+    assert "1 have the same page as another row" in office.out
     assert "row 32 (line 33): only http and https" in office.err
     assert office.pages.visited == []
     assert sorted(office.folder.iterdir()) == before
@@ -171,11 +173,15 @@ def test_a_policy_that_only_a_table_names_gives_pages_no_more_than_the_command(
 
     status = [row["status"] for row in office.done()]
     assert status == ["failed", "done", "failed"]
-    assert "opens networks" in office.done()[0]["error"]
+    refused = (
+        "the policy ./open.toml allows pages to connect to networks that are refused otherwise, "
+        "but only the settings file in the working directory or a table selects this policy"
+    )
+    assert refused in office.done()[0]["error"]
     assert office.pages.policies == ["expanded"]
     # Whoever runs the command may.
     assert office.run("--policy", "./open.toml", "urls.csv") == 1
-    assert "opens networks" not in office.done()[0]["error"]
+    assert "allows pages to connect to networks" not in office.done()[0]["error"]
 
 
 def test_the_address_of_each_row_decides_its_policy_unless_one_is_named(office: Office) -> None:
@@ -185,9 +191,10 @@ def test_the_address_of_each_row_decides_its_policy_unless_one_is_named(office: 
 
     assert sorted(office.pages.policies) == ["default", "expanded", "weibo-post"]
     picked = (
-        "1 default (no other policy names the page), 1 weibo-post (the policy names host weibo.com)"
+        "1 default (no other policy applies to the page), 1 weibo-post (the policy applies to "
+        "host weibo.com)"
     )
-    assert f"policies selected by address: {picked}" in office.err
+    assert f"the address of each page selects the policy: {picked}" in office.err
 
 
 def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office) -> None:
@@ -197,14 +204,14 @@ def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office)
 
     assert office.out.splitlines()[0] == "2 rows: 1 failed, 1 waiting"
     assert "pages handed to the queue: 1" in office.err
-    assert "no worker is running. Start one:\n  snapshotter worker" in office.err
+    assert "no worker is running. Start a worker:\n  snapshotter worker" in office.err
     assert "rows that the workers have not finished: 1." in office.err
     assert [row["status"] for row in office.done()] == ["waiting", "failed"]
     assert office.run("urls.csv") == 1
     assert (
-        "rows of this table that are in the queue: 1. These rows would be captured twice"
-        in office.err
-    )
+        "rows of this table that are already in the queue: 1. This command would capture the "
+        "pages of these rows a second time"
+    ) in office.err
     assert not (office.folder / "data" / "keys").exists(), "nothing is made for what is refused"
     assert office.run("--enqueue", "--json", "urls.csv") == 1
     assert office.objects[-1]["statuses"] == {"failed": 1, "waiting": 1}
@@ -218,7 +225,8 @@ def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office)
         (
             ("--enqueue", "--pdf", "--viewport", "phone", "urls.csv"),
             2,
-            "--viewport, --pdf does not work with --enqueue",
+            "options that do not work with --enqueue: --viewport, --pdf. Set the values of these "
+            "options in the settings of the worker, or in a policy",
         ),
         (("-",), 1, "--out FILE"),
         (("nowhere.csv",), 1, "nowhere.csv cannot be read: No such file"),

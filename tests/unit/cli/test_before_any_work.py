@@ -74,7 +74,10 @@ def test_what_can_not_be_understood_ends_in_2_with_nothing_on_stdout(
         ("file:///etc/passwd", ""),
         ("javascript:alert(1)", ""),
         ("http://", ""),
-        ("http://user:secret@example.org/", "leave out the part before the @"),
+        (
+            "http://user:secret@example.org/",
+            ("remove the user name and the password from the URL: the part before the @"),
+        ),
         ("http://[::1", ""),
         ("http://127.0.0.1:99999/", ""),
     ],

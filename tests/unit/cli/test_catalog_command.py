@@ -47,9 +47,15 @@ def test_the_captures_of_a_page_are_listed_with_what_they_show(shell: Shell) -> 
 def test_a_catalog_is_made_again_and_says_what_it_holds(shell: Shell, tmp_path: Path) -> None:
     assert shell.run("store", "reindex") == 0
     assert shell.out.splitlines()[1:] == [
-        "     2 with the verdict in the bundle",
-        "     1 of earlier versions, with a verdict by the present rules",
-        "     1 of earlier versions, with too little data for a verdict",
+        "     2 have a verdict in the bundle",
+        (
+            "     1 were made by earlier versions of snapshotter, and have a verdict by the "
+            "present rules"
+        ),
+        (
+            "     1 were made by earlier versions of snapshotter, and have too little data for a "
+            "verdict"
+        ),
     ]
     (file,) = (tmp_path / "data" / "catalog").glob("*.db")
     file.write_bytes(b"ruined")

@@ -53,7 +53,7 @@ def test_an_erased_bundle_stays_erased(shell: BundleShell) -> None:
     assert shell.run("list", "--json") == 0
     assert shell.object["erased"]["order"] == "12 O 345/26"
     assert shell.run("list") == 0
-    assert "erased by order" in shell.out
+    assert " by order: 12 O 345/26" in shell.out
     assert shell.run("custody", "show", shell.id) == 0
     assert "deletion" in shell.out
     # Again is no error, and erases nothing more.

@@ -137,7 +137,7 @@ def test_bars_are_as_long_as_what_is_certain(shell: Shell) -> None:
         (("http://example.test/never",), 1, "has no capture of"),
         (("weibo:never",), 1, "has no capture of"),
         (("20260527t080000z-aaaaaaaaaaaaaaaa",), 1, "has no verdict for the bundle"),
-        (("--csv", "--json", POST), 2, "give only one of --chart, --json and --csv"),
+        (("--csv", "--json", POST), 2, "give only one of the options --chart, --json and --csv"),
         (("--threshold", "reposts", POST), 2, "reposts=500"),
         (("--threshold", "reposts=0", POST), 2, "reposts=500"),
         ((), 2, "Missing argument"),

@@ -94,7 +94,10 @@ def test_an_id_is_compared_as_the_store_has_it_and_a_file_of_that_name_is_writte
 
     assert run(made, "--no-pictures", first, second) == 0
     assert main(["diff", first, second]) == 2
-    assert f"write ./{first} for the file, or --store DIR {first}" in capsys.readouterr().err
+    assert (
+        f"{first} has the form of an id, and a file in this folder has the same name. To use the "
+        f"file, write ./{first}. To use the object in the store, write --store DIR {first}\n"
+    ) in capsys.readouterr().err
     assert run(made, f"./{first}", second) == 10
 
 

@@ -211,7 +211,8 @@ def test_a_folder_that_is_taken_is_left_alone(
         (
             ["export", "--evidence", "--unpack", "a", "-o", "x"],
             2,
-            "--unpack and further bundles do not work with it",
+            "--evidence makes a folder for exactly one bundle, and does not work with --unpack or "
+            "further bundles",
         ),
         (["export", "--evidence", "a", "b", "-o", "x"], 2, "one bundle"),
         (["export", "--trust", "trust.json", "a", "-o", "x"], 2, "--evidence"),
@@ -246,7 +247,9 @@ def test_a_bundle_without_a_token_is_handed_over_and_said_to_lack_one(
     assert main(["export", "--evidence", *arguments, "-o", str(exhibit.folder)]) == 0
 
     assert "INDETERMINATE: TIME TS_MISSING" in capsys.readouterr().err
-    assert "has no token of an authority" in (exhibit.folder / "README.md").read_text()
+    assert (
+        "The bundle has no timestamp token of a timestamp authority that the trust file lists."
+    ) in (exhibit.folder / "README.md").read_text()
     assert [exhibit.stranger(command).returncode for command in exhibit.commands] == [
         0,
         0,

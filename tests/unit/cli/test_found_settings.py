@@ -175,7 +175,9 @@ def test_an_id_with_a_store_is_never_a_file_of_that_name(
 
     assert shell.run(*words, *trust, "--store", store, ID) == of_store, shell.err
     assert shell.run(*words, *trust, ID) == 2
-    assert f"write ./{ID} for the file, or --store DIR {ID}" in shell.err
+    assert (
+        f"To use the file, write ./{ID}. To use the object in the store, write --store DIR {ID}"
+    ) in shell.err
     assert shell.run(*words, *trust, f"./{ID}") == of_file
     assert shell.run(*words, *trust, "--store", store, f"./{ID}") == of_file
 
@@ -194,7 +196,7 @@ def test_another_bundle_under_the_id_that_was_asked_for_is_failed(
         "check": "id",
         "verdict": "failed",
         "code": "NAME",
-        "detail": f"under the id {wanted} the store has another bundle, {ID}",
+        "detail": f"the store has another bundle, {ID}, under the id {wanted}",
     }
     assert shell.run(*judged, stored / f"{wanted}.wacz") == 0  # a file may have any name
 

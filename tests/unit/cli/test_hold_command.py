@@ -30,7 +30,10 @@ def flags(shell: BundleShell) -> set[bool]:
 
 def test_holds_are_placed_and_lifted_one_by_one(shell: BundleShell) -> None:
     assert place(shell, "one") == 0
-    assert "WARNING: the store does not enforce holds" in shell.err
+    assert (
+        "WARNING: the store does not enforce legal holds. snapshotter does not erase "
+        f"{shell.id}, but anybody who can write to the store can delete this bundle\n"
+    ) in shell.err
     assert (opened(shell), shell.object["changed"], shell.object["enforced"]) == (
         ["one"],
         True,

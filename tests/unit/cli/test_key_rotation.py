@@ -73,10 +73,10 @@ def test_a_rotated_key_is_followed_at_once_here_and_in_the_trust_file(house: _Ho
     done = house.run(keys, "rotate", "--trust", str(house.file))
 
     new = house.keys.find("default-2").key_id
-    assert done.stdout == f"{new}\ntrust file: version 3\n"
+    assert done.stdout == f"{new}\nnew version of the trust file: 3\n"
     said: list[str] = []
     assert house.signer(said).key_id == new
-    assert "'default' is retired, and 'default-2' signs in its place" in said[0]
+    assert "the key 'default' is retired, so the key 'default-2' signs instead" in said[0]
     loaded = house.trust()
     old, after = loaded.key(house.old), loaded.key(new)
     assert old is not None

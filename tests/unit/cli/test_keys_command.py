@@ -258,4 +258,6 @@ def test_a_pin_is_neither_taken_from_a_line_nor_asked_of_nobody(
 
     done = _run(directory, "add", reference.split("&", maxsplit=1)[0])
     assert isinstance(done.exception, SnapshotterError)
-    assert "no terminal to ask for it" in done.exception.message
+    assert done.exception.message == (
+        "the hardware token needs a PIN, and snapshotter has no terminal to ask for the PIN"
+    )

@@ -143,7 +143,7 @@ def test_what_is_not_in_the_log_has_no_proof(here: Here) -> None:
     code, _, err = here.run("prove", "20260115t123045z-abcdefghijklmnop")
 
     assert code == 1
-    assert "the log has no bundle 2026" in err
+    assert "the log has no entry of the kind bundle with the name 2026" in err
 
 
 def test_a_strangers_bundle_is_passed_over_until_it_is_named(here: Here) -> None:
@@ -177,7 +177,7 @@ def test_a_log_that_was_rolled_back_or_removed_is_found(here: Here) -> None:
         here.store.discard(key)
     code, _, err = here.run("sync")
     assert code == 1
-    assert "this machine has seen a log there" in err
+    assert "has no log, but this machine has a record of an earlier log of the store" in err
     assert here.run("init", "--again")[0] == 0
     assert here.run("check")[0] == 0
 
@@ -272,7 +272,10 @@ def log_line(folder: Path) -> tuple[str, str]:
 
 
 def test_the_doctor_sees_what_the_log_lacks(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert log_line(here.folder) == ("ok", "there is no log yet: the first capture makes a log")
+    assert log_line(here.folder) == (
+        "ok",
+        "the store has no log yet: the first capture makes a log",
+    )
     here.run("init", "--name", "example.org/log")
     assert log_line(here.folder)[0] == "ok"
     (here.folder / "data" / "unlogged").mkdir()
@@ -288,7 +291,7 @@ def test_the_doctor_sees_what_the_log_lacks(here: Here, monkeypatch: pytest.Monk
     )
     assert log_line(here.folder) == (
         "warning",
-        "bundles that may not be in the log: 1",
+        "bundles that are possibly not in the log: 1",
     )
     (here.folder / "data" / "unlogged" / "x.json").unlink()
     with monkeypatch.context() as elsewhere:
@@ -298,7 +301,10 @@ def test_the_doctor_sees_what_the_log_lacks(here: Here, monkeypatch: pytest.Monk
         here.store.discard(key)
     assert log_line(here.folder)[1].endswith("is missing")
     monkeypatch.setenv("SNAPSHOTTER_LOG", "false")
-    assert log_line(here.folder) == ("ok", "the log is switched off: bundles are not logged")
+    assert log_line(here.folder) == (
+        "ok",
+        "the log is switched off, so bundles are not added to a log",
+    )
 
 
 def test_a_lost_lock_is_told_and_made_anew(here: Here) -> None:
@@ -308,14 +314,14 @@ def test_a_lost_lock_is_told_and_made_anew(here: Here) -> None:
 
     code, _, err = here.run("sync")
     assert code == 1
-    assert "is missing, so nothing can be added to it" in err
+    assert "is missing, so nothing can be added to the log" in err
     assert "snapshotter log repair" in err
     assert here.json("repair", "--dry-run") == {
         "batch": None, "entries": 1, "needed": True, "published_before": 1,
         "repaired": False, "was_mirror": False,
     }  # fmt: skip
     code, out, _ = here.run("repair")
-    assert (code, out) == (0, "the lock was made; number of entries: 1\n")
+    assert (code, out) == (0, "the lock was repaired; entries in the log: 1\n")
     assert not here.json("repair")["needed"]
     assert here.run("sync")[0] == 0
 

@@ -106,7 +106,7 @@ def test_what_a_command_could_not_send_is_owed_and_sent_later(desk: Desk) -> Non
     assert desk.object == {"owed": 1}
     assert desk.run("send") == 0
 
-    assert desk.out.startswith("sent: 1")
+    assert desk.out.startswith("messages sent: 1")
     assert [request.headers["webhook-id"] for request in desk.receiver.posted] == [owed["id"]] * 2
     assert desk.run("outbox") == 0
     assert f"{owed['id']}  sent" in desk.out
@@ -156,7 +156,7 @@ def test_the_doctor_looks_at_the_secrets_and_asks_nobody(desk: Desk) -> None:
     assert found() == [
         (
             doctor.CheckState.OK,
-            "desk; the command “snapshotter notify test CHANNEL” tests a channel",
+            "desk; to test a channel, use the command “snapshotter notify test CHANNEL”",
         ),
     ]
     (desk.home / "desk.secret").write_text("whsec_short\n")
@@ -227,7 +227,7 @@ def test_a_trouble_with_telling_changes_nothing_else(
     desk.tell(told)
 
     (sentence,) = told
-    assert sentence.startswith("WARNING: no message was sent: ")
+    assert sentence.startswith("WARNING: the message was not sent: ")
 
 
 def _from_the_reference() -> str:

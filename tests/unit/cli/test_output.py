@@ -118,7 +118,7 @@ def test_steps_that_run_beside_each_other_are_said_once_a_capture(
     ("name", "told"),
     [
         ("wx/frozen-name", [("account", "frozen, as the page states")]),
-        ("wb/repost-deleted", [("quoted item", "not available, by rule wb-01")]),
+        ("wb/repost-deleted", [("quoted item", "not available, according to the rule wb-01")]),
         ("wx/future-wording", [("new rule", "this rule would match the notice:")]),
         ("wx/deleted-zh", []),
     ],

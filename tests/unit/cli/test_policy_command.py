@@ -113,10 +113,10 @@ def test_what_a_capture_would_be_like_is_told(shell: Home) -> None:
 
     found = shell.object
     assert (found["policy"], found["light"]) == ("wechat-article", False)
-    assert found["why"].startswith("the policy names addresses ^https?://mp")
+    assert found["why"].startswith("the policy applies to addresses ^https?://mp")
     assert {policy["name"]: policy["why"] for policy in found["others"]}[
         "weibo-post"
-    ] == "the policy names other pages"
+    ] == "the policy applies only to other pages"
     assert [rule_set["id"] for rule_set in found["rules"] if rule_set["applies"]] == [
         "wechat",
         "phrases",
@@ -143,7 +143,10 @@ def test_what_a_schedule_costs_is_the_sum_of_its_curve_and_of_the_hosts_rules(sh
     }  # fmt: skip
 
     assert shell.run("explain", ARTICLE) == 0
-    assert "14400 visits a day: 293 new pages a day, or 960 new pages a day when" in shell.out
+    assert (
+        "14400 visits a day are possible: enough for 293 new pages a day, or for 960 new pages a "
+        "day if only the first three days of each page are counted\n"
+    ) in shell.out
 
 
 def test_how_a_page_is_watched_is_told(shell: Home) -> None:
@@ -155,8 +158,11 @@ def test_how_a_page_is_watched_is_told(shell: Home) -> None:
 
     assert shell.run("explain", "--policy", "monitor-takedown", ARTICLE) == 0
     assert "phrases 2026.11.1; number of rules: 8" in shell.out
-    assert "a removal is confirmed after 2 captures 10m apart, with a control page" in shell.out
-    assert "; each removal gives a proof pack" in shell.out
+    assert (
+        "a removal is confirmed by 2 captures, which are 10m apart, and between these captures a "
+        "control page of the host is captured; "
+    ) in shell.out
+    assert "; a proof pack is made for each removal" in shell.out
     assert shell.run("explain", "--policy", "high-risk-source", ARTICLE) == 0
     assert "watches  " in shell.out
     assert "proof pack" not in shell.out
@@ -235,8 +241,9 @@ def test_a_list_is_summed_up_by_host_and_what_is_too_much_is_told(shell: Home) -
 
     assert shell.run("explain", "--list", "urls.txt") == 0
     assert (
-        "rules for the host allow 450 visits in 24 hours, and the first day needs 540" in shell.err
-    )
+        "the rules for the host allow 450 visits in 24 hours, but the first day needs 540 visits. "
+        "The visits above the limit would be recorded as gaps\n"
+    ) in shell.err
 
 
 def test_either_a_page_or_a_list_is_explained(shell: Home) -> None:
@@ -280,7 +287,11 @@ no_match = ["wx/quotes-notice"]
 @pytest.mark.parametrize(
     ("text", "key", "words"),
     [
-        ("[limits]\ntotals = 9\nrequests = 0\n", "limits.totals", "this key does not exist"),
+        (
+            "[limits]\ntotals = 9\nrequests = 0\n",
+            "limits.totals",
+            "a policy has no key with this name",
+        ),
         ("[limits]\ntotals = 9\nrequests = 0\n", "limits.requests", "greater than 0"),
         (
             '[expand]\nwords = ["more"]\n',
@@ -318,7 +329,8 @@ no_match = ["wx/quotes-notice"]
         (
             '[match]\nhosts = ["x.com"]\n[takedown]\nrules = ["wechat", "x"]\n',
             "takedown.rules",
-            "the rules wechat apply to mp.weixin.qq.com only",
+            "the rules wechat apply only to mp.weixin.qq.com, but the policy does not match these "
+            "hosts",
         ),
     ],
 )
@@ -353,7 +365,7 @@ def test_what_somebody_should_look_at_is_no_error(shell: Home) -> None:
         ),
         "warning: odd.toml: match.urls: the pattern x.com/ matches anywhere in an address (^https?://)",
         (
-            "note: odd.toml: wait.reloads: the policy default has the same value, so "
+            "note: odd.toml: wait.reloads: the parent policy default has the same value, so "
             "this key can be removed"
         ),
     ):
@@ -367,7 +379,8 @@ def test_rules_that_never_match_and_pages_that_are_not_there_are_found(shell: Ho
     assert shell.run("lint", "mine.toml") == 1
 
     assert (
-        "mine-2: the rule never matches: mine-1 matches the same words and comes first" in shell.out
+        "mine-2: the rule never matches, because earlier rules match the same words: mine-1"
+        in shell.out
     )
     assert "mine-2.fixtures: the fixture site has no page wx/no-such-page" in shell.out
 
@@ -390,7 +403,7 @@ def test_a_rule_that_takes_an_article_for_a_notice_fails(shell: Home) -> None:
 
     assert shell.run("test", "--rules", "mine.toml") == 1
 
-    assert "mine-1 matches, but must not match: wx/quotes-notice" in shell.out
+    assert "mine-1 matches, but must not match the page wx/quotes-notice;" in shell.out
 
 
 def test_a_rule_that_misses_its_page_fails(shell: Home) -> None:
@@ -398,7 +411,7 @@ def test_a_rule_that_misses_its_page_fails(shell: Home) -> None:
 
     assert shell.run("test", "--rules", "mine.toml") == 1
 
-    assert "wrong: mine mine-1 does not match: wx/deleted-zh" in shell.out
+    assert "wrong: mine mine-1 does not match the page wx/deleted-zh;" in shell.out
 
 
 def test_ones_own_page_gets_a_verdict(shell: Home) -> None:
@@ -414,7 +427,7 @@ def test_a_notice_that_no_rule_knows_gets_a_rule_to_begin_with(shell: Home) -> N
     page = shell.save("wx/future-wording")
 
     assert shell.run("test", "--url", ARTICLE, page) == 0
-    assert shell.out.startswith("not established (notice that no rule matches)\n")
+    assert shell.out.startswith("not established (notice that no take-down rule matches)\n")
     stub = shell.out[shell.out.index("# Seen on") :]
     shell.write("mine.toml", stub.replace('"not_stated"', '"author"'))
 
@@ -432,7 +445,10 @@ def test_a_page_without_its_address_is_judged_by_general_rules_and_that_is_told(
     assert shell.run("test", shell.save("wx/deleted-zh")) == 0
 
     assert "judged by phrases, generic" in shell.out
-    assert "without --url, only the rules for all hosts" in shell.err
+    assert (
+        "only the rules for all hosts were applied, because the rules of a platform need the "
+        "address of the page. Give the address with --url\n"
+    ) in shell.err
 
 
 def test_two_policies_are_compared_key_by_key(shell: Home) -> None:
@@ -444,5 +460,5 @@ def test_two_policies_are_compared_key_by_key(shell: Home) -> None:
 
     assert shell.run("diff", "default", "default") == 0
     assert shell.out == ""
-    assert "capture in the same way" in shell.err
+    assert "the policies default and default have the same effective values\n" in shell.err
     assert shell.run("diff", "default", "nowhere") == 1

@@ -180,12 +180,12 @@ def test_a_trust_file_goes_with_the_pack_and_has_to_know_its_key(
     files = {part["name"] for part in value["parts"] if part["role"] == "trust"}
     assert files == {"trust.json", "trust.json.sig"}
     assert value["statement"]["root_key_id"] == root.strip()
-    assert f"the trust file does not name the key {value['key_id']}" in err
+    assert f"the trust file does not contain the key {value['key_id']}" in err
 
     user.run("keys", "export", "events", "-o", "events.pem")
     assert user.run("trust", "add-key", "trust.json", "events.pem", "--owner", "us")[0] == 0
     code, _, err = user.run("proof", *gone[:2], *trust, "--without", "pdf")
-    assert (code, "does not name the key" in err) == (0, False), err
+    assert (code, "does not contain the key" in err) == (0, False), err
 
 
 def test_an_event_of_a_stranger_is_not_proven(user: User, gone: list[str]) -> None:
@@ -218,10 +218,10 @@ def test_what_is_missing_is_said_with_the_command_that_helps(user: User) -> None
     user.capture(26, removed("wx-01"))
     said = asked()
     assert "no take-down of this page is confirmed: the page has not been available since " in said
-    assert "one more agreeing capture" in said
+    assert "one more capture with the same result" in said
     user.capture(40, removed("wx-01"))
     said = asked()
-    assert "a control capture: another page of mp.weixin.qq.com that is available" in said
+    assert "a control capture of another page of mp.weixin.qq.com that is available" in said
     assert list(user.home.glob("*.html")) == []
 
 
@@ -234,7 +234,7 @@ def test_what_was_never_seen_can_not_be_proven_any_more(user: User) -> None:
     assert (
         "the page is not available, but no capture in the store shows that it was available before"
     ) in err
-    assert "A capture that is made now cannot replace it" in err
+    assert "A capture that is made now cannot show the earlier state of the page" in err
 
 
 def test_a_wall_is_no_removal_and_is_told_as_what_it_is(user: User) -> None:
@@ -256,7 +256,7 @@ def test_a_page_that_came_back_is_proven_and_the_return_is_told(
     code, _, err = user.run("proof", ARTICLE, "--without", "pdf")
 
     assert code == 0, err
-    (back,) = re.findall(r"the page came back later: see the event (\S+)", err)
+    (back,) = re.findall(r"the page became available again later: see the event (\S+)", err)
     code, out, err = user.run("proof", back, "--without", "pdf")
     assert code == 0, err
     page = Path(out.strip()).read_text("utf-8")
@@ -269,12 +269,16 @@ def test_a_page_that_came_back_is_proven_and_the_return_is_told(
     [
         (("proof", "not-an-id"), 1, "is neither an address nor the id of an event or a capture"),
         (("proof", "20260101t000000z-aaaaaaaaaaaaaaaa"), 1, "has no take-down event"),
-        (("proof", "https://x.test/", "--max-size", "lots"), 2, "is not a size such as 25MB"),
+        (
+            ("proof", "https://x.test/", "--max-size", "lots"),
+            2,
+            "is not a valid size; an example of a valid size is 25MB",
+        ),
         (("proof", "https://x.test/", "--without", "everything"), 2, "everything"),
         (
             ("proof", "https://x.test/", "-o", "-", "--json"),
             2,
-            "cannot both write to standard output",
+            "-o - and --json do not work together, because both write to standard output",
         ),
     ],
 )

@@ -88,7 +88,10 @@ def test_a_worker_lets_the_address_decide_where_the_job_says_so(shell: Home) -> 
     assert shell.run("capture", "--enqueue", "--policy", "auto", URL) == 0
 
     assert [status.job.policy for status in shell.queue.jobs()] == ["auto"]
-    assert "policies selected by address: 1 default (no other policy names the page)\n" in shell.err
+    assert (
+        "the address of each page selects the policy: "
+        "1 default (no other policy applies to the page)\n"
+    ) in shell.err
 
 
 def test_without_a_policy_a_job_leaves_it_to_the_worker_and_says_what_the_address_decides(
@@ -96,13 +99,13 @@ def test_without_a_policy_a_job_leaves_it_to_the_worker_and_says_what_the_addres
 ) -> None:
     assert shell.run("capture", "--enqueue", "https://x.com/a/status/1") == 0
     said = (
-        "policies selected by address: 1 social-post (the policy names host x.com); a worker with "
-        "a policy"
+        "the address of each page selects the policy: 1 social-post (the policy applies to host "
+        "x.com); if the settings of a worker name a policy, the worker uses that policy instead\n"
     )
     assert said in shell.err
 
     assert shell.run("capture", "--enqueue", "--policy", "default", URL) == 0
-    assert "policies selected by address" not in shell.err
+    assert "the address of each page selects the policy" not in shell.err
     assert sorted(status.job.policy for status in shell.queue.jobs()) == ["", "default"]
 
 

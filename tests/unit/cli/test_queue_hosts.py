@@ -67,9 +67,9 @@ def shell(
 def test_nothing_is_known_of_hosts_that_nobody_asked(shell: Home) -> None:
     assert shell.run() == 0
     assert shell.out == ""
-    assert "no host is listed, because no host" in shell.err
+    assert "no host that matches the options has jobs or was visited recently" in shell.err
     assert shell.run("--reset", "a.example") == 1
-    assert "the host a.example is not known" in shell.err
+    assert "the queue has no entry for the host a.example" in shell.err
 
 
 def test_hosts_are_shown_with_what_they_bear_and_what_waits(shell: Home) -> None:

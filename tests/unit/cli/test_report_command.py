@@ -44,10 +44,16 @@ def test_it_tells_what_became_of_the_pages_and_signs_nothing(
     assert "     3  pages watched\n" in out
     assert "     2  pages removed in the period\n" in out
     assert "     2  removed, stated cause: account blocked\n" in out
-    assert "pages that were available: 3; median time available: between 0 s and 1 h 1 min" in out
-    assert f"fields that only the maker of the report states: {', '.join(OWN_WORD)}\n" in out
     assert (
-        "events whose order of captures is confirmed by no timestamp token: " in out
+        "pages that were available: 3; median of the time for which they were available: "
+        "between 0 s and 1 h 1 min"
+    ) in out
+    assert (
+        "fields that cannot be derived again, and that are only statements of the maker of the "
+        f"report: {', '.join(OWN_WORD)}\n"
+    ) in out
+    assert (
+        "events for which no timestamp token confirms the order of the captures: " in out
     )  # they have none
     assert len(re.findall(r"^removed  blocked account  2026-01-08 .* UTC  http", out, re.M)) == 2
     assert not (tmp_path / "data" / "keys").exists()
@@ -89,8 +95,8 @@ def test_a_store_that_nobody_named_and_that_only_lies_here_says_nothing_of_a_rep
 
     assert main(["verify", "may.json"]) == 11
     out, err = capsys.readouterr()
-    assert "no store with these captures is given" in out
-    assert "is held against" not in err
+    assert "no store with these captures was given" in out
+    assert "is compared with the store" not in err
     assert main(["verify", "--store", "captures", "may.json"]) == 11
     out, err = capsys.readouterr()
     assert "each number was computed again from the bundles" in out
@@ -136,7 +142,7 @@ def test_what_is_asked_wrongly_is_said(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["report", "campaign"]) == 2
     (tmp_path / "accounts.csv").write_text("name\nnobody\n")
     assert run() == 1
-    assert "give one address on each line" in capsys.readouterr().err
+    assert "give a file with one address on each line" in capsys.readouterr().err
 
 
 def test_the_pages_of_a_schedule_are_those_that_it_visits(

@@ -55,11 +55,11 @@ def test_the_address_of_each_page_may_decide_its_policy_and_that_is_told(shell: 
 
     assert shell.run("add", "--policy", "auto", "--json", *posts) == 0
     assert (shell.object["policy"], shell.object["curve"]) == ("auto", "curve-fast")
-    assert "policies selected by address: 2 weibo-post" in shell.err
+    assert "the address of each page selects the policy: 2 weibo-post" in shell.err
     # So it is where none is named; a time that is given stands by itself.
     assert shell.run("add", "--name", "unnamed", "--json", posts[0]) == 0
     assert (shell.object["policy"], shell.object["curve"]) == ("", "curve-fast")
-    assert "policies selected by address: 1 weibo-post" in shell.err
+    assert "the address of each page selects the policy: 1 weibo-post" in shell.err
     assert shell.run("add", "--name", "daily", "--cron", "0 9 * * *", "--json", posts[0]) == 0
     assert (shell.object["curve"], shell.object["zone"]) == (None, "UTC")
 
@@ -103,7 +103,7 @@ def test_many_urls_come_from_a_file_or_standard_input_and_more_later(
     assert "line 2: only http and https URLs" in shell.err
     Path("bad.txt").write_bytes(f"{URL}\nhttps://example.org/\xe9\n".encode("latin-1"))
     assert shell.run("add", "--every", "1d", "--from", "bad.txt") == 1
-    assert "line 2: this is not a URL" in shell.err
+    assert "line 2: the text is not a URL" in shell.err
 
 
 def test_a_dry_run_says_when_and_adds_nothing(shell: Home) -> None:
@@ -159,7 +159,7 @@ def test_more_than_a_host_may_be_asked_is_said_beforehand(shell: Home) -> None:
     assert said.startswith(
         "snapshotter: example.org: the schedule plans 540 visits of this host on the first day"
     )
-    assert "policies selected by address: 61 default" in policies
+    assert "the address of each page selects the policy: 61 default" in policies
     assert shell.run("add", "--every", "1d", "--policy", "default", *more) == 0
     assert shell.err == ""
 
@@ -167,8 +167,8 @@ def test_more_than_a_host_may_be_asked_is_said_beforehand(shell: Home) -> None:
 @pytest.mark.parametrize(
     ("options", "said", "hint"),
     [
-        ((), "the schedule has no times", "--every 6h"),
-        (("--policy", "default"), "the schedule has no times", "--policy"),
+        ((), "the schedule does not state when visits are due", "--every 6h"),
+        (("--policy", "default"), "the schedule does not state when visits are due", "--policy"),
         (("--every", "6hours"), "'6hours' is not a duration", "schedule add --help"),
         (("--every", "6h", "--cron", "@daily"), "exactly one of", "--help"),
         (("--cron", "0 9 * *"), "4 fields", "@daily"),

@@ -54,8 +54,8 @@ def test_what_was_read_is_said_in_words(bundle: Path, capsys: pytest.CaptureFixt
     assert "  stated         account: 河岸旧书  (text of the page)" in lines
     assert any(
         line.startswith(
-            "  stated         published: 2026-01-02T09:39:33Z  (script of the page; WARNING: the "
-            "page states different values of published"
+            "  stated         published: 2026-01-02T09:39:33Z  (script of the page; WARNING: "
+            "the page contains different values of published"
         )
         for line in lines
     )

@@ -109,7 +109,10 @@ def test_a_record_that_is_not(desk: Desk, capsys: pytest.CaptureFixture[str]) ->
     desk.put(warc=desk.kept.warc.read_bytes())
 
     assert _check(desk) == 10
-    assert "the body of the response differs from the streams" in capsys.readouterr().out
+    assert (
+        "the body of the response in the network record differs from the body in the streams"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_record_that_can_not_be_read(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

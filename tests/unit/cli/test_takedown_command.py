@@ -59,10 +59,15 @@ def test_from_captures_to_an_event_that_verifies_elsewhere(
     seen, gone = bench.shoot(30), bench.shoot(60)
     assert bench.run("takedown", "derive") == 0
     assert bench.out.splitlines() == [
-        f"{IDENTITY}  no event was concluded: not available (author) since 2026-05-27 09:00:00 UTC",
-        "  needs a control capture: another page of mp.weixin.qq.com that is available, captured "
-        "after 2026-05-27 09:00:00 UTC and before the last capture that agrees",
-        "  needs one more agreeing capture, the last one after 2026-05-27 09:10:00 UTC",
+        (
+            f"{IDENTITY}  no event was concluded, but the page has not been available (author) "
+            "since 2026-05-27 09:00:00 UTC"
+        ),
+        (
+            "  needs a control capture of another page of mp.weixin.qq.com that is available, made "
+            "after 2026-05-27 09:00:00 UTC and before the last capture with the same result"
+        ),
+        "  needs one more capture with the same result, made after 2026-05-27 09:10:00 UTC",
         "wechat:MzkwMDAwMDAwMQ==  no removal was found",
     ]
     assert bench.events == []
@@ -81,7 +86,7 @@ def test_from_captures_to_an_event_that_verifies_elsewhere(
     assert bench.out.startswith(f"{record.stem}  The page {IDENTITY} was taken down between")
     assert "not trusted" not in bench.out
     assert bench.run("takedown", "list", "--page", ARTICLE, "--since", "2026-05-28") == 0
-    assert (bench.out, "there is no take-down event of this page" in bench.err) == ("", True)
+    assert (bench.out, "contains no take-down event of this page" in bench.err) == ("", True)
     assert bench.run("takedown", "list", "--page", IDENTITY, "--json") == 0
     assert bench.object["event"]["last_seen"]["bundle_id"] == seen
     assert (bench.object["trusted"], bench.object["burst"]) == (True, None)
@@ -90,7 +95,7 @@ def test_from_captures_to_an_event_that_verifies_elsewhere(
     shown = dict(line.split(maxsplit=1) for line in bench.out.splitlines() if line[0] == "n")
     assert shown["notice"] == "该内容已被发布者删除"
     assert (
-        f"the event was not verified. Verify the event: snapshotter verify {record.stem}"
+        f"the event is not verified here. Verify the event: snapshotter verify {record.stem}"
         in bench.out
     )
     assert "not after       2026-05-27 09:00:00 UTC  (30 minutes and 2 seconds)" in bench.out
@@ -146,7 +151,7 @@ def test_what_is_no_event_is_told(bench: Bench) -> None:
     assert bench.run("takedown", "derive") == 0
     assert (bench.out, "shows a removal" in bench.err) == ("", True)
     assert bench.run("takedown", "show", "20260527t091000z-k3v4q2m7xw4c5b6d") == 1
-    assert "there is no take-down event" in bench.err
+    assert "contains no take-down event with the id 20260527t091000z-k3v4q2m7xw4c5b6d" in bench.err
     stray = bench.folder / "captures" / "takedowns" / "2026" / "05" / "27" / "x.json"
     stray.parent.mkdir(parents=True)
     stray.write_bytes(b"{}")

@@ -361,9 +361,9 @@ def test_show_says_whether_the_root_key_was_pinned(made: _Desk) -> None:
     not_pinned = made.ok("show")
     wrong = made.run("show", "--root-key", key_id(P256))
 
-    assert "pinned, and its signature is valid" in pinned.stdout
+    assert "pinned, and the signature of the trust file is valid" in pinned.stdout
     assert "anybody could have made this file" in not_pinned.stdout
-    assert "does not prove who made it" in not_pinned.stderr
+    assert "does not prove who made the file" in not_pinned.stderr
     assert isinstance(wrong.exception, EvidenceInvalid)
     for words in ("version   4", "Partner", "REVOKED", "superseded", "CN=Root", "never", "171"):
         assert words in pinned.stdout

@@ -156,4 +156,4 @@ def test_without_the_key_of_the_log_the_answer_names_the_command_that_is_missing
     for line in last:
         assert auditor.type(line) == 11
         assert "snapshotter trust set-log trust.json VERIFIER-KEY" in auditor.read
-        assert "snapshotter log show prints" in auditor.read
+        assert "This command prints VERIFIER-KEY: snapshotter log show" in auditor.read

@@ -104,7 +104,7 @@ def test_a_signature_is_asked_for_after_what_it_is_over(desk: _Desk) -> None:
     refused = desk.run_at(str(desk.folder / "draft.json"), "sign", str(desk.file), typed="n\n")
 
     assert refused.exit_code == 1
-    assert "a bundle with fewer of them is INDETERMINATE" in refused.stderr
+    assert "a bundle with a lower number has the verdict INDETERMINATE" in refused.stderr
     assert "sign the trust file as version 2?" in refused.stderr
     assert desk.load().version == 1
 
@@ -171,7 +171,10 @@ def test_a_root_key_signs_no_version_twice_and_none_that_goes_back(desk: _Desk) 
 
     for done in (from_a_copy, in_place, anew):
         assert isinstance(done.exception, SnapshotterError)
-        assert "version 3 by this root key" in done.exception.message
+        assert (
+            "a trust file of this root key with version 3 was signed or read on this machine "
+            "before, but this file has version "
+        ) in done.exception.message
     assert not (desk.folder / "other.json").exists()
     desk.file.write_text(json.dumps({**newest, "max_lag_s": 7, "version": 4}))
     desk.ok("sign", "--yes")
@@ -225,7 +228,7 @@ def test_a_log_and_witnesses_are_named(desk: _Desk) -> None:
     assert (log.key, set(log.witnesses), log.quorum) == (LOG, {W1, W2}, 2)
     shown = desk.ok("show").stdout
     assert LOG.text in shown
-    assert "2 witnesses must have cosigned" in shown
+    assert "number of witnesses that must cosign a checkpoint: 2\n" in shown
     desk.ok("set-log", "--none")
     assert desk.load().log is None
 
@@ -284,7 +287,7 @@ def test_diff_checks_what_it_reads(desk: _Desk) -> None:
     desk.ok("bump", "--draft", str(draft))
     same = desk.run_at(str(desk.file), "diff", str(draft))
     assert "is a draft without a signature" in same.stderr
-    assert "there is no other change" in same.stdout
+    assert "apart from the version number, nothing differs" in same.stdout
 
     pinned = desk.run_at(str(desk.file), "diff", str(desk.file), "--root-key", "0" * 64)
     assert isinstance(pinned.exception, EvidenceInvalid)

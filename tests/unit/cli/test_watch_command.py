@@ -44,15 +44,15 @@ def server() -> Iterator[ListServer]:
 def test_a_list_is_watched_checked_and_shown(shell: Home, server: ListServer) -> None:
     source = server.url("/feed")
     assert shell.run("add", "agency", source, "--existing-limit", "20") == 0
-    assert "at most 20 of the pages on the list now are captured" in shell.err
+    assert "of the pages that are in the list now, at most 20 are captured" in shell.err
     assert shell.run("list") == 0
     assert shell.out.split()[:4] == ["agency", "new", "0", "items"]
 
     assert shell.run("check", "agency") == 0
-    assert "30 listed, 30 new, 20 handed over" in shell.out
+    assert "30 listed, 30 new, 20 put into the queue" in shell.out
     assert "the first 20 are captured, and 10 are not" in shell.err
     assert shell.run("check", "agency") == 0
-    assert "30 listed, 0 new, 0 handed over" in shell.out
+    assert "30 listed, 0 new, 0 put into the queue" in shell.out
 
     (shown,) = shell.told("show", "agency")
     assert (shown["state"], shown["items"], shown["title"]) == ("ok", 30, "Agency news")
@@ -61,7 +61,7 @@ def test_a_list_is_watched_checked_and_shown(shell: Home, server: ListServer) ->
     assert [poll["queued"] for poll in shown["last_polls"]] == [0, 20]
     assert shell.run("show", "agency") == 0
     assert "captures  20 waiting" in shell.out
-    assert "20 handed over" in shell.out
+    assert "30 new, 20 put into the queue" in shell.out
 
     found = shell.told("items", "agency", "--newest", "0")
     assert {item["url"] for item in found} == set(PAGES)
@@ -80,7 +80,7 @@ def test_a_list_that_can_not_be_read_is_told_by_word_and_code(
     assert "the list 'gone' is gone: the server answers with HTTP status 404" in shell.err
     assert "the list is polled again at" in shell.err
     assert shell.run("show", "gone") == 0
-    assert "failed polls in a row: 1" in shell.out
+    assert "consecutive failed polls: 1" in shell.out
 
 
 def test_a_private_address_is_asked_only_where_settings_open_it(
@@ -107,7 +107,7 @@ def test_a_dry_run_shows_what_would_be_captured_and_watches_nothing(
     assert shell.run("add", "--dry-run", "page", source) == 1
     assert "--match or --select" in shell.err
     assert shell.run("list") == 0
-    assert "there is no watch" in shell.err
+    assert "no watch exists. Add a watch:" in shell.err
 
 
 def test_a_watch_is_changed_and_what_it_named_stays_known(shell: Home, server: ListServer) -> None:
@@ -119,10 +119,10 @@ def test_a_watch_is_changed_and_what_it_named_stays_known(shell: Home, server: L
     assert (changed["every_ms"], changed["items"]) == (300_000, 10)
     assert changed["match"] == ["*/1?"]
     assert shell.run("check", "agency") == 0
-    assert "10 listed, 0 new, 0 handed over" in shell.out
+    assert "10 listed, 0 new, 0 put into the queue" in shell.out
     assert shell.run("change", "agency", "--match", "*/new/*", "--match", "*/1?") == 0
     assert shell.run("check", "agency") == 0
-    assert "11 listed, 1 new, 1 handed over" in shell.out
+    assert "11 listed, 1 new, 1 put into the queue" in shell.out
 
     assert shell.run("change", "agency") == 2
     assert shell.run("change", "agency", "--every", "1s") == 2

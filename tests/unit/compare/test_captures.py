@@ -83,7 +83,10 @@ def test_the_blocks_of_a_part_of_the_text_do_not_make_the_main_region_unchanged(
 
     assert same.text.main is ComparisonState.UNCHANGED
     assert differs.text.main is ComparisonState.UNKNOWN
-    assert "more text than its layout records" in differs.text.detail
+    assert (
+        "the text of a page is longer than the text in the layout of the page"
+        in differs.text.detail
+    )
 
 
 def test_metadata_that_only_one_states_is_a_change() -> None:

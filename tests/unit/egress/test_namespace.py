@@ -147,14 +147,14 @@ def test_where_namespaces_are_forbidden_that_is_said(no_namespaces: tuple[str, .
         check=True,
     )
 
-    assert done.stdout.startswith("a user and net namespace cannot be created: unshare: ")
+    assert done.stdout.startswith("a user and net namespace cannot be created: unshare failed: ")
 
 
 @pytest.mark.parametrize(
     ("forbidden", "why"),
     [
-        ("chroot", "chroot: Operation not permitted"),
-        ("net", "unshare: Operation not permitted"),
+        ("chroot", "chroot failed: Operation not permitted"),
+        ("net", "unshare failed: Operation not permitted"),
         ("loopback", ""),
     ],
 )

@@ -68,9 +68,9 @@ def test_another_user_gets_no_byte_and_no_place_and_one_line_in_the_record() -> 
 
     assert said == "connected\n" * 3
     assert (refused.refusal, refused.bytes_received) == ("other-user", 0)
-    assert (
-        refused.detail
-        == f"connections of other users were refused: 3; the last was of user {STRANGER}"
+    assert refused.detail == (
+        "connections from other users of this machine were refused: 3; "
+        f"the last refused connection came from user {STRANGER}"
     )
     assert ours.refusal == ""
 

@@ -116,7 +116,8 @@ def test_a_redirect_to_a_forbidden_address_is_refused() -> None:
         guarding() as (guard, _),
         httpx.Client(transport=transport(guard), trust_env=False, follow_redirects=True) as client,
         pytest.raises(
-            httpx.ConnectError, match="a service with the credentials of a cloud machine"
+            httpx.ConnectError,
+            match="a service that gives out the credentials of a cloud machine",
         ),
     ):
         client.get(f"http://127.0.0.1:{server.port}/")

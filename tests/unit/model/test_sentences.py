@@ -61,15 +61,15 @@ PAGES = {
         "The page shows a possible notice, not the content.",
     ),
     "wall": (
-        f"{OPEN}: it showed WALL, not the content.",
+        f"{OPEN}: the page showed WALL, not the content.",
         "The page shows WALL, not the content.",
     ),
     "shell": (
-        f"{OPEN}: it showed the layout of the page without its main text, not the content.",
+        f"{OPEN}: the page showed the layout of the page without its main text, not the content.",
         "The page shows the layout of the page without its main text, not the content.",
     ),
     "blank": (
-        f"{OPEN}: it showed a blank page, not the content.",
+        f"{OPEN}: the page showed a blank page, not the content.",
         "The page shows a blank page, not the content.",
     ),
     "error": (
@@ -226,7 +226,7 @@ def test_the_first_sentence_is_what_the_table_says(shown: AssessmentSummary | No
     ("status", "outcome", "clause"),
     [
         (503, Outcome.COMPLETE, "the server answered HTTP 503 (Service Unavailable)"),
-        (200, Outcome.COMPLETE, "it showed an error"),
+        (200, Outcome.COMPLETE, "the page showed an error"),
         (None, Outcome.PARTIAL, "the server gave no answer, or answered with an error"),
         (None, Outcome.FAILED, "no page was captured"),
         (503, Outcome.FAILED, "no page was captured"),
@@ -275,8 +275,8 @@ def test_a_cause_that_researchers_read_into_a_code_is_not_called_stated() -> Non
     made = Assessment(content=ContentVerdict(kind=Content.NOTICE, detail=""), takedown=takedown)
 
     assert page_sentence(PageState.of(made)) == (
-        "The page was not available: researchers read the code of the platform as removal by the "
-        "author (rule wb-j1)."
+        "The page was not available: researchers interpret the code that the platform sent as "
+        "follows: removal by the author (rule wb-j1)."
     )
 
 
@@ -296,7 +296,10 @@ def test_a_table_has_a_state_word_and_its_reason() -> None:
     assert {
         *("available", "available (some content missing)", "not established (log-in wall)"),
         *("not available (removal by the author)", "not available (cause not stated)"),
-        *("not established (no assessment)", "not established (notice that no rule matches)"),
+        *(
+            "not established (no assessment)",
+            "not established (notice that no take-down rule matches)",
+        ),
     } <= said
     error = AssessmentSummary(content=Content.ERROR, availability=Availability.INCONCLUSIVE)
     assert page_words(error) == "not established (error)"

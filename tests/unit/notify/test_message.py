@@ -50,7 +50,7 @@ def test_what_happened_to_one_subject_again_and_again_is_one_item() -> None:
 
     data = loads(compose("m", NotificationKind.HOST_THROTTLED, START, again, ""))["data"]
 
-    assert (data["count"], data["headline"]) == (3, "a host limits our visits")
+    assert (data["count"], data["headline"]) == (3, "a host limits the number of visits")
     (item,) = data["events"]
     assert (item["count"], item["first_at"][-4:], item["at"][-4:]) == (
         3,
@@ -110,7 +110,7 @@ def test_mail_without_addresses_says_that_they_are_left_out() -> None:
 
     text = compose_mail(owed(body), sender="s@example.org", to=["a@example.org"]).get_content()
 
-    assert "Addresses are left out" in text
+    assert "This message does not contain addresses." in text
     assert "news.example" not in text
 
 

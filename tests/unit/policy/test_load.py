@@ -216,7 +216,7 @@ def test_a_browser_named_by_its_path_leaves_no_path_in_the_policys_text() -> Non
 
 
 def test_a_browser_that_is_no_kind_and_no_path_is_refused() -> None:
-    with pytest.raises(SnapshotterError, match="not a browser kind"):
+    with pytest.raises(SnapshotterError, match="netscape is neither a kind of browser nor a path"):
         decide(load("default"), PolicyOverrides(browser="netscape"))
 
 
@@ -366,7 +366,7 @@ def test_a_chain_of_parents_has_an_end(tmp_path: Path) -> None:
 def test_a_key_that_is_none_is_told_with_the_one_that_was_meant(
     tmp_path: Path, text: str, hint: str
 ) -> None:
-    with pytest.raises(SnapshotterError, match="this key does not exist") as caught:
+    with pytest.raises(SnapshotterError, match="a policy has no key with this name") as caught:
         load(_write(tmp_path, f'name = "x"\n{text}'))
 
     assert caught.value.hint == hint

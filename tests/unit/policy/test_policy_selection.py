@@ -79,15 +79,18 @@ def test_losers_say_why_they_lost_and_the_closest_comes_first(tmp_path: Path) ->
     found = pick("https://x.com/a", known_policies(tmp_path))
 
     why = {candidate.name: candidate.why for candidate in found.rejected}
-    assert (found.winner.name, found.winner.why) == ("host", "the policy names host x.com")
+    assert (found.winner.name, found.winner.why) == ("host", "the policy applies to host x.com")
     assert [candidate.name for candidate in found.rejected[:2]] == ["social-post", "wide"]
-    assert (
-        why["social-post"]
-        == "the policy names host x.com, which is as specific, but the policy comes later"
+    assert why["social-post"] == (
+        "the policy applies to host x.com, but the selected policy is equally specific and "
+        "comes first: your own policies come before shipped policies, then the order is by "
+        "name"
     )  # a shipped one
-    assert why["wide"] == "the policy names host *.com, which is less specific"
-    assert why["elsewhere"] == "the policy names other pages"
-    assert why["legal-hold"] == "the policy is used only by its name"
+    assert why["wide"] == (
+        "the policy applies to host *.com, but the selected policy is more specific"
+    )
+    assert why["elsewhere"] == "the policy applies only to other pages"
+    assert why["legal-hold"] == "the policy is used only if its name is given"
     assert why["default"] == "the policy applies to pages to which no other policy applies"
 
 

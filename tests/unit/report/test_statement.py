@@ -117,7 +117,10 @@ def test_a_cause_that_researchers_read_into_a_code_is_not_told_as_the_platforms_
 
     told = said(exhibits=(seen, read_so))
 
-    assert "Researchers read the code that the platform sent as a deletion by the author." in told
+    assert (
+        "The platform sent a code. Researchers interpret this code as a deletion by the author."
+        in told
+    )
     assert "The notice states that the author removed the page." not in told
     assert "The notice states that the author removed the page." in said(exhibits=(seen, first))
 
@@ -198,7 +201,10 @@ def test_each_kind_of_removal_is_told_by_what_was_seen_and_never_by_a_notice_tha
         assert "The notice states" not in told
         assert "a notice was shown" not in told
     elif name.startswith("wb/api-"):
-        assert "the page was not available: the data from the server state this. The server" in told
+        assert (
+            "the page was not available: the data from the server state that the page is "
+            "not available. The server"
+        ) in told
         assert "The notice states" not in told
     else:
         assert "the page was not available: a notice was shown in place of the content. The" in told
@@ -235,8 +241,8 @@ def test_what_says_something_of_an_account_is_told_of_it() -> None:
         for name in ("wx/frozen-name", "wb/sorry-closed", "wb/api-abnormal", "x/suspended")
     }
 
-    data = "The data from the server state this about the account of the page"
-    page = "The page states this about the account of the page, and not about the page."
+    data = "The data from the server state facts about the account of the page"
+    page = "The page states facts about the account of the page, and not about the page."
     assert states.pop("wb/api-abnormal")[0].startswith(data)
     assert set(map(tuple, states.values())) == {(page,)}
 
@@ -258,7 +264,7 @@ def test_what_does_not_agree_is_not_told_as_a_confirmation() -> None:
     [
         (None, "no answer of the server was received"),
         (503, "the server answered HTTP 503 (Service Unavailable), which does not show whether"),
-        (200, "the page showed an error, or could not be read"),
+        (200, "the page showed an error, or the page could not be read"),
     ],
 )
 def test_an_error_is_told_by_the_servers_answer(status: int | None, told: str) -> None:
@@ -315,7 +321,7 @@ def test_what_is_missing_is_said_and_not_passed_over() -> None:
     )
 
     assert "No take-down event was derived from these captures" in told
-    assert "the page was not available: the rules found no text of a notice." in told
+    assert "the page was not available: the take-down rules found no text of a notice." in told
     assert "No reason is stated." in told
     assert f"(capture {again.observation.bundle_id}, not in this file)" in told
     assert "No other page of the host was captured for comparison." in told
@@ -369,7 +375,7 @@ def test_a_change_of_an_account_is_told_of_the_account_and_not_of_the_page() -> 
         f"{end} the page stated that its account was frozen. The state of the account "
         "changed between" in told
     )
-    assert "该帐号已冻结 The page states this about the account of the page, and not" in told
+    assert "该帐号已冻结 The page states facts about the account of the page, and not" in told
     assert "the page was not available" not in told
 
     back = exhibits.exhibit(
@@ -447,8 +453,8 @@ def test_every_field_that_courts_ask_for_is_in_the_twin() -> None:
         ),
         (
             "wall/login",
-            "It is not established whether the page was available: it showed a log-in wall, not "
-            "the content.",
+            "It is not established whether the page was available: the page showed a log-in "
+            "wall, not the content.",
         ),
     ],
 )
@@ -660,8 +666,8 @@ def test_a_moment_by_another_clock_has_its_day_where_it_is_another() -> None:
         ),
         (
             {"availability": Availability.INCONCLUSIVE, "undecided": Undecided.WALL},
-            "it is not established whether the page was available: a log-in wall, a verification "
-            "or another wall was shown instead",
+            "it is not established whether the page was available: a log-in wall, a "
+            "verification or another wall was shown instead of the page",
         ),
         (
             {"availability": Availability.INCONCLUSIVE},

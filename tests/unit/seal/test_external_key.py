@@ -214,7 +214,7 @@ def test_a_file_with_a_pin_is_for_its_owner_alone(token: softhsm.Token, tmp_path
     [
         ({"object": "missing"}, SnapshotterError, "has 0 private"),
         ({"object": "twice"}, SnapshotterError, "has 2 private"),
-        ({"object": "small"}, SnapshotterError, "not a key on the curve P-384"),
+        ({"object": "small"}, SnapshotterError, "is not on the curve P-384"),
         ({"object": "sealing", "id": "%02"}, SnapshotterError, "has 0 private"),
         ({"object": "sealing", "token": "other"}, ServiceUnavailable, "was not found"),
         ({"object": "sealing", "serial": "000"}, ServiceUnavailable, "was not found"),

@@ -237,8 +237,11 @@ def test_without_any_checkpoint_there_is_nothing_to_go_by(store: DirectoryStore)
 @pytest.mark.parametrize(
     ("key", "word"),
     [
-        ("log/tile/entries/000.p/5", "do not give the signed tree of 5"),
-        ("log/tile/0/000.p/5", "do not follow from its entries"),
+        (
+            "log/tile/entries/000.p/5",
+            "the root hash of the first 5 entries differs from the signed",
+        ),
+        ("log/tile/0/000.p/5", "do not match the entries of the log"),
     ],
 )
 def test_what_does_not_lead_to_the_checkpoint_is_not_repaired(
@@ -262,7 +265,9 @@ def test_another_history_that_this_machine_knows_is_not_gone_on_from(
     writer(other, memory=memory).append([some_leaf(f"x{number}") for number in range(4)])
     lose(store)
 
-    with pytest.raises(LogDamaged, match="signed tree of 4 entries"):
+    with pytest.raises(
+        LogDamaged, match="the root hash of the first 4 entries differs from the signed"
+    ):
         repair(store, memory=memory).run()
 
 

@@ -267,10 +267,18 @@ def test_a_store_that_was_rolled_back_is_refused(store: DirectoryStore) -> None:
     _overwrite(store, log_state.LOCK, lock)
     _overwrite(store, log_state.CHECKPOINT, checkpoint)
     for stale in (mine, writer(store, memory=memory)):
-        with pytest.raises(LogDamaged, match="1 entries, but had 2"):
+        with pytest.raises(
+            LogDamaged,
+            match=(
+                "the log was replaced by an older state; entries in the log: 1; entries that this "
+                "machine has seen in the log: 2"
+            ),
+        ):
             stale.append([some_leaf("other")])
     # Who has never seen more can not know: that is what an auditor's memory is for.
-    with pytest.raises(LogDamaged, match="other contents"):
+    with pytest.raises(
+        LogDamaged, match=r"the file tile/entries/000\.p/2 of the log has unexpected content"
+    ):
         writer(store).append([some_leaf("other")])
 
 
@@ -280,7 +288,13 @@ def test_a_log_that_was_removed_is_missed(store: DirectoryStore) -> None:
     for key in (log_state.LOCK, log_state.CHECKPOINT):
         store.discard(key)
 
-    with pytest.raises(LogDamaged, match="0 entries, but had 1"):
+    with pytest.raises(
+        LogDamaged,
+        match=(
+            "the log was replaced by an older state; entries in the log: 0; entries that this "
+            "machine has seen in the log: 1"
+        ),
+    ):
         writer(store, memory=memory).append([some_leaf("other")])
 
 
@@ -309,11 +323,20 @@ def test_a_checkpoint_that_was_rolled_back_alone_is_published_again(store: Direc
 @pytest.mark.parametrize(
     ("key", "content", "word"),
     [
-        (log_state.LOCK, b"", "lock of a log"),
+        (log_state.LOCK, b"", "the file is not the lock file of a log"),
         (log_state.CHECKPOINT, b"x\n", "note"),
-        ("log/tile/0/000.p/3", bytes(96), "do not belong to the tree of 3"),
+        (
+            "log/tile/0/000.p/3",
+            bytes(96),
+            "the files of the log do not match the signed root hash of 3 entries",
+        ),
         ("log/tile/0/000.p/3", b"", "hashes"),
-        ("log/tile/entries/000.p/3", b"\0\1a\0\1b\0\1c", "do not give the hashes"),
+        (
+            "log/tile/entries/000.p/3",
+            b"\0\1a\0\1b\0\1c",
+            "the hashes of the last entries of the log differ from the hashes in the files of the "
+            "log",
+        ),
     ],
 )
 def test_a_damaged_log_is_not_written_to(
@@ -347,7 +370,7 @@ def test_a_log_of_another_key_is_not_written_to(store: DirectoryStore) -> None:
     writer(store).append([some_leaf(1)])
     other = log_writer.LogWriter(store, WITNESS_SIGNER, clock=RealClock(), ids=RandomIds())
 
-    with pytest.raises(LogDamaged, match="not signed by"):
+    with pytest.raises(LogDamaged, match="the checkpoint is not signed with the key of the log"):
         other.append([some_leaf(2)])
 
 

@@ -393,7 +393,8 @@ def ask(script: _Scripted) -> bytes:
     [
         ([], "cannot be reached"),
         ([httpx.Response(500)], "HTTP status 500"),
-        ([httpx.Response(403)], "because its key is unknown to the witness"),
+        ([httpx.Response(403)], "rejected the checkpoint, because the key that signed the "
+        "checkpoint is unknown to the witness"),
         ([httpx.Response(422)], "ANOTHER HISTORY"),
         ([httpx.Response(301, headers={"Location": "http://elsewhere.example/"})], "status 301"),
         ([httpx.Response(200, content=b"")], "without a valid cosignature"),
@@ -401,14 +402,15 @@ def ask(script: _Scripted) -> bytes:
         "cosignature by the key of the witness"),
         ([httpx.Response(200, content=b"\xff\n")], "without a valid cosignature"),
         ([httpx.Response(200, content=b"x" * 70_000)], "more than"),
-        ([httpx.Response(409, content=b"5\n")], "another tree in the meantime"),
+        ([httpx.Response(409, content=b"5\n")], "has received another checkpoint of this "
+        "log in the meantime"),
         (
             [httpx.Response(409, content=b"x\n", headers={"Content-Type": "text/x.tlog.size"})],
             "did not state the number of entries that the witness has seen",
         ),
         (
             [httpx.Response(409, content=b"9\n", headers={"Content-Type": "text/x.tlog.size"})],
-            "has already seen 9 entries",
+            "has already seen 9 entries of this log, which is more than the log has",
         ),
     ],
 )  # fmt: skip

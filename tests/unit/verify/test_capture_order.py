@@ -84,7 +84,10 @@ def test_a_token_that_came_late_is_told_and_never_failed(
         assert [(weak.role, weak.against) for weak in found.weak] == [
             (role, other) for other in against
         ]
-        assert "only the clock of the capturing machine places" in found.weak[0].detail
+        assert (
+            f"only the clock of the capturing machine supports that the capture '{role}' was made "
+            f"before the capture '{against[0]}'"
+        ) in found.weak[0].detail
 
 
 def test_the_order_that_only_a_late_token_contradicts_is_told_with_both_times() -> None:
@@ -95,8 +98,9 @@ def test_the_order_that_only_a_late_token_contradicts_is_told_with_both_times() 
     )
 
     assert [weak.detail for weak in found.weak] == [
-        "only the clock of the capturing machine places last seen before first gone: the proven "
-        "time of last seen is 2026-05-27T08:20:00Z, and the proven time of first gone is earlier, "
+        "only the clock of the capturing machine supports that the capture 'last seen' was made "
+        "before the capture 'first gone': the proven time of the capture 'last seen' is "
+        "2026-05-27T08:20:00Z, and the proven time of the capture 'first gone' is earlier: "
         "2026-05-27T08:11:00Z"
     ]
 
@@ -124,7 +128,11 @@ def test_a_checkpoint_from_after_the_later_capture_fails(later: str, role: str, 
         }
         found = order(REMOVED, **captures)
 
-        its = [finding for finding in found.findings if f"came after {later}" in finding.detail]
+        its = [
+            finding
+            for finding in found.findings
+            if f"was made after the capture '{later}', not before" in finding.detail
+        ]
         assert bool(its) is is_failed
         assert all(
             (finding.verdict, finding.code) == (Verdict.FAILED, Code.TIME) for finding in its
@@ -159,6 +167,6 @@ def test_of_a_page_that_came_back_the_order_is_the_other_way_round() -> None:
     found = order(BACK, first_gone={"quoted": quoted(9)}, last_seen={"log_index": 3})
 
     assert [finding.detail for finding in found.findings] == [
-        "first gone came after last seen, not before: last seen was in the log before first "
-        "gone began"
+        "the capture 'first gone' was made after the capture 'last seen', not before: the capture "
+        "'last seen' was in the log before the capture 'first gone' began"
     ]

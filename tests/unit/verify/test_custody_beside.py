@@ -125,7 +125,10 @@ def test_a_chain_of_too_many_sidecars_is_not_read_and_not_established(
     assert {data for _, data in sidecars_on_disk(bundle).custody} == {b""}
     verdict, finding = _judged(list(sidecars_on_disk(bundle).custody))
     assert (verdict, finding.code) == (Verdict.INDETERMINATE, Code.CUSTODY)
-    assert "more than 3 custody sidecars exist" in finding.detail
+    assert (
+        "the bundle has more than 3 custody sidecars, or custody sidecars with more than "
+        f"{custody_sidecars.MAX_TOTAL} bytes in all; no custody sidecar was read"
+    ) in finding.detail
 
     bundle.with_name("a.wacz.custody-0004.jsonl").unlink()
     assert sidecars_on_disk(bundle).custody == tuple(whole[:3])

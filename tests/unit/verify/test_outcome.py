@@ -156,7 +156,7 @@ def test_an_event_over_a_partial_capture_says_so_in_a_note() -> None:
         return "\n".join(takedown.lines(takedown.EventReport(findings=(), parts=(part,))))
 
     assert (
-        "note last-seen 20260102t030405z-abcdefghijklmnop: capture: partial, as the record of "
-        "the bundle states; images-missing: 15 of 15"
+        "note last-seen 20260102t030405z-abcdefghijklmnop: capture: partial, according to the "
+        "record of the bundle; images-missing: 15 of 15"
     ) in lines("partial")
     assert "capture: complete" not in lines("complete")

@@ -97,7 +97,10 @@ def test_a_pack_of_two_good_bundles_passes(made: Made) -> None:
     assert [capture.part.role for capture in report.captures] == ["last-seen", "first-gone"]
     assert report.key_id == WITNESS.key_id
     said = "\n".join(proof_pack_report.lines(report))
-    assert "The proof is intact; the pack is as it was made, and each capture is as it was " in said
+    assert (
+        "The proof is intact; the pack has not changed since it was signed, and no capture in the "
+        "pack has changed since it was sealed. "
+    ) in said
     assert "\nproof: PASSED (intact)\n" in said
     assert (
         f"\nthe capture 'last seen' ({made.names()[0]})\n  address        http://example.test/page\n"
@@ -132,8 +135,9 @@ def test_a_pack_by_a_stranger_says_nothing_and_a_stolen_key_fails(made: Made) ->
     assert (stranger.verdict, codes(stranger)) == (Verdict.INDETERMINATE, {Code.KEY_UNKNOWN})
     assert (stolen.verdict, codes(stolen)) == (Verdict.FAILED, {Code.KEY_REVOKED})
     assert proof_pack_report.lines(stranger)[0].endswith(
-        "It is not established whether the proof is intact: the signing key is not a key that you "
-        "trust. No check failed. The lines marked ? name what is not established."
+        "It is not established whether the proof is intact: the signing key is not a key that "
+        "you trust. No check failed. The lines marked ? state which results are not "
+        "established."
     )
 
 
@@ -148,8 +152,12 @@ def test_a_pack_says_what_nobody_checked_of_it(made: Made) -> None:
     without = proof_pack_report.lines(judged(made.pack, made.trust))[0]
     with_event = proof_pack_report.lines(_with(made, _record(_event(made))))
 
-    assert "The pack contains no take-down event, so no removal was concluded or check" in without
-    assert "Only the signer states the words, the picture and the PDF of the page." in without
+    assert (
+        "The pack contains no take-down event, so no removal was concluded or checked."
+    ) in without
+    assert (
+        "The words, the picture and the PDF of the page are stated only by the signer."
+    ) in without
     assert "It is not established whether the proof is intact: " in with_event[0]
     assert any("was not derived again from its captures" in detail for detail in with_event)
 
@@ -329,7 +337,10 @@ def test_an_event_by_a_key_that_captures_or_by_nobody_known_does_not_pass(made: 
     stranger = _with(made, _record(_event(made), new_signer()))
 
     assert (own.verdict, codes(own) - NOT_DERIVED) == (Verdict.FAILED, {Code.EVENT_KEY})
-    assert "but its statement does not follow from its contents." in proof_pack_report.lines(own)[0]
+    assert (
+        "The file has not changed since it was signed, but the statement does not follow from the "
+        "evidence in the file."
+    ) in proof_pack_report.lines(own)[0]
     assert stranger.verdict is Verdict.INDETERMINATE
     assert codes(stranger) - NOT_DERIVED == {Code.KEY_UNKNOWN}
 
@@ -365,7 +376,9 @@ def test_an_events_log_proof_counts_for_whoever_believes_the_log(made: Made) -> 
     good = _with(made, record, file, trust=believing)
     bad = _with(made, record, replace(file, data=proof[:-3] + b"x=\n"), trust=believing)
 
-    assert "the event is entry 0 of the log" in [finding.detail for finding in good.findings]
+    assert "the event is entry 0 (the first entry is 0) of the log" in [
+        finding.detail for finding in good.findings
+    ]
     assert codes(good) == codes(_with(made, record, file)) == NOT_DERIVED
     assert (bad.verdict, codes(bad)) == (Verdict.INDETERMINATE, {Code.LOG} | NOT_DERIVED)
 
@@ -470,8 +483,8 @@ def test_a_pack_says_that_nothing_bears_out_the_order_of_its_captures(tmp_path: 
     ]
     told = "\n".join(proof_pack_report.lines(report))
     assert (
-        "note the order of the captures is supported only by the clock of the capturing machine: "
-        "no proof shows by when these captures existed: last seen, first gone"
+        "note the order of the captures is supported only by the clock of the capturing "
+        "machine. No proof shows by what time these captures existed: last seen, first gone"
     ) in told
     assert [capture["role"] for capture in proof_pack_report.as_json(report)["weak"]] == [
         "last seen",
@@ -526,7 +539,8 @@ def test_no_field_of_a_manifest_can_be_changed_unnoticed(made: Made) -> None:
     assert found.verdict is Verdict.PASSED
     assert passed == {"made_at", "software", "lacks", "text_sha256", "name", "role", "media_type"}
     assert passed <= set(found.own_word) <= set(proof_pack_report.as_json(found)["own_word"])
-    (told,) = (line for line in proof_pack_report.lines(found) if "only the signer states" in line)
+    own_word = "note the following is stated only by the signer and is not confirmed by a check: "
+    (told,) = (line for line in proof_pack_report.lines(found) if line.startswith(own_word))
     assert all(proof_pack_report.OWN_WORDS[name] in told for name in passed)
     assert set(proof_pack_report.OWN_WORDS) == set(OWN_WORD)
 
@@ -537,5 +551,5 @@ def test_what_is_there_is_not_left_out(made: Made) -> None:
     found = judged(packs.written(files, signer=WITNESS), made.trust)
 
     said = [finding.detail for finding in found.findings if finding.code is Code.MANIFEST]
-    assert said == ["the manifest states that pdf are left out, but the pack contains pdf"]
+    assert said == ["the manifest lists pdf as left out, but the pack contains pdf"]
     assert found.verdict is Verdict.FAILED

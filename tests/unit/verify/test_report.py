@@ -51,7 +51,7 @@ def test_unknown_does_not_look_like_tampered_nor_like_fine() -> None:
     text = "\n".join(report.lines(UNCLEAR))
 
     assert "KEY_UNKNOWN" in text
-    assert "No check failed. The lines marked ? name what is not established." in text
+    assert "No check failed. The lines marked ? state which results are not established." in text
     assert "FAIL" not in text
     assert "ok " not in text
 

@@ -104,7 +104,8 @@ def test_boxes_are_painted_over_in_a_copy_and_nothing_else_is(tmp_path: Path) ->
 def test_a_bundle_that_names_no_boxes_has_nothing_to_mask(tmp_path: Path) -> None:
     bundle = sealed(tmp_path, ())
 
-    with pytest.raises(SnapshotterError, match="names no identifiers"):
+    why = "lists no identifiers that are visible only in its pictures"
+    with pytest.raises(SnapshotterError, match=why):
         masked_pictures.write(bundle, tmp_path / "out")
 
     assert not (tmp_path / "out").exists()

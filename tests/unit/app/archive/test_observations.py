@@ -285,4 +285,7 @@ def test_a_bundle_of_no_time_is_no_capture_and_stops_no_other(service: Desk, ms:
 
     assert found.at == at(0)
     assert left.bundle_id == bundle_id
-    assert "when.ended_at_ms is not a valid time" in left.problem
+    assert (
+        "the time in the field when.ended_at_ms of the capture record is out of range"
+        in left.problem
+    )

@@ -153,7 +153,9 @@ def test_rows_that_the_queue_has_are_not_captured_here_and_the_other_way_round(
 ) -> None:
     enqueue(bench, queue)
     with (
-        pytest.raises(SnapshotterError, match="rows of this table that are in the queue: 2"),
+        pytest.raises(
+            SnapshotterError, match="rows of this table that are already in the queue: 2"
+        ),
         _opened(bench) as book,
     ):
         queued.refuse_if_queued(book.plan, book.journal)

@@ -280,7 +280,7 @@ def test_what_failed_is_tried_again_when_that_is_asked_for(bench: Bench) -> None
 
     assert column(bench, "status") == ["failed", "failed", "done", "done"]
     assert column(bench, "error")[0] == "not this one"
-    assert column(bench, "hint")[1] == "this is a bug, please report it"
+    assert column(bench, "hint")[1] == "this is a bug in snapshotter, please report the bug"
     assert codes == [1]
     bench.run(second)
     assert second.visited == []

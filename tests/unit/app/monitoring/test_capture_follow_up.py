@@ -461,7 +461,7 @@ def test_a_count_that_goes_over_a_threshold_is_told_with_its_bracket(watched: Ma
     here.until(70)
 
     (told,) = (event for event in here.told if event.kind is NotificationKind.COUNT_CROSSED)
-    assert told.summary.startswith("reposts reached 500 between")
+    assert told.summary.startswith("the number of reposts reached 500 between")
     assert told.detail == 'before: "480"; now: "512"; source: an interpretation'
     (crossed,) = (
         observation for observation in here.seen if observation.bundle_id == told.bundle_id

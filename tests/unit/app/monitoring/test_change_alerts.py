@@ -60,7 +60,7 @@ def test_a_count_that_goes_over_is_told_with_the_capture_that_shows_it_and_once(
     assert event.kind is NotificationKind.COUNT_CROSSED
     assert event.id == "count.crossed/b3/reposts-500"
     assert event.summary == (
-        "reposts reached 500 between 2026-05-27 14:35 UTC and 2026-05-27 14:50 UTC"
+        "the number of reposts reached 500 between 2026-05-27 14:35 UTC and 2026-05-27 14:50 UTC"
     )
     assert event.detail == 'before: "480 of them"; now: "512 of them"; source: an interpretation'
     assert (event.bundle_id, event.host) == ("b3", "weibo.com")
@@ -77,7 +77,7 @@ def test_a_count_that_may_have_gone_over_is_told_as_that() -> None:
 def test_a_count_that_was_over_from_the_first_on_is_told() -> None:
     (event,) = change_alerts([seen(1, 600)], "b1", [LIMIT], ABOUT)
 
-    assert event.summary == "reposts were 500 or more at 2026-05-27 14:20 UTC"
+    assert event.summary == "the number of reposts was 500 or more at 2026-05-27 14:20 UTC"
 
 
 def test_another_main_text_is_told_once_and_by_the_same_way_alone() -> None:

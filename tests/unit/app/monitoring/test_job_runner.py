@@ -1,6 +1,7 @@
 """What a slot does with a job: the real key, store and log, and a page that is not asked for."""
 
 import json
+import re
 import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -111,9 +112,9 @@ def test_the_record_of_a_job_says_why_its_policy_was_followed(here: Settings) ->
         )
         with zipfile.ZipFile(made.location) as bundle:
             followed = json.loads(bundle.read("capture/capture.json"))["how"]["policy"]
-        found.append((followed["name"], followed["why"][:26]))
+        found.append((followed["name"], followed["why"][:31]))
 
-    assert found == [("wechat-article", "the policy names addresses"), ("default", "")]
+    assert found == [("wechat-article", "the policy applies to addresses"), ("default", "")]
 
 
 def test_what_must_not_be_stored_is_kept_beside_the_store(
@@ -231,7 +232,7 @@ def test_a_job_opens_nothing_that_whoever_runs_the_worker_has_not(
     """Jobs come out of a database: who can write to it must not reach our networks by a worker."""
     lease = Lease()
 
-    with pytest.raises(PolicyRefused, match="only a job, a table or a watch names this policy"):
+    with pytest.raises(PolicyRefused, match="only a job, a table or a watch selects this policy"):
         given_up(open_job_runner(here, lambda _: None), lease, job(policy=_named(tmp_path, tables)))
 
     assert lease.said == []
@@ -266,7 +267,7 @@ def test_a_full_disk_is_told_before_a_page_is_asked_for(
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage)
     lease = Lease()
 
-    with pytest.raises(ServiceUnavailable, match="has 10 MB free"):
+    with pytest.raises(ServiceUnavailable, match="has 10 MB of free space"):
         workshop.capture(job(), lease, more=False)
 
     assert lease.said == []
@@ -358,7 +359,10 @@ def test_visits_of_a_watched_page_are_light_once_it_was_captured_whole(
 def test_a_way_to_a_page_that_the_settings_do_not_have_ends_the_job(
     workshop: CaptureJobRunner,
 ) -> None:
-    with pytest.raises(PermanentFailure, match="has no vantage abroad"):
+    with pytest.raises(
+        PermanentFailure,
+        match=re.escape("the settings of this worker have no [[vantage]] abroad with a proxy"),
+    ):
         workshop.capture(replace(job(), vantage="abroad"), Lease(), more=False)
 
 

@@ -105,6 +105,6 @@ def test_services_and_disks_have_ids_whatever_they_are_called() -> None:
 
     assert [event.summary for event in told] == [
         "the store failed or did not answer",
-        f"the spool of {name} has 900 MB (0 %) free",
+        f"the disk with the spool directory of {name} has 900 MB (0 %) of free space",
     ]
     assert len({event.id for event in told}) == 2

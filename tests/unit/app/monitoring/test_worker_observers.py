@@ -142,7 +142,7 @@ def test_a_bug_in_telling_is_said_and_the_next_event_is_told(clock: FixedClock) 
     telling.close()
 
     assert [event.id for event in notifier.events] == ["worker.lost/1"]
-    assert said == ["the event worker.lost is not sent: ValueError: no"]
+    assert said == ["no notification about the event worker.lost is sent: ValueError: no"]
 
 
 @pytest.fixture

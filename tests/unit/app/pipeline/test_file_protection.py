@@ -32,8 +32,8 @@ def test_doctor_names_each_process_that_may_open_our_files_first() -> None:
 
     assert check.state is CheckState.WARNING
     assert check.detail.endswith(
-        ": processes that can open every file that this user can open: gpu-process; "
-        "processes that can see only an empty directory: renderer"
+        ": processes that can open every file that the user of snapshotter can open: "
+        "gpu-process; processes that can see only an empty directory: renderer"
     )
     assert "Landlock" in check.fix
 

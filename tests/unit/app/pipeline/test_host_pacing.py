@@ -170,7 +170,9 @@ def test_waiting_is_told_once_and_ends_when_the_host_is_free() -> None:
 
     assert isinstance(visit, AllowedVisit)
     assert visit.started_at == NOW + 10 * SECOND
-    assert told == ["waiting 10 s for m.weibo.cn: the last visit began less than about 10 s ago"]
+    assert told == [
+        "waiting 10 s for m.weibo.cn: the last visit to the host began less than about 10 s ago"
+    ]
 
 
 def test_a_long_wait_is_told_once_too() -> None:

@@ -30,7 +30,7 @@ def done(
 def test_a_short_link_to_a_page_with_a_policy_of_its_own_is_told_with_the_command() -> None:
     (warning,) = policy_warnings(done("https://t.cn/A6?x=1&y=2", ARTICLE), picked)
 
-    assert f"the address led to {ARTICLE}, which has the policy wechat-article" in warning
+    assert f"the address led to {ARTICLE}, to which the policy wechat-article applies" in warning
     assert "the capture used the policy default" in warning
     assert warning.endswith(
         "\n  snapshotter capture --policy wechat-article 'https://t.cn/A6?x=1&y=2'"

@@ -11,7 +11,7 @@ def test_the_commands_of_joined_hints_stand_last() -> None:
         "  snapshotter store check\n"
         "  snapshotter store add kept.wacz"
     )
-    assert _join_hints("free disk space", KEPT) == (
-        "free disk space. The sealed bundle is kept. Store the bundle:\n"
-        "  snapshotter store add kept.wacz"
+    assert _join_hints("free space on this disk", KEPT) == (
+        "free space on this disk. The sealed bundle is kept. Store the bundle:\n  snapshotter "
+        "store add kept.wacz"
     )

@@ -139,7 +139,7 @@ def test_the_articles_that_vanish_are_one_burst_and_one_item_of_one_message(run:
         (NotificationKind.ACCOUNT_CHANGED, run.told[0].subject)
     }
     message = compose("m", NotificationKind.ACCOUNT_CHANGED, at(300), vanished, "")
-    assert b'"headline":"an account has changed"' in message
+    assert b'"headline":"the state of an account has changed"' in message
     assert b'"count":4' in message
     assert ACCOUNT not in " ".join(event.summary + event.subject for event in run.told)
 
@@ -189,6 +189,7 @@ def test_two_pages_of_an_account_are_not_one_page_of_it(run: Run) -> None:
 
     failed = [finding.detail for finding in found.findings if finding.code is Code.IDENTITY]
     assert failed == [
-        f"the event is about {ACCOUNT}, but last seen is a capture of {article.identity}",
+        f'the event is about {ACCOUNT}, but the capture "last seen" is a capture of the page '
+        f"{article.identity}",
     ]
     assert found.verdict is Verdict.FAILED

@@ -246,7 +246,7 @@ def test_of_45_accounts_41_are_removed_and_each_number_is_made_again(large: Case
     assert [finding.detail for finding in found.findings if finding.verdict is Verdict.PASSED][
         -2:
     ] == [
-        "each number was computed again from the bundles, by the rules in them",
+        "each number was computed again from the bundles, with the rules in the bundles",
         "the store has no other captures of these pages before the end of the period",
     ]
 
@@ -270,7 +270,10 @@ def test_a_report_says_of_which_events_nothing_bears_out_the_order(small: Case) 
 
     assert events <= set(found.weak)
     assert ("last seen", "") in {(weak.role, weak.against) for weak in found.weak[min(events)]}
-    told = f"note event {min(events)}: only the clock of the capturing machine places last seen in"
+    told = (
+        f"note event {min(events)}: only the clock of the capturing machine supports the place of "
+        "the capture 'last seen' in the order: no proof shows by what time the capture existed"
+    )
     assert any(line.startswith(told) for line in lines(found))
     assert set(as_json(found)["weak"]) == set(found.weak)
 
@@ -306,12 +309,13 @@ def test_a_bundle_that_is_not_here_leaves_open_what_rests_on_it(small: Case) -> 
         finding.detail for finding in found.findings if finding.verdict is Verdict.INDETERMINATE
     ]
     assert (
-        f"bundles that were not found: {gone}. A missing bundle is no sign that the report is wrong"
+        f"bundles that were not found: {gone}. A missing bundle does not show that the report is "
+        "wrong"
     ) in said
-    assert any(
-        detail.startswith("removed: the report states 2, but the computed value is 1, without")
-        for detail in said
-    )
+    assert (
+        "removed: the report states 2, but the computed value is 1. Bundles that were not found, "
+        "and were not counted: 1"
+    ) in said
 
 
 def test_a_capture_that_the_report_leaves_out_is_found_in_the_store(small: Case) -> None:
@@ -326,9 +330,9 @@ def test_a_capture_that_the_report_leaves_out_is_found_in_the_store(small: Case)
     assert found.verdict is Verdict.FAILED
     assert any(page.captures[-1].bundle_id in detail for detail in failed(found))
     assert (
-        "removed: the report states 1, but the computed value is 2, if these captures are counted"
-        in failed(found)
-    )
+        "removed: the report states 1, but the computed value is 2. The value was computed "
+        "with these captures"
+    ) in failed(found)
 
 
 def _changed(report: CampaignReport, number: int, **changes: object) -> CampaignReport:
@@ -351,9 +355,9 @@ def test_a_good_capture_that_is_called_a_bad_one_is_found_in_the_store(small: Ca
     found = checked(small, cut)
 
     assert (
-        "removed: the report states 1, but the computed value is 2, if these captures are counted"
-        in failed(found)
-    )
+        "removed: the report states 1, but the computed value is 2. The value was computed "
+        "with these captures"
+    ) in failed(found)
 
 
 def test_a_control_that_the_report_leaves_out_is_found_in_the_store(small: Case) -> None:
@@ -361,9 +365,9 @@ def test_a_control_that_the_report_leaves_out_is_found_in_the_store(small: Case)
     assert numbers(cut)["removed"] == 1
 
     assert (
-        "removed: the report states 1, but the computed value is 2, if these captures are counted"
-        in failed(checked(small, cut))
-    )
+        "removed: the report states 1, but the computed value is 2. The value was computed "
+        "with these captures"
+    ) in failed(checked(small, cut))
 
 
 def test_a_page_or_a_capture_that_is_counted_twice_is_refused(small: Case) -> None:
@@ -386,7 +390,7 @@ def test_removals_that_were_held_to_less_than_is_usual_are_told(small: Case) -> 
 
     said = [finding.detail for finding in found.findings]
     assert any(
-        detail.startswith("on 1 of 4 pages, a removal needed less confirmation than usual")
+        detail.startswith("for 1 of 4 pages, a removal needed less confirmation than usual")
         for detail in said
     )
     with pytest.raises(ValueError, match="at least one capture"):
@@ -453,8 +457,8 @@ def test_a_capture_that_is_proven_to_be_misplaced_plays_no_part_in_a_report(tmp_
     _put(its, 0, gone, 90)
     its = replace(its, trust=replace(its.trust, log=LogPolicy(key=log.public)))
     why = (
-        "last seen came after first gone, not before: first gone was in the log before last seen "
-        "began"
+        "the capture 'last seen' was made after the capture 'first gone', not before: the capture "
+        "'first gone' was in the log before the capture 'last seen' began"
     )
 
     report = made(its)
@@ -527,8 +531,8 @@ def test_an_older_report_over_captures_at_once_keeps_its_verdict_and_is_told(
     assert older.rows[0].removals[0].ended == BEGIN
     assert failed(found) == []
     assert found.notes == (
-        f"event {removal.event_id}: its two captures overlap in time, and the report dates "
-        "the event by an older rule. By the current rule, it happened between "
+        f"the two captures of the event {removal.event_id} overlap in time, and the report states "
+        "the time of the event by an older rule. By the current rule, the event happened between "
         "2026-01-08T01:51:36Z and 2026-01-08T01:52:38Z",
     )
 
@@ -647,12 +651,13 @@ def test_gaps_and_events_that_lie_signed_in_the_store_are_named_and_checked(
     none = replace(report.campaign, gaps=())
     found = checked(its, CampaignReport(campaign=none, findings=compute_findings(none)))
     assert found.notes == (
-        "the period has signed gaps of schedules for which the report names no gap: case-7",
+        "schedules that have signed gaps in the period, but no gap in the report: case-7",
     )
     campaign_ = replace(report.campaign, gaps=report.campaign.gaps[:1])
     fewer = CampaignReport(campaign=campaign_, findings=compute_findings(campaign_))
     assert failed(checked(its, fewer)) == [
-        f"the gap {gap_ids[1]} of case-7 falls into the period, but the report does not name it"
+        f"the gap {gap_ids[1]} of the schedule case-7 is in the period, but the report does not "
+        "list this gap"
     ]
     its.store.set_aside(store_keys.gap_key(gap_ids[0]))
     found = checked(its, report)
@@ -688,7 +693,8 @@ def test_a_report_about_another_page_fails(small: Case) -> None:
 
     identity = report.campaign.pages[0].identity
     assert failed(found) == [
-        f"{url} is the address of wechat:MzkwMDAwMDAwMg==/2650000007/1, not of {identity}"
+        f"the page identity of the address {url} is wechat:MzkwMDAwMDAwMg==/2650000007/1, not "
+        f"{identity}"
     ]
 
 
@@ -705,7 +711,8 @@ def test_a_capture_of_a_report_is_of_the_page_and_the_account_that_it_shows(
 
     told = {
         "identity": f"{first.bundle_id} is a capture of ",
-        "account": f"the report names the account {other.account} for {first.bundle_id}, but ",
+        "account": f"the report states the account {other.account} for {first.bundle_id}. "
+        "Accounts that the bundles show: ",
     }
     assert any(detail.startswith(told[name]) for detail in failed(found))
 
@@ -723,8 +730,8 @@ def test_an_earlier_proof_than_the_tokens_give_leaves_a_report_open(stamped: Cas
         "earlier": Verdict.INDETERMINATE, "later": Verdict.PASSED, "none": Verdict.PASSED
     }  # fmt: skip
     said = (
-        f"{first.bundle_id}: the report states no proven time, or a later one than the "
-        "timestamp tokens found here"
+        f"{first.bundle_id}: the report states no proven time, or a later time than the "
+        "available timestamp tokens prove"
     )
     assert its["later"].notes == its["none"].notes == (said,)
     assert its["earlier"].notes == ()
@@ -861,7 +868,7 @@ def test_only_removals_of_the_period_are_removals_in_it(small: Case) -> None:
 
     assert numbers(report)["removed"] == 0
     assert numbers(report)["fate.gone-before"] == 2
-    with pytest.raises(SnapshotterError, match="the period ends before it begins"):
+    with pytest.raises(SnapshotterError, match="the end of the period is not after its beginning"):
         made(small, since=BEGIN + timedelta(days=2), until=BEGIN + timedelta(days=1))
 
 

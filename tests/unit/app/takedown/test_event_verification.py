@@ -245,7 +245,7 @@ def test_a_reinstatement_verifies_and_names_the_event_before(made: Case) -> None
 
     found = made.verify(made.reinstated, before=before)
     assert found.verdict is Verdict.PASSED
-    assert "removed. Its own captures were not checked here" in "\n".join(lines(found))
+    assert "removed. The captures of the earlier event were not checked" in "\n".join(lines(found))
     assert _codes(made.verify(made.reinstated, before=lambda sha256: None)) == {
         "previous": {Code.PREVIOUS}
     }
@@ -523,7 +523,9 @@ def test_a_control_that_led_to_another_host_is_none(case: Case) -> None:
     )
 
     said = [finding.detail for finding in found.findings if finding.code is Code.IDENTITY]
-    assert said == [f"the event is about {IDENTITY}, but control was redirected to another host"]
+    assert said == [
+        f'the event is about {IDENTITY}, but the capture "control" was redirected to another host'
+    ]
 
 
 def test_what_is_said_of_a_bundle_is_held_against_its_record_and_its_own_rules(case: Case) -> None:
@@ -546,7 +548,7 @@ def test_what_is_said_of_a_bundle_is_held_against_its_record_and_its_own_rules(c
         "the rules in the bundle give another result. Fields that differ: cause, notice"
     )
     _exchanged(case, "first gone", {"capture/rules-wechat.toml": b"nonsense ["})
-    assert said_of_it(gone, facts).endswith(" changed after it was verified")
+    assert said_of_it(gone, facts).endswith(" changed after its verification")
     # Of a time before verdicts: it holds no rules, and its record says when it was.
     members = bundles.unpack(path.read_bytes())
     del members["capture/assessment.json"]
@@ -555,7 +557,7 @@ def test_what_is_said_of_a_bundle_is_held_against_its_record_and_its_own_rules(c
     gone = replace(gone, sha256=facts.sha256)
     assert said_of_it(gone, facts) == ""
     assert said_of_it(replace(gone, at=gone.at - timedelta(days=365), light=True), facts) == (
-        "the capture record is of another capture. Fields that differ: at, light"
+        "the capture record belongs to another capture. Fields that differ: at, light"
     )
 
 
@@ -585,15 +587,14 @@ def test_an_event_that_was_held_to_less_than_is_usual_says_so(made: Case) -> Non
     assert found.verdict is Verdict.PASSED
     assert found.notes == (
         (
-            "the event needed less confirmation than usual. The usual rule requires "
-            "2 captures that agree, 10 min apart, with a capture of another page of the host "
-            "in between. "
-            "For this event: one capture of the removed page was enough; captures that "
-            "agree had to be at least 0 s apart; no capture of another page of the host was "
-            "needed"
+            "the event needed less confirmation than usual. The usual rule requires 2 captures "
+            "that agree, at least 10 min apart, and between them a capture of another page of "
+            "the host. For this event: one capture of the removed page was enough; captures "
+            "that agree had to be at least 0 s apart; no capture of another page of the host "
+            "was needed"
         ),
     )
-    assert "The event states nothing about captures that it does not name." in lines(found)[0]
+    assert "The event states nothing about other captures." in lines(found)[0]
 
 
 def test_an_earlier_proof_than_one_trusts_is_a_claim_and_no_forgery(made: Case) -> None:
@@ -739,7 +740,9 @@ def test_without_rules_all_but_the_conclusion_is_judged(made: Case) -> None:
         "event", "event key", "last seen", "first gone", "confirmation 1", "control"
     }  # fmt: skip
     assert "snapshotter log prove --kind takedown" in found.notes[0]
-    assert "use snapshotter verify of the whole package" in "\n".join(lines(found))
+    assert "verify the event with the command snapshotter verify of the full package" in "\n".join(
+        lines(found)
+    )
 
 
 def test_without_rules_what_was_spoiled_is_found(case: Case) -> None:
@@ -782,7 +785,9 @@ def test_the_place_of_an_event_in_the_log_is_checked(case: Case) -> None:
         passed = [finding.detail for finding in found.findings if finding.check == "log"]
         return "; ".join((*passed, *found.notes))
 
-    assert told(1, seen) == f"the event is entry 1 of 2 in the log {log.name}"
+    assert told(1, seen) == (
+        f"the event is entry 1 of 2 (the first entry is 0) in the log {log.name}"
+    )
     assert "is not valid" in told(0, seen)  # a bundle of that name is another thing
     assert told(1, unseen) == "witnesses that have seen the event in the log: 0, required: 1"
     assert "you trust no log" in told(1, seen, case.trust)
@@ -804,9 +809,9 @@ def test_an_owed_token_that_came_late_is_told_and_never_fails_an_event(case: Cas
         assert ("last seen", "first gone") in {(weak.role, weak.against) for weak in found.weak}
         text = "\n".join(lines(found))
         assert (
-            "note only the clock of the capturing machine places last seen before first gone"
-            in text
-        )
+            "note only the clock of the capturing machine supports that the capture 'last seen' "
+            "was made before the capture 'first gone'"
+        ) in text
         assert as_json(found)["weak"][0]["detail"] == found.weak[0].detail
 
 
@@ -840,8 +845,8 @@ def test_a_capture_that_quotes_a_log_with_the_later_one_in_it_fails_the_event(ca
     ):
         said = [finding.detail for finding in found.findings if finding.check == "order"]
         assert said == [
-            "last seen came after first gone, not before: first gone was in the log before last "
-            "seen began"
+            "the capture 'last seen' was made after the capture 'first gone', not before: the "
+            "capture 'first gone' was in the log before the capture 'last seen' began"
         ]
         assert found.verdict is Verdict.FAILED
 
@@ -876,9 +881,8 @@ def test_a_capture_that_shows_no_address_of_an_event_has_no_place_in_it(made: Ca
 
     said = [finding.detail for finding in found.findings if finding.code is Code.IDENTITY]
     assert said == [
-        f"the event is about {IDENTITY}, but address is a capture of a page of which "
-        "the event has no other "
-        "capture"
+        f'the event is about {IDENTITY}, but the capture "address" is a capture of a page of '
+        "which the event has no other capture"
     ]
 
 

@@ -384,8 +384,8 @@ def test_no_event_rests_on_a_capture_that_is_proven_to_be_from_after_the_removal
 
     assert bench.stored == []
     assert [passed.why for passed in found[IDENTITY].passed] == [
-        "last seen came after first gone, not before: first gone was in the log before last "
-        "seen began"
+        "the capture 'last seen' was made after the capture 'first gone', not before: the capture "
+        "'first gone' was in the log before the capture 'last seen' began"
     ]
 
 
@@ -721,27 +721,41 @@ def test_nothing_is_opened_or_made_where_nothing_was_taken_down(bench: Bench) ->
         ),
         (
             MissingEvidence(lack=MissingKind.AGREEING, count=1, after=at(40)),
-            "one more agreeing capture, the last one after 2026-05-27 08:40:00 UTC",
+            "one more capture with the same result, made after 2026-05-27 08:40:00 UTC",
         ),
-        (MissingEvidence(lack=MissingKind.AGREEING, count=2), "2 more agreeing captures"),
+        (
+            MissingEvidence(lack=MissingKind.AGREEING, count=2, after=at(40)),
+            "2 more captures with the same result, of which the last is made after 2026-05-27 "
+            "08:40:00 UTC",
+        ),
+        (
+            MissingEvidence(lack=MissingKind.AGREEING, count=2),
+            "2 more captures with the same result",
+        ),
         (
             MissingEvidence(lack=MissingKind.TIME, after=at(40)),
-            "one more agreeing capture after 2026-05-27 08:40:00 UTC: the captures "
-            "that agree are too "
-            "close together",
+            (
+                "one more capture with the same result after 2026-05-27 08:40:00 UTC: the captures "
+                "with this result are too close together in time"
+            ),
         ),
         (
             MissingEvidence(lack=MissingKind.CONTROL, host="x.test", after=at(0)),
-            "a control capture: another page of x.test that is available, captured after "
-            "2026-05-27 08:00:00 UTC and before the last capture that agrees",
+            (
+                "a control capture of another page of x.test that is available, made after "
+                "2026-05-27 08:00:00 UTC and before the last capture with the same result"
+            ),
         ),
         (
             MissingEvidence(
                 lack=MissingKind.VANTAGE,
                 seen=replace(exhibits.observation(), vantage="tor", bundle_id="b-1"),
             ),
-            "an agreeing capture from the vantage tor, where the page was available at "
-            "2026-11-27 14:05:15 UTC (b-1): a difference between two vantages is not a removal",
+            (
+                "a capture with the same result from the vantage tor, where the page was available "
+                "at 2026-11-27 14:05:15 UTC (b-1): a difference between two vantages is not a "
+                "removal"
+            ),
         ),
     ],
 )

@@ -361,7 +361,7 @@ def test_an_event_is_in_its_pack_with_its_record(
     assert part_of(found, Role.EVENT) == record
     assert part_of(found, Role.EVENT_PROOF) == b"a proof\n"
     page = found.file.read_bytes()[: found.manifest.page.length].decode()
-    assert "No event was concluded" not in page
+    assert "No take-down event was derived from these captures" not in page
     assert found.report.event is not None
     open_ = {
         finding.code
@@ -396,7 +396,9 @@ def test_an_event_is_in_its_pack_with_its_record(
         make(judging, ProofCase.of(event, record), tmp_path / "none.html")
     assert not (tmp_path / "none.html").exists()
     other = replace(event, first_gone=replace(gone, sha256="0" * 64))
-    with pytest.raises(EvidenceInvalid, match="not the one that the event names"):
+    with pytest.raises(
+        EvidenceInvalid, match="in the store differs from the digest that the event states"
+    ):
         make(place.service, ProofCase.of(other, record), tmp_path / "q.html")
 
 

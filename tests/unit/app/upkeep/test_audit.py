@@ -172,11 +172,11 @@ def test_a_store_that_answers_no_audit_for_a_day_withholds_all(
         with pytest.raises(ServiceUnavailable):
             run(collection, memory, kind=Silent, days=days)
 
-    with pytest.raises(StoreWithheld, match="did not answer 3 audits"):
+    with pytest.raises(StoreWithheld, match="did not answer in 3 audits"):
         run(collection, memory, kind=Silent, days=1.1)
 
     run(collection, memory, sample=1)  # it lets a sample be drawn, and all of it was not read
-    with pytest.raises(StoreWithheld, match="did not answer 4 audits"):
+    with pytest.raises(StoreWithheld, match="did not answer in 4 audits"):
         run(collection, memory, kind=Silent, days=1.2)
 
     run(collection, memory)  # it answers: the count begins anew
@@ -207,7 +207,7 @@ def test_a_store_that_never_answered_is_not_said_to_withhold_anything(
         with pytest.raises(ServiceUnavailable):
             run(collection, tmp_path / "memory", kind=Silent, days=days)
 
-    with pytest.raises(EvidenceUnverifiable, match="did not answer 3 audits") as caught:
+    with pytest.raises(EvidenceUnverifiable, match="did not answer in 3 audits") as caught:
         run(collection, tmp_path / "memory", kind=Silent, days=1.1)
     assert not isinstance(caught.value, StoreWithheld)
 

@@ -144,7 +144,7 @@ def test_what_is_damaged_or_another_bundle_in_the_source_stays_there(pair: Pair)
     assert done.copied == 0
     said = [detail for state, detail in told if state == "damaged"]
     assert "the verification of the bundle failed" in said[0]
-    assert f"the file is the bundle {pair.made[0].id}" in said[1]
+    assert f"the file contains another bundle, {pair.made[0].id}" in said[1]
     assert len(done.lagging) == 2
 
 
@@ -186,7 +186,7 @@ def test_a_renewal_goes_along_when_it_is_of_this_bundle(pair: Pair) -> None:
         "renewal-01.tsr: the token does not confirm the text of the renewal"
     )
     assert said_of[1:] == [
-        "renewal-01.txt: the renewal is of another bundle",
+        "renewal-01.txt: the renewal belongs to another bundle",
         ("renewal-03.tsr: the text of the renewal is missing, so its token cannot be checked"),
     ]
 
@@ -201,7 +201,7 @@ def test_what_is_longer_than_any_bundle_is_not_fetched(pair: Pair) -> None:
 
     assert done.copied == 1
     assert any(
-        "snapshotter never stores so many bytes under a name of this kind" in detail
+        "which is more than snapshotter ever stores in an object of this kind" in detail
         for _, detail in told
     )
 
@@ -261,7 +261,9 @@ def test_a_stranger_is_never_taken_in(pair: Pair, tmp_path: Path) -> None:
 
     assert (repaired, left) == (0, 1)
     assert told[0][0] == "refused"
-    assert "its bytes differ from those that were stored or logged here" in told[0][2]
+    assert (
+        "the bytes of the copy differ from the bytes that were stored or logged for this store"
+    ) in told[0][2]
     assert [stored.key for stored in pair.one.plain.list() if stored.key.endswith(".wacz")] == [
         pair.keys[1]
     ]
@@ -389,7 +391,7 @@ def test_a_hold_that_comes_while_it_is_erased_stops_it(pair: Pair) -> None:
     def placed(_: leaf.Leaf) -> None:
         holds.place(pair.one.hold_desk, bundle.id, name="a", matter="m", reason="r")
 
-    with pytest.raises(PolicyRefused, match="nothing was deleted"):
+    with pytest.raises(PolicyRefused, match="Nothing was deleted"):
         erasure.erase(pair.one.erasure_desk(placed), bundle.id, reason="r", order="o")
 
     assert pair.one.read(key)

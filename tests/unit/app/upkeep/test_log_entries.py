@@ -122,7 +122,10 @@ def test_a_log_that_can_not_be_opened_costs_no_capture(
     assert result.logged is not None
     assert (result.logged.index, result.logged.detail) == (None, word)
     assert word in capture_warnings.log_warnings(result)[0]
-    assert "next capture tries again" in capture_warnings.log_warnings(result)[0]
+    assert (
+        "The next capture also tries to add the bundle to the log"
+        in capture_warnings.log_warnings(result)[0]
+    )
     assert capture_warnings.log_state(result) == "not in the log yet"
 
 

@@ -296,7 +296,13 @@ def test_nothing_is_asked_in_a_dry_run(here: Here) -> None:
 
 
 def test_an_authority_whose_certificates_end_no_later_renews_nothing(here: Here) -> None:
-    with pytest.raises(ServiceUnavailable, match="the certificates of short do not expire later"):
+    with pytest.raises(
+        ServiceUnavailable,
+        match=(
+            "the certificates of short do not expire later than the certificates of the existing "
+            "tokens"
+        ),
+    ):
         here.renew("short")
     with pytest.raises(ServiceUnavailable, match="none is configured"):
         here.renew()
@@ -419,9 +425,16 @@ def test_a_token_that_somebody_adds_later_takes_nothing_from_a_renewal(
 @pytest.mark.parametrize(
     ("more", "word"),
     [
-        ({"until": timedelta(minutes=-10)}, "came too late"),
-        ({"since": timedelta(minutes=10)}, "older than the tokens"),
-        ({"now": timedelta(minutes=-10)}, "time in the future"),
+        (
+            {"until": timedelta(minutes=-10)},
+            "the renewal was made too late: the certificates of the tokens that the renewal covers "
+            "expired at",
+        ),
+        (
+            {"since": timedelta(minutes=10)},
+            "the renewal is older than the timestamp tokens that the renewal covers",
+        ),
+        ({"now": timedelta(minutes=-10)}, "the time of the renewal is in the future"),
         ({"late": (b"y",)}, "does not cover"),
         ({"late": (b"x", b"y"), "required": 2}, "does not cover"),
     ],

@@ -203,7 +203,10 @@ def test_a_log_with_two_histories_is_not_copied_over_the_one_that_is_there(place
     told = place.replicate()
 
     [(_, detail)] = [outcome for outcome in told if outcome[0] == "divergent"]
-    assert detail.startswith("the two logs have different histories of 6 entries")
+    assert detail == (
+        "the first 6 entries of the two logs differ. Keep both checkpoints, because they prove the "
+        "difference"
+    )
     assert not place.done.is_complete
     assert place.two.read(log_state.CHECKPOINT) == shown
 
@@ -251,7 +254,7 @@ def test_a_record_that_is_not_the_one_that_was_logged_is_not_copied(place: Place
     told = [outcome for outcome in place.replicate() if outcome[0] == "damaged"]
 
     assert told == [
-        ("damaged", "not copied: the record differs from the one that was logged under this name")
+        ("damaged", "not copied: the digest of the record differs from the digest in the log")
     ]
     assert not (place.folder / "two" / key).exists()
 
@@ -301,7 +304,7 @@ def test_a_log_that_is_written_to_is_not_copied_over(place: Place) -> None:
     told = place.replicate()
 
     assert [outcome for outcome in told if outcome[0] == "apart"] == [
-        ("apart", "not copied: the target has a log of its own, other.test/log")
+        ("apart", "the log was not copied: the target already has another log, other.test/log")
     ]
     assert place.done.is_complete  # a store with captures of its own is no fault
 

@@ -228,7 +228,9 @@ def test_a_trust_file_without_a_pinned_root_is_refused(tmp_path: Path, root: Fil
     file = tmp_path / "trust.json"
     _publish(TrustDocument.new(root.public_key), root, file)
 
-    with pytest.raises(SnapshotterError, match="needs the key id of its root key"):
+    with pytest.raises(
+        SnapshotterError, match="cannot be checked without the key id of its root key"
+    ):
         wiring_trust.trust(_settings(tmp_path, trust_file=str(file)))
 
 
@@ -303,7 +305,9 @@ def test_a_policy_that_was_only_found_opens_no_network(
     (tmp_path / "theirs.toml").write_text('name = "theirs"\n[network]\nallow = ["0.0.0.0/0"]\n')
     (tmp_path / "snapshotter.toml").write_text(f'policy = "{tmp_path}/theirs.toml"\n')
 
-    with pytest.raises(SnapshotterError, match="opens networks"):
+    with pytest.raises(
+        SnapshotterError, match="allows pages to connect to networks that are refused"
+    ):
         configured_policy.configured_policy(load(directory=tmp_path, environment={}))
 
     given = load(
@@ -371,7 +375,7 @@ def test_without_a_named_policy_the_address_decides(tmp_path: Path) -> None:
     post = "https://m.weibo.cn/status/1"
     assert configured_policy.configured_policy(named, post).name == "legal-hold"
     whys = [configured_policy.policy_reason(of, "", post) for of in (settings, named)]
-    assert whys == ["the policy names host *.weibo.cn", ""]
+    assert whys == ["the policy applies to host *.weibo.cn", ""]
     assert configured_policy.policy_reason(settings, "default", post) == ""
     assert (
         configured_policy.policy_for(named, "auto", "https://mp.weixin.qq.com/s/a").name
@@ -494,5 +498,5 @@ def test_a_worker_waits_for_a_database_that_does_not_answer_before_anything_else
         pytest.fail("it worked")
 
     assert "cannot be opened" in said[0]
-    assert said[0].endswith("; this worker tries again for 60 s")
+    assert said[0].endswith("; this worker repeats the attempt for 60 s")
     assert "s3cret" not in said[0]

@@ -165,7 +165,8 @@ def test_closed_trees_beyond_the_limit_are_missing() -> None:
     _, missing = Browser(lambda *_: False, roots=502).read()
 
     assert missing == 2 * (
-        "the text of closed shadow trees is missing: 2 of 502 trees are over the limit",
+        "the text of closed shadow trees is missing: snapshotter read only 500 of 502 trees, "
+        "because the limit is 500 trees",
     )
 
 

@@ -72,7 +72,7 @@ def test_where_a_proxy_is_required_and_none_is_set_no_browser_is_started(
     before = guard_threads()
 
     with pytest.raises(
-        PolicyRefused, match="captures only through a proxy, and no proxy is set"
+        PolicyRefused, match="policy default requires a proxy, but no proxy is set"
     ) as caught:
         capturer.prepare(replace(DECISION, require_proxy=True), tmp_path)
 

@@ -96,7 +96,9 @@ def test_a_coding_that_is_broken_unknown_or_a_bomb_stays_on_and_is_named(
 
     assert kept.file.read_bytes() == data
     assert kept.path == path
-    assert f"content coding ({coding}) as sent" in kept.note
+    assert (
+        f"still in the content coding in which the server sent the body ({coding})"
+    ) in kept.note
 
 
 def test_of_a_body_that_was_cut_off_what_came_is_opened(tmp_path: Path) -> None:

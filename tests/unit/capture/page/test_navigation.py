@@ -29,7 +29,9 @@ def navigation(error: Exception) -> Any:
     return page_navigation
 
 
-@pytest.mark.parametrize("error", [_GONE, PageLost("browser-lost", "the browser ended")])
+@pytest.mark.parametrize(
+    "error", [_GONE, PageLost("browser-lost", "the browser ended unexpectedly")]
+)
 def test_a_listener_of_a_page_that_is_lost_raises_nothing_and_says_why(error: Exception) -> None:
     page_navigation = navigation(error)
 

@@ -172,5 +172,5 @@ def test_a_document_that_we_asked_for_again_is_none_that_the_page_went_on_from()
         document.departure for document in compare_documents([first, again, _received(None)], "")
     ][:2] == [
         "the page left the document https://a.com/",
-        "the page was requested again after https://a.com/",
+        "the page was requested again after the receipt of the document https://a.com/",
     ]

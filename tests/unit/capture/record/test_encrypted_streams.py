@@ -193,7 +193,7 @@ def test_that_a_file_became_shorter_is_told_in_words(
     kept.https()
 
     def shrunk(*_: object, **__: object) -> None:
-        raise OSError("00001.tee became shorter while it was read")
+        raise OSError("the file 00001.tee became shorter while snapshotter read the file")
 
     monkeypatch.setattr(encrypted_streams, "write_encrypted_streams", shrunk)
 
@@ -246,7 +246,7 @@ def test_the_record_made_anew_is_the_one_that_is_there(kept: Kept) -> None:
         (
             b"Target-URI: http://a.com/x",
             b"Target-URI: http://a.com/y",
-            "the address in the streams is http://a.com/x",
+            "the address of this request in the streams is different: http://a.com/x",
         ),
         (b"-Connection: 4/", b"-Connection: 9/", "the streams do not contain this record"),
         (
@@ -254,7 +254,11 @@ def test_the_record_made_anew_is_the_one_that_is_there(kept: Kept) -> None:
             b"Other-Connection: 4",
             "request records: 0 in the network record",
         ),
-        (b"Snapshotter-Connection: 4", b"Other-Connection: 4", "record names no connection"),
+        (
+            b"Snapshotter-Connection: 4",
+            b"Other-Connection: 4",
+            "record does not state its connection",
+        ),
     ],
 )
 def test_what_the_record_says_otherwise_is_named(

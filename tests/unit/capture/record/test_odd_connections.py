@@ -249,7 +249,7 @@ def test_fields_that_no_head_in_text_can_hold_are_named(
     found = record(h2(lambda s: [s.headers(1, fields), data(1, b"body", "END_STREAM")]), alpn="h2")
 
     told = found.of("metadata").block
-    assert b"pseudo-header fields that are in no head: 1" in told
+    assert b"pseudo-header fields that the recorded head cannot contain: 1" in told
     assert what in told
 
 

@@ -133,6 +133,8 @@ def test_a_connection_whose_handshake_was_finished_otherwise_is_named(tmp_path: 
     assert listed["exchanges"] == 1  # and is recorded all the same
     place = f"{tls.HOST}:443"
     assert made.missing_parts == (
-        f"handshakes with {place} that the client did not finish as recorded: 1",
-        f"handshakes with {place} that the server did not finish as recorded: 1",
+        f"handshakes with {place} in which the Finished message of the client does not match the "
+        "recorded messages: 1",
+        f"handshakes with {place} in which the Finished message of the server does not match the "
+        "recorded messages: 1",
     )

@@ -298,7 +298,7 @@ def test_informational_answers_without_end_are_counted_and_not_kept(tmp_path: Pa
     (exchange,) = carried(tmp_path, (C, ASK), (S, storm + ANSWER)).exchanges
 
     assert len(exchange.interim) == 50
-    assert exchange.notes == ["informational answers were left out: 950"]
+    assert exchange.notes == ["informational answers that were not recorded: 950"]
     assert exchange.is_whole
     assert content(exchange.received) == b"ok"
 

@@ -63,7 +63,7 @@ def test_a_large_file_that_ends_too_early_leaves_no_thread_behind() -> None:
 
     packed = pack({"archive/a.bin": bytes(digest_module._WORTH_A_THREAD)})
 
-    with pytest.raises(ContainerInvalid, match="the file is cut off"):
+    with pytest.raises(ContainerInvalid, match="the file ends too early"):
         container.read(Cut(packed), lambda member: False)
 
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("digest")]
@@ -200,5 +200,5 @@ def test_a_member_at_another_offset_is_refused() -> None:
     good = pack({"a": b"1", "b": b"2"})
     offset = good.rindex(b"b") - 4
 
-    with pytest.raises(ContainerInvalid, match="directly after the member before it"):
+    with pytest.raises(ContainerInvalid, match="directly after the previous member of the bundle"):
         unpack(good[:offset] + bytes(4) + good[offset + 4 :])

@@ -73,11 +73,14 @@ def test_no_byte_but_the_last_lines_can_change_alone(data: st.DataObject) -> Non
     [
         (lambda made: made[1:], "missing: custody-0001.jsonl"),
         (lambda made: [made[0], made[3]], "missing: custody-0002.jsonl to custody-0003.jsonl"),
-        (lambda made: [made[0], (2, made[2][1]), (3, made[1][1]), made[3]], "does not follow"),
+        (
+            lambda made: [made[0], (2, made[2][1]), (3, made[1][1]), made[3]],
+            "does not contain the hash of the previous event",
+        ),
         (lambda made: [made[0], (2, made[0][1])], "is in the chain twice"),
         (lambda made: [(1, b"junk"), *made[1:]], "custody-0001.jsonl: the sidecar does not end"),
         (lambda made: [(1, b"")], "does not end"),
-        (lambda made: [(1, b"{}\n")], "does not state its place"),
+        (lambda made: [(1, b"{}\n")], "does not state its sequence number"),
         (lambda made: [(1, b"x" * (sidecars.MAX_BYTES + 1))], "longer than"),
     ],
 )

@@ -146,7 +146,7 @@ def test_padding_longer_than_its_frame_is_named() -> None:
     got = split(start, server.frames(server.headers(1, OK), frame, data(1, b"x", "END_STREAM")))
 
     assert got.body(1, S) == b"x"
-    assert got.end(1, S).detail == "the padding is longer than its frame"
+    assert got.end(1, S).detail == "the padding of a frame is longer than the frame"
 
 
 def test_a_head_in_many_frames_with_priority_and_padding() -> None:
@@ -264,7 +264,7 @@ def test_the_end_of_the_connection_cuts_what_is_open() -> None:
 
     assert (got.end(1, S).how, got.end(1, S).detail) == (
         EndReason.CUT,
-        "the connection ended before the message",
+        "the connection ended before the end of the message",
     )
     assert got.end(3, S).detail == "the connection ended without an answer"
 
@@ -363,10 +363,19 @@ def test_a_block_that_can_not_be_decoded_ends_the_direction_and_nothing_before_i
             b"\x00\x00\x00\x01\x00\x00\x00\x00\x01\x00\x00\x00\x09\x04\x00\x00\x00\x03",
             "interrupted",
         ),
-        (b"\x00\x00\x00\x09\x04\x00\x00\x00\x01", "has no header block to continue"),
+        (
+            b"\x00\x00\x00\x09\x04\x00\x00\x00\x01",
+            "a CONTINUATION frame came without a header block that it could continue",
+        ),
         (b"\xff\xff\xff\x01\x04\x00\x00\x00\x01", "longer than"),
-        (b"\x00\x00\x01\x01\x0c\x00\x00\x00\x01\x05", "shorter than its padding"),
-        (b"\x00\x00\x00\x01\x0c\x00\x00\x00\x01", "shorter than its padding"),
+        (
+            b"\x00\x00\x01\x01\x0c\x00\x00\x00\x01\x05",
+            "the padding of a header block is longer than the header block",
+        ),
+        (
+            b"\x00\x00\x00\x01\x0c\x00\x00\x00\x01",
+            "the padding of a header block is longer than the header block",
+        ),
     ],
 )
 def test_header_blocks_that_break_the_rules_end_the_direction(frames: bytes, detail: str) -> None:

@@ -55,7 +55,9 @@ def test_of_two_columns_with_one_name_both_stay_and_the_first_is_read() -> None:
     table = read(data, name="t.csv")
 
     assert table.rows[0].text("url") == "https://a/"
-    assert table.notes == ("two columns have the same name, and the first is used: url",)
+    assert table.notes == (
+        "several columns have the same name, and only the first of these columns is used: url",
+    )
     assert table.written((), [{}]) == data
 
 
@@ -94,7 +96,7 @@ def test_a_thousand_columns_are_read_and_those_that_stand_twice_are_told() -> No
 
     assert (len(table.columns), table.notes) == (
         1992,
-        ("two columns have the same name, and the first is used: url",),
+        ("several columns have the same name, and only the first of these columns is used: url",),
     )
 
 
@@ -212,7 +214,7 @@ def test_a_line_that_is_no_object_is_that_rows_problem_and_stays_as_it_is() -> N
     assert [row.problem.partition(":")[0] for row in table.rows] == [
         "",
         "this line is not valid JSON",
-        "this line is not a JSON object",
+        "this line is neither a JSON object nor a JSON text",
         "this object contains a name twice",
     ]
     out = table.written(("status",), [{"status": "done"}, *[{"status": "failed"}] * 3]).decode()
@@ -267,10 +269,16 @@ def test_yaml_keeps_the_spelling_of_every_value() -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"url: https://a/\n", "the YAML is not a list"),
-        (b"- &x {url: 'https://a/'}\n- *x\n", r"line 2: the YAML has a reference \(\*x\)"),
+        (b"url: https://a/\n", "the YAML table is not a list"),
+        (
+            b"- &x {url: 'https://a/'}\n- *x\n",
+            r"line 2: the YAML table contains an alias \(\*x\), which is not allowed",
+        ),
         (b"- {url: 'https://a/'\n", "line 2: the table is not valid YAML"),
-        (b"- " + b"[" * 90 + b"]" * 90, "nested too deeply"),
+        (
+            b"- " + b"[" * 90 + b"]" * 90,
+            "the lists or mappings in the YAML table are nested too deeply",
+        ),
         (b"- a\n---\n- b\n", "the table is not valid YAML"),
         (b"- \x00\n", "the table is not valid YAML"),
     ],
@@ -284,9 +292,9 @@ def test_a_yaml_row_that_says_nothing_clear_is_that_rows_problem() -> None:
     table = read(b"- [a, b]\n- {url: x, url: y}\n- {[a]: b}\n- ~\n", name="t.yml")
 
     assert [row.problem for row in table.rows] == [
-        "this row is neither an address nor a mapping",
-        "this row contains url twice",
-        "this row has a name that is not text",
+        "this row is neither an address nor a mapping of column names to values",
+        "this row contains the column name url twice",
+        "this row has a column name that is not text",
         "",
     ]
     assert table.rows[3].blank
@@ -335,7 +343,7 @@ def test_without_a_name_the_first_line_tells_what_it_is(data: bytes, kind: str) 
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("", "is not clear from its name"),
+        ("", "the format of the table cannot be recognised from its name or from its first row"),
         ("x.json", "jq -c"),
         ("x.xlsx", "save the spreadsheet as CSV"),
     ],

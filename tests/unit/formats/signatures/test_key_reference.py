@@ -50,10 +50,14 @@ def test_a_key_on_a_token_as_rfc_7512_spells_it() -> None:
     )
 
 
+REGION = "is not valid, or differs from the region in the ARN of the key"
+MODULE = "the key reference does not contain the absolute path of a PKCS#11 module"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("kms:", "names no key"),
+        ("kms:", "does not contain a valid name of a key of a key service"),
         ("kms:a b", "without spaces"),
         ("kms:a\nb", "one line"),
         ("kms:" + "a" * 3000, "one line"),
@@ -61,12 +65,12 @@ def test_a_key_on_a_token_as_rfc_7512_spells_it() -> None:
         ("kms:x?profile=other", "'profile'|profile"),
         ("kms:x?region", "name=value"),
         ("kms:x?region=a&region=b", "given twice"),
-        ("kms:x?region=EU%20West", "no valid region"),
-        (f"kms:{ARN}?region=us-east-1", "not the region of its key"),
+        ("kms:x?region=EU%20West", REGION),
+        (f"kms:{ARN}?region=us-east-1", REGION),
         ("kms:x?endpoint=ftp://h", "endpoint"),
         ("kms:x?endpoint=http://user:word@h", "endpoint"),
-        ("pkcs11:object=k", "no PKCS#11 module"),
-        ("pkcs11:object=k?module-path=lib.so", "no PKCS#11 module"),
+        ("pkcs11:object=k", MODULE),
+        ("pkcs11:object=k?module-path=lib.so", MODULE),
         ("pkcs11:object=k?module-name=x&module-path=/m.so", "module-name"),
         ("pkcs11:token=t?module-path=/m.so", "no key on the token"),
         ("pkcs11:object=k;object=k?module-path=/m.so", "'object'"),

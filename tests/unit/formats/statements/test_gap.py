@@ -89,12 +89,12 @@ def test_a_byte_that_was_changed_is_found() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"gap_id": "20261127t101501z-k3v4q2m7xw4c5b6d"}, "belongs to the gap"),
+        ({"gap_id": "20261127t101501z-k3v4q2m7xw4c5b6d"}, "belongs to another gap"),
         ({"schedule": "Case 7"}, "name"),
         ({"event": "MISSED"}, "is invalid"),
         ({"reason": ""}, "is invalid"),
         ({"detail": "x" * 2_001}, "characters"),
-        ({"missed": []}, "has no visit"),
+        ({"missed": []}, "lists no missed visit"),
         ({"missed": ["x"]}, "slots and urls"),
         ({"missed": [{"slots": [], "urls": ["sha256:" + "0" * 64]}]}, "has no slot"),
         ({"missed": [{"slots": [canonical_json.instant(AT)], "urls": [URL]}]}, "commitment"),
@@ -113,7 +113,7 @@ def test_a_byte_that_was_changed_is_found() -> None:
             "not the first and the last slot of the gap",
         ),
         ({"until": ""}, "not the first and the last slot of the gap"),
-        ({"at": "yesterday"}, "is not a time in UTC"),
+        ({"at": "yesterday"}, "is not a time of the form YYYY-MM-DDTHH:MM:SSZ"),
         ({"more": "x"}, "not a statement"),
         ({"format": "snapshotter-hold/1"}, "not a statement"),
     ],

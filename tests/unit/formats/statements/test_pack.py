@@ -186,7 +186,7 @@ def test_a_forger_with_a_key_of_his_own_keeps_to_the_form_or_is_refused() -> Non
     assert "length" in str(with_parts([*parts[:4], {**parts[4], "length": -1}]))
     assert "digest" in str(with_parts([*parts[:4], {**parts[4], "sha256": "00"}]))
     assert "more than 200 parts" in str(with_parts([parts[4]] * 201))
-    assert "more bytes than a pack can have" in str(
+    assert "more bytes than a proof pack can have" in str(
         with_parts([*parts[:4], {**parts[4], "length": 1 << 40}])
     )
     assert refused(packs.by_hand({**value, "lacks": ["b", "a"]}, blocks)).code is Code.MANIFEST

@@ -243,8 +243,9 @@ def test_a_connection_that_the_key_log_does_not_know_is_named(
         connection, said = read(recording.chunks, b"")
 
         assert said == {CLIENT: b"", SERVER: b""}
-        assert "the key log has no keys of this connection" in connection.problem_of(SERVER)
-        assert "the key log has no keys of this connection" in connection.problem_of(CLIENT)
+        problem = "the key log does not contain the keys of this connection"
+        assert problem in connection.problem_of(SERVER)
+        assert problem in connection.problem_of(CLIENT)
         assert connection.unread(SERVER) > 0
         handshake = connection.handshake
         assert handshake is not None
@@ -263,7 +264,9 @@ def test_a_missing_secret_is_named_and_what_the_others_open_is_read(
 
     connection, said = read(recording.chunks, keys)
 
-    assert "no SERVER_TRAFFIC_SECRET_0" in connection.problem_of(SERVER)
+    assert "the key log does not contain the key SERVER_TRAFFIC_SECRET_0" in connection.problem_of(
+        SERVER
+    )
     assert said == {CLIENT: recording.sent[CLIENT], SERVER: b""}
     assert connection.problem_of(CLIENT) == ""
     assert connection.handshake is not None
@@ -334,7 +337,7 @@ def test_what_is_held_has_a_limit(plain: dict[str, Recording]) -> None:
     for _ in range(1000):
         connection.feed(SERVER, record)
 
-    assert "came before the data that are needed to decrypt them" in connection.problem
+    assert "came before the messages that are needed to decrypt these bytes" in connection.problem
     assert connection.unread(SERVER) >= 1000 * 0x4000
 
 

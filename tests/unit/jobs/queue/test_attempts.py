@@ -246,7 +246,7 @@ def test_a_page_is_not_given_up_for_lost_workers_and_waits_longer_after_each(
     assert pauses == [0, 0, 0, 1, 2, 4, 8, 16]
     assert said[2] == "the worker was gone"
     # A person can see that the page may be why.
-    assert "8 workers in a row ended while they captured this page" in said[7]
+    assert "8 workers, one after another, ended while they captured this page" in said[7]
     assert "at most a day" in desk.status.hint
     assert said[7] in desk.status.notes
 

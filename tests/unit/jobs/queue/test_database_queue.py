@@ -73,7 +73,7 @@ def test_the_same_id_again_is_the_same_job(queue: DatabaseQueue) -> None:
 def test_a_job_without_a_host_is_refused_and_nothing_of_its_batch_is_taken(
     queue: DatabaseQueue,
 ) -> None:
-    with pytest.raises(SnapshotterError, match="names no host"):
+    with pytest.raises(SnapshotterError, match="the address has no host"):
         queue.put([job("a"), job("b", url="http:///nowhere")])
 
     assert list(queue.jobs()) == []

@@ -85,11 +85,11 @@ def test_a_job_is_handed_out_when_its_host_is_free(engine: Engine, tmp_path: Pat
 
     wait = desk.start(job("2"), NOW + SECOND, under_way=1, all_under_way=2)
     assert wait == Deferral(
-        until=NOW + 5 * SECOND, why="the last visit began less than about 5 s ago"
+        until=NOW + 5 * SECOND, why="the last visit to the host began less than about 5 s ago"
     )
     later = NOW + 5 * SECOND
     assert desk.start(job("2"), later, under_way=1) == Deferral(
-        until=None, why="the limit of visits at the same time is reached (limit: 1)"
+        until=None, why="the limit of simultaneous visits to the host is reached (limit: 1)"
     )
     assert desk.finish(job("1"), NOW, later) is None
     assert desk.start(job("2"), later) is None
@@ -111,7 +111,7 @@ def test_what_waits_in_all_workers_hands_counts(engine: Engine, tmp_path: Path) 
     desk = Desk(engine, tmp_path, "[all]\nat_once = 3")
     assert desk.start(job("1"), NOW, all_under_way=3) == Deferral(
         until=None,
-        why="the limit of visits of all workers together is reached",
+        why="the limit of simultaneous visits of all workers together is reached",
         of_all=True,
     )
 
@@ -125,7 +125,7 @@ def test_visits_of_a_process_outside_the_queue_are_in_the_way_too(
     assert isinstance(outside.begin("a.example"), AllowedVisit)
 
     assert desk.start(job("1"), NOW + 59 * SECOND) == Deferral(
-        until=None, why="the limit of visits at the same time is reached (limit: 1)"
+        until=None, why="the limit of simultaneous visits to the host is reached (limit: 1)"
     )
 
     # Its process was killed: it is taken to be over when it must be.
@@ -155,7 +155,9 @@ def test_a_part_of_the_budget_is_kept_for_what_is_urgent(engine: Engine, tmp_pat
         desk.finish(job(name), NOW, NOW)
 
     wait = desk.start(job("3"), NOW + HOUR)
-    assert wait == Deferral(until=NOW + 24 * HOUR, why="the daily limit of 3 visits is used up")
+    assert wait == Deferral(
+        until=NOW + 24 * HOUR, why=("the limit of 3 visits to the host in 24 hours is reached")
+    )
     assert desk.start(job("now", priority=0), NOW + HOUR) is None
     assert desk.start(job("now2", priority=0), NOW + HOUR) == wait
 
@@ -185,7 +187,7 @@ def test_a_throttled_page_is_looked_at_again_and_its_host_left_alone(
 
     assert again == Deferral(
         until=NOW + SECOND + timedelta(minutes=10),
-        why="the host answered that there were too many requests",
+        why="the host reported too many requests",
     )
     wait = desk.start(job("2"), NOW + 6 * SECOND)
     assert wait is not None

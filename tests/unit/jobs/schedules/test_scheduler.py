@@ -246,7 +246,9 @@ def test_what_is_not_recorded_waits_and_is_recorded_once(desk: Desk) -> None:
     desk.add(Plan(every=6 * HOUR))
     desk.store_is_gone = True
     assert desk.run(START + 14 * HOUR).recorded == 0
-    assert desk.told == ["gaps could not be recorded, and are recorded later: the store is gone"]
+    assert desk.told == [
+        "gaps could not be recorded now. The worker tries again later: the store is gone"
+    ]
     assert desk.schedules.history("watch", gaps_only=True)[0].gap_id == ""
     desk.store_is_gone = False
     assert desk.run(START + 14 * HOUR + MINUTE).recorded == 0  # whoever claimed it may be at it
@@ -435,7 +437,9 @@ def test_one_that_can_not_be_read_can_be_removed(desk: Desk) -> None:
     desk.run(START + DAY)
     (gap,) = desk.gaps
     assert (gap.event, gap.by) == (GapEvent.REMOVED, "anna")
-    assert gap.detail.startswith("the visits that were due before are not known: ")
+    assert gap.detail.startswith(
+        "the visits that were due before the removal of the schedule are not known: "
+    )
 
 
 def test_a_clock_that_was_ahead_and_is_set_back_puts_nothing_off(desk: Desk) -> None:

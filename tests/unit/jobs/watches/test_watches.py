@@ -305,7 +305,10 @@ def test_a_watch_remembers_only_so_much_and_says_so(
     status = desk.turn()
 
     assert status.items == 12
-    assert "because a watch cannot remember more pages: 8" in desk.book.polls("news", 1)[0].detail
+    assert (
+        "because the number of pages that a watch can remember is limited: 8"
+        in desk.book.polls("news", 1)[0].detail
+    )
     assert items.MAX_ITEMS < MAX_ITEMS
 
 
@@ -353,7 +356,7 @@ def test_an_index_of_sitemaps_is_read_bit_by_bit_and_asks_only_for_what_changed(
     server.put("/sitemap.xml", sitemap_index(**{**stamps, "m3": "2026-03-01"}))
     third = desk.turn(HOUR)
 
-    assert "3 of 13 sitemaps are read by later polls" in desk.book.polls("news", 9)[-1].detail
+    assert "sitemaps that later polls will read: 3 of 13" in desk.book.polls("news", 9)[-1].detail
     assert [first.items, second.items, third.items] == [20, 26, 27]
     assert desk.urls() == {PAGES[39]}
     asked = [path for path, _, _ in server.requests if path != "/sitemap.xml"]
@@ -430,7 +433,10 @@ def test_a_schedule_that_takes_nothing_is_told_and_its_pages_wait(
     status = desk.turn()
 
     assert (status.state, status.waiting) == (ListState.OK, 3)
-    assert "cannot be handed over: there is no curve old" in desk.book.polls("news", 1)[0].detail
+    assert (
+        "cannot be added to the schedule: there is no curve old"
+        in desk.book.polls("news", 1)[0].detail
+    )
     desk.engine.dispose()
 
 
@@ -506,16 +512,28 @@ def test_a_page_made_by_script_is_read_from_a_capture_of_it(
             ListState.NOT_A_LIST,
             "the address returned a page",
         ),
-        ({"body": "<rss><channel>"}, ListState.EMPTY, "names no page"),
-        ({"body": feed(*PAGES[:3])}, ListState.SHRUNK, "names 3 pages, but named 10"),
+        ({"body": "<rss><channel>"}, ListState.EMPTY, "contains no page"),
+        (
+            {"body": feed(*PAGES[:3])},
+            ListState.SHRUNK,
+            "contained 10 pages before, but now contains only 3",
+        ),
         ({"status": 302, "Location": "http://169.254.169.254/x"}, ListState.REFUSED, "169.254"),
-        ({"status": 302, "Location": "/feed"}, ListState.UNREACHABLE, "redirects more than"),
+        (
+            {"status": 302, "Location": "/feed"},
+            ListState.UNREACHABLE,
+            "leads to more than 5 redirects",
+        ),
         (
             {"status": 302, "Location": "file:///etc/passwd"},
             ListState.UNREACHABLE,
             "not the address of a page",
         ),
-        ({"body": b"\x1f\x8b", "Content_Encoding": "gzip"}, ListState.UNREACHABLE, "is cut off"),
+        (
+            {"body": b"\x1f\x8b", "Content_Encoding": "gzip"},
+            ListState.UNREACHABLE,
+            "ended too early",
+        ),
     ],
 )
 def test_a_list_that_goes_wrong_says_how_and_goes_on_later(
@@ -608,7 +626,7 @@ def test_another_host_that_answers_is_named_and_what_it_lists_is_taken(
     server.put("/feed", feed(*PAGES[:4]))
     back = desk.turn(HOUR)
 
-    told = (ListState.MOVED, "the list now comes from localhost")
+    told = (ListState.MOVED, "the address of the list now leads to another site, localhost")
     assert [(status.state, status.detail) for status in (same, more)] == [told, told]
     assert (back.state, len(desk.jobs())) == (ListState.OK, 4)
 

@@ -72,7 +72,9 @@ def test_a_queue_is_not_moved_while_a_bundle_is_looked_for(claimed: Engine) -> N
     attempts.may_store(attempt, SEALED, timedelta(seconds=60))
     attempts.lose(attempt, "gone")
 
-    with pytest.raises(SnapshotterError, match="Jobs whose bundles may be stored there: 1"):
+    with pytest.raises(
+        SnapshotterError, match="Number of jobs whose bundles may be stored there: 1"
+    ):
         bind_to_store(claimed, ELSEWHERE, worker="second", adopt=True)
 
     (orphan,) = attempts.orphans()

@@ -744,9 +744,9 @@ def test_a_report_says_that_objects_are_withheld(
 
     text = ["\n".join(reports.lines(audit.report)) for audit in audits]
 
-    assert "No check of what was read failed. Run the audit again." in text[0]
+    assert "No check of the objects that were read failed. Run the audit again." in text[0]
     assert "could not read objects that an earlier audit read. Objects: 1." in text[2]
-    assert "speaks against" not in text[2]
+    assert "were changed, removed or added" not in text[2]
 
 
 class _Silent(DirectoryStore):
