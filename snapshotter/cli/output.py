@@ -26,24 +26,8 @@ if TYPE_CHECKING:
     from snapshotter.model.assessment import AssessmentSummary
 
 _NO_PAGE = "no page: "  # begins the detail of a failed capture, whose reason says the same
-# What a person reads while each stage runs.
-_WORDS = {
-    "launch": tr("starting the browser"),
-    "navigate": tr("loading the page"),
-    "scroll": tr("scrolling to load more content"),
-    "settle": tr("waiting for the page to settle"),
-    "viewport": tr("taking the first screenshot"),
-    "screenshot": tr("taking the picture of the whole page"),
-    "consent": tr("closing a consent banner"),
-    "expand": tr("opening parts of the page that are collapsed"),
-    "elements": tr("taking pictures of elements"),
-    "inner-box": tr("taking pictures of scrolling parts"),
-    "pdf": tr("printing to PDF"),
-    "mhtml": "saving MHTML",
-    "dom": tr("saving the DOM"),
-    "text": tr("saving the text"),
-    "judge": tr("examining the page"),
-    "reload": tr("loading the page again"),
+# What a person reads while a stage runs that is no step of the capture of a page.
+_STAGE_NAMES = {
     "record": tr("writing the network record"),
     "assess": tr("applying the rules to the page"),
     "close": tr("closing the browser"),
@@ -327,9 +311,6 @@ class Steps:
 
 def step_text(stage: str) -> str:
     """Return the text for a stage that runs."""
-    window = stage.removeprefix("viewport-")
-    return (
-        tr("taking the picture in window {window}", window=window)
-        if window != stage
-        else _WORDS.get(stage, stage)
-    )
+    from snapshotter.model.sentences import step_name
+
+    return _STAGE_NAMES.get(stage) or step_name(stage) or stage

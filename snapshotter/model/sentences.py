@@ -501,27 +501,6 @@ STEP_NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "inner-box": tr("photographing a box that scrolls"),
     }
 )
-# The codes of `outcome.warnings`: docs/reference/outcomes.md.
-WARNING_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "clock-skew": tr("the server's clock and this machine's clock differ too much"),
-        "private-authority": tr("the capture trusts a private certificate authority"),
-        "certificate-ignored": tr("a certificate was not valid, and the policy allowed it"),
-        "raw-rendered-divergence": tr("the shown text differs from the document that was received"),
-        "changed-after-pictures": tr("the page may have changed after the pictures were taken"),
-        "page-held": tr("the page tried to go to another address while the pictures were taken"),
-        "page-keeps-changing": tr("parts of the page change all the time"),
-        "announced-more": tr("the page may have loaded more content later"),
-        "trial-failed": tr("parts of the page were photographed in separate windows"),
-        "navigation-refused": tr("the page tried to open an address that the browser never opens"),
-        "service-worker-blocked": tr("a service worker of the page was blocked"),
-        "private-glyphs": tr("characters of the page, mostly icons, are shown as boxes"),
-        "document-made-by-page": tr("the page itself made the shown document"),
-        "reload-worse": tr("the page was reloaded and then showed less"),
-        "assessment-failed": tr("the page could not be assessed"),
-        "assessment-incomplete": tr("parts of the assessment are missing"),
-    }
-)
 _CAPTURE: Final[Mapping[Outcome, str]] = {
     Outcome.COMPLETE: tr("The capture is complete."),
     Outcome.PARTIAL: tr("The capture is partial."),
@@ -1224,17 +1203,40 @@ _REMOVALS: Final[Mapping[RemovalSign, str]] = {
     ),
     RemovalSign.UNKNOWN: _NO_TEXT,
 }
-_STATES: Final[Mapping[RemovalSign, str]] = {
-    RemovalSign.NOTICE: tr("The notice states"),
-    RemovalSign.DATA: tr("The data from the server state"),
-    RemovalSign.ADDRESS: tr("The address, as the rules read it, states"),
-    RemovalSign.MARK: tr("The mark in the code of the page, as the rules read it, states"),
-    RemovalSign.STATUS: tr("The HTTP status, as the rules read it, states"),
-    RemovalSign.UNKNOWN: tr("The verdict in the capture states"),
+# The cause of a removal where something other than a notice states it.
+_STATED_CAUSE: Final[Mapping[RemovalSign, str]] = {
+    RemovalSign.DATA: tr("The data from the server state this cause: %s."),
+    RemovalSign.ADDRESS: tr("The address, as the rules read it, states this cause: %s."),
+    RemovalSign.MARK: tr(
+        "The mark in the code of the page, as the rules read it, states this cause: %s."
+    ),
+    RemovalSign.STATUS: tr("The HTTP status, as the rules read it, states this cause: %s."),
+    RemovalSign.UNKNOWN: tr("The verdict in the capture states this cause: %s."),
 }
 _OF_ACCOUNT: Final[Mapping[RemovalSign, str]] = {
-    sign: f"{states} facts about the account of the page, and not about the page."
-    for sign, states in {**_STATES, RemovalSign.NOTICE: "The page states"}.items()
+    RemovalSign.NOTICE: tr(
+        "The page states facts about the account of the page, and not about the page."
+    ),
+    RemovalSign.DATA: tr(
+        "The data from the server state facts about the account of the page, and not about the "
+        "page."
+    ),
+    RemovalSign.ADDRESS: tr(
+        "The address, as the rules read it, states facts about the account of the page, and not "
+        "about the page."
+    ),
+    RemovalSign.MARK: tr(
+        "The mark in the code of the page, as the rules read it, states facts about the account "
+        "of the page, and not about the page."
+    ),
+    RemovalSign.STATUS: tr(
+        "The HTTP status, as the rules read it, states facts about the account of the page, and "
+        "not about the page."
+    ),
+    RemovalSign.UNKNOWN: tr(
+        "The verdict in the capture states facts about the account of the page, and not about "
+        "the page."
+    ),
 }
 
 TITLES: Final[Mapping[TakedownKind, str]] = {
@@ -1293,9 +1295,11 @@ def cause(cause: Cause, *, convention: bool = False, by: RemovalSign = RemovalSi
     """
     if convention:
         return _CONVENTION % _AS_READ.get(cause, CAUSE_NAMES[cause])
-    if cause is Cause.LEGAL and by is not RemovalSign.STATUS:
-        return tr("{states} that the page is withheld for legal reasons.", states=_STATES[by])
-    return CAUSES[cause].replace(_STATES[RemovalSign.NOTICE], _STATES[by], 1)
+    if cause is Cause.NOT_STATED or (cause is Cause.LEGAL and by is RemovalSign.STATUS):
+        return CAUSES[cause]
+    if cause is Cause.LEGAL and by is RemovalSign.NOTICE:
+        return tr("The notice states that the page is withheld for legal reasons.")
+    return _STATED_CAUSE[by] % CAUSE_NAMES[cause] if by in _STATED_CAUSE else CAUSES[cause]
 
 
 def describe_removal(by: RemovalSign, status: int | None) -> str:

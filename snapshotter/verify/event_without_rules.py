@@ -106,7 +106,8 @@ def with_log_findings(found: EventReport, proof: bytes | None, trust: Trust) -> 
     finding = Finding.passed(
         "log",
         tr(
-            "the event is entry {index} of {size} (the first entry is 0) in the log {name}",
+            "the log {name} contains the event: entry with the index {index}, entries in the log: "
+            "{size}",
             index=read.index,
             size=signed.size,
             name=policy.key.name,

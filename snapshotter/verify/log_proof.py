@@ -134,7 +134,8 @@ def judge(
     passed = Finding.passed(
         "log",
         tr(
-            "the bundle is entry {index} of {size} (the first entry is 0) in the log {name}{seen}",
+            "the log {name} contains the bundle: entry with the index {index}, entries in the log: "
+            "{size}{seen}",
             index=read.index,
             size=signed.size,
             name=policy.key.name,

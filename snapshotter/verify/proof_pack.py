@@ -240,7 +240,7 @@ def _same(found: Pack, part: Part, report: Report) -> Iterator[Finding]:
         )
     elif report.verdict is Verdict.INDETERMINATE:
         detail = tr(
-            "{what} is intact, but the verification of this capture found results that "
+            "no check of {what} failed, but the verification of this capture found results that "
             "are not established",
             what=what,
         )
@@ -410,5 +410,5 @@ def _logged(stream: BinaryIO, found: Pack, trust: Trust, entry: Leaf) -> Iterato
         return
     yield Finding.passed(
         "event",
-        tr("the event is entry {index} (the first entry is 0) of the log", index=read.index),
+        tr("the log contains the event as the entry with the index {index}", index=read.index),
     )

@@ -7,7 +7,7 @@ from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.formats.printable import printable
 from snapshotter.formats.statements.pack import PackManifest, describe
 from snapshotter.model import sentences
-from snapshotter.model.finding import Code, Verdict, overall
+from snapshotter.model.finding import Code, Finding, Verdict, overall
 from snapshotter.translation import tr
 from snapshotter.verify import report as reports
 from snapshotter.verify import takedown as events
@@ -72,13 +72,15 @@ def lines(report: PackReport) -> list[str]:
     result = [printable(headline(report)), "", *reports.group_lines(f"proof: {words}", rows)]
     result += reports.check_lines(report.findings)
     if made is not None:
+        shown: set[str] = set()
         for capture in report.captures:
-            result += _capture(capture, made)
+            result += _capture(capture, made, shown)
     if report.event is not None:
         result.append(printable(f"event: {made.event_id if made else ''}"))
         result += [f"  {finding_line}" for finding_line in events.finding_lines(report.event)]
     else:  # the lines of an event state it
         result += [f"note {printable(line)}" for line in events.order_lines(report.weak)]
+    result += reports.advice_lines(_findings(report))
     if made is not None:
         named = ", ".join(OWN_WORDS.get(name, name) for name in report.own_word)
         result.append(f"note {_NOT_CONFIRMED}: {printable(named)}")
@@ -112,20 +114,31 @@ def headline(report: PackReport) -> str:
 
 def _proof_state(report: PackReport) -> sentences.ProofState:
     """Return the state of the pack, its captures and its event together."""
-    findings = [*report.findings]
-    for capture in report.captures:
-        findings += capture.report.findings
-    if report.event is not None:
-        findings += report.event.findings
-    known = [finding for finding in findings if finding.code is not Code.BUNDLE_OPEN]
+    known = [finding for finding in _findings(report) if finding.code is not Code.BUNDLE_OPEN]
     timed = not report.captures or any(
         capture.report.proven_time is not None for capture in report.captures
     )
     return sentences.ProofState.of_findings(report.verdict, known, authorities=int(timed))
 
 
-def _capture(capture: CaptureReport, manifest: PackManifest) -> list[str]:
-    """Return the lines of one capture; the checks that passed are one line."""
+def _findings(report: PackReport) -> list[Finding]:
+    """Return the findings about the pack, its captures and its event."""
+    findings = [*report.findings]
+    for capture in report.captures:
+        findings += capture.report.findings
+    if report.event is not None:
+        findings += report.event.findings
+    return findings
+
+
+def _capture(capture: CaptureReport, manifest: PackManifest, shown: set[str]) -> list[str]:
+    """
+    Return the lines of one capture; the checks that passed are one line.
+
+    Args:
+        shown: The lines of findings of the captures before, which are counted and not repeated;
+            the lines of this capture are added.
+    """
     found = capture.report
     passed = sum(finding.verdict is Verdict.PASSED for finding in found.findings)
     proven = found.proven_time
@@ -141,11 +154,15 @@ def _capture(capture: CaptureReport, manifest: PackManifest) -> list[str]:
             for code, detail in reasons[: reports.MAX_REASONS]
         ]
     rows.append(("checks passed", str(passed)))
-    return [
-        *reports.group_lines(describe(capture.part, manifest.parts), rows),
-        *(
-            f"  {reports.finding_line(finding)}"
-            for finding in found.findings
-            if finding.verdict is not Verdict.PASSED
-        ),
+    told = [
+        f"  {reports.finding_line(finding)}"
+        for finding in found.findings
+        if finding.verdict is not Verdict.PASSED
     ]
+    repeated = sum(line in shown for line in told)
+    if repeated:
+        rows.append(("checks as above", str(repeated)))
+    result = [*reports.group_lines(describe(capture.part, manifest.parts), rows)]
+    result += [line for line in told if line not in shown]
+    shown.update(told)
+    return result

@@ -91,6 +91,7 @@ def lines(report: Report) -> list[str]:
         f"proof: {sentences.proof_words(sentences.ProofState.of(report))}", _proof_rows(report)
     )
     result += check_lines(report.findings)
+    result += advice_lines(report.findings)
     return result
 
 
@@ -103,6 +104,17 @@ def group_lines(heading: str, rows: Iterable[tuple[str, str]]) -> list[str]:
 def check_lines(findings: Iterable[Finding]) -> list[str]:
     """Return the findings under a heading, one line each."""
     return ["checks", *(f"  {finding_line(finding)}" for finding in findings)]
+
+
+def advice_lines(findings: Iterable[Finding]) -> list[str]:
+    """Return what each code of a check that did not pass means, and what the reader can do."""
+    rows: dict[str, str] = {}
+    for verdict in (Verdict.FAILED, Verdict.INDETERMINATE):
+        for finding in findings:
+            if finding.verdict is verdict:
+                text = sentences.FINDINGS[finding.code]
+                rows.setdefault(finding.code.value, f"{text.meaning} {text.remedy}")
+    return group_lines(tr("what the results mean"), rows.items()) if rows else []
 
 
 def _page_state(report: Report) -> sentences.PageState | None:
@@ -208,5 +220,8 @@ def json_line(value: Any) -> str:
 
 def finding_line(finding: Finding) -> str:
     """Return a finding as a line for a person."""
-    code = "" if finding.verdict is Verdict.PASSED else f"{finding.code} "
+    is_named = (
+        finding.verdict is Verdict.PASSED or finding.code.value == finding.check.strip().upper()
+    )
+    code = "" if is_named else f"{finding.code} "
     return f"{_MARKS[finding.verdict]} {finding.check:<10} {code}{printable(finding.detail)}"

@@ -255,7 +255,8 @@ def _bundle_finding(part: EventCapture) -> Finding:
             part.role,
             Code.BUNDLE_OPEN,
             tr(
-                "the bundle {bundle_id} is intact, but has the verdict INDETERMINATE: {clauses}",
+                "no check of the bundle {bundle_id} failed, but its verdict is INDETERMINATE: "
+                "{clauses}",
                 bundle_id=observation.bundle_id,
                 clauses="; ".join(clauses),
             ),
@@ -325,6 +326,7 @@ def lines(found: EventReport) -> list[str]:
         *reports.group_lines(f"proof: {words}", rows),
         "checks",
         *(f"  {line}" for line in finding_lines(found)),
+        *reports.advice_lines(found.findings),
     ]
 
 

@@ -350,7 +350,7 @@ def test_a_database_that_is_gone_for_a_while_costs_time_and_nothing_else(
         except BaseException:
             postgresql.start()  # for the tests after this one
             raise
-    assert "this worker tries again for" in said[0]
+    assert "this worker repeats the attempt for" in said[0]
     assert "the queue" in str(failed["error"])
     assert "check that the database is running" in str(failed["hint"])
     assert {path.name for path in (works.folder / "store").iterdir()} == ours

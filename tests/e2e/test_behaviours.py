@@ -405,7 +405,7 @@ def test_an_article_that_sends_its_reader_on_to_a_notice_is_warned_of(
     (warning,) = [
         reason for reason in captured.warnings if reason.code == "raw-rendered-divergence"
     ]
-    assert warning.detail.startswith(f"the page left the document {site.url(f'/moved/by-{way}')}: ")
+    assert warning.detail.startswith(f"the page left the document {site.url(f'/moved/by-{way}')}; ")
     article, notice = captured.documents
     assert (article.url, article.status) == (site.url(f"/moved/by-{way}"), 200)
     assert article.not_shown_percent is not None

@@ -93,9 +93,11 @@ def test_the_authority_is_trusted_at_all(visit: Visit) -> None:
     (warning,) = capture.warnings
     assert warning.code == "private-authority"
     assert warning.detail.startswith(
-        "certificate authorities that the capturing person trusts and the public does not: CN="
+        "private certificate authorities that the capturing person trusts: CN="
     )
-    assert "; servers that needed them: 127.0.0.1:" in warning.detail
+    assert (
+        "; servers whose certificates need one of these authorities: 127.0.0.1:" in warning.detail
+    )
     assert "Snapshotter-Certificate: private-authority " in archived(capture)
 
 
@@ -131,7 +133,10 @@ def test_an_authority_is_named_where_the_server_left_out_who_stands_between(
         running.shutdown()
         running.server_close()
     (warning,) = capture.warnings
-    assert f"; servers that needed them: 127.0.0.1:{server.server_port}" in warning.detail
+    assert (
+        "; servers whose certificates need one of these authorities: "
+        f"127.0.0.1:{server.server_port}" in warning.detail
+    )
     assert "Snapshotter-Certificate: private-authority " in archived(capture)
 
 

@@ -229,7 +229,9 @@ def test_what_a_page_had_is_kept_where_it_has_less_when_asked_for_again(
         kept = (tmp_path / f"capture/before-reload.{name}").read_text()
         assert "still loading and some text" in kept
     (warning,) = [reason for reason in capture.warnings if reason.code == "reload-worse"]
-    assert warning.detail.startswith("after the reload the page had 12 characters instead of 23;")
+    assert warning.detail.startswith(
+        "the page had 23 characters before the reload, and 12 characters after the reload;"
+    )
 
 
 def test_a_page_that_was_cut_off_at_a_limit_is_not_asked_for_again(

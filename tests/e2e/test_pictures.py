@@ -341,7 +341,7 @@ def test_a_page_that_grows_while_it_is_photographed_is_photographed_again(
     check_table(whole)
     assert shown(column(captured, whole))[:200] == expected(200)
     first, *again = (step for step in captured.steps if step.name == "screenshot")
-    assert "its height changed: 20000, " in first.detail
+    assert "heights that were measured one after another: 20000, " in first.detail
     # It was taken once more, and all its files show the same state of the page.
     assert len(again) == kinds(captured).count("take-again") > 0
     kept = {artifact.path: artifact for artifact in captured.artifacts}
@@ -621,7 +621,7 @@ def test_a_part_that_shows_nothing_where_the_page_has_text_is_noticed(capture: E
     blank = [(t.top_px, t.bottom_px) for f in whole.files for t in f.tiles if t.blank]
     assert blank == [(4000, 5000), (5000, 6000), (6000, 7000), (7000, 8000)]
     assert codes(captured) == ["picture-blank"]
-    assert "CSS pixels 4000 to 5000 have one colour" in captured.reasons[0].detail
+    assert "CSS pixels 4000 to 5000 have only one colour" in captured.reasons[0].detail
     assert column(captured, whole)[-2000 + 50 :: 100] == expected(20)
 
 

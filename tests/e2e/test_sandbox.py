@@ -125,8 +125,8 @@ def test_where_it_is_allowed_the_page_is_captured_and_the_missing_sandbox_is_tol
 
     assert outcome == "complete"
     assert (facts["asked"], facts["enforced"]) == (False, False)
-    assert facts["detail"].startswith("started with --no-sandbox: ")
-    assert "a user namespace cannot be created: unshare: " in facts["detail"]
+    assert facts["detail"].startswith("the browser was started with --no-sandbox: ")
+    assert "a user namespace cannot be created: unshare failed: " in facts["detail"]
     # This root may mount. Without its sandbox a renderer is held by that as well.
     assert {process["files"] for process in facts["processes"]} == {"mount"}
 
@@ -139,11 +139,11 @@ CONFINED = (sys.executable, "-m", "tests.confined")
     [
         (
             "namespaces",
-            "the browser runs as root, and a user namespace cannot be created: unshare: Operation "
-            "not permitted",
+            "the browser runs as root, and a user namespace cannot be created: unshare failed: "
+            "Operation not permitted",
         ),
-        ("net", "this system does not allow a sandbox: unshare: Operation not permitted"),
-        ("chroot", "this system does not allow a sandbox: chroot: Operation not permitted"),
+        ("net", "this system does not allow a sandbox: unshare failed: Operation not permitted"),
+        ("chroot", "this system does not allow a sandbox: chroot failed: Operation not permitted"),
         ("seccomp", "this system does not allow a filter of system calls (seccomp)"),
     ],
 )
@@ -159,7 +159,7 @@ def test_whatever_of_the_sandbox_is_forbidden_nothing_is_captured_and_the_hint_c
         done.stderr
     )
     assert last[1].startswith(
-        "hint: run as an ordinary user on a system that allows user namespaces, or set "
+        "hint: run snapshotter as an ordinary user on a system that allows user namespaces, or set "
         "SNAPSHOTTER_ALLOW_NO_SANDBOX=1"
     )
     assert last[2] == "  snapshotter doctor"
@@ -177,9 +177,12 @@ def test_where_files_are_open_to_the_browser_a_policy_that_forbids_it_captures_n
 
     refused, hint, command = done.stderr.splitlines()[-3:]
     assert refused.startswith(
-        "PolicyRefused: policy test captures only if the browser cannot open "
+        "PolicyRefused: policy test requires a browser that cannot open the files of this machine; "
     )
-    assert "these processes can open them: browser, driver, gpu-process" in refused
+    assert (
+        "processes of the browser that can open these files: browser, driver, gpu-process"
+        in refused
+    )
     assert hint.startswith("hint: use a policy that extends this policy with ")
     assert command == "  snapshotter doctor"
     assert left == ["spool"]

@@ -101,7 +101,7 @@ def test_an_exchange_that_our_reader_loses_is_missed_by_name(
         record for record in items(recording) if record.fields.get("WARC-Target-URI") == lost
     ]
     assert told.kind == "metadata"
-    assert b"the network data contain nothing of this request" in told.block
+    assert b"the recorded network data do not contain this request" in told.block
 
 
 def test_every_request_that_the_server_saw_is_in_the_record_and_no_other(visit: Visit) -> None:

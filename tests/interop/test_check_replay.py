@@ -125,7 +125,7 @@ def test_of_a_page_that_is_very_tall_the_first_view_alone_is_compared(
 
     assert replay["verdict"] == "replays", replay
     assert [picture["path"] for picture in replay["pictures"]] == ["capture/viewport.png"]
-    assert "30100 CSS pixels tall" in replay["detail"]
+    assert "30100 CSS pixels high, so only the first view was compared" in replay["detail"]
 
 
 def test_bodies_of_every_kind_replay_and_only_what_broke_off_differs(

@@ -239,8 +239,8 @@ python3 -I {verifier} --trust trust.json \\
 ```
 
 The result is PASSED (exit code 0), FAILED (exit code 10: the evidence was altered, or does not
-conform to a rule) or INDETERMINATE (exit code 11: the evidence is intact, but something could not
-be established). The command also prints the reasons.
+conform to a rule) or INDETERMINATE (exit code 11: no check failed, but something could not be
+established). The command also prints the reasons.
 
 ## 4. Check the same without the verifier
 

@@ -235,7 +235,12 @@ def log_state(result: CaptureResult) -> str:
     if logged.index is None:
         return sentences.LOG_PENDING
     seen = f", confirmed by {', '.join(logged.witnesses)}" if logged.witnesses else ""
-    return f"entry {logged.index} of {logged.size}{seen}"
+    return tr(
+        "the entry with the index {index}, entries in the log: {size}{seen}",
+        index=logged.index,
+        size=logged.size,
+        seen=seen,
+    )
 
 
 def replay_warnings(result: CaptureResult) -> tuple[str, ...]:

@@ -305,6 +305,7 @@ def lines(found: CampaignVerification) -> list[str]:
         replace(finding, check=f"{finding.check:<10}") for finding in found.findings
     )
     result += [f"note {printable(line)}" for line in (*found.notes, *_weak_lines(found))]
+    result += reports.advice_lines(found.findings)
     if report is not None:
         result.append(f"note {NOT_CONFIRMED}: {printable(', '.join(found.own_word))}")
     return result

@@ -91,7 +91,7 @@ def test_a_name_in_a_message_of_the_front_door_is_safe(
 
 @pytest.mark.parametrize(
     ("stage", "said"),
-    [("pdf", "printing to PDF"), ("viewport-phone", "taking the picture in window phone")],
+    [("pdf", "printing to PDF"), ("viewport-phone", "photographing the page in the window phone")],
 )
 def test_a_step_is_said_in_words(stage: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with Steps() as steps:
@@ -110,7 +110,7 @@ def test_steps_that_run_beside_each_other_are_said_once_a_capture(
             steps("pdf", "tile 1")
             steps("viewport-phone", "tile 1")
 
-    said = ["printing to PDF", "taking the picture in window phone"]
+    said = ["printing to PDF", "photographing the page in the window phone"]
     assert capsys.readouterr().err.splitlines() == [f"snapshotter: {line}" for line in 2 * said]
 
 

@@ -126,8 +126,8 @@ def test_a_proof_that_holds_is_shown(bundle: Sealed, index: int, required: bool)
     assert report.verdict is Verdict.PASSED
     (found,) = (finding for finding in report.findings if finding.check == "log")
     assert found.detail == (
-        f"the bundle is entry {index} of 5 (the first entry is 0) in the log "
-        "log.example/tests, seen by witness.example/w1"
+        f"the log log.example/tests contains the bundle: entry with the index {index}, entries in "
+        "the log: 5, seen by witness.example/w1"
     )
 
 

@@ -376,7 +376,7 @@ def test_an_events_log_proof_counts_for_whoever_believes_the_log(made: Made) -> 
     good = _with(made, record, file, trust=believing)
     bad = _with(made, record, replace(file, data=proof[:-3] + b"x=\n"), trust=believing)
 
-    assert "the event is entry 0 (the first entry is 0) of the log" in [
+    assert "the log contains the event as the entry with the index 0" in [
         finding.detail for finding in good.findings
     ]
     assert codes(good) == codes(_with(made, record, file)) == NOT_DERIVED

@@ -786,7 +786,7 @@ def test_the_place_of_an_event_in_the_log_is_checked(case: Case) -> None:
         return "; ".join((*passed, *found.notes))
 
     assert told(1, seen) == (
-        f"the event is entry 1 of 2 (the first entry is 0) in the log {log.name}"
+        f"the log {log.name} contains the event: entry with the index 1, entries in the log: 2"
     )
     assert "is not valid" in told(0, seen)  # a bundle of that name is another thing
     assert told(1, unseen) == "witnesses that have seen the event in the log: 0, required: 1"
