@@ -109,14 +109,8 @@ COMMANDS = {
 }
 
 
-_translated: set[click.Command] = set()
-
-
 def _translate_help(command: click.Command) -> None:
     """Look up the help of a command, its options and its subcommands."""
-    if command in _translated:
-        return
-    _translated.add(command)
     command.help = look_up(command.help or "") or None
     command.epilog = look_up(command.epilog or "") or None
     for parameter in command.params:

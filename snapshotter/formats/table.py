@@ -238,7 +238,7 @@ class Table:
                 mistakes.append(
                     Mistake(
                         where=(*where, name),
-                        message=tr("this key does not exist"),
+                        message=tr("no key with this name exists"),
                         unknown_key=True,
                     )
                 )

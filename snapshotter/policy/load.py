@@ -168,7 +168,9 @@ def _link(path: Path, data: bytes) -> _Link:
     raw = parse_toml(data, path)
     parent = raw.pop("extends", "")
     if not isinstance(parent, str):
-        raise SnapshotterError(tr("policy {path}: the value of `extends` must be a string", path=path))
+        raise SnapshotterError(
+            tr("policy {path}: the value of `extends` must be a string", path=path)
+        )
     return _Link(
         name=_validated(raw, path).name,
         raw=raw,

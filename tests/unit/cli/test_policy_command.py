@@ -290,7 +290,7 @@ no_match = ["wx/quotes-notice"]
         (
             "[limits]\ntotals = 9\nrequests = 0\n",
             "limits.totals",
-            "a policy has no key with this name",
+            "no key with this name exists",
         ),
         ("[limits]\ntotals = 9\nrequests = 0\n", "limits.requests", "greater than 0"),
         (

@@ -87,8 +87,8 @@ class Lenient(Table, from_text=True):
         ({}, ("name",), "this key is missing"),
         ({"name": 1}, ("name",), "must be a string"),
         ({"name": "a\n"}, ("name",), "must match the pattern ^[a-z]+(-[a-z]+)?$"),
-        ({"name": "a", "other": 1}, ("other",), "this key does not exist"),
-        ({"name": "a", "begin": "1"}, ("begin",), "this key does not exist"),
+        ({"name": "a", "other": 1}, ("other",), "no key with this name exists"),
+        ({"name": "a", "begin": "1"}, ("begin",), "no key with this name exists"),
         ({"name": "a", "words": ["a", "b", "c"]}, ("words",), "has more than 2 entries"),
         ({"name": "a", "words": ["a", "abcdef"]}, ("words", 1), "is longer than 5 characters"),
         ({"name": "a", "words": [""]}, ("words", 0), "must not be empty"),
@@ -112,7 +112,7 @@ class Lenient(Table, from_text=True):
         ({"name": "a", "inner": {"b": 0}}, ("inner", "b"), "must be greater than 0"),
         ({"name": "a", "inner": {"b": float("nan")}}, ("inner", "b"), "must be greater than 0"),
         ({"name": "a", "inner": {"b": "1"}}, ("inner", "b"), "must be a number"),
-        ({"name": "a", "many": [{}, {"c": 1}]}, ("many", 1, "c"), "this key does not exist"),
+        ({"name": "a", "many": [{}, {"c": 1}]}, ("many", 1, "c"), "no key with this name exists"),
         (
             {"name": "a", "shapes": [{"type": "line"}]},
             ("shapes", 0, "type"),
@@ -121,7 +121,7 @@ class Lenient(Table, from_text=True):
         (
             {"name": "a", "shapes": [{"type": "circle", "side": 1, "radius": 1}]},
             ("shapes", 0, "side"),
-            "this key does not exist",
+            "no key with this name exists",
         ),
         ({"name": "a", "on": True}, (), "`on` needs `words`"),
     ],

@@ -366,7 +366,7 @@ def test_a_chain_of_parents_has_an_end(tmp_path: Path) -> None:
 def test_a_key_that_is_none_is_told_with_the_one_that_was_meant(
     tmp_path: Path, text: str, hint: str
 ) -> None:
-    with pytest.raises(SnapshotterError, match="a policy has no key with this name") as caught:
+    with pytest.raises(SnapshotterError, match="no key with this name exists") as caught:
         load(_write(tmp_path, f'name = "x"\n{text}'))
 
     assert caught.value.hint == hint

@@ -69,7 +69,9 @@ def test_a_capture_is_logged_and_its_proof_stands_beside_it(
 
     assert result.logged is not None
     assert (result.logged.index, result.logged.size) == (0, 1)
-    assert capture_warnings.log_state(result) == "entry 0 of 1"
+    assert capture_warnings.log_state(result) == (
+        "the entry with the index 0, entries in the log: 1"
+    )
     assert capture_warnings.log_warnings(result) == ()
     assert logs.read_whole(store) == [bundle_leaf(result.bundle.id, result.bundle.digests.sha256)]
     trust = replace(world(tmp_path, authority).trust, log=LogPolicy(key=logs.LOG_KEY))
