@@ -554,7 +554,7 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
     _validate(values, str(path))
     refused = sorted(set(values) - _FOUND) if found else []
     if found and is_reference(values.get("key", "")):
-        refused.append("a key that is not in your key directory")  # its module would be run
+        refused.append(tr("a key that is not in your key directory"))  # its module would be run
     if refused:
         raise SnapshotterError(
             tr(

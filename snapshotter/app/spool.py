@@ -149,7 +149,9 @@ def _claim(directory: Path) -> int:
         if os.fstat(descriptor).st_nlink:
             return descriptor
         os.close(descriptor)
-    raise FileExistsError(errno.EEXIST, "another process repeatedly removes the spool directory")
+    raise FileExistsError(
+        errno.EEXIST, tr("another process repeatedly removes the spool directory")
+    )
 
 
 def _sealed(directory: Path) -> list[Path]:

@@ -61,7 +61,7 @@ def print_summary(
     if picked:
         print_message(
             tr(
-                "the address of each page selects the policy: {picks}",
+                "policies that the addresses of the pages select: {picks}",
                 picks=describe_picks(picked.values()),
             )
         )
@@ -423,16 +423,16 @@ class Forecast:
             return
         print_result(tr("Rows in {name}: {count:,}", name=self._name, count=len(plan.entries)))
         for count, words in (
-            (self._over, "were finished by earlier runs"),
-            (same, "have the same page as another row"),
-            (handled, "are left unchanged, because the row is empty or has a status already"),
-            (len(bad), "cannot be captured"),
+            (self._over, tr("finished by earlier runs")),
+            (same, tr("with the page of an earlier row")),
+            (handled, tr("left unchanged, because the row is empty or has a status already")),
+            (len(bad), tr("that cannot be captured")),
         ):
             if count:
                 print_result(f"{count:9,} {words}")
         print_result(
             tr(
-                "{visits:9,} are to be visited; the visits take at least {span}",
+                "{visits:9,} to be visited; the visits take at least {span}",
                 visits=found.visits,
                 span=format_span(found.takes),
             )

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from snapshotter.policy.policy_selection import Candidate
     from snapshotter.ports import Progress
 
-_ALLOW = "; if the network is yours, use --allow-network "  # sealed, so never translated
+_ALLOW = tr("; if the network is yours, use --allow-network ")  # sealed, so never translated
 _MISSED = 5  # requests that are named; --json has more
 
 

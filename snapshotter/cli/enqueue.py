@@ -126,7 +126,7 @@ def enqueue_urls(
             )
             print_message(
                 tr(
-                    "the address of each page selects the policy: {picked}{worker}",
+                    "policies that the addresses of the pages select: {picked}{worker}",
                     picked=picked,
                     worker=worker,
                 )

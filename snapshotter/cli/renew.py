@@ -105,7 +105,5 @@ def renew(
                 )
             )
     if is_silent:
-        print_message(
-            tr("no time proof has a certificate that expires within {within} days", within=within)
-        )
+        print_message(tr("no examined bundle needs a renewal within {within} days", within=within))
     return 11 if left else 0

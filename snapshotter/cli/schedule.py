@@ -266,7 +266,7 @@ def add(
         if picked:
             print_message(
                 tr(
-                    "the address of each page selects the policy: {picked}",
+                    "policies that the addresses of the pages select: {picked}",
                     picked=picked,
                 )
             )
@@ -275,7 +275,7 @@ def add(
         made = schedules.add(name, plan, found, policy=named, priority=priority, tags=tags)
         if picked:
             print_message(
-                tr("the address of each page selects the policy: {picked}", picked=picked)
+                tr("policies that the addresses of the pages select: {picked}", picked=picked)
             )
         if made.urls < len(found):
             print_message(

@@ -56,6 +56,7 @@ from snapshotter.model.notification import (
     QueuedNotification,
     UndeliveredMessage,
 )
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 _CLAIM_S: Final = 120  # seconds; the time limit of a delivery is much shorter
@@ -400,7 +401,7 @@ class Outbox:
                 .values(
                     state=MessageState.GIVEN_UP.value,
                     settled_at=now,
-                    detail="the channel no longer exists",
+                    detail=tr("the channel no longer exists"),
                 )
             )
             before = now - timedelta(days=KEPT_DAYS)

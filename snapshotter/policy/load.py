@@ -282,11 +282,13 @@ def _nearest(where: list[str]) -> str:
     ]
     tops = {setting.partition(".")[0] for setting in here}
     if near := difflib.get_close_matches(name, sorted(tops), n=1):
-        return f"did you mean {'.'.join((*where[:-1], near[0]))}?"
+        return tr(
+            "use the key {value}, if you meant this key", value=".".join((*where[:-1], near[0]))
+        )
     elsewhere = [setting for setting in known if setting.rpartition(".")[2] == name]
     if elsewhere:
-        return f"did you mean {elsewhere[0]}?"
-    return "see docs/reference/policies.md, which lists every key"
+        return tr("use the key {elsewhere}, if you meant this key", elsewhere=elsewhere[0])
+    return tr("see docs/reference/policies.md, which lists every key")
 
 
 def all_keys(model: type[Table] = Policy, before: str = "") -> Iterator[str]:

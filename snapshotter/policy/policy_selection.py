@@ -112,7 +112,7 @@ def pick(url: str, policies: Iterable[EffectivePolicy]) -> Pick:
     return Pick(
         winner=_describe_reason(
             winner,
-            f"the policy applies to {winner.by}"
+            tr("the policy applies to {by}", by=winner.by)
             if winner.by
             else "no other policy applies to the page",
         ),
@@ -134,10 +134,13 @@ def pickable_policies(policies: Iterable[EffectivePolicy]) -> Sequence[Effective
 
 
 def describe_picks(picked: Iterable[Candidate]) -> str:
-    """Describe choices for many pages: "3 social-post (the policy applies to host x.com)"."""
+    """Describe choices for many pages: "social-post: 3 (the policy applies to host x.com)"."""
     counted = Counter((candidate.name, candidate.why) for candidate in picked)
     ordered = sorted(counted, key=lambda pair: (-counted[pair], pair))
-    return ", ".join(f"{counted[name, why]} {name} ({why})" for name, why in ordered)
+    return "; ".join(
+        tr("{name}: {count} ({why})", name=name, count=counted[name, why], why=why)
+        for name, why in ordered
+    )
 
 
 def _order(candidate: Candidate) -> tuple[int, int, bool, str]:
@@ -201,16 +204,19 @@ def _closeness(found: tuple[str, _Rank]) -> _Rank:
 def _why_not(loser: Candidate, winner: Candidate) -> str:
     if not loser.by:
         if loser.name == DEFAULT:
-            return "the policy applies to pages to which no other policy applies"
+            return tr("the policy applies to pages to which no other policy applies")
         if loser.why == _BY_NAME:
-            return "the policy is used only if its name is given"
-        return "the policy applies only to other pages"
+            return tr("the policy is used only if its name is given")
+        return tr("the policy applies only to other pages")
     if loser.rank < winner.rank:
-        return f"the policy applies to {loser.by}, but the selected policy is more specific"
-    return (
-        f"the policy applies to {loser.by}, but the selected policy is equally specific "
-        "and comes first: your own policies come before shipped policies, then the order "
-        "is by name"
+        return tr(
+            "the policy applies to {by}, but the selected policy is more specific", by=loser.by
+        )
+    return tr(
+        "the policy applies to {by}, but the selected policy is equally specific and "
+        "comes first: your own policies come before shipped policies, then the order is "
+        "by name",
+        by=loser.by,
     )
 
 

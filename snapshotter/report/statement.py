@@ -45,26 +45,26 @@ _MAX_LISTED = 60  # artifacts, redirects and the like that are told one by one
 NOT_PROVEN: tuple[tuple[str, str], ...] = (
     (
         tr("That the page was the same for other visitors."),
-        tr("Captures from a second place or network would support this."),
+        tr("Captures from a second place or network would show what other visitors saw."),
     ),
     (
         tr("That the author is the person whom the page names."),
-        tr("Records of the platform, and captures of the account, would support this."),
+        tr("Records of the platform and captures of the account would show who the author is."),
     ),
     (
         tr("Who decided, and why. A notice that names the author or a rule is only a claim."),
         tr(
             "A capture of another page of the author or host, from the same hour, would "
-            "support this."
+            "show whether only this page was affected."
         ),
     ),
     (
         tr("That the statements and the counts on the page are true."),
-        tr("Sources outside the page would support this."),
+        tr("Sources outside the page would show whether they are true."),
     ),
     (
         tr("What the page showed before, after or between the captures."),
-        tr("More captures would show this."),
+        tr("More captures would show the page at more times."),
     ),
 )
 CHALLENGES: tuple[str, ...] = (

@@ -146,7 +146,7 @@ def _read_all(stream: BinaryIO, path: Path, limit: int) -> bytes:
 
 def file_error(path: Path, error: OSError) -> SnapshotterError:
     """Return an error of the file system as one of ours."""
-    hint = "free space on the disk of this directory" if is_disk_full(error) else ""
+    hint = tr("free space on the disk of this directory") if is_disk_full(error) else ""
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-        hint = "check the owner of the directory, or set keys_dir to a directory that you own"
+        hint = tr("check the owner of the directory, or set keys_dir to a directory that you own")
     return SnapshotterError(f"{path}: {(error.strerror or str(error)).lower()}", hint=hint)

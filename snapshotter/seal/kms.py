@@ -65,7 +65,7 @@ def open_kms(reference: KmsReference) -> ExternalSigner:
         ServiceUnavailable: The service did not answer.
         SnapshotterError: No such key, another kind of key, no right, or boto3 is missing.
     """
-    where = f"the key service ({reference.key})"
+    where = tr("the key service ({key})", key=reference.key)
     client, errors = _client(reference)
 
     def call(name: str, **more: Any) -> dict[str, Any]:

@@ -239,7 +239,7 @@ def _signer(file: Path, pem: bytes, key: VerifierKey, secret: bytes | None) -> F
     try:
         private_key = serialization.load_pem_private_key(pem, secret)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        wrong = "the passphrase is wrong for" if secret else "no private key was found in"
+        wrong = tr("the passphrase is wrong for") if secret else "no private key was found in"
         raise SnapshotterError(
             f"{wrong} {file}",
             hint=tr(

@@ -440,7 +440,13 @@ class LogWriter:
                 lines += note.parse_signature_lines(answers[number].decode())
             else:
                 why = silent.get(number, f"did not answer within {WITNESS_S:.0f} s")
-                self._show_message(f"the witness {witness.name} has not cosigned the log: {why}")
+                self._show_message(
+                    tr(
+                        "the witness {name} has not cosigned the log: {why}",
+                        name=witness.name,
+                        why=why,
+                    )
+                )
         return self._open(note.with_signatures(committed.note, lines).encode())
 
     def _refuse_less(self, shown: SignedCheckpoint | None) -> None:

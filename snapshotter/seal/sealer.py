@@ -381,11 +381,11 @@ def _events(
     events.append(
         CustodyEvent(
             at=sealed_at,
-            event="message digest calculation",
+            event=tr("message digest calculation"),
             agent=software,
             object=names.MANIFEST_SHA256,
             outcome="success",
-            detail=f"SHA-256 and BLAKE3 of {files} files",
+            detail=tr("SHA-256 and BLAKE3 of {files} files", files=files),
         )
     )
     return events

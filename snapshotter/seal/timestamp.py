@@ -142,7 +142,9 @@ class HttpTimestampAuthority:
         thread.join(self._timeout_s + _GRACE_S)
         if thread.is_alive():
             exchange.give_up()
-            raise self._unavailable(f"did not answer within {self._timeout_s:g} s")
+            raise self._unavailable(
+                tr("did not answer within {timeout_s:g} s", timeout_s=self._timeout_s)
+            )
         if exchange.error is not None:
             raise exchange.error
         return exchange.response
@@ -177,17 +179,23 @@ class HttpTimestampAuthority:
             ):
                 return self._read(answer, deadline)
         except httpx.TimeoutException as error:
-            raise self._unavailable(f"did not answer within {self._timeout_s:g} s") from error
+            raise self._unavailable(
+                tr("did not answer within {timeout_s:g} s", timeout_s=self._timeout_s)
+            ) from error
         except httpx.TooManyRedirects as error:
-            raise self._unavailable(f"redirects more than {_MAX_REDIRECTS} times") from error
+            raise self._unavailable(
+                tr("redirects more than {max_redirects} times", max_redirects=_MAX_REDIRECTS)
+            ) from error
         except httpx.ConnectError as error:
-            raise self._unavailable(f"cannot be reached: {error}") from error
+            raise self._unavailable(tr("cannot be reached: {error}", error=error)) from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise self._unavailable(f"closed the connection: {error}") from error
+            raise self._unavailable(tr("closed the connection: {error}", error=error)) from error
 
     def _read(self, answer: "httpx.Response", deadline: float) -> bytes:
         if answer.status_code != 200:
-            raise self._unavailable(f"answered with HTTP status {answer.status_code}")
+            raise self._unavailable(
+                tr("answered with HTTP status {status_code}", status_code=answer.status_code)
+            )
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if media_type != _REPLY:
             raise AnswerRefused(
@@ -215,7 +223,9 @@ class HttpTimestampAuthority:
                 )
             # httpx limits each read, not their sum: a byte now and then would never end
             if self._clock.monotonic() > deadline:
-                raise self._unavailable(f"did not answer within {self._timeout_s:g} s")
+                raise self._unavailable(
+                    tr("did not answer within {timeout_s:g} s", timeout_s=self._timeout_s)
+                )
         return bytes(body)
 
     def _unavailable(self, what: str) -> ServiceUnavailable:
@@ -315,7 +325,7 @@ def stamp_all(
         while (left := end - time.monotonic()) > 0 and not (hurried := hurry()):
             if everyone_answered.wait(min(left, _HURRY_S)):
                 break
-    why = "before the interruption" if hurried else f"within {timeout_s:g} s"
+    why = tr("before the interruption") if hurried else f"within {timeout_s:g} s"
     with lock:
         answered = dict(results)
     return tuple(
@@ -323,7 +333,9 @@ def stamp_all(
         or TokenResult(
             authority=authority.name,
             state=TokenState.PENDING,
-            detail=f"timestamp authority {authority.name} did not answer {why}",
+            detail=tr(
+                "timestamp authority {name} did not answer {why}", name=authority.name, why=why
+            ),
         )
         for index, authority in enumerate(authorities)
     )
@@ -340,7 +352,12 @@ def _result(authority: TimestampAuthority, message: bytes) -> TokenResult:
         return TokenResult(
             authority=authority.name,
             state=TokenState.PENDING,
-            detail=f"timestamp authority {authority.name} failed: {type(error).__name__}: {error}",
+            detail=tr(
+                "timestamp authority {name} failed: {name2}: {error}",
+                name=authority.name,
+                name2=type(error).__name__,
+                error=error,
+            ),
         )
     return TokenResult(
         authority=authority.name, state=TokenState.GRANTED, time=time, response=response

@@ -87,11 +87,13 @@ class WitnessService:
         origin = parsed.text.partition("\n")[0]
         known = [key for key in self._logs if key.name == origin]
         if not known:
-            return _said(404, "the log is not one of the logs that this witness is configured for")
+            return _said(
+                404, tr("the log is not one of the logs that this witness is configured for")
+            )
         try:
             signed = [note.signed_by(parsed, key) for key in known]  # each line of theirs holds
             if not any(signed):
-                return _said(403, "the checkpoint is not signed by a key of the log")
+                return _said(403, tr("the checkpoint is not signed by a key of the log"))
         except EvidenceInvalid as error:
             return _said(403, str(error))
         try:
@@ -100,7 +102,7 @@ class WitnessService:
             empty = parsed.text.split("\n")[1:2] == ["0"]  # of another root than nothing has
             return _said(422 if empty else 400, str(error))
         if old > offered.size:
-            return _said(400, "the old tree is larger than the new tree")
+            return _said(400, tr("the old tree is larger than the new tree"))
         try:
             with self._locked(origin):
                 last = self._last(origin)
@@ -139,7 +141,7 @@ class WitnessService:
             if hashlib.sha256(origin.encode()).hexdigest() == origin_hash:
                 with contextlib.suppress(FileNotFoundError):
                     return WitnessResponse(status=200, body=self._file(origin).read_bytes())
-        return _said(404, "this witness has cosigned no checkpoint of the log")
+        return _said(404, tr("this witness has cosigned no checkpoint of the log"))
 
     def _cosign(self, text: str, last: SignedCheckpoint | None) -> note.NoteSignature:
         # A clock that was set back must not make a later word look like an earlier one.

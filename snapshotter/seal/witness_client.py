@@ -86,7 +86,11 @@ class HttpWitness:
             known = self._size(body)
             if known > size:
                 raise self._refused(
-                    f"has already seen {known} entries of this log, which is more than the log has"
+                    tr(
+                        "has already seen {known} entries of this log, which is more than "
+                        "the log has",
+                        known=known,
+                    )
                 )
             status, _, body = self._post(checkpoint, known, prove(known), deadline)
         if status != 200:
@@ -104,15 +108,17 @@ class HttpWitness:
             ]
             signed = note.Note(text=note.parse(checkpoint).text, signatures=tuple(mine[:1]))
             if note.find_cosignature(signed, self._key) is None:
-                raise self._refused("answered without a cosignature by the key of the witness")
+                raise self._refused(tr("answered without a cosignature by the key of the witness"))
         except (EvidenceInvalid, UnicodeDecodeError) as error:
-            raise self._refused(f"answered without a valid cosignature: {error}") from error
+            raise self._refused(
+                tr("answered without a valid cosignature: {error}", error=error)
+            ) from error
         return mine[0].line.encode()
 
     def _size(self, body: bytes) -> int:
         text = body.decode("ascii", "replace").removesuffix("\n")
         if not (text.isascii() and text.isdigit()) or int(text[:17]) > merkle.MAX_SIZE:
-            raise self._refused("did not state the number of entries that the witness has seen")
+            raise self._refused(tr("did not state the number of entries that the witness has seen"))
         return int(text[:17])
 
     def _post(
@@ -124,7 +130,9 @@ class HttpWitness:
         request = "".join(f"{line}\n" for line in lines).encode() + checkpoint
         left = deadline - self._clock.monotonic()
         if left <= 0:
-            raise self._refused(f"did not answer within {self._timeout_s:g} s")
+            raise self._refused(
+                tr("did not answer within {timeout_s:g} s", timeout_s=self._timeout_s)
+            )
         with (
             self._told(),
             httpx.Client(trust_env=False, transport=self._transport(), timeout=left) as client,
@@ -143,10 +151,14 @@ class HttpWitness:
             for chunk in answer.iter_raw():
                 body += chunk
                 if len(body) > _MAX_ANSWER:
-                    raise self._refused(f"answered with more than {_MAX_ANSWER} bytes")
+                    raise self._refused(
+                        tr("answered with more than {max_answer} bytes", max_answer=_MAX_ANSWER)
+                    )
                 # httpx limits each read, not their sum.
                 if self._clock.monotonic() > deadline:
-                    raise self._refused(f"did not answer within {self._timeout_s:g} s")
+                    raise self._refused(
+                        tr("did not answer within {timeout_s:g} s", timeout_s=self._timeout_s)
+                    )
             media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             return answer.status_code, media_type, bytes(body)
 
@@ -157,11 +169,13 @@ class HttpWitness:
         try:
             yield
         except httpx.TimeoutException as error:
-            raise self._refused(f"did not answer within {self._timeout_s:g} s") from error
+            raise self._refused(
+                tr("did not answer within {timeout_s:g} s", timeout_s=self._timeout_s)
+            ) from error
         except httpx.ConnectError as error:
-            raise self._refused(f"cannot be reached: {error}") from error
+            raise self._refused(tr("cannot be reached: {error}", error=error)) from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise self._refused(f"closed the connection: {error}") from error
+            raise self._refused(tr("closed the connection: {error}", error=error)) from error
 
     def _refused(self, what: str) -> ServiceUnavailable:
         return ServiceUnavailable(

@@ -163,7 +163,7 @@ class DirectoryStore:
         self.open(key).close()
         if version:
             raise FileNotFoundError(
-                errno.ENOENT, "a store in a directory keeps no versions of objects", key
+                errno.ENOENT, tr("a store in a directory keeps no versions of objects"), key
             )
         with self._translated(key), _opened(self._root) as root:
             return directory_locks.read(root, key)
@@ -381,7 +381,9 @@ class DirectoryStore:
                 except OSError as error:
                     if error.errno in (errno.ELOOP, errno.ENOTDIR):
                         raise NotRegularFile(
-                            error.errno, f"{segment} is not a folder of the store", key
+                            error.errno,
+                            tr("{segment} is not a folder of the store", segment=segment),
+                            key,
                         ) from error
                     raise
             yield folders
@@ -397,7 +399,7 @@ class DirectoryStore:
             elif there != sha256:
                 raise FileExistsError(
                     errno.EEXIST,
-                    "an object with this key and different content already exists",
+                    tr("an object with this key and different content already exists"),
                     key,
                 ) from None
         except OSError as error:
@@ -418,7 +420,7 @@ class DirectoryStore:
         try:
             yield
         except FileNotFoundError as error:
-            raise FileNotFoundError(errno.ENOENT, "the object does not exist", key) from error
+            raise FileNotFoundError(errno.ENOENT, tr("the object does not exist"), key) from error
         except FileExistsError:
             raise
         except OSError as error:
@@ -569,7 +571,7 @@ def _make_incoming(incoming: int) -> tuple[str, int]:
                 return name, descriptor
         # A sweeper saw the file between our open and our lock, and took it for a stray.
         os.close(descriptor)
-    raise OSError(errno.EAGAIN, "a temporary file could not be created", _INCOMING)
+    raise OSError(errno.EAGAIN, tr("a temporary file could not be created"), _INCOMING)
 
 
 def _sweep(incoming: int) -> None:

@@ -52,9 +52,9 @@ def refuse_if_locked(state: LockState, key: str, url: str, now: datetime) -> Non
     """
     if not state.holds(now):
         return
-    hint = "wait until the retention has ended"
+    hint = tr("wait until the retention has ended")
     if state.legal_hold:
-        hint = "lift every legal hold first; list the legal holds:\n  snapshotter hold list"
+        hint = tr("lift every legal hold first; list the legal holds:\n  snapshotter hold list")
     raise PolicyRefused(
         tr(
             "{key} in {url} is protected by {in_words}",

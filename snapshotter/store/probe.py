@@ -143,39 +143,43 @@ def _probe_directory(store: DirectoryStore, folder: str) -> tuple[Promise, ...]:
                 "checksum_verified",
                 SnapshotterError,
                 lambda: store.put_new(f"{folder}/damaged", _RIGHT, _sha256(_WRONG)),
-                "a write whose content did not match the stated SHA-256 was refused",
-                "a write whose content did not match the stated SHA-256 was accepted",
+                tr("a write whose content did not match the stated SHA-256 was refused"),
+                tr("a write whose content did not match the stated SHA-256 was accepted"),
             ),
             Promise(
                 name="checksum_kept",
                 kept=False,
-                how="a store in a directory keeps no digests of objects; each bundle contains "
-                "the digests of its files",
+                how=tr(
+                    "a store in a directory keeps no digests of objects; each bundle "
+                    "contains the digests of its files"
+                ),
             ),
             _judge(
                 "read_only",
                 os.stat(store.path(key)).st_mode & 0o222 == 0,
-                "a stored file has no write permission",
-                "this file system does not remove the write permission of a stored file",
+                tr("a stored file has no write permission"),
+                tr("this file system does not remove the write permission of a stored file"),
             ),
             Promise(
                 name="synced",
                 kept=True,
-                how="fsync of the file and of the folders returned without an error",
+                how=tr("fsync of the file and of the folders returned without an error"),
             ),
             Promise(
                 name="versioning",
                 kept=False,
-                how="a store in a directory keeps no versions of objects",
+                how=tr("a store in a directory keeps no versions of objects"),
             ),
             Promise(
-                name="lock_config", kept=False, how="a store in a directory has no Object Lock"
+                name="lock_config", kept=False, how=tr("a store in a directory has no Object Lock")
             ),
             Promise(
                 name="lock_enforced",
                 kept=False,
-                how="a store in a directory is tamper-evident, but not WORM: the owner of the "
-                "directory can delete files",
+                how=tr(
+                    "a store in a directory is tamper-evident, but not WORM: the owner of "
+                    "the directory can delete files"
+                ),
             ),
             _listed(store, folder, key),
             _ranges(store, key),
@@ -204,8 +208,14 @@ def _race(store: DirectoryStore | S3Store, key: str) -> Promise:
     return _judge(
         "create_if_absent",
         winners == {there},
-        f"{_RACERS} concurrent writers wrote two contents, and exactly one content was stored",
-        f"{_RACERS} concurrent writers wrote two contents, and both were reported as stored",
+        tr(
+            "{racers} concurrent writers wrote two contents, and exactly one content was stored",
+            racers=_RACERS,
+        ),
+        tr(
+            "{racers} concurrent writers wrote two contents, and both were reported as stored",
+            racers=_RACERS,
+        ),
     )
 
 
@@ -227,10 +237,15 @@ def _swaps(store: DirectoryStore | S3Store, key: str) -> Promise:
     return _judge(
         name,
         won.count(True) == 1 and not late and there == contents[won.index(True)],
-        f"{_RACERS} concurrent writers replaced one object: exactly one write succeeded, and a "
-        "later write that was based on an old state was refused",
-        "a writer replaced an object that had changed after the writer read the object: this "
-        "store does not compare the state of an object before a write",
+        tr(
+            "{racers} concurrent writers replaced one object: exactly one write succeeded, "
+            "and a later write that was based on an old state was refused",
+            racers=_RACERS,
+        ),
+        tr(
+            "a writer replaced an object that had changed after the writer read the object: "
+            "this store does not compare the state of an object before a write"
+        ),
     )
 
 
@@ -271,8 +286,10 @@ class _S3Probe:
             return Promise(
                 name="create_if_absent",
                 kept=False,
-                how="a second write with If-None-Match was accepted: this endpoint overwrites "
-                "objects",
+                how=tr(
+                    "a second write with If-None-Match was accepted: this endpoint "
+                    "overwrites objects"
+                ),
             )
         return _race(self._store, f"{self._folder}/race")
 
@@ -281,9 +298,14 @@ class _S3Probe:
         return _judge(
             "checksum_verified",
             bool(answer.code),
-            f"a write whose content did not match the stated SHA-256 was refused ({answer.code})",
-            "a write whose content did not match the stated SHA-256 was accepted: damage in "
-            "transit is not detected",
+            tr(
+                "a write whose content did not match the stated SHA-256 was refused ({code})",
+                code=answer.code,
+            ),
+            tr(
+                "a write whose content did not match the stated SHA-256 was accepted: damage "
+                "in transit is not detected"
+            ),
         )
 
     def _checksum_kept(self, *, verified: bool) -> Promise:
@@ -295,15 +317,21 @@ class _S3Probe:
             return Promise(
                 name="checksum_kept",
                 kept=False,
-                how="a HEAD request returns the SHA-256 that the client sent, but the server did "
-                "not check this SHA-256",
+                how=tr(
+                    "a HEAD request returns the SHA-256 that the client sent, but the server "
+                    "did not check this SHA-256"
+                ),
             )
         return _judge(
             "checksum_kept",
             returned,
-            "a HEAD request returns the SHA-256 that the server checked when the object arrived",
-            "a HEAD request returns no SHA-256: snapshotter reads each object again after the "
-            "write",
+            tr(
+                "a HEAD request returns the SHA-256 that the server checked when the object arrived"
+            ),
+            tr(
+                "a HEAD request returns no SHA-256: snapshotter reads each object again "
+                "after the write"
+            ),
         )
 
     def _versioning(self) -> Promise:
@@ -313,8 +341,8 @@ class _S3Probe:
         return _judge(
             "versioning",
             answer.answer.get("Status") == "Enabled",
-            "the bucket keeps old versions",
-            "the bucket keeps no old versions: a deleted object is lost",
+            tr("the bucket keeps old versions"),
+            tr("the bucket keeps no old versions: a deleted object is lost"),
         )
 
     def _lock_config(self) -> Promise:
@@ -325,8 +353,8 @@ class _S3Probe:
         return _judge(
             "lock_config",
             not answer.code and config.get("ObjectLockEnabled") == "Enabled",
-            "the bucket was created with Object Lock",
-            "the bucket has no Object Lock; most servers enable it only for a new bucket",
+            tr("the bucket was created with Object Lock"),
+            tr("the bucket has no Object Lock; most servers enable it only for a new bucket"),
         )
 
     def _lock_enforced(self) -> Promise:
@@ -342,20 +370,26 @@ class _S3Probe:
         )
         if put.code:
             return Promise(
-                name=name, kept=False, how=f"a write with a lock was refused ({put.code})"
+                name=name,
+                kept=False,
+                how=tr("a write with a lock was refused ({code})", code=put.code),
             )
         version = put.answer.get("VersionId", "")
         if version in ("", "null"):
             return Promise(
-                name=name, kept=False, how="an object that was written with a lock has no version"
+                name=name,
+                kept=False,
+                how=tr("an object that was written with a lock has no version"),
             )
         mode = self._store.attempt("head_object", key).answer.get("ObjectLockMode")
         if mode != "GOVERNANCE":
             return Promise(
                 name=name,
                 kept=False,
-                how="the server accepted a write with a lock, but the "
-                "object is not locked in the requested mode",
+                how=tr(
+                    "the server accepted a write with a lock, but the object is not locked "
+                    "in the requested mode"
+                ),
             )
         sooner: Any = {"Mode": "GOVERNANCE", "RetainUntilDate": until - timedelta(seconds=15)}
         shortened = self._store.attempt(
@@ -364,16 +398,18 @@ class _S3Probe:
         deleted = self._store.attempt("delete_object", key, VersionId=version)
         there = self._store.attempt("head_object", key, VersionId=version)
         if not deleted.code or there.code:
-            return Promise(name=name, kept=False, how="a locked version could be deleted")
+            return Promise(name=name, kept=False, how=tr("a locked version could be deleted"))
         if not shortened.code:
-            return Promise(name=name, kept=False, how="a lock could be shortened")
+            return Promise(name=name, kept=False, how=tr("a lock could be shortened"))
         return Promise(
             name=name,
             kept=True,
-            how=(
-                f"a version was locked for {LOCK_SECONDS} s in GOVERNANCE mode; the server "
-                f"refused to delete the version ({deleted.code}) and to shorten the lock; the "
-                "requests did not use the bypass of GOVERNANCE mode"
+            how=tr(
+                "a version was locked for {lock_seconds} s in GOVERNANCE mode; the "
+                "server refused to delete the version ({code}) and to shorten the lock; "
+                "the requests did not use the bypass of GOVERNANCE mode",
+                lock_seconds=LOCK_SECONDS,
+                code=deleted.code,
             ),
         )
 
@@ -407,8 +443,8 @@ def _listed(store: DirectoryStore | S3Store, folder: str, key: str) -> Promise:
     return _judge(
         "list_after_write",
         any(there.key == key for there in store.list(f"{folder}/")),
-        "an object was listed right after it was written",
-        "an object was not listed right after it was written",
+        tr("an object was listed right after it was written"),
+        tr("an object was not listed right after it was written"),
     )
 
 
@@ -423,8 +459,8 @@ def _ranges(store: DirectoryStore | S3Store, key: str) -> Promise:
     return _judge(
         "range_reads",
         kept,
-        "byte ranges of an object were returned correctly",
-        "byte ranges of an object were returned incorrectly",
+        tr("byte ranges of an object were returned correctly"),
+        tr("byte ranges of an object were returned incorrectly"),
     )
 
 
@@ -443,7 +479,11 @@ def _judge(name: str, kept: bool, yes: str, no: str) -> Promise:
 
 
 def _unknown(name: str, code: str) -> Promise:
-    return Promise(name=name, kept=None, how=f"these credentials do not allow the request ({code})")
+    return Promise(
+        name=name,
+        kept=None,
+        how=tr("these credentials do not allow the request ({code})", code=code),
+    )
 
 
 def _sha256(content: bytes) -> str:

@@ -107,7 +107,7 @@ class S3Store:
             if existed:
                 raise FileExistsError(
                     errno.EEXIST,
-                    "an object with this key and different content already exists",
+                    tr("an object with this key and different content already exists"),
                     key,
                 )
             raise SnapshotterError(
@@ -251,7 +251,7 @@ class S3Store:
             except self._bucket.errors.ClientError as error:
                 if code_of(error.response) in ("NoSuchKey", "404"):
                     raise FileNotFoundError(
-                        errno.ENOENT, "the object does not exist", key
+                        errno.ENOENT, tr("the object does not exist"), key
                     ) from error
                 raise
             with contextlib.closing(answer["Body"]) as body:

@@ -222,7 +222,7 @@ class S3Bucket:
                     self._refuse("NoSuchBucket", error)
                 if status_of(error.response) != 403:  # no right to ask: keep to the first answer
                     raise
-        raise FileNotFoundError(errno.ENOENT, "the object does not exist", key)
+        raise FileNotFoundError(errno.ENOENT, tr("the object does not exist"), key)
 
     @contextlib.contextmanager
     def translated(self, key: str) -> Iterator[None]:

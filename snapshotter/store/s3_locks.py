@@ -226,7 +226,7 @@ class BucketLocks:
     def _headed(self, key: str, which: dict[str, Any]) -> Mapping[str, Any]:
         there = self._bucket.attempt("head_object", key, **which)
         if there.code in _GONE or there.code == "405":  # a delete marker answers 405
-            raise FileNotFoundError(2, "the object does not exist", key)
+            raise FileNotFoundError(2, tr("the object does not exist"), key)
         if there.code:
             self._bucket.refuse(there, key)
         return there.answer
@@ -234,7 +234,7 @@ class BucketLocks:
     def _asked(self, operation: str, key: str, which: dict[str, Any]) -> Mapping[str, Any]:
         answer = self._bucket.attempt(operation, key, **which)
         if answer.code in _GONE:
-            raise FileNotFoundError(2, "the object does not exist", key)
+            raise FileNotFoundError(2, tr("the object does not exist"), key)
         if answer.code in _NO_LOCK_HERE | _NO_LOCK_ON_IT:
             return {}
         if answer.code:

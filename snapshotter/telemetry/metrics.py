@@ -30,6 +30,7 @@ from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.job import CaptureJob, JobState, JobStatus, QueueMetrics
 from snapshotter.model.notification import NotificationEvent, NotificationKind
 from snapshotter.ports import JobObserver
+from snapshotter.translation import tr
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 _FRESH_S: Final = 5.0  # for which the queue is not asked again
@@ -76,86 +77,93 @@ class Metrics(JobObserver):
         self._lock = threading.Lock()
         self._in_flight: set[str] = set()
         ProcessCollector(registry=registry)
-        Info("snapshotter_build", "The version of the program.", registry=registry).info(
+        Info("snapshotter_build", tr("The version of the program."), registry=registry).info(
             {"version": version}
         )
         self._attempts = Counter(
             "snapshotter_attempts",
-            "Attempts at captures that ended, by the state of the job after the attempt.",
+            tr("Attempts at captures that ended, by the state of the job after the attempt."),
             ["state"],
             registry=registry,
         )
         self._captures = Counter(
             "snapshotter_captures",
-            "Captures that were sealed, by outcome.",
+            tr("Captures that were sealed, by outcome."),
             ["outcome"],
             registry=registry,
         )
         self._stages = Histogram(
             "snapshotter_stage_seconds",
-            "Duration of each stage of the captures that were sealed.",
+            tr("Duration of each stage of the captures that were sealed."),
             ["stage"],
             buckets=_STAGE_S,
             registry=registry,
         )
         self._pictures = Histogram(
             "snapshotter_picture_seconds",
-            "Duration of each picture of the captures that were sealed.",
+            tr("Duration of each picture of the captures that were sealed."),
             buckets=_STAGE_S,
             registry=registry,
         )
         self._start = Gauge(
             "snapshotter_start_seconds",
-            "Time from the start of this worker's process to the first turn of its loop.",
+            tr("Time from the start of this worker's process to the first turn of its loop."),
             registry=registry,
         )
         self._bytes = Counter(
-            "snapshotter_bundle_bytes", "Bytes of the bundles that were stored.", registry=registry
+            "snapshotter_bundle_bytes",
+            tr("Bytes of the bundles that were stored."),
+            registry=registry,
         )
         flying = Gauge(
-            "snapshotter_captures_in_flight", "Captures in progress in this worker.",
+            "snapshotter_captures_in_flight", tr("Captures in progress in this worker."),
             registry=registry,
         )  # fmt: skip
         flying.set_function(lambda: len(self._in_flight))
         self._beat = Gauge(
             "snapshotter_heartbeat_timestamp_seconds",
-            "Time of the last heartbeat of this worker, in seconds since 1970.",
+            tr("Time of the last heartbeat of this worker, in seconds since 1970."),
             registry=registry,
         )
         self._restarts = Counter(
             "snapshotter_browser_restarts",
-            "Replaced browser processes, by reason.",
+            tr("Replaced browser processes, by reason."),
             ["why"],
             registry=registry,
         )
         self._services = Counter(
             "snapshotter_service_failures",
-            "Failures of external services.",
+            tr("Failures of external services."),
             ["service"],
             registry=registry,
         )
         self._late = Histogram(
             "snapshotter_schedule_lateness_seconds",
-            "Delay with which visits of schedules were handed to the queue.",
+            tr("Delay with which visits of schedules were handed to the queue."),
             buckets=_LATE_S,
             registry=registry,
         )
         self._events = Counter(
             "snapshotter_events",
-            "Events of which people can be notified, for example missed visits and lost workers.",
+            tr(
+                "Events of which people can be notified, for example missed visits and lost "
+                "workers."
+            ),
             ["kind"],
             registry=registry,
         )
         self._messages = Counter(
             "snapshotter_notifications",
-            "Attempts to deliver notification messages, by result: sent, failed (tried "
-            "again) or given-up.",
+            tr(
+                "Attempts to deliver notification messages, by result: sent, failed (tried "
+                "again) or given-up."
+            ),
             ["result"],
             registry=registry,
         )
         space = Gauge(
-            "snapshotter_spool_free_bytes", "Free space on the disk where captures are in "
-                                            "progress.",
+            "snapshotter_spool_free_bytes",
+            tr("Free space on the disk where captures are in progress."),
             registry=registry,
         )  # fmt: skip
         space.set_function(free_bytes)
@@ -255,13 +263,13 @@ class _OfQueue(Collector):
     @override
     def collect(self) -> Iterable[Metric]:
         facts = self._fresh()
-        up = GaugeMetricFamily("snapshotter_queue_up", "Whether the queue's database answered.")
+        up = GaugeMetricFamily("snapshotter_queue_up", tr("Whether the queue's database answered."))
         up.add_metric([], 1 if facts else 0)
         yield up
         if facts is None:
             return
         depth = GaugeMetricFamily(
-            "snapshotter_queue_jobs", "Jobs in the queue, by state.", labels=["state"]
+            "snapshotter_queue_jobs", tr("Jobs in the queue, by state."), labels=["state"]
         )
         for state in JobState:
             depth.add_metric([state.value], facts.depth.get(state, 0))

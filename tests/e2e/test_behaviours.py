@@ -202,7 +202,9 @@ def test_stretches_have_a_limit_of_their_own(site: Site, capture: Engine) -> Non
 
     assert len(lines(captured, "capture/segments.jsonl")) == 3
     (reason,) = captured.reasons
-    assert reason.detail.endswith("the page was read in parts: 3; stopped at: segments")
+    assert reason.detail.endswith(
+        "parts of the page that were read: 3; the limit of parts was reached"
+    )
 
 
 def test_a_page_that_scrolls_itself_back_is_not_scrolled_for_ever(

@@ -190,7 +190,7 @@ def with_assessment(
         return replace(capture, warnings=(*capture.warnings, warning)), None
     if found.unread:
         words = "; ".join(f"{unread.reading} ({unread.why})" for unread in found.unread)[:1000]
-        warning = Reason(code=_INCOMPLETE, detail=f"these readings failed: {words}")
+        warning = Reason(code=_INCOMPLETE, detail=tr("these readings failed: {words}", words=words))
         capture = replace(capture, warnings=(*capture.warnings, warning))
     own = [
         write_own_file(spool, *file_parts, step=_STEP, made_at=clock.now()) for file_parts in made

@@ -9,6 +9,7 @@ from snapshotter.app.archive import bundles
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.ports import ReadableStore
+from snapshotter.translation import tr
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust
 
@@ -61,7 +62,10 @@ def unusable_reason(report: Report, sha256: str) -> str:
         sha256: The digest of the bundle that was catalogued, in hexadecimal.
     """
     if report.sha256 != sha256:
-        return "the digest of the bundle differs from the digest in the catalog"
+        return tr("the digest of the bundle differs from the digest in the catalog")
     if report.verdict is Verdict.FAILED:
-        return f"the verdict about the bundle is FAILED: {' '.join(report.codes(Verdict.FAILED))}"
+        return tr(
+            "the verdict about the bundle is FAILED: {codes}",
+            codes=" ".join(report.codes(Verdict.FAILED)),
+        )
     return ""

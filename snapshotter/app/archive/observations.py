@@ -135,7 +135,7 @@ def catalog_reader(
         except FileNotFoundError:  # it went since it was listed: the next look forgets it
             return BundleSummary(
                 verdict_source=VerdictSource.UNREADABLE,
-                problem="the bundle is no longer in the store",
+                problem=tr("the bundle is no longer in the store"),
             )
 
     return read
@@ -164,9 +164,9 @@ def read_bundle(
         elif reassess is not None:
             verdict_source, found = VerdictSource.REASSESSED, reassess(stream)
         if found is None:
-            problem = (
-                "the bundle was made by an early version without verdicts, and has too little "
-                "data for a verdict"
+            problem = tr(
+                "the bundle was made by an early version without verdicts, and has too "
+                "little data for a verdict"
             )
             return BundleSummary(
                 verdict_source=VerdictSource.UNASSESSED, problem=problem, asked=asked, url=url

@@ -98,8 +98,10 @@ def columns_of(
         preset = AUTO_ARCHIVER if known and "url" not in chosen else "snapshotter"
         if known and preset == AUTO_ARCHIVER:
             notes.append(
-                "the columns are read as the columns of an auto-archiver table: link, "
-                "archive status, …"
+                tr(
+                    "the columns are read as the columns of an auto-archiver table: link, "
+                    "archive status, …"
+                )
             )
     wanted = {**PRESETS[preset], **chosen}
     names: dict[str, str] = {}
@@ -151,8 +153,12 @@ def columns_of(
         elif taken is not None:
             names[name] = f"{_OURS}{column}"
             notes.append(
-                f"the table has a column {taken} already. The results are written "
-                f"to the column {names[name]}"
+                tr(
+                    "the table has a column {taken} already. The results are written to the "
+                    "column {names}",
+                    taken=taken,
+                    names=names[name],
+                )
             )
         else:
             names[name] = column

@@ -163,9 +163,11 @@ def wait_for_jobs(
 
 _FORGOTTEN = RowResult(
     status=FAILED,
-    error="the queue no longer has this job",
-    hint="the job was purged, and its bundle may be in the store. Give --retry-failed to "
-    "capture the page again",
+    error=tr("the queue no longer has this job"),
+    hint=tr(
+        "the job was purged, and its bundle may be in the store. Give --retry-failed to "
+        "capture the page again"
+    ),
     exit_code=SnapshotterError.exit_code,
 )
 

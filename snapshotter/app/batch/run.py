@@ -47,6 +47,7 @@ from snapshotter.policy import retention
 from snapshotter.policy.addresses import strip_parameters
 from snapshotter.policy.host_responses import response_of
 from snapshotter.ports import Progress
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 _MAX_FAILURES = 3  # failures that end the run
@@ -159,7 +160,12 @@ def _found(
         safekeeping.add_bundle(
             file, dependencies.store, dependencies.trust, now=now, retention=kept
         )
-        observer.message(f"the bundle {bundle_id} was sealed by an earlier run. It is now stored")
+        observer.message(
+            tr(
+                "the bundle {bundle_id} was sealed by an earlier run. It is now stored",
+                bundle_id=bundle_id,
+            )
+        )
     result = _stored(bundle_id, entry, dependencies, decision, observer)
     if waiting and result is not None:
         _log(bundle_id, dependencies, observer)
@@ -178,8 +184,12 @@ def _log(bundle_id: str, dependencies: CaptureDependencies, observer: BatchObser
             pass
     except SnapshotterError as error:
         observer.message(
-            f"the bundle {bundle_id} is not in the log yet: {error}\n  Add the bundle to the "
-            "log:\n  snapshotter log sync"
+            tr(
+                "the bundle {bundle_id} is not in the log yet: {error}\n  Add the bundle to "
+                "the log:\n  snapshotter log sync",
+                bundle_id=bundle_id,
+                error=error,
+            )
         )
 
 
@@ -203,7 +213,11 @@ def _stored(
         return None
     except EvidenceInvalid as error:
         observer.message(
-            f"the bundle {bundle_id} cannot be read, so its page is captured again: {error}"
+            tr(
+                "the bundle {bundle_id} cannot be read, so its page is captured again: {error}",
+                bundle_id=bundle_id,
+                error=error,
+            )
         )
         return None
     what = record.get("what", {})

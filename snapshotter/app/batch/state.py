@@ -14,6 +14,7 @@ from snapshotter.app.batch.output import Output
 from snapshotter.app.batch.plan import BatchPlan, BatchRow
 from snapshotter.errors import CaptureIncomplete, SnapshotterError, one_line
 from snapshotter.ports import Clock
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 DONE, INCOMPLETE, FAILED = "done", "incomplete", "failed"
@@ -81,7 +82,7 @@ class BatchState:
             time=found.time,
             location=found.location,
             title=found.title,
-            hint=f"this row has the same page as row {entry.same_as}",
+            hint=tr("this row has the same page as row {same_as}", same_as=entry.same_as),
             exit_code=found.exit_code,
             http_status=found.http_status,
             final_url=found.final_url,

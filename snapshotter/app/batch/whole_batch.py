@@ -180,7 +180,7 @@ def enqueue_batch(
         pending = state.pending_rows(retry_failed=batch.request.retry_failed)
         entries = batch.select(tuple(row for row in pending if not state.known(row).queued))
         if taken := enqueue.enqueue_rows(state, entries, queue.jobs, policy=policy):
-            display.message(f"pages handed to the queue: {taken:,}")
+            display.message(tr("pages handed to the queue: {taken:,}", taken=taken))
         queued = tuple(row for row in state.plan.rows_to_capture if state.known(row).queued)
         display.begin(queued, queue.politeness)
         left = enqueue.update_results(state, queue.jobs, display)

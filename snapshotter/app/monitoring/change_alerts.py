@@ -24,6 +24,7 @@ from snapshotter.model.reading import Crossing
 from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import Observation
 from snapshotter.report.wording import format_minute
+from snapshotter.translation import tr
 
 _SUBJECT: Final = 32  # hex digits of a digest; a subject holds no text of the page
 
@@ -71,8 +72,12 @@ def _crossed(
                 this,
                 about,
                 summary=_describe_crossing(crossing),
-                detail=f'before: "{crossing.below_raw}"; now: '
-                f'"{crossing.reached_raw}"; source: {crossing.source}',
+                detail=tr(
+                    'before: "{below_raw}"; now: "{reached_raw}"; source: {source}',
+                    below_raw=crossing.below_raw,
+                    reached_raw=crossing.reached_raw,
+                    source=crossing.source,
+                ),
                 part=f"/{crossing.unit}-{crossing.threshold}",
             )
 
@@ -80,13 +85,20 @@ def _crossed(
 def _describe_crossing(crossing: Crossing) -> str:
     maybe = "" if crossing.certain else "possibly "
     if crossing.below_at is None:
-        return (
-            f"the number of {crossing.unit} was {maybe}{crossing.threshold} or more at "
-            f"{format_minute(crossing.reached_at)}"
+        return tr(
+            "the number of {unit} was {maybe}{threshold} or more at {minute}",
+            unit=crossing.unit,
+            maybe=maybe,
+            threshold=crossing.threshold,
+            minute=format_minute(crossing.reached_at),
         )
-    return (
-        f"the number of {crossing.unit} {maybe}reached {crossing.threshold} between "
-        f"{format_minute(crossing.below_at)} and {format_minute(crossing.reached_at)}"
+    return tr(
+        "the number of {unit} {maybe}reached {threshold} between {minute} and {minute2}",
+        unit=crossing.unit,
+        maybe=maybe,
+        threshold=crossing.threshold,
+        minute=format_minute(crossing.below_at),
+        minute2=format_minute(crossing.reached_at),
     )
 
 
@@ -109,11 +121,12 @@ def _changed(
             NotificationKind.PAGE_CHANGED,
             this,
             about,
-            summary=(
-                f"the main text of a page changed between {format_minute(last.at)} and "
-                f"{format_minute(this.at)}"
+            summary=tr(
+                "the main text of a page changed between {minute} and {minute2}",
+                minute=format_minute(last.at),
+                minute2=format_minute(this.at),
             ),
-            detail=f"last capture before the change: {last.bundle_id}",
+            detail=tr("last capture before the change: {bundle_id}", bundle_id=last.bundle_id),
         )
 
 
@@ -137,10 +150,18 @@ def _renamed(
             NotificationKind.ACCOUNT_RENAMED,
             this,
             about,
-            summary=f"an account was renamed between {format_minute(last.at)} and "
-            f"{format_minute(this.at)}",
-            detail=f'before: "{last.account_name}"; now: "{this.account_name}"; last '
-            f"capture before the change: {last.bundle_id}",
+            summary=tr(
+                "an account was renamed between {minute} and {minute2}",
+                minute=format_minute(last.at),
+                minute2=format_minute(this.at),
+            ),
+            detail=tr(
+                'before: "{account_name}"; now: "{account_name2}"; last capture before '
+                "the change: {bundle_id}",
+                account_name=last.account_name,
+                account_name2=this.account_name,
+                bundle_id=last.bundle_id,
+            ),
         ),
         id=f"{NotificationKind.ACCOUNT_RENAMED}/{digest_bytes(names.encode()).sha256[:_SUBJECT]}",
         subject=digest_bytes(this.account.encode()).sha256[:_SUBJECT],
@@ -163,7 +184,10 @@ def _unknown(
         NotificationKind.NOTICE_UNKNOWN,
         this,
         about,
-        summary=f"at {format_minute(this.at)} the page showed a notice that no rule matches",
+        summary=tr(
+            "at {minute} the page showed a notice that no rule matches",
+            minute=format_minute(this.at),
+        ),
         detail=this.notice,
     )
 

@@ -143,8 +143,11 @@ class CaptureJobRunner:
                 ),
             )
         notes = [
-            f"the bundle {sealed.bundle_id} was found in the store. The worker that "
-            "stored the bundle has ended"
+            tr(
+                "the bundle {bundle_id} was found in the store. The worker that stored the "
+                "bundle has ended",
+                bundle_id=sealed.bundle_id,
+            )
         ]
         if dependencies.logbook is not None:
             # The attempt that stored the bundle may have logged it; then its entry is found.
@@ -152,7 +155,7 @@ class CaptureJobRunner:
             try:
                 dependencies.logbook.log(sealed.bundle_id, sealed.sha256, sealed.log_size)
             except SnapshotterError as error:
-                notes.append(f"the bundle is not in the log yet: {error.message}")
+                notes.append(tr("the bundle is not in the log yet: {value}", value=error.message))
         return StoredResult(
             sealed=sealed,
             location=store_bundle.location(dependencies.store, key),
@@ -165,9 +168,12 @@ class CaptureJobRunner:
         kept = tuple(
             UnstoredBundle(
                 bundle_id=file.stem,
-                message=(
-                    f"the bundle {file.stem} was sealed by an attempt that was interrupted, and is "
-                    f"not in the store. Store the bundle:\n  snapshotter store add {file}"
+                message=tr(
+                    "the bundle {stem} was sealed by an attempt that was interrupted, "
+                    "and is not in the store. Store the bundle:\n  snapshotter store add "
+                    "{file}",
+                    stem=file.stem,
+                    file=file,
                 ),
             )
             for file in safekeeping.rescue_spooled(dependencies)
@@ -183,7 +189,9 @@ class CaptureJobRunner:
             try:
                 dependencies.logbook.settle_owed()
             except SnapshotterError as error:
-                problems.add(f"entries of bundles are missing in the log: {error.message}")
+                problems.add(
+                    tr("entries of bundles are missing in the log: {value}", value=error.message)
+                )
         for problem in sorted(problems - self._owed):
             self._show_message(problem)
         self._owed = problems
@@ -260,7 +268,11 @@ class CaptureJobRunner:
                 seen = observations(source, url=job.url, sync=False)
         except SnapshotterError as error:  # no reason not to capture it
             self._show_message(
-                f"it could not be established whether {job.url} was captured before: {error}"
+                tr(
+                    "it could not be established whether {url} was captured before: {error}",
+                    url=job.url,
+                    error=error,
+                )
             )
             return False
         return any(not observation.light for observation in seen)

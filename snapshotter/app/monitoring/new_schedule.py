@@ -19,6 +19,7 @@ from snapshotter.jobs.schedules.schedules import (
 from snapshotter.policy.files import read_limited
 from snapshotter.policy.host_rules import Politeness
 from snapshotter.ports import IdSource
+from snapshotter.translation import tr
 
 _SECRET = "schedule-names.secret"  # noqa: S105  the name of a file in the data directory
 
@@ -57,11 +58,14 @@ def budget_warnings(
     for key, count in Counter(map(rules.key, urls)).items():
         budget = rules.rules(key).budget(urgent=False)
         if budget is not None and count * a_day > budget:
-            yield (
-                f"{key}: the schedule plans {count * a_day} visits of this host on the first day, "
-                f"but the politeness rules for the host allow {budget} in 24 hours. The other "
-                "visits become gaps (over-budget). Use fewer addresses, a schedule with fewer "
-                "visits, or a politeness_file that allows more visits"
+            yield tr(
+                "{key}: the schedule plans {count} visits of this host on the first day, "
+                "but the politeness rules for the host allow {budget} in 24 hours. The "
+                "other visits become gaps (over-budget). Use fewer addresses, a schedule "
+                "with fewer visits, or a politeness_file that allows more visits",
+                key=key,
+                count=count * a_day,
+                budget=budget,
             )
 
 

@@ -23,6 +23,7 @@ from snapshotter.model.notification import (
     NotificationKind,
     NotificationScope,
 )
+from snapshotter.translation import tr
 
 _OF_STATE: Final[Mapping[JobState, NotificationKind]] = {
     JobState.DONE: NotificationKind.CAPTURE_DONE,
@@ -85,9 +86,10 @@ def audit_event(
         kind=NotificationKind.AUDIT_FAILED,
         at=at,
         subject=receipts_name,
-        summary=(
-            f"the verdict of an audit of a store is FAILED. Failed findings: {failed}. The "
-            "report of the audit describes what to do"
+        summary=tr(
+            "the verdict of an audit of a store is FAILED. Failed findings: {failed}. "
+            "The report of the audit describes what to do",
+            failed=failed,
         ),
         about=(),
         reasons=tuple(codes),
@@ -106,7 +108,10 @@ def withheld_event(
     """
     if count:
         objects = "1 object" if count == 1 else f"{count} objects"
-        summary = f"at least three audits could not read {objects} that an earlier audit read"
+        summary = tr(
+            "at least three audits could not read {objects} that an earlier audit read",
+            objects=objects,
+        )
     else:
         summary = (
             "no audit of a store could be completed for at least a day. An earlier audit "
@@ -134,7 +139,7 @@ def service_event(service: str, detail: str, at: datetime) -> NotificationEvent:
         kind=NotificationKind.SERVICE_FAILED,
         at=at,
         subject=service,
-        summary=f"the {service} failed or did not answer",
+        summary=tr("the {service} failed or did not answer", service=service),
         about=(),
         detail=remove_addresses(detail)[:MAX_TEXT],
     )
@@ -150,9 +155,13 @@ def disk_event(
         kind=NotificationKind.DISK_LOW,
         at=at,
         subject=f"{machine}/{what}",
-        summary=(
-            f"the disk with the {what} directory of {machine} has {free_bytes // 1000000} MB "
-            f"({percent} %) of free space"
+        summary=tr(
+            "the disk with the {what} directory of {machine} has {free_bytes} MB "
+            "({percent} %) of free space",
+            what=what,
+            machine=machine,
+            free_bytes=free_bytes // 1000000,
+            percent=percent,
         ),
         about=(),
     )
@@ -165,7 +174,7 @@ def test_event(message_id: str, at: datetime) -> NotificationEvent:
         kind=NotificationKind.TEST,
         at=at,
         subject="test",
-        summary="this is a test message. No event happened",
+        summary=tr("this is a test message. No event happened"),
         about=(),
         url="https://example.org/",
         host="example.org",
@@ -175,18 +184,18 @@ def test_event(message_id: str, at: datetime) -> NotificationEvent:
 def _summary(status: JobStatus) -> str:
     match status.state:
         case JobState.DONE:
-            return f"{_answers(status)}The bundle is stored"
+            return tr("{answers}The bundle is stored", answers=_answers(status))
         case JobState.INCOMPLETE:
-            return (
-                f"{_answers(status)}The bundle is stored, but lacks something that its policy "
-                "requires"
+            return tr(
+                "{answers}The bundle is stored, but lacks something that its policy requires",
+                answers=_answers(status),
             )
         case JobState.DEAD:
             return f"no capture was stored after {status.attempts} attempts"
         case _:
-            code = (
-                '. The command "snapshotter capture" would have ended with exit code '
-                f"{status.exit_code}"
+            code = tr(
+                '. The command "snapshotter capture" would have ended with exit code {exit_code}',
+                exit_code=status.exit_code,
             )
             return "no capture was stored" + (code if status.exit_code is not None else "")
 
@@ -199,7 +208,7 @@ def _answers(status: JobStatus) -> str:
     shown = status.shown
     if shown is not None and shown.availability is Availability.UNAVAILABLE:
         # No id of a rule, which may name the host. A summary does not tell who states the cause.
-        page = f"The page was {sentences.page_words(shown)}."
+        page = tr("The page was {page_words}.", page_words=sentences.page_words(shown))
     else:
         state = sentences.PageState(shown=shown, http_status=status.http_status)
         page = sentences.page_sentence(state, capture.outcome)

@@ -10,6 +10,7 @@ from snapshotter.formats.lists.html_links import matching
 from snapshotter.formats.page.selectors import parse_selector
 from snapshotter.model.capture_url import check_url
 from snapshotter.model.watch import Existing
+from snapshotter.translation import tr
 
 
 def watch_values(
@@ -33,8 +34,11 @@ def watch_values(
         values["source"] = os.path.abspath(source)
         if not os.path.exists(source):
             warnings.append(
-                f"the file {source} does not exist on this machine now. The file must exist on "
-                "each machine that polls this list"
+                tr(
+                    "the file {source} does not exist on this machine now. The file must "
+                    "exist on each machine that polls this list",
+                    source=source,
+                )
             )
     if "select" in values:
         parse_selector(values["select"])

@@ -285,7 +285,7 @@ class VisitQueue:
                 (
                     at,
                     key,
-                    "the host reported too many requests, so the page is visited again later",
+                    tr("the host reported too many requests, so the page is visited again later"),
                 )
             )
         if times:

@@ -157,7 +157,7 @@ class PywbReplayer:
     ) -> Replay:
         pictures = _pictures(bundle, work / "captured")
         if _VIEWPORT not in pictures:
-            return unchecked("the bundle has no picture that can be compared with the replay")
+            return unchecked(tr("the bundle has no picture that can be compared with the replay"))
         height = captured.page_size.captured_height if captured.page_size else 0
         if not 0 < height <= FULL_PAGE_PX:
             pictures = {_VIEWPORT: pictures[_VIEWPORT]}
@@ -173,7 +173,7 @@ class PywbReplayer:
         replayed = {artifact.path: artifact.file for artifact in shown.artifacts}
         if _VIEWPORT not in replayed:
             why = "; ".join(f"{reason.code}: {reason.detail}" for reason in shown.reasons)
-            return unchecked(f"the replay produced no picture: {why}")
+            return unchecked(tr("the replay produced no picture: {why}", why=why))
         compared = tuple(_compared(path, file, replayed) for path, file in pictures.items())
         unanswered = {request.url for request in captured.failed_requests} | _without_answer(bundle)
         missed = tuple(_missed(replayed.get(_RECORD), shown, unanswered, _errors_in(bundle)))
@@ -252,10 +252,12 @@ def _not_compared(pictures: dict[str, Path], captured: Capture) -> str:
         return ""
     height = captured.page_size.captured_height if captured.page_size else 0
     if not height:
-        return "the bundle has no picture of the full page, so only the first view was compared"
-    return (
-        f"the page is {height} CSS pixels high, so only the first view was compared. The limit "
-        f"for a comparison of the full page is {FULL_PAGE_PX} CSS pixels"
+        return tr("the bundle has no picture of the full page, so only the first view was compared")
+    return tr(
+        "the page is {height} CSS pixels high, so only the first view was compared. The "
+        "limit for a comparison of the full page is {full_page_px} CSS pixels",
+        height=height,
+        full_page_px=FULL_PAGE_PX,
     )
 
 
@@ -281,7 +283,7 @@ def _missed(
         if url not in unanswered and (url, status) not in errors:
             reported.add(url)
             yield MissedRequest(
-                method=method, url=url, why="the bundle has no response to this request"
+                method=method, url=url, why=tr("the bundle has no response to this request")
             )
     for request in shown.failed_requests:
         if request.url not in unanswered and request.url not in reported:

@@ -145,7 +145,7 @@ def explain(settings: Settings, url: str, named: str = "", *, now: datetime) -> 
     """
     found = known_policies(settings.policies_dir)
     picked = pick(url, found)
-    why = "the command names this policy" if named else "the settings name this policy"
+    why = tr("the command names this policy") if named else tr("the settings name this policy")
     named = named or settings.policy
     if named != AUTO:
         chosen = load_effective(named, settings.policies_dir)
@@ -251,52 +251,55 @@ def _observers(
     if decision.require_proxy and not settings.proxy:
         yield Disclosure(
             who="nobody",
-            learns="the policy requires a proxy, but no proxy is configured, so the "
-            "capture is refused",
+            learns=tr(
+                "the policy requires a proxy, but no proxy is configured, so the capture is refused"
+            ),
             from_where="",
         )
         return
     host = urlsplit(url).hostname or ""
-    yield Disclosure(who=host, learns="the visit and its time", from_where=us)
-    others = "every other host that the page loads files from or redirects to"
+    yield Disclosure(who=host, learns=tr("the visit and its time"), from_where=us)
+    others = tr("every other host that the page loads files from or redirects to")
     if decision.block_hosts:
         others += f"; hosts that the policy blocks: {len(decision.block_hosts)}"
-    yield Disclosure(who=others, learns="the files that the page loads", from_where=us)
+    yield Disclosure(who=others, learns=tr("the files that the page loads"), from_where=us)
     yield from _route_observers(settings, route)
     for authority in settings.authorities:
         yield Disclosure(
             who=f"timestamp authority {authority.name} ({urlsplit(authority.url).hostname})",
-            learns="a digest, and the time of the request",
+            learns=tr("a digest, and the time of the request"),
             from_where=us,
         )
     yield _store_observer(settings)
     for witness in settings.witnesses if settings.log else ():
         yield Disclosure(
             who=f"log witness {urlsplit(witness.url).hostname}",
-            learns="the size of the log and a digest",
+            learns=tr("the size of the log and a digest"),
             from_where=us,
         )
     for reference in filter(is_reference, (settings.key, *settings.cosigners)):
         if reference.startswith("kms:"):
             yield Disclosure(
-                who="the key service",
-                learns="a digest, and the time of the request",
+                who=tr("the key service"),
+                learns=tr("a digest, and the time of the request"),
                 from_where="this machine",
             )
     if second := chosen.policy.takedown.second_vantage:
         there = any(vantage.name == second for vantage in settings.vantages)
         yield Disclosure(
-            who=f"{host}, a second time, from the vantage {second}",
-            learns="the visit and its time"
+            who=tr("{host}, a second time, from the vantage {second}", host=host, second=second),
+            learns=tr("the visit and its time")
             if there
             else f"nothing, because no [[vantage]] {second} is configured",
-            from_where="the proxy of the vantage" if there else "",
+            from_where=tr("the proxy of the vantage") if there else "",
         )
     if settings.notify_file is not None:
         yield Disclosure(
-            who=f"the recipients in {settings.notify_file.name}",
-            learns="the event that happened. Addresses of pages are sent only if the file allows "
-            "addresses",
+            who=tr("the recipients in {name}", name=settings.notify_file.name),
+            learns=tr(
+                "the event that happened. Addresses of pages are sent only if the file "
+                "allows addresses"
+            ),
             from_where=us,
         )
 
@@ -310,19 +313,19 @@ def _route(settings: Settings) -> str:
 def _route_observers(settings: Settings, route: str) -> Iterator[Disclosure]:
     if route == "direct":
         yield Disclosure(
-            who="the resolver of this machine",
-            learns="the name of each visited host",
+            who=tr("the resolver of this machine"),
+            learns=tr("the name of each visited host"),
             from_where="this machine",
         )
         return
     upstream = parse_upstream(settings.proxy)
     learns = (
-        "that Tor is used"
+        tr("that Tor is used")
         if route == "tor"
-        else ("each visited host, the times, and the amount of data")
+        else tr("each visited host, the times, and the amount of data")
     )
     yield Disclosure(
-        who="the first relay of Tor" if route == "tor" else f"the proxy {upstream}",
+        who=tr("the first relay of Tor") if route == "tor" else f"the proxy {upstream}",
         learns=learns,
         from_where="this machine",
     )
@@ -338,14 +341,14 @@ def _store_observer(settings: Settings) -> Disclosure:
     if isinstance(where, DirectoryLocation):
         return Disclosure(
             who=f"the store {where.path}",
-            learns="the bundle, which stays on this machine",
+            learns=tr("the bundle, which stays on this machine"),
             from_where="",
         )
     endpoint = urlsplit(settings.s3_endpoint).hostname or "Amazon S3"
     return Disclosure(
-        who=f"the store {settings.store} at {endpoint}",
-        learns="the bundle, and the time at which the bundle is stored",
-        from_where="this machine, without the proxy" if settings.proxy else "this machine",
+        who=tr("the store {store} at {endpoint}", store=settings.store, endpoint=endpoint),
+        learns=tr("the bundle, and the time at which the bundle is stored"),
+        from_where=tr("this machine, without the proxy") if settings.proxy else "this machine",
     )
 
 

@@ -64,7 +64,10 @@ def check_captures(
     for page in campaign.pages:
         for observation in (*page.captures, *page.controls):
             if every.setdefault(observation.bundle_id, observation).sha256 != observation.sha256:
-                detail = f"the report states two different digests for {observation.bundle_id}"
+                detail = tr(
+                    "the report states two different digests for {bundle_id}",
+                    bundle_id=observation.bundle_id,
+                )
                 found.findings.append(Finding.failed("bundles", Code.BUNDLE_OTHER, detail))
     for number, capture in enumerate(every.values(), 1):
         with find(capture.bundle_id) as here:
@@ -74,9 +77,10 @@ def check_captures(
                 tr("bundles checked: {number} of {count}", number=number, count=len(every))
             )
     if found.missing:
-        detail = (
-            f"bundles that were not found: {format_names(found.missing)}. A missing bundle does "
-            "not show that the report is wrong"
+        detail = tr(
+            "bundles that were not found: {names}. A missing bundle does not show that "
+            "the report is wrong",
+            names=format_names(found.missing),
         )
         found.findings.append(Finding.indeterminate("bundles", Code.BUNDLE_MISSING, detail))
     unsure = [
@@ -117,9 +121,10 @@ def _proven_time_findings(every: Iterable[Observation], found: CaptureChecks) ->
     if earlier:
         # Its signer may have trusted one more authority, so this does not speak against it.
         names = format_names(earlier)
-        detail = (
-            f"for {names}, the report states an earlier time than the available timestamp tokens "
-            "prove"
+        detail = tr(
+            "for {names}, the report states an earlier time than the available timestamp "
+            "tokens prove",
+            names=names,
         )
         yield Finding.indeterminate("bundles", Code.TIME, detail)
     if other:
@@ -151,15 +156,21 @@ def _check_capture(
     report = here.report
     states[name] = report.verdict
     if report.sha256 != said.sha256:
-        detail = f"the digest of the bundle {name} differs from the digest in the report"
+        detail = tr(
+            "the digest of the bundle {name} differs from the digest in the report", name=name
+        )
         found.findings.append(Finding.failed("bundles", Code.BUNDLE_OTHER, detail))
         return
     if report.verdict is Verdict.FAILED:
-        detail = f"the verdict about {name} is FAILED: {' '.join(report.codes(Verdict.FAILED))}"
+        detail = tr(
+            "the verdict about {name} is FAILED: {codes}",
+            name=name,
+            codes=" ".join(report.codes(Verdict.FAILED)),
+        )
         found.findings.append(Finding.failed("bundles", Code.BUNDLE, detail))
         return
     if key_id in _signers(report.record):
-        detail = f"the key that signed the report also signed the capture {name}"
+        detail = tr("the key that signed the report also signed the capture {name}", name=name)
         found.findings.append(Finding.failed(tr("report key"), Code.EVENT_KEY, detail))
     try:
         facts = report.established
@@ -177,31 +188,39 @@ def _check_capture(
     except ServiceUnavailable:
         raise
     except (SnapshotterError, KeyError, TypeError) as error:
-        detail = f"the verdict of {name} cannot be derived again: {error}"
+        detail = tr(
+            "the verdict of {name} cannot be derived again: {error}", name=name, error=error
+        )
         found.findings.append(Finding.indeterminate("bundles", Code.VERDICT, detail))
         return
     found.established[name] = replace(facts, members={})
     by_today = name in found.without_rules
     found.derived[name] = with_recorded_verdict(said, again) if by_today else again
     if again.account_name and not said.account_name:  # older reports do not have it
-        what = "the report does not state the name of the account that the page shows"
+        what = tr("the report does not state the name of the account that the page shows")
         found.notes.setdefault(what, []).append(name)
     other = differing_fields(said, again)
     if by_today:
-        what = "the bundle contains no verdict, so the current rules judged the capture"
+        what = tr("the bundle contains no verdict, so the current rules judged the capture")
         found.notes.setdefault(what, []).append(name)
         if "rule_files" in other:
             other.remove("rule_files")
             found.unconfirmed.setdefault("rule_files", []).append(name)
     if other and by_today and set(other) <= set(DERIVED_BY_RULES):
         fields = ", ".join(other)
-        words = (
-            f"{name}: the current rules do not confirm what the report states in these "
-            f"fields: {fields}"
+        words = tr(
+            "{name}: the current rules do not confirm what the report states in these "
+            "fields: {fields}",
+            name=name,
+            fields=fields,
         )
         found.findings.append(Finding.indeterminate("bundles", Code.VERDICT, words))
     elif other:
-        detail = f"{name}: the report differs from the bundle in these fields: {', '.join(other)}"
+        detail = tr(
+            "{name}: the report differs from the bundle in these fields: {other}",
+            name=name,
+            other=", ".join(other),
+        )
         found.findings.append(Finding.failed("bundles", Code.VERDICT, detail))
 
 

@@ -23,14 +23,18 @@ def number_findings(said: CampaignFindings, made: CampaignFindings) -> Iterator[
         if one == other:
             continue
         if one is not None and other is not None and one.value == other.value:
-            detail = (
-                f"{name}: the value {one.value} is correct, but the report names "
-                "the wrong captures for this value"
+            detail = tr(
+                "{name}: the value {value} is correct, but the report names the wrong "
+                "captures for this value",
+                name=name,
+                value=one.value,
             )
         else:
-            detail = (
-                f"{name}: the report states {one.value if one else 'no value'}, but the "
-                f"computed value is {other.value if other else 0}"
+            detail = tr(
+                "{name}: the report states {value}, but the computed value is {value2}",
+                name=name,
+                value=one.value if one else "no value",
+                value2=other.value if other else 0,
             )
         yield Finding.failed("numbers", Code.NUMBER, detail)
     for row, again in zip(said.rows, made.rows, strict=False):
@@ -69,10 +73,13 @@ def older_interval_notes(report: CampaignReport) -> Iterator[str]:
             event = events.get(removal.event_id)
             if event is not None and (removal.began, removal.ended) != event.bracket:
                 begin, end = map(instant, event.bracket)
-                yield (
-                    f"the two captures of the event {removal.event_id} overlap in time, and the "
-                    "report states the time of the event by an older rule. By the current rule, "
-                    f"the event happened between {begin} and {end}"
+                yield tr(
+                    "the two captures of the event {event_id} overlap in time, and the "
+                    "report states the time of the event by an older rule. By the "
+                    "current rule, the event happened between {begin} and {end}",
+                    event_id=removal.event_id,
+                    begin=begin,
+                    end=end,
                 )
 
 

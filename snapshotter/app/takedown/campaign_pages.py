@@ -41,13 +41,18 @@ class PageChecks:
         }
         for asked in sorted(asked_for):
             if page.identity not in (asked, *self._identities(asked)):
-                detail = f"the report counts a capture of another page, {asked}, for {page.url}"
+                detail = tr(
+                    "the report counts a capture of another page, {asked}, for {url}",
+                    asked=asked,
+                    url=page.url,
+                )
                 yield Finding.failed("pages", Code.IDENTITY, detail)
         for control in page.controls:
             asked = self._found.page_identities.get(control.bundle_id, ("", ""))[0]
             if asked and (asked == page.identity or asked in asked_for):
-                detail = (
-                    f"the control capture for {page.url} shows this page instead of another page"
+                detail = tr(
+                    "the control capture for {url} shows this page instead of another page",
+                    url=page.url,
                 )
                 yield Finding.failed("pages", Code.IDENTITY, detail)
         for capture in (*page.captures, *page.controls):
@@ -60,9 +65,9 @@ class PageChecks:
             yield from self._account_of(control, {self._account(control)} - {""})
             facts = self._found.established.get(control.bundle_id)
             if facts is not None and not is_of_its_host(facts):
-                what = (
-                    "this control capture was redirected to another host. New reports "
-                    "do not count such captures"
+                what = tr(
+                    "this control capture was redirected to another host. New reports do "
+                    "not count such captures"
                 )
                 self._found.notes.setdefault(what, []).append(control.bundle_id)
 
@@ -86,7 +91,12 @@ class PageChecks:
                 what = "no capture requested this address of the page"
                 self._found.notes.setdefault(what, []).append(page.url)
             return
-        detail = f"the page identity of the address {page.url} is {asked.key}, not {page.identity}"
+        detail = tr(
+            "the page identity of the address {url} is {key}, not {identity}",
+            url=page.url,
+            key=asked.key,
+            identity=page.identity,
+        )
         # Such an address leads to no other page.
         if asked.is_number or page.identity.startswith("//"):
             yield Finding.failed("pages", Code.IDENTITY, detail)
@@ -114,7 +124,12 @@ class PageChecks:
         asked = self._found.page_identities[observation.bundle_id][0]
         if observation.identity in (asked, *self._identities(asked)):
             return
-        detail = f"{observation.bundle_id} is a capture of {asked}, not of {observation.identity}"
+        detail = tr(
+            "{bundle_id} is a capture of {asked}, not of {identity}",
+            bundle_id=observation.bundle_id,
+            asked=asked,
+            identity=observation.identity,
+        )
         if asked.startswith("wechat-short:"):  # only a capture shows where such an address leads
             yield Finding.indeterminate(
                 "pages",
@@ -141,17 +156,21 @@ class PageChecks:
             return
         names = ", ".join(sorted(known))
         if not observation.account and known:
-            what = (
-                "the report states no account for this capture. Accounts that the bundles show: "
-                f"{names}"
+            what = tr(
+                "the report states no account for this capture. Accounts that the "
+                "bundles show: {names}",
+                names=names,
             )
             self._found.notes.setdefault(what, []).append(observation.bundle_id)
         elif observation.account and not known:
             self._found.unconfirmed.setdefault("account", []).append(observation.bundle_id)
         elif observation.account and observation.account not in known:
-            detail = (
-                f"the report states the account {observation.account} for "
-                f"{observation.bundle_id}. Accounts that the bundles show: {names}"
+            detail = tr(
+                "the report states the account {account} for {bundle_id}. Accounts that "
+                "the bundles show: {names}",
+                account=observation.account,
+                bundle_id=observation.bundle_id,
+                names=names,
             )
             if observation.bundle_id in self._found.without_rules:
                 yield Finding.indeterminate(

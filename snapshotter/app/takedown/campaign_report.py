@@ -157,7 +157,7 @@ class _Judge:
         found = self.good([observation])
         facts = self.established.get(observation.bundle_id)
         if found and facts is not None and not is_of_its_host(facts):
-            self.no_control[observation.bundle_id] = (
+            self.no_control[observation.bundle_id] = tr(
                 "the capture was made as a control, but was redirected to another host"
             )
             return ()
@@ -197,7 +197,7 @@ class _Judge:
 def _why_not(observation: Observation, report: Report | None) -> str:
     """Return why a capture is left out of the report; "" if it counts."""
     if report is None:
-        return "the bundle is no longer in the store"
+        return tr("the bundle is no longer in the store")
     return unusable_reason(report, observation.sha256)
 
 

@@ -206,14 +206,16 @@ def record_findings(
     for record in in_period:
         # Gaps of other schedules may have been left out by request.
         if record.gap_id not in named and record.schedule in schedules:
-            detail = (
-                f"the gap {record.gap_id} of the schedule {record.schedule} is in the period, but "
-                "the report does not list this gap"
+            detail = tr(
+                "the gap {gap_id} of the schedule {schedule} is in the period, but the "
+                "report does not list this gap",
+                gap_id=record.gap_id,
+                schedule=record.schedule,
             )
             yield Finding.failed("records", Code.LEFT_OUT, detail)
     for gap in campaign.gaps:
         if gap.since >= campaign.until or (gap.until or campaign.made_at) <= campaign.since:
-            detail = f"the gap {gap.gap_id} is not in the period of the report"
+            detail = tr("the gap {gap_id} is not in the period of the report", gap_id=gap.gap_id)
             yield Finding.failed("records", Code.NUMBER, detail)
     wanted: list[tuple[str, str, str, Callable[[bytes], str | None]]] = [
         *(
@@ -233,7 +235,10 @@ def record_findings(
     its_events = set(campaign_event_ids(report.findings))
     for ref in campaign.recorded:
         if ref.event_id not in its_events:
-            detail = f"the event {ref.event_id} does not follow from the captures of the report"
+            detail = tr(
+                "the event {event_id} does not follow from the captures of the report",
+                event_id=ref.event_id,
+            )
             yield Finding.failed("records", Code.NUMBER, detail)
     good = 0
     for what, key, sha256, key_of in wanted:
@@ -258,10 +263,17 @@ def record_findings(
                 ),
             )
         elif (key_id := key_of(data)) is None:
-            detail = f"the report differs from the record of the {what} {key}"
+            detail = tr(
+                "the report differs from the record of the {what} {key}", what=what, key=key
+            )
             yield Finding.failed("records", Code.NUMBER, detail)
         elif not key_counts(trust, key_id):
-            detail = f"the {what} {key} is signed by the key {key_id}, which is not trusted"
+            detail = tr(
+                "the {what} {key} is signed by the key {key_id}, which is not trusted",
+                what=what,
+                key=key,
+                key_id=key_id,
+            )
             yield Finding.indeterminate("records", Code.KEY_UNKNOWN, detail)
         else:
             good += 1
@@ -277,7 +289,7 @@ def other_gap_notes(campaign: Campaign, in_period: Sequence[GapRecord]) -> Itera
     others = sorted({record.schedule for record in in_period} - named)
     if others:
         yield (
-            "schedules that have signed gaps in the period, but no gap in the report: "
+            tr("schedules that have signed gaps in the period, but no gap in the report: ")
             + ", ".join(others)
         )
 

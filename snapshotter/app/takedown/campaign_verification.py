@@ -107,7 +107,7 @@ def verify_campaign(
     try:  # (1)
         report, key_id = records.parse(data)
     except EvidenceInvalid as error:
-        detail = f"the file is not a valid campaign report: {error.message}"
+        detail = tr("the file is not a valid campaign report: {value}", value=error.message)
         failed = Finding.failed("report", Code.EVENT, detail)
         return CampaignVerification(findings=(failed,), sha256=sha256, trust=trust.source)
     del data  # tens of megabytes
@@ -132,12 +132,16 @@ def verify_campaign(
             )
         )
     if campaign.until > campaign.made_at:
-        detail = (
-            f"the period of the report ends after the report was made ({instant(campaign.made_at)})"
+        detail = tr(
+            "the period of the report ends after the report was made ({instant})",
+            instant=instant(campaign.made_at),
         )
         findings.append(Finding.failed("report", Code.NUMBER, detail))
     if late := _after_the_period(campaign):
-        detail = f"the report names captures that ended after its period: {format_names(late)}"
+        detail = tr(
+            "the report names captures that ended after its period: {names}",
+            names=format_names(late),
+        )
         findings.append(Finding.failed("report", Code.NUMBER, detail))
     findings += _lax_rules_findings(campaign)
     own = number_findings(report.findings, computed_findings(campaign, report.findings))  # (2)
@@ -268,14 +272,17 @@ def _derived_number_findings(
     made = computed_findings(again, report.findings)
     different = list(number_findings(report.findings, made))
     if not different:
-        detail = "each number was computed again from the bundles, with the rules in the bundles"
+        detail = tr(
+            "each number was computed again from the bundles, with the rules in the bundles"
+        )
         yield Finding.passed("bundles", detail)
         return
     for finding in different:
         if found.missing:  # a missing bundle speaks neither for a number nor against it
-            words = (
-                f"{finding.detail}. Bundles that were not found, and were not counted: "
-                f"{len(found.missing)}"
+            words = tr(
+                "{detail}. Bundles that were not found, and were not counted: {count}",
+                detail=finding.detail,
+                count=len(found.missing),
             )
             yield Finding.indeterminate("again", Code.NUMBER, words)
         else:
@@ -318,12 +325,17 @@ def headline(found: CampaignVerification) -> str:
     if found.verdict is Verdict.FAILED or report is None:
         return f"{proof} {reports.DO_NOT_RELY}"
     if found.verdict is Verdict.PASSED:
-        proof = (
+        proof = tr(
             "The proof is intact; each number follows from the bundles (bundles checked: "
-            f"{found.checked})."
+            "{checked}).",
+            checked=found.checked,
         )
     numbers = {number.name: number.value for number in report.findings.numbers}
-    removed = f"Pages removed: {numbers.get('removed', 0)} of {numbers.get('watched', 0)}."
+    removed = tr(
+        "Pages removed: {numbers} of {numbers2}.",
+        numbers=numbers.get("removed", 0),
+        numbers2=numbers.get("watched", 0),
+    )
     return " ".join(filter(None, (removed, proof, reports.open_sentence(found.verdict))))
 
 
@@ -337,9 +349,10 @@ def _weak_lines(found: CampaignVerification) -> Iterator[str]:
         yield f"event {event_id}: {weak[0].detail}"
     if len(found.weak) > NAMED_AT_MOST:
         more = len(found.weak) - NAMED_AT_MOST
-        yield (
-            f"more events for which the order of the captures is not proven: {more}. The "
-            "option --json lists all these events"
+        yield tr(
+            "more events for which the order of the captures is not proven: {more}. The "
+            "option --json lists all these events",
+            more=more,
         )
 
 

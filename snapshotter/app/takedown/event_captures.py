@@ -61,7 +61,7 @@ def check_capture(said: Observation, here: VerifiedBundle | None, by: Rederivati
         return CaptureCheck(report=report)
     facts = report.established
     if facts is None:
-        return CaptureCheck(report=report, problem="the capture record is invalid")
+        return CaptureCheck(report=report, problem=tr("the capture record is invalid"))
     notes: list[str] = []
     try:
         files = BundleFiles(here.stream, facts)
@@ -75,15 +75,19 @@ def check_capture(said: Observation, here: VerifiedBundle | None, by: Rederivati
                         "judge the capture"
                     )
                 )
-            notes.append("the bundle contains no verdict, so the current rules judged the capture")
+            notes.append(
+                tr("the bundle contains no verdict, so the current rules judged the capture")
+            )
             made = today
         else:
             rederived = assessment.rederive(files, by.assessor_of)
             made = rederived.assessment
             if not rederived.is_same:
                 notes.append(
-                    "some details of the assessment in the bundle differ from the assessment that "
-                    "was derived again"
+                    tr(
+                        "some details of the assessment in the bundle differ from the "
+                        "assessment that was derived again"
+                    )
                 )
         again = observe(facts, made, proven_at=said.proven_at, rules=by.rules)
         shown = stated(facts, made, by.rules)
@@ -120,7 +124,7 @@ def _assess_by_today(
 def _today_notes(made: Assessment, today: Assessment | None) -> Iterator[str]:
     """Yield a note if the current rules give another verdict."""
     if today is None:
-        yield "the current rules could not be applied"
+        yield tr("the current rules could not be applied")
         return
     before, now = made.takedown, today.takedown
     if (before.availability, before.cause, before.takedown) != (
@@ -131,10 +135,13 @@ def _today_notes(made: Assessment, today: Assessment | None) -> Iterator[str]:
         said = _describe_verdict(before.availability, before.cause)
         other = _describe_verdict(now.availability, now.cause)
         rule = f"the rule {now.rule}" if now.rule else "no rule"
-        yield (
-            f"the current rules give another verdict: {other}, by {rule}. The rules in the bundle "
-            f"give: {said}. Such a difference is usual if this installation does not have the "
-            "rules in the bundle"
+        yield tr(
+            "the current rules give another verdict: {other}, by {rule}. The rules in "
+            "the bundle give: {said}. Such a difference is usual if this installation "
+            "does not have the rules in the bundle",
+            other=other,
+            rule=rule,
+            said=said,
         )
 
 
@@ -146,10 +153,13 @@ def _foreign_rules_notes(made: Assessment, today: Assessment | None) -> Iterator
     for rule_file in made.rule_files:
         now = known.get(rule_file.id)
         if now is None or (now.version == rule_file.version and now.sha256 != rule_file.sha256):
-            yield (
+            yield tr(
                 "the verdict was derived by rules that are not among the current rules: "
-                f"{rule_file.id} {rule_file.version} (SHA-256 {rule_file.sha256[:16]}…). "
-                "Read these rules before you rely on the verdict"
+                "{id} {version} (SHA-256 {sha256}…). Read these rules before you rely on "
+                "the verdict",
+                id=rule_file.id,
+                version=rule_file.version,
+                sha256=rule_file.sha256[:16],
             )
 
 
@@ -170,7 +180,7 @@ def verdict_findings(part: EventCapture, check: CaptureCheck) -> Iterator[Findin
         return
     if made is None:
         return  # another finding states what is wrong with the bundle
-    rules = "the current rules" if check.by_today else "the rules in the bundle"
+    rules = tr("the current rules") if check.by_today else tr("the rules in the bundle")
     other = [name for name in DECISIVE_FIELDS if getattr(said, name) != getattr(made, name)]
     if other:
         yield Finding(
@@ -178,9 +188,14 @@ def verdict_findings(part: EventCapture, check: CaptureCheck) -> Iterator[Findin
             # Without rules in the bundle: those of its time may have differed.
             verdict=Verdict.INDETERMINATE if check.by_today else Verdict.FAILED,
             code=Code.VERDICT,
-            detail=f"the event states {_describe_verdict(said.availability, said.cause)}, "
-            f"but {rules} give {_describe_verdict(made.availability, made.cause)}. "
-            f"Fields that differ: {', '.join(other)}",
+            detail=tr(
+                "the event states {describe_verdict}, but {rules} give {describe_verdict2}. "
+                "Fields that differ: {other}",
+                describe_verdict=_describe_verdict(said.availability, said.cause),
+                rules=rules,
+                describe_verdict2=_describe_verdict(made.availability, made.cause),
+                other=", ".join(other),
+            ),
         )
         return
     names = differing_fields(said, made)
@@ -214,5 +229,5 @@ def verdict_findings(part: EventCapture, check: CaptureCheck) -> Iterator[Findin
             describe_verdict=_describe_verdict(made.availability, made.cause),
             rules=rules,
         )
-        + (f" (rule {made.rule})" if made.rule else ""),
+        + (tr(" (rule {rule})", rule=made.rule) if made.rule else ""),
     )

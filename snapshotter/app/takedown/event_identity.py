@@ -12,6 +12,7 @@ from snapshotter.app.takedown.event_captures import CaptureCheck
 from snapshotter.model.finding import Code, Finding, Verdict
 from snapshotter.model.takedown import ACCOUNT_KINDS, Takedown
 from snapshotter.policy import page_identity
+from snapshotter.translation import tr
 from snapshotter.verify.takedown import EventCapture
 
 
@@ -61,34 +62,55 @@ def _mismatches(
         identity,
         check.asked,
     ):
-        yield f'the capture "{part.role}" is a capture of the page {identity}'
+        yield tr(
+            'the capture "{role}" is a capture of the page {identity}',
+            role=part.role,
+            identity=identity,
+        )
     if part.role.startswith("address"):
         others = [other for other in parts if not other.role.startswith("address")]
         are_here = all(checks[other.observation.bundle_id].again is not None for other in others)
         if are_here and not any(_is_of_one_page(part, other, checks) for other in others):
-            yield (
-                f'the capture "{part.role}" is a capture of a page of which the event has no '
-                "other capture"
+            yield tr(
+                'the capture "{role}" is a capture of a page of which the event has no '
+                "other capture",
+                role=part.role,
             )
     elif part.role.startswith("control"):
         if identity in about:
-            yield (
-                f'the capture "{part.role}" is a capture of the page of the event, not of '
-                "another page"
+            yield tr(
+                'the capture "{role}" is a capture of the page of the event, not of another page',
+                role=part.role,
             )
         elif part.report is not None and not is_of_its_host(part.report.established):
-            yield f'the capture "{part.role}" was redirected to another host'
+            yield tr('the capture "{role}" was redirected to another host', role=part.role)
     elif said.identity != identity:
-        yield f'the capture "{part.role}" is a capture of the page {identity}'
+        yield tr(
+            'the capture "{role}" is a capture of the page {identity}',
+            role=part.role,
+            identity=identity,
+        )
     elif event.kind not in ACCOUNT_KINDS:
         if identity != event.identity:
-            yield f'the capture "{part.role}" is a capture of the page {identity}'
+            yield tr(
+                'the capture "{role}" is a capture of the page {identity}',
+                role=part.role,
+                identity=identity,
+            )
     elif said.account == event.identity:
         # The account of this page may be named only in another capture of the page.
         if known_accounts(part, parts, checks) != {event.identity}:
-            yield f'the capture "{part.role}" shows {shown_account}'
+            yield tr(
+                'the capture "{role}" shows {shown_account}',
+                role=part.role,
+                shown_account=shown_account,
+            )
     elif account != event.identity:
-        yield f'the capture "{part.role}" shows {shown_account}'
+        yield tr(
+            'the capture "{role}" shows {shown_account}',
+            role=part.role,
+            shown_account=shown_account,
+        )
 
 
 def _identity_finding(event: Takedown, detail: str, *, is_open: bool) -> Finding:
@@ -96,8 +118,14 @@ def _identity_finding(event: Takedown, detail: str, *, is_open: bool) -> Finding
         check="identity",
         verdict=Verdict.INDETERMINATE if is_open else Verdict.FAILED,
         code=Code.IDENTITY,
-        detail=f"the event is about {event.identity}, but {detail}"
-        + (". The bundle contains no rules, so the current rules were applied" if is_open else ""),
+        detail=tr(
+            "the event is about {identity}, but {detail}", identity=event.identity, detail=detail
+        )
+        + (
+            tr(". The bundle contains no rules, so the current rules were applied")
+            if is_open
+            else ""
+        ),
     )
 
 
@@ -123,9 +151,12 @@ def account_findings(
         known = known_accounts(part, parts, checks)
         if said and known and said not in known:
             names = ", ".join(sorted(known))
-            detail = (
-                f'the event states the account {said} for the capture "{part.role}". Accounts '
-                f"that the captures of the event show: {names}"
+            detail = tr(
+                'the event states the account {said} for the capture "{role}". '
+                "Accounts that the captures of the event show: {names}",
+                said=said,
+                role=part.role,
+                names=names,
             )
             by_today = checks[part.observation.bundle_id].by_today
             yield _identity_finding(event, detail, is_open=by_today)

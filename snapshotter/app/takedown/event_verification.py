@@ -104,17 +104,19 @@ def _open_points(
     if made is None:
         return
     if not said.account and (known := known_accounts(part, parts, checks)):
-        yield (
-            "the event states no account for this capture. Accounts that the captures of the "
-            f"event show: {', '.join(sorted(known))}"
+        yield tr(
+            "the event states no account for this capture. Accounts that the captures of "
+            "the event show: {known}",
+            known=", ".join(sorted(known)),
         )
     if made.account_name and not said.account_name:
-        yield "the event does not state the name of the account that the page shows"
+        yield tr("the event does not state the name of the account that the page shows")
     proven = check.report.proven_time if check.report is not None else None
     if proven is not None and said.proven_at is None:
-        yield (
-            "the event states no proven time of this capture. The available timestamp tokens "
-            f"prove the time {instant(proven)}"
+        yield tr(
+            "the event states no proven time of this capture. The available timestamp "
+            "tokens prove the time {instant}",
+            instant=instant(proven),
         )
     elif (
         proven is not None
@@ -122,9 +124,11 @@ def _open_points(
         and said.proven_at > proven
         and not are_one(said.proven_at, proven)
     ):
-        yield (
-            f"the event states the proven time {instant(said.proven_at)}. The available timestamp "
-            f"tokens prove an earlier time, {instant(proven)}"
+        yield tr(
+            "the event states the proven time {instant}. The available timestamp tokens "
+            "prove an earlier time, {instant2}",
+            instant=instant(said.proven_at),
+            instant2=instant(proven),
         )
 
 
@@ -146,17 +150,21 @@ def _lax_rules_notes(confirm: ConfirmRules) -> Iterator[str]:
     usual = ConfirmRules()
     said = []
     if confirm.times < usual.times:
-        said.append("one capture of the removed page was enough")
+        said.append(tr("one capture of the removed page was enough"))
     if confirm.after < usual.after:
-        said.append(f"captures that agree had to be at least {_span(confirm.after)} apart")
+        said.append(
+            tr("captures that agree had to be at least {span} apart", span=_span(confirm.after))
+        )
     if not confirm.control:
         said.append("no capture of another page of the host was needed")
     if said:
         yield (
-            (
+            tr(
                 "the event needed less confirmation than usual. The usual rule requires "
-                f"{usual.times} captures that agree, at least {_span(usual.after)} apart, and "
-                "between them a capture of another page of the host. For this event: "
+                "{times} captures that agree, at least {span} apart, and between them a "
+                "capture of another page of the host. For this event: ",
+                times=usual.times,
+                span=_span(usual.after),
             )
             + "; ".join(said)
         )
@@ -165,15 +173,17 @@ def _lax_rules_notes(confirm: ConfirmRules) -> Iterator[str]:
 def _few_words_notes(event: Takedown) -> Iterator[str]:
     """Yield notes on captures with few words that count as available: they may show a notice."""
     if event.last_seen.ambiguous:
-        yield (
-            f"the capture {event.last_seen.bundle_id} (last seen) shows a page with few words, "
-            "which may be a notice that no rule matches"
+        yield tr(
+            "the capture {bundle_id} (last seen) shows a page with few words, which may "
+            "be a notice that no rule matches",
+            bundle_id=event.last_seen.bundle_id,
         )
     for observation in event.controls:
         if observation.ambiguous:
-            yield (
-                f"the control capture {observation.bundle_id} shows a page with few words, which "
-                "may be a notice that no rule matches. New events do not use such captures"
+            yield tr(
+                "the control capture {bundle_id} shows a page with few words, which may "
+                "be a notice that no rule matches. New events do not use such captures",
+                bundle_id=observation.bundle_id,
             )
 
 

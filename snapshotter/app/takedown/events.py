@@ -284,18 +284,21 @@ class _Work:
     def _why_not(self, observation: Observation, *, is_control: bool = False) -> str:
         """Return why a signed event must not use a capture; "" if it may."""
         if observation.key_id == self._opened().key_id:
-            return "the key that signs events also signed this bundle"
+            return tr("the key that signs events also signed this bundle")
         report = self._report(observation)
         if report is None:
-            return "the bundle can no longer be read"
+            return tr("the bundle can no longer be read")
         if why := unusable_reason(report, observation.sha256):
             return why
         if any(finding.code is Code.KEY_UNKNOWN for finding in report.findings):
-            return f"the bundle is signed by the key {observation.key_id}, which is not trusted"
+            return tr(
+                "the bundle is signed by the key {key_id}, which is not trusted",
+                key_id=observation.key_id,
+            )
         if report.established is None:
-            return "the capture record of the bundle is invalid"
+            return tr("the capture record of the bundle is invalid")
         if is_control and not is_of_its_host(report.established):
-            return "the capture was made as a control, but was redirected to another host"
+            return tr("the capture was made as a control, but was redirected to another host")
         return self._unlike(observation, report.established)
 
     def _misplaced(self, event: Takedown) -> list[SkippedCapture]:
@@ -362,11 +365,13 @@ class _Work:
 
     def _require_same(self, key: str, data: bytes, event: Takedown) -> None:
         """Check that a stored record is of this event and signed by a key that counts."""
-        problem = "the record belongs to another event"
+        problem = tr("the record belongs to another event")
         try:
             there, key_id = takedown.parse(data)
             if not self._is_believed(key_id):
-                problem = f"the record is signed by the key {key_id}, which is not trusted"
+                problem = tr(
+                    "the record is signed by the key {key_id}, which is not trusted", key_id=key_id
+                )
             elif there.event_id == event.event_id:
                 return
         except EvidenceInvalid as error:
@@ -597,32 +602,42 @@ def describe_missing(missing: MissingEvidence) -> str:
     after = f" after {format_second(missing.after)}" if missing.after is not None else ""
     match missing.lack:
         case MissingKind.SEEN:
-            return "an earlier capture from this vantage that shows the page"
+            return tr("an earlier capture from this vantage that shows the page")
         case MissingKind.AGREEING:
-            many = "one more capture with the same result"
+            many = tr("one more capture with the same result")
             if missing.count == 1:
                 return f"{many}, made{after}" if after else many
-            many = f"{missing.count} more captures with the same result"
-            return f"{many}, of which the last is made{after}" if after else many
-        case MissingKind.TIME:
+            many = tr("{count} more captures with the same result", count=missing.count)
             return (
-                f"one more capture with the same result{after}: the captures with this result are "
-                "too close together in time"
+                tr("{many}, of which the last is made{after}", many=many, after=after)
+                if after
+                else many
+            )
+        case MissingKind.TIME:
+            return tr(
+                "one more capture with the same result{after}: the captures with this "
+                "result are too close together in time",
+                after=after,
             )
         case MissingKind.CONTROL:
-            return (
-                f"a control capture of another page of {missing.host} that is available, "
-                f"made{after} and before the last capture with the same result"
+            return tr(
+                "a control capture of another page of {host} that is available, "
+                "made{after} and before the last capture with the same result",
+                host=missing.host,
+                after=after,
             )
         case MissingKind.VANTAGE if missing.seen is not None:
             other = missing.seen
-            return (
-                f"a capture with the same result from the vantage {other.vantage}, where the page "
-                f"was available at {format_second(other.at)} ({other.bundle_id}): a difference "
-                "between two vantages is not a removal"
+            return tr(
+                "a capture with the same result from the vantage {vantage}, where the "
+                "page was available at {second} ({bundle_id}): a difference between two "
+                "vantages is not a removal",
+                vantage=other.vantage,
+                second=format_second(other.at),
+                bundle_id=other.bundle_id,
             )
         case MissingKind.VANTAGE:
-            return (
+            return tr(
                 "a capture from the second vantage that the policy names, because the "
                 "page may be missing for this vantage only"
             )

@@ -42,34 +42,44 @@ def previous_findings(
         if _needs_previous(event):
             yield _previous_finding(
                 Verdict.FAILED,
-                "an event of this kind needs an earlier event, but the event does not name an "
-                "earlier event",
+                tr(
+                    "an event of this kind needs an earlier event, but the event does not "
+                    "name an earlier event"
+                ),
             )
         return
     if before is None:
         return
     found = before(event.previous)
     if found is None:
-        detail = f"the earlier event was not found (SHA-256 {event.previous[:16]}…)"
+        detail = tr(
+            "the earlier event was not found (SHA-256 {previous}…)", previous=event.previous[:16]
+        )
         yield _previous_finding(Verdict.INDETERMINATE, detail)
         return
     earlier, key_id = found
     name = f"{earlier.event_id}, {earlier.kind}"
     if why := _reason_not_to_follow(event, earlier):
-        detail = f"the event names the earlier event {name}, but {why}"
+        detail = tr("the event names the earlier event {name}, but {why}", name=name, why=why)
         yield _previous_finding(Verdict.FAILED, detail)
         return
     key = trust.key(key_id)
     if key is None or judge_key(key, None)[0] is Verdict.FAILED:
-        why = "which is not trusted" if key is None else "which is not valid"
+        why = tr("which is not trusted") if key is None else tr("which is not valid")
         # The record has the digest that is named, so this does not speak against the event.
-        detail = f"the earlier event, {earlier.event_id}, is signed by the key {key_id}, {why}"
+        detail = tr(
+            "the earlier event, {event_id}, is signed by the key {key_id}, {why}",
+            event_id=earlier.event_id,
+            key_id=key_id,
+            why=why,
+        )
         yield _previous_finding(Verdict.INDETERMINATE, detail)
         return
     if _came_back_with_other_text(event, earlier):
-        detail = (
-            "the page that became available again has few words, and its text differs from the "
-            f"text of the page in the earlier event, {earlier.event_id}"
+        detail = tr(
+            "the page that became available again has few words, and its text differs "
+            "from the text of the page in the earlier event, {event_id}",
+            event_id=earlier.event_id,
         )
         yield _previous_finding(Verdict.INDETERMINATE, detail)
         return
@@ -96,14 +106,16 @@ def _needs_previous(event: Takedown) -> bool:
 def _reason_not_to_follow(event: Takedown, earlier: Takedown) -> str:
     """Return why an event cannot follow another; "" where it can."""
     if earlier.identity != event.identity:
-        return "the earlier event is about another page or account"
+        return tr("the earlier event is about another page or account")
     if earlier.kind not in _AFTER[event.kind]:
-        return f"an event of the kind {event.kind} cannot follow the earlier event"
+        return tr("an event of the kind {kind} cannot follow the earlier event", kind=event.kind)
     if event.kind in ACCOUNT_KINDS and (account_state_in(event.ends[0]) or "") != earlier.state:
-        return "after the earlier event, the account had another state"
+        return tr("after the earlier event, the account had another state")
     # Captures from before an event are not evidence for the next one.
     if capture_order_key(event.ends[0]) < capture_order_key(last_capture_of_event(earlier)):
-        return "the first capture of the event is older than the last capture of the earlier event"
+        return tr(
+            "the first capture of the event is older than the last capture of the earlier event"
+        )
     return ""
 
 

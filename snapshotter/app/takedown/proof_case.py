@@ -256,18 +256,22 @@ def _nothing_yet(
 def _doubt(known: Conclusion) -> str:
     since = known.first_gone
     gone = (
-        f"the page has not been available since {wording.format_second(since.at)}. To confirm a "
-        "take-down, more captures are needed: "
+        tr(
+            "the page has not been available since {second}. To confirm a take-down, more "
+            "captures are needed: ",
+            second=wording.format_second(since.at),
+        )
         if since
-        else "to confirm a take-down, more captures are needed: "
+        else tr("to confirm a take-down, more captures are needed: ")
     )
     return gone + ", and ".join(map(events.describe_missing, known.missing))
 
 
 def _help(known: Conclusion, command: str) -> str:
     if known.missing and known.missing[0].lack is MissingKind.CONTROL:
-        return (
-            "capture another available page of the host. Then capture this page again:\n  "
-            f"{command}"
+        return tr(
+            "capture another available page of the host. Then capture this page "
+            "again:\n  {command}",
+            command=command,
         )
-    return f"capture the page again:\n  {command}"
+    return tr("capture the page again:\n  {command}", command=command)

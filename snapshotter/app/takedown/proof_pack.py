@@ -190,7 +190,11 @@ def make(
         with scratch_directory(service.spool_dir, "pack") as folder, durable.growing(target) as out:
             return _make(service, case, target, folder, out, without, max_bytes)
     except OSError as error:
-        hint = "free space on the disk, or name another file with -o" if is_disk_full(error) else ""
+        hint = (
+            tr("free space on the disk, or name another file with -o")
+            if is_disk_full(error)
+            else ""
+        )
         raise SnapshotterError(f"{target}: {error.strerror or error}", hint=hint) from error
 
 
@@ -384,7 +388,7 @@ def _exhibit(
     has_proof: bool,
 ) -> Exhibit:
     facts = report.established
-    problem = "the capture record is invalid"
+    problem = tr("the capture record is invalid")
     seen, assessed = None, None
     try:
         if facts is not None:
@@ -392,7 +396,7 @@ def _exhibit(
             assessed = read_assessment(files)
             if assessed is not None and service.assessor_of is not None:
                 assessed = rederive(files, service.assessor_of).assessment
-            problem = "the capture was made by an earlier version, without a verdict"
+            problem = tr("the capture was made by an earlier version, without a verdict")
         if facts is not None and assessed is not None:
             seen = observe(facts, assessed, proven_at=report.proven_time, rules=service.rules)
     except EvidenceInvalid as error:

@@ -13,6 +13,7 @@ from snapshotter.model.request import Decision
 from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import VerifiedFacts
 from snapshotter.policy.page_identity import PageIdentityRules
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 # The fields of an observation that are its verdict.
@@ -60,8 +61,9 @@ def mismatch(by: Rederivation, said: Observation, facts: VerifiedFacts, stream: 
     """
     other = [name for name, value in _stated_by(facts).items() if getattr(said, name) != value]
     if other:
-        return (
-            f"the capture record belongs to another capture. Fields that differ: {', '.join(other)}"
+        return tr(
+            "the capture record belongs to another capture. Fields that differ: {other}",
+            other=", ".join(other),
         )
     try:
         files = BundleFiles(stream, facts)
@@ -72,10 +74,13 @@ def mismatch(by: Rederivation, said: Observation, facts: VerifiedFacts, stream: 
     except ServiceUnavailable:
         raise
     except SnapshotterError as error:
-        return f"the verdict cannot be derived again: {error.message}"
+        return tr("the verdict cannot be derived again: {value}", value=error.message)
     other = differing_fields(said, again)
     return (
-        (f"the rules in the bundle give another result. Fields that differ: {', '.join(other)}")
+        tr(
+            "the rules in the bundle give another result. Fields that differ: {other}",
+            other=", ".join(other),
+        )
         if other
         else ""
     )

@@ -92,7 +92,7 @@ def _recall(memory: Path) -> SeenVersion | None:
         raise _unreadable(memory, str(error)) from error
     match = _LINE.fullmatch(text)
     if match is None:
-        raise _unreadable(memory, "the file does not contain a version and a digest")
+        raise _unreadable(memory, tr("the file does not contain a version and a digest"))
     return SeenVersion(version=int(match[1]), sha256=match[2] or "")
 
 

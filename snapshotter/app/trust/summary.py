@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from snapshotter.formats.canonical_json import instant
+from snapshotter.translation import tr
 from snapshotter.verify.trust import FROM_THE_START, TrustDocument, TrustedKey
 
 
@@ -25,7 +26,7 @@ def trust_lines(document: TrustDocument, *, pinned: bool) -> Iterator[str]:
         pinned: The reader named the root key, and its signature is good.
     """
     state = (
-        "pinned, and the signature of the trust file is valid"
+        tr("pinned, and the signature of the trust file is valid")
         if pinned
         else ("not pinned: anybody could have made this file")
     )
@@ -34,23 +35,34 @@ def trust_lines(document: TrustDocument, *, pinned: bool) -> Iterator[str]:
     yield f"root key  {document.root_key_id} ({state})"
     yield f"expires   {instant(document.expires) if document.expires else 'never'}"
     proof = ", a log proof" if require.log else ""
-    yield f"requires  signatures: {require.signatures}; timestamps: {require.timestamps}{proof}"
-    yield (
-        f"allows    {document.max_skew.total_seconds():.0f} s of difference between clocks, "
-        f"{document.max_lag.total_seconds():.0f} s from sealing to the timestamp token"
+    yield tr(
+        "requires  signatures: {signatures}; timestamps: {timestamps}{proof}",
+        signatures=require.signatures,
+        timestamps=require.timestamps,
+        proof=proof,
+    )
+    yield tr(
+        "allows    {max_skew:.0f} s of difference between clocks, {max_lag:.0f} s from "
+        "sealing to the timestamp token",
+        max_skew=document.max_skew.total_seconds(),
+        max_lag=document.max_lag.total_seconds(),
     )
     for key in document.keys:
         yield f"key       {key.key_id}"
         yield f"          {key.owner}, {key.algorithm}, {_period(key)}"
         if key.revoked_at is not None:
-            yield f"          REVOKED from {instant(key.revoked_at)} on: {key.revoked_reason}"
+            yield tr(
+                "          REVOKED from {instant} on: {revoked_reason}",
+                instant=instant(key.revoked_at),
+                revoked_reason=key.revoked_reason,
+            )
     for anchor in document.authorities:
         yield f"tsa       {anchor.name}: {anchor.root.subject.rfc4514_string()}"
         yield f"          root SHA-256 {fingerprint(anchor.root)}"
         yield f"          policies {', '.join(sorted(anchor.policy_oids)) or 'any'}"
         if anchor.revoked_serials:
             serials = ", ".join(sorted(str(serial) for serial in anchor.revoked_serials))
-            yield f"          revoked serial numbers {serials}"
+            yield tr("          revoked serial numbers {serials}", serials=serials)
     if document.log is not None:
         yield f"log       {document.log.key.text}"
         for witness in document.log.witnesses:

@@ -273,14 +273,16 @@ def _put_report(
         _put(store, f"{key}.sig", signer.sign(document))
         _put(store, key, document)
     except (SnapshotterError, OSError) as error:
-        problem = _problem("stored", error, "If you may not write to this store, add --no-report")
+        problem = _problem(
+            "stored", error, tr("If you may not write to this store, add --no-report")
+        )
         key = ""
     else:
         try:
             if service.log_report is not None:
                 service.log_report(report_id, hashlib.sha256(document).hexdigest())
         except (SnapshotterError, OSError) as error:
-            problem = _problem("logged", error, "Check the log:\n  snapshotter log check")
+            problem = _problem("logged", error, tr("Check the log:\n  snapshotter log check"))
     return CompletedAudit(
         report=report, document=document, report_id=report_id, report_key=key, problem=problem
     )
@@ -309,10 +311,13 @@ def _raise_if_lasting(silence: UnreadableObject, url: str, error: ServiceUnavail
     """Raise EvidenceUnverifiable or StoreWithheld if a store has not answered for a day."""
     if not silence.is_lasting:
         return
-    text = (
-        f"the store {url} did not answer in {silence.audits} audits since {instant(silence.since)}"
+    text = tr(
+        "the store {url} did not answer in {audits} audits since {instant}",
+        url=url,
+        audits=silence.audits,
+        instant=instant(silence.since),
     )
-    hint = (
+    hint = tr(
         "ask the operator of the store why the store does not answer, and audit a copy "
         "of the store:\n  snapshotter audit COPY"
     )

@@ -19,6 +19,7 @@ from snapshotter.formats.proofs.leaf import Leaf
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.ports import Clock, ReadableStore
 from snapshotter.store import stored_events
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.log import LogReader
@@ -129,7 +130,7 @@ def _log_records(
             continue
         key = trust.key(key_id)
         if key is None or key.revoked_reason == COMPROMISED:
-            detail = "the record is signed by a key that is not trusted"
+            detail = tr("the record is signed by a key that is not trusted")
             yield LogSyncResult(bundle_id=leaf.name, index=None, kind=leaf.kind, detail=detail)
             continue
         index = None if dry_run else log.append((leaf,), seen=size).indexes[0]
@@ -203,10 +204,12 @@ def _check_bundle(
     if failed is not None:
         return passed_over(f"FAILED: {failed.code} {failed.detail}")
     if report.bundle_id != bundle_id:
-        return passed_over("the bundle is stored under the id of another bundle")
+        return passed_over(tr("the bundle is stored under the id of another bundle"))
     if not named and any(finding.code is Code.KEY_UNKNOWN for finding in report.findings):
         return passed_over(
-            "the bundle is signed by a key that is not trusted. To add the bundle to the "
-            "log, give its id to the command “snapshotter log sync”"
+            tr(
+                "the bundle is signed by a key that is not trusted. To add the bundle to the "
+                "log, give its id to the command “snapshotter log sync”"
+            )
         )
     return UnloggedBundle(bundle_id=bundle_id, sha256=report.sha256, seen=0)

@@ -168,7 +168,7 @@ def put(
             raise
         # A copy without a lock is better than none; the missing lock is reported.
         target.put_for_event(event, detail, key, content, sha256)
-        unlocked = f"the copy is not locked: {error}"
+        unlocked = tr("the copy is not locked: {error}", error=error)
     if object_sha256(target, key) != sha256:
         raise SnapshotterError(
             tr(

@@ -170,13 +170,13 @@ class RecordCopier:
             record_id = kind.id_of(key)
         except ValueError:
             if here is not None and there is None:
-                self._progress("passed-over", key, "the object is not a record of snapshotter")
+                self._progress("passed-over", key, tr("the object is not a record of snapshotter"))
             return
         try:
             if here is None and kind.is_of_copies:
                 return
             if here is None:
-                self._progress("surplus", key, "the source does not have the record")
+                self._progress("surplus", key, tr("the source does not have the record"))
                 return
             data = self._read(kind, key, record_id, there)
             if data is None:
@@ -191,9 +191,9 @@ class RecordCopier:
         except ServiceUnavailable:
             raise
         except FileNotFoundError:
-            self._progress("lagging", key, "the record was removed during the copy")
+            self._progress("lagging", key, tr("the record was removed during the copy"))
         except FileExistsError:
-            self._progress("divergent", key, "the copy has a different record under this name")
+            self._progress("divergent", key, tr("the copy has a different record under this name"))
         except EvidenceInvalid as error:
             self._progress("damaged", key, f"not copied: {error}")
         except SnapshotterError as error:
@@ -242,22 +242,25 @@ class RecordCopier:
         state = "missing" if there is None else "damaged"
         data = store_records.read(self._service.source, key, limit=kind.limit)
         if data is None:
-            return state, "the source does not have the record either"
+            return state, tr("the source does not have the record either")
         if not _is(data, sha256):
             return (
                 "refused",
-                f"{state}: the record of the source differs from the record in the log",
+                tr(
+                    "{state}: the record of the source differs from the record in the log",
+                    state=state,
+                ),
             )
         if self._dry_run:
-            return state, "the source has an intact copy"
+            return state, tr("the source has an intact copy")
         if there is not None:
             self._service.target.set_aside(key)
         self._put(key, data, RECOVERY)
         if kind is _REPORTS:
             signature_state, why = self._repair_signature(key, data)
             if signature_state not in ("", "repaired"):
-                return signature_state, f"the signature of the record: {why}"
-        return "repaired", f"the record was {state}"
+                return signature_state, tr("the signature of the record: {why}", why=why)
+        return "repaired", tr("the record was {state}", state=state)
 
     def _repair_signature(self, key: str, document: bytes) -> tuple[str, str]:
         name = f"{key}{SIGNATURE}"
@@ -269,15 +272,15 @@ class RecordCopier:
         candidate = store_records.read(self._service.source, name, limit=limit)
         state = "missing" if there is None else "damaged"
         if candidate is None or not is_report_signature_valid(document, candidate, trust):
-            return state, (
+            return state, tr(
                 "the source has no valid signature of the record by a key of the trust file"
             )
         if self._dry_run:
-            return state, "the source has an intact signature of the record"
+            return state, tr("the source has an intact signature of the record")
         if there is not None:
             self._service.target.set_aside(name)
         self._put(name, candidate, RECOVERY)
-        return "repaired", f"the signature of the record was {state}"
+        return "repaired", tr("the signature of the record was {state}", state=state)
 
     def copy_custody_sidecar(self, bundle_id: str, kind: str, place: str, data: bytes) -> None:
         """Copy a custody sidecar of the source to `custody/` of the target."""

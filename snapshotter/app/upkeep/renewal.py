@@ -165,9 +165,9 @@ class Renewer:
                 bundle_id=bundle_id,
                 state="late",
                 until=until,
-                detail=(
-                    "the certificates for the timestamp tokens of the bundle expired at "
-                    f"{instant(until)}"
+                detail=tr(
+                    "the certificates for the timestamp tokens of the bundle expired at {instant}",
+                    instant=instant(until),
                 ),
             )
         if until - now > within:
@@ -278,8 +278,11 @@ class Renewer:
             if until is not None and until > longer_than:
                 return response, until
             silent.append(
-                f"the certificates of {authority.name} do not expire later than the certificates "
-                "of the existing tokens"
+                tr(
+                    "the certificates of {name} do not expire later than the certificates of "
+                    "the existing tokens",
+                    name=authority.name,
+                )
             )
         raise ServiceUnavailable(
             tr("no timestamp authority issued a token whose certificates expire later: ")

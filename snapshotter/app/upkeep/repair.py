@@ -172,21 +172,25 @@ class _Repair:
             )
             for key, data, state in wrong:
                 if self._dry_run:
-                    self._left(state, key, "", "the source has an intact copy")
+                    self._left(state, key, "", tr("the source has an intact copy"))
                     continue
                 if state == "damaged":
                     service.target.set_aside(key)
                 if not service.target_log.swap(key, data, ""):
-                    self._left(state, key, "", "another process wrote a different object meanwhile")
+                    self._left(
+                        state, key, "", tr("another process wrote a different object meanwhile")
+                    )
                     continue
                 self.done.repaired += 1
-                self._progress("repaired", key, "", f"the file was {state}")
+                self._progress("repaired", key, "", tr("the file was {state}", state=state))
         except FileNotFoundError:
             return  # the source has no log
         except ServiceUnavailable:
             raise
         except (SnapshotterError, OSError) as error:
-            self._progress("unclear", "log/checkpoint", "", f"the log was not checked: {error}")
+            self._progress(
+                "unclear", "log/checkpoint", "", tr("the log was not checked: {error}", error=error)
+            )
 
     def records(self) -> None:
         """Check and repair each record that the log names."""
@@ -218,7 +222,12 @@ class _Repair:
         service = self._service
         kept = service.target.receipts.of(there.bundle_id)
         for problem in kept.problems:
-            self._progress("unclear", there.bundle_id, "", f"a receipt cannot be read: {problem}")
+            self._progress(
+                "unclear",
+                there.bundle_id,
+                "",
+                tr("a receipt cannot be read: {problem}", problem=problem),
+            )
         receipts = [
             receipt for receipt in kept.receipts if receipt.store == service.target.receipts_name
         ]
@@ -269,7 +278,11 @@ class _Repair:
                 "refused",
                 there.bundle_id,
                 "",
-                f"the object is {state}, and the copy in the source is not used: {error}",
+                tr(
+                    "the object is {state}, and the copy in the source is not used: {error}",
+                    state=state,
+                    error=error,
+                ),
             )
             return None
         self._put(there, "", state, candidate, subject.sha256, known)
@@ -389,7 +402,11 @@ class _Repair:
                 "refused",
                 there.bundle_id,
                 kind,
-                f"the object is {state}, and the copy in the source is not used: {error}",
+                tr(
+                    "the object is {state}, and the copy in the source is not used: {error}",
+                    state=state,
+                    error=error,
+                ),
             )
             return
         self._put(there, kind, state, file, sha256, known)
@@ -401,12 +418,17 @@ class _Repair:
             if service.tombstones.of(service.source, there.bundle_id) is not None:
                 self.done.erased += 1
                 self._progress(
-                    "erased", there.bundle_id, kind, "erased by order, as recorded in the source"
+                    "erased",
+                    there.bundle_id,
+                    kind,
+                    tr("erased by order, as recorded in the source"),
                 )
                 return False
             fetch_object(service.source, key, file)
         except FileNotFoundError:
-            self._left(state, there.bundle_id, kind, "the source does not have the object either")
+            self._left(
+                state, there.bundle_id, kind, tr("the source does not have the object either")
+            )
             return False
         except EvidenceUnverifiable as error:
             self._left("unclear", there.bundle_id, kind, str(error))
@@ -416,7 +438,7 @@ class _Repair:
                 state,
                 there.bundle_id,
                 kind,
-                f"the object in the source is damaged as well: {error}",
+                tr("the object in the source is damaged as well: {error}", error=error),
             )
             return False
         return True
@@ -426,7 +448,7 @@ class _Repair:
     ) -> None:
         service, key = self._service, there.key_of(kind)
         if self._dry_run:
-            self._left(state, there.bundle_id, kind, "the source has an intact copy")
+            self._left(state, there.bundle_id, kind, tr("the source has an intact copy"))
             return
         if sha256 not in known.sure.get(kind, frozenset()):
             service.target.record_digest(key, sha256, file.stat().st_size)

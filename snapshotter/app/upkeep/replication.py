@@ -52,6 +52,7 @@ from snapshotter.formats.statements import tombstone
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.custody import REPLICATION
 from snapshotter.ports import CompareAndSwapStore, ReadableStore
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify.log import LogReader
 
@@ -172,12 +173,12 @@ class _Replication:
                 return
             if "" not in here.objects:
                 if there is not None and "" in there.objects:
-                    self._wrong("surplus", bundle_id, "the source does not have the bundle")
+                    self._wrong("surplus", bundle_id, tr("the source does not have the bundle"))
                 elif here.objects:
                     self._wrong(
                         "passed-over",
                         bundle_id,
-                        "the source has sidecars of the bundle, but not the bundle",
+                        tr("the source has sidecars of the bundle, but not the bundle"),
                     )
                 return
             with scratch_directory(self._service.spool_dir, "replica") as folder:
@@ -185,7 +186,7 @@ class _Replication:
         except ServiceUnavailable:
             raise
         except FileNotFoundError:
-            self._lags(bundle_id, "the bundle was removed during the copy")
+            self._lags(bundle_id, tr("the bundle was removed during the copy"))
         except EvidenceInvalid as error:
             self._lags(bundle_id, "")
             self._wrong("damaged", bundle_id, f"not copied: {error}")
@@ -245,11 +246,17 @@ class _Replication:
                 self.done.log_lag = done.lag
                 self.done.entries = done.begin or None
                 if done.lag:
-                    self._progress("lagging", LOG, f"entries to copy: {done.lag} of {done.size}")
+                    self._progress(
+                        "lagging",
+                        LOG,
+                        tr("entries to copy: {lag} of {size}", lag=done.lag, size=done.size),
+                    )
                 return
             self.done.entries = done.size
             state = "copied" if done.lag else "present"
-            self._progress(state, LOG, f"entries copied: {done.lag} of {done.size}")
+            self._progress(
+                state, LOG, tr("entries copied: {lag} of {size}", lag=done.lag, size=done.size)
+            )
 
     def _without_log(self) -> None:
         """Report a source that has parts of a log and no checkpoint."""
@@ -328,8 +335,11 @@ class _Replication:
                 self._wrong(
                     "divergent",
                     here.bundle_id,
-                    f"the content of the custody sidecar {kind} in the copy differs from the "
-                    "source",
+                    tr(
+                        "the content of the custody sidecar {kind} in the copy differs from "
+                        "the source",
+                        kind=kind,
+                    ),
                 )
         self._count_records()
 
@@ -349,8 +359,13 @@ class _Replication:
                 self._wrong(
                     "erased",
                     bundle_id,
-                    f"erased by order ({found.order}), but still in {store.url}. Erase the bundle "
-                    f"there:\n  snapshotter erase --store {store.url} {bundle_id}",
+                    tr(
+                        "erased by order ({order}), but still in {url}. Erase the bundle "
+                        "there:\n  snapshotter erase --store {url} {bundle_id}",
+                        order=found.order,
+                        url=store.url,
+                        bundle_id=bundle_id,
+                    ),
                 )
         if "" not in copies and tombstone.KIND not in copies and tombstone.KIND in here.objects:
             self._copy_tombstone(here)
@@ -386,14 +401,18 @@ class _Replication:
                 file, here.bundle_id, self._service.trust, self._service.clock.now()
             )
         if not missing and not self._is_same(here, "", subject):
-            self._wrong("divergent", here.bundle_id, "the copy has a different file under this id")
+            self._wrong(
+                "divergent", here.bundle_id, tr("the copy has a different file under this id")
+            )
             return
         if self._dry_run:
             if missing:
                 self._lags(here.bundle_id, "")
             else:
                 self.done.present += 1
-                self._progress("present", here.bundle_id, f"sidecars to copy: {len(others)}")
+                self._progress(
+                    "present", here.bundle_id, tr("sidecars to copy: {count}", count=len(others))
+                )
             return
         if subject is None:
             self.done.present += 1
@@ -444,7 +463,10 @@ class _Replication:
                     self._wrong(
                         "divergent",
                         here.bundle_id,
-                        f"the content of the sidecar {kind} in the copy differs from the source",
+                        tr(
+                            "the content of the sidecar {kind} in the copy differs from the source",
+                            kind=kind,
+                        ),
                     )
             except EvidenceInvalid as error:
                 self._wrong("passed-over", here.bundle_id, f"{kind}: {error}")
@@ -453,7 +475,9 @@ class _Replication:
         for kind in here.objects:
             compared = kind and kind in copies and custody_sidecars.number_of(kind) is None
             if compared and not self._is_same(here, kind, None):
-                self._wrong("divergent", here.bundle_id, f"the copy has a different {kind}")
+                self._wrong(
+                    "divergent", here.bundle_id, tr("the copy has a different {kind}", kind=kind)
+                )
 
     def _put(
         self, here: BundleObjects, kind: str, file: Path, sha256: str, retention: Retention | None
@@ -500,7 +524,10 @@ class _Replication:
             self._wrong(
                 "unlocked",
                 here.bundle_id,
-                "the source enforces the lock of the bundle, but the copy does not enforce a lock",
+                tr(
+                    "the source enforces the lock of the bundle, but the copy does not "
+                    "enforce a lock"
+                ),
             )
 
     def _is_held(self, here: BundleObjects) -> bool:

@@ -106,7 +106,11 @@ def write_event_pack(
     if free is not None and free < _PRINTER_BYTES:
         # The worker's browsers are there for captures: one too many would end one of them.
         needed = _PRINTER_BYTES >> 20
-        why = f"{free >> 20} MB of memory are free, but printing the PDF may need {needed} MB"
+        why = tr(
+            "{free} MB of memory are free, but printing the PDF may need {needed} MB",
+            free=free >> 20,
+            needed=needed,
+        )
     else:
         why = proof_case.with_pdf(packs, written)
     if why:

@@ -250,8 +250,8 @@ def _notifier(
                 for problem in service.round(hurry=True).problems if now else ():
                     show_message(
                         tr(
-                            "WARNING: the message was not sent: {problem}. Send it again:\n  "
-                            "snapshotter notify send",
+                            "WARNING: a message was not sent to all recipients: {problem}. List "
+                            "the messages that are still to be sent:\n  snapshotter notify outbox",
                             problem=problem,
                         )
                     )

@@ -238,7 +238,7 @@ class PageReveal:
         shutter = self._camera.shutter
         read = await segments.read_segments(self._page_context, shutter, scrolled)
         self._builder.scrolling = replace(facts, segments=read.count)
-        stretches = f"the page was read in parts: {read.count}; stopped at: {read.stopped}"
+        stretches = f"parts of the page that were read: {read.count}; {read.end}"
         if facts.virtualised:
             self._builder.add_reason(
                 "page-virtualised", f"the page removes content that is out of view; {stretches}"

@@ -24,14 +24,20 @@ _SHARE = 0.3  # most of the time that is left: the whole page is still to be pho
 _LINES = 2_000  # of one stretch that are compared with the one before
 _TEXT = 200_000  # characters of one stretch
 _ALL_TEXT = 20_000_000
+# Why reading ended, as a clause.
+_ENDS = {
+    "bottom": "the end of the page was reached",
+    "segments": "the limit of parts was reached",
+    "time": "the time limit was reached",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentsRead:
-    """How many stretches were read, and why reading stopped."""
+    """How many stretches were read, and why reading ended."""
 
     count: int
-    stopped: str  # "bottom", or the limit that was reached: "segments", "time"
+    end: str  # a clause
 
 
 async def read_segments(
@@ -94,10 +100,8 @@ async def read_segments(
                 spool.write, "capture/segments.jsonl", "application/jsonl", b"".join(lines),
                 step="settle", note="the parts of the page, each with the text that the part adds",
             )  # fmt: skip
-            page_context.builder.note(
-                "read-segments", f"parts: {len(lines)}; stopped at: {stopped}"
-            )
-    return SegmentsRead(count=len(lines), stopped=stopped)
+            page_context.builder.note("read-segments", f"parts: {len(lines)}; {_ENDS[stopped]}")
+    return SegmentsRead(count=len(lines), end=_ENDS[stopped])
 
 
 async def _rows(page_context: PageContext, top: int, which: int) -> tuple[dict[str, int], str]:

@@ -302,16 +302,18 @@ def _lay_out(files: Iterable[tuple[str, Digests]]) -> list[Member]:
 def _check_names(names: list[str], error: Callable[[str], Exception]) -> None:
     for name in names:
         if not is_member_name(name):
-            raise error(f"{name!r} is not a valid name of a bundle's member")
+            raise error(tr("{name!r} is not a valid name of a bundle's member", name=name))
     if len({name.lower() for name in names}) != len(names):
         raise error(
-            "two members of the bundle have the same name, or names that differ only in "
-            "upper and lower case"
+            tr(
+                "two members of the bundle have the same name, or names that differ only in "
+                "upper and lower case"
+            )
         )
     if names != sorted(names):
-        raise error("the members of the bundle are not sorted by name")
+        raise error(tr("the members of the bundle are not sorted by name"))
     if len(names) > MAX_MEMBERS:
-        raise error(f"the bundle has more than {MAX_MEMBERS} members")
+        raise error(tr("the bundle has more than {max_members} members", max_members=MAX_MEMBERS))
 
 
 def _name_error(message: str) -> ContainerInvalid:

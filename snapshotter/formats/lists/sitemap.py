@@ -108,7 +108,7 @@ class _Reader:
     def _doctype(self, *_: object) -> None:
         # HTML has one as well: what came in the place of a sitemap is mostly that.
         raise _SitemapRefused(
-            "the document is not a sitemap: the document has a DOCTYPE declaration"
+            tr("the document is not a sitemap: the document has a DOCTYPE declaration")
         )
 
     def _start(self, name: str, _: object) -> None:
@@ -122,7 +122,10 @@ class _Reader:
         self._path.append(name)
         if len(self._path) > _MAX_DEPTH:
             raise _SitemapRefused(
-                f"the elements of the sitemap are nested more than {_MAX_DEPTH} levels deep"
+                tr(
+                    "the elements of the sitemap are nested more than {max_depth} levels deep",
+                    max_depth=_MAX_DEPTH,
+                )
             )
         if len(self._path) == 2:
             self._values = {}

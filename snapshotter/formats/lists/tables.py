@@ -307,7 +307,7 @@ class _Delimited(Table):
         self._divider = divider or self._told(body, url_columns)
         if kind == "csv" and self._divider != ",":
             word = _DIVIDERS.get(self._divider, repr(self._divider))
-            notes.append(f"the divider of the cells is {word}")
+            notes.append(tr("the divider of the cells is {word}", word=word))
         first_line = 1 + len(_LINE_END.findall(self._first))
         records = list(_counted(self._records(body, first_line=first_line)))
         header, self._given = self._header(records, url_columns)
@@ -315,8 +315,10 @@ class _Delimited(Table):
             records = records[1:]
         elif records:
             notes.append(
-                "the first row contains an address, so the table has no header row; the table of "
-                "results gets a header row"
+                tr(
+                    "the first row contains an address, so the table has no header row; the "
+                    "table of results gets a header row"
+                )
             )
         width = max([len(header), *(len(cells) for _, cells in records)])
         if width > MAX_COLUMNS:
@@ -337,8 +339,11 @@ class _Delimited(Table):
         twice = sorted(name for name, count in Counter(header).items() if name and count > 1)
         if twice:
             notes.append(
-                "several columns have the same name, and only the first of these columns is "
-                f"used: {', '.join(twice)}"
+                tr(
+                    "several columns have the same name, and only the first of these columns "
+                    "is used: {twice}",
+                    twice=", ".join(twice),
+                )
             )
         self._cells = [cells for _, cells in records]
         self.rows = tuple(
@@ -467,12 +472,12 @@ class _Lines(Table):
                 elif isinstance(value, dict):
                     members = list(_members(raw))
                     if len({name for name, _ in members}) < len(members):
-                        problem = "this object contains a name twice"
+                        problem = tr("this object contains a name twice")
                     cells = {name: _cell(cell_value) for name, cell_value in value.items()}
                 else:
-                    problem = "this line is neither a JSON object nor a JSON text"
+                    problem = tr("this line is neither a JSON object nor a JSON text")
             except (ValueError, RecursionError) as error:
-                problem = f"this line is not valid JSON: {error}"
+                problem = tr("this line is not valid JSON: {error}", error=error)
             names |= dict.fromkeys(cells)
             self._lines.append((raw, members))
             rows.append(
@@ -622,13 +627,13 @@ class _Yaml(Table):
         if isinstance(node, yaml.ScalarNode):
             return {self._url: _scalar(node)}, ""
         if not isinstance(node, yaml.MappingNode):
-            return {}, "this row is neither an address nor a mapping of column names to values"
+            return {}, tr("this row is neither an address nor a mapping of column names to values")
         cells: dict[str, Cell] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                return {}, "this row has a column name that is not text"
+                return {}, tr("this row has a column name that is not text")
             if key.value in cells:
-                return {}, f"this row contains the column name {key.value} twice"
+                return {}, tr("this row contains the column name {value} twice", value=key.value)
             if isinstance(value, yaml.ScalarNode):
                 cells[key.value] = _scalar(value)
             elif isinstance(value, yaml.SequenceNode):

@@ -213,7 +213,7 @@ def check_whole(response: bytes) -> None:
         TokenInvalid: TS_MALFORMED; TS_UNTRUSTED for a kind of key that cannot be checked here.
     """
     parsed = _parse(response)
-    with _ours(Code.TS_MALFORMED, "the parts of the token contradict each other"):
+    with _ours(Code.TS_MALFORMED, tr("the parts of the token contradict each other")):
         _check_self_consistency(parsed)
 
 
@@ -226,7 +226,7 @@ def check_subject(response: bytes, message: bytes) -> None:
             checked here.
     """
     parsed = _parse(response)
-    with _ours(Code.TS_MALFORMED, "the token contradicts itself"):
+    with _ours(Code.TS_MALFORMED, tr("the token contradicts itself")):
         _check_self_consistency(parsed)
     _check_imprint(parsed, message)
 
@@ -255,11 +255,14 @@ def check_response(
         TokenInvalid: With the code of the first step that failed (see the module).
     """
     parsed = _parse(response)  # (1)
-    with _ours(Code.TS_MALFORMED, "the token contradicts itself"):
+    with _ours(Code.TS_MALFORMED, tr("the token contradicts itself")):
         _check_self_consistency(parsed)  # (2)
     with _ours(
         Code.TS_UNTRUSTED,
-        f"the certificates of the token do not lead to the root certificate of {anchor.name}",
+        tr(
+            "the certificates of the token do not lead to the root certificate of {name}",
+            name=anchor.name,
+        ),
     ):
         _check_signer(parsed)  # (3)
         _check_certificates(parsed, anchor)
@@ -412,7 +415,7 @@ def _parse(response: bytes) -> _Parsed:
                 max_response_bytes=MAX_RESPONSE_BYTES,
             )
         )
-    with _ours(Code.TS_MALFORMED, "the response is not a timestamp"):
+    with _ours(Code.TS_MALFORMED, tr("the response is not a timestamp")):
         _check_der(response)
         fields = _Fields(_only(response, _SEQUENCE, "the response"), "the response")
         _check_status(fields.take(_SEQUENCE))
@@ -462,11 +465,11 @@ def _failures(bits: bytes) -> list[str]:
 
 
 def _parse_signed_data(body: _Node) -> _Parsed:
-    fields = _Fields(body, "the signed data")
+    fields = _Fields(body, tr("the signed data"))
     if _integer(fields.take(_INTEGER)) != 3:  # RFC 5652 section 5.1: content is not id-data
         raise TokenInvalid(tr("the version of the signed data is not 3"))
     digests = [node.raw for node in _children(fields.take(_SET).content, tag=_SEQUENCE)]
-    encapsulated = _Fields(fields.take(_SEQUENCE), "the signed content")
+    encapsulated = _Fields(fields.take(_SEQUENCE), tr("the signed content"))
     if _oid(encapsulated.take(_OID)) != _TST_INFO:
         raise TokenInvalid(tr("the signed content is not a timestamp"))
     content = _only(encapsulated.take(_EXPLICIT_0).content, _OCTET_STRING, "the content").content
@@ -485,7 +488,7 @@ def _parse_signed_data(body: _Node) -> _Parsed:
     if len({node.raw for node in bag}) != len(bag):
         raise TokenInvalid(tr("the token contains the same certificate twice"))
 
-    info = _Fields(infos[0], "the signer information")
+    info = _Fields(infos[0], tr("the signer information"))
     if _integer(info.take(_INTEGER)) != 1:  # RFC 5652 section 5.3: issuer and serial
         raise TokenInvalid(tr("the version of the signer information is not 1"))
     signer_id = info.take(_SEQUENCE)
@@ -573,7 +576,7 @@ def _parse_content(content: bytes, signer: x509.Certificate) -> tuple[Token, byt
     extensions = fields.maybe(_EXPLICIT_1)
     fields.end()
     for extension in _children(extensions.content, tag=_SEQUENCE) if extensions else []:
-        parts = _Fields(extension, "an extension of the timestamp")
+        parts = _Fields(extension, tr("an extension of the timestamp"))
         parts.take(_OID)
         critical = parts.maybe(_BOOLEAN)
         parts.take(_OCTET_STRING)
@@ -647,14 +650,14 @@ def _check_signing_certificate(parsed: _Parsed) -> None:
             continue
         if attribute.tag != _SEQUENCE:
             raise TokenInvalid(tr("the attribute that names the signer's certificate is malformed"))
-        outer = _Fields(attribute, "the signer's certificate identifiers")
+        outer = _Fields(attribute, tr("the signer's certificate identifiers"))
         ids = _children(outer.take(_SEQUENCE).content, tag=_SEQUENCE)
         policies = outer.maybe(_SEQUENCE)
         outer.end()
         if len({certificate_id.raw for certificate_id in ids}) != len(ids):
             raise TokenInvalid(tr("the token lists the same certificate identifier twice"))
         for policy in _children(policies.content, tag=_SEQUENCE) if policies else []:
-            parts = _Fields(policy, "a policy of the signer's certificate")
+            parts = _Fields(policy, tr("a policy of the signer's certificate"))
             parts.take(_OID)
             parts.maybe(_SEQUENCE)
             parts.end()
@@ -664,7 +667,9 @@ def _check_signing_certificate(parsed: _Parsed) -> None:
             parts.take(_OCTET_STRING)
             parts.maybe(_SEQUENCE)
             parts.end()
-        fields = _Fields(ids[0], "the signer's certificate identifier")  # the first is the signer's
+        fields = _Fields(
+            ids[0], tr("the signer's certificate identifier")
+        )  # the first is the signer's
         if oid == _SIGNING_CERTIFICATE:
             # SHA-1 because RFC 3161 says so; the chain stands on other digests
             digest = hashlib.sha1(certificate, usedforsecurity=False).digest()

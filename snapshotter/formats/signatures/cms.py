@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_wrap,
 )
 
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 MEDIA_TYPE: Final = "application/pkcs7-mime"  # RFC 8551 section 3.2; its files end in .p7m
@@ -313,17 +314,17 @@ def read(file: BinaryIO, key: PrivateKey, out: Callable[[bytes], object]) -> Non
     while left:
         piece = file.read(min(left, _CHUNK))
         if not piece:
-            raise CmsInvalid("the encrypted file is cut off")
+            raise CmsInvalid(tr("the encrypted file is cut off"))
         left -= len(piece)
         out(decryptor.update(piece))
     head = _head(_OCTETS, _TAG)
     end = file.read(len(head) + _TAG + 1)
     if len(end) != len(head) + _TAG or not end.startswith(head):
-        raise CmsInvalid("the end of the encrypted file is invalid")
+        raise CmsInvalid(tr("the end of the encrypted file is invalid"))
     try:
         decryptor.finalize_with_tag(end[len(head) :])
     except InvalidTag as error:
-        raise CmsInvalid("the encrypted file was changed") from error
+        raise CmsInvalid(tr("the encrypted file was changed")) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,14 +371,14 @@ class _Header:
             or len(self.nonce) != _NONCE
             or self.length > MAX_CONTENT
         ):
-            raise CmsInvalid("the file is not an AuthEnvelopedData of the expected form")
+            raise CmsInvalid(tr("the file is not an AuthEnvelopedData of the expected form"))
 
     def _take(self, count: int) -> bytes:
         if len(self._seen) + count > _MAX_FRONT:
-            raise CmsInvalid("the file is not an AuthEnvelopedData of the expected form")
+            raise CmsInvalid(tr("the file is not an AuthEnvelopedData of the expected form"))
         data = self._file.read(count)
         if len(data) != count:
-            raise CmsInvalid("the encrypted file is cut off")
+            raise CmsInvalid(tr("the encrypted file is cut off"))
         self._seen += data
         return data
 
@@ -399,7 +400,7 @@ def _split(data: bytes) -> list[tuple[int, bytes]]:
         start = at + 2 + size
         end = start + (int.from_bytes(data[at + 2 : start], "big") if size else first)
         if end > len(data):
-            raise CmsInvalid("a part of the encrypted file is cut off")
+            raise CmsInvalid(tr("a part of the encrypted file is cut off"))
         found.append((data[at], data[start:end]))
         at = end
     return found
@@ -408,7 +409,7 @@ def _split(data: bytes) -> list[tuple[int, bytes]]:
 def _opening(tag: int, content: bytes) -> _RecipientInfo:
     parts = _split(content)
     if len(parts) != 4:
-        raise CmsInvalid("the kind of a recipient is not supported")
+        raise CmsInvalid(tr("the kind of a recipient is not supported"))
     if tag == _SEQUENCE:
         return _RecipientInfo(key_id=parts[1][1], kind="rsa", point=b"", encrypted=parts[3][1])
     for name, curve in _CURVES.items():
@@ -418,7 +419,7 @@ def _opening(tag: int, content: bytes) -> _RecipientInfo:
         if names and _der(*parts[2]) == _der(_SEQUENCE, _oid(curve.scheme), _WRAP):
             point = parts[1][1][-(1 + 2 * curve.bytes) :]
             return _RecipientInfo(key_id=names[0][1], kind=name, point=point, encrypted=inner[1][1])
-    raise CmsInvalid("the kind of a recipient is not supported")
+    raise CmsInvalid(tr("the kind of a recipient is not supported"))
 
 
 def _cek(openings: Sequence[_RecipientInfo], key: PrivateKey) -> bytes:
@@ -435,7 +436,7 @@ def _cek(openings: Sequence[_RecipientInfo], key: PrivateKey) -> bytes:
                 share = ec.EllipticCurvePublicKey.from_encoded_point(key.curve, opening.point)
                 cek = aes_key_unwrap(_agreed(key, share), opening.encrypted)
         except (ValueError, InvalidUnwrap) as error:
-            raise CmsInvalid("the encrypted file was changed") from error
+            raise CmsInvalid(tr("the encrypted file was changed")) from error
         if len(cek) == _CEK:
             return cek
-    raise NotForThisKey("the file was not encrypted for this key")
+    raise NotForThisKey(tr("the file was not encrypted for this key"))

@@ -146,8 +146,13 @@ def read(
                 opened.pop(record.name, None)
             else:
                 problems.append(
-                    f"{kind(sequence)}: the record lifts the legal hold {record.name}, but you do "
-                    f"not trust the key {record.key_id} that signed the record"
+                    tr(
+                        "{kind}: the record lifts the legal hold {name}, but you do not "
+                        "trust the key {key_id} that signed the record",
+                        kind=kind(sequence),
+                        name=record.name,
+                        key_id=record.key_id,
+                    )
                 )
         last, expected = hashlib.sha256(data).hexdigest(), sequence + 1
     return Holds(

@@ -432,16 +432,20 @@ def _compare(stream: BinaryIO, pack: Pack) -> Iterator[Alteration]:
     stream.seek(0)
     page = stream.read(pack.page.length)
     if section_of(page) != manifest.page or not page.startswith(MAGIC):
-        yield _altered("the page of the pack", "the text that you read in this file was altered")
+        yield _altered(
+            tr("the page of the pack"), tr("the text that you read in this file was altered")
+        )
     between = _OPEN + pack.statement + _CLOSE
     if stream.read(len(between)) != between:
-        yield _altered("the manifest", "the file changed while the file was read")
+        yield _altered("the manifest", tr("the file changed while the file was read"))
     for part in manifest.parts:
         what = describe(part, manifest.parts)
         if not _is_as_made(stream, part):
             yield _altered(what, f"{what} was altered")
     if section_of(stream.read(manifest.end.length + 1)) != manifest.end:
-        yield _altered("the end of the page", "the end of the page, with its script, was altered")
+        yield _altered(
+            tr("the end of the page"), tr("the end of the page, with its script, was altered")
+        )
 
 
 def _is_as_made(stream: BinaryIO, part: Part) -> bool:
@@ -518,7 +522,7 @@ class _PartStream:
         self._stream.seek(self._start + line * _WIDE)
         data = _decoded(self._stream.read(_encoded_length(count)), count)
         if data is None:
-            raise OSError("the pack changed while it was being read")
+            raise OSError(tr("the pack changed while it was being read"))
         data = data[skip : skip + wanted]
         self._at += len(data)
         return data

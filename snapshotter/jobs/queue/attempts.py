@@ -250,8 +250,11 @@ class Attempts:
                 error = again.why
                 notes = merge_notes(
                     notes,
-                    f"the bundle {sealed.bundle_id} was stored, and the page is captured again: "
-                    f"{again.why}",
+                    tr(
+                        "the bundle {bundle_id} was stored, and the page is captured again: {why}",
+                        bundle_id=sealed.bundle_id,
+                        why=again.why,
+                    ),
                 )
             connection.execute(
                 update(JOB)
@@ -395,7 +398,9 @@ class Attempts:
             add_note(
                 connection,
                 attempt.job.id,
-                f"{why}. A worker now looks in the store for the bundle of this attempt",
+                tr(
+                    "{why}. A worker now looks in the store for the bundle of this attempt", why=why
+                ),
             )
         elif self._end(connection, attempt, _LOST, now, why):
             self._settle(connection, attempt, failure, now, "")
@@ -457,8 +462,8 @@ class Attempts:
         elif attempt.giving_up:
             values |= _over(JobState.DEAD, now, 1)
             values["error"] = attempt.giving_up
-            values["hint"] = (
-                f"the failure could not be recorded in a bundle either: {failure.error}"
+            values["hint"] = tr(
+                "the failure could not be recorded in a bundle either: {error}", error=failure.error
             )
         elif attempts >= self._retry_rules.attempts:
             # Its next attempt does not visit the page: it seals a record of the failure.
@@ -493,9 +498,11 @@ class Attempts:
             "state": JobState.WAITING, "ready": DUE_LATER, "due_at": due, "lost_workers": lost,
         }  # fmt: skip
         if lost > self._retry_rules.lost_workers:
-            words = (
-                f"{lost} workers, one after another, ended while they captured this page. The "
-                f"last failure: {failure.error}"
+            words = tr(
+                "{lost} workers, one after another, ended while they captured this page. "
+                "The last failure: {error}",
+                lost=lost,
+                error=failure.error,
             )
             values |= {
                 "error": words, "hint": SUSPECT_HINT,
@@ -583,7 +590,9 @@ def end_missed_job(connection: Connection, row: RowMapping, now: datetime) -> No
     """
     until = row["not_after"]
     if row["attempts"]:
-        words = f"given up at {until:%Y-%m-%dT%H:%M:%SZ}, the latest time for this job. "
+        words = tr(
+            "given up at {until:%Y-%m-%dT%H:%M:%SZ}, the latest time for this job. ", until=until
+        )
         words += f"Attempts: {row['attempts']}. The last error: {row['error']}"
         connection.execute(
             update(JOB)
@@ -591,11 +600,16 @@ def end_missed_job(connection: Connection, row: RowMapping, now: datetime) -> No
             .values(state=JobState.WAITING, ready=DUE, due_at=None, giving_up=words)
         )
         return
-    words = f"missed: the job did not begin before its latest time, {until:%Y-%m-%dT%H:%M:%SZ}"
+    words = tr(
+        "missed: the job did not begin before its latest time, {until:%Y-%m-%dT%H:%M:%SZ}",
+        until=until,
+    )
     if row["lost_workers"]:
-        words = (
+        words = tr(
             "missed: the page was not captured before the latest time of the job, "
-            f"{until:%Y-%m-%dT%H:%M:%SZ}: {row['error']}"
+            "{until:%Y-%m-%dT%H:%M:%SZ}: {row}",
+            until=until,
+            row=row["error"],
         )
     connection.execute(
         update(JOB)

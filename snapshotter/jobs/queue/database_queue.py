@@ -224,7 +224,9 @@ def _retry(connection: Connection, job_id: str) -> JobActionResult:
         )
     notes = json.loads(row["notes"])
     if row["bundle_id"]:
-        notes = merge_notes(notes, f"the bundle {row['bundle_id']} records an earlier failure")
+        notes = merge_notes(
+            notes, tr("the bundle {row} records an earlier failure", row=row["bundle_id"])
+        )
     connection.execute(
         update(JOB)
         .where(JOB.c.id == job_id, JOB.c.state.in_(RETRYABLE))

@@ -41,6 +41,7 @@ from snapshotter.policy.politeness import (
     state_after_start,
 )
 from snapshotter.ports import JobObserver
+from snapshotter.translation import tr
 
 
 class PolitenessAdmission(admission.Admission):
@@ -127,7 +128,9 @@ class PolitenessAdmission(admission.Admission):
         self._tell(job, left, before, met.at)
         at = left.revisit_at(self._politeness, revisits=met.revisits, now=met.at)
         return (
-            admission.Deferral(until=at, why="the host reported too many requests") if at else None
+            admission.Deferral(until=at, why=tr("the host reported too many requests"))
+            if at
+            else None
         )
 
     def _began(
@@ -173,7 +176,7 @@ def throttled_event(
         kind=NotificationKind.HOST_THROTTLED,
         at=now,
         subject=host,
-        summary=("a host reported too many requests. The host is not visited for some time"),
+        summary=tr("a host reported too many requests. The host is not visited for some time"),
         about=(NotificationScope.of(job),),
         host=host,
         detail=f"not visited before {until:%Y-%m-%d %H:%M:%S} UTC" if until else "",

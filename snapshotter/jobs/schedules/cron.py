@@ -79,11 +79,14 @@ class Cron:
         zone(self.zone_name)
         fields = self._fields
         if len(fields) != len(_FIELDS):
-            raise _bad(self.text, f"the expression has {len(fields)} fields instead of five")
+            raise _bad(
+                self.text,
+                tr("the expression has {count} fields instead of five", count=len(fields)),
+            )
         for name, field, names in zip(_FIELDS, fields, _NAMES, strict=True):
             # croniter accepts more: a random field would give other times on each machine.
             if not _CHARACTERS.fullmatch(field) or set(re.findall(r"[a-z]+", field)) - names:
-                raise _bad(self.text, f"{field!r} is not a valid {name}")
+                raise _bad(self.text, tr("{field!r} is not a valid {name}", field=field, name=name))
         try:
             next(self._local(datetime(2026, 1, 1), forth=True))  # noqa: DTZ001  a local time
         except CroniterBadCronError as error:

@@ -15,6 +15,7 @@ from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.jobs.schedules.plan import DueVisits
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 from snapshotter.model.notification import NotificationEvent, NotificationKind, NotificationScope
+from snapshotter.translation import tr
 
 _RECORD_BYTES = 48 << 10  # slots and addresses in one record; a statement has at most 64 KiB
 _SLOT_BYTES, _URL_BYTES = 23, 75
@@ -134,8 +135,12 @@ def gap_event(gap: Gap, about: Sequence[NotificationScope]) -> NotificationEvent
         kind=NotificationKind.SCHEDULE_GAP,
         at=gap.at,
         subject=f"schedule:{gap.schedule}",
-        summary=f"visits that were not made: {visits}. Addresses: {addresses}. Reason: "
-        f"{REASON_TEXT[gap.reason]}",
+        summary=tr(
+            "visits that were not made: {visits}. Addresses: {addresses}. Reason: {reason_text}",
+            visits=visits,
+            addresses=addresses,
+            reason_text=REASON_TEXT[gap.reason],
+        ),
         about=tuple(about),
         reasons=(gap.reason.value,),
     )

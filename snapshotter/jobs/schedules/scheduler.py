@@ -73,6 +73,7 @@ from snapshotter.model.gap import Gap, GapEvent, GapReason
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.model.notification import MAX_TEXT, NotificationScope
 from snapshotter.ports import JobObserver, JobQueue, ShowMessage
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 EVERY_S = 5.0  # between two runs of a worker's scheduler
@@ -184,8 +185,12 @@ class Scheduler:
         id. A visit that was recorded as missed is made, and the history shows both.
         """
         self._tell(
-            f"the clock of the queue was set back, from {instant(last)} to {instant(now)}. All "
-            "visits after the earlier time are planned again"
+            tr(
+                "the clock of the queue was set back, from {instant} to {instant2}. All "
+                "visits after the earlier time are planned again",
+                instant=instant(last),
+                instant2=instant(now),
+            )
         )
         number = 0
         while True:
@@ -294,7 +299,13 @@ class Scheduler:
         except SnapshotterError as error:
             if row["schedule_id"] not in self._unreadable:  # report it once
                 self._unreadable.add(row["schedule_id"])
-                self._tell(f"this worker skips the schedule {row['schedule_name']}: {error}")
+                self._tell(
+                    tr(
+                        "this worker skips the schedule {row}: {error}",
+                        row=row["schedule_name"],
+                        error=error,
+                    )
+                )
             return False
         self._unreadable.discard(row["schedule_id"])
         return True
@@ -403,7 +414,12 @@ class Scheduler:
             try:
                 self._record([gap for gap, _ in claimed])
             except SnapshotterError as error:
-                self._tell(f"gaps could not be recorded now. The worker tries again later: {error}")
+                self._tell(
+                    tr(
+                        "gaps could not be recorded now. The worker tries again later: {error}",
+                        error=error,
+                    )
+                )
                 return count
             with writing(self._engine) as connection:
                 for gap, _ in claimed:
@@ -586,7 +602,7 @@ def _gap_of(
         "target_id": row["target_id"],
         "event": GapEvent.MISSED,
         "reason": reason,
-        "detail": f"the bundle {bundle} records the failure" if bundle else "",
+        "detail": tr("the bundle {bundle} records the failure", bundle=bundle) if bundle else "",
         "slots": encode_slots((row["slot"],)),
         "since": row["slot"],
         "until": row["slot"],

@@ -586,9 +586,9 @@ def _unknown(connection: Connection, name: str) -> SnapshotterError:
     ).scalars()
     near = difflib.get_close_matches(name, [str(known_name) for known_name in known], n=3)
     hint = (
-        f"did you mean {' or '.join(near)}?"
+        tr("did you mean {near}?", near=" or ".join(near))
         if near
-        else ("list the schedules:\n  snapshotter schedule list")
+        else tr("list the schedules:\n  snapshotter schedule list")
     )
     return SnapshotterError(tr("the schedule {name} does not exist", name=name), hint=hint)
 

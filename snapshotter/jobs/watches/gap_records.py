@@ -30,6 +30,7 @@ from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.jobs.database import TABLES, Instant, SafeText
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 from snapshotter.model.watch import Watch
+from snapshotter.translation import tr
 
 _AT_ONCE: Final = 20
 _KEPT: Final = timedelta(days=90)
@@ -90,7 +91,9 @@ def note_missed(
     since = due.replace(microsecond=0)
     slots = [since + number * watch.every for number in range(min(missed, _SLOTS))]
     more = (
-        f". The record lists the times of only the first {_SLOTS} polls" if missed > _SLOTS else ""
+        tr(". The record lists the times of only the first {slots} polls", slots=_SLOTS)
+        if missed > _SLOTS
+        else ""
     )
     gap = connection.execute(
         insert(GAPS).values(
@@ -98,7 +101,9 @@ def note_missed(
             | {
                 "event": GapEvent.MISSED,
                 "reason": reason,
-                "detail": f"polls of the list that were not made: {missed}{more}",
+                "detail": tr(
+                    "polls of the list that were not made: {missed}{more}", missed=missed, more=more
+                ),
                 "slots": json.dumps([instant(slot) for slot in slots]),
                 "since": slots[0],
                 "until": slots[-1],

@@ -113,7 +113,13 @@ class ListReader:
             children, listings = _children(read.listing, claim.parts[1:], read.part.url), []
             read = replace(read, part=replace(read.part, listed=0))
             if len(children) > _CHILDREN_KNOWN:
-                notes.append(f"only {_CHILDREN_KNOWN} of the {len(children)} sitemaps are read")
+                notes.append(
+                    tr(
+                        "only {children_known} of the {count} sitemaps are read",
+                        children_known=_CHILDREN_KNOWN,
+                        count=len(children),
+                    )
+                )
                 children = children[:_CHILDREN_KNOWN]
         if children:
             rest = self._read_children(claim, children)
@@ -135,9 +141,11 @@ class ListReader:
             listed = len(found)  # pages that the patterns exclude do not count
             parts = (replace(read.part, listed=listed),)
         if dropped:
-            notes.append(f"entries without an address that can be captured: {dropped}")
+            notes.append(
+                tr("entries without an address that can be captured: {dropped}", dropped=dropped)
+            )
         if any(listing.truncated for listing in listings):
-            notes.append("the list is too long, and its end is not read")
+            notes.append(tr("the list is too long, and its end is not read"))
         state, detail = self._judged(claim, read, listed, bool(listings), dropped)
         title = listings[0].title if listings else ""
         look = _looked(state, detail, read, listed, title, parts, tuple(notes))
@@ -151,7 +159,10 @@ class ListReader:
         moved = not watch.is_file and site_of(read.answered) != site_of(watch.source)
         of_another = (
             ListState.MOVED,
-            f"the address of the list now leads to another site, {site_of(read.answered)}",
+            tr(
+                "the address of the list now leads to another site, {site_of}",
+                site_of=site_of(read.answered),
+            ),
         )
         if not is_new and claim.opened:  # unchanged since the last poll, which judged it
             if claim.read_state in (ListState.OK, ListState.MOVED):
@@ -159,12 +170,14 @@ class ListReader:
             return claim.read_state, before.detail if before.state is claim.read_state else ""
         if listed == 0:
             why = "no page of the list is left after --match, --exclude and --select are applied"
-            return ListState.EMPTY, why if read.raw or dropped else "the list contains no page"
+            return ListState.EMPTY, why if read.raw or dropped else tr("the list contains no page")
         if moved:
             return of_another
         if claim.opened and before.listed >= _FEW and listed * 2 < before.listed:
-            return ListState.SHRUNK, (
-                f"the list contained {before.listed} pages before, but now contains only {listed}"
+            return ListState.SHRUNK, tr(
+                "the list contained {listed} pages before, but now contains only {listed2}",
+                listed=before.listed,
+                listed2=listed,
             )
         return ListState.OK, ""
 
@@ -187,10 +200,10 @@ class ListReader:
             kept = replace(part, read_at=claim.at)
             return replace(read, part=kept, answered=part.answered)
         if answer.status == 0:
-            detail = "the page of the list was captured, but its server gave no answer"
+            detail = tr("the page of the list was captured, but its server gave no answer")
             raise _Failed(PollResult(state=ListState.UNREACHABLE, detail=detail))
         if watch.render and not answer.body:
-            detail = "the capture of the list's page has no document that can be read"
+            detail = tr("the capture of the list's page has no document that can be read")
             raise _Failed(PollResult(state=ListState.UNREACHABLE, detail=detail))
         if answer.status != 200:
             raise _Failed(_failed(answer, claim.at))
@@ -238,13 +251,14 @@ class ListReader:
             with Path(watch.source).open("rb") as stream:
                 data = stream.read(MAX_BYTES + 1)
         except OSError as error:
-            detail = (
-                f"{watch.source} cannot be read on the machine that polls the list: "
-                f"{error.strerror}"
+            detail = tr(
+                "{source} cannot be read on the machine that polls the list: {strerror}",
+                source=watch.source,
+                strerror=error.strerror,
             )
             raise _Failed(PollResult(state=ListState.UNREACHABLE, detail=detail)) from error
         if len(data) > MAX_BYTES:
-            detail = f"the list has more than {MAX_BYTES} bytes"
+            detail = tr("the list has more than {max_bytes} bytes", max_bytes=MAX_BYTES)
             raise _Failed(PollResult(state=ListState.TOO_LARGE, detail=detail))
         kind = "text/csv" if watch.source.lower().endswith((".csv", ".txt", ".tsv")) else ""
         return FetchedResponse(
@@ -317,10 +331,20 @@ class _Children:
         notes = []
         if self.failures:
             notes.append(
-                f"sitemaps that cannot be read: {len(self.failures)}. The first: {self.failures[0]}"
+                tr(
+                    "sitemaps that cannot be read: {count}. The first: {failures}",
+                    count=len(self.failures),
+                    failures=self.failures[0],
+                )
             )
         if self.unread > len(self.failures):
-            notes.append(f"sitemaps that later polls will read: {self.unread} of {len(self.parts)}")
+            notes.append(
+                tr(
+                    "sitemaps that later polls will read: {unread} of {count}",
+                    unread=self.unread,
+                    count=len(self.parts),
+                )
+            )
         return tuple(notes)
 
 
@@ -364,7 +388,7 @@ def _failed(answer: FetchedResponse, at: datetime) -> PollResult:
         state = ListState.UNREACHABLE if answer.status >= 500 else ListState.NOT_A_LIST
     return PollResult(
         state=state,
-        detail=f"the server answers with HTTP status {answer.status}",
+        detail=tr("the server answers with HTTP status {status}", status=answer.status),
         http_status=answer.status,
         final_url=answer.url,
         retry_after=parse_retry_after(asked, said_at=date, ours=at),

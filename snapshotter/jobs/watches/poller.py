@@ -34,6 +34,7 @@ from snapshotter.policy.page_identity import (
     wechat_identity_from_page,
 )
 from snapshotter.ports import IdSource, JobObserver, JobQueue
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 _FRESH: Final = 50  # priority of a page that has just appeared
@@ -257,7 +258,12 @@ class Poller:
         except SnapshotterError as error:  # the curve does not exist any more, or has ended
             to = _handed_to(claim.watch)
             queued = 0
-            notes = (*notes, f"the new pages cannot be added to the {to}: {error.message}")
+            notes = (
+                *notes,
+                tr(
+                    "the new pages cannot be added to the {to}: {value}", to=to, value=error.message
+                ),
+            )
         notes = (*notes, *_notes(claim, taken, queued))
         result = replace(look, new=taken.new, queued=queued, notes=notes)
         status = self._watches.settle(claim, result)
@@ -290,7 +296,10 @@ class Poller:
         if not status.bundle_id:
             # The next poll makes another job.
             return NotRendered(
-                f"the page of the list could not be captured: {status.error or status.state}"
+                tr(
+                    "the page of the list could not be captured: {error}",
+                    error=status.error or status.state,
+                )
             )
         return FetchedResponse(
             status=status.http_status or 0,
@@ -369,7 +378,11 @@ def trouble_event(status: WatchStatus, since: datetime) -> NotificationEvent:
         kind=NotificationKind.WATCH_TROUBLE,
         at=since,
         subject=f"watch {watch.name}",
-        summary=f"the state of the list of the watch {watch.name} is {status.state}",
+        summary=tr(
+            "the state of the list of the watch {name} is {state}",
+            name=watch.name,
+            state=status.state,
+        ),
         about=(about_watch(watch),),
         reasons=(str(status.state),),
         url="" if watch.is_file else watch.source,
@@ -383,23 +396,38 @@ def _notes(claim: PollClaim, taken: NewItems, queued: int) -> tuple[str, ...]:
     if not claim.opened and taken.skipped:
         if claim.watch.existing is Existing.SKIP:
             notes.append(
-                "pages that were in the list at the first poll, and are not "
-                f"captured: {taken.skipped}"
+                tr(
+                    "pages that were in the list at the first poll, and are not captured: "
+                    "{skipped}",
+                    skipped=taken.skipped,
+                )
             )
         else:
             notes.append(
-                f"of {taken.new} pages in the list at the first poll, the first "
-                f"{taken.new - taken.skipped} are captured, and {taken.skipped} are not"
+                tr(
+                    "of {new} pages in the list at the first poll, the first {new2} are "
+                    "captured, and {skipped} are not",
+                    new=taken.new,
+                    new2=taken.new - taken.skipped,
+                    skipped=taken.skipped,
+                )
             )
     if taken.dropped:
         notes.append(
-            "pages that are not captured, because the number of pages that a watch can remember "
-            f"is limited: {taken.dropped}"
+            tr(
+                "pages that are not captured, because the number of pages that a watch can "
+                "remember is limited: {dropped}",
+                dropped=taken.dropped,
+            )
         )
     if queued == claim.watch.poll_limit:
         notes.append(
-            f"a poll adds at most {queued} pages to the {_handed_to(claim.watch)}. The next poll "
-            "adds more pages"
+            tr(
+                "a poll adds at most {queued} pages to the {handed_to}. The next poll adds "
+                "more pages",
+                queued=queued,
+                handed_to=_handed_to(claim.watch),
+            )
         )
     return tuple(notes)
 

@@ -540,7 +540,11 @@ def _note_gap(
             at=row.due_at,
             ended_at=at,
             state=None,
-            detail=f"polls that were not made: {missed}. Reason: {gap_records.REASON_TEXT[reason]}",
+            detail=tr(
+                "polls that were not made: {missed}. Reason: {reason_text}",
+                missed=missed,
+                reason_text=gap_records.REASON_TEXT[reason],
+            ),
             missed=missed,
         ),
         gap=gap,

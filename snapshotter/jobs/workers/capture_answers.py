@@ -16,6 +16,7 @@ from snapshotter.jobs.queue.attempts import Attempt
 from snapshotter.jobs.workers.context import WorkerContext
 from snapshotter.model.job import SealedResult
 from snapshotter.ports import JobSuperseded
+from snapshotter.translation import tr
 
 _STORE_PAUSES_S = (2.0, 5.0, 10.0, 20.0, 30.0)  # while the store does not answer
 
@@ -68,7 +69,7 @@ class Answers:
         """See `WorkerCalls`."""
         attempt, pause = self._known, _STORE_PAUSES_S[min(self._tries, len(_STORE_PAUSES_S) - 1)]
         if self._tries == 0:
-            text = f"the bundle is sealed and waits for the store: {why}"
+            text = tr("the bundle is sealed and waits for the store: {why}", why=why)
             self._context.calls.patiently(lambda: self._context.attempts.note(attempt, text))
         self._tries += 1
         self._context.observer.service_failed("store", why)

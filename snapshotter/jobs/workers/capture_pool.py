@@ -235,7 +235,7 @@ class CapturePool:
 
     def _bug(self, attempt: Attempt, error: Exception) -> None:
         """End an attempt after an unexpected error."""
-        why = f"an unexpected error in the worker ({type(error).__name__})"
+        why = tr("an unexpected error in the worker ({name})", name=type(error).__name__)
         self._log("worker.bug", error=f"{type(error).__name__}: {error}")
         self.report(self._calls.patiently(lambda: self._context.attempts.lose(attempt, why)))
 
@@ -277,9 +277,10 @@ class CapturePool:
         else:
             self._log("job.superseded", job=attempt.job.id, url=attempt.job.url)
             if outcome.unstored:
-                unstored = (
-                    "an attempt was not stored, because its job was given to another worker: "
-                    f"{outcome.unstored}"
+                unstored = tr(
+                    "an attempt was not stored, because its job was given to another "
+                    "worker: {unstored}",
+                    unstored=outcome.unstored,
                 )
                 self._calls.patiently(lambda: self._context.attempts.note(attempt, unstored))
 
@@ -300,7 +301,9 @@ class CapturePool:
         against the page only if the worker lives on.
         """
         if self._signals.giving_up.wait(self._settings.lived_s):
-            returned = Failure(fault=Fault.RETURNED, error="the worker received a signal to stop")
+            returned = Failure(
+                fault=Fault.RETURNED, error=tr("the worker received a signal to stop")
+            )
             self._calls.patiently(lambda: self._context.attempts.fail(attempt, returned))
             self._log("job.returned", job=attempt.job.id, url=attempt.job.url)
             return

@@ -27,6 +27,7 @@ from snapshotter.jobs.workers.messages import (
     StoreUnavailable,
 )
 from snapshotter.model.job import SealedResult
+from snapshotter.translation import tr
 
 _END_S = 10.0  # for a process to end by itself
 
@@ -96,11 +97,11 @@ class CaptureProcess:
         try:
             self.start()
         except OSError as error:  # the system has no more processes or memory
-            why = f"the capture process cannot be started: {error.strerror}"
+            why = tr("the capture process cannot be started: {strerror}", strerror=error.strerror)
             return OrderResult(failure=Failure(fault=Fault.SERVICE, error=why))
         pipe, process = self._pipe, self._process
         if pipe is None or process is None:
-            raise CaptureProcessDied("the process did not start")
+            raise CaptureProcessDied(tr("the process did not start"))
         try:
             pipe.send(order)
             while True:
@@ -108,7 +109,10 @@ class CaptureProcess:
                     self.kill()
                     process.join(_END_S)  # the next order goes to a new process
                     raise CaptureProcessDied(
-                        f"the capture process did not answer for {self._silent_s:g} s"
+                        tr(
+                            "the capture process did not answer for {silent_s:g} s",
+                            silent_s=self._silent_s,
+                        )
                     )
                 message = pipe.recv()
                 if isinstance(message, OrderEnded):
@@ -120,7 +124,9 @@ class CaptureProcess:
                     pipe.send(answer)
         except (EOFError, OSError) as error:
             process.join(_END_S)
-            raise CaptureProcessDied(f"the capture process ended: {_end_of(process)}") from error
+            raise CaptureProcessDied(
+                tr("the capture process ended: {end_of}", end_of=_end_of(process))
+            ) from error
         except CaptureProcessDied:
             raise
         except Exception:  # raised again below
@@ -167,12 +173,12 @@ def _answer(message: object, calls: WorkerCalls, pid: int) -> object:
 def _end_of(process: multiprocessing.process.BaseProcess) -> str:
     code = process.exitcode
     if code is None:
-        return "the process does not answer"
+        return tr("the process does not answer")
     if code >= 0:
         return f"exit code {code}"
     name = signal.Signals(-code).name
     return (
-        f"the signal {name}, which the system also sends if no memory is free"
+        tr("the signal {name}, which the system also sends if no memory is free", name=name)
         if name == "SIGKILL"
         else f"the signal {name}"
     )

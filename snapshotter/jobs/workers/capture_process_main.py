@@ -135,7 +135,7 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, SnapshotterError):
         return error.message
     if _disk_is_full(error):
-        return f"a disk is full: {error}"
+        return tr("a disk is full: {error}", error=error)
     found = bug(error)
     return f"{found.message}; {one_line(found.hint)}"
 

@@ -22,6 +22,7 @@ from snapshotter.jobs.workers.messages import FindOrder
 from snapshotter.jobs.workers.registry import LIVE_STATES, WorkerRegistry
 from snapshotter.model.job import StoredResult
 from snapshotter.model.notification import NotificationEvent, NotificationKind
+from snapshotter.translation import tr
 
 _YEAR_S = 365 * 24 * 3600.0
 
@@ -66,7 +67,9 @@ class CleanUp:
                         kind=NotificationKind.WORKER_LOST,
                         at=database_time(context.database),
                         subject=worker.id,
-                        summary="a worker ended unexpectedly. Its jobs are given to other workers",
+                        summary=tr(
+                            "a worker ended unexpectedly. Its jobs are given to other workers"
+                        ),
                         about=(),
                         worker=worker.id,
                     )
@@ -74,7 +77,7 @@ class CleanUp:
         alive = {worker.id for worker in self._registry.workers() if worker.state in LIVE_STATES}
         alive.add(context.id)
         for worker_id in context.attempts.workers() - alive:
-            why = f"the worker {worker_id} ended during the capture"
+            why = tr("the worker {worker_id} ended during the capture", worker_id=worker_id)
             lost = context.attempts.lose_all(worker_id, why)
             self._log("worker.cleared", worker=worker_id, jobs=len(lost))
         for worker_id, runs in self._engine.running().items():

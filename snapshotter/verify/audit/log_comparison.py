@@ -325,7 +325,7 @@ class LogComparison:
                 if self._workspace.has_object(stone):
                     what = tr("was erased, as its tombstone states")
                 elif self._history.head is not None:
-                    what = "is neither in this store nor in the log"
+                    what = tr("is neither in this store nor in the log")
                 self._say(
                     AuditCode.SURPLUS,
                     _NOTE,

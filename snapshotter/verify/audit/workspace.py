@@ -522,7 +522,7 @@ class AuditDatabase:
             database.execute("PRAGMA temp_store = FILE")
             version = database.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, _VERSION):
-                raise sqlite3.DatabaseError(f"tables of version {version}")
+                raise sqlite3.DatabaseError(tr("tables of version {version}", version=version))
             database.executescript(_SCHEMA)
             database.execute(f"PRAGMA user_version = {_VERSION}")
             if database.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":

@@ -143,7 +143,10 @@ def test_who_is_to_be_told_is_told_of_an_audit_that_failed(
 
         done = auditor.audit("--no-report")
 
-    assert (done.returncode, "the message was not sent: desk" in done.stderr) == (10, True)
+    assert (done.returncode, "a message was not sent to all recipients: desk" in done.stderr) == (
+        10,
+        True,
+    )
     (posted,) = receiver.posted
     (event,) = json.loads(posted.body)["data"]["events"]
     assert event["reasons"] == ["deleted"]

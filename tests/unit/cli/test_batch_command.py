@@ -90,11 +90,11 @@ def test_a_dry_run_visits_nothing_makes_nothing_and_says_how_long_it_takes(
 
     assert office.run("--dry-run", "urls.csv") == 0
 
-    assert "31 are to be visited; the visits take at least 2 min" in office.out
+    assert "31 to be visited; the visits take at least 2 min" in office.out
     assert (
         "30       2 min  slow.example (limited by the least time between two visits to the host)"
     ) in office.out
-    assert "1 have the same page as another row" in office.out
+    assert "1 with the page of an earlier row" in office.out
     assert "row 32 (line 33): only http and https" in office.err
     assert office.pages.visited == []
     assert sorted(office.folder.iterdir()) == before
@@ -191,10 +191,10 @@ def test_the_address_of_each_row_decides_its_policy_unless_one_is_named(office: 
 
     assert sorted(office.pages.policies) == ["default", "expanded", "weibo-post"]
     picked = (
-        "1 default (no other policy applies to the page), 1 weibo-post (the policy applies to "
+        "default: 1 (no other policy applies to the page); weibo-post: 1 (the policy applies to "
         "host weibo.com)"
     )
-    assert f"the address of each page selects the policy: {picked}" in office.err
+    assert f"policies that the addresses of the pages select: {picked}" in office.err
 
 
 def test_rows_are_handed_to_the_queue_and_not_captured_here_then(office: Office) -> None:

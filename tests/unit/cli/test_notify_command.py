@@ -93,8 +93,8 @@ def test_what_a_command_could_not_send_is_owed_and_sent_later(desk: Desk) -> Non
     told: list[str] = []
     desk.tell(told)
     assert told == [
-        "WARNING: the message was not sent: desk: the receiver answered with HTTP status 503. "
-        "Send it again:\n  snapshotter notify send"
+        "WARNING: a message was not sent to all recipients: desk: the receiver answered with HTTP "
+        "status 503. List the messages that are still to be sent:\n  snapshotter notify outbox"
     ]
     assert desk.run("outbox", "--state", "owed", "--json") == 0
     (owed,) = desk.objects

@@ -89,8 +89,8 @@ def test_a_worker_lets_the_address_decide_where_the_job_says_so(shell: Home) -> 
 
     assert [status.job.policy for status in shell.queue.jobs()] == ["auto"]
     assert (
-        "the address of each page selects the policy: "
-        "1 default (no other policy applies to the page)\n"
+        "policies that the addresses of the pages select: "
+        "default: 1 (no other policy applies to the page)\n"
     ) in shell.err
 
 
@@ -99,8 +99,9 @@ def test_without_a_policy_a_job_leaves_it_to_the_worker_and_says_what_the_addres
 ) -> None:
     assert shell.run("capture", "--enqueue", "https://x.com/a/status/1") == 0
     said = (
-        "the address of each page selects the policy: 1 social-post (the policy applies to host "
-        "x.com); if the settings of a worker name a policy, the worker uses that policy instead\n"
+        "policies that the addresses of the pages select: social-post: 1 (the policy applies to "
+        "host x.com); if the settings of a worker name a policy, the worker uses that policy "
+        "instead\n"
     )
     assert said in shell.err
 

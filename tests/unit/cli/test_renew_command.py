@@ -60,7 +60,7 @@ def test_what_ends_soon_is_named_and_renewed(
         assert main(["renew", "--within", "10"]) == 0
         shown = capsys.readouterr()
         assert shown.out == ""
-        assert "no time proof has a certificate that expires within 10 days" in shown.err
+        assert "no examined bundle needs a renewal within 10 days" in shown.err
         assert main(["renew"]) == 0
         assert f"{bundle_id}: renewed until 20" in capsys.readouterr().out
     assert main(["renew", "--json"]) == 0

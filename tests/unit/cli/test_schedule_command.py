@@ -55,11 +55,11 @@ def test_the_address_of_each_page_may_decide_its_policy_and_that_is_told(shell: 
 
     assert shell.run("add", "--policy", "auto", "--json", *posts) == 0
     assert (shell.object["policy"], shell.object["curve"]) == ("auto", "curve-fast")
-    assert "the address of each page selects the policy: 2 weibo-post" in shell.err
+    assert "policies that the addresses of the pages select: weibo-post: 2 " in shell.err
     # So it is where none is named; a time that is given stands by itself.
     assert shell.run("add", "--name", "unnamed", "--json", posts[0]) == 0
     assert (shell.object["policy"], shell.object["curve"]) == ("", "curve-fast")
-    assert "the address of each page selects the policy: 1 weibo-post" in shell.err
+    assert "policies that the addresses of the pages select: weibo-post: 1 " in shell.err
     assert shell.run("add", "--name", "daily", "--cron", "0 9 * * *", "--json", posts[0]) == 0
     assert (shell.object["curve"], shell.object["zone"]) == (None, "UTC")
 
@@ -159,7 +159,7 @@ def test_more_than_a_host_may_be_asked_is_said_beforehand(shell: Home) -> None:
     assert said.startswith(
         "snapshotter: example.org: the schedule plans 540 visits of this host on the first day"
     )
-    assert "the address of each page selects the policy: 61 default" in policies
+    assert "policies that the addresses of the pages select: default: 61 " in policies
     assert shell.run("add", "--every", "1d", "--policy", "default", *more) == 0
     assert shell.err == ""
 

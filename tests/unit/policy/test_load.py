@@ -355,11 +355,14 @@ def test_a_chain_of_parents_has_an_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("[limits]\ntotals = 9\n", "did you mean limits.total_s?"),
-        ("[limts]\ntotal_s = 9\n", "did you mean limits?"),
-        ("[takedown.confirm]\ntime = 3\n", "did you mean takedown.confirm.times?"),
-        ("[browser]\nquiet_ms = 9\n", "did you mean wait.quiet_ms?"),
-        ('extend = "default"\n', "did you mean extends?"),
+        ("[limits]\ntotals = 9\n", "use the key limits.total_s, if you meant this key"),
+        ("[limts]\ntotal_s = 9\n", "use the key limits, if you meant this key"),
+        (
+            "[takedown.confirm]\ntime = 3\n",
+            "use the key takedown.confirm.times, if you meant this key",
+        ),
+        ("[browser]\nquiet_ms = 9\n", "use the key wait.quiet_ms, if you meant this key"),
+        ('extend = "default"\n', "use the key extends, if you meant this key"),
         ("zzz = 1\n", "see docs/reference/policies.md, which lists every key"),
     ],
 )
