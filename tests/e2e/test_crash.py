@@ -26,7 +26,7 @@ pytestmark = pytest.mark.e2e
 # One of each kind: a browser that begins, loads, works and ends; what is sealed and not stored.
 # What a kill between two of them leaves on the disk: tests/killing.py.
 STEPS = (
-    *("starting the browser", "loading the page", "taking the picture of the whole page"),
+    *("starting the browser", "loading the page", "photographing the whole page"),
     *("writing the network record", "closing the browser", "sealing", "storing"),
 )
 GONE_S = 60.0  # at most; a fork that has not become its program yet takes a while
@@ -133,7 +133,7 @@ def test_a_kill_leaves_no_browser_that_was_started_ahead(
 def test_the_next_run_sweeps_away_what_killed_ones_left(
     user: Installation, fixture_site: Site
 ) -> None:
-    for step in ("storing", "taking the picture of the whole page"):
+    for step in ("storing", "photographing the whole page"):
         with running(user, "capture", fixture_site.url("/"), halt_at=step) as process:
             assert said(process, step)
             process.kill()
@@ -251,7 +251,7 @@ def test_a_driver_that_dies_while_the_page_is_waited_for_is_missed_at_once(
 
 
 @pytest.mark.parametrize(
-    "step", ["starting the browser", "loading the page", "taking the picture of the whole page"]
+    "step", ["starting the browser", "loading the page", "photographing the whole page"]
 )
 def test_ctrl_c_ends_in_130_and_leaves_no_litter(
     tmp_path: Path, fixture_site: Site, step: str
@@ -302,7 +302,7 @@ def test_a_signal_after_the_capture_stores_the_bundle_owes_the_token_and_ends_in
 
 def test_sigterm_before_the_seal_ends_as_ctrl_c_does(tmp_path: Path, fixture_site: Site) -> None:
     user = Installation(tmp_path / "home")
-    step = "taking the picture of the whole page"
+    step = "photographing the whole page"
     with running(user, "capture", fixture_site.url("/"), halt_at=step) as process:
         assert said(process, step)
         alive = processes_of(user, process.pid)
