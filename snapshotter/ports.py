@@ -62,14 +62,20 @@ class IdSource(Protocol):
 
 class Capturer(Protocol):
     """
-    A browser that renders one page at a time and then frees everything.
+    A browser that renders one page at a time and then frees everything, at once or later.
 
     Not trusted with keys or the store. A page that fails is a value with an outcome. Only a
     browser that cannot be started, or not safely, raises an error.
     """
 
     def capture(
-        self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
+        self,
+        request: CaptureRequest,
+        decision: Decision,
+        spool: Path,
+        progress: Progress,
+        *,
+        free_later: bool = False,
     ) -> Capture:
         """
         Render the page and return the capture, within `decision.limits.total_s`.
@@ -77,6 +83,8 @@ class Capturer(Protocol):
         Args:
             spool: An empty directory; artifacts are written below it, under the paths that
                 they have in the bundle.
+            free_later: Return as soon as the capture is complete. The rest of the browser is freed
+                meanwhile, and the caller calls `discard`, which waits for that.
 
         Raises:
             ServiceUnavailable: No browser could be started.
@@ -95,7 +103,11 @@ class Capturer(Protocol):
         """
 
     def discard(self, spool: Path) -> None:
-        """Stop the browser that `prepare` started for a spool, if there is one."""
+        """
+        Free the browser of a spool: one that `prepare` started, or that `capture` frees later.
+
+        Does nothing if there is none. Raises what failed while `capture` freed its browser.
+        """
 
 
 class Assessor(Protocol):

@@ -15,6 +15,7 @@ from snapshotter.capture.browser import nss
 from snapshotter.capture.browser.binary import choose_browser
 from snapshotter.capture.browser.browser_processes import BrowserProcesses
 from snapshotter.capture.browser.capture_network import CaptureNetwork
+from snapshotter.capture.browser.ending import BrowserEnding
 from snapshotter.capture.browser.launch import BrowserSetup
 from snapshotter.capture.browser.prewarm import PrewarmedBrowser
 from snapshotter.capture.browser.workspace import BrowserWorkspace
@@ -41,6 +42,7 @@ _KILL_SHARE = 0.15  # of a short limit
 _AHEAD = "the browser was started early, while the previous capture was sealed"
 _RETRY_SHARE = 0.5  # of the time, until which a browser of no use is replaced by another
 _NEVER = float("-inf")
+_THREAD_S = 1.0  # for the thread of a browser to end, when its driver has stopped
 _TEE = ".egress"  # in the spool: what passed on the wire, until it is in the archive
 
 
@@ -87,6 +89,7 @@ class ChromiumCapturer:
         self._gate = gate
         self._assessor = assessor
         self._ahead: dict[Path, PrewarmedBrowser] = {}  # by the spool that each is for
+        self._endings: dict[Path, BrowserEnding] = {}  # likewise
         proxy = parse_upstream(options.upstream) if options.upstream else None
         secrets = (
             capturer_identity.credential_spellings(proxy.user, proxy.password)
@@ -96,12 +99,19 @@ class ChromiumCapturer:
         self._own = (*options.own, *secrets)
 
     def capture(
-        self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
+        self,
+        request: CaptureRequest,
+        decision: Decision,
+        spool: Path,
+        progress: Progress,
+        *,
+        free_later: bool = False,
     ) -> Capture:
         """
         Render the page; see `ports.Capturer`.
 
-        A browser that fails before it has requested anything is replaced, once.
+        The browser has ended in any case; `free_later` is about its driver and its files. A browser
+        that fails before it has requested anything is replaced, once.
 
         Raises:
             ServiceUnavailable: No browser could be started.
@@ -121,16 +131,18 @@ class ChromiumCapturer:
             retry_until=began + total * _RETRY_SHARE,
         )
         while True:
-            made = self._try(attempt)
+            made = self._try(attempt, free_later=free_later)
             if isinstance(made, Capture):
                 return made
             attempt = replace(attempt, failed_before=made, retry_until=_NEVER)
 
-    def _try(self, attempt: CaptureAttempt) -> Capture | str:
+    def _try(self, attempt: CaptureAttempt, *, free_later: bool) -> Capture | str:
         """Capture with one browser; return why it failed if another one may be tried."""
         # (1) A browser, which may have been started ahead.
         prewarmed = self._take(attempt.decision, attempt.spool)
         browser = prewarmed.setup
+        driver_s = 0.0
+        made: Capture | str = ""
         try:
             # (2) The session captures in the browser's thread; this thread supervises it.
             session = CaptureSession(
@@ -148,12 +160,20 @@ class ChromiumCapturer:
                 Supervisor(session, prewarmed, self._clock, attempt.kill_at).run()
             finally:
                 # However it ended: from here on nothing leaves, and nothing is on its way.
-                browser.processes.kill()
+                browser.processes.kill_browser()
                 browser.network.guard.stop()
-            # (3) What was finished by then is the capture.
-            return session.unready or session.result()
+            if session.ended.is_set():
+                driver_s = browser.decision.limits.close_s + _THREAD_S
+            # (3) What was finished by then is the capture, while the driver stops.
+            made = session.unready or session.result()
         finally:
-            prewarmed.end()
+            ending = BrowserEnding(prewarmed, limit_s=driver_s)
+            if free_later and isinstance(made, Capture):
+                self._endings[attempt.spool] = ending
+                ending.start()
+            else:
+                ending.run()
+        return made
 
     def _recorder(self, attempt: CaptureAttempt, network: CaptureNetwork) -> Recorder:
         decision = attempt.decision
@@ -179,7 +199,9 @@ class ChromiumCapturer:
         self._ahead[spool] = self._prewarmed(decision, spool)
 
     def discard(self, spool: Path) -> None:
-        """End a browser that was started ahead and is not needed; see `ports.Capturer`."""
+        """Free the browser of a spool, whether it has captured or not; see `ports.Capturer`."""
+        if (ending := self._endings.pop(spool, None)) is not None:
+            ending.wait()
         if (prewarmed := self._ahead.pop(spool, None)) is not None:
             prewarmed.end()
 

@@ -2,11 +2,13 @@
 Run one capture with one browser, from its start to its end.
 
 `CaptureSession.go` lists the steps: wait for the browser, open the page (`opened_page`), take the
-steps on it (`page_steps`), write the record, close. A supervisor in another thread may end all of
-that at any moment; `CaptureSession.result` makes a `Capture` of what there is by then.
+steps on it (`page_steps`), write the record, end the browser. A supervisor in another thread may
+end all of that at any moment; `CaptureSession.result` makes a `Capture` of what there is by then.
+The driver stops after the last step, while the caller already works with the capture.
 """
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -121,9 +123,11 @@ class CaptureSession:
         self._bug: Exception | None = None
         self._killed = False
         self._closing = False
+        self.ended = threading.Event()  # all steps are done, and the browser has ended
 
         # Of the thread that runs.
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._running: RunningBrowser | None = None
         self._opened: OpenedPage | None = None
         self._document = MainDocument()
         self._description: asyncio.Task[Environment] | None = None
@@ -134,7 +138,8 @@ class CaptureSession:
 
     async def go(self, start: Awaitable[RunningBrowser]) -> None:
         """
-        Do all steps. The result, or the failure, is kept for `result`.
+        Do all steps, set `ended`, and stop the driver. The result, or the failure, is kept for
+        `result`.
 
         Args:
             start: Returns the browser, which may have been started before this capture.
@@ -145,18 +150,21 @@ class CaptureSession:
             self._unavailable = error
         except Exception as error:  # noqa: BLE001 - kept, and raised by `result` in the caller's thread
             self._bug = error
+        finally:
+            self.ended.set()
+            if self._running is not None:  # a driver that does not stop is killed by the caller
+                await close_within(self._running.playwright.stop(), self._limits.close_s)
 
     async def _do_steps(self, start: Awaitable[RunningBrowser]) -> None:
         self._loop = asyncio.get_running_loop()
         assessor = self._start_assessor()
-        running: RunningBrowser | None = None
         closing: asyncio.Task[None] | None = None
         try:
             # (1) Wait for the browser.
             self._builder.begin_step("launch")
-            running = await self._wait_for_browser(start)
+            self._running = await self._wait_for_browser(start)
             # (2) Open the page and take all steps on it.
-            await self._capture(running.launched.context, assessor)
+            await self._capture(self._running.launched.context, assessor)
             if self._unready:
                 return
             # (3) Keep what there is of a page that was given up early.
@@ -164,11 +172,11 @@ class CaptureSession:
                 await page_steps.keep_first_look(self._opened)
             if self._description is not None:
                 self._environment = await self._description
-            # (4) Close the browser, which is not needed any more, and write the record.
-            closing = asyncio.create_task(self._close(running))
+            # (4) End the browser, which is not needed any more, and write the record.
+            closing = asyncio.create_task(self._close())
             await self._record()
         finally:
-            await (self._close(running) if closing is None else closing)
+            await (self._close() if closing is None else closing)
 
     def _start_assessor(self) -> asyncio.Task[Assessor] | None:
         """Have the rules of the assessor read while the browser starts."""
@@ -293,27 +301,23 @@ class CaptureSession:
         detail = f"requests: {self._recording.counts.total}"
         self._builder.end_step(StepState.OK, detail, name="record")
 
-    async def _close(self, running: RunningBrowser | None) -> None:
+    async def _close(self) -> None:
+        """
+        End the page's connections and the browser.
+
+        The browser is killed: a browser that is asked to close takes a tenth of a second for that,
+        and keeps nothing that a capture needs. Its keys are on the disk by the time that its
+        connections have ended.
+        """
         self._closing = True
         if self._opened is not None:
             self._opened.recovery.over = True
-        if running is None:
+        if self._running is None:
             return
         self._builder.begin_step("close")
-        is_closed = await self._close_within(running.launched.context.close())
-        if is_closed:
-            await asyncio.to_thread(self._browser.processes.kill_browser)  # what has left it
-        else:
-            self._browser.processes.kill()
-        await self._close_within(running.playwright.stop())
-        detail = "" if is_closed else "the browser was killed"
-        self._builder.end_step(StepState.OK, detail, name="close")
-
-    async def _close_within(self, work: Awaitable[None]) -> bool:
-        error = await close_within(work, self._limits.close_s)
-        if error is not None:
-            self._builder.log("close", f"the action had no effect: {first_error_line(error)}")
-        return error is None
+        await asyncio.to_thread(self._browser.network.guard.stop)
+        await asyncio.to_thread(self._browser.processes.kill_browser)
+        self._builder.end_step(StepState.OK, name="close")
 
     # Facts about browser and machine
 

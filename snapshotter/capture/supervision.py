@@ -43,16 +43,18 @@ class Supervisor:
         self._kill_at = kill_at
 
     def run(self) -> None:
-        """Watch the session until it has ended, or end it."""
+        """Watch the session until its browser has ended, or end it."""
         disk_looked_at = 0.0
+        ended = self._session.ended
         try:
-            while self._thread.is_alive():
+            while self._thread.is_alive() and not ended.is_set():
                 left_s = self._kill_at - self._clock.monotonic()
                 if left_s <= 0:
                     detail = f"the capture did not end within {self._limits.total_s:g} s"
                     self._session.note_killed("capture-timeout", detail)
                     break
-                self._thread.join(min(_WATCH_S, left_s))
+                if ended.wait(min(_WATCH_S, left_s)):
+                    return
                 if self._processes.is_driver_gone:
                     self._session.note_driver_gone()
                 self._watch_memory()
@@ -64,7 +66,7 @@ class Supervisor:
             self._processes.kill()
             self._thread.join(_JOIN_S)
             raise
-        if self._thread.is_alive():
+        if self._thread.is_alive() and not ended.is_set():
             self._processes.kill()
             self._thread.join(min(_JOIN_S, self._limits.total_s * _JOIN_SHARE))
 

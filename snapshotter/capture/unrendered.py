@@ -50,7 +50,13 @@ class UnrenderedCapturer:
         self._own = tuple(own)
 
     def capture(
-        self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
+        self,
+        request: CaptureRequest,
+        decision: Decision,
+        spool: Path,
+        progress: Progress,
+        *,
+        free_later: bool = False,
     ) -> Capture:
         """Return a capture that failed for the given reason."""
         builder = CaptureBuilder(requested_url=request.url, clock=self._clock, progress=progress)

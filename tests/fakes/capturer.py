@@ -33,7 +33,13 @@ class FakeCapturer:
         self.discarded: list[Path] = []
 
     def capture(
-        self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
+        self,
+        request: CaptureRequest,
+        decision: Decision,
+        spool: Path,
+        progress: Progress,
+        *,
+        free_later: bool = False,
     ) -> Capture:
         progress("navigate", request.url)
         result = bundles.capture(

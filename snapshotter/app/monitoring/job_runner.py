@@ -341,11 +341,17 @@ class _LocalCapturer:
         self._capturer = capturer
 
     def capture(
-        self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
+        self,
+        request: CaptureRequest,
+        decision: Decision,
+        spool: Path,
+        progress: Progress,
+        *,
+        free_later: bool = False,
     ) -> Capture:
         """See `Capturer.capture`. Raises ServiceUnavailable, CapturerIdentityExposed."""
         try:
-            return self._capturer.capture(request, decision, spool, progress)
+            return self._capturer.capture(request, decision, spool, progress, free_later=free_later)
         except CapturerIdentityExposed:
             raise
         except PolicyRefused as error:

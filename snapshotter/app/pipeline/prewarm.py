@@ -52,15 +52,19 @@ class Prewarmer:
 
     @contextlib.contextmanager
     def spool_directory(self, name: str) -> Iterator[Path]:
-        """Yield the prewarmed directory, or else a new one of this name."""
+        """
+        Yield the prewarmed directory, or else a new one of this name.
+
+        Its browser is freed before the directory is removed.
+        """
         held, self._held = self._held, None
-        if held is None:
-            with spool_directory(self._spool_dir, name) as spool:
-                yield spool
-            return
-        spool, stack = held
-        with stack:
+        with contextlib.ExitStack() as stack:
+            if held is None:
+                spool = stack.enter_context(spool_directory(self._spool_dir, name))
+            else:
+                spool, prepared = held
+                stack.enter_context(prepared)
             try:
                 yield spool
             finally:
-                self._capturer.discard(spool)  # of nothing, once it was captured into
+                self._capturer.discard(spool)

@@ -177,7 +177,8 @@ def run(
         dependencies.capturer, dependencies.spool_dir, dependencies.ids
     )
     with prewarmed.spool_directory(bundle_id) as spool:
-        capture = dependencies.capturer.capture(request, decision, spool, timer)
+        # Its browser has ended; driver and files are freed beside the assessment and the seal.
+        capture = dependencies.capturer.capture(request, decision, spool, timer, free_later=True)
         timer.captured()
         stop.hold()
         if more and prewarmer is not None and not stop.wanted:
@@ -215,6 +216,8 @@ def run(
         with keep_on_failure(bundle, dependencies), stop.interruptible():
             timer("store", "verify")
             report = _verified(bundle, dependencies, clock)
+            timer.begin("cleanup")
+            dependencies.capturer.discard(spool)
             timer("store", dependencies.store.url)
             commitment_salts.write_salts(dependencies.salts_dir, bundle_id, capture.disclosures)
             unrecorded_reason = write_reminder(bundle, dependencies.logbook, quoted)

@@ -51,6 +51,7 @@ _TIMED: Final[Mapping[str, str]] = {
     "seal": "seal",
     "timestamp": "timestamp",
     "verify": "verify",
+    "cleanup": "cleanup",
     "store": "store",
     "append": "log",
     "replay": "replay",
@@ -105,7 +106,9 @@ def stage_ms(capture: Capture, timer: "Timer", *, more: Sequence[str]) -> dict[s
     for stage in ("prepare", "assess", "seal", "timestamp", "verify", *more):
         result[stage] = timer.ms("append" if stage == "log" else stage)
     result["store"] = timer.ms("verify") + timer.ms("store")
-    result["cleanup"] = sum(span.duration_ms for span in _cleanup(capture, timer))
+    result["cleanup"] = timer.ms("cleanup") + sum(
+        span.duration_ms for span in _cleanup(capture, timer)
+    )
     result["total"] = timer.total_ms
     return result
 
@@ -174,9 +177,13 @@ class Timer:
         self._returned: float | None = None  # when the capture returned
 
     def __call__(self, stage: str, detail: str) -> None:
-        self.stop()
-        self._stage = "verify" if (stage, detail) == ("store", "verify") else stage
+        self.begin("verify" if (stage, detail) == ("store", "verify") else stage)
         self._progress(stage, detail)
+
+    def begin(self, stage: str) -> None:
+        """Begin a stage that is too short to show."""
+        self.stop()
+        self._stage = stage
 
     def stop(self) -> None:
         """End the current stage."""
@@ -185,7 +192,7 @@ class Timer:
         self._since = now
 
     def captured(self) -> None:
-        """Note that the capture has returned, with its browser ended and its files removed."""
+        """Note that the capture has returned, with its browser ended."""
         self._returned = self._clock.monotonic()
 
     def ms(self, stage: str) -> int:
@@ -224,7 +231,9 @@ class Timer:
         ]
         first = [segment for segment in self._segments[:1] if segment[0] == "prepare"]
         for name, begin, end in (*first, *named):
-            yield self._span(name, begin, end)
+            span = self._span(name, begin, end)
+            if span.duration_ms or name != "cleanup":  # mostly nothing is left to wait for
+                yield span
 
     def _span(self, name: str, begin: float, end: float) -> Span:
         return Span(
@@ -236,7 +245,7 @@ class Timer:
 
 
 def _cleanup(capture: Capture, timer: Timer) -> list[Span]:
-    """Return the time between the last step of a capture and its return."""
+    """Return the time between the last step of a capture and its return, as at most one span."""
     if timer.returned_ms is None or not capture.steps:
         return []
     ended = max(timer.since_origin_ms(step.started_at) + step.duration_ms for step in capture.steps)

@@ -55,7 +55,13 @@ class Pages(FakeCapturer):
 
     @override
     def capture(
-        self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
+        self,
+        request: CaptureRequest,
+        decision: Decision,
+        spool: Path,
+        progress: Progress,
+        *,
+        free_later: bool = False,
     ) -> Capture:
         self.visited.append(request.url)
         self.policies.append(decision.policy_name)

@@ -276,7 +276,7 @@ def test_a_full_disk_is_told_before_a_page_is_asked_for(
 def test_a_browser_that_this_machine_can_not_have_safely_ends_no_job(
     workshop: CaptureJobRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PolicyRefused("it would have no sandbox")
 
     monkeypatch.setattr("snapshotter.capture.engine.ChromiumCapturer.capture", refuse)

@@ -107,6 +107,28 @@ def test_a_capture_becomes_a_stored_bundle_that_passes(
     assert capture_warnings.timestamp_state(result).startswith("test authority 2")
 
 
+def test_a_browser_that_can_not_be_freed_is_reported_and_its_bundle_is_kept(
+    tmp_path: Path,
+) -> None:
+    class Stuck(FakeCapturer):
+        @override
+        def discard(self, spool: Path) -> None:
+            super().discard(spool)
+            if len(self.discarded) == 1:
+                raise OSError("a process that nobody may end")
+
+    capturer = Stuck(RealClock())
+    here = replace(world(tmp_path), capturer=capturer)
+
+    with pytest.raises(SnapshotterError, match="nobody may end") as caught:
+        run(REQUEST, bundles.decision(), here, _quiet)
+
+    (kept,) = here.unstored_dir.glob("*.wacz")
+    assert str(kept) in caught.value.hint
+    assert not list((tmp_path / "store").rglob("*.wacz"))
+    assert list(here.spool_dir.iterdir()) == []
+
+
 def test_where_custody_is_kept_the_bundle_comes_with_what_happened_since_its_seal(
     tmp_path: Path, authority: ChainAuthority
 ) -> None:
@@ -299,7 +321,13 @@ def test_what_the_policy_takes_out_of_an_address_is_never_asked_for(tmp_path: Pa
     class Noting(FakeCapturer):
         @override
         def capture(
-            self, request: CaptureRequest, decision: Decision, spool: Path, progress: Progress
+            self,
+            request: CaptureRequest,
+            decision: Decision,
+            spool: Path,
+            progress: Progress,
+            *,
+            free_later: bool = False,
         ) -> Capture:
             visited.append(request)
             return super().capture(request, decision, spool, progress)
@@ -443,7 +471,7 @@ def test_a_clock_that_is_set_during_a_capture_costs_nothing(
 
     class Setting(FakeCapturer):
         @override
-        def capture(self, *arguments: Any) -> Capture:
+        def capture(self, *arguments: Any, free_later: bool = False) -> Capture:
             began = clock.now()
             machine.set_by(timedelta(seconds=seconds))
             made = super().capture(*arguments)
