@@ -27,8 +27,8 @@ settings.load_profile("snapshotter")
 
 pytest_plugins = ("tests.distribution", "tests.second_try")
 
-# A user keeps the driver's compiled scripts from capture to capture (`_keep_compiled` in
-# app/wiring/capture.py). Each test is a new user, who would compile and write them anew: they
+# A user keeps the driver's compiled scripts from capture to capture (`keep_compiled_driver` in
+# app/wiring/driver_cache.py). Each test is a new user, who would compile and write them anew: they
 # share.
 os.environ.setdefault("NODE_COMPILE_CACHE", str(ROOT / ".tools" / "driver"))
 

@@ -56,3 +56,14 @@ def collect_urls(given: Sequence[str], data: bytes = b"") -> list[str]:
                 tr("line {number}: {value}", number=number, value=error.message), hint=error.hint
             ) from error
     return list(dict.fromkeys(found))
+
+
+def refused_urls(urls: Sequence[str]) -> dict[int, SnapshotterError]:
+    """Return why URLs cannot be captured, by the number of each."""
+    refused: dict[int, SnapshotterError] = {}
+    for number, url in enumerate(urls):
+        try:
+            check_url(url)
+        except SnapshotterError as error:
+            refused[number] = error
+    return refused

@@ -4,38 +4,39 @@ Implement `ports.Capturer` with Chromium: each page is captured by a browser of 
 For each attempt the engine starts a browser, or takes the prewarmed one. It gives the browser to a
 `CaptureSession` in a thread of its own, and supervises that from the caller's thread. The capture
 is made of what was finished when the session ended or was ended.
+
+What captures a page is imported when one is captured, so that a browser starts before it is loaded.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from snapshotter.capture.browser import nss
-from snapshotter.capture.browser.binary import choose_browser
+from snapshotter.capture.browser.binary import BrowserBinary, choose_browser
 from snapshotter.capture.browser.browser_processes import BrowserProcesses
 from snapshotter.capture.browser.capture_network import CaptureNetwork
+from snapshotter.capture.browser.early_driver import EarlyDriver
 from snapshotter.capture.browser.ending import BrowserEnding
 from snapshotter.capture.browser.launch import BrowserSetup
 from snapshotter.capture.browser.prewarm import PrewarmedBrowser
 from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.capture.pictures.raster_gate import RASTER_GATE, RasterGate
-from snapshotter.capture.record.recorder import Recorder, RecordingRules
-from snapshotter.capture.redaction import capturer_identity, concealer
-from snapshotter.capture.session import CaptureAttempt, CaptureSession
-from snapshotter.capture.supervision import Supervisor
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import Resolver
 from snapshotter.egress.rules import EgressRules, parse_upstream
 from snapshotter.errors import PolicyRefused
-from snapshotter.formats.signatures.cms import Recipient
-from snapshotter.formats.tls.certificate_authority import der
 from snapshotter.model.capture import Capture
 from snapshotter.model.capturer_identity import CapturerIdentifier
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Assessor, Clock, IdSource, Progress
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
+
+if TYPE_CHECKING:
+    from snapshotter.capture.record.recorder import Recorder
+    from snapshotter.capture.session import CaptureAttempt
 
 _KILL_S = 2.0  # before the hard limit: time to kill, and to write down what there is
 _KILL_SHARE = 0.15  # of a short limit
@@ -66,6 +67,7 @@ class ChromiumCapturer:
         version: Ours, for the record.
         resolver: Resolves names; the system's if not given.
         gate: Limits how many captures draw at once; the one of this process if not given.
+        early: A driver that was started before, for the first capture into its spool.
         assessor: Makes what assesses pages under a decision, so that a page without content is
             looked at again; without it none is.
     """
@@ -80,6 +82,7 @@ class ChromiumCapturer:
         resolver: Resolver | None = None,
         gate: RasterGate = RASTER_GATE,
         assessor: Callable[[Decision], Assessor] | None = None,
+        early: EarlyDriver | None = None,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -90,13 +93,8 @@ class ChromiumCapturer:
         self._assessor = assessor
         self._ahead: dict[Path, PrewarmedBrowser] = {}  # by the spool that each is for
         self._endings: dict[Path, BrowserEnding] = {}  # likewise
-        proxy = parse_upstream(options.upstream) if options.upstream else None
-        secrets = (
-            capturer_identity.credential_spellings(proxy.user, proxy.password)
-            if proxy is not None
-            else ()
-        )
-        self._own = (*options.own, *secrets)
+        self._early = early
+        self._own = (*options.own, *_secrets(options.upstream))
 
     def capture(
         self,
@@ -119,6 +117,9 @@ class ChromiumCapturer:
                 or the capture identifies its maker (`CapturerIdentityExposed`), and the policy
                 says to stop.
         """
+        from snapshotter.capture.redaction import concealer
+        from snapshotter.capture.session import CaptureAttempt
+
         concealer.check_address_is_anonymous(request.url, decision.redact, self._own)
         total = decision.limits.total_s
         began = self._clock.monotonic()
@@ -136,7 +137,7 @@ class ChromiumCapturer:
                 return made
             attempt = replace(attempt, failed_before=made, retry_until=_NEVER)
 
-    def _try(self, attempt: CaptureAttempt, *, free_later: bool) -> Capture | str:
+    def _try(self, attempt: "CaptureAttempt", *, free_later: bool) -> Capture | str:
         """Capture with one browser; return why it failed if another one may be tried."""
         # (1) A browser, which may have been started ahead.
         prewarmed = self._take(attempt.decision, attempt.spool)
@@ -144,6 +145,9 @@ class ChromiumCapturer:
         driver_s = 0.0
         made: Capture | str = ""
         try:
+            from snapshotter.capture.session import CaptureSession
+            from snapshotter.capture.supervision import Supervisor
+
             # (2) The session captures in the browser's thread; this thread supervises it.
             session = CaptureSession(
                 attempt,
@@ -175,7 +179,10 @@ class ChromiumCapturer:
                 ending.run()
         return made
 
-    def _recorder(self, attempt: CaptureAttempt, network: CaptureNetwork) -> Recorder:
+    def _recorder(self, attempt: "CaptureAttempt", network: CaptureNetwork) -> "Recorder":
+        from snapshotter.capture.record.recorder import Recorder, RecordingRules
+        from snapshotter.formats.signatures.cms import Recipient
+
         decision = attempt.decision
         return Recorder(
             spool=attempt.spool,
@@ -210,7 +217,8 @@ class ChromiumCapturer:
         prewarmed = self._ahead.pop(spool, None)
         if prewarmed is not None:
             if prewarmed.setup.decision == decision and prewarmed.is_usable:
-                prewarmed.remark = "; ".join(filter(None, (prewarmed.remark, _AHEAD)))
+                if prewarmed.early is None:
+                    prewarmed.remark = "; ".join(filter(None, (prewarmed.remark, _AHEAD)))
                 return prewarmed
             prewarmed.end()
         return self._prewarmed(decision, spool)
@@ -225,10 +233,14 @@ class ChromiumCapturer:
                 hint=tr("use --proxy tor or --proxy socks5://…, or set the setting proxy"),
             )
         binary, remark = choose_browser(decision.browser, self._options.executable)
-        workspace = BrowserWorkspace.create(spool)
+        early = self._early_for(spool, binary)
+        workspace = early.workspace if early is not None else BrowserWorkspace.create(spool)
         capture_network: CaptureNetwork | None = None
         try:
             if decision.certificate_authorities:
+                from snapshotter.capture.browser import nss
+                from snapshotter.formats.tls.certificate_authority import der
+
                 nss.write_trust_database(
                     workspace.home,
                     [der(authority) for authority in decision.certificate_authorities],
@@ -242,15 +254,25 @@ class ChromiumCapturer:
                 network=capture_network,
                 allow_no_sandbox=self._options.allow_no_sandbox,
             )
-            prewarmed = PrewarmedBrowser(setup, remark)
+            prewarmed = PrewarmedBrowser(setup, remark, early)
             prewarmed.start()
         except BaseException:  # also Ctrl-C: no other code knows these yet
             if capture_network is not None:
                 capture_network.guard.stop()
                 capture_network.destroy()
+            if early is not None:
+                early.end_process()
             workspace.remove()
             raise
         return prewarmed
+
+    def _early_for(self, spool: Path, binary: BrowserBinary) -> EarlyDriver | None:
+        """Return the early driver, once, if it is for this spool and this browser; else end it."""
+        early, self._early = self._early, None
+        if early is None or (early.spool == spool and early.binary == binary):
+            return early
+        early.end()
+        return None
 
     def _capture_network(
         self, decision: Decision, spool: Path, workspace: BrowserWorkspace
@@ -277,6 +299,16 @@ class ChromiumCapturer:
             key_log=workspace.key_log,
             tee_dir=tee_dir,
         )
+
+
+def _secrets(upstream: str) -> tuple[CapturerIdentifier, ...]:
+    """Return the credentials of a proxy, in the spellings that are searched for."""
+    proxy = parse_upstream(upstream) if upstream else None
+    if proxy is None:
+        return ()
+    from snapshotter.capture.redaction import capturer_identity
+
+    return tuple(capturer_identity.credential_spellings(proxy.user, proxy.password))
 
 
 def network_path_kind(upstream: str) -> str:

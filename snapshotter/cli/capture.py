@@ -20,6 +20,7 @@ from snapshotter.translation import tr
 if TYPE_CHECKING:
     from snapshotter.app.policies.capture_options import CaptureOptions
     from snapshotter.app.settings import Settings
+    from snapshotter.app.wiring.early_start import EarlyStart
     from snapshotter.model.request import Decision
 
 _EXAMPLES = """\b
@@ -100,7 +101,7 @@ def parse_urls(
     urls: tuple[str, ...], *, as_json: bool
 ) -> tuple[list[str], dict[int, SnapshotterError]]:
     """Return the URLs of the arguments, and those that cannot be captured by their number."""
-    from snapshotter.app.pipeline.url_run import refused_urls
+    from snapshotter.app.url_lists import refused_urls
 
     wanted = _read_urls(urls)
     if not wanted:
@@ -119,14 +120,24 @@ def capture_urls(
     output: CaptureOutput,
 ) -> int:
     """Capture URLs in this process, one after the other; return the exit code."""
-    from snapshotter.app import machine
-    from snapshotter.app.interruption import Interruption
-    from snapshotter.app.pipeline import safekeeping
-    from snapshotter.app.pipeline.series import CaptureSeries, retry_in_background
-    from snapshotter.app.pipeline.url_run import capture_each
+    from snapshotter.app.wiring.early_start import early_start
+
+    if len(refused) == len(wanted):
+        return _capture_urls(wanted, refused, options, settings, output, None)
+    # First of all, because it takes longest: the rest is loaded and read meanwhile.
+    with early_start(settings, options.browser or "") as early:
+        return _capture_urls(wanted, refused, options, settings, output, early)
+
+
+def _capture_urls(
+    wanted: list[str],
+    refused: dict[int, SnapshotterError],
+    options: "CaptureOptions",
+    settings: "Settings",
+    output: CaptureOutput,
+    early: "EarlyStart | None",
+) -> int:
     from snapshotter.app.policies.decisions import PolicyDecisions
-    from snapshotter.app.wiring import capture as wiring
-    from snapshotter.app.wiring import queue as wiring_queue
 
     decide = PolicyDecisions(settings, options, light=output.light)
     decisions: dict[int, Decision] = {}
@@ -140,41 +151,65 @@ def capture_urls(
         for number, error in refused.items():
             output.failed(number, error)
         return SnapshotterError.exit_code
-    stop = Interruption()
+    from snapshotter.app import machine
+    from snapshotter.app.interruption import Interruption
+    from snapshotter.app.pipeline.anchored_clock import AnchoredClock
+    from snapshotter.app.pipeline.prewarm import Prewarmer
+    from snapshotter.app.wiring.capturer import capturer
+
+    clock, ids, stop = AnchoredClock(machine.SystemClock()), machine.RandomIds(), Interruption()
     with stop.handle_signals():
-        dependencies = wiring.capture_dependencies(
-            settings,
-            ask=ask_passphrase,
-            show_message=print_message,
-            locked=decide.locked,
-            check_replay=options.check_replay,
-        )
-        for file in safekeeping.rescue_spooled(dependencies):
-            print_message(
-                tr(
-                    "the bundle of an interrupted capture is sealed, but is not in the store: "
-                    "{file}",
-                    file=file,
+        browser = capturer(settings, clock, early=early.driver if early is not None else None)
+        with Prewarmer(browser, settings.spool_dir, ids) as prewarmer:
+            if early is not None and (held := early.take()) is not None:
+                prewarmer.begin(next(iter(decisions.values())), held)
+            # Only now, while driver and browser start.
+            from snapshotter.app.pipeline import safekeeping
+            from snapshotter.app.pipeline.series import CaptureSeries, retry_in_background
+            from snapshotter.app.pipeline.url_run import capture_each
+            from snapshotter.app.wiring import capture as wiring
+            from snapshotter.app.wiring import queue as wiring_queue
+
+            dependencies = wiring.capture_dependencies(
+                settings,
+                ask=ask_passphrase,
+                show_message=print_message,
+                locked=decide.locked,
+                check_replay=options.check_replay,
+                clock=clock,
+                browser=browser,
+            )
+            for file in safekeeping.rescue_spooled(dependencies):
+                print_message(
+                    tr(
+                        "the bundle of an interrupted capture is sealed, but is not in the store: "
+                        "{file}",
+                        file=file,
+                    )
                 )
-            )
-            print_message(
-                tr("try: add the bundle to the store:\n  snapshotter store add {file}", file=file)
-            )
-        owed = retry_in_background(dependencies, print_message)
-        pace = wiring_queue.rate_limiter(settings, dependencies.clock)
-        try:
-            with CaptureSeries(dependencies, stop, machine.process_began()) as series:
-                code = capture_each(
-                    wanted, decisions, refused, series, pace, output,
-                    raise_errors=len(wanted) == 1 and not output.as_json,
-                )  # fmt: skip
-        except KeyboardInterrupt as error:
-            for note in getattr(error, "__notes__", ()):
-                print_message(note)
-            raise
-        if code != INTERRUPTED_EXIT_CODE:
-            # The wait is bounded: an authority may hang, and a token that is owed stays owed.
-            owed.join(settings.timestamp_timeout_s)
+                print_message(
+                    tr(
+                        "try: add the bundle to the store:\n  snapshotter store add {file}",
+                        file=file,
+                    )
+                )
+            owed = retry_in_background(dependencies, print_message)
+            pace = wiring_queue.rate_limiter(settings, clock)
+            try:
+                with CaptureSeries(
+                    dependencies, stop, machine.process_began(), prewarmer
+                ) as series:
+                    code = capture_each(
+                        wanted, decisions, refused, series, pace, output,
+                        raise_errors=len(wanted) == 1 and not output.as_json,
+                    )  # fmt: skip
+            except KeyboardInterrupt as error:
+                for note in getattr(error, "__notes__", ()):
+                    print_message(note)
+                raise
+            if code != INTERRUPTED_EXIT_CODE:
+                # The wait is bounded: an authority may hang, and a token that is owed stays owed.
+                owed.join(settings.timestamp_timeout_s)
     return code
 
 

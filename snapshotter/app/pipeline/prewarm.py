@@ -13,6 +13,8 @@ from snapshotter.app.spool import spool_directory
 from snapshotter.model.request import Decision
 from snapshotter.ports import Capturer, IdSource
 
+HeldSpool = tuple[Path, contextlib.ExitStack]  # a directory, and what releases it
+
 
 class Prewarmer:
     """At most one prewarmed browser with its spool directory. Use as a context manager."""
@@ -21,7 +23,7 @@ class Prewarmer:
         self._capturer = capturer
         self._spool_dir = spool_dir
         self._ids = ids
-        self._held: tuple[Path, contextlib.ExitStack] | None = None
+        self._held: HeldSpool | None = None
 
     def __enter__(self) -> "Prewarmer":
         return self
@@ -29,18 +31,30 @@ class Prewarmer:
     def __exit__(self, *_: object) -> None:
         self.discard()
 
-    def begin(self, decision: Decision) -> None:
-        """Prewarm the next capture, unless one is prewarmed already."""
+    def begin(self, decision: Decision, held: HeldSpool | None = None) -> None:
+        """
+        Prewarm the next capture, unless one is prewarmed already.
+
+        Args:
+            held: A spool directory with what releases it; None to make one.
+        """
         if self._held is not None:
             return
-        name = f"ahead-{self._ids.random_bytes(10).hex()}"
         try:
             with contextlib.ExitStack() as stack:
-                spool = stack.enter_context(spool_directory(self._spool_dir, name))
+                spool = self._spool(stack, held)
                 self._capturer.prepare(decision, spool)
                 self._held = spool, stack.pop_all()
         except Exception:  # noqa: BLE001 - the capture meets it again, and can say what it means
             return
+
+    def _spool(self, stack: contextlib.ExitStack, held: HeldSpool | None) -> Path:
+        if held is not None:
+            spool, release = held
+            stack.push(release)
+            return spool
+        name = f"ahead-{self._ids.random_bytes(10).hex()}"
+        return stack.enter_context(spool_directory(self._spool_dir, name))
 
     def discard(self) -> None:
         """End a prewarmed browser that is not needed, and remove its directory."""

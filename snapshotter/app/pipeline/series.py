@@ -27,6 +27,7 @@ class CaptureSeries:
     Args:
         process_began: When this process began, on the clock's monotonic scale: the timings of the
             first capture begin with it. None: they begin with the capture.
+        prewarmer: Holds the browser of the first capture, which is starting; None if none is.
     """
 
     def __init__(
@@ -34,10 +35,13 @@ class CaptureSeries:
         dependencies: CaptureDependencies,
         stop: Interruption,
         process_began: float | None = None,
+        prewarmer: Prewarmer | None = None,
     ) -> None:
         self.dependencies = dependencies
         self.stop = stop
-        self._prewarmer = Prewarmer(dependencies.capturer, dependencies.spool_dir, dependencies.ids)
+        self._prewarmer = prewarmer or Prewarmer(
+            dependencies.capturer, dependencies.spool_dir, dependencies.ids
+        )
         self._told: set[str] = set()
         self._process_began = process_began
 

@@ -13,7 +13,6 @@ from snapshotter.app.pipeline.host_pacing import RateLimiter
 from snapshotter.app.pipeline.run import CaptureResult
 from snapshotter.app.pipeline.series import CaptureSeries
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError, bug
-from snapshotter.model.capture_url import check_url
 from snapshotter.model.conclusion import combined_exit_code, exit_code
 from snapshotter.model.request import Decision
 from snapshotter.policy.host_responses import response_of
@@ -40,17 +39,6 @@ class UrlObserver(Protocol):
 
     def interrupted(self, left: int) -> None:
         """Show that the run ends early, and how many URLs were not begun."""
-
-
-def refused_urls(urls: Sequence[str]) -> dict[int, SnapshotterError]:
-    """Return why URLs cannot be captured, by the number of each."""
-    refused: dict[int, SnapshotterError] = {}
-    for number, url in enumerate(urls):
-        try:
-            check_url(url)
-        except SnapshotterError as error:
-            refused[number] = error
-    return refused
 
 
 def capture_each(

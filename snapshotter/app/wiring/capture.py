@@ -5,11 +5,9 @@ Each builder imports what it needs when it is called, so that a command does not
 does not use.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import snapshotter
@@ -24,72 +22,13 @@ from snapshotter.app.wiring import keys as wiring_keys
 from snapshotter.app.wiring import log as wiring_log
 from snapshotter.app.wiring import store as wiring_store
 from snapshotter.app.wiring import timestamp_authorities as wiring_authorities
-from snapshotter.model.request import Decision
-from snapshotter.ports import Assessor, Capturer, Clock, Replayer, ShowMessage
+from snapshotter.app.wiring.capturer import assessor as assessor
+from snapshotter.app.wiring.capturer import capturer as capturer
+from snapshotter.ports import Capturer, Clock, Replayer, ShowMessage
 from snapshotter.verify.trust import own_trust
 
 if TYPE_CHECKING:
-    from snapshotter.capture.engine import ChromiumCapturer
-    from snapshotter.egress.resolver import Resolver
-
-
-def capturer(
-    settings: Settings, clock: Clock, *, resolver: "Resolver | None" = None
-) -> "ChromiumCapturer":
-    """
-    Return the configured browser.
-
-    Args:
-        resolver: Resolves host names; None for the system's resolver.
-    """
-    from snapshotter.capture.engine import CapturerOptions, ChromiumCapturer
-
-    _keep_compiled(settings.data_dir / "driver")
-    return ChromiumCapturer(
-        clock=clock,
-        ids=RandomIds(),
-        version=snapshotter.__version__,
-        options=CapturerOptions(
-            executable=settings.browser_path,
-            allow_no_sandbox=settings.allow_no_sandbox,
-            upstream=settings.proxy,
-            vantage=settings.vantage,
-            own=load_identity_file(settings.identity_file),
-        ),
-        resolver=resolver,
-        assessor=assessor,
-    )
-
-
-def assessor(decision: Decision) -> Assessor:
-    """
-    Return an assessor with the rules whose texts are in a decision.
-
-    Raises:
-        SnapshotterError: A file of rules is invalid.
-    """
-    from snapshotter.assess.assessor import RuleAssessor
-
-    return RuleAssessor.of(decision)
-
-
-def _keep_compiled(directory: Path) -> None:
-    """
-    Cache the compiled scripts of the browser's driver, which then starts in 3/4 of the time.
-
-    Whoever can write to the cache can have code run, so only this user may, as with keys. The
-    driver itself only reads it (`capture/browser/confinement.py`). If the directory cannot be made,
-    there is no cache.
-    """
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if directory.stat().st_uid != os.geteuid() or directory.stat().st_mode & 0o022:
-            return
-    except OSError:
-        return
-    os.environ.setdefault(  # noqa: TID251  nothing is read
-        "NODE_COMPILE_CACHE", str(directory.absolute())
-    )
+    pass
 
 
 def replayer(settings: Settings, clock: Clock) -> Replayer:
@@ -110,6 +49,8 @@ def capture_dependencies(
     show_message: ShowMessage,
     locked: bool = False,
     check_replay: bool = False,
+    clock: Clock | None = None,
+    browser: Capturer | None = None,
 ) -> CaptureDependencies:
     """
     Build everything that a capture needs.
@@ -118,9 +59,11 @@ def capture_dependencies(
         ask: Asks the person for a passphrase; None if nobody can be asked.
         locked: Bundles will be locked, so refuse a bucket that was not seen to enforce locks.
         check_replay: Bundles will be replayed, so refuse if pywb is not installed.
+        clock: The clock of `browser`; None for a new one.
+        browser: What captures; None to build it.
     """
     # One clock for capture and seal: a clock that is set in between changes no order of events.
-    clock = AnchoredClock(SystemClock())
+    clock = clock or AnchoredClock(SystemClock())
     shown_again = replayer(settings, clock) if check_replay else None
     key = wiring_keys.signer(settings, ask=ask, show_message=show_message)
     others = wiring_keys.cosigners(settings, ask=ask, show_message=show_message)
@@ -139,7 +82,7 @@ def capture_dependencies(
         picks=partial(configured_policy.picked_policy, settings),
         clock=clock,
         ids=RandomIds(),
-        capturer=capturer(settings, clock),
+        capturer=browser or capturer(settings, clock),
         assessor=assessor,
         signer=key,
         cosigners=others,

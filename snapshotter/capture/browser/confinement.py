@@ -10,104 +10,29 @@ the worker's environment variables they get only three that Playwright sets for 
 
 import asyncio
 import os
-import shlex
-import stat
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-import playwright
 from playwright.async_api import Playwright, async_playwright
 
 from snapshotter.capture.browser import os_processes
-from snapshotter.capture.browser.binary import BrowserBinary
+from snapshotter.capture.browser.driver_script import NODE, NODE_GIVEN
 from snapshotter.capture.browser.workspace import BrowserWorkspace
-from snapshotter.egress import file_view, namespace
-from snapshotter.egress.file_view import FileView
-from snapshotter.errors import ServiceUnavailable
+from snapshotter.egress import file_view
 from snapshotter.model.capture import ProcessFacts
-from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
-_NODE = "PLAYWRIGHT_NODEJS_PATH"  # Playwright's own setting: the program that runs its driver
-_COMPILED = "NODE_COMPILE_CACHE"
-# Facts about Playwright that it passes to its driver.
-_PASSED_ON = ("PW_LANG_NAME", "PW_LANG_NAME_VERSION", "PW_CLI_DISPLAY_VERSION")
 _LOOK_S = 0.01
-_COMPILE_S = 20.0
-_DRIVER = Path(playwright.__file__).parent / "driver"
+_BUFFER = 1 << 18  # bytes that are read from a driver at once
 _NAMESPACES = ("user", "mnt", "net", "pid")
-_FOLDERS_OF_MANY = ("/", "/bin", "/home", "/opt", "/root", "/srv", "/tmp", "/var")  # noqa: S108
 
-_one_at_a_time = threading.Lock()  # `_NODE` is shared by the whole process
-# What it was set to by whoever runs us. Later it may name the script of another capture's driver.
-_NODE_GIVEN = os.environ.get(_NODE)  # noqa: TID251
-
-
-def browser_file_view(workspace: BrowserWorkspace, binary: BrowserBinary) -> FileView:
-    """Return the file view of the browser."""
-    return FileView(
-        report=workspace.browser_view,
-        hidden=workspace.hidden,
-        reads=_of_browser(binary),
-        writes=(*workspace.directories, workspace.key_log),
-    )
-
-
-def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
-    """
-    Write the script that becomes Playwright's driver, and return its path.
-
-    Raises:
-        ServiceUnavailable: Nothing may be started from where it is.
-    """
-    node = Path(_NODE_GIVEN or _DRIVER / "node")
-    environment = dict(workspace.environment)
-    compiled = _compiled(node, environment)
-    if compiled is not None:
-        environment[_COMPILED] = str(compiled)
-    given = [shlex.quote(f"{name}={value}") for name, value in environment.items()]
-    given += [f'"{name}=${name}"' for name in _PASSED_ON]
-    before: tuple[str, ...] = ()
-    if sys.platform.startswith("linux"):
-        workspace.script.touch(mode=0o755)  # a view holds what exists
-        files = FileView(
-            report=workspace.driver_view,
-            hidden=workspace.hidden,
-            reads=(*_of_browser(binary), *file_view.interpreter(), node, _DRIVER, workspace.script),
-            writes=(
-                *workspace.directories,
-                workspace.key_log,
-                workspace.note,
-                workspace.browser_view,
-            ),
-            cache=compiled,
-        )
-        before = namespace.namespace_command(
-            namespace.NONE,
-            view=file_view.driver_file_view(files, drop_setuid_allowed=not _needs_setuid(binary)),
-        )
-    script = workspace.root / "driver"
-    script.write_text(
-        "#!/bin/sh\n"
-        "cd / || exit\n"
-        f'exec env -i {" ".join(given)} {shlex.join((*before, str(node)))} "$@"\n'
-    )
-    script.chmod(0o700)
-    if not os.access(script, os.X_OK):
-        raise ServiceUnavailable(
-            tr(
-                "programs cannot be started in {parent}, because its file system is mounted "
-                "with noexec",
-                parent=workspace.root.parent,
-            ),
-            hint=tr("set spool_dir to a directory on another file system"),
-        )
-    return script
+_one_at_a_time = threading.Lock()  # `NODE` is shared by the whole process
 
 
 async def start_confined_driver(script: Path) -> Playwright:
@@ -120,65 +45,72 @@ async def start_confined_driver(script: Path) -> Playwright:
     while not _one_at_a_time.acquire(blocking=False):
         await asyncio.sleep(_LOOK_S)
     try:
-        os.environ[_NODE] = str(script)  # noqa: TID251
+        os.environ[NODE] = str(script)  # noqa: TID251
         return await async_playwright().start()
     finally:
-        if _NODE_GIVEN is None:
-            os.environ.pop(_NODE, None)  # noqa: TID251
+        if NODE_GIVEN is None:
+            os.environ.pop(NODE, None)  # noqa: TID251
         else:
-            os.environ[_NODE] = _NODE_GIVEN  # noqa: TID251
+            os.environ[NODE] = NODE_GIVEN  # noqa: TID251
         _one_at_a_time.release()
 
 
-def _compiled(node: Path, environment: Mapping[str, str]) -> Path | None:
+async def take_over_driver(process: "subprocess.Popen[bytes]") -> Playwright:
     """
-    Return the directory of the driver's compiled scripts, with which it starts sooner.
+    Connect Playwright to a driver that runs already or is starting (`early_driver.py`).
 
-    The driver may read them and not write them: a compromised one would leave its own there for the
-    next. So they are made here, once for each version.
+    Playwright has no setting for this: while it connects, its transport is one of ours, which
+    differs only in where its process comes from.
+
+    Raises:
+        ImportError, AttributeError: This version of Playwright has another transport.
+        playwright.async_api.Error: The driver ended.
     """
-    named = os.environ.get(_COMPILED)  # noqa: TID251
-    if not named:
-        return None
-    directory = Path(named).absolute()
-    done = directory / f"of-{metadata.version('playwright')}"
-    if not done.exists():
-        command = (str(node), str(_DRIVER / "package" / "cli.js"), "run-driver")
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            subprocess.run(  # noqa: S603 - Playwright's driver, which ends at the end of its input
-                command,
-                env={**environment, _COMPILED: str(directory)},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_COMPILE_S,
-                check=True,
-            )
-            for path in (directory, *directory.rglob("*")):  # root's driver is another user
-                path.chmod(0o755 if path.is_dir() else 0o644)
-            done.touch()
-        except (OSError, subprocess.SubprocessError):
-            return None
-    return directory
+    from playwright._impl import out_of_process
 
+    module: Any = out_of_process
+    usual = module.PipeTransport
 
-def _needs_setuid(binary: BrowserBinary) -> bool:
-    """Return whether Chromium's sandbox depends on its helper with the setuid bit of root."""
-    helper = binary.path.parent / "chrome-sandbox"
+    class Transport(usual):  # type: ignore[misc, valid-type]
+        async def connect(self) -> None:
+            self._stopped_future = asyncio.get_running_loop().create_future()
+            self._proc = await _RunningDriver.of(process)
+            self._output = self._proc.stdin
+
+    while not _one_at_a_time.acquire(blocking=False):
+        await asyncio.sleep(_LOOK_S)
     try:
-        if not helper.stat().st_mode & stat.S_ISUID:
-            return False
-        return bool(namespace.find_obstacle(namespace.USER))
-    except (OSError, namespace.ProbeNotPossible):
-        return False
+        module.PipeTransport = Transport
+        return await async_playwright().start()
+    finally:
+        module.PipeTransport = usual
+        _one_at_a_time.release()
 
 
-def _of_browser(binary: BrowserBinary) -> tuple[Path, ...]:
-    """Return the folder of the browser's program, or the program alone in a shared folder."""
-    folder = binary.path.absolute().parent
-    if str(folder) in _FOLDERS_OF_MANY or folder == Path.home():
-        return (binary.path.absolute(),)
-    return (folder,)
+@dataclass(frozen=True, slots=True)
+class _RunningDriver:
+    """A process with the part of `asyncio.subprocess.Process` that Playwright uses."""
+
+    process: "subprocess.Popen[bytes]"
+    stdin: asyncio.StreamWriter
+    stdout: asyncio.StreamReader
+
+    @classmethod
+    async def of(cls, process: "subprocess.Popen[bytes]") -> "_RunningDriver":
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=_BUFFER)
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), process.stdout)
+        transport, protocol = await loop.connect_write_pipe(
+            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), process.stdin
+        )
+        return cls(process, asyncio.StreamWriter(transport, protocol, None, loop), reader)
+
+    async def communicate(self) -> None:
+        """Close the input, read the rest of the output, and wait for the end of the process."""
+        self.stdin.close()
+        while await self.stdout.read(_BUFFER):
+            pass
+        await asyncio.to_thread(self.process.wait)
 
 
 def collect_process_facts(

@@ -19,7 +19,7 @@ from pathlib import Path
 from playwright.async_api import BrowserContext, BrowserType
 from playwright.async_api import Error as PlaywrightError
 
-from snapshotter.capture.browser import arguments, confinement
+from snapshotter.capture.browser import arguments, driver_script
 from snapshotter.capture.browser.binary import BrowserBinary
 from snapshotter.capture.browser.browser_processes import BrowserProcesses
 from snapshotter.capture.browser.capture_network import CaptureNetwork
@@ -195,7 +195,7 @@ async def _start(
     chromium: BrowserType, setup: BrowserSetup, launch_mode: LaunchMode
 ) -> BrowserContext:
     setup.processes.begin()
-    view = confinement.browser_file_view(setup.workspace, setup.binary)
+    view = driver_script.browser_file_view(setup.workspace, setup.binary)
     executable = str(setup.binary.path.absolute())
     if launch_mode.namespaces != namespace.USER_AND_NET:
         browser_user = setup.workspace.profile.stat().st_uid

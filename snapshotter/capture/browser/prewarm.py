@@ -16,8 +16,9 @@ from typing import Any
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Playwright
 
-from snapshotter.capture.browser import confinement
+from snapshotter.capture.browser import confinement, driver_script
 from snapshotter.capture.browser.call_guard import close_within
+from snapshotter.capture.browser.early_driver import EarlyDriver
 from snapshotter.capture.browser.launch import (
     BrowserSetup,
     LaunchedBrowser,
@@ -52,11 +53,13 @@ class PrewarmedBrowser:
 
     Args:
         remark: What a capture has to record about the choice of the browser; "" for nothing.
+        early: A driver that was started before; its workspace is the browser's. None: start one.
     """
 
-    def __init__(self, setup: BrowserSetup, remark: str) -> None:
+    def __init__(self, setup: BrowserSetup, remark: str, early: EarlyDriver | None = None) -> None:
         self.setup = setup
         self.remark = remark
+        self.early = early
         self._job: Future[BrowserJob | None] = Future()
         self._start: asyncio.Task[RunningBrowser] | None = None
         self.thread = threading.Thread(target=self._run, name="capture", daemon=True)
@@ -105,6 +108,8 @@ class PrewarmedBrowser:
             # Whoever gave it a capture has waited for it already, within that one's limit.
             if not was_given and self.thread.is_alive():
                 self.thread.join(_JOIN_S)
+            if self.early is not None:
+                self.early.end_process()
             self.setup.network.destroy()
             self.setup.workspace.remove()
 
@@ -135,10 +140,7 @@ class PrewarmedBrowser:
         playwright: Playwright | None = None
         # While the driver starts, which takes a whole runtime; the result is cached.
         looking = asyncio.ensure_future(asyncio.to_thread(SystemRestrictions.find))
-        script = await asyncio.to_thread(
-            confinement.prepare_driver, self.setup.workspace, self.setup.binary
-        )
-        driver = asyncio.ensure_future(confinement.start_confined_driver(script))
+        driver = asyncio.ensure_future(self._start_driver())
         try:
             playwright = await asyncio.wait_for(asyncio.shield(driver), limit)
             await asyncio.wait_for(looking, limit)
@@ -172,6 +174,20 @@ class PrewarmedBrowser:
                 ),
             ) from error
         return RunningBrowser(playwright=playwright, launched=launched)
+
+    async def _start_driver(self) -> Playwright:
+        """Take over the driver that was started early, or start one."""
+        if self.early is not None:
+            try:
+                self.early.is_taken = True
+                return await confinement.take_over_driver(self.early.process)
+            except (ImportError, AttributeError):  # another Playwright than we know
+                self.early.is_taken = False
+                await asyncio.to_thread(self.early.end_process)
+        script = await asyncio.to_thread(
+            driver_script.prepare_driver, self.setup.workspace, self.setup.binary
+        )
+        return await confinement.start_confined_driver(script)
 
 
 def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

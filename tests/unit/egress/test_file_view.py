@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.capture.browser import confinement
+from snapshotter.capture.browser import driver_script
 from snapshotter.capture.browser.binary import BrowserBinary
 from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.egress import namespace
@@ -70,15 +70,15 @@ print(json.dumps(tried))
 DRIVE = """
 import json, os, subprocess, sys
 from pathlib import Path
-from snapshotter.capture.browser import confinement, launch
+from snapshotter.capture.browser import driver_script, launch
 from snapshotter.capture.browser.binary import BrowserBinary
 from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.egress import namespace
 workspace = BrowserWorkspace.create(Path(sys.argv[1], "spool"))
 python = Path(os.path.realpath(sys.executable))
 binary = BrowserBinary(kind="shell", path=python)
-driver = confinement.prepare_driver(workspace, binary)
-view = confinement.browser_file_view(workspace, binary)
+driver = driver_script.prepare_driver(workspace, binary)
+view = driver_script.browser_file_view(workspace, binary)
 kinds = sys.argv.pop()
 program = (str(python), "-I", "-S", "-c", sys.argv[2])
 command = (*namespace.namespace_command(kinds, None, view), *program)
@@ -293,7 +293,7 @@ def test_a_driver_above_a_sandbox_that_needs_the_setuid_bit_does_without_landloc
     place = BrowserWorkspace.create(tmp_path / "spool")
     binary = BrowserBinary(kind="shell", path=helper.with_name("chromium"))
 
-    script = confinement.prepare_driver(place, binary).read_text()
+    script = driver_script.prepare_driver(place, binary).read_text()
 
     place.remove()
     assert ("\tlandlock" in script) == is_used

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from snapshotter.app import url_lists
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline import url_run
 from snapshotter.app.pipeline.host_pacing import RateLimiter
@@ -92,7 +93,7 @@ def run(
     pace: Pace | None = None,
     raise_errors: bool = False,
 ) -> int:
-    refused = url_run.refused_urls(urls)
+    refused = url_lists.refused_urls(urls)
     return url_run.capture_each(
         urls,
         dict.fromkeys(range(len(urls)), decision()),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.capture.browser import confinement
+from snapshotter.capture.browser import driver_script
 from snapshotter.capture.browser.binary import BrowserBinary
 from snapshotter.capture.browser.workspace import BrowserWorkspace
 from tests.unit.capture.browser.programs import executable
@@ -20,7 +20,7 @@ def test_a_driver_is_not_started_by_the_script_of_another_capture(
     workspace = BrowserWorkspace.create(tmp_path / "spool")
     binary = BrowserBinary(kind="shell", path=executable(tmp_path / "x" / "shell"))
 
-    script = confinement.prepare_driver(workspace, binary).read_text()
+    script = driver_script.prepare_driver(workspace, binary).read_text()
 
     workspace.remove()
     assert "/spool/other/driver" not in script
@@ -29,12 +29,12 @@ def test_a_driver_is_not_started_by_the_script_of_another_capture(
 _PREPARE = """
 import sys
 from pathlib import Path
-from snapshotter.capture.browser import confinement
+from snapshotter.capture.browser import driver_script
 from snapshotter.capture.browser.binary import BrowserBinary
 from snapshotter.capture.browser.workspace import BrowserWorkspace
 workspace = BrowserWorkspace.create(Path(sys.argv[1], "spool"))
 try:
-    confinement.prepare_driver(workspace, BrowserBinary(kind="shell", path=Path("/bin/true")))
+    driver_script.prepare_driver(workspace, BrowserBinary(kind="shell", path=Path("/bin/true")))
 finally:
     workspace.remove()
 """

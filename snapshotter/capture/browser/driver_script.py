@@ -1,0 +1,173 @@
+"""
+Write the script that becomes Playwright's driver, and list the files that driver and browser see.
+
+Nothing here loads Playwright, so that its driver can start while Playwright is loaded
+(`early_driver.py`).
+"""
+
+import importlib.util
+import json
+import os
+import shlex
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from snapshotter.capture.browser.binary import BrowserBinary
+from snapshotter.capture.browser.workspace import BrowserWorkspace
+from snapshotter.egress import file_view, namespace
+from snapshotter.egress.file_view import FileView
+from snapshotter.errors import ServiceUnavailable
+from snapshotter.translation import tr
+
+NODE = "PLAYWRIGHT_NODEJS_PATH"  # Playwright's own setting: the program that runs its driver
+_COMPILED = "NODE_COMPILE_CACHE"
+# Facts about Playwright that it passes to its driver.
+_PASSED_ON = ("PW_LANG_NAME", "PW_LANG_NAME_VERSION", "PW_CLI_DISPLAY_VERSION")
+_COMPILE_S = 20.0
+_FOLDERS_OF_MANY = ("/", "/bin", "/home", "/opt", "/root", "/srv", "/tmp", "/var")  # noqa: S108
+
+# What it was set to by whoever runs us. Later it may name the script of another capture's driver.
+NODE_GIVEN = os.environ.get(NODE)  # noqa: TID251
+
+
+@cache
+def driver_directory() -> Path:
+    """Return the directory of Playwright's driver. Raises ModuleNotFoundError."""
+    found = importlib.util.find_spec("playwright")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("No module named 'playwright'", name="playwright")
+    return Path(found.origin).parent / "driver"
+
+
+def driver_version() -> str:
+    """Return the version of Playwright's driver."""
+    package = driver_directory() / "package" / "package.json"
+    return str(json.loads(package.read_text("utf-8"))["version"])
+
+
+def driver_command() -> tuple[str, ...]:
+    """Return the arguments that Playwright gives the program that runs its driver."""
+    return (str(driver_directory() / "package" / "cli.js"), "run-driver")
+
+
+def browser_file_view(workspace: BrowserWorkspace, binary: BrowserBinary) -> FileView:
+    """Return the file view of the browser."""
+    return FileView(
+        report=workspace.browser_view,
+        hidden=workspace.hidden,
+        reads=_of_browser(binary),
+        writes=(*workspace.directories, workspace.key_log),
+    )
+
+
+def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
+    """
+    Write the script that becomes Playwright's driver, and return its path.
+
+    Raises:
+        ServiceUnavailable: Nothing may be started from where it is.
+    """
+    node = Path(NODE_GIVEN or driver_directory() / "node")
+    environment = dict(workspace.environment)
+    compiled = _compiled(node, environment)
+    if compiled is not None:
+        environment[_COMPILED] = str(compiled)
+    given = [shlex.quote(f"{name}={value}") for name, value in environment.items()]
+    given += [f'"{name}=${name}"' for name in _PASSED_ON]
+    before: tuple[str, ...] = ()
+    if sys.platform.startswith("linux"):
+        workspace.script.touch(mode=0o755)  # a view holds what exists
+        files = FileView(
+            report=workspace.driver_view,
+            hidden=workspace.hidden,
+            reads=(
+                *_of_browser(binary),
+                *file_view.interpreter(),
+                node,
+                driver_directory(),
+                workspace.script,
+            ),
+            writes=(
+                *workspace.directories,
+                workspace.key_log,
+                workspace.note,
+                workspace.browser_view,
+            ),
+            cache=compiled,
+        )
+        before = namespace.namespace_command(
+            namespace.NONE,
+            view=file_view.driver_file_view(files, drop_setuid_allowed=not _needs_setuid(binary)),
+        )
+    script = workspace.root / "driver"
+    script.write_text(
+        "#!/bin/sh\n"
+        "cd / || exit\n"
+        f'exec env -i {" ".join(given)} {shlex.join((*before, str(node)))} "$@"\n'
+    )
+    script.chmod(0o700)
+    if not os.access(script, os.X_OK):
+        raise ServiceUnavailable(
+            tr(
+                "programs cannot be started in {parent}, because its file system is mounted "
+                "with noexec",
+                parent=workspace.root.parent,
+            ),
+            hint=tr("set spool_dir to a directory on another file system"),
+        )
+    return script
+
+
+def _compiled(node: Path, environment: Mapping[str, str]) -> Path | None:
+    """
+    Return the directory of the driver's compiled scripts, with which it starts sooner.
+
+    The driver may read them and not write them: a compromised one would leave its own there for the
+    next. So they are made here, once for each version.
+    """
+    named = os.environ.get(_COMPILED)  # noqa: TID251
+    if not named:
+        return None
+    directory = Path(named).absolute()
+    done = directory / f"of-{driver_version()}"
+    if not done.exists():
+        command = (str(node), *driver_command())
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            subprocess.run(  # noqa: S603 - Playwright's driver, which ends at the end of its input
+                command,
+                env={**environment, _COMPILED: str(directory)},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_COMPILE_S,
+                check=True,
+            )
+            for path in (directory, *directory.rglob("*")):  # root's driver is another user
+                path.chmod(0o755 if path.is_dir() else 0o644)
+            done.touch()
+        except (OSError, subprocess.SubprocessError):
+            return None
+    return directory
+
+
+def _needs_setuid(binary: BrowserBinary) -> bool:
+    """Return whether Chromium's sandbox depends on its helper with the setuid bit of root."""
+    helper = binary.path.parent / "chrome-sandbox"
+    try:
+        if not helper.stat().st_mode & stat.S_ISUID:
+            return False
+        return bool(namespace.find_obstacle(namespace.USER))
+    except (OSError, namespace.ProbeNotPossible):
+        return False
+
+
+def _of_browser(binary: BrowserBinary) -> tuple[Path, ...]:
+    """Return the folder of the browser's program, or the program alone in a shared folder."""
+    folder = binary.path.absolute().parent
+    if str(folder) in _FOLDERS_OF_MANY or folder == Path.home():
+        return (binary.path.absolute(),)
+    return (folder,)
