@@ -6,8 +6,6 @@ separate verifier (`verify/__main__.py`) read the system time; all other modules
 """
 
 import base64
-import ctypes
-import ctypes.util
 import os
 import secrets
 import sys
@@ -102,20 +100,6 @@ def _left_of_the_container() -> int | None:
         return None
 
 
-class _Timex(ctypes.Structure):
-    """The struct timex of Linux, as far as it is read; the rest is padding."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("rest", ctypes.c_char * 512),
-    )
-
-
 _STA_UNSYNC, _STA_NANO, _TIME_ERROR = 0x0040, 0x2000, 5
 
 
@@ -123,8 +107,23 @@ def _adjtimex() -> ClockFacts | None:
     """Return what the kernel reports about its clock; None if it cannot be read."""
     if not sys.platform.startswith("linux"):
         return None
-    library = ctypes.CDLL(ctypes.util.find_library("c") or "libc.so.6", use_errno=True)
-    timex = _Timex()
+    import ctypes  # in the middle of a capture, when there is time for it
+
+    class Timex(ctypes.Structure):
+        """The struct timex of Linux, as far as it is read; the rest is padding."""
+
+        _fields_ = (
+            ("modes", ctypes.c_uint),
+            ("offset", ctypes.c_long),
+            ("freq", ctypes.c_long),
+            ("maxerror", ctypes.c_long),
+            ("esterror", ctypes.c_long),
+            ("status", ctypes.c_int),
+            ("rest", ctypes.c_char * 512),
+        )
+
+    library = ctypes.CDLL(None, use_errno=True)  # the C library is a part of every process
+    timex = Timex()
     state = library.adjtimex(ctypes.byref(timex))
     if state < 0:
         return None

@@ -17,12 +17,10 @@ from typing import Any, TypeVar, cast
 
 from snapshotter.capture.page import clock_checks
 from snapshotter.capture.page.received_documents import count_endless_reloads
-from snapshotter.capture.record import tls_facts
 from snapshotter.capture.record.recorder import Recording
 from snapshotter.capture.redaction.redactor import clean_text, clean_url
 from snapshotter.capture.spool import Spool, replace_lone_surrogates
 from snapshotter.formats import canonical_json
-from snapshotter.formats.tls import certificate_authority
 from snapshotter.model.capture import (
     Action,
     Capture,
@@ -297,6 +295,9 @@ class CaptureBuilder:
         Args:
             authorities: Certificates of authorities that this capture trusts, in PEM.
         """
+        from snapshotter.capture.record import tls_facts
+        from snapshotter.formats.tls import certificate_authority
+
         if self._dropped:
             self.log("console-dropped", f"lines after the first {CONSOLE_LINES} were not kept")
         rendered = any(artifact.path in _RENDERED for artifact in spool.artifacts)

@@ -37,6 +37,7 @@ from snapshotter.value_class import dataclass
 if TYPE_CHECKING:
     from snapshotter.capture.record.recorder import Recorder
     from snapshotter.capture.session import CaptureAttempt
+    from snapshotter.formats.signatures.cms import Recipient
 
 _KILL_S = 2.0  # before the hard limit: time to kill, and to write down what there is
 _KILL_SHARE = 0.15  # of a short limit
@@ -181,7 +182,6 @@ class ChromiumCapturer:
 
     def _recorder(self, attempt: "CaptureAttempt", network: CaptureNetwork) -> "Recorder":
         from snapshotter.capture.record.recorder import Recorder, RecordingRules
-        from snapshotter.formats.signatures.cms import Recipient
 
         decision = attempt.decision
         return Recorder(
@@ -196,7 +196,7 @@ class ChromiumCapturer:
                 redact=decision.redact,
                 own=self._own,
                 original=attempt.request.original,
-                keep_for=tuple(map(Recipient.from_pem, decision.keep_streams_for)),
+                keep_for=_recipients(decision),
                 authorities=decision.certificate_authorities,
             ),
         )
@@ -309,6 +309,15 @@ def _secrets(upstream: str) -> tuple[CapturerIdentifier, ...]:
     from snapshotter.capture.redaction import capturer_identity
 
     return tuple(capturer_identity.credential_spellings(proxy.user, proxy.password))
+
+
+def _recipients(decision: Decision) -> "tuple[Recipient, ...]":
+    """Return who can open the streams that are kept."""
+    if not decision.keep_streams_for:
+        return ()
+    from snapshotter.formats.signatures.cms import Recipient
+
+    return tuple(map(Recipient.from_pem, decision.keep_streams_for))
 
 
 def network_path_kind(upstream: str) -> str:

@@ -100,6 +100,7 @@ class CaptureSession:
         self._recorder = recorder
         self._gate = gate
         self._make_assessor = assessor
+        self._reading: asyncio.Task[Assessor] | None = None  # of its rules
         self._ending_s = min(_ENDING_S, limits.total_s * _ENDING_SHARE)
         self._guard = CallGuard(clock, attempt.kill_at - self._ending_s)
 
@@ -157,14 +158,13 @@ class CaptureSession:
 
     async def _do_steps(self, start: Awaitable[RunningBrowser]) -> None:
         self._loop = asyncio.get_running_loop()
-        assessor = self._start_assessor()
         closing: asyncio.Task[None] | None = None
         try:
             # (1) Wait for the browser.
             self._builder.begin_step("launch")
             self._running = await self._wait_for_browser(start)
             # (2) Open the page and take all steps on it.
-            await self._capture(self._running.launched.context, assessor)
+            await self._capture(self._running.launched.context)
             if self._unready:
                 return
             # (3) Keep what there is of a page that was given up early.
@@ -178,14 +178,22 @@ class CaptureSession:
         finally:
             await (self._close() if closing is None else closing)
 
-    def _start_assessor(self) -> asyncio.Task[Assessor] | None:
-        """Have the rules of the assessor read while the browser starts."""
+    def _start_assessor(self, assessor: "asyncio.Future[Assessor]") -> None:
+        """Have the rules of the assessor read in the background, after the page was asked for."""
         if self._make_assessor is None:
-            return None
-        task = asyncio.create_task(asyncio.to_thread(self._make_assessor))
-        # Why it failed is for whoever asks for it.
-        task.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return task
+            return
+        self._reading = task = asyncio.create_task(asyncio.to_thread(self._make_assessor))
+
+        def hand_over(task: asyncio.Task[Assessor]) -> None:
+            if assessor.done() or task.cancelled():
+                return
+            if (error := task.exception()) is not None:
+                assessor.set_exception(error)
+                assessor.exception()  # why it failed is for whoever asks for it
+            else:
+                assessor.set_result(task.result())
+
+        task.add_done_callback(hand_over)
 
     async def _wait_for_browser(self, start: Awaitable[RunningBrowser]) -> RunningBrowser:
         limit = self._limits.launch_s + self._limits.close_s  # it has limits of its own
@@ -206,11 +214,15 @@ class CaptureSession:
         self._builder.network = running.launched.network
         return running
 
-    async def _capture(
-        self, context: BrowserContext, assessor: asyncio.Task[Assessor] | None
-    ) -> None:
+    async def _capture(self, context: BrowserContext) -> None:
         """Open the page and take all steps on it; keep a minimum of a page that fails."""
         watching: list[asyncio.Task[None]] = []
+        assessor: asyncio.Future[Assessor] = asyncio.get_running_loop().create_future()
+
+        def navigated() -> None:
+            self._start_description()
+            self._start_assessor(assessor)
+
         try:
             self._opened = opened = await self._open(context, assessor)
             if opened is not None:
@@ -218,7 +230,7 @@ class CaptureSession:
                     asyncio.create_task(opened.console.watch()),
                     asyncio.create_task(watch_size_limits(opened.context, opened.navigation)),
                 ]
-                await page_steps.capture_page(opened, navigated=self._start_description)
+                await page_steps.capture_page(opened, navigated=navigated)
         except Exception as error:  # noqa: BLE001 - as in a step: what there is already is evidence
             # An error outside of a step is not recorded yet.
             self._builder.add_reason(*self._reason("capture", error))
@@ -230,7 +242,7 @@ class CaptureSession:
                 task.cancel()
 
     async def _open(
-        self, context: BrowserContext, assessor: asyncio.Task[Assessor] | None
+        self, context: BrowserContext, assessor: "asyncio.Future[Assessor]"
     ) -> OpenedPage | None:
         """Prepare everything for the first request; return None if that fails."""
         try:
@@ -238,7 +250,7 @@ class CaptureSession:
                 await self._page_context(context),
                 gate=self._gate,
                 saved=self._saved,
-                assessor=assessor,
+                assessor=assessor if self._make_assessor is not None else None,
                 may_retry=lambda: not self._is_last,
             )
         except Exception as error:  # noqa: BLE001 - after any error: no page was requested

@@ -168,7 +168,6 @@ def _capture_urls(
             from snapshotter.app.pipeline.series import CaptureSeries, retry_in_background
             from snapshotter.app.pipeline.url_run import capture_each
             from snapshotter.app.wiring import capture as wiring
-            from snapshotter.app.wiring import queue as wiring_queue
 
             dependencies = wiring.capture_dependencies(
                 settings,
@@ -194,7 +193,11 @@ def _capture_urls(
                     )
                 )
             owed = retry_in_background(dependencies, print_message)
-            pace = wiring_queue.rate_limiter(settings, clock)
+            pace = None
+            if len(wanted) > 1 or settings.politeness_file is not None:  # which may be invalid
+                from snapshotter.app.wiring import queue as wiring_queue
+
+                pace = wiring_queue.rate_limiter(settings, clock)
             try:
                 with CaptureSeries(
                     dependencies, stop, machine.process_began(), prewarmer

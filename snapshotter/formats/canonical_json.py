@@ -13,8 +13,6 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, NoReturn
 
-import rfc8785
-
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.translation import tr
 
@@ -42,6 +40,8 @@ def dumps(value: JsonValue) -> bytes:
             surrogate), more than 64 levels, or something JSON has not.
     """
     plain_keys = _refuse_what_bundles_do_not_hold(value)
+    import rfc8785
+
     try:
         # RFC 8785 sorts keys by UTF-16 code units, and Python by characters: of ASCII that
         # is the same order. All else that it asks for, the encoder of Python writes.

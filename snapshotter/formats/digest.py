@@ -17,8 +17,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from blake3 import blake3
-
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.digests import Digests
 from snapshotter.translation import tr
@@ -80,6 +78,8 @@ class Digester:
 
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
+        from blake3 import blake3
+
         self._blake3 = blake3()
         self._crc32 = 0
         self._length = 0

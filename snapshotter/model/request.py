@@ -16,6 +16,7 @@ from snapshotter.value_class import dataclass
 
 _WINDOW = re.compile(r"(\d{3,5})x(\d{3,5})(?:@([1-4]))?")
 _MOST_PX = 10_000  # of a window, in either direction
+MAX_RECIPIENTS = 20  # of kept streams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

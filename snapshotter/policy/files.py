@@ -14,7 +14,6 @@ from typing import Any
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import toml
 from snapshotter.formats.table import TableError
-from snapshotter.formats.tls.certificate_authority import read_certificates
 from snapshotter.policy.curve import Curve, parse_curves
 from snapshotter.translation import tr
 
@@ -126,6 +125,8 @@ def certificate_authorities(path: Path) -> tuple[str, ...]:
     Raises:
         SnapshotterError: The file cannot be read, or contains no such certificate.
     """
+    from snapshotter.formats.tls.certificate_authority import read_certificates
+
     data = read_limited(path)
     try:
         return read_certificates(data)

@@ -8,12 +8,14 @@ or a group of names that the rules declare to be one party.
 import contextlib
 from datetime import datetime, timedelta
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from snapshotter.policy.quiet_hours import MINUTES_OF_DAY, QuietHours, quiet_minutes
 from snapshotter.value_class import dataclass
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 DAY = timedelta(hours=24)  # of a budget: any 24 hours, not those of a calendar
 GROUP = "group:"  # how the key of several hosts begins; no host's name has a colon there
@@ -52,7 +54,7 @@ class HostRules:
     per_day: int  # starts in any 24 hours; 0: no limit
     urgent: int  # of `per_day`, kept for what is urgent
     quiet: tuple[QuietHours, ...]
-    zone: ZoneInfo
+    zone: "ZoneInfo"
     throttled_statuses: frozenset[int]
     throttled: Backoff
     unwell: Backoff

@@ -6,7 +6,6 @@ and a list replaces the other's list. The result is complete in itself, and cont
 digests of all its parents. Name, reason and `[match]` are not inherited.
 """
 
-import difflib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -23,7 +22,7 @@ from snapshotter.policy.files import (
     read_toml,
     shipped_directory,
 )
-from snapshotter.policy.tables import Policy
+from snapshotter.policy.tables import Match, Policy
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
@@ -42,6 +41,16 @@ class EffectivePolicy:
     origins: Mapping[str, str] = field(default_factory=dict)
     own: frozenset[str] = frozenset()  # keys that the file itself holds
     inherited: Mapping[str, Any] = field(default_factory=dict)  # what its parents say, merged
+
+    @property
+    def name(self) -> str:
+        """The name of the policy."""
+        return self.policy.name
+
+    @property
+    def match(self) -> Match:
+        """The pages that the policy is meant for."""
+        return self.policy.match
 
 
 def shipped_policy_names() -> tuple[str, ...]:
@@ -67,6 +76,8 @@ def find(name_or_path: str, directory: Path | None = None) -> Path:
         if found.is_file():
             return found
     known = shipped_policy_names()
+    import difflib
+
     near = difflib.get_close_matches(name_or_path, known, n=1)
     raise SnapshotterError(
         tr("the policy {name_or_path} does not exist", name_or_path=name_or_path),
@@ -281,6 +292,8 @@ def _nearest(where: list[str]) -> str:
         if not table or setting.startswith(f"{table}.")
     ]
     tops = {setting.partition(".")[0] for setting in here}
+    import difflib
+
     if near := difflib.get_close_matches(name, sorted(tops), n=1):
         return tr(
             "use the key {value}, if you meant this key", value=".".join((*where[:-1], near[0]))

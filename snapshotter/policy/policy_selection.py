@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from snapshotter.errors import SnapshotterError
@@ -24,6 +25,7 @@ from snapshotter.policy.files import read_toml, shipped_directory
 from snapshotter.policy.load import EffectivePolicy, load_effective
 from snapshotter.policy.patterns import compile_pattern
 from snapshotter.policy.rule_tables import SCHEMA as RULES
+from snapshotter.policy.tables import Match
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
@@ -54,6 +56,50 @@ class Pick:
     rejected: tuple[Candidate, ...]  # the closest first
 
 
+class PickablePolicy(Protocol):
+    """What `pick` needs of a policy."""
+
+    @property
+    def name(self) -> str:
+        """The name of the policy."""
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+
+    @property
+    def match(self) -> Match:
+        """The pages that it is meant for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchOfPolicy:
+    """The part of a policy that `pick` needs."""
+
+    name: str
+    path: Path
+    match: Match
+
+
+def policy_matches(directory: Path | None = None) -> tuple[PickablePolicy, ...]:
+    """
+    Return what `pick` needs of the policies that `known_policies` returns.
+
+    Of a shipped policy only the table `[match]` is read, which no policy inherits.
+
+    Raises:
+        SnapshotterError: One of the directory cannot be read.
+    """
+    return tuple(
+        _match_of(stem, path) if path.parent == shipped_directory() else _effective(stem, path)
+        for stem, path in sorted(_policy_paths(directory).items())
+    )
+
+
+def _match_of(stem: str, path: Path) -> MatchOfPolicy:
+    return MatchOfPolicy(name=stem, path=path, match=Match.read(read_toml(path).get("match", {})))
+
+
 def known_policies(directory: Path | None = None) -> tuple[EffectivePolicy, ...]:
     """
     Return the shipped policies and those of a directory, by name; the latter replace the former.
@@ -61,6 +107,10 @@ def known_policies(directory: Path | None = None) -> tuple[EffectivePolicy, ...]
     Raises:
         SnapshotterError: One of them cannot be read.
     """
+    return tuple(_effective(stem, path) for stem, path in sorted(_policy_paths(directory).items()))
+
+
+def _policy_paths(directory: Path | None) -> dict[str, Path]:
     found = {path.stem: path for path in sorted(shipped_directory().glob("*.toml"))}
     if directory is not None and not directory.is_dir():
         raise SnapshotterError(
@@ -70,21 +120,22 @@ def known_policies(directory: Path | None = None) -> tuple[EffectivePolicy, ...]
     if directory is not None:
         own = sorted(path for path in directory.glob("*.toml") if not _has_rules(path))
         found |= {path.stem: path for path in own}
-    read = []
-    for stem, path in sorted(found.items()):
-        policy_file = load_effective(str(path))
-        if policy_file.policy.name != stem:
-            raise SnapshotterError(
-                tr(
-                    "the file {path} contains a policy with the name {name}, but the "
-                    "file has another name",
-                    path=path,
-                    name=policy_file.policy.name,
-                ),
-                hint=tr("give the policy the name of its file: {stem}", stem=stem),
-            )
-        read.append(policy_file)
-    return tuple(read)
+    return found
+
+
+def _effective(stem: str, path: Path) -> EffectivePolicy:
+    policy_file = load_effective(str(path))
+    if policy_file.policy.name != stem:
+        raise SnapshotterError(
+            tr(
+                "the file {path} contains a policy with the name {name}, but the file has another "
+                "name",
+                path=path,
+                name=policy_file.policy.name,
+            ),
+            hint=tr("give the policy the name of its file: {stem}", stem=stem),
+        )
+    return policy_file
 
 
 def _has_rules(path: Path) -> bool:
@@ -92,7 +143,7 @@ def _has_rules(path: Path) -> bool:
     return read_toml(path).get("schema") == RULES
 
 
-def pick(url: str, policies: Iterable[EffectivePolicy]) -> Pick:
+def pick(url: str, policies: Iterable[PickablePolicy]) -> Pick:
     """
     Choose the policy for a page.
 
@@ -147,8 +198,8 @@ def _order(candidate: Candidate) -> tuple[int, int, bool, str]:
     return (-candidate.rank[0], -candidate.rank[1], candidate.is_shipped, candidate.name)
 
 
-def _candidate(url: str, policy_file: EffectivePolicy) -> Candidate:
-    match, written, visited = policy_file.policy.match, _as_written(url), _as_visited(url)
+def _candidate(url: str, policy_file: PickablePolicy) -> Candidate:
+    match, written, visited = policy_file.match, _as_written(url), _as_visited(url)
     host = host_of(visited)
     by, rank = "", (0, 0)
     for pattern in match.urls:
@@ -160,7 +211,7 @@ def _candidate(url: str, policy_file: EffectivePolicy) -> Candidate:
             closer = 1 if pattern.startswith("*.") else 2
             by, rank = max((by, rank), (f"host {pattern}", (closer, len(pattern))), key=_closeness)
     return Candidate(
-        name=policy_file.policy.name,
+        name=policy_file.name,
         path=policy_file.path,
         is_shipped=policy_file.path.parent == shipped_directory(),
         by=by,

@@ -7,8 +7,7 @@ The keys are in docs/reference/politeness.md.
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import TYPE_CHECKING, Annotated, Any
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.table import Field, Table, TableError, check_key
@@ -25,6 +24,9 @@ from snapshotter.policy.host_rules import (
 from snapshotter.policy.quiet_hours import parse_quiet
 from snapshotter.policy.times import parse_duration
 from snapshotter.translation import tr
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 
 class _Limit(Table):
@@ -190,7 +192,9 @@ def _range(pair: tuple[str, str]) -> Backoff:
     return Backoff(floor=parse_duration(pair[0]), cap=parse_duration(pair[1]))
 
 
-def _zone(name: str) -> ZoneInfo:
+def _zone(name: str) -> "ZoneInfo":
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

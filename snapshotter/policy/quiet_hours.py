@@ -6,12 +6,14 @@ Quiet hours are the part of each day in which a host is not visited, or a schedu
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
 from snapshotter.value_class import dataclass
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 MINUTES_OF_DAY = 24 * 60
 
@@ -37,7 +39,7 @@ class QuietHours:
     def __str__(self) -> str:
         return f"{self.begins:%H:%M}-{self.ends:%H:%M}"
 
-    def around(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
+    def around(self, moment: datetime, zone: "ZoneInfo") -> datetime | None:
         """Return when the quiet hours that include a moment end, UTC; None if none do."""
         today = moment.astimezone(zone).date()
         over_midnight = self.ends < self.begins
@@ -49,7 +51,7 @@ class QuietHours:
         return None
 
 
-def _moments(day: Any, clock: time, zone: ZoneInfo) -> tuple[datetime, datetime]:
+def _moments(day: Any, clock: time, zone: "ZoneInfo") -> tuple[datetime, datetime]:
     """Return the earliest and the latest moment, UTC, at which local time is this time of a day."""
     wall = datetime.combine(day, clock, zone)
     both = [wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]

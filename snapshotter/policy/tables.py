@@ -9,12 +9,9 @@ import re
 from datetime import UTC, timedelta
 from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from snapshotter.formats.signatures.cms import MAX_RECIPIENTS, Recipient
 from snapshotter.formats.table import Check, Field, Table, check_key, check_table
-from snapshotter.formats.tls import certificate_authority
-from snapshotter.model.request import LAZY_ATTRIBUTES, Viewport
+from snapshotter.model.request import LAZY_ATTRIBUTES, MAX_RECIPIENTS, Viewport
 from snapshotter.policy.curve import Season, parse_season
 from snapshotter.policy.patterns import compile_pattern
 from snapshotter.policy.quiet_hours import parse_quiet
@@ -55,10 +52,14 @@ def _at_most(longest: timedelta) -> Check:
 
 
 def _is_zone(name: str) -> str:
+    if name == "UTC":  # known everywhere, and named by nearly every policy
+        return name
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        if name != "UTC" and available_timezones():  # else this system has no list at all
+        if available_timezones():  # else this system has no list at all
             raise ValueError(
                 "not a time zone of the IANA list; write a name like Asia/Shanghai"
             ) from error
@@ -294,6 +295,8 @@ class LimitsTable(_Table):
 
 def _authority(text: str) -> str:
     """Return the certificate of an authority as PEM. Raises ValueError if it is not one."""
+    from snapshotter.formats.tls import certificate_authority
+
     return certificate_authority.normalise_pem(text)
 
 
@@ -351,6 +354,10 @@ class Streams(_Table):
     @check_key("keep_for")
     @classmethod
     def _are_public_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        if not keys:
+            return keys
+        from snapshotter.formats.signatures.cms import Recipient
+
         return tuple(dict.fromkeys(Recipient.from_pem(pem).pem for pem in keys))
 
 

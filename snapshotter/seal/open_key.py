@@ -6,17 +6,18 @@ importing this module needs neither.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from snapshotter.formats.signatures.key_reference import KmsReference, parse
-from snapshotter.seal.external_key import ExternalSigner
-from snapshotter.seal.kms import open_kms
-from snapshotter.seal.pkcs11 import open_pkcs11
+
+if TYPE_CHECKING:
+    from snapshotter.seal.external_key import ExternalSigner
 
 # Signed to see whether the key signs at all. Not the list of any bundle's files.
 TRIAL = b"snapshotter: a trial of this key, and no statement about anything\n"
 
 
-def open_external_key(text: str, *, ask: Callable[[], bytes] | None) -> ExternalSigner:
+def open_external_key(text: str, *, ask: Callable[[], bytes] | None) -> "ExternalSigner":
     """
     Return a signer for the key that a reference names, after a test signature.
 
@@ -31,8 +32,12 @@ def open_external_key(text: str, *, ask: Callable[[], bytes] | None) -> External
     """
     reference = parse(text)
     if isinstance(reference, KmsReference):
+        from snapshotter.seal.kms import open_kms
+
         signer = open_kms(reference)
     else:
+        from snapshotter.seal.pkcs11 import open_pkcs11
+
         signer = open_pkcs11(reference, ask=ask)
     signer.sign(TRIAL)
     return signer

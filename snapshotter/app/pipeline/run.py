@@ -15,11 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from snapshotter.app import commitment_salts, private_files
-from snapshotter.app.archive.assessment import AssessorOf, with_assessment
 from snapshotter.app.interruption import Interruption
-from snapshotter.app.pipeline import capturer_identity
 from snapshotter.app.pipeline.anchored_clock import AnchoredClock
 from snapshotter.app.pipeline.log_bundle import (
     QuotedCheckpoint,
@@ -32,8 +31,8 @@ from snapshotter.app.pipeline.safekeeping import SelfCheckFailed, keep_on_failur
 from snapshotter.app.pipeline.stage_timing import Timer, Timings, picture_ms, stage_ms, timings
 from snapshotter.app.pipeline.store_bundle import UncontestedLease, location, store_with_lease
 from snapshotter.app.spool import sweep
-from snapshotter.app.upkeep.late_tokens import TokenService
 from snapshotter.app.upkeep.log_entries import LogResult, StoreLog
+from snapshotter.lazy_module import LazyModule
 from snapshotter.model.assessment import Assessment, AssessmentSummary
 from snapshotter.model.bundle import Bundle, StoredObject
 from snapshotter.model.capture import Capture
@@ -44,7 +43,6 @@ from snapshotter.model.job import SealedResult
 from snapshotter.model.replay import Replay, unchecked
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.policy.addresses import strip_request_url
-from snapshotter.policy.host_responses import header
 from snapshotter.policy.policy_selection import Candidate
 from snapshotter.ports import (
     Capturer,
@@ -58,11 +56,23 @@ from snapshotter.ports import (
     Signer,
     TimestampAuthority,
 )
-from snapshotter.seal import sealer
+from snapshotter.seal.signer_checks import check_signers
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
-from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.trust import Trust
+
+if TYPE_CHECKING:
+    from snapshotter.app.archive import assessment as assessments
+    from snapshotter.app.archive.assessment import AssessorOf
+    from snapshotter.app.pipeline import capturer_identity
+    from snapshotter.app.upkeep.late_tokens import TokenService
+    from snapshotter.seal import sealer
+    from snapshotter.verify import bundle as verification
+    from snapshotter.verify.trust import Trust
+else:  # used when the page is captured
+    assessments = LazyModule("snapshotter.app.archive.assessment")
+    capturer_identity = LazyModule("snapshotter.app.pipeline.capturer_identity")
+    sealer = LazyModule("snapshotter.seal.sealer")
+    verification = LazyModule("snapshotter.verify.bundle")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +86,8 @@ class CaptureDependencies:
     authorities: tuple[TimestampAuthority, ...]
     timestamp_timeout_s: float
     store: ObjectStore
-    service: TokenService  # requests owed tokens
-    trust: Trust  # what our own verifier judges a new bundle by
+    service: "TokenService"  # requests owed tokens
+    trust: "Trust"  # what our own verifier judges a new bundle by
     spool_dir: Path
     pending_dir: Path
     salts_dir: Path
@@ -86,7 +96,7 @@ class CaptureDependencies:
     software: str
     custody: CustodyStore | None = None  # the store, as it writes custody events; None: none are
     replayer: Replayer | None = None  # None: bundles are not replayed
-    assessor: AssessorOf | None = None  # None: what captures show is not said
+    assessor: "AssessorOf | None" = None  # None: what captures show is not said
     cosigners: tuple[Signer, ...] = ()  # fill the slots behind it
     logbook: StoreLog | None = None  # None: bundles are not logged
     own: tuple[
@@ -150,7 +160,7 @@ def run(
         SnapshotterError: The bundle could not be written, or our own verifier refuses it.
     """
     request = strip_request_url(request, decision)
-    sealer.check_signers(
+    check_signers(
         (dependencies.signer, *dependencies.cosigners),
         decision,
         authorities=len(dependencies.authorities),
@@ -187,7 +197,7 @@ def run(
         assessment: Assessment | None = None
         if dependencies.assessor is not None:
             timer("assess", "")
-            capture, assessment = with_assessment(
+            capture, assessment = assessments.with_assessment(
                 capture, decision, dependencies.assessor, spool=spool, clock=clock
             )
             capture = capturer_identity.with_identifiers_in_pictures(
@@ -271,7 +281,7 @@ def _in_order(capture: Capture, began: datetime, ended: datetime, skew: timedelt
 def _verified(bundle: Bundle, dependencies: CaptureDependencies, clock: Clock) -> Report:
     """Verify the new bundle with our own verifier: a bundle that FAILED is never stored."""
     with bundle.file.open("rb") as stream:
-        report = verify_bundle(stream, dependencies.trust, now=clock.now())
+        report = verification.verify_bundle(stream, dependencies.trust, now=clock.now())
     if report.verdict is Verdict.FAILED:
         failed = next(finding for finding in report.findings if finding.verdict is Verdict.FAILED)
         raise SelfCheckFailed(
@@ -291,6 +301,8 @@ def _sealed(
     quoted: QuotedCheckpoint,
     assessment: Assessment | None,
 ) -> SealedResult:
+    from snapshotter.policy.host_responses import header
+
     response, met = capture.response, capture.court_minimum.met
     return SealedResult(
         bundle_id=bundle.id,

@@ -11,31 +11,35 @@ import shutil
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from snapshotter import durable
 from snapshotter.app import commitment_salts
-from snapshotter.app.archive import bundles
 from snapshotter.app.spool import sweep
-from snapshotter.app.upkeep.tombstones import Tombstones
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.digest import digest, digest_bytes
-from snapshotter.formats.proofs.rfc3161 import check_subject, is_token_over
+from snapshotter.lazy_module import LazyModule
 from snapshotter.model.bundle import Bundle, Retention, StoredObject
 from snapshotter.model.finding import Verdict
 from snapshotter.ports import ObjectStore
-from snapshotter.seal import sealer
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
-from snapshotter.verify.bundle import verify_bundle
-from snapshotter.verify.files import (
-    LATE_TOKEN,
-    MAX_SIDECAR_BYTES,
-    late_token_files,
-    open_file,
-)
-from snapshotter.verify.trust import Trust
+
+if TYPE_CHECKING:
+    from snapshotter.app.archive import bundles
+    from snapshotter.app.upkeep.tombstones import Tombstones
+    from snapshotter.formats.proofs import rfc3161
+    from snapshotter.seal import sealer
+    from snapshotter.verify import bundle as verification
+    from snapshotter.verify import files
+    from snapshotter.verify.trust import Trust
+else:  # used for a bundle, and not before a capture
+    bundles = LazyModule("snapshotter.app.archive.bundles")
+    rfc3161 = LazyModule("snapshotter.formats.proofs.rfc3161")
+    sealer = LazyModule("snapshotter.seal.sealer")
+    verification = LazyModule("snapshotter.verify.bundle")
+    files = LazyModule("snapshotter.verify.files")
 
 
 class SafekeepingFolders(Protocol):
@@ -77,11 +81,11 @@ class AddedBundle:
 def add_bundle(
     file: Path,
     store: ObjectStore,
-    trust: Trust,
+    trust: "Trust",
     *,
     now: datetime,
     retention: Retention | None = None,
-    tombstones: Tombstones | None = None,
+    tombstones: "Tombstones | None" = None,
 ) -> AddedBundle:
     """
     Store a sealed bundle that is a file, and the late tokens beside it that are over its signature.
@@ -96,8 +100,8 @@ def add_bundle(
         EvidenceInvalid: The verifier calls it FAILED.
         SnapshotterError: It cannot be read, or the store does not take it.
     """
-    with open_file(file) as stream:
-        report = verify_bundle(stream, trust, now=now)
+    with files.open_file(file) as stream:
+        report = verification.verify_bundle(stream, trust, now=now)
         if report.verdict is Verdict.FAILED:
             raise EvidenceInvalid(
                 tr("{file} is not an intact bundle", file=file),
@@ -127,7 +131,7 @@ def add_bundle(
             ),
         ) from error
     passed_over: list[str] = []
-    for sidecar in late_token_files(file):
+    for sidecar in files.late_token_files(file):
         try:
             number, sha256 = _late_token(sidecar, signatures)
         except (SnapshotterError, FileNotFoundError) as error:
@@ -145,15 +149,15 @@ def add_bundle(
 
 def _late_token(sidecar: Path, signatures: Sequence[bytes]) -> tuple[int, str]:
     """Return number and SHA-256 of a late token. Raises if it is over none of `signatures`."""
-    match = LATE_TOKEN.fullmatch(sidecar.name)
+    match = files.LATE_TOKEN.fullmatch(sidecar.name)
     if match is None:
         raise SnapshotterError(
             tr("the name of a late token must have a number from late-01 to late-09")
         )
-    with open_file(sidecar) as stream:
-        response = stream.read(MAX_SIDECAR_BYTES + 1)
-    if not any(is_token_over(response, signature) for signature in signatures[1:]):
-        check_subject(response, signatures[0])  # raises, with what is wrong
+    with files.open_file(sidecar) as stream:
+        response = stream.read(files.MAX_SIDECAR_BYTES + 1)
+    if not any(rfc3161.is_token_over(response, signature) for signature in signatures[1:]):
+        rfc3161.check_subject(response, signatures[0])  # raises, with what is wrong
     return int(match[1]), digest_bytes(response).sha256
 
 

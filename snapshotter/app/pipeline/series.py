@@ -9,7 +9,6 @@ import threading
 from typing import Self
 
 from snapshotter.app.interruption import Interruption
-from snapshotter.app.pipeline import capture_warnings
 from snapshotter.app.pipeline import run as pipeline
 from snapshotter.app.pipeline.prewarm import Prewarmer
 from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult
@@ -82,6 +81,8 @@ class CaptureSeries:
         """
         Return the warnings about a capture; those about confinement only once for all captures.
         """
+        from snapshotter.app.pipeline import capture_warnings
+
         unsafe = [
             safety_warning
             for safety_warning in capture_warnings.safety_warnings(done)

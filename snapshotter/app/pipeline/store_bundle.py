@@ -20,7 +20,6 @@ from snapshotter.model.job import SealedResult
 from snapshotter.model.request import Decision
 from snapshotter.policy import retention
 from snapshotter.ports import Clock, CustodyStore, Lease, ObjectStore
-from snapshotter.seal import sealer
 
 
 class StorageTarget(Protocol):
@@ -95,6 +94,8 @@ def _store(bundle: Bundle, decision: Decision, target: StorageTarget, clock: Clo
     retain = retention.retention_for_decision(decision, clock.now())
     key = store_keys.bundle_key(bundle.id)
     for slot, signed in enumerate(bundle.signatures, start=1):
+        from snapshotter.seal import sealer
+
         owing = sealer.owed_authorities(signed.tokens)
         if not owing:
             continue

@@ -7,16 +7,17 @@ A URL that fails does not stop the others, unless the caller wants its error rai
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from snapshotter.app.pipeline.host_pacing import RateLimiter
 from snapshotter.app.pipeline.run import CaptureResult
 from snapshotter.app.pipeline.series import CaptureSeries
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError, bug
 from snapshotter.model.conclusion import combined_exit_code, exit_code
 from snapshotter.model.request import Decision
-from snapshotter.policy.host_responses import response_of
 from snapshotter.ports import Progress
+
+if TYPE_CHECKING:
+    from snapshotter.app.pipeline.host_pacing import RateLimiter
 
 
 class UrlObserver(Protocol):
@@ -46,7 +47,7 @@ def capture_each(
     decisions: Mapping[int, Decision],
     refused: Mapping[int, SnapshotterError],
     series: CaptureSeries,
-    pace: RateLimiter,
+    pace: "RateLimiter | None",
     observer: UrlObserver,
     *,
     raise_errors: bool,
@@ -57,6 +58,7 @@ def capture_each(
     Args:
         decisions: How to capture, by the number of each URL that is not in `refused`.
         refused: URLs that cannot be captured, by number.
+        pace: Limits the visits to hosts; None for a single URL, which is captured at once.
         raise_errors: Raise the error of a URL, unless the run was interrupted.
     """
     codes: list[int] = []
@@ -68,7 +70,11 @@ def capture_each(
             try:
                 # A browser is started for the next URL if it is captured in the same way.
                 following = decisions.get(number + 1) == decision
-                visit = _visit(url, pace, observer.waiting) if len(urls) > 1 else _no_visit()
+                visit = (
+                    _visit(url, pace, observer.waiting)
+                    if pace is not None and len(urls) > 1
+                    else _no_visit()
+                )
                 with visit as results, observer.steps() as steps:
                     result = series.run(url, decision, steps, following=following)
                     results.append(result)
@@ -97,9 +103,11 @@ def capture_each(
 
 @contextlib.contextmanager
 def _visit(
-    url: str, pace: RateLimiter, show_message: Callable[[str], None]
+    url: str, pace: "RateLimiter", show_message: Callable[[str], None]
 ) -> Iterator[list[CaptureResult]]:
     """Wait until the host may be visited; at the end, report the result to the rate limiter."""
+    from snapshotter.policy.host_responses import response_of
+
     results: list[CaptureResult] = []
     visit = pace.wait(url, show_message)
     try:

@@ -13,7 +13,7 @@ from snapshotter.app.settings import Settings, config_variable_line
 from snapshotter.errors import PolicyRefused, SnapshotterError
 from snapshotter.policy import load as policies
 from snapshotter.policy.files import shipped_directory
-from snapshotter.policy.policy_selection import AUTO, Candidate, known_policies, pick
+from snapshotter.policy.policy_selection import AUTO, Candidate, pick, policy_matches
 from snapshotter.policy.tables import Policy
 from snapshotter.ports import ShowMessage
 from snapshotter.translation import tr
@@ -122,7 +122,7 @@ def picked_policy(settings: Settings, url: str) -> Candidate:
     Raises:
         SnapshotterError: A policy cannot be read.
     """
-    return pick(url, known_policies(settings.policies_dir)).winner
+    return pick(url, policy_matches(settings.policies_dir)).winner
 
 
 def policy_for(settings: Settings, named: str, url: str = "") -> Policy:

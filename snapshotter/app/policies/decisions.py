@@ -13,13 +13,14 @@ from snapshotter.app.policies.capture_options import CaptureOptions
 from snapshotter.app.settings import Settings
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import Decision
-from snapshotter.policy.load import EffectivePolicy
 from snapshotter.policy.policy_selection import (
     AUTO,
     Candidate,
+    PickablePolicy,
     known_policies,
     pick,
     pickable_policies,
+    policy_matches,
 )
 
 
@@ -37,7 +38,7 @@ class PolicyDecisions:
         self._light = light
         # By the name of the policy, and whether the person who runs the command chose it.
         self._made: dict[tuple[str, bool], Decision | SnapshotterError] = {}
-        self._known: tuple[EffectivePolicy, ...] = ()  # if addresses decide
+        self._matches: tuple[PickablePolicy, ...] = ()  # if addresses decide
         self.by_address = settings.policy == AUTO  # the policy of the command
         self.picked: dict[str, Candidate] = {}  # by address
 
@@ -57,11 +58,11 @@ class PolicyDecisions:
         wanted = name or self._settings.policy
         if wanted != AUTO:
             return self._once(wanted, own=own)
-        self._known = self._known or known_policies(self._settings.policies_dir)
         if url:
-            self.picked[url] = picked = pick(url, self._known).winner
+            self._matches = self._matches or policy_matches(self._settings.policies_dir)
+            self.picked[url] = picked = pick(url, self._matches).winner
             return replace(self._once(picked.name, own=own), policy_why=picked.why)
-        for policy_file in pickable_policies(self._known):
+        for policy_file in pickable_policies(known_policies(self._settings.policies_dir)):
             self._once(policy_file.policy.name, own=own)
         return self._once("default", own=own)
 

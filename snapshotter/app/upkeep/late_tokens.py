@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from snapshotter.app import private_files
-from snapshotter.app.archive import bundles
 from snapshotter.app.upkeep import owed_tokens
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import canonical_json
@@ -22,9 +22,15 @@ from snapshotter.formats.bundle import names
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.proofs.rfc3161 import Anchor, TokenInvalid, check_response
+from snapshotter.lazy_module import LazyModule
 from snapshotter.ports import Clock, ObjectStore, ReadableStore, TimestampAuthority, WritableStore
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
+
+if TYPE_CHECKING:
+    from snapshotter.app.archive import bundles
+else:  # used when a token is owed
+    bundles = LazyModule("snapshotter.app.archive.bundles")
 
 _MAX_SEAL_FILE = 1 << 16  # bytes
 _MAX_NOTE = 100  # characters

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from snapshotter.app import private_files, store_records
-from snapshotter.app.upkeep.object_copy import object_sha256
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import names, store_keys
@@ -225,6 +224,8 @@ class StoreLog:
     def _is_stored(self, owed: UnloggedBundle) -> bool:
         """Whether the bundle of a reminder was stored: the reminder is written before it."""
         try:
+            from snapshotter.app.upkeep.object_copy import object_sha256
+
             return object_sha256(self.store, store_keys.bundle_key(owed.bundle_id)) == owed.sha256
         except FileNotFoundError:
             return False

@@ -6,7 +6,6 @@ take-down events. The successor of a retired key signs in its place. `operator` 
 responsible for a hold or an erasure.
 """
 
-import getpass
 import os
 from collections.abc import Callable
 from functools import partial
@@ -190,6 +189,8 @@ def operator(settings: Settings) -> str:
     if settings.operator:
         return settings.operator
     try:
+        import getpass
+
         return getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in some containers
         return f"uid {os.getuid()}"

@@ -8,7 +8,6 @@ not have.
 """
 
 import asyncio
-from difflib import SequenceMatcher
 
 from snapshotter.capture.behaviours.scrolling import ScrollResult
 from snapshotter.capture.page_context import PageContext
@@ -122,6 +121,8 @@ async def _rows(page_context: PageContext, top: int, which: int) -> tuple[dict[s
 
 def _new_lines(before: list[str], here: list[str]) -> list[str]:
     """Return the lines that the previous stretch did not have, in order; repeated lines stay."""
+    from difflib import SequenceMatcher
+
     matcher = SequenceMatcher(None, before, here, autojunk=False)
     return [
         line

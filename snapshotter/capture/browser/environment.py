@@ -5,14 +5,12 @@ Paths of this machine are replaced by words in these facts, because they can nam
 """
 
 import hashlib
-import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 from snapshotter.capture.browser.binary import BrowserBinary
@@ -64,6 +62,9 @@ def describe_without_browser(
         version: Our own.
         environment: What fonts are looked for with; nothing, where there is no browser.
     """
+    import platform
+    from importlib import metadata  # takes 15 ms, and the page is asked for first
+
     fonts = _fonts(environment or {})
     return Environment(
         os=_system(),
@@ -127,6 +128,8 @@ def _sha256(path: Path, _inode: int, _size: int, _mtime_ns: int) -> str:
 
 @cache
 def _system() -> str:
+    import platform
+
     if sys.platform == "darwin":
         return f"macOS {platform.mac_ver()[0]}"
     try:

@@ -22,7 +22,6 @@ from playwright.async_api import Download
 from snapshotter.capture.browser.call_guard import CallGuard
 from snapshotter.capture.record.recorder import MainBody
 from snapshotter.capture.spool import Spool
-from snapshotter.formats.http import content_coding
 from snapshotter.ports import Clock
 from snapshotter.value_class import dataclass
 
@@ -127,6 +126,8 @@ def _decoded(body: MainBody, most: int) -> MainBody:
                 _inflate(source, out, most, is_cut=bool(body.truncated))
             elif coding == "br" and body.file.stat().st_size <= _BROTLI_BYTES:
                 limit = min(most, _BROTLI_OPENED_BYTES)
+                from snapshotter.formats.http import content_coding
+
                 opened = content_coding.brotli_decoded(source.read(), limit=limit)
                 if opened is None:
                     raise ValueError("no Brotli, or it opens to more than it may")

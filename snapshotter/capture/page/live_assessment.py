@@ -26,7 +26,6 @@ from snapshotter.capture.steps import Steps, first_error_line, reason_for_error
 from snapshotter.model.assessment import Content, ContentVerdict, TakedownVerdict
 from snapshotter.model.capture import StepState
 from snapshotter.model.page import Page
-from snapshotter.model.sentences import describe_detail
 from snapshotter.ports import Assessor
 
 T = TypeVar("T")
@@ -47,7 +46,7 @@ class LiveAssessment:
     Assesses one page while it is open, and looks again where that may help.
 
     Args:
-        assessor: Its rules are read while the browser starts.
+        assessor: Its rules are read while the page settles.
     """
 
     def __init__(
@@ -93,10 +92,7 @@ class LiveAssessment:
                     return True
             elif verdict.kind in _EMPTY and self._may_reload and reloads < rules.reloads:
                 reloads += 1
-                why = (
-                    f"{verdict.kind}: {describe_detail(verdict.detail)} ({reloads} of "
-                    f"{rules.reloads})"
-                )
+                why = f"{verdict.kind}: {_described(verdict.detail)} ({reloads} of {rules.reloads})"
                 before = await self._kept()
                 if not await self._reload(why):
                     if not self._document.away:
@@ -126,7 +122,7 @@ class LiveAssessment:
             )
             return None
         content, takedown = found
-        detail = f"{content.kind}, {takedown.availability}: {describe_detail(content.detail)}"
+        detail = f"{content.kind}, {takedown.availability}: {_described(content.detail)}"
         self._builder.end_step(StepState.OK, detail, STEP)
         return content
 
@@ -177,15 +173,13 @@ class LiveAssessment:
             found = await self._ignore_failure(self._verdicts)
             if found is not None and found[0].kind is not Content.WALL:
                 self._builder.note(
-                    "wait-at-wall",
-                    f"{describe_detail(wall.detail)}; the wall disappeared without an action of "
-                    "snapshotter",
+                    "wait-at-wall", f"{_described(wall.detail)}; the wall ended by itself"
                 )
                 await self._reveal.everything()
                 return True
         self._builder.note(
             "wait-at-wall",
-            f"{describe_detail(wall.detail)}; the wall was still there after {waited:.1f} s",
+            f"{_described(wall.detail)}; the wall was still there after {waited:.1f} s",
         )
         return False
 
@@ -269,3 +263,9 @@ def _characters(sample: PageSample | None) -> int:
     return (
         sum(1 for character in sample.text if not character.isspace()) if sample is not None else 0
     )
+
+
+def _described(detail: str) -> str:
+    from snapshotter.model.sentences import describe_detail
+
+    return describe_detail(detail)

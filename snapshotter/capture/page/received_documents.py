@@ -16,7 +16,6 @@ from snapshotter.capture.page.file_target import is_page_media_type
 from snapshotter.capture.page.text_difference import TextDifference
 from snapshotter.capture.record.read_budget import cpu_deadline
 from snapshotter.capture.record.recorder import MainBody, ReceivedDocument
-from snapshotter.formats.http import content_coding
 from snapshotter.model.capture import Document, Redirect
 from snapshotter.value_class import dataclass
 
@@ -129,4 +128,6 @@ def decode_body_prefix(body: MainBody, most: int) -> bytes | None:
     """
     with body.file.open("rb") as stream:
         data = stream.read(most)
+    from snapshotter.formats.http import content_coding
+
     return content_coding.decode_content(data, body.coding, most)

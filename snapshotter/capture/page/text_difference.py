@@ -7,7 +7,6 @@ on purpose: it counts which words of one text are missing from the other. Chines
 Korean have no spaces, so two characters in a row count as a word there.
 """
 
-import html
 import re
 import unicodedata
 
@@ -102,6 +101,8 @@ def extract_html_text(document: str) -> str:
                 unclosed.add(name)
             else:
                 at = close
+    import html
+
     return html.unescape("".join(parts))
 
 

@@ -12,8 +12,6 @@ manual says. Elsewhere no boundary is reported, and the caller compresses again:
 same content.
 """
 
-import ctypes
-import ctypes.util
 import sys
 import zlib
 from collections.abc import Iterator
@@ -113,25 +111,32 @@ def _filler(bits: int) -> tuple[int, int]:
     return value, length
 
 
-class _ZStream(ctypes.Structure):
-    """`z_stream` of zlib.h, the same since version 1.0."""
+@cache
+def _z_stream() -> Any:
+    """Return the class of the structure that zlib works on."""
+    import ctypes
 
-    _fields_ = (
-        ("next_in", ctypes.c_char_p),
-        ("avail_in", ctypes.c_uint),
-        ("total_in", ctypes.c_ulong),
-        ("next_out", ctypes.c_void_p),
-        ("avail_out", ctypes.c_uint),
-        ("total_out", ctypes.c_ulong),
-        ("msg", ctypes.c_char_p),
-        ("state", ctypes.c_void_p),
-        ("zalloc", ctypes.c_void_p),
-        ("zfree", ctypes.c_void_p),
-        ("opaque", ctypes.c_void_p),
-        ("data_type", ctypes.c_int),
-        ("adler", ctypes.c_ulong),
-        ("reserved", ctypes.c_ulong),
-    )
+    class ZStream(ctypes.Structure):
+        """`z_stream` of zlib.h, the same since version 1.0."""
+
+        _fields_ = (
+            ("next_in", ctypes.c_char_p),
+            ("avail_in", ctypes.c_uint),
+            ("total_in", ctypes.c_ulong),
+            ("next_out", ctypes.c_void_p),
+            ("avail_out", ctypes.c_uint),
+            ("total_out", ctypes.c_ulong),
+            ("msg", ctypes.c_char_p),
+            ("state", ctypes.c_void_p),
+            ("zalloc", ctypes.c_void_p),
+            ("zfree", ctypes.c_void_p),
+            ("opaque", ctypes.c_void_p),
+            ("data_type", ctypes.c_int),
+            ("adler", ctypes.c_ulong),
+            ("reserved", ctypes.c_ulong),
+        )
+
+    return ZStream
 
 
 def _inflate_plainly(stream: bytes) -> Iterator[InflatedPiece]:
@@ -147,8 +152,10 @@ def _inflate_plainly(stream: bytes) -> Iterator[InflatedPiece]:
 
 
 def _inflate_blocks(library: Any, stream: bytes) -> Iterator[InflatedPiece]:
-    state = _ZStream()
-    size = ctypes.sizeof(_ZStream)
+    import ctypes
+
+    state = _z_stream()()
+    size = ctypes.sizeof(_z_stream())
     if library.inflateInit_(ctypes.byref(state), library.zlibVersion(), size) != _Z_OK:
         raise zlib.error("zlib could not be set up")
     try:
@@ -177,6 +184,8 @@ def _inflate_blocks(library: Any, stream: bytes) -> Iterator[InflatedPiece]:
 @cache
 def _library() -> Any:
     """Return the system's zlib if it passes a trial; None otherwise."""
+    import ctypes
+
     name = "/usr/lib/libz.dylib" if sys.platform == "darwin" else "libz.so.1"
     try:
         library: Any = ctypes.CDLL(name)

@@ -11,11 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from snapshotter.capture.record.wire_reader import WireExchange
 from snapshotter.formats.bundle.network import MAX_DIFFERENCES, CrossCheck, Discrepancy
 from snapshotter.value_class import dataclass
+
+if TYPE_CHECKING:
+    from snapshotter.capture.record.wire_reader import WireExchange
 
 OTHER = "Other"  # the resource type of what the browser does not tell of
 WEBSOCKET = "WebSocket"
@@ -93,7 +95,7 @@ class ObservedRequest:
 class Exchange:
     """One request of the record. At least one of `wire` and `observed` is given."""
 
-    wire: WireExchange | None
+    wire: "WireExchange | None"
     observed: ObservedRequest | None
     resource_type: str
     cut: str  # why the response is not whole, a word of WARC-Truncated; "" when it is
@@ -162,7 +164,7 @@ class Exchange:
         return observed is not None and observed.claims_the_network and not self.has_response
 
     @property
-    def _either(self) -> WireExchange | ObservedRequest:
+    def _either(self) -> "WireExchange | ObservedRequest":
         found = self.wire or self.observed
         if found is None:
             raise ValueError("an exchange of nothing")
@@ -226,7 +228,7 @@ def _discrepancy(exchange: Exchange) -> Discrepancy | None:
 
 
 def pair_exchanges(
-    wire: Iterable[WireExchange], observed: Iterable[ObservedRequest], *, cause: str = ""
+    wire: "Iterable[WireExchange]", observed: Iterable[ObservedRequest], *, cause: str = ""
 ) -> tuple[Exchange, ...]:
     """
     Return every exchange of either account once, by the time at which it began.
@@ -257,7 +259,7 @@ def pair_exchanges(
 
 
 def _pair_equal_requests(
-    wire: list[WireExchange], observed: list[ObservedRequest], cause: str
+    wire: "list[WireExchange]", observed: list[ObservedRequest], cause: str
 ) -> Iterable[Exchange]:
     """
     Pair requests of one method and URL.
@@ -300,7 +302,7 @@ def _may_have_been_sent(request: ObservedRequest) -> bool:
     return not (request.end is RequestEnd.BLOCKED and request.block_reason in _BLOCKED_BEFORE)
 
 
-def _cut(wire: WireExchange, observed: ObservedRequest | None, cause: str) -> str:
+def _cut(wire: "WireExchange", observed: ObservedRequest | None, cause: str) -> str:
     """Return why a response is not whole, as a word of WARC-Truncated; "" if it is whole."""
     if wire.is_whole or wire.response is None:
         return ""

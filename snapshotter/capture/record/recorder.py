@@ -16,11 +16,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from playwright.async_api import BrowserContext, CDPSession
 
 from snapshotter.capture.browser.capture_network import CaptureNetwork
-from snapshotter.capture.record import archive_writer, encrypted_streams, tls_facts
 from snapshotter.capture.record.exchange_pairing import (
     Exchange,
     ObservedRequest,
@@ -32,7 +32,6 @@ from snapshotter.capture.record.failure_causes import cause, host_and_port
 from snapshotter.capture.record.observer import RELOAD, RequestObserver
 from snapshotter.capture.record.read_budget import SIGNATURES_CPU_S, ReadBudget, cpu_deadline
 from snapshotter.capture.record.scratch import BodyStore
-from snapshotter.capture.record.wire_reader import ReadConnection, read
 from snapshotter.capture.redaction.concealer import Concealer, decode_body
 from snapshotter.capture.redaction.redactor import REQUESTED_URL, Redactor
 from snapshotter.capture.spool import Spool
@@ -40,9 +39,8 @@ from snapshotter.egress import tee
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import network
 from snapshotter.formats.http.chunked import identity_parts, remove_chunking
-from snapshotter.formats.signatures.cms import Recipient
-from snapshotter.formats.tls import certificate_authority, server_signature
 from snapshotter.formats.tls.key_log import KeyLog
+from snapshotter.lazy_module import LazyModule
 from snapshotter.model.capture import (
     Artifact,
     Disclosure,
@@ -56,6 +54,19 @@ from snapshotter.model.capturer_identity import CapturerIdentifier
 from snapshotter.model.request import Limits, RedactRules
 from snapshotter.ports import Clock, IdSource
 from snapshotter.value_class import dataclass
+
+if TYPE_CHECKING:
+    from snapshotter.capture.record import archive_writer, encrypted_streams, tls_facts, wire_reader
+    from snapshotter.capture.record.wire_reader import ReadConnection
+    from snapshotter.formats.signatures.cms import Recipient
+    from snapshotter.formats.tls import certificate_authority, server_signature
+else:  # used when the page is done
+    archive_writer = LazyModule("snapshotter.capture.record.archive_writer")
+    encrypted_streams = LazyModule("snapshotter.capture.record.encrypted_streams")
+    certificate_authority = LazyModule("snapshotter.formats.tls.certificate_authority")
+    server_signature = LazyModule("snapshotter.formats.tls.server_signature")
+    tls_facts = LazyModule("snapshotter.capture.record.tls_facts")
+    wire_reader = LazyModule("snapshotter.capture.record.wire_reader")
 
 TOO_MANY_REQUESTS = "too-many-requests"
 CAPTURE_TOO_LARGE = "capture-too-large"
@@ -133,7 +144,7 @@ class RecordingRules:
     redact: RedactRules = field(default_factory=RedactRules)  # see `concealer.Concealer`
     own: tuple[CapturerIdentifier, ...] = ()  # of the capturing person, replaced as `redact` says
     original: str = ""  # the given address, where another one is visited
-    keep_for: tuple[Recipient, ...] = ()  # who can open the streams and keys in the bundle
+    keep_for: "tuple[Recipient, ...]" = ()  # who can open the streams and keys in the bundle
     authorities: tuple[str, ...] = ()  # certificates that this capture trusts, in PEM
 
 
@@ -344,7 +355,7 @@ class Recorder:
         )
 
     def _believed(
-        self, exchanges: Sequence[Exchange], signatures: server_signature.ServerSignatures
+        self, exchanges: Sequence[Exchange], signatures: "server_signature.ServerSignatures"
     ) -> dict[int, str]:
         """
         Return the SHA-256 of our private authority behind each connection that has one.
@@ -453,14 +464,14 @@ class Recorder:
             return (f"encrypted streams and keys that could not be kept ({why}): 1",)
         return ()
 
-    def _read(self, keys: KeyLog) -> tuple[ReadConnection, ...]:
+    def _read(self, keys: KeyLog) -> "tuple[ReadConnection, ...]":
         """Read every connection with the keys that the browser wrote."""
         carried, budget = [], ReadBudget()
         for connection in self._guard.connections():
             file = self._guard.tee_file(connection.number)
             chunks = tee.read(file) if file is not None and file.is_file() else ()
             carried.append(
-                read(
+                wire_reader.read(
                     connection,
                     chunks,
                     keys=keys,
@@ -480,8 +491,8 @@ class Recorder:
     def _write_connections(
         self,
         files: Spool,
-        connections: Sequence[ReadConnection],
-        signatures: server_signature.ServerSignatures,
+        connections: "Sequence[ReadConnection]",
+        signatures: "server_signature.ServerSignatures",
         exchanges: Sequence[Exchange],
     ) -> None:
         listed = (
@@ -507,7 +518,7 @@ class Recorder:
         self,
         main: Exchange | None,
         main_request: ObservedRequest | None,
-        signatures: server_signature.ServerSignatures,
+        signatures: "server_signature.ServerSignatures",
     ) -> MainResponse | None:
         response = main_request.response if main_request is not None else None
         transparency = response.transparency if response is not None else ""
@@ -541,7 +552,7 @@ class Recorder:
         )
 
     def _counts(
-        self, exchanges: Sequence[Exchange], connections: Sequence[ReadConnection]
+        self, exchanges: Sequence[Exchange], connections: "Sequence[ReadConnection]"
     ) -> RequestCounts:
         ends = Counter(exchange.end for exchange in exchanges)
         unseen = max(
@@ -575,7 +586,7 @@ class Recorder:
         return known.code if known else ""
 
     def _missing_parts(
-        self, exchanges: Sequence[Exchange], connections: Sequence[ReadConnection]
+        self, exchanges: Sequence[Exchange], connections: "Sequence[ReadConnection]"
     ) -> tuple[str, ...]:
         """Describe, with numbers, what a reader would expect in the record and not find."""
         absent: Counter[str] = Counter()
@@ -620,7 +631,7 @@ def _read_key_log(log: Path) -> bytes:
         return file.read(_KEY_LOG_BYTES)
 
 
-def _recorded(carried: ReadConnection) -> server_signature.TlsRecording:
+def _recorded(carried: "ReadConnection") -> "server_signature.TlsRecording":
     connection = carried.connection
     return server_signature.TlsRecording(
         connection=connection.number,
@@ -633,8 +644,8 @@ def _recorded(carried: ReadConnection) -> server_signature.TlsRecording:
 
 
 def _session_of(
-    number: int, signatures: server_signature.ServerSignatures
-) -> server_signature.SignedSession | None:
+    number: int, signatures: "server_signature.ServerSignatures"
+) -> "server_signature.SignedSession | None":
     """Return what a connection's server signed, in it or in the one that it resumes."""
     for session in signatures.sessions:
         if session.connection == number or any(
@@ -644,12 +655,12 @@ def _session_of(
     return None
 
 
-def _chain_of(number: int, signatures: server_signature.ServerSignatures) -> tuple[bytes, ...]:
+def _chain_of(number: int, signatures: "server_signature.ServerSignatures") -> tuple[bytes, ...]:
     session = _session_of(number, signatures)
     return session.chain if session is not None else ()
 
 
-def _certificate(exchange: Exchange, signatures: server_signature.ServerSignatures) -> str:
+def _certificate(exchange: Exchange, signatures: "server_signature.ServerSignatures") -> str:
     """
     Return what was wrong with the certificate of a response, if the browser reports it insecure.
     """

@@ -9,7 +9,6 @@ other encodings are converted to UTF-8 before (`capture/redaction/encodings.py`)
 """
 
 import base64
-import html
 import ipaddress
 import json
 import re
@@ -129,6 +128,8 @@ def identifier_spellings(name: CapturerIdentifier) -> Iterator[bytes]:
         yield escaped.encode()
         yield escaped.replace("\\", "\\\\").encode()
         yield escaped.replace("/", "\\/").encode()  # as PHP writes it
+        import html
+
         yield html.escape(text).encode()
         for entity in ("&#{};", "&#x{:x};"):
             yield "".join(

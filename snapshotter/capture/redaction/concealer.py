@@ -40,7 +40,7 @@ from snapshotter.capture.redaction.redactor import Redactor
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
 from snapshotter.formats.digest import digest_bytes
-from snapshotter.formats.http import chunked, content_coding
+from snapshotter.formats.http import chunked
 from snapshotter.formats.page import form_values
 from snapshotter.model.capture import Artifact, Capture
 from snapshotter.model.capturer_identity import (
@@ -685,6 +685,8 @@ def decode_body(head: RecordedHead, body: BinaryIO, length: int) -> bytes | None
     """Return a body without framing and codings; None if that fails or gives too much."""
     if length > _MAX_BODY:
         return None
+    from snapshotter.formats.http import content_coding
+
     is_chunked = "chunked" in head.header("transfer-encoding").lower()
     data = b"".join(chunked.remove_chunking(body) if is_chunked else chunked.identity_parts(body))
     coding = head.header("content-encoding").strip().lower()

@@ -9,7 +9,6 @@ counted as not searched.
 
 import binascii
 import codecs
-import quopri
 import re
 from collections.abc import Callable
 
@@ -167,4 +166,6 @@ def encode_base64_lines(data: bytes) -> bytes:
 
 def decode_quoted_printable(body: bytes) -> bytes:
     """Return the decoded bytes of quoted-printable."""
+    import quopri
+
     return quopri.decodestring(body)

@@ -16,8 +16,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
-from blake3 import blake3
-
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle.names import MAX_NAME, is_member_name
 from snapshotter.formats.digest import CHUNK, Digester, Lane
@@ -273,6 +271,8 @@ class _Reading:
     def __init__(self) -> None:
         self.sha256 = hashlib.sha256()
         self.crc32 = 0
+        from blake3 import blake3
+
         self._blake3 = blake3()
 
     def update(self, data: bytes) -> None:

@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import Final
 
 from snapshotter.errors import EvidenceInvalid
-from snapshotter.formats import canonical_json, typed
+from snapshotter.formats import canonical_json
 from snapshotter.model.page import Block
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -68,4 +68,6 @@ def parse(data: bytes) -> PageLayout:
                 max_blocks=MAX_BLOCKS,
             )
         )
+    from snapshotter.formats import typed
+
     return PageLayout(blocks=tuple(typed.read(Block, block) for block in blocks), whole=whole)

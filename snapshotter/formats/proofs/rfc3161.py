@@ -37,7 +37,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.printable import printable
@@ -814,6 +813,8 @@ def _check_with_client(response: bytes, parsed: _Parsed, anchor: Anchor) -> None
     authorities send them in the order of the chain (so does `openssl ts`). No
     signature covers that order; the client gets a copy in which it is right.
     """
+    from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
+
     verifier = VerifierBuilder(roots=[anchor.root]).build()
     sorted_bag = b"".join(sorted(node.raw for node in _children(parsed.bag)))
     if response.count(parsed.bag) != 1:

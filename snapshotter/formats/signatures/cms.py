@@ -28,12 +28,11 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_wrap,
 )
 
-from snapshotter.translation import tr
+from snapshotter.model.request import MAX_RECIPIENTS as MAX_RECIPIENTS
 from snapshotter.value_class import dataclass
 
 MEDIA_TYPE: Final = "application/pkcs7-mime"  # RFC 8551 section 3.2; its files end in .p7m
 MAX_CONTENT: Final = 1 << 30  # bytes; openssl holds all of one file in memory
-MAX_RECIPIENTS: Final = 20
 _MAX_FRONT: Final = 1 << 17  # bytes in front of the content
 _CHUNK: Final = 1 << 20
 

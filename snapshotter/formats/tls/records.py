@@ -9,12 +9,15 @@ client's key log. The content of the records is not interpreted here.
 import hashlib
 import hmac
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from snapshotter.formats.tls.handshake import TlsMalformed
 from snapshotter.value_class import dataclass
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 # ContentType, RFC 8446 section 5.1.
 CHANGE_CIPHER_SPEC = 20
@@ -221,12 +224,14 @@ def _length(header: bytes) -> int:
     return length
 
 
-def _aead(suite: Suite, key: bytes) -> AESGCM | ChaCha20Poly1305:
+def _aead(suite: Suite, key: bytes) -> "AESGCM | ChaCha20Poly1305":
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+
     return ChaCha20Poly1305(key) if suite.chacha else AESGCM(key)
 
 
 def _opened(
-    aead: AESGCM | ChaCha20Poly1305, nonce: bytes, sealed: memoryview | bytes, about: bytes
+    aead: "AESGCM | ChaCha20Poly1305", nonce: bytes, sealed: memoryview | bytes, about: bytes
 ) -> bytes:
     try:
         return aead.decrypt(nonce, sealed, about)

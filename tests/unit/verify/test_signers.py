@@ -146,7 +146,7 @@ def test_signers_that_no_bundle_can_have_are_refused_before_anything_is_written(
     required: int,
     error: type[SnapshotterError],
 ) -> None:
-    from snapshotter.seal.sealer import check_signers
+    from snapshotter.seal.signer_checks import check_signers
 
     decision = bundles.decision(require_signatures=required)
 
@@ -155,7 +155,7 @@ def test_signers_that_no_bundle_can_have_are_refused_before_anything_is_written(
 
 
 def test_one_signer_may_have_nine_authorities() -> None:
-    from snapshotter.seal.sealer import check_signers
+    from snapshotter.seal.signer_checks import check_signers
 
     check_signers([FIRST], bundles.decision(), authorities=9)
 

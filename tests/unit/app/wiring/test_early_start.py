@@ -21,16 +21,19 @@ def values(folder: Path, browser: str) -> settings.Settings:
 def test_a_command_that_captures_nothing_leaves_no_driver_and_no_directory(
     tmp_path: Path,
 ) -> None:
-    try:
+    processes = []
+
+    def interrupted() -> None:
         with early_start(values(tmp_path, "/bin/true"), "") as early:
             assert early.driver is not None
-            process = early.driver.process
-            assert process.poll() is None
+            processes.append(early.driver.process)
+            assert processes[0].poll() is None
             raise KeyboardInterrupt
-    except KeyboardInterrupt:
-        pass
 
-    assert process.returncode is not None
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+    assert processes[0].returncode is not None
     assert list((tmp_path / "spool").iterdir()) == []
 
 
