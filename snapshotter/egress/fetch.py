@@ -17,9 +17,8 @@ from dataclasses import field, replace
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-import httpx
-
 from snapshotter.egress.guard import EgressGuard
+from snapshotter.egress.http_library import httpx
 from snapshotter.egress.rules import EgressRules
 from snapshotter.egress.transport import transport
 from snapshotter.errors import ServiceUnavailable

@@ -22,11 +22,11 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import httpcore
-import httpx
 from typing_extensions import override
 
 from snapshotter.egress.errors import EgressError, EgressFailed
 from snapshotter.egress.guard import EgressGuard
+from snapshotter.egress.http_library import httpx
 
 _GUARD: Final = "http://guard.invalid"  # what the guard is called as a proxy; never resolved
 _DIAL_S: Final = 30.0  # where the client names no limit of its own

@@ -57,8 +57,8 @@ class HttpWebhook:
 
     def deliver(self, message: UndeliveredMessage) -> DeliveryResult:
         """See `Channel.deliver`."""
-        import httpx  # here, because most commands never need it
-
+        # Here, because most commands never need it.
+        from snapshotter.egress.http_library import httpx
         from snapshotter.egress.transport import transport
 
         try:

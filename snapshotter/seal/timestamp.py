@@ -150,7 +150,8 @@ class HttpTimestampAuthority:
         return exchange.response
 
     def _post(self, request: bytes, exchange: "_Exchange") -> bytes:
-        import httpx  # here, because most commands never need it
+        # Here, because most commands never need it.
+        from snapshotter.egress.http_library import httpx
 
         deadline = self._clock.monotonic() + self._timeout_s
         try:

@@ -124,7 +124,8 @@ class HttpWitness:
     def _post(
         self, checkpoint: bytes, old: int, proof: Sequence[bytes], deadline: float
     ) -> tuple[int, str, bytes]:
-        import httpx  # here, because most commands never need it
+        # Here, because most commands never need it.
+        from snapshotter.egress.http_library import httpx
 
         lines = [f"old {old}", *(base64.b64encode(digest).decode() for digest in proof), ""]
         request = "".join(f"{line}\n" for line in lines).encode() + checkpoint
@@ -164,7 +165,7 @@ class HttpWitness:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        import httpx
+        from snapshotter.egress.http_library import httpx
 
         try:
             yield
