@@ -37,7 +37,7 @@ from snapshotter.policy.tables import (
     Streams,
     offsets,
 )
-from snapshotter.policy.takedown_rules import load_rules
+from snapshotter.policy.takedown_rules import load_rule_texts
 from snapshotter.policy.times import parse_duration
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -74,8 +74,8 @@ def decide(policy: Policy, overrides: PolicyOverrides = PolicyOverrides()) -> De
             public key is invalid; or a rule file cannot be read.
         ValueError: `lock_days` is not a number of days that a policy could have.
     """
-    rule_sets = load_rules(policy.takedown.rules)
-    rule_ids = tuple(rule_set.file.id for rule_set in rule_sets)
+    rule_texts = load_rule_texts(policy.takedown.rules)
+    rule_ids = tuple(rules_id for rules_id, _ in rule_texts)
     effective = _override(policy, overrides).with_values(
         {"takedown": policy.takedown.with_values({"rules": rule_ids})}
     )
@@ -103,7 +103,7 @@ def decide(policy: Policy, overrides: PolicyOverrides = PolicyOverrides()) -> De
         ),
         verdict=VerdictRules(
             rules=rule_ids,
-            rule_texts=tuple((rule_set.file.id, rule_set.text) for rule_set in rule_sets),
+            rule_texts=rule_texts,
             wall_grace_s=parse_duration(effective.wait.wall_grace).total_seconds(),
             reloads=effective.wait.reloads,
             main_regions=effective.main_region.selectors,

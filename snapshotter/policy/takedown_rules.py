@@ -7,7 +7,6 @@ Strangers may have written the files. `rule_tables.py` defines their TOML keys.
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,7 +39,12 @@ from snapshotter.translation import tr
 
 MAX_BYTES = 1 << 20  # of a file
 
+_MOST_PARSED = 64
+
 T = TypeVar("T")
+
+# By their texts: a capture reads each file several times, and a worker the same for each job.
+_parsed: dict[str, RuleSet] = {}
 
 
 def load_rules(ids: Sequence[str]) -> tuple[RuleSet, ...]:
@@ -91,7 +95,20 @@ def find_rules(id_or_path: str) -> Path:
     )
 
 
-@lru_cache(maxsize=64)  # a worker reads the same files for each job
+def load_rule_texts(ids: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """
+    Return the ids and texts of rule files, as `load_rules` reads them.
+
+    A shipped file is not parsed: its name is its id, and whoever judges a page parses it then.
+
+    Raises:
+        SnapshotterError: As for `load_rules`.
+    """
+    if set(ids) <= set(shipped_rules()):
+        return tuple((rules_id, _read(find_rules(rules_id))) for rules_id in dict.fromkeys(ids))
+    return tuple((rules.file.id, rules.text) for rules in load_rules(ids))
+
+
 def parse_rules(text: str, source: str) -> RuleSet:
     """
     Return the rules of a file.
@@ -104,6 +121,9 @@ def parse_rules(text: str, source: str) -> RuleSet:
         SnapshotterError: Not TOML, or an invalid key or value; the message names the file,
             the id of the rule, and the key.
     """
+    known = _parsed.get(text)
+    if known is not None:
+        return known
     data = text.encode("utf-8", "surrogatepass")
     if len(data) > MAX_BYTES:
         raise SnapshotterError(
@@ -121,7 +141,7 @@ def parse_rules(text: str, source: str) -> RuleSet:
         ) from error
     try:
         read = FileTable.read(table)
-        return _rule_set(read, text, hashlib.sha256(data).hexdigest())
+        made = _rule_set(read, text, hashlib.sha256(data).hexdigest())
     except TableError as error:
         message = error.mistakes[0].message
         where = _where(table, error.mistakes[0].where)
@@ -129,6 +149,9 @@ def parse_rules(text: str, source: str) -> RuleSet:
             f"{source}: {where}: {message}" if where else f"{source}: {message}",
             hint=tr("see docs/reference/takedown-rules.md, which describes the format"),
         ) from error
+    if len(_parsed) >= _MOST_PARSED:
+        _parsed.clear()
+    return _parsed.setdefault(text, made)
 
 
 def rules_for(rule_sets: Sequence[RuleSet], hosts: Sequence[str]) -> tuple[RuleSet, ...]:

@@ -13,6 +13,7 @@ from snapshotter.model.rules import ContentRule, Match, NoticeRule, PhraseRule
 from snapshotter.policy.rule_tables import ContentTable, NoticeTable, PhraseTable
 from snapshotter.policy.takedown_rules import (
     find_rules,
+    load_rule_texts,
     load_rules,
     parse_rules,
     rules_for,
@@ -179,3 +180,21 @@ def test_each_field_of_a_rule_is_a_key_of_its_table_or_made_of_others() -> None:
         names = {field.name for field in fields(value)}
 
         assert names - {info.name for info in table.key_infos()} == made, value.__name__
+
+
+def test_the_texts_of_shipped_files_have_the_ids_that_the_files_state() -> None:
+    """They are not parsed when a decision is made, so the names of the files stand for the ids."""
+    ids = shipped_rules()
+
+    assert load_rule_texts(ids) == tuple(
+        (rules.file.id, rules.text) for rules in load_rules((*ids, *ids))
+    )
+    assert tuple(rules_id for rules_id, _ in load_rule_texts(ids)) == ids
+
+
+def test_a_file_of_ones_own_is_checked_when_its_text_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('schema = "snapshotter/takedown-rules@1"\n')
+
+    with pytest.raises(SnapshotterError, match="own.toml: id: this key is missing"):
+        load_rule_texts(("wechat", str(path)))
