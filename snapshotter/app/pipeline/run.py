@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from snapshotter.app import commitment_salts, private_files
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline.anchored_clock import AnchoredClock
+from snapshotter.app.pipeline.loading import load_meanwhile
 from snapshotter.app.pipeline.log_bundle import (
     QuotedCheckpoint,
     log_bundle,
@@ -188,7 +189,9 @@ def run(
     )
     with prewarmed.spool_directory(bundle_id) as spool:
         # Its browser has ended; driver and files are freed beside the assessment and the seal.
-        capture = dependencies.capturer.capture(request, decision, spool, timer, free_later=True)
+        capture = dependencies.capturer.capture(
+            request, decision, spool, load_meanwhile(timer), free_later=True
+        )
         timer.captured()
         stop.hold()
         if more and prewarmer is not None and not stop.wanted:

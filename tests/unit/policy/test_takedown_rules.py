@@ -196,5 +196,5 @@ def test_a_file_of_ones_own_is_checked_when_its_text_is_read(tmp_path: Path) -> 
     path = tmp_path / "own.toml"
     path.write_text('schema = "snapshotter/takedown-rules@1"\n')
 
-    with pytest.raises(SnapshotterError, match="own.toml: id: this key is missing"):
+    with pytest.raises(SnapshotterError, match=r"own\.toml: id: this key is missing"):
         load_rule_texts(("wechat", str(path)))
