@@ -5,6 +5,7 @@ The module of a command is imported only when the command is called, so `--help`
 no cloud library and no cryptography.
 """
 
+import gc
 import importlib
 import io
 import os
@@ -282,4 +283,8 @@ def entry() -> None:
             # The error was printed before, or the output is closed: the interpreter
             # would try again, and end in a code of its own.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    # The system frees what is left. The interpreter would look twice for cycles among all objects,
+    # which takes a tenth of a short capture.
+    gc.disable()
+    gc.freeze()
     sys.exit(code)
