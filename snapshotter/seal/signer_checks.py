@@ -21,10 +21,10 @@ def check_signers(signers: Sequence[Signer], decision: Decision, *, authorities:
     if len(set(ids)) != len(ids):
         raise SnapshotterError(
             tr(
-                "the key {next} is named twice",
+                "the settings key and cosigners contain the key {next} twice",
                 next=next(key_id for key_id in ids if ids.count(key_id) > 1),
             ),
-            hint=tr("name each key once in the settings key and cosigners"),
+            hint=tr("list each key only once in the settings key and cosigners"),
         )
     if len(ids) > names.MAX_SIGNATURES:
         raise SnapshotterError(
@@ -55,5 +55,5 @@ def check_signers(signers: Sequence[Signer], decision: Decision, *, authorities:
                 require_signatures=decision.require_signatures,
                 count=len(ids),
             ),
-            hint=tr("name further keys in the setting cosigners"),
+            hint=tr("add further keys to the setting cosigners"),
         )

@@ -173,7 +173,9 @@ class LiveAssessment:
             found = await self._ignore_failure(self._verdicts)
             if found is not None and found[0].kind is not Content.WALL:
                 self._builder.note(
-                    "wait-at-wall", f"{_described(wall.detail)}; the wall ended by itself"
+                    "wait-at-wall",
+                    f"{_described(wall.detail)}; the wall disappeared without an action of "
+                    "snapshotter",
                 )
                 await self._reveal.everything()
                 return True

@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.keywrap import (
 )
 
 from snapshotter.model.request import MAX_RECIPIENTS as MAX_RECIPIENTS
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 MEDIA_TYPE: Final = "application/pkcs7-mime"  # RFC 8551 section 3.2; its files end in .p7m
