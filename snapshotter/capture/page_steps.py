@@ -16,7 +16,6 @@ from snapshotter.capture.browser.isolated_worlds import ScriptError
 from snapshotter.capture.opened_page import OpenedPage
 from snapshotter.capture.page_context import PageContext
 from snapshotter.capture.pictures.picture_set import PictureResult, PictureSet
-from snapshotter.capture.retakes import Retakes
 from snapshotter.capture.steps import StepBody, StepEnd, reason_for_error
 from snapshotter.model.capture import StepState
 from snapshotter.model.request import Viewport
@@ -55,6 +54,8 @@ async def capture_page(opened: OpenedPage, navigated: Callable[[], None]) -> Non
     documents = document.count
     builder.final_url = context.page.url
     picture_set = _picture_set(opened)
+    from snapshotter.capture.retakes import Retakes
+
     await Retakes(context, opened.reveal).take_consistent(lambda: _take_all(opened, picture_set))
     if not context.decision.light:
         for name, body in _further_pictures(context, picture_set):

@@ -34,7 +34,6 @@ from snapshotter.capture.page.size_limits import watch_size_limits
 from snapshotter.capture.page_context import PageContext, SettlingTime
 from snapshotter.capture.pictures.raster_gate import RasterGate
 from snapshotter.capture.record.recorder import Recorder, Recording
-from snapshotter.capture.recording_checks import check_recording, keep_target
 from snapshotter.capture.redaction import concealer
 from snapshotter.capture.spool import Spool
 from snapshotter.capture.steps import first_error_line, reason_for_error
@@ -447,9 +446,13 @@ class CaptureSession:
                 final_url=self._builder.final_url, title=self._builder.title
             )
         expects_reload = self._document.expected_at is not None
+        from snapshotter.capture.recording_checks import check_recording
+
         check_recording(
             self._builder, self._recording, self._decision, expects_reload=expects_reload
         )
+        from snapshotter.capture.recording_checks import keep_target
+
         keep_target(
             self._builder,
             self._recording,

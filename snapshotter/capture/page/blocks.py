@@ -6,12 +6,15 @@ element in the document that is kept.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from snapshotter.capture.browser.isolated_worlds import IsolatedWorlds, ScriptError
 from snapshotter.capture.spool import replace_lone_surrogates
-from snapshotter.formats.page.layout import MAX_BLOCKS, PageLayout
 from snapshotter.model.page import Block, Box
 from snapshotter.value_class import dataclass
+
+if TYPE_CHECKING:
+    from snapshotter.formats.page.layout import PageLayout
 
 _LOOKED_AT = 2_000_000  # characters of a document that is looked at while the page waits
 
@@ -21,7 +24,7 @@ class DocumentRead:
     """What was read of the main frame at one moment."""
 
     html: str
-    layout: PageLayout
+    layout: "PageLayout"
     failure: str = ""  # why there are no blocks
 
 
@@ -41,6 +44,8 @@ async def read_page(worlds: IsolatedWorlds, *, limit_s: float) -> DocumentRead:
     Raises:
         CallTimeout, ScriptError: The main frame did not answer.
     """
+    from snapshotter.formats.page.layout import PageLayout
+
     answer = await worlds.ask_main("page", limit_s=limit_s)
     try:
         blocks, failure = _blocks(answer["blocks"]), str(answer["failure"])
@@ -73,6 +78,8 @@ async def sample_page(worlds: IsolatedWorlds, *, limit_s: float) -> PageSample:
 
 
 def _blocks(reported: Sequence[Sequence[object]]) -> tuple[Block, ...]:
+    from snapshotter.formats.page.layout import MAX_BLOCKS
+
     return tuple(_block(block) for block in reported[:MAX_BLOCKS])
 
 

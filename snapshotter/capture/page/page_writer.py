@@ -10,7 +10,6 @@ from snapshotter.capture.redaction.redactor import clean_mhtml
 from snapshotter.capture.spool import encode_utf8
 from snapshotter.capture.steps import StepEnd
 from snapshotter.formats.page import form_values, layout
-from snapshotter.formats.page.plain_text import normalise_text
 from snapshotter.model.capture import StepState
 
 _PRIVATE = "Private_Use"  # the script of characters that mean what a page's own font makes of them
@@ -90,6 +89,8 @@ class PageWriter:
         return f"characters: {len(read.text)}"
 
     def _write_text(self, read: PageText) -> None:
+        from snapshotter.formats.page.plain_text import normalise_text
+
         if read.forms:
             self._spool.write(
                 form_values.PATH, "application/jsonl", form_values.encode(read.forms),
