@@ -15,7 +15,6 @@ and never as a motive: who removed something, and why, is the platform's own cla
 import enum
 import re
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -1341,6 +1340,8 @@ def _answered_with(status: int) -> str:
 
 def format_http_status(status: int) -> str:
     """Return an HTTP status with its name (RFC 9110): `HTTP 404 (Not Found)`."""
+    from http import HTTPStatus
+
     try:
         return tr("HTTP {status} ({phrase})", status=status, phrase=HTTPStatus(status).phrase)
     except ValueError:  # a server may answer with any number

@@ -38,7 +38,6 @@ from snapshotter.formats.proofs.note import (
     VerifierKey,
 )
 from snapshotter.formats.proofs.tiles import TileTree
-from snapshotter.formats.proofs.tlog_proof import TlogProof
 from snapshotter.ports import (
     Clock,
     CompareAndSwapStore,
@@ -247,6 +246,8 @@ class LogWriter:
             tree = self._tree(signed.size)
             hashes = merkle.inclusion_proof(index, signed.size, tree.node)
             merkle.check_inclusion(leaf.hash(), index, signed.size, hashes, signed.root)
+        from snapshotter.formats.proofs.tlog_proof import TlogProof
+
         return TlogProof(index=index, hashes=hashes, checkpoint=signed.note.encode()).encode()
 
     def _state(self) -> _State:

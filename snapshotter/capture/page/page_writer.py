@@ -9,7 +9,7 @@ from snapshotter.capture.page_context import PageContext
 from snapshotter.capture.redaction.redactor import clean_mhtml
 from snapshotter.capture.spool import encode_utf8
 from snapshotter.capture.steps import StepEnd
-from snapshotter.formats.page import form_values, layout
+from snapshotter.formats.page import form_values
 from snapshotter.model.capture import StepState
 
 _PRIVATE = "Private_Use"  # the script of characters that mean what a page's own font makes of them
@@ -51,6 +51,8 @@ class PageWriter:
         return f"blocks of text: {len(read.layout.blocks)}"
 
     def _write_document(self, read: DocumentRead) -> None:
+        from snapshotter.formats.page import layout
+
         self._spool.write(
             "capture/dom.html", "text/html", encode_utf8(read.html), step="dom",
             note="the main frame's document after scripts ran, as UTF-8",
