@@ -80,7 +80,7 @@ def capture(
             raise click.UsageError(
                 tr(
                     "--timings does not work together with --enqueue: a worker makes the captures, "
-                    "and its metrics have their timings"
+                    "and the metrics of the worker contain the durations"
                 )
             )
         for number, error in refused.items():

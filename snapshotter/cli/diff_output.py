@@ -38,12 +38,13 @@ def print_comparison(found: "Comparison", *, main_only: bool) -> None:
         print_result(
             tr(
                 "{name:<8} {bundle_id}  {captured_at:%Y-%m-%d %H:%M:%S} UTC  {verification}  "
-                "{verdict}",
+                "{verdict}; capture: {outcome}",
                 name=name,
                 bundle_id=side.bundle_id,
                 captured_at=side.captured_at,
                 verification=side.verification.upper(),
                 verdict=describe_verdict(side.standing),
+                outcome=side.outcome or tr("not established"),
             )
         )
     if found.same_page is not ComparisonState.UNCHANGED:

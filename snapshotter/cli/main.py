@@ -110,13 +110,20 @@ COMMANDS = {
 }
 
 
+# The texts as they are written: a command that is loaded again is translated from them.
+_english: dict[click.Command | click.Option, tuple[str, ...]] = {}
+
+
 def _translate_help(command: click.Command) -> None:
     """Look up the help of a command, its options and its subcommands."""
-    command.help = look_up(command.help or "") or None
-    command.epilog = look_up(command.epilog or "") or None
+    command.help, command.epilog = (
+        look_up(text) or None
+        for text in _english.setdefault(command, (command.help or "", command.epilog or ""))
+    )
     for parameter in command.params:
         if isinstance(parameter, click.Option):
-            parameter.help = look_up(parameter.help or "") or None
+            (text,) = _english.setdefault(parameter, (parameter.help or "",))
+            parameter.help = look_up(text) or None
     if isinstance(command, click.Group):
         for inner in command.commands.values():
             _translate_help(inner)

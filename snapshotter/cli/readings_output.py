@@ -41,7 +41,7 @@ def describe_readings(readings: "Readings") -> list[tuple[str, str]]:
     """Return label and text of each thing that was read, as `show` prints them."""
     codes = (
         tr(
-            "{text}  (found in {picture}; the address was not opened)",
+            "{text}  (QR code in {picture}; addresses in QR codes are not opened)",
             text=qr_code.text,
             picture=qr_code.picture,
         )

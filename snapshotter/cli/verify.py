@@ -44,7 +44,8 @@ Examples:
 @click.option(
     "--store",
     metavar="DIR|s3://…",
-    help="Store for bundles that are given by their id.  [default: captures]",
+    help="Store in which ids, and the bundles of an event or report, are looked up.  "
+    "[default: captures]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
 @click.pass_context

@@ -220,6 +220,7 @@ class ComparedCapture:
     http_status: int | None
     title: str
     standing: VerdictSummary | None  # None: no verdict could be made
+    outcome: str = ""  # of the capture: complete, partial, failed; "" if the record has none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

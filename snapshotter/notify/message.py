@@ -45,12 +45,12 @@ HEADLINES: Final = {
         tr("{} hosts limit the number of visits"),
     ),
     NotificationKind.TAKEDOWN_CONFIRMED: (
-        tr("a page was taken down"),
-        tr("{} pages were taken down"),
+        tr("a take-down was confirmed"),
+        tr("{} take-downs were confirmed"),
     ),
     NotificationKind.TAKEDOWN_REINSTATED: (
-        tr("a page became available again after a take-down"),
-        tr("{} pages became available again after a take-down"),
+        tr("the end of a take-down was confirmed"),
+        tr("the ends of {} take-downs were confirmed"),
     ),
     NotificationKind.ACCOUNT_CHANGED: (
         tr("the state of an account has changed"),
@@ -115,7 +115,7 @@ def compose(
                     _item(group, f"{message_id}/{number}")
                     for number, group in enumerate(items.values(), start=1)
                 ],
-                "headline": headline(kind, len(items)),
+                "headline": headline(kind, len(events) if kind in _ONE_BY_ONE else len(items)),
                 "installation": installation,
             },
             "id": message_id,
@@ -123,6 +123,12 @@ def compose(
             "type": kind.value,
         }
     )
+
+
+# Events of several pages of one account share a subject, and each one counts.
+_ONE_BY_ONE: Final = frozenset(
+    {NotificationKind.TAKEDOWN_CONFIRMED, NotificationKind.TAKEDOWN_REINSTATED}
+)
 
 
 def headline(kind: NotificationKind, count: int) -> str:

@@ -161,7 +161,7 @@ def _capture(capture: CaptureReport, manifest: PackManifest, shown: set[str]) ->
     ]
     repeated = sum(line in shown for line in told)
     if repeated:
-        rows.append((tr("checks as above"), str(repeated)))
+        rows.append((tr("same as above"), str(repeated)))
     result = [*reports.group_lines(describe(capture.part, manifest.parts), rows)]
     result += [line for line in told if line not in shown]
     shown.update(told)

@@ -44,6 +44,7 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify import capture_record
 from snapshotter.verify.bundle_on_disk import verify_on_disk
+from snapshotter.verify.report import stated_outcome
 from snapshotter.verify.trust import Trust
 
 # The names of pictures in a comparison, by their kinds in a record.
@@ -360,6 +361,7 @@ def _side(
             http_status=what["http_status"],
             title=str(what["title"]),
             standing=summarise_verdict(assessed),
+            outcome=stated_outcome(record)[0],
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise EvidenceInvalid(

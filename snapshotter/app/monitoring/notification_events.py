@@ -184,10 +184,14 @@ def test_event(message_id: str, at: datetime) -> NotificationEvent:
 def _summary(status: JobStatus) -> str:
     match status.state:
         case JobState.DONE:
-            return tr("{answers}The bundle is stored", answers=_answers(status))
+            return tr(
+                "{answers}No check of the bundle failed, and the bundle is stored",
+                answers=_answers(status),
+            )
         case JobState.INCOMPLETE:
             return tr(
-                "{answers}The bundle is stored, but lacks something that its policy requires",
+                "{answers}No check of the bundle failed, and the bundle is stored, but the bundle "
+                "lacks something that its policy requires",
                 answers=_answers(status),
             )
         case JobState.DEAD:

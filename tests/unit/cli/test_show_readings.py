@@ -66,7 +66,7 @@ def test_what_was_read_is_said_in_words(bundle: Path, capsys: pytest.CaptureFixt
     ) in lines
     (code,) = (line for line in lines if line.startswith("  QR code"))
     assert "\x1b" not in code
-    assert "the address was not opened" in code
+    assert "addresses in QR codes are not opened" in code
     (main_text,) = (line for line in lines if line.startswith("  main text"))
     assert "characters, found by the selectors of the policy: 入冬以后" in main_text
 

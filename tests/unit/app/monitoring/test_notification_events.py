@@ -65,8 +65,8 @@ def test_a_summary_answers_whether_the_page_is_there_and_the_capture_whole() -> 
 
     assert event is not None
     assert event.summary == (  # the id of the rule would name the platform
-        "The page was not available (removal by the author). The capture is complete. The "
-        "bundle is stored"
+        "The page was not available (removal by the author). The capture is complete. No check of "
+        "the bundle failed, and the bundle is stored"
     )
 
 
