@@ -30,6 +30,7 @@ _NO_PAGE = "no page: "  # begins the detail of a failed capture, whose reason sa
 _STAGE_NAMES = {
     "record": tr("writing the network record"),
     "assess": tr("applying the rules to the page"),
+    "compress": tr("compressing the pictures again"),
     "close": tr("closing the browser"),
     "seal": "sealing",
     "timestamp": "requesting timestamps",

@@ -142,6 +142,7 @@ class Pictures:
     elements: tuple[str, ...] = ()  # CSS selectors; the first element of each
     pdf: bool = False
     inner_box: bool = True  # photograph the whole content of a scrolling box
+    recompress: str = "off"  # compress the files again without loss: "off", "fast" or "small"
     # Device pixels of one file: what the most used image library opens without a
     # warning about decompression bombs (Pillow's MAX_IMAGE_PIXELS, 2^30 / 4 / 3).
     file_pixels: int = 89_478_485

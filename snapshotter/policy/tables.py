@@ -259,6 +259,7 @@ class PicturesTable(_Table):
     elements: tuple[_Selector, ...] = Field(default=(), max_length=20)
     pdf: bool = False
     inner_box: bool = True
+    recompress: Literal["off", "fast", "small"] = "off"
     file_pixels: int = Field(default=89_478_485, ge=1_000_000, le=1_000_000_000)
     pdf_s: float = Field(default=20, gt=0, le=600)
     pdf_bytes: int = Field(default=64 << 20, gt=0, le=1 << 30)

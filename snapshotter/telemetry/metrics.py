@@ -38,7 +38,8 @@ _OTHER: Final = "other"
 
 _STAGES: Final = (
     "prepare", "launch", "navigate", "settle", "screenshot", "mhtml", "dom", "text", "record",
-    "cleanup", "assess", "seal", "timestamp", "verify", "store", "log", "replay", "total",
+    "cleanup", "assess", "compress", "seal", "timestamp", "verify", "store", "log", "replay",
+    "total",
 )  # fmt: skip
 _OUTCOMES: Final = ("complete", "partial", "failed")
 _SERVICES: Final = ("store", "authority", "database", "browser", "log")

@@ -1,6 +1,7 @@
 """`snapshotter capture` and what one does with its bundles, as a user types it."""
 
 import http.server
+import io
 import json
 import re
 import shlex
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from typing_extensions import override
 
 from tests.e2e.conftest import Captured
@@ -727,3 +729,57 @@ def test_help_loads_no_browser_no_cloud_and_no_cryptography(bare: Installation) 
 
     assert "capture " in done.stdout
     assert done.stderr == "[]\n"
+
+
+def test_pictures_compressed_again_are_those_that_the_browser_took(
+    installation: Installation, fixture_site: Site, authority: TestAuthority
+) -> None:
+    policy = installation.home / "small.toml"
+    policy.write_text('name = "small"\n[pictures]\nrecompress = "small"\n')
+
+    url = fixture_site.url("/plain")
+    before = installation.capture("--policy", "default", url).object["bundle"]["path"]
+    done = installation.capture("--policy", policy, url).object
+
+    bundle = done["bundle"]["path"]
+    record = record_of(bundle)
+    assert done["stage_ms"]["compress"] >= 0
+    assert record["how"]["settings"]["pictures"]["recompress"] == "small"
+    for name in ("capture/viewport.png", "capture/screenshot.png"):
+        artifact = artifact_of(record, name)
+        first, new = member(before, name), member(bundle, name)
+        assert len(new) == artifact["length"] < len(first)
+        assert "compressed again without loss (recompress = small), before: " in artifact["note"]
+        assert pixels_of(new) == pixels_of(first)  # the page shows the same each time
+        assert "compressed" not in artifact_of(record_of(before), name)["note"]
+    assert installation.run("verify", bundle).code == 0
+    trust = trusted(installation, authority)
+    by_hand = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "verify_minimal.py", *trust, bundle],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert by_hand.returncode == 0, by_hand.stdout
+
+
+def trusted(installation: Installation, authority: TestAuthority) -> tuple[str | Path, ...]:
+    """Return the options of a verifier that trusts an installation and its authority."""
+    file, root = installation.home / "trust.json", installation.home / "authority.pem"
+    root.write_bytes(authority.root_pem)
+    pin = installation.run("trust", "init", file).out.strip()
+    key = installation.run("keys", "export", "default").out
+    assert installation.run("trust", "add-key", file, "-", "--owner", "me", given=key).code == 0
+    added = installation.run("trust", "add-tsa", file, "--name", "test", "--root", root)
+    assert added.code == 0, added.err
+    return "--trust", file, "--root-key", pin
+
+
+def artifact_of(record: dict[str, Any], path: str) -> dict[str, Any]:
+    (found,) = (entry for entry in record["content"]["artifacts"] if entry["path"] == path)
+    return dict(found)
+
+
+def pixels_of(png: bytes) -> tuple[str, tuple[int, int], bytes]:
+    image = Image.open(io.BytesIO(png))
+    return image.mode, image.size, image.tobytes()

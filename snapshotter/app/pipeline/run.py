@@ -11,7 +11,7 @@ before the bundle, so that the store never holds a bundle whose salts are lost.
 """
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -198,14 +198,19 @@ def run(
             prewarmer.begin(decision)
         capture = _in_order(capture, began, clock.now(), dependencies.trust.max_skew)
         assessment: Assessment | None = None
-        if dependencies.assessor is not None:
-            timer("assess", "")
-            capture, assessment = assessments.with_assessment(
-                capture, decision, dependencies.assessor, spool=spool, clock=clock
-            )
-            capture = capturer_identity.with_identifiers_in_pictures(
-                capture, decision, dependencies.own
-            )
+        # The visit of the page is over, and a core is idle while the capture is assessed.
+        with _compressing(capture, decision, spool, stop) as with_compressed_pictures:
+            if dependencies.assessor is not None:
+                timer("assess", "")
+                capture, assessment = assessments.with_assessment(
+                    capture, decision, dependencies.assessor, spool=spool, clock=clock
+                )
+                capture = capturer_identity.with_identifiers_in_pictures(
+                    capture, decision, dependencies.own
+                )
+            if _compresses(decision):
+                timer("compress", "")
+            capture = with_compressed_pictures(capture)
         # Beside the bundle, so that a bundle that is rescued from the spool has its salts.
         commitment_salts.write_salts(spool, bundle_id, capture.disclosures)
         bundle = sealer.seal(
@@ -257,6 +262,7 @@ def run(
             capture,
             timer,
             more=[
+                *(["compress"] if _compresses(decision) else []),
                 *(["log"] if logged is not None else []),
                 *(["replay"] if replay is not None else []),
             ],
@@ -279,6 +285,25 @@ def _in_order(capture: Capture, began: datetime, ended: datetime, skew: timedelt
     if began - skew <= capture.started_at <= capture.ended_at <= ended:
         return capture
     return replace(capture, started_at=began, ended_at=ended)
+
+
+def _compresses(decision: Decision) -> bool:
+    return decision.pictures.recompress != "off"
+
+
+@contextlib.contextmanager
+def _compressing(
+    capture: Capture, decision: Decision, spool: Path, stop: Interruption
+) -> Iterator[Callable[[Capture], Capture]]:
+    """Compress the pictures again while the block runs, if the policy asks for it."""
+    if not _compresses(decision):
+        yield lambda capture: capture
+        return
+    from snapshotter.capture.pictures.recompression import recompressing
+
+    level = decision.pictures.recompress
+    with recompressing(capture, level, spool=spool, stopped=lambda: stop.wanted) as finish:
+        yield finish
 
 
 def _verified(bundle: Bundle, dependencies: CaptureDependencies, clock: Clock) -> Report:

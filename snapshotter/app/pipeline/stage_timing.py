@@ -7,7 +7,7 @@ Measure how long each stage of a capture took.
 more than the elapsed time.
 
 The stages begin with the preparation of the capture and end with the storing of the bundle. Some
-captures have two more: the logging and the replay of the bundle.
+captures have more: the compression of the pictures, the logging and the replay of the bundle.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,6 +48,7 @@ _STAGE_OF_STEP: Mapping[str, str] = {
 # part of the stage "store", and a step of its own.
 _TIMED: Final[Mapping[str, str]] = {
     "assess": "assess",
+    "compress": "compress",
     "seal": "seal",
     "timestamp": "timestamp",
     "verify": "verify",
@@ -96,7 +97,7 @@ def stage_ms(capture: Capture, timer: "Timer", *, more: Sequence[str]) -> dict[s
     Return the milliseconds of each of `STAGES`, of further stages, and "total".
 
     Args:
-        more: Stages that only some captures have: "log", "replay".
+        more: Stages that only some captures have: "compress", "log", "replay".
     """
     result = dict.fromkeys(STAGES, 0)
     for step in capture.steps:

@@ -100,7 +100,7 @@ def test_each_picture_and_the_start_of_the_worker_are_measured(
 
 
 def test_every_stage_of_a_capture_is_counted_under_its_own_name(looked: Looked) -> None:
-    stages = (*STAGES, "log", "replay", "total")
+    stages = (*STAGES, "compress", "log", "replay", "total")
     looked.metrics.job_ended(STATUS, stage_ms=dict.fromkeys(stages, 1), length=1)
 
     assert [

@@ -95,6 +95,7 @@ pictures.viewports = ["phone"]
 pictures.elements = ["h1"]
 pictures.pdf = true
 pictures.inner_box = false
+pictures.recompress = "fast"
 pictures.file_pixels = 2000000
 pictures.pdf_s = 9
 pictures.pdf_bytes = 9
