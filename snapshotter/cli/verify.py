@@ -73,7 +73,7 @@ def verify(
     contains its bundles. Each number of a campaign report is derived again.
 
     Without a trust file, the command uses your own keys and the timestamp authorities of your
-    settings. The output then states: judged with your own keys.
+    settings. The output then states: judged with the keys of your settings.
 
     An argument with a slash or a dot is a file. When files are verified, the command does not use a
     snapshotter.toml of this folder or of the folders above. An argument in the form of a bundle id

@@ -657,9 +657,7 @@ PROOF_STATES: Final[Mapping[Verdict, str]] = MappingProxyType(
         Verdict.INDETERMINATE: tr("not established"),
     }
 )
-NOT_VERIFIED: Final = tr(
-    "It is not established whether the proof is intact: this command does not verify the proof."
-)
+NOT_VERIFIED: Final = tr("The proof was not verified: this command does not verify bundles.")
 
 
 # The states of the timestamps and of the log entry of a bundle that was just sealed.
@@ -840,7 +838,10 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
                 "authorities confirm the time of the bundle. "
             )
             + _NOT_AGAINST,
-            remedy=tr("Request the missing timestamp tokens, and verify again."),
+            remedy=tr(
+                'Request the missing timestamp tokens with "snapshotter timestamp", and verify '
+                "again."
+            ),
         ),
         Code.TS_MALFORMED: FindingText(
             title=tr("a timestamp token is not valid"),
@@ -854,7 +855,7 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         ),
         Code.TS_POLICY: FindingText(
             title=tr("a timestamp token was issued under a policy that you do not accept"),
-            meaning=tr("According to your trust file, the token proves no time. ") + _NOT_AGAINST,
+            meaning=tr("According to what you trust, the token proves no time. ") + _NOT_AGAINST,
             remedy=tr(
                 "Ask the owner of the trust file whether this policy of the timestamp "
                 "authority can be accepted."
@@ -862,12 +863,12 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
         ),
         Code.TS_UNTRUSTED: FindingText(
             title=tr("a timestamp token is from an authority that you do not trust"),
-            meaning=tr("By your trust file, the token proves no time. ") + _NOT_AGAINST,
+            meaning=tr("According to what you trust, the token proves no time. ") + _NOT_AGAINST,
             remedy=tr("Use a trust file that names this timestamp authority."),
         ),
         Code.TS_REVOKED: FindingText(
             title=tr("a timestamp token was signed with a revoked certificate"),
-            meaning=tr("According to your trust file, the token proves no time."),
+            meaning=tr("According to what you trust, the token proves no time."),
             remedy=tr("Ask the owner of the trust file why the certificate was revoked."),
         ),
         Code.TIME: FindingText(
@@ -926,7 +927,10 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
                 "The log proves that the bundle was recorded in a list from which no entry can "
                 "be removed unnoticed."
             ),
-            remedy=tr("Export the bundle and its log proof again from the store."),
+            remedy=tr(
+                "If you do not trust the log, use a trust file that contains the log. If the "
+                "log proof is invalid, export the bundle and its log proof again from the store."
+            ),
         ),
         Code.LOG_MISSING: FindingText(
             title=tr("no valid log proof exists"),

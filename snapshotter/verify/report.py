@@ -108,12 +108,13 @@ def check_lines(findings: Iterable[Finding]) -> list[str]:
 
 def advice_lines(findings: Iterable[Finding]) -> list[str]:
     """Return what each code of a check that did not pass means, and what the reader can do."""
-    rows: dict[str, str] = {}
+    rows: dict[str, str] = {}  # by the name that the line of the finding shows
     for verdict in (Verdict.FAILED, Verdict.INDETERMINATE):
         for finding in findings:
             if finding.verdict is verdict:
                 text = sentences.FINDINGS[finding.code]
-                rows.setdefault(finding.code.value, f"{text.meaning} {text.remedy}")
+                name = finding.check.strip() if _is_named(finding) else finding.code.value
+                rows.setdefault(name, f"{text.meaning} {text.remedy}")
     return group_lines(tr("what the results mean"), rows.items()) if rows else []
 
 
@@ -220,8 +221,11 @@ def json_line(value: Any) -> str:
 
 def finding_line(finding: Finding) -> str:
     """Return a finding as a line for a person."""
-    is_named = (
-        finding.verdict is Verdict.PASSED or finding.code.value == finding.check.strip().upper()
-    )
-    code = "" if is_named else f"{finding.code} "
+    is_plain = finding.verdict is Verdict.PASSED or _is_named(finding)
+    code = "" if is_plain else f"{finding.code} "
     return f"{_MARKS[finding.verdict]} {finding.check:<10} {code}{printable(finding.detail)}"
+
+
+def _is_named(finding: Finding) -> bool:
+    """Return whether the name of the check is also the code of its finding."""
+    return finding.code.value == finding.check.strip().upper()
