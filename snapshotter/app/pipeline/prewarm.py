@@ -1,11 +1,12 @@
 """
-Start the browser of the next capture while the current bundle is sealed.
+Start the browser of the next capture while the current page is recorded and its bundle is sealed.
 
 The spool directory of the next capture is made as well. Errors are not reported here: the capture
 itself meets them again and reports them.
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,12 +25,21 @@ class Prewarmer:
         self._spool_dir = spool_dir
         self._ids = ids
         self._held: HeldSpool | None = None
+        self._beginning: threading.Thread | None = None
 
     def __enter__(self) -> "Prewarmer":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.discard()
+
+    def begin_beside(self, decision: Decision) -> None:
+        """Do `begin` in another thread, because the caller's thread captures a page."""
+        if self._beginning is None:
+            self._beginning = threading.Thread(
+                target=self._begin, args=(decision, None), name="prewarm", daemon=True
+            )
+            self._beginning.start()
 
     def begin(self, decision: Decision, held: HeldSpool | None = None) -> None:
         """
@@ -38,6 +48,16 @@ class Prewarmer:
         Args:
             held: A spool directory with what releases it; None to make one.
         """
+        self._wait()
+        self._begin(decision, held)
+
+    def _wait(self) -> None:
+        """Wait for `begin_beside`, which takes some milliseconds."""
+        beginning, self._beginning = self._beginning, None
+        if beginning is not None:
+            beginning.join()
+
+    def _begin(self, decision: Decision, held: HeldSpool | None) -> None:
         if self._held is not None:
             return
         try:
@@ -58,6 +78,7 @@ class Prewarmer:
 
     def discard(self) -> None:
         """End a prewarmed browser that is not needed, and remove its directory."""
+        self._wait()
         held, self._held = self._held, None
         if held is not None:
             spool, stack = held
@@ -71,6 +92,7 @@ class Prewarmer:
 
         Its browser is freed before the directory is removed.
         """
+        self._wait()
         held, self._held = self._held, None
         with contextlib.ExitStack() as stack:
             if held is None:

@@ -189,9 +189,10 @@ def run(
     )
     with prewarmed.spool_directory(bundle_id) as spool:
         # Its browser has ended; driver and files are freed beside the assessment and the seal.
-        capture = dependencies.capturer.capture(
-            request, decision, spool, load_meanwhile(timer), free_later=True
-        )
+        progress = load_meanwhile(timer)
+        if more and prewarmer is not None:
+            progress = _prewarming(progress, prewarmer, decision)
+        capture = dependencies.capturer.capture(request, decision, spool, progress, free_later=True)
         timer.captured()
         stop.hold()
         if more and prewarmer is not None and not stop.wanted:
@@ -273,6 +274,22 @@ def run(
         logged=logged,
         assessment=assessment,
     )
+
+
+def _prewarming(progress: Progress, prewarmer: Prewarmer, decision: Decision) -> Progress:
+    """
+    Return a progress that also starts the browser of the next capture.
+
+    It starts when the page is over and its record is written: from then on nothing that it takes
+    from the processor can change what the page shows.
+    """
+
+    def report(stage: str, detail: str) -> None:
+        progress(stage, detail)
+        if stage == "record":
+            prewarmer.begin_beside(decision)
+
+    return report
 
 
 def _in_order(capture: Capture, began: datetime, ended: datetime, skew: timedelta) -> Capture:

@@ -1,8 +1,9 @@
 """
 Capture several pages one after the other in one process, for one command.
 
-While a bundle is sealed, the browser of the next capture starts. Warnings about confinement are
-returned once for all captures. `retry_in_background` requests owed timestamp tokens meanwhile.
+While a page is recorded and its bundle is sealed, the browser of the next capture starts. Warnings
+about confinement are returned once for all captures. `retry_in_background` requests owed timestamp
+tokens meanwhile.
 """
 
 import threading

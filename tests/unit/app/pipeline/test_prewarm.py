@@ -1,5 +1,7 @@
 """The next capture is made ready while this one is sealed, and nothing of it is left over."""
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,33 @@ def test_the_directory_that_was_made_ready_is_the_one_that_is_used(
             assert not list(spool.iterdir())
         with prewarmer.spool_directory("two") as spool:
             assert spool.parent.name == "two"
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_made_ready_in_another_thread_is_waited_for_and_is_discarded(
+    tmp_path: Path,
+) -> None:
+    class Slow(FakeCapturer):
+        @override
+        def prepare(self, decision: Decision, spool: Path) -> None:
+            began.set()
+            time.sleep(0.2)
+            super().prepare(decision, spool)
+
+    began = threading.Event()
+    slow = Slow(RealClock())
+    with Prewarmer(slow, tmp_path, RandomIds()) as prewarmer:
+        prewarmer.begin_beside(DECISION)
+        prewarmer.begin_beside(DECISION)  # is beginning already
+        prewarmer.begin(DECISION)  # is ready already
+        assert len(slow.prepared) == 1
+        with prewarmer.spool_directory("one") as spool:
+            assert slow.prepared == [spool]
+        began.clear()
+        prewarmer.begin_beside(DECISION)
+        assert began.wait(60)
+    assert len(slow.prepared) == 2
+    assert set(slow.discarded) == set(slow.prepared)
     assert not list(tmp_path.iterdir())
 
 

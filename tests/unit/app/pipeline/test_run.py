@@ -19,6 +19,7 @@ from typing_extensions import override
 from snapshotter.app.machine import RandomIds
 from snapshotter.app.pipeline import capture_warnings, safekeeping
 from snapshotter.app.pipeline.anchored_clock import AnchoredClock
+from snapshotter.app.pipeline.prewarm import Prewarmer
 from snapshotter.app.pipeline.run import CaptureDependencies, run
 from snapshotter.app.upkeep import owed_tokens
 from snapshotter.app.upkeep.late_tokens import TokenService, request_owed_tokens
@@ -127,6 +128,29 @@ def test_a_browser_that_can_not_be_freed_is_reported_and_its_bundle_is_kept(
     assert str(kept) in caught.value.hint
     assert not list((tmp_path / "store").rglob("*.wacz"))
     assert list(here.spool_dir.iterdir()) == []
+
+
+def test_the_next_browser_starts_when_the_page_is_recorded_and_not_earlier(
+    tmp_path: Path,
+) -> None:
+    class Watching(FakeCapturer):
+        @override
+        def capture(self, *arguments: Any, free_later: bool = False) -> Capture:
+            request, decision, spool, progress = arguments
+
+            def report(stage: str, detail: str) -> None:
+                progress(stage, detail)
+                began.append((stage, prewarmer._beginning is not None))
+
+            return super().capture(request, decision, spool, report, free_later=free_later)
+
+    began: list[tuple[str, bool]] = []
+    here = replace(world(tmp_path), capturer=Watching(RealClock()))
+    with Prewarmer(here.capturer, here.spool_dir, here.ids) as prewarmer:
+        run(REQUEST, bundles.decision(), here, _quiet, prewarmer=prewarmer, more=True)
+        run(REQUEST, bundles.decision(), here, _quiet, prewarmer=prewarmer)
+
+    assert began == [("navigate", False), ("record", True), ("navigate", False), ("record", False)]
 
 
 def test_where_custody_is_kept_the_bundle_comes_with_what_happened_since_its_seal(
