@@ -69,7 +69,7 @@ def _first_capture(console: Console, home: Path) -> None:
         bundle = captured.split("  snapshotter verify ")[1].strip()
         _show(console, home, f"snapshotter verify {bundle}")
         (home / "copy.wacz").write_bytes(_with_one_other_byte((home / bundle).read_bytes()))
-        _show(console, home, "snapshotter verify copy.wacz   # one byte of it was changed")
+        _show(console, home, "snapshotter verify copy.wacz   # one byte of the copy was changed")
 
 
 def _demo(console: Console, home: Path) -> None:
