@@ -138,14 +138,20 @@ def test_a_bundle_says_what_its_page_shows_and_both_verifiers_pass_it(
     }  # fmt: skip
     assert settings["readings"] == {"counts": True, "dates": True, "links": True, "qr": True}
     assert settings["light"] is False
+    stranger = ROOT / "tests" / "vectors" / "trust"  # who does not know the key
     by_hand = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "verify_minimal.py", done.location],
+        [
+            *(sys.executable, ROOT / "scripts" / "verify_minimal.py", done.location),
+            *("--trust", stranger / "trust.json"),
+            *("--root-key", (stranger / "root-key-id.txt").read_text().strip()),
+        ],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "HASH" not in by_hand.stdout + by_hand.stderr
-    assert "UNLISTED" not in by_hand.stdout + by_hand.stderr
+    assert (by_hand.returncode, by_hand.stderr) == (11, "")
+    assert "  BAD" not in by_hand.stdout
+    assert "KEY_UNKNOWN" in by_hand.stdout
 
 
 def test_the_bundle_alone_gives_the_same_assessment_to_the_byte(
