@@ -197,8 +197,8 @@ class EgressGuard:
 
     def stop(self) -> None:
         """Cut all connections, end the thread and release everything. Idempotent; never raises."""
-        self.cut("the guard was stopped")
-        with self._lock:
+        with self._lock:  # another thread may be stopping it: what is cut needs a running loop
+            self.cut("the guard was stopped")
             loop, thread = self._loop, self._thread
             if loop is None or thread is None or thread is threading.current_thread():
                 return

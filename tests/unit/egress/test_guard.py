@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -644,6 +646,22 @@ def test_cut_ends_what_is_open_and_refuses_what_comes(tmp_path: Path) -> None:
         first, second = ended(guard, 1), ended(guard, 2)
     assert (first.ended_by, first.detail) == ("cut", "the capture is over")
     assert (second.refusal, second.detail) == ("cut", "the capture is over")
+
+
+def test_stop_may_come_from_several_threads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop has ended when the later one comes: its work would be lost, and waited for."""
+    lost: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda found: lost.append(found.object))
+    for _ in range(100):
+        guard = EgressGuard(rules(), clock=RealClock())
+        guard.start()
+        threads = [threading.Thread(target=guard.stop) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    gc.collect()
+    assert lost == []
 
 
 def test_stop_may_come_at_any_time_and_again() -> None:
