@@ -313,12 +313,18 @@ def _clock(clock: Clock) -> DoctorCheck:
             "clock", tr("the system does not state whether its clock is synchronised"), fix
         )
     error = facts.max_error_ms or 0
-    if not facts.synchronised or error > _MAX_CLOCK_ERROR_MS:
+    if not facts.synchronised:
+        return _warning(
+            "clock",
+            tr("the clock is not synchronised; only a timestamp token proves the time"),
+            fix,
+        )
+    if error > _MAX_CLOCK_ERROR_MS:
         return _warning(
             "clock",
             tr(
-                "the clock is not synchronised, or not exactly enough (the error is at most "
-                "{error} ms); only a timestamp token proves the time",
+                "the clock is synchronised, but its error can be up to {error} ms; only a "
+                "timestamp token proves the exact time",
                 error=error,
             ),
             fix,

@@ -151,7 +151,8 @@ def batch(
     that are not finished.
 
     Exit codes: 0 every row has a complete capture, 3 at least one capture is partial, 130 the
-    command was interrupted. If rows failed, the exit code is that of the last failed row.
+    command was interrupted. If rows failed, the exit code is that of the last failed row of the
+    table.
     """
     from snapshotter.app import machine
     from snapshotter.app.batch.open_batch import BatchRequest

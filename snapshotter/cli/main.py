@@ -105,7 +105,11 @@ COMMANDS = {
     ),
     "trust": ("trust", "trust", tr("Make, edit and show the trust file that an auditor uses")),
     "verify": ("verify", "verify", tr("Verify bundles, events, proof packs and reports, offline")),
-    "watch": ("watch", "watch", tr("Watch lists of pages, and capture each new page once")),
+    "watch": (
+        "watch",
+        "watch",
+        tr("Capture each new page of feeds, sitemaps, pages and tables once"),
+    ),
     "worker": ("worker", "worker", tr("Run a worker, which captures the pages of the queue")),
 }
 

@@ -57,12 +57,13 @@ def renew(
     """
     Renew the time proofs of bundles before the certificates of the time proofs expire.
 
-    One timestamp token over the newest checkpoint of the log renews the time proofs of all bundles
-    in the log, also of bundles that were renewed before. This works only on the machine that writes
-    the log. Each bundle that is not in the log gets its own timestamp token.
+    On the machine that writes the log, one timestamp token over the newest checkpoint of the log
+    renews the time proofs of all due bundles in the log, also of bundles that were renewed before.
+    A due bundle that is not in the log gets its own timestamp token.
 
-    Exit codes: 0 nothing is due or all was renewed, 11 at least one bundle could not be renewed,
-    because the certificates of its time proof have expired or nothing proves its time.
+    Exit codes: 0 nothing is due, all due bundles were renewed, or --dry-run was given. 11 at least
+    one bundle could not be renewed: the certificates of its time proof have expired, nothing proves
+    its time, or the bundle is FAILED.
     """
     from snapshotter.app.wiring import upkeep as wiring_upkeep
     from snapshotter.formats.canonical_json import instant

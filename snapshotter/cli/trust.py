@@ -150,7 +150,8 @@ Examples:
     "--not-after",
     callback=instant_option,
     metavar="DAY",
-    help="Time (UTC) until which signatures of the key are accepted.  [default: no limit]",
+    help="Time (UTC) until which signatures of the key are accepted. A date means 00:00 of this "
+    "day.  [default: no limit]",
 )
 @click.option("--allow-p256", is_flag=True, help="Also accept a key on the curve P-256.")
 @edit_options

@@ -112,7 +112,7 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
         AuditCode.INTERNAL: tr("report this error of the software; the bundle was not verified"),
         AuditCode.WITHHELD: tr(
             "ask the operator of the store for this object, and look for the object in a copy of "
-            "the store: a store that hides a deletion behaves in this way"
+            "the store: a store that hides a deletion also stops returning the object"
         ),
         AuditCode.UNREADABLE: tr(
             "check the permissions and the disk of the store, and run the audit again; the "

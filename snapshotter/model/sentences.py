@@ -429,7 +429,7 @@ REASON_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
         "page-scrolls-inside": tr(
             "an inner box scrolls, so the picture shows only the beginning of the box"
         ),
-        "page-truncated": tr("the page is larger than the maximum size of a picture"),
+        "page-truncated": tr("the picture of the full page does not show the whole page"),
         "picture-blank": tr("a part of a picture is blank where the page has text or images"),
         "inner-box-cut": tr("a box that scrolls inside the page is not shown completely"),
         "element-missing": tr(

@@ -35,14 +35,16 @@ LIMITS = (
     "This record proves that the named software, run by the holder of the signing key, received "
     "and rendered these bytes; a timestamp token proves that the sealed bundle existed at the "
     "token's time.",
-    "It does not prove who wrote the page, that what the page says is true, that counts on it are "
-    "right, or that other visitors saw the same.",
-    "It does not prove what stood at the address before, after or between captures.",
-    "The network record holds requests and answers as they passed on the wire, decrypted with the "
-    "browser's own session keys, which were then deleted; values of secret headers are replaced. "
-    "TLS signs a connection's handshake and not what is said in it.",
-    "The Date header inside page.mhtml is written by the browser and is not a proof of time.",
-    "Scrolling and the other listed actions are ours and may have changed the page.",
+    "This record does not prove who wrote the page, that the statements and counts on the page are "
+    "true, or that other visitors saw the same page.",
+    "This record does not prove what the address showed before, after or between captures.",
+    "The network record contains requests and answers as they were transferred, decrypted with the "
+    "session keys of the browser. These keys were then deleted, unless the bundle contains the "
+    "keys, encrypted (capture/streams.p7m). Values of secret headers are replaced. TLS signs only "
+    "the handshake of a connection, not the data that the connection then carries.",
+    "The browser writes the Date header inside page.mhtml. This header is not a proof of time.",
+    "The software scrolled the page and did the other listed actions. These actions may have "
+    "changed the page.",
 )
 
 

@@ -391,8 +391,8 @@ def order_lines(weak: Sequence[UnprovenOrder]) -> list[str]:
     if len(unproven) > 1:
         result.append(
             tr(
-                "the order of the captures is supported only by the clock of the capturing "
-                "machine. No proof shows by what time these captures existed: {roles}",
+                "only the clock of the capturing machine supports the place of these captures in "
+                "the order, because no proof shows by what time they existed: {roles}",
                 roles=", ".join(unproven),
             )
         )

@@ -151,8 +151,9 @@ def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
         if not any(_is_within(network, wider) for wider in allowed):
             raise PolicyRefused(
                 tr(
-                    "the policy {named} allows pages to connect to the network {network}, but "
-                    "only a job, a table or a watch selects this policy",
+                    "the policy {named} allows pages to connect to the network {network}; this is "
+                    "refused, because only a job, a table or a watch list names the policy, and "
+                    "not the settings of the worker",
                     named=named,
                     network=network,
                 ),
@@ -165,8 +166,9 @@ def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
     if locks > (own.retention.days if own.retention.mode == "COMPLIANCE" else 0):
         raise PolicyRefused(
             tr(
-                "the policy {named} locks bundles so that nobody can remove the lock, but only a "
-                "job, a table or a watch selects this policy",
+                "the policy {named} locks bundles so that nobody can remove the lock; this is "
+                "refused, because only a job, a table or a watch list names the policy, and not "
+                "the settings of the worker",
                 named=named,
             ),
             hint=tr("if you want this, start the worker with --policy {named}", named=named),
@@ -175,7 +177,8 @@ def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
         raise PolicyRefused(
             tr(
                 "the policy {named} keeps cookies, passwords and all other traffic for the owner "
-                "of a key, but only a job, a table or a watch selects this policy",
+                "of a key; this is refused, because only a job, a table or a watch list names the "
+                "policy, and not the settings of the worker",
                 named=named,
             ),
             hint=tr("if you want this, start the worker with --policy {named}", named=named),

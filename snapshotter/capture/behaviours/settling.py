@@ -30,7 +30,6 @@ _ACTIVITY_MOST_S = 0.5
 _FRESH_S = 0.2  # how old a look may be that something is concluded from
 _DUE_S = 0.02  # for what is due to happen
 _REQUESTED_S = 1.0  # for a navigation that a script requested to begin
-_PAUSE = "a pause without changes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +58,8 @@ class SettleResult:
         if self.how is SettleEnd.OBSERVED:
             return f"the page did not change for {self.unchanged_s:.1f} s; still running: {left}"
         if self.how is SettleEnd.CAP:
-            return f"the time limit for settling was reached; still pending: {left or _PAUSE}"
+            why = f"still pending: {left}" if left else "the page did not stop changing"
+            return f"the time limit for settling was reached; {why}"
         return self.how.value.replace("-", " ")
 
 

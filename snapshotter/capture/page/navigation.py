@@ -196,7 +196,8 @@ class Navigation:
                 await self.stop_loading("unspecified")
                 return StepEnd(
                     StepState.OK,
-                    "the browser reported no load event, because the navigation led to no document",
+                    "the browser reported no load event, because the page began a further "
+                    "navigation that led to no document",
                 )
             if document.loaded and (document.expected_at is None or now > document.expected_at + 1):
                 return None

@@ -483,8 +483,8 @@ def test_a_pack_says_that_nothing_bears_out_the_order_of_its_captures(tmp_path: 
     ]
     told = "\n".join(proof_pack_report.lines(report))
     assert (
-        "note the order of the captures is supported only by the clock of the capturing "
-        "machine. No proof shows by what time these captures existed: last seen, first gone"
+        "note only the clock of the capturing machine supports the place of these captures "
+        "in the order, because no proof shows by what time they existed: last seen, first gone"
     ) in told
     assert [capture["role"] for capture in proof_pack_report.as_json(report)["weak"]] == [
         "last seen",
