@@ -124,6 +124,10 @@ def capture_urls(
 
     if len(refused) == len(wanted):
         return _capture_urls(wanted, refused, options, settings, output, None)
+    if options.check_replay:  # a command that is refused starts and writes nothing
+        from snapshotter.app.pipeline.replay_check import find_pywb
+
+        find_pywb(settings.pywb_dir)
     # First of all, because it takes longest: the rest is loaded and read meanwhile.
     with early_start(settings, options.browser or "") as early:
         return _capture_urls(wanted, refused, options, settings, output, early)

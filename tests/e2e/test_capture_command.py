@@ -603,7 +603,7 @@ def test_show_tells_what_the_bundle_says_and_its_json_is_the_record(captured: Ca
     assert captured.url in shown.out
     assert "固定頁 · Fixture" in shown.out
     assert shown.out.startswith("It is not established whether the page was available: ")
-    assert ". The capture is complete. It is not established whether the proof is " in shown.out
+    assert ". The capture is complete. The proof was not verified: " in shown.out
     assert "\npage: not established (little text)\n" in shown.out
     verdict = captured.object["verdict"]
     assert (verdict["content"], verdict["availability"]) == ("content", "available")

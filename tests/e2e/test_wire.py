@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from snapshotter.capture.record import recorder
+from snapshotter.capture.record import wire_reader
 from snapshotter.capture.record.recorder import Recorder, Recording
 from snapshotter.capture.record.wire_reader import ReadConnection, read
 from snapshotter.formats.tls import server_signature
@@ -81,7 +81,7 @@ def test_an_exchange_that_our_reader_loses_is_missed_by_name(
         )
         return replace(carried, exchanges=kept)
 
-    monkeypatch.setattr(recorder, "read", losing)
+    monkeypatch.setattr(wire_reader, "read", losing)
     with Site() as site:
         recording = record(tmp_path, site.url("/"))
         lost = site.url("/image/eager.png")

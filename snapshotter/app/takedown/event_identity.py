@@ -63,8 +63,8 @@ def _mismatches(
         check.asked,
     ):
         yield tr(
-            'the event records the page {stated} for the capture "{role}", but the capture '
-            "is of the page {identity}",
+            'the event records the page {stated} for the capture "{role}", which is a capture '
+            "of the page {identity}",
             stated=said.identity,
             role=part.role,
             identity=identity,
@@ -88,8 +88,8 @@ def _mismatches(
             yield tr('the capture "{role}" was redirected to another host', role=part.role)
     elif said.identity != identity:
         yield tr(
-            'the event records the page {stated} for the capture "{role}", but the capture '
-            "is of the page {identity}",
+            'the event records the page {stated} for the capture "{role}", which is a capture '
+            "of the page {identity}",
             stated=said.identity,
             role=part.role,
             identity=identity,

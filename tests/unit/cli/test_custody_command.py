@@ -64,7 +64,7 @@ def test_what_is_broken_is_named(shell: BundleShell) -> None:
         "the custody chain is broken: custody sidecars are missing: custody-0001.jsonl" in shell.err
     )
     assert shell.run("verify", shell.id) == 11
-    assert "CUSTODY" in shell.out
+    assert "  ?    custody    " in shell.out
 
 
 @pytest.mark.parametrize("name", ["20200101t000000z-abcdefghijklmnop", "no-such-thing"])

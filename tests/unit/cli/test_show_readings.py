@@ -48,7 +48,9 @@ def test_what_was_read_is_said_in_words(bundle: Path, capsys: pytest.CaptureFixt
     assert main(["show", str(bundle)]) == 0
 
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("The page was available. The capture is complete. It is not ")
+    assert lines[0].startswith(
+        "The page was available. The capture is complete. The proof was not verified: "
+    )
     assert "page: available" in lines
     assert "  stated         title: 河边的旧书市又开张了  (text of the page, meta element)" in lines
     assert "  stated         account: 河岸旧书  (text of the page)" in lines

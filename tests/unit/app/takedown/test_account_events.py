@@ -189,7 +189,7 @@ def test_two_pages_of_an_account_are_not_one_page_of_it(run: Run) -> None:
 
     failed = [finding.detail for finding in found.findings if finding.code is Code.IDENTITY]
     assert failed == [
-        f'the event is about {ACCOUNT}, but the capture "last seen" is a capture of the page '
-        f"{article.identity}",
+        f"the event is about {ACCOUNT}, but the event records the page {other.identity} for the "
+        f'capture "last seen", which is a capture of the page {article.identity}',
     ]
     assert found.verdict is Verdict.FAILED
