@@ -171,7 +171,11 @@ class Dialer:
             addresses = addresses or await self._resolve(proxy.host)
             sock, _ = await self._connect(addresses, proxy.port)
         except (EgressFailed, NotAHost) as error:
-            raise EgressFailed("proxy-unreachable", f"{proxy}: {error}") from None
+            # Neither the address nor a text of the system that may contain it: both are sealed.
+            why = error.word if isinstance(error, EgressFailed) else "invalid host"
+            raise EgressFailed(
+                "proxy-unreachable", f"{proxy.name} cannot be reached ({why})"
+            ) from None
         absolute = proxy.kind == "http" and entry.kind == "http"
         if absolute:
             return OpenedConnection(sock=sock, first=b"", absolute=True)

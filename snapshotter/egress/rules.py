@@ -33,6 +33,11 @@ class Upstream:
         """The proxy as a connection's record states it."""
         return "tor" if self.kind == "tor" else f"{self.kind}-proxy"
 
+    @property
+    def name(self) -> str:
+        """What errors call the proxy: they are sealed, and its address may name a person."""
+        return "Tor" if self.kind == "tor" else "the proxy"
+
     @override
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

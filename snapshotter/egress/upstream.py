@@ -64,7 +64,7 @@ async def connect_through(sock: socket.socket, upstream: Upstream, host: str, po
     except OSError as error:
         if isinstance(error, EgressFailed):
             raise
-        raise EgressFailed("proxy-failed", f"{upstream}: {error}") from None
+        raise EgressFailed("proxy-failed", f"{upstream.name}: {error}") from None
     return b""
 
 
@@ -78,17 +78,19 @@ async def _connect(sock: socket.socket, upstream: Upstream, host: str, port: int
         data = await loop.sock_recv(sock, 4096)
         answer += data
         if not data or len(answer) > _MAX_ANSWER:
-            raise EgressFailed("proxy-failed", f"{upstream} did not answer the CONNECT request")
+            raise EgressFailed(
+                "proxy-failed", f"{upstream.name} did not answer the CONNECT request"
+            )
     status = _STATUS.match(answer)
     if status is None:
-        raise EgressFailed("proxy-failed", f"the answer of {upstream} is not HTTP")
+        raise EgressFailed("proxy-failed", f"the answer of {upstream.name} is not HTTP")
     code = int(status[1])
     if code == 407:
         raise EgressFailed(
-            "proxy-authentication", f"{upstream} refused the user name or the password"
+            "proxy-authentication", f"{upstream.name} refused the user name or the password"
         )
     if not 200 <= code < 300:
-        raise EgressFailed("proxy-refused", f"{upstream} answered with HTTP status {code}")
+        raise EgressFailed("proxy-refused", f"{upstream.name} answered with HTTP status {code}")
     return bytes(answer[end + 4 :])
 
 
@@ -100,7 +102,7 @@ async def _socks5(sock: socket.socket, upstream: Upstream, host: str, port: int)
         while len(got) < count:
             data = await loop.sock_recv(sock, count - len(got))
             if not data:
-                raise EgressFailed("proxy-failed", f"{upstream} ended the connection")
+                raise EgressFailed("proxy-failed", f"{upstream.name} ended the connection")
             got += data
         return got
 
@@ -109,10 +111,10 @@ async def _socks5(sock: socket.socket, upstream: Upstream, host: str, port: int)
     await loop.sock_sendall(sock, bytes([_VERSION, len(methods), *methods]))
     version, method = await take(2)
     if version != _VERSION:
-        raise EgressFailed("proxy-failed", f"{upstream} does not support SOCKS5")
+        raise EgressFailed("proxy-failed", f"{upstream.name} does not support SOCKS5")
     if method not in methods:
         raise EgressFailed(
-            "proxy-authentication", f"{upstream} requires a user name and a password"
+            "proxy-authentication", f"{upstream.name} requires a user name and a password"
         )
     if method == _USER_PASSWORD:
         user, password = upstream.user.encode(), upstream.password.encode()
@@ -121,22 +123,22 @@ async def _socks5(sock: socket.socket, upstream: Upstream, host: str, port: int)
         )
         if (await take(2))[1] != 0:
             raise EgressFailed(
-                "proxy-authentication", f"{upstream} refused the user name or the password"
+                "proxy-authentication", f"{upstream.name} refused the user name or the password"
             )
     await loop.sock_sendall(
         sock, bytes([_VERSION, _CONNECT, 0]) + _destination(host) + port.to_bytes(2, "big")
     )
     version, reply, _, kind = await take(4)
     if version != _VERSION:
-        raise EgressFailed("proxy-failed", f"{upstream} does not support SOCKS5")
+        raise EgressFailed("proxy-failed", f"{upstream.name} does not support SOCKS5")
     if reply != 0:
         word, said = _REPLIES.get(reply, ("proxy-failed", f"reply {reply}"))
-        raise EgressFailed(word, f"{upstream} answered: {said}")
+        raise EgressFailed(word, f"{upstream.name} answered: {said}")
     lengths = {_IPV4: 4, _IPV6: 16}  # of the address it used, which says nothing to us
     length = (await take(1))[0] if kind == _NAME else lengths.get(kind)
     if length is None:
         raise EgressFailed(
-            "proxy-failed", f"{upstream} answered with an address of an unknown type"
+            "proxy-failed", f"{upstream.name} answered with an address of an unknown type"
         )
     await take(length + 2)
 

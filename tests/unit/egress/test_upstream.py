@@ -317,6 +317,7 @@ def test_a_socks_proxy_that_says_no_is_an_error(
             connection = ended(guard, 1)
     assert connection.error == word
     assert tells_nothing(repr(connection))
+    assert str(upstream.port) not in connection.detail
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
@@ -334,7 +335,11 @@ def test_a_proxy_that_is_gone_is_never_gone_around(scheme: str) -> None:
                 target = f"site.example:{server.port}"
                 sock.sendall(f"GET http://{target}/ HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
                 assert read_all(sock) == b""
-            assert [ended(guard, number).error for number in (1, 2)] == ["proxy-unreachable"] * 2
+            gone = [ended(guard, number) for number in (1, 2)]
+        assert [connection.error for connection in gone] == ["proxy-unreachable"] * 2
+        # The record of the capture is sealed, and the address of a proxy may name a person.
+        assert str(free) not in repr(gone)
+        assert "the proxy cannot be reached (refused)" in repr(gone)
         assert server.accepted == 0
         assert names.asked == []
 
