@@ -188,7 +188,7 @@ def revoke(
 
     With compromised, a signature stays valid if a timestamp token proves that the signature is
     older than the time of --at. All other signatures are FAILED, also those of your own bundles
-    without a token. For --at, give the last time at which nobody else had the key.
+    without a token. For --at, give the last time at which only you had the key.
     """
     from snapshotter.app.trust import key_rotation
     from snapshotter.formats.canonical_json import instant

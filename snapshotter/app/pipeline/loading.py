@@ -40,5 +40,5 @@ def load_meanwhile(progress: Progress) -> Progress:
 
 def _load() -> None:
     for name in _MODULES:
-        with contextlib.suppress(ImportError):  # whoever needs it meets the error again
+        with contextlib.suppress(ImportError):  # the code that needs it meets the error again
             importlib.import_module(name)

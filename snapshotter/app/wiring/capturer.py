@@ -28,7 +28,7 @@ def capturer(
 
     Args:
         resolver: Resolves host names; None for the system's resolver.
-        early: A driver that was started before; None if there is none.
+        early: A driver that was started before; None if no driver was started.
     """
     from snapshotter.capture.engine import CapturerOptions, ChromiumCapturer
 

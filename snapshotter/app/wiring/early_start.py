@@ -34,7 +34,7 @@ class EarlyStart:
     driver: "EarlyDriver | None" = None
 
     def take(self) -> "tuple[Path, contextlib.ExitStack] | None":
-        """Hand over the directory to whoever captures into it; None if there is none."""
+        """Hand over the directory to the caller that captures into it; None without a driver."""
         if self.spool is None:
             return None
         spool, self.spool = self.spool, None

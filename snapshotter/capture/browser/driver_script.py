@@ -30,7 +30,7 @@ _PASSED_ON = ("PW_LANG_NAME", "PW_LANG_NAME_VERSION", "PW_CLI_DISPLAY_VERSION")
 _COMPILE_S = 20.0
 _FOLDERS_OF_MANY = ("/", "/bin", "/home", "/opt", "/root", "/srv", "/tmp", "/var")  # noqa: S108
 
-# What it was set to by whoever runs us. Later it may name the script of another capture's driver.
+# What it was set to by the user. Later it may name the script of another capture's driver.
 NODE_GIVEN = os.environ.get(NODE)  # noqa: TID251
 
 

@@ -73,7 +73,7 @@ def start_early_driver(spool: Path, binary: BrowserBinary) -> EarlyDriver:
             bufsize=0,
             env={**os.environ, **about},  # noqa: TID251  as Playwright does
         )
-    except BaseException:
+    except BaseException:  # also Ctrl-C: no directory may stay
         workspace.remove()
         raise
     return EarlyDriver(spool, binary, workspace, process)

@@ -45,7 +45,7 @@ class BrowserEnding:
         """
         try:
             self._thread.join()
-        except BaseException:
+        except BaseException:  # Ctrl-C, which must leave no process
             self._prewarmed.setup.processes.kill()
             self._thread.join(_JOIN_S)
             raise

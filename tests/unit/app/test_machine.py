@@ -7,7 +7,7 @@ import time
 import pytest
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells it")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc of Linux")
 def test_a_process_knows_when_it_began() -> None:
     asks = "from snapshotter.app import machine; print(machine.process_began())"
 
