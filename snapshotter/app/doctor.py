@@ -349,11 +349,11 @@ def _store(dependencies: DoctorDependencies) -> DoctorCheck:
                 "snapshotter store check"
             ),
         )
-    lock = (
-        tr("retention is enforced")
-        if probe.locks
-        else tr("retention is not enforced, but alterations of bundles can be detected")
-    )
+    lock = {
+        True: tr("retention is enforced"),
+        False: tr("retention is not enforced, but alterations of bundles can be detected"),
+        None: tr("it is not established whether retention is enforced"),
+    }[probe.lock_test.kept]
     return _ok(
         "store",
         tr("{url} meets all guarantees that evidence needs; {lock}", url=probe.url, lock=lock),

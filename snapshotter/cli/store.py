@@ -48,7 +48,7 @@ def check(ctx: click.Context, url: str | None, require_lock: bool, as_json: bool
     before evidence depends on the setting.
     """
     from snapshotter.app.wiring import store as wiring_store
-    from snapshotter.store.probe import refuse_if_not_locking
+    from snapshotter.store.probe import lock_test_hint, refuse_if_not_locking
 
     probe = wiring_store.probe_store(ctx.obj.load(store=url or ""))
     if as_json:
@@ -66,13 +66,20 @@ def check(ctx: click.Context, url: str | None, require_lock: bool, as_json: bool
             print_result(f"{marks[promise.kept]} {promise.name:<18} {promise.how}")
         print_result()
         if probe.usable:
-            print_result(
-                tr("{url} is suitable for evidence and enforces retention", url=probe.url)
-                if probe.locks
-                else tr(
+            sentences = {
+                True: tr("{url} is suitable for evidence and enforces retention", url=probe.url),
+                False: tr(
                     "{url} is suitable for evidence and does not enforce retention", url=probe.url
-                )
-            )
+                ),
+                None: tr(
+                    "{url} is suitable for evidence; it is not established whether the store "
+                    "enforces retention",
+                    url=probe.url,
+                ),
+            }
+            print_result(sentences[probe.lock_test.kept])
+            if probe.lock_test.kept is None and not require_lock:
+                print_message(lock_test_hint())
     if not probe.usable:
         raise SnapshotterError(
             tr(

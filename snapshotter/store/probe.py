@@ -34,6 +34,9 @@ _RACERS = 4
 _STALE = timedelta(minutes=10)  # what an earlier probe left; a younger one may still be at work
 _RIGHT = b"snapshotter probe: right\n"
 _WRONG = b"snapshotter probe: wrong\n"
+_DENIED = ("AccessDenied", "403")
+_GONE = ("NoSuchKey", "NoSuchVersion", "404")
+_UNREADABLE = "unreadable"  # instead of a lock mode: these credentials may not read it
 
 # In the order of a report. Without the first two a store must not hold evidence.
 ESSENTIAL = ("create_if_absent", "list_after_write", "range_reads")
@@ -73,8 +76,13 @@ class StoreProbe:
 
     @property
     def locks(self) -> bool:
-        """Whether a retention period is enforced here."""
+        """Whether a retention period is enforced here; False if that is not established."""
         return self.kept("lock_enforced")
+
+    @property
+    def lock_test(self) -> Promise:
+        """The promise `lock_enforced`; its `kept` is None if that is not established."""
+        return next(promise for promise in self.promises if promise.name == "lock_enforced")
 
 
 def probe(store: DirectoryStore | S3Store, clock: Clock, ids: IdSource) -> StoreProbe:
@@ -113,17 +121,35 @@ def refuse_if_unfit_for_log(result: StoreProbe) -> None:
         )
 
 
+def lock_test_hint() -> str:
+    """Return what to do if it is not established whether a store enforces retention."""
+    return tr(
+        "test the store with credentials that have the permissions s3:DeleteObject and "
+        "s3:DeleteObjectVersion on _probe/*, and s3:PutObjectRetention:\n  snapshotter store "
+        "check --require-lock"
+    )
+
+
 def refuse_if_not_locking(result: StoreProbe) -> None:
     """
-    Check that a store enforces retention, before retention is promised.
+    Check that a store enforces retention.
 
     Raises:
-        SnapshotterError: The test failed.
+        SnapshotterError: The test failed, or these credentials could not make it.
     """
-    if not result.locks:
-        how = next(p.how for p in result.promises if p.name == "lock_enforced")
+    test = result.lock_test
+    if test.kept is None:
         raise SnapshotterError(
-            tr("{url} does not enforce retention: {how}", url=result.url, how=how),
+            tr(
+                "it is not established whether {url} enforces retention: {how}",
+                url=result.url,
+                how=test.how,
+            ),
+            hint=lock_test_hint(),
+        )
+    if not test.kept:
+        raise SnapshotterError(
+            tr("{url} does not enforce retention: {how}", url=result.url, how=test.how),
             hint=tr(
                 "use a bucket that was created with Object Lock, or a policy without retention"
             ),
@@ -269,8 +295,8 @@ class _S3Probe:
                 (verified := self._checksum_verified()),
                 self._checksum_kept(verified=verified.kept is True),
                 self._versioning(),
-                self._lock_config(),
-                self._lock_enforced(),
+                (locks := self._lock_config()),
+                self._lock_enforced(locks),
                 _listed(store, self._folder, key),
                 _ranges(store, f"{self._folder}/summed"),
             )
@@ -347,7 +373,7 @@ class _S3Probe:
 
     def _lock_config(self) -> Promise:
         answer = self._store.attempt("get_object_lock_configuration")
-        if answer.code in ("AccessDenied", "403"):
+        if answer.code in _DENIED:
             return _unknown("lock_config", answer.code)
         config = answer.answer.get("ObjectLockConfiguration", {})
         return _judge(
@@ -357,8 +383,13 @@ class _S3Probe:
             tr("the bucket has no Object Lock; most servers enable it only for a new bucket"),
         )
 
-    def _lock_enforced(self) -> Promise:
-        """Lock a version for less than a minute, then try to delete it without the bypass."""
+    def _lock_enforced(self, locks: Promise) -> Promise:
+        """
+        Lock a version for less than a minute, then try to delete it without the bypass.
+
+        Args:
+            locks: Whether the bucket has Object Lock.
+        """
         key, name = f"{self._folder}/locked", "lock_enforced"
         until = self._now + timedelta(seconds=LOCK_SECONDS)
         put = self._put(
@@ -381,8 +412,8 @@ class _S3Probe:
                 kept=False,
                 how=tr("an object that was written with a lock has no version"),
             )
-        mode = self._store.attempt("head_object", key).answer.get("ObjectLockMode")
-        if mode != "GOVERNANCE":
+        mode = self._lock_mode(key, version)
+        if mode not in ("GOVERNANCE", _UNREADABLE):
             return Promise(
                 name=name,
                 kept=False,
@@ -397,21 +428,84 @@ class _S3Probe:
         )
         deleted = self._store.attempt("delete_object", key, VersionId=version)
         there = self._store.attempt("head_object", key, VersionId=version)
-        if not deleted.code or there.code:
+        if not deleted.code or there.code in _GONE:
             return Promise(name=name, kept=False, how=tr("a locked version could be deleted"))
         if not shortened.code:
             return Promise(name=name, kept=False, how=tr("a lock could be shortened"))
+        # S3 has one error code for a lock and for a missing right. So the same requests are made
+        # where no lock forbids them.
+        may_not_delete = self._refusal_without_lock()
+        if may_not_delete and locks.kept is False:
+            # Such servers return the lock of an object, and delete the object nevertheless.
+            return Promise(name=name, kept=False, how=locks.how)
+        if may_not_delete:
+            return Promise(
+                name=name,
+                kept=None,
+                how=tr(
+                    "not established: these credentials do not allow the deletion of any version "
+                    "({code}), locked or not; the server only states that the object is locked",
+                    code=may_not_delete,
+                )
+                if mode != _UNREADABLE
+                else tr(
+                    "not established: these credentials do not allow the deletion of any version "
+                    "({code}), locked or not, and do not allow to read the lock",
+                    code=may_not_delete,
+                ),
+            )
+        later: Any = {"Mode": "GOVERNANCE", "RetainUntilDate": until + timedelta(seconds=1)}
+        extended = self._store.attempt(
+            "put_object_retention", key, VersionId=version, Retention=later
+        )
+        if extended.code:
+            return Promise(
+                name=name,
+                kept=None,
+                how=tr(
+                    "not established: the server refused to delete a locked version, but also "
+                    "refused to extend a lock ({code}), so it is unknown whether a lock can be "
+                    "shortened",
+                    code=extended.code,
+                ),
+            )
         return Promise(
             name=name,
             kept=True,
             how=tr(
                 "a version was locked for {lock_seconds} s in GOVERNANCE mode; the "
                 "server refused to delete the version ({code}) and to shorten the lock; "
-                "the requests did not use the bypass of GOVERNANCE mode",
+                "the requests did not use the bypass of GOVERNANCE mode; the server deleted a "
+                "version without a lock",
                 lock_seconds=LOCK_SECONDS,
                 code=deleted.code,
             ),
         )
+
+    def _lock_mode(self, key: str, version: str) -> str:
+        """Return the lock mode that the server states; "" for no lock, or `_UNREADABLE`."""
+        mode = self._store.attempt("head_object", key).answer.get("ObjectLockMode", "")
+        if mode:
+            return str(mode)
+        # AWS leaves the lock out of a HEAD answer for whoever may not read the retention.
+        answer = self._store.attempt("get_object_retention", key, VersionId=version)
+        if answer.code in _DENIED:
+            return _UNREADABLE
+        return str(answer.answer.get("Retention", {}).get("Mode", ""))
+
+    def _refusal_without_lock(self) -> str:
+        """
+        Delete a version that no lock protects; return the code of a refusal, or "".
+
+        A delete marker is never locked, also in a bucket that locks each new object.
+        """
+        key = f"{self._folder}/unlocked"
+        put = self._put(key, _RIGHT, ChecksumSHA256=_base64(_RIGHT))
+        if put.code:
+            return str(put.code)
+        marker = self._store.attempt("delete_object", key)
+        version = (put if marker.code else marker).answer.get("VersionId", "")
+        return self._store.attempt("delete_object", key, VersionId=version).code
 
     def _put(self, key: str, body: bytes, **arguments: Any) -> Any:
         return self._store.attempt("put_object", key, Body=body, **arguments)

@@ -101,6 +101,30 @@ def test_a_bucket_without_lock_is_usable_and_not_for_retention(seaweedfs: Seawee
     store.close()
 
 
+def test_a_refusal_for_missing_rights_does_not_count_as_an_enforced_lock(
+    seaweedfs: SeaweedFS,
+) -> None:
+    with seaweedfs.without_right_to_delete() as prefix:
+        store = bucket(
+            seaweedfs.endpoint_url,
+            "locked",
+            seaweedfs_server.ACCESS_KEY,
+            seaweedfs_server.SECRET_KEY,
+            prefix,
+        )
+
+        result = ask(store)
+
+        assert answers(result) == ALL | {"lock_enforced": None}
+        assert "not established" in result.lock_test.how
+        assert "the server only states that the object is locked" in result.lock_test.how
+        assert not result.locks
+        with pytest.raises(SnapshotterError, match="not established whether s3://") as refused:
+            refuse_if_not_locking(result)
+        assert "s3:DeleteObjectVersion" in refused.value.hint
+        store.close()
+
+
 def test_a_server_that_ignores_our_headers_is_found_out(tmp_path: Path) -> None:
     (tmp_path / "data" / "plain").mkdir(parents=True)
     with rclone(tmp_path) as endpoint_url:

@@ -118,6 +118,26 @@ def test_store_check_calls_only_the_bucket_with_object_lock_locked(cloud: Instal
     assert "Traceback" not in absent.err
 
 
+@pytest.mark.s3
+@pytest.mark.xdist_group("seaweedfs")
+def test_a_worker_without_the_right_to_delete_locks_bundles_and_is_warned(
+    cloud: Installation, fixture_site: Site, seaweedfs: SeaweedFS
+) -> None:
+    with seaweedfs.without_right_to_delete() as prefix:
+        store = ("--store", f"s3://locked/{prefix}")
+        shown = cloud.run("store", "check", *store)
+        required = cloud.run("store", "check", "--require-lock", "--json", *store)
+        captured = cloud.capture("--lock-days", "1", *store, fixture_site.url("/plain"))
+
+    assert shown.code == 0
+    assert "-    lock_enforced      not established: " in shown.out
+    assert "not established whether the store enforces retention" in shown.out
+    assert (required.code, required.object["locks"]) == (1, False)
+    assert "s3:DeleteObjectVersion" in required.err
+    assert "WARNING: it is not established whether s3://locked/" in captured.err
+    assert captured.object["bundle"]["path"].startswith(f"s3://locked/{prefix}/bundles/")
+
+
 def test_a_bundle_that_the_store_does_not_take_is_kept_and_can_be_added_later(
     installation: Installation, fixture_site: Site
 ) -> None:

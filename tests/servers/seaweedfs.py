@@ -12,6 +12,7 @@ fresh folder: after an unclean stop SeaweedFS has been seen to hide a volume.
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -115,6 +116,24 @@ class SeaweedFS:
                 read_timeout=20,
             ),
         )
+
+    @contextlib.contextmanager
+    def without_right_to_delete(self) -> Iterator[str]:
+        """Deny every deletion below a new prefix of the bucket `locked`; yield the prefix."""
+        prefix, client = secrets.token_hex(8), self.client()
+        denied = {
+            "Effect": "Deny",
+            "Principal": {"AWS": "*"},
+            "Action": ["s3:DeleteObject", "s3:DeleteObjectVersion"],
+            "Resource": [f"arn:aws:s3:::locked/{prefix}/*"],
+        }
+        policy = {"Version": "2012-10-17", "Statement": [denied]}
+        client.put_bucket_policy(Bucket="locked", Policy=json.dumps(policy))
+        try:
+            yield prefix
+        finally:
+            client.delete_bucket_policy(Bucket="locked")
+            client.close()
 
     def _try_start(self, ports: list[int]) -> bool:
         data = self.folder / "data"

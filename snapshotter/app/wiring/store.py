@@ -98,7 +98,17 @@ def store_for_evidence(
                 "store check"
             ),
         )
-    if locked:
+    if locked and result.lock_test.kept is None:
+        # A worker needs no right to delete. The lock of each stored object is read back.
+        show_message(
+            tr(
+                "WARNING: it is not established whether {url} enforces retention: {how}. Test the "
+                "store once with credentials that may delete below _probe/ (docs/howto/s3.md)",
+                url=found.url,
+                how=result.lock_test.how,
+            )
+        )
+    elif locked:
         refuse_if_not_locking(result)
     remembered = f"{found.url} {clock.now().isoformat()}\n".encode()
     private_files.write_private(seal, remembered)
