@@ -586,9 +586,27 @@ def end_missed_job(connection: Connection, row: RowMapping, now: datetime) -> No
     """
     End a job whose `not_after` passed before it began.
 
-    A job that was tried before is not missed: its next attempt seals a record of the failure.
+    A job that was tried before is not missed: its next attempt seals a record of the failure. A
+    job of a throttled page has a stored bundle already, and ends with this bundle.
     """
     until = row["not_after"]
+    stored = _stored_before(connection, row) if row["revisits"] else None
+    if stored is not None:
+        words = tr(
+            "the page was not captured again before the latest time of the job, "
+            "{until:%Y-%m-%dT%H:%M:%SZ}",
+            until=until,
+        )
+        state = JobState.DONE if stored.exit_code == 0 else JobState.INCOMPLETE
+        connection.execute(
+            update(JOB)
+            .where(JOB.c.id == row["id"], JOB.c.state.in_(WAITING))
+            .values(
+                **_over(state, now, stored.exit_code), error="", hint="",
+                notes=json.dumps(merge_notes(json.loads(row["notes"]), words)),
+            )
+        )  # fmt: skip
+        return
     if row["attempts"]:
         words = tr(
             "given up at {until:%Y-%m-%dT%H:%M:%SZ}, the latest time for this job. ", until=until
@@ -616,6 +634,18 @@ def end_missed_job(connection: Connection, row: RowMapping, now: datetime) -> No
         .where(JOB.c.id == row["id"], JOB.c.state.in_(WAITING))
         .values(**_over(JobState.FAILED, now, None), error=words)
     )
+
+
+def _stored_before(connection: Connection, row: RowMapping) -> SealedResult | None:
+    """Return the bundle that an earlier attempt stored for a job; None if there is none."""
+    wanted = select(ATTEMPT.c.sealed).where(
+        ATTEMPT.c.job_id == row["id"],
+        ATTEMPT.c.bundle_id == row["bundle_id"],
+        ATTEMPT.c.state == _ENDED,
+        ATTEMPT.c.sealed != "",
+    )
+    found = connection.execute(wanted).scalar()
+    return typed.read(SealedResult, json.loads(found)) if found else None
 
 
 def cancel_job(connection: Connection, job_id: str) -> JobActionResult:

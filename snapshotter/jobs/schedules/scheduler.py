@@ -579,7 +579,9 @@ def _end_of(
         return {**over, "state": DONE if status.state is JobState.DONE else INCOMPLETE}, None
     late = row["not_after"] is not None and (status.ended_at or now) >= row["not_after"]
     held = row["was_held"] or status.state is JobState.DEFERRED
-    if status.state.over or (late and status.state is not JobState.RUNNING):
+    # With a bundle, it waits for one more visit of a throttled page, and ends with what it has.
+    never_began = status.state is not JobState.RUNNING and not status.bundle_id
+    if status.state.over or (late and never_began):
         if status.state is JobState.CANCELLED:
             reason = GapReason.CANCELLED
         elif status.started_at is not None:

@@ -16,7 +16,7 @@ from snapshotter.jobs.queue.politeness import PolitenessAdmission
 from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.model.job import JobState
 from snapshotter.policy import politeness_file
-from tests.unit.jobs.making import job, made
+from tests.unit.jobs.making import BUNDLE, job, made
 
 SECOND = timedelta(seconds=1)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -38,6 +38,7 @@ class Town:
 
     def __init__(self, database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = NOW
+        self.exit_code = 0  # of each capture
         for module in (attempts, dispatcher, database_queue, host_tables, hosts):
             monkeypatch.setattr(module, "database_now", lambda _: self.now)
         chance = random.Random(3).random  # noqa: S311  the same each time
@@ -53,7 +54,10 @@ class Town:
         for attempt, visit in [pair for pair in self.under_way if pair[1].ended <= self.now]:
             status = 429 if visit.host == HOSTILE else 200
             url = f"https://{visit.host}/"
-            assert self.attempts.finish(attempt, made(http_status=status, final_url=url))
+            stored = made(http_status=status, final_url=url, exit_code=self.exit_code)
+            self.attempts.began(attempt, stored.sealed.bundle_id, "p")
+            self.attempts.may_store(attempt, stored.sealed, 600 * SECOND)
+            assert self.attempts.finish(attempt, stored)
             self.under_way.remove((attempt, visit))
         for handed in self.dispatcher.choose(SLOTS):
             begun = self.attempts.begin(handed.job_id, handed.run, worker="w", process="p")
@@ -121,3 +125,27 @@ def test_a_page_that_is_always_throttled_ends_with_what_it_has_and_its_host_has_
     last = town.queue.get("1")
     assert last is not None
     assert (last.http_status, last.state) == (429, JobState.DONE)
+
+
+@pytest.mark.parametrize(("exit_code", "state"), [(0, JobState.DONE), (3, JobState.INCOMPLETE)])
+def test_a_throttled_page_whose_latest_time_passes_ends_with_its_stored_bundle(
+    town: Town, exit_code: int, state: JobState
+) -> None:
+    town.exit_code = exit_code
+    town.queue.put([job("1", f"https://{HOSTILE}/1", not_after=NOW + 300 * SECOND)])
+    town.round()
+    town.now += 2 * SECOND
+    town.round()
+    deferred = town.queue.get("1")
+    assert deferred is not None
+    assert (deferred.state, deferred.exit_code) == (JobState.DEFERRED, None)
+
+    town.now += 600 * SECOND
+    town.round()
+
+    ended = town.queue.get("1")
+    assert ended is not None
+    assert (ended.state, ended.exit_code, ended.bundle_id) == (state, exit_code, BUNDLE)
+    assert (ended.http_status, ended.error) == (429, "")
+    assert "not captured again before the latest time" in ended.notes[-1]
+    assert len(town.visits) == 1

@@ -166,12 +166,19 @@ def test_a_host_that_could_not_be_asked_is_why_also_when_the_queue_has_given_up(
 
 
 @pytest.mark.parametrize("state", [JobState.DONE, JobState.INCOMPLETE])
-def test_a_visit_that_gave_a_bundle_is_no_gap(desk: Desk, state: JobState) -> None:
+@pytest.mark.parametrize(
+    ("under_way", "earlier"),
+    [(JobState.RUNNING, ""), (JobState.DEFERRED, "a")],
+    ids=["late", "throttled"],
+)
+def test_a_visit_that_gave_a_bundle_is_no_gap(
+    desk: Desk, state: JobState, under_way: JobState, earlier: str
+) -> None:
     desk.queue.works = False
     desk.add(Plan(every=6 * HOUR))
     desk.run(START)
     (job,) = [status.job for status in desk.queue.jobs()]
-    desk.queue.end(job.id, JobState.RUNNING, started_at=START)
+    desk.queue.end(job.id, under_way, started_at=START, bundle_id=earlier)
     desk.run(START + HOUR + 2 * MINUTE)
     desk.queue.end(job.id, state, **DONE)
 
