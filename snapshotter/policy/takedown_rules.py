@@ -55,12 +55,14 @@ def load_rules(ids: Sequence[str]) -> tuple[RuleSet, ...]:
         ids: Of shipped files ("wechat"), or paths that end with ".toml".
 
     Raises:
-        SnapshotterError: One does not exist or is invalid; the message names the rule and the key.
+        SnapshotterError: One does not exist, is invalid, or has a rule that can never match; the
+            message names the rule and the key.
     """
     rule_sets: dict[str, RuleSet] = {}
     for rules_id in dict.fromkeys(ids):
         path = find_rules(rules_id)
         found = parse_rules(_read(path), str(path))
+        _refuse_unmatchable(found, str(path))
         if found.file.id in rule_sets and rule_sets[found.file.id].text != found.text:
             raise SnapshotterError(
                 tr("{path}: another rule file has the same id, {id}", path=path, id=found.file.id)
@@ -167,6 +169,34 @@ def rules_for(rule_sets: Sequence[RuleSet], hosts: Sequence[str]) -> tuple[RuleS
         if any(_is_of(host, pattern) for host in hosts for pattern in rule_set.hosts)
     ]
     return tuple(sorted(chosen, key=lambda rule_set: rule_set.everywhere))
+
+
+def _refuse_unmatchable(rules: RuleSet, source: str) -> None:
+    """
+    Refuse conditions that the steps for notices and data never test.
+
+    `parse_rules` accepts such rules: an older bundle may contain them, and its verdict is derived
+    again from the same text, in which they never match (docs/spec/assessment.md).
+    """
+    for kind, found in (("notice", rules.notices), ("json", rules.jsons)):
+        for rule in found:
+            words = ""
+            if rule.match.header:
+                words = tr(
+                    "header: a [[{kind}]] rule never tests headers: use a [[status]] rule, with "
+                    "`status` and `header`",
+                    kind=kind,
+                )
+            elif not any((rule.match.url, rule.match.select, rule.match.script, rule.match.json)):
+                words = tr(
+                    "status: a [[notice]] rule with only `status` never matches: use a [[status]] "
+                    "rule"
+                )
+            if words:
+                raise SnapshotterError(
+                    f"{source}: {rule.about.id}: {words}",
+                    hint=tr("see docs/reference/takedown-rules.md, which describes the format"),
+                )
 
 
 def _is_of(host: str, pattern: str) -> bool:

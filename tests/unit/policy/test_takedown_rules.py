@@ -198,3 +198,50 @@ def test_a_file_of_ones_own_is_checked_when_its_text_is_read(tmp_path: Path) -> 
 
     with pytest.raises(SnapshotterError, match=r"own\.toml: id: this key is missing"):
         load_rule_texts(("wechat", str(path)))
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (
+            '[[notice]]\nid = "f-02"\ncause = "legal"\nheader = [{ name = "x-removed" }]',
+            "f-02: header: a [[notice]] rule never tests headers",
+        ),
+        (
+            '[[notice]]\nid = "f-02"\ncause = "legal"\nselect = ".gone"\n'
+            'header = [{ name = "x-removed" }]',
+            "f-02: header: a [[notice]] rule never tests headers",
+        ),
+        (
+            '[[json]]\nid = "f-02"\ncause = "legal"\ndata = [{ path = "gone" }]\n'
+            'header = [{ name = "x-removed" }]',
+            "f-02: header: a [[json]] rule never tests headers",
+        ),
+        (
+            '[[notice]]\nid = "f-02"\ncause = "legal"\nstatus = [451]',
+            "f-02: status: a [[notice]] rule with only `status` never matches",
+        ),
+    ],
+)
+def test_a_condition_that_is_never_tested_is_refused_but_read_from_older_bundles(
+    rule: str, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "forum.toml"
+    path.write_text(HEAD + NOTICE + rule + "\n")
+
+    with pytest.raises(SnapshotterError) as refused:
+        load_rule_texts([str(path)])
+
+    assert f"{path}: {words}" in refused.value.message
+    assert "[[status]] rule" in refused.value.message
+    assert parse_rules(path.read_text(), "rules forum").file.id == "forum"
+
+
+def test_a_status_rule_may_test_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "forum.toml"
+    rule = '[[status]]\nid = "f-02"\ncause = "legal"\nstatus = [451]\nheader = [{ name = "x" }]\n'
+    path.write_text(HEAD + NOTICE + rule)
+
+    (rules,) = load_rules([str(path)])
+
+    assert [status.about.id for status in rules.statuses] == ["f-02"]
