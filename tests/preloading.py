@@ -36,7 +36,7 @@ def prepare_captures() -> None:
     from snapshotter.assess.assessor import RuleAssessor
     from snapshotter.capture import engine
     from snapshotter.capture.browser.binary import find_browser
-    from snapshotter.capture.browser.environment import binary_sha256
+    from snapshotter.capture.browser.binary_digest import binary_sha256
     from snapshotter.model.page import Page
     from snapshotter.model.request import Decision
     from snapshotter.policy.takedown_rules import load_rules, shipped_rules

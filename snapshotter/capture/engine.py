@@ -58,6 +58,7 @@ class CapturerOptions:
     vantage: str = ""  # what the settings call that way; "": it is the usual one
     # The names, accounts and addresses of the capturing person, searched for in all captures.
     own: tuple[CapturerIdentifier, ...] = ()
+    digests: Path | None = None  # where the digest of the browser stays between processes
 
 
 class ChromiumCapturer:
@@ -159,6 +160,7 @@ class ChromiumCapturer:
                 version=self._version,
                 gate=self._gate,
                 assessor=partial(self._assessor, attempt.decision) if self._assessor else None,
+                digests=self._options.digests,
             )
             prewarmed.give(session.go)
             try:

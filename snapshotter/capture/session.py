@@ -72,6 +72,7 @@ class CaptureSession:
         version: Ours, for the record.
         gate: Limits how many captures draw at once.
         assessor: Makes what assesses the page while it is open; None: nothing does.
+        digests: Where the digest of the browser stays between processes; None: nowhere.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class CaptureSession:
         version: str,
         gate: RasterGate,
         assessor: Callable[[], Assessor] | None,
+        digests: Path | None,
     ) -> None:
         limits = attempt.decision.limits
         self._attempt = attempt
@@ -99,6 +101,7 @@ class CaptureSession:
         self._recorder = recorder
         self._gate = gate
         self._make_assessor = assessor
+        self._digests = digests
         self._reading: asyncio.Task[Assessor] | None = None  # of its rules
         self._ending_s = min(_ENDING_S, limits.total_s * _ENDING_SHARE)
         self._guard = CallGuard(clock, attempt.kill_at - self._ending_s)
@@ -361,6 +364,7 @@ class CaptureSession:
             or SandboxFacts(
                 asked=asked, enforced=False, detail=f"{how}; the processes were not checked"
             ),
+            digests=self._digests,
         )
 
     # Called by the supervisor, from any thread

@@ -10,6 +10,7 @@ The counts are written to FILE, as JSON:
 - `driver_bytes`: bytes of all messages from the driver.
 - `fsyncs`: files and folders that were made durable.
 - `bucket_requests`: HTTP requests to a bucket.
+- `browser_reads`: how often this process opened the program of the browser.
 - `sent …`: commands of the DevTools protocol by method.
 
 A connection to the browser that does not go through Playwright's driver has to be counted here,
@@ -27,6 +28,7 @@ from typing import Any
 import botocore.httpsession
 import playwright._impl.transport as driver
 
+from snapshotter.capture.browser.binary import find_browser
 from snapshotter.cli.main import main
 
 
@@ -56,6 +58,13 @@ def _count_into(counts: Counter[str]) -> None:
         (botocore.httpsession.URLLib3Session, "send", "bucket_requests"),
     ):
         setattr(module, name, _counted(getattr(module, name), counts, what))
+    browser = find_browser("shell")
+
+    def opened(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and browser is not None and arguments[0] == str(browser.path):
+            counts["browser_reads"] += 1
+
+    sys.addaudithook(opened)
 
 
 def _counted(function: Callable[..., Any], counts: Counter[str], what: str) -> Callable[..., Any]:

@@ -43,6 +43,7 @@ def capturer(
             upstream=settings.proxy,
             vantage=settings.vantage,
             own=load_identity_file(settings.identity_file),
+            digests=settings.data_dir / "browser",
         ),
         resolver=resolver,
         assessor=assessor,

@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 
 from snapshotter.capture.browser.binary import BrowserBinary
+from snapshotter.capture.browser.binary_digest import binary_sha256
 from snapshotter.capture.browser.workspace import BrowserWorkspace
-from snapshotter.formats.digest import CHUNK
 from snapshotter.model.capture import Environment, SandboxFacts
 
 _FC_LIST_S = 5.0
@@ -31,20 +31,22 @@ def describe(
     arguments: tuple[str, ...],
     user_agent: str,
     sandbox: SandboxFacts,
+    digests: Path | None = None,
 ) -> Environment:
     """
-    Return the facts. Blocks for a fraction of a second: the binary is hashed once a process.
+    Return the facts. Blocks for a fraction of a second if the binary has to be hashed.
 
     Args:
         version: Our own.
         browser_version: The answer of `Browser.getVersion`; empty when it gave none.
         arguments: The browser's command line.
+        digests: As `kept` of `binary_sha256`.
     """
     return replace(
         describe_without_browser(version, environment=workspace.environment),
         browser_product=browser_version.get("product", ""),
         browser_revision=browser_version.get("revision", ""),
-        browser_sha256=binary_sha256(binary.path),
+        browser_sha256=binary_sha256(binary.path, digests),
         browser_binary=binary.path.name,
         browser_arguments=replace_paths_in_arguments(arguments, binary=binary, workspace=workspace),
         user_agent=user_agent,
@@ -109,21 +111,6 @@ def replace_paths_in_text(text: str, *, binary: BrowserBinary, workspace: Browse
         if len(path) > 1:
             text = text.replace(path, word)
     return text
-
-
-def binary_sha256(path: Path) -> str:
-    """Return the SHA-256 of a binary; read again only when the file has changed."""
-    stat = path.stat()
-    return _sha256(path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-
-
-@cache
-def _sha256(path: Path, _inode: int, _size: int, _mtime_ns: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 @cache
