@@ -28,6 +28,8 @@ _COMPILED = "NODE_COMPILE_CACHE"
 # Facts about Playwright that it passes to its driver.
 _PASSED_ON = ("PW_LANG_NAME", "PW_LANG_NAME_VERSION", "PW_CLI_DISPLAY_VERSION")
 _COMPILE_S = 20.0
+_ENTRY = Path(__file__).with_name("driver_entry.js")
+_ENTRY_FITS = "1.65.1"  # the version of the driver that `_ENTRY` was tested with
 _FOLDERS_OF_MANY = ("/", "/bin", "/home", "/opt", "/root", "/srv", "/tmp", "/var")  # noqa: S108
 
 # What it was set to by the user. Later it may name the script of another capture's driver.
@@ -43,6 +45,7 @@ def driver_directory() -> Path:
     return Path(found.origin).parent / "driver"
 
 
+@cache
 def driver_version() -> str:
     """Return the version of Playwright's driver."""
     package = driver_directory() / "package" / "package.json"
@@ -52,6 +55,12 @@ def driver_version() -> str:
 def driver_command() -> tuple[str, ...]:
     """Return the arguments that Playwright gives the program that runs its driver."""
     return (str(driver_directory() / "package" / "cli.js"), "run-driver")
+
+
+def _entry() -> tuple[Path, ...]:
+    """Return the script that loads only a part of the driver; nothing for another program."""
+    is_known = NODE_GIVEN is None and driver_version() == _ENTRY_FITS
+    return (_ENTRY,) if is_known else ()
 
 
 def browser_file_view(workspace: BrowserWorkspace, binary: BrowserBinary) -> FileView:
@@ -88,6 +97,7 @@ def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
                 *_of_browser(binary),
                 *file_view.interpreter(),
                 node,
+                *_entry(),
                 driver_directory(),
                 workspace.script,
             ),
@@ -103,12 +113,9 @@ def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
             namespace.NONE,
             view=file_view.driver_file_view(files, drop_setuid_allowed=not _needs_setuid(binary)),
         )
+    command = shlex.join((*before, str(node), *map(str, _entry())))
     script = workspace.root / "driver"
-    script.write_text(
-        "#!/bin/sh\n"
-        "cd / || exit\n"
-        f'exec env -i {" ".join(given)} {shlex.join((*before, str(node)))} "$@"\n'
-    )
+    script.write_text(f'#!/bin/sh\ncd / || exit\nexec env -i {" ".join(given)} {command} "$@"\n')
     script.chmod(0o700)
     if not os.access(script, os.X_OK):
         raise ServiceUnavailable(
@@ -133,9 +140,10 @@ def _compiled(node: Path, environment: Mapping[str, str]) -> Path | None:
     if not named:
         return None
     directory = Path(named).absolute()
-    done = directory / f"of-{driver_version()}"
+    # Compiled scripts are for one text each, and the entry changes what the driver loads.
+    done = directory / f"of-{driver_version()}-{_ENTRY.stat().st_size}"
     if not done.exists():
-        command = (str(node), *driver_command())
+        command = (str(node), *map(str, _entry()), *driver_command())
         try:
             directory.mkdir(parents=True, exist_ok=True)
             subprocess.run(  # noqa: S603 - Playwright's driver, which ends at the end of its input
