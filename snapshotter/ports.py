@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.assessment import Assessment, ContentVerdict, TakedownVerdict
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
-from snapshotter.model.capture import Capture, ClockFacts
+from snapshotter.model.capture import Artifact, Capture, ClockFacts, Picture
 from snapshotter.model.custody import SUCCESS, CustodyEvent, KeptReceipts
 from snapshotter.model.job import CaptureJob, JobState, JobStatus, SealedResult
 from snapshotter.model.notification import DeliveryResult, NotificationEvent, UndeliveredMessage
@@ -28,6 +28,10 @@ from snapshotter.value_class import dataclass
 # Called when a step begins ("navigate", "") and when it makes progress ("screenshot",
 # "tile 3 of 5"). Called from the thread of the capture.
 Progress = Callable[[str, str], None]
+
+# Called with the pictures of a capture and its files so far, when no picture is taken any more.
+# Called from the thread of the capture; returns at once.
+PicturesTaken = Callable[[Sequence[Picture], Sequence[Artifact]], None]
 
 # Shows a sentence to the person at the terminal, or writes it to a worker's log.
 ShowMessage = Callable[[str], None]
@@ -76,6 +80,7 @@ class Capturer(Protocol):
         progress: Progress,
         *,
         free_later: bool = False,
+        pictures_taken: PicturesTaken | None = None,
     ) -> Capture:
         """
         Render the page and return the capture, within `decision.limits.total_s`.
@@ -85,6 +90,8 @@ class Capturer(Protocol):
                 they have in the bundle.
             free_later: Return as soon as the capture is complete. The rest of the browser is freed
                 meanwhile, and the caller calls `discard`, which waits for that.
+            pictures_taken: Called before the network record is written, at most once; not where
+                nothing was photographed.
 
         Raises:
             ServiceUnavailable: No browser could be started.

@@ -40,7 +40,7 @@ from snapshotter.capture.steps import first_error_line, reason_for_error
 from snapshotter.errors import PolicyRefused, ServiceUnavailable
 from snapshotter.model.capture import Capture, Environment, SandboxFacts, StepState
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.ports import Assessor, Clock, Progress
+from snapshotter.ports import Assessor, Clock, PicturesTaken, Progress
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
@@ -61,6 +61,7 @@ class CaptureAttempt:
     kill_at: float  # when the supervisor kills everything, on the clock's monotonic scale
     retry_until: float  # until when another browser may be tried, likewise
     failed_before: str = ""  # why a browser was given up before it requested the page; "" if none
+    pictures_taken: PicturesTaken | None = None  # see `Capturer.capture`
 
 
 class CaptureSession:
@@ -176,6 +177,8 @@ class CaptureSession:
                 self._environment = await self._description
             # (4) End the browser, which is not needed any more, and write the record.
             closing = asyncio.create_task(self._close())
+            if self._attempt.pictures_taken is not None and self._builder.pictures:
+                self._attempt.pictures_taken(self._builder.pictures, self._spool.artifacts)
             await self._record()
         finally:
             await (self._close() if closing is None else closing)

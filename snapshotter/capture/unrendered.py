@@ -19,7 +19,7 @@ from snapshotter.capture.spool import Spool
 from snapshotter.model.capture import Capture, RequestCounts
 from snapshotter.model.capturer_identity import CapturerIdentifier
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.ports import Clock, IdSource, Progress
+from snapshotter.ports import Clock, IdSource, PicturesTaken, Progress
 
 GIVEN_UP = "given-up"  # docs/reference/outcomes.md
 
@@ -57,6 +57,7 @@ class UnrenderedCapturer:
         progress: Progress,
         *,
         free_later: bool = False,
+        pictures_taken: PicturesTaken | None = None,
     ) -> Capture:
         """Return a capture that failed for the given reason."""
         builder = CaptureBuilder(requested_url=request.url, clock=self._clock, progress=progress)

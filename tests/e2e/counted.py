@@ -10,6 +10,7 @@ The counts are written to FILE, as JSON:
 - `driver_bytes`: bytes of all messages from the driver.
 - `fsyncs`: files and folders that were made durable.
 - `bucket_requests`: HTTP requests to a bucket.
+- `code_searches`: how often the pictures of the page were searched for QR codes.
 - `browser_reads`: how often this process opened the program of the browser.
 - `sent …`: commands of the DevTools protocol by method.
 
@@ -28,6 +29,7 @@ from typing import Any
 import botocore.httpsession
 import playwright._impl.transport as driver
 
+from snapshotter.app.archive import assessment
 from snapshotter.capture.browser.binary import find_browser
 from snapshotter.cli.main import main
 
@@ -56,6 +58,7 @@ def _count_into(counts: Counter[str]) -> None:
         (os, "fsync", "fsyncs"),
         (os, "fdatasync", "fsyncs"),
         (botocore.httpsession.URLLib3Session, "send", "bucket_requests"),
+        (assessment, "read_codes", "code_searches"),
     ):
         setattr(module, name, _counted(getattr(module, name), counts, what))
     browser = find_browser("shell")

@@ -7,8 +7,9 @@ capturing process knew. So anybody who has the bundle derives the same bytes.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -21,14 +22,17 @@ from snapshotter.assess.qr import QrReadings, Shot, read_codes
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import typed
 from snapshotter.formats.bundle import container, names
+from snapshotter.formats.canonical_json import plain
 from snapshotter.formats.digest import digest
 from snapshotter.formats.page import assessment as assessments
 from snapshotter.formats.page import layout as page_layout
 from snapshotter.model.assessment import Assessment, FailedReading
 from snapshotter.model.capture import (
+    Artifact,
     Capture,
     ImageCounts,
     Outcome,
+    Picture,
     PictureKind,
     Reason,
     Redirect,
@@ -162,8 +166,51 @@ class Rederived:
         return stored == replace(again, unread=stored.unread)
 
 
+class EarlyCodes:
+    """
+    The codes of a capture's pictures, searched in a thread of its own from now on.
+
+    The pictures are final before the network record is written. The codes count only for these
+    pictures: other files, or other places on the page, are searched again.
+    """
+
+    def __init__(self, pictures: Sequence[Picture], artifacts: Sequence[Artifact]) -> None:
+        record = {"content": {"pictures": [plain(picture) for picture in pictures]}}
+        self._shots = _shot_places(record)
+        self._sha256 = _sha256_of(artifacts, self._shots)
+        self._files = SpooledFiles({artifact.path: artifact.file for artifact in artifacts})
+        self._found: Future[QrReadings] = Future()
+        threading.Thread(target=self._search, name="early-codes", daemon=True).start()
+
+    def are_of(self, record: Mapping[str, Any], artifacts: Sequence[Artifact]) -> bool:
+        """
+        Return whether the codes are those of the pictures of a capture.
+
+        Raises:
+            EvidenceInvalid: The record is not valid.
+        """
+        shots = _shot_places(record)
+        return shots == self._shots and _sha256_of(artifacts, shots) == self._sha256
+
+    def result(self) -> QrReadings:
+        """Wait for the codes, and return them. Raises what `read_codes` raises."""
+        return self._found.result()
+
+    def _search(self) -> None:
+        try:
+            self._found.set_result(_codes(self._shots, self._files))
+        except BaseException as error:  # noqa: BLE001 - raised by `result`
+            self._found.set_exception(error)
+
+
 def with_assessment(
-    capture: Capture, decision: Decision, assessor_of: AssessorOf, *, spool: Path, clock: Clock
+    capture: Capture,
+    decision: Decision,
+    assessor_of: AssessorOf,
+    *,
+    spool: Path,
+    clock: Clock,
+    early: EarlyCodes | None = None,
 ) -> tuple[Capture, Assessment | None]:
     """
     Return the capture with its assessment, and the rules that gave it, among its files.
@@ -172,13 +219,16 @@ def with_assessment(
 
     Args:
         spool: The folder of the capture's files.
+        early: The codes of its pictures, if their search has begun.
     """
     files = SpooledFiles({artifact.path: artifact.file for artifact in capture.artifacts})
     try:
         record = records.content(capture, decision, capture.artifacts)
         page = page_of(record, files)
         decision = _narrowed(decision, page)
-        found = _assessed(page, record, files, decision, assessor_of)
+        if early is not None and not early.are_of(record, capture.artifacts):
+            early = None
+        found = _assessed(page, record, files, decision, assessor_of, early)
         decision, found = _without_silent(decision, found)
         made = [(assessments.PATH, "application/json", assessments.encode(found))]
         for rules, text in (*decision.verdict.rule_texts, *decision.readings.rules):
@@ -282,12 +332,15 @@ def _assessed(
     files: Files,
     decision: Decision,
     assessor_of: AssessorOf,
+    early: EarlyCodes | None = None,
 ) -> Assessment:
     if not decision.readings.qr:
         return assessor_of(decision).assess(page)
     # Reading codes mostly decodes pictures, during which Python runs other threads.
-    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as beside:
-        searching = beside.submit(read_codes, _shots(record, files, stack))
+    with ThreadPoolExecutor(1) as beside:
+        searching = beside.submit(
+            early.result if early is not None else lambda: _codes(_shot_places(record), files)
+        )
         found = assessor_of(decision).assess(page)
         try:
             codes = searching.result()
@@ -424,8 +477,18 @@ def _pictures(pictures: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     )
 
 
-def _shots(record: Mapping[str, Any], files: Files, stack: contextlib.ExitStack) -> Iterator[Shot]:
-    """Yield the files of the whole page's picture; of the first view's where there is no such."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ShotPlace:
+    """One file of a picture, and its place on the page; see `Shot`."""
+
+    path: str
+    left_px: int
+    top_px: int
+    scale: int
+
+
+def _shot_places(record: Mapping[str, Any]) -> list[_ShotPlace]:
+    """Return the files of the whole page's picture; of the first view's where there is no such."""
     try:
         made = [
             picture
@@ -435,21 +498,45 @@ def _shots(record: Mapping[str, Any], files: Files, stack: contextlib.ExitStack)
         wanted = [picture for picture in made if picture["kind"] == PictureKind.PAGE] or [
             picture for picture in made if picture["kind"] == PictureKind.VIEWPORT
         ]
-        for picture in wanted:
-            for file in picture["files"]:
-                stream = files.open(str(file["path"]))
-                if stream is not None:
-                    yield Shot(
-                        path=str(file["path"]),
-                        stream=stack.enter_context(stream),
-                        left_px=int(picture["left_px"]),
-                        top_px=int(file["top_px"]),
-                        scale=int(picture["scale"]),
-                    )
+        return [
+            _ShotPlace(
+                path=str(file["path"]),
+                left_px=int(picture["left_px"]),
+                top_px=int(file["top_px"]),
+                scale=int(picture["scale"]),
+            )
+            for picture in wanted
+            for file in picture["files"]
+        ]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EvidenceInvalid(
             tr("the capture record is invalid: {error!r:.200}", error=error)
         ) from error
+
+
+def _sha256_of(artifacts: Sequence[Artifact], shots: Sequence[_ShotPlace]) -> list[str]:
+    """Return the digest of the file of each shot; "" where there is none."""
+    digests = {artifact.path: artifact.digests.sha256 for artifact in artifacts}
+    return [digests.get(shot.path, "") for shot in shots]
+
+
+def _codes(shots: Sequence[_ShotPlace], files: Files) -> QrReadings:
+    """Return the codes of these files; one that does not exist has none."""
+    with contextlib.ExitStack() as stack:
+
+        def opened() -> Iterator[Shot]:
+            for shot in shots:
+                stream = files.open(shot.path)
+                if stream is not None:
+                    yield Shot(
+                        path=shot.path,
+                        stream=stack.enter_context(stream),
+                        left_px=shot.left_px,
+                        top_px=shot.top_px,
+                        scale=shot.scale,
+                    )
+
+        return read_codes(opened())
 
 
 def _joined_headers(response: Mapping[str, Any] | None) -> dict[str, str]:

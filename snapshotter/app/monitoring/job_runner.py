@@ -39,7 +39,7 @@ from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.policy.capture_decision import PolicyOverrides, decide
 from snapshotter.policy.tables import Policy
-from snapshotter.ports import Capturer, Lease, Progress, ShowMessage
+from snapshotter.ports import Capturer, Lease, PicturesTaken, Progress, ShowMessage
 from snapshotter.seal import sealer
 from snapshotter.translation import tr
 
@@ -348,10 +348,18 @@ class _LocalCapturer:
         progress: Progress,
         *,
         free_later: bool = False,
+        pictures_taken: PicturesTaken | None = None,
     ) -> Capture:
         """See `Capturer.capture`. Raises ServiceUnavailable, CapturerIdentityExposed."""
         try:
-            return self._capturer.capture(request, decision, spool, progress, free_later=free_later)
+            return self._capturer.capture(
+                request,
+                decision,
+                spool,
+                progress,
+                free_later=free_later,
+                pictures_taken=pictures_taken,
+            )
         except CapturerIdentityExposed:
             raise
         except PolicyRefused as error:

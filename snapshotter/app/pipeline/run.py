@@ -52,6 +52,7 @@ from snapshotter.ports import (
     IdSource,
     Lease,
     ObjectStore,
+    PicturesTaken,
     Progress,
     Replayer,
     Signer,
@@ -63,7 +64,7 @@ from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
     from snapshotter.app.archive import assessment as assessments
-    from snapshotter.app.archive.assessment import AssessorOf
+    from snapshotter.app.archive.assessment import AssessorOf, EarlyCodes
     from snapshotter.app.pipeline import capturer_identity
     from snapshotter.app.upkeep.late_tokens import TokenService
     from snapshotter.seal import sealer
@@ -192,7 +193,15 @@ def run(
         progress = load_meanwhile(timer)
         if more and prewarmer is not None:
             progress = _prewarming(progress, prewarmer, decision)
-        capture = dependencies.capturer.capture(request, decision, spool, progress, free_later=True)
+        codes: list[EarlyCodes] = []
+        capture = dependencies.capturer.capture(
+            request,
+            decision,
+            spool,
+            progress,
+            free_later=True,
+            pictures_taken=_search_codes(decision, dependencies, codes),
+        )
         timer.captured()
         stop.hold()
         if more and prewarmer is not None and not stop.wanted:
@@ -204,7 +213,12 @@ def run(
             if dependencies.assessor is not None:
                 timer("assess", "")
                 capture, assessment = assessments.with_assessment(
-                    capture, decision, dependencies.assessor, spool=spool, clock=clock
+                    capture,
+                    decision,
+                    dependencies.assessor,
+                    spool=spool,
+                    clock=clock,
+                    early=next(iter(codes), None),
                 )
                 capture = capturer_identity.with_identifiers_in_pictures(
                     capture, decision, dependencies.own
@@ -274,6 +288,15 @@ def run(
         logged=logged,
         assessment=assessment,
     )
+
+
+def _search_codes(
+    decision: Decision, dependencies: CaptureDependencies, codes: "list[EarlyCodes]"
+) -> PicturesTaken | None:
+    """Return what begins to search the pictures for codes, if the assessment names codes."""
+    if dependencies.assessor is None or not decision.readings.qr:
+        return None
+    return lambda pictures, artifacts: codes.append(assessments.EarlyCodes(pictures, artifacts))
 
 
 def _prewarming(progress: Progress, prewarmer: Prewarmer, decision: Decision) -> Progress:

@@ -1,23 +1,28 @@
 """What a capture shows is said in its bundle, and anybody comes to the same with that alone."""
 
+import hashlib
 import io
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
+from typing_extensions import override
 
 from snapshotter.app.archive import assessment
 from snapshotter.app.archive.assessment import BundleFiles, page_of
 from snapshotter.app.pipeline import run as pipeline
 from snapshotter.app.pipeline.run import CaptureDependencies
 from snapshotter.app.wiring import capture as wiring
+from snapshotter.assess.qr import QrReadings, Shot, read_codes
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
+from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.page import assessment as assessments
 from snapshotter.formats.page import layout
 from snapshotter.formats.page.layout import PageLayout
@@ -28,6 +33,7 @@ from snapshotter.model.assessment import (
     FailedReading,
     TakedownVerdict,
 )
+from snapshotter.model.capture import Capture, Picture, PictureFile, PictureKind
 from snapshotter.model.finding import Verdict
 from snapshotter.model.page import Block, Box, Page
 from snapshotter.model.request import CaptureRequest, Decision, ReadingRules, VerdictRules
@@ -332,6 +338,107 @@ def test_codes_are_read_from_the_whole_pages_picture_where_they_stand_on_the_pag
 
     assert (code.text, code.picture) == (SHORT_LINK, "capture/screenshot-2.png")
     assert code.box.top == pytest.approx(524, abs=8)
+
+
+SCREENSHOT = "capture/screenshot.png"
+
+
+def whole_page(*, top_px: int = 0) -> Picture:
+    """Return the picture of a whole page of 600 x 400 CSS pixels, in one file."""
+    file = PictureFile(
+        path=SCREENSHOT, top_px=top_px, bottom_px=400, width=600, height=400, tiles=()
+    )
+    return Picture(
+        kind=PictureKind.PAGE, subject="", viewport="default", viewport_px=(600, 300), scale=1,
+        mobile=False, left_px=0, top_px=0, width_px=600, height_px=400, captured_width_px=600,
+        captured_height_px=400, heights_px=(400,), overlap_px=0, truncated_at=None, reason=None,
+        files=(file,),
+    )  # fmt: skip
+
+
+def drawn(left: int) -> bytes:
+    """Return a picture of such a page with a code."""
+    image = Image.new("RGB", (600, 400), "white")
+    image.paste(Image.open(io.BytesIO(qr_code())).convert("RGB"), (left, 50))
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+class Photographing(FakeCapturer):
+    """
+    A capturer whose page shows a code.
+
+    Args:
+        early, final: The picture and its file that are reported early, and those of the capture.
+    """
+
+    def __init__(self, early: tuple[Picture, bytes], final: tuple[Picture, bytes]) -> None:
+        self._early, self._final = early, final
+        super().__init__(bundles.RealClock(), contents={**bundles.CONTENTS, SCREENSHOT: final[1]})
+
+    @override
+    def capture(self, *arguments: Any, pictures_taken: Any = None, **more: Any) -> Capture:
+        made = super().capture(*arguments, **more)
+        picture, data = self._early
+        shot = next(artifact for artifact in made.artifacts if artifact.path == SCREENSHOT)
+        early = shot.file.with_name("early.png")
+        early.write_bytes(data)
+        digests = digest_bytes(data)
+        others = (artifact for artifact in made.artifacts if artifact.path != SCREENSHOT)
+        pictures_taken((picture,), (*others, replace(shot, file=early, digests=digests)))
+        return replace(made, pictures=(self._final[0],))
+
+
+@pytest.mark.parametrize(
+    ("early", "searches"),
+    [
+        ((whole_page(), drawn(30)), 1),
+        ((whole_page(), drawn(200)), 2),  # the page was photographed again
+        ((whole_page(top_px=10), drawn(30)), 2),
+        ((replace(whole_page(), subject="before-change"), drawn(30)), 2),
+    ],
+    ids=["same", "other file", "other place", "other picture"],
+)
+def test_codes_that_were_searched_early_count_only_for_the_same_pictures(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    early: tuple[Picture, bytes],
+    searches: int,
+) -> None:
+    searched: list[None] = []
+
+    def counting(shots: Iterable[Shot]) -> QrReadings:
+        searched.append(None)
+        return read_codes(shots)
+
+    monkeypatch.setattr("snapshotter.app.archive.assessment.read_codes", counting)
+    dependencies = replace(here(tmp_path), capturer=Photographing(early, (whole_page(), drawn(30))))
+    done = pipeline.run(CaptureRequest(url=bundles.URL), decision(), dependencies, lambda *_: None)
+
+    assert done.assessment is not None
+    (code,) = done.assessment.readings.qr_codes
+    assert (code.text, code.picture) == (SHORT_LINK, SCREENSHOT)
+    assert code.image_sha256 == hashlib.sha256(drawn(30)).hexdigest()
+    assert len(searched) == searches
+    with Path(done.location).open("rb") as stream:
+        again = assessment.rederive(BundleFiles(stream), wiring.assessor)
+    assert again.stored == again.again
+
+
+def test_no_codes_are_searched_early_where_the_policy_asks_for_none(tmp_path: Path) -> None:
+    class Asked(FakeCapturer):
+        @override
+        def capture(self, *arguments: Any, pictures_taken: Any = None, **more: Any) -> Capture:
+            asked.append(pictures_taken)
+            return super().capture(*arguments, **more)
+
+    asked: list[object] = []
+    dependencies = replace(here(tmp_path), capturer=Asked(bundles.RealClock()))
+    without = replace(decision(), readings=replace(decision().readings, qr=False))
+    pipeline.run(CaptureRequest(url=bundles.URL), without, dependencies, lambda *_: None)
+
+    assert asked == [None]
 
 
 @pytest.mark.parametrize(

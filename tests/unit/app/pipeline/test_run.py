@@ -31,7 +31,7 @@ from snapshotter.model.capture import Capture, Disclosure
 from snapshotter.model.custody import INGESTION, SIGNATURE
 from snapshotter.model.finding import Verdict
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.ports import Clock, Content, Progress
+from snapshotter.ports import Clock, Content, PicturesTaken, Progress
 from snapshotter.seal.signer import FileSigner
 from snapshotter.seal.timestamp import HttpTimestampAuthority
 from snapshotter.store import custodial_store
@@ -135,14 +135,14 @@ def test_the_next_browser_starts_when_the_page_is_recorded_and_not_earlier(
 ) -> None:
     class Watching(FakeCapturer):
         @override
-        def capture(self, *arguments: Any, free_later: bool = False) -> Capture:
+        def capture(self, *arguments: Any, **more: Any) -> Capture:
             request, decision, spool, progress = arguments
 
             def report(stage: str, detail: str) -> None:
                 progress(stage, detail)
                 began.append((stage, prewarmer._beginning is not None))
 
-            return super().capture(request, decision, spool, report, free_later=free_later)
+            return super().capture(request, decision, spool, report, **more)
 
     began: list[tuple[str, bool]] = []
     here = replace(world(tmp_path), capturer=Watching(RealClock()))
@@ -352,6 +352,7 @@ def test_what_the_policy_takes_out_of_an_address_is_never_asked_for(tmp_path: Pa
             progress: Progress,
             *,
             free_later: bool = False,
+            pictures_taken: PicturesTaken | None = None,
         ) -> Capture:
             visited.append(request)
             return super().capture(request, decision, spool, progress)
@@ -495,7 +496,7 @@ def test_a_clock_that_is_set_during_a_capture_costs_nothing(
 
     class Setting(FakeCapturer):
         @override
-        def capture(self, *arguments: Any, free_later: bool = False) -> Capture:
+        def capture(self, *arguments: Any, **more: Any) -> Capture:
             began = clock.now()
             machine.set_by(timedelta(seconds=seconds))
             made = super().capture(*arguments)
