@@ -35,6 +35,15 @@ class SettlingTime:
     mutations: int = -1  # of all frames, at the last look; -1: there was none
     changed_at: float = 0.0  # `clock.monotonic()` when that number was seen first
 
+    def begin(self, documents: int) -> None:
+        """Begin anew for a document; `documents` is how many there have been."""
+        self.documents, self.spent_s, self.mutations = documents, 0.0, -1
+
+    def note_mutations(self, mutations: int, now: float) -> None:
+        """Note how many mutations all frames have had at a moment (`clock.monotonic()`)."""
+        if self.mutations != mutations:
+            self.mutations, self.changed_at = mutations, now
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageContext:

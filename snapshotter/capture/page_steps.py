@@ -21,6 +21,7 @@ from snapshotter.model.capture import StepState
 from snapshotter.model.request import Viewport
 
 _ENTER_S = 2.0  # for our scripts to be put into the page beforehand
+_ENTER_FRAME_S = 0.2  # into each other frame
 
 
 async def capture_page(opened: OpenedPage, navigated: Callable[[], None]) -> None:
@@ -154,10 +155,16 @@ async def _in_window(picture_set: PictureSet, window: Viewport) -> StepEnd | str
 
 
 async def _enter(page_context: PageContext) -> None:
-    """Make our world in the main frame, before the first step that needs it."""
+    """Make our world in each frame, before the first step that needs it: it notices changes."""
+    documents = page_context.document.count
     # A failure is left to that step, which meets it again and reports it.
     with contextlib.suppress(CallTimeout, ScriptError):
-        await page_context.ask("measure", limit_s=_ENTER_S)
+        answers = await page_context.worlds.ask_all(
+            "measure", limit_s=_ENTER_S, frame_s=_ENTER_FRAME_S
+        )
+        mutations = sum(int(answer.value["mutations"]) for answer in answers if answer.value)
+        page_context.settling_time.begin(documents)
+        page_context.settling_time.note_mutations(mutations, page_context.clock.monotonic())
 
 
 async def _step_end_of_picture(work: Awaitable[PictureResult]) -> StepEnd | str:

@@ -120,7 +120,7 @@ async def _settle(page_context: PageContext, progress: _Progress, begin: float) 
     documents = page_context.document.count
     stuck_requests = page_context.document.stuck_requests  # they do not end: loading was stopped
     if page_context.settling_time.documents != documents:
-        page_context.settling_time.documents, page_context.settling_time.spent_s = documents, 0.0
+        page_context.settling_time.begin(documents)
     # The cap is one for all times that a document settles; each has a moment of its own.
     patience_s = max(
         decision.quiet_s + _OBSERVED_S,
@@ -162,9 +162,11 @@ async def _settle(page_context: PageContext, progress: _Progress, begin: float) 
         if page_context.document.count != documents:
             return _ended(progress, page_context, SettleEnd.WENT_ON, open_ends)
         asked, wake, honour = honour, False, False
+        if not quiet and observer.may_be_polling and now >= progress.look_at:
+            await _look(page_context, progress)  # to find out whether an interval polls
         if quiet and fonts and (is_light or not waiting) and not honoured:
             heard = observer.changed_at
-            how = await _how(page_context, progress)
+            how = await _how(page_context, progress, nothing_done=asked and not woken)
             if observer.changed_at != heard or observer.awaited > stuck_requests:
                 how = None  # something was requested meanwhile
             if how is None and clock.monotonic() >= end_of_patience:
@@ -190,11 +192,21 @@ async def _settle(page_context: PageContext, progress: _Progress, begin: float) 
         await page_context.guard.pause(seconds_until_next_check(quiet_in))
 
 
-async def _how(page_context: PageContext, progress: _Progress) -> SettleEnd | None:
-    """Return how waiting ends now; None where it goes on."""
+async def _how(
+    page_context: PageContext, progress: _Progress, *, nothing_done: bool = False
+) -> SettleEnd | None:
+    """
+    Return how waiting ends now; None where it goes on.
+
+    Args:
+        nothing_done: We wanted to load held-back images after the last look, and found none.
+    """
     clock = page_context.clock
     if page_context.document.scripts_stopped:
         return SettleEnd.STOPPED
+    is_valid = nothing_done and clock.monotonic() - progress.looked_at <= _FRESH_S
+    if is_valid and (how := _conclusion(page_context, progress)) is not None:
+        return how
     if clock.monotonic() >= progress.look_at:
         await _look(page_context, progress)
     how = _conclusion(page_context, progress)
@@ -210,6 +222,7 @@ async def _look(page_context: PageContext, progress: _Progress) -> None:
     announced = await page_context.trace.look()
     now = progress.looked_at = clock.monotonic()
     busy_since = await observer.busy_since()
+    observer.note_intervals(announced.sent)
     progress.activity = activity = _with_others(announced, page_context, progress, busy_since, now)
     progress.changed_at = max(progress.changed_at, announced.changed_at)
     kinds = {wait.kind for wait in activity.waits}
@@ -284,9 +297,7 @@ def _take(progress: _Progress, page_context: PageContext, states: list[Any], now
     """Update the progress from the states that the frames reported."""
     patience = page_context.settling_time
     progress.height = int(states[0]["height"]) if states else 0
-    mutations = sum(int(state["mutations"]) for state in states)
-    if patience.mutations != mutations:
-        patience.mutations, patience.changed_at = mutations, now
+    patience.note_mutations(sum(int(state["mutations"]) for state in states), now)
     progress.changed_at = max(progress.changed_at, patience.changed_at)
     animated_s = max((float(state["animationMs"]) for state in states), default=0.0) / 1000
     if not animated_s:

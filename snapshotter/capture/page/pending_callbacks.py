@@ -45,6 +45,7 @@ _UNSEEN_S: Final = 0.2  # how late a timer runs that was due when nothing was wa
 _MISSED: Final = 1_000  # numbers of timers that are kept as missed
 _GAPS: Final = 50  # that are kept
 _PAINTS: Final = 4_000  # times that are kept
+_SENT: Final = 1_000  # requests of intervals that are kept
 _BUFFER_KB: Final = 8_192
 _START_S: Final = 3.0
 _END_S: Final = 3.0
@@ -69,7 +70,8 @@ _ENDS: Final = {
 }
 _CHANGES: Final = frozenset({"Layout", "Paint"})
 _CALL: Final = "FunctionCall"  # of a script, by an event or a message for example
-_OF_INTEREST: Final = frozenset({*_INSTALLS, *_ENDS, *_CHANGES, _CALL, "CommitLoad"})
+_REQUEST: Final = "ResourceSendRequest"
+_OF_INTEREST: Final = frozenset({*_INSTALLS, *_ENDS, *_CHANGES, _CALL, _REQUEST, "CommitLoad"})
 
 Event = Mapping[str, Any]
 
@@ -93,6 +95,7 @@ class PageActivity:
     far: tuple[AnnouncedWork, ...] = ()  # announced for a time beyond the horizon
     changed_at: float = 0.0  # of the last layout or paint, on that scale as well
     ran_at: float = 0.0  # when the last script of the page ended, likewise
+    sent: frozenset[str] = frozenset()  # ids of the newest requests that intervals sent
 
     @property
     def pending(self) -> tuple[Pending, ...]:
@@ -145,6 +148,7 @@ class TraceReader:
         self._running: dict[tuple[int, int], tuple[float, _Callback]] = {}
         self._painted: deque[tuple[float, str]] = deque(maxlen=_PAINTS)  # when, in which frame
         self._ran: dict[int, tuple[float, float]] = {}  # by process: scripts from and until
+        self._sent: deque[str] = deque(maxlen=_SENT)  # ids of requests that intervals sent
         self._gaps: deque[tuple[float, float]] = deque(maxlen=_GAPS)
         self._missed_at: dict[str, float] = {}  # by frame: until when timers were missed
         self.last = 0.0  # time of the newest event, seconds of the trace's clock
@@ -217,6 +221,7 @@ class TraceReader:
             far=_grouped(far, offset),
             changed_at=changed + offset if changed else 0.0,
             ran_at=max((end + offset for _, end in ran), default=0.0),
+            sent=frozenset(self._sent),
         )
 
     def _sort_in(
@@ -278,6 +283,10 @@ class TraceReader:
                 self._note_run(thread[0], at, event)
         elif name in _CHANGES:
             self._painted.append((at + float(event.get("dur", 0)) / 1e6, frame))
+        elif name == _REQUEST:
+            end, sender = self._running.get(thread, (0.0, None))
+            if sender is not None and sender.repeats and at <= end:
+                self._sent.append(str(data.get("requestId", "")))
         elif name == "CommitLoad":
             for key in [key for key in self._contexts if key[2] == frame]:
                 del self._contexts[key]

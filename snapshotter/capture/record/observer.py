@@ -45,7 +45,7 @@ _GRACE_S = 0.25  # how far our own news of an ending may be behind Playwright's
 _ADDRESS = 2_000  # characters of an initiator's address
 _POLLS = 3  # equal requests of scripts from which on they are taken for a poll,
 _POLL_S = 3.0  # if they have gone on for so long,
-_POLLS_FAST = 30  # or so many of them
+_POLLS_FAST = 30  # or so many of them, or an interval sends them and so many answers were equal
 _POSTED = 16_384  # bytes of what a request sends that tell it from others to its address
 _MESSAGES = 3  # of one socket or event stream that count as something new
 _WORKER_S = 0.3  # for a worker that is not busy to answer
@@ -88,6 +88,29 @@ class _MessageChannel:
     ended_at: float = 0.0  # when its server ended it without a message: the browser asks again
 
 
+@dataclass(slots=True)
+class _Question:
+    """What requests of scripts ask, perhaps again and again."""
+
+    first_at: float  # `clock.monotonic()`
+    count: int = 0  # requests
+    ticks: int = 0  # requests that an interval sent, as far as that was noticed
+    answer: tuple[object, ...] = ()  # of the request that ended last
+    same: int = 0  # equal answers in a row
+    touched_at: float = 0.0  # last event of a request after the first `_POLLS`
+
+    @property
+    def is_poll(self) -> bool:
+        """Whether an interval repeats it, and its answers bring nothing new."""
+        return self.ticks >= _POLLS and self.same >= _POLLS
+
+    @property
+    def may_be_poll(self) -> bool:
+        """Whether it is still to be found out if an interval repeats it."""
+        seen = self.ticks > 0 or self.count <= 2 * _POLLS
+        return self.same >= _POLLS and seen and not self.is_poll
+
+
 class RequestObserver:
     """Follows the requests of one page, of its frames, workers and windows."""
 
@@ -116,8 +139,10 @@ class RequestObserver:
         self._ended_workers: set[str] = set()  # of those
         self._quiet_since = clock.monotonic()
         self._changed_at = clock.monotonic()  # likewise, without polls
-        self._asked: dict[tuple[str, str, int], tuple[int, float]] = {}  # by what they ask: how
-        # many requests of scripts, and when the first one began
+        self._questions: dict[tuple[str, str, int], _Question] = {}
+        self._unanswered: dict[int, _Question] = {}  # by number of a request
+        self._repeated: dict[int, _Question] = {}  # by number, after the first `_POLLS`
+        self._question_ids: dict[str, _Question] = {}  # by request id, until an interval sent it
         self._polls: set[int] = set()  # numbers of requests
         self._channels: dict[str, _MessageChannel] = {}  # sockets and event streams, by request id
         self._workers: set[TunnelledCdpSession] = set()
@@ -197,12 +222,31 @@ class RequestObserver:
     def awaited(self) -> int:
         """How many requests have no end, without polls and open event streams."""
         streams = {channel.number for channel in self._channels.values() if channel.is_open}
-        return len(self._open - self._polls - streams)
+        return sum(not self._is_poll(number) for number in self._open - streams)
 
     @property
     def changed_at(self) -> float:
         """`clock.monotonic()` of the last network event that is no poll."""
-        return self._changed_at
+        touched = (
+            question.touched_at for question in self._repeated.values() if not question.is_poll
+        )
+        return max(self._changed_at, max(touched, default=0.0))
+
+    @property
+    def may_be_polling(self) -> bool:
+        """Whether requests have equal answers, and an interval may repeat them."""
+        return any(question.may_be_poll for question in self._repeated.values())
+
+    def note_intervals(self, request_ids: Collection[str]) -> None:
+        """
+        Note that intervals sent these requests. Each counts once, however often it is noted.
+
+        Args:
+            request_ids: The browser's.
+        """
+        for request_id in request_ids:
+            if (question := self._question_ids.pop(request_id, None)) is not None:
+                question.ticks += 1
 
     @property
     def workers(self) -> int:
@@ -221,7 +265,7 @@ class RequestObserver:
     @property
     def polls(self) -> int:
         """How many requests without an end are repeated by scripts."""
-        return len(self._open & self._polls)
+        return sum(self._is_poll(number) for number in self._open)
 
     @property
     def channels(self) -> int:
@@ -492,6 +536,7 @@ class RequestObserver:
             if request.number in self._open and _has_come(request):
                 # The end of a body that a page does not read is reported to nobody.
                 self._open.discard(request.number)
+                self._compare_answer(request)
                 self._touch(request)
 
     def _on_loadingFinished(self, session: CdpSession, params: Params) -> None:
@@ -657,6 +702,7 @@ class RequestObserver:
             status = request.response.status if request.response is not None else 0
             if status == 200 and not channel.messages and end is not RequestEnd.CANCELLED:
                 channel.ended_at = self._clock.monotonic()
+        self._compare_answer(request)
         self._touch(request)
 
     def _note_poll(self, request: ObservedRequest, posted: str = "") -> None:
@@ -672,14 +718,46 @@ class RequestObserver:
             request.method, _LONG_NUMBER.sub("", request.url), hash(_LONG_NUMBER.sub("", posted)),
         )  # fmt: skip
         now = self._clock.monotonic()
-        before, first = self._asked.get(question, (0, now))
-        self._asked[question] = (before + 1, first)
-        if before >= _POLLS_FAST or (before >= _POLLS and now - first > _POLL_S):
+        asked = self._questions.setdefault(question, _Question(first_at=now))
+        before, asked.count = asked.count, asked.count + 1
+        self._unanswered[request.number] = asked
+        if request.request_id:
+            self._question_ids[request.request_id] = asked
+        if before >= _POLLS:
+            self._repeated[request.number] = asked
+        if before >= _POLLS_FAST or (before >= _POLLS and now - asked.first_at > _POLL_S):
             self._polls.add(request.number)
+
+    def _is_poll(self, number: int) -> bool:
+        question = self._repeated.get(number)
+        return number in self._polls or (question is not None and question.is_poll)
+
+    def _compare_answer(self, request: ObservedRequest) -> None:
+        """Compare the answer with the one before it to the same question."""
+        if (question := self._unanswered.pop(request.number, None)) is None:
+            return
+        response = request.response
+        headers = {name.lower(): value for name, value in response.headers} if response else {}
+        answer = (
+            response.status if response is not None else 0,
+            request.error,
+            request.body_length,
+            *(headers.get(name, "") for name in ("content-type", "etag", "last-modified")),
+        )
+        if answer == question.answer:
+            question.same += 1
+            return
+        if question.is_poll and request.number not in self._polls:
+            self._changed_at = self._clock.monotonic()
+        question.answer, question.same = answer, 1
 
     def _touch(self, request: ObservedRequest) -> None:
         self._quiet_since = self._clock.monotonic()
-        if request.number not in self._polls:
+        if request.number in self._polls:
+            return
+        if (question := self._repeated.get(request.number)) is not None:
+            question.touched_at = self._quiet_since
+        else:
             self._changed_at = self._quiet_since
 
     async def _begin_from_playwright(self, request: Request) -> None:

@@ -1,7 +1,7 @@
 """How often a page is looked at while it comes to rest."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from snapshotter.capture.behaviours import settling
 from snapshotter.capture.behaviours.settling import seconds_until_next_check
 from snapshotter.capture.page.pending_callbacks import AnnouncedWork, PageActivity
+from snapshotter.capture.page_context import SettlingTime
 from snapshotter.model.capture import SettleEnd
 from tests.fakes.world import FixedClock
 
@@ -31,6 +32,30 @@ def test_the_next_look_is_when_something_can_have_changed(
     assert seconds_until_next_check(quiet_in) == look_in
 
 
+def context(clock: FixedClock, look: Callable[[], Awaitable[PageActivity]]) -> Any:
+    """Return a page without requests, of whose trace a look shows this."""
+
+    async def busy_since() -> float:
+        return 0.0
+
+    observer = SimpleNamespace(
+        changed_at=0.0,
+        silent_channels=(),
+        channels=0,
+        polls=0,
+        busy_since=busy_since,
+        note_intervals=lambda sent: None,
+    )
+    return SimpleNamespace(
+        clock=clock,
+        trace=SimpleNamespace(look=look),
+        recorder=SimpleNamespace(observer=observer),
+        decision=SimpleNamespace(quiet_s=0.25),
+        document=SimpleNamespace(expected_at=None, scripts_stopped=False),
+        worlds=SimpleNamespace(scheduled=()),
+    )
+
+
 def ended(seen: Sequence[PageActivity], every_s: float) -> float:
     """Return after how many seconds a page counts as observed of which the browser shows this."""
     clock = FixedClock()
@@ -39,20 +64,7 @@ def ended(seen: Sequence[PageActivity], every_s: float) -> float:
     async def look() -> PageActivity:
         return left.pop(0) if left[1:] else left[0]
 
-    async def busy_since() -> float:
-        return 0.0
-
-    observer = SimpleNamespace(
-        changed_at=0.0, silent_channels=(), channels=0, polls=0, busy_since=busy_since
-    )
-    page_context: Any = SimpleNamespace(
-        clock=clock,
-        trace=SimpleNamespace(look=look),
-        recorder=SimpleNamespace(observer=observer),
-        decision=SimpleNamespace(quiet_s=0.25),
-        document=SimpleNamespace(expected_at=None, scripts_stopped=False),
-        worlds=SimpleNamespace(scheduled=()),
-    )
+    page_context = context(clock, look)
     progress = settling._Progress()
     while asyncio.run(settling._how(page_context, progress)) is not SettleEnd.OBSERVED:
         clock.sleep(every_s)
@@ -67,3 +79,41 @@ def test_a_page_that_is_observed_has_a_moment_after_what_it_had_announced() -> N
 
     assert ended([observed], 0.05) == 0.0
     assert ended([PageActivity(waits=(timer,), unshown=(runs_on,)), observed], 0.05) > 0.3
+
+
+@pytest.mark.parametrize(
+    ("nothing_done", "late_s", "looks"),
+    [(True, 0.1, 1), (False, 0.1, 2), (True, 0.3, 2)],
+)
+def test_a_look_counts_again_where_nothing_was_done_since_and_it_is_fresh(
+    nothing_done: bool, late_s: float, looks: int
+) -> None:
+    clock, looked = FixedClock(), []
+
+    async def look() -> PageActivity:
+        looked.append(clock.monotonic())
+        return PageActivity()
+
+    async def settle() -> None:
+        page_context, progress = context(clock, look), settling._Progress()
+        assert await settling._how(page_context, progress) is SettleEnd.NOTHING_PENDING
+        clock.sleep(late_s)
+        await settling._how(page_context, progress, nothing_done=nothing_done)
+
+    asyncio.run(settle())
+    assert len(looked) == looks
+
+
+def test_a_first_look_is_no_change_of_a_document_that_our_scripts_entered_before() -> None:
+    entered, other = SettlingTime(), SettlingTime()
+    entered.begin(1)
+    entered.note_mutations(0, 5.0)
+    entered.note_mutations(0, 6.0)
+    assert entered.changed_at == 5.0
+    entered.note_mutations(1, 7.0)
+    assert entered.changed_at == 7.0
+
+    entered.begin(2)  # of another document, nobody knows
+    entered.note_mutations(1, 8.0)
+    other.note_mutations(0, 8.0)
+    assert entered.changed_at == other.changed_at == 8.0

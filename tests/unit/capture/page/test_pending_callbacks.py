@@ -77,6 +77,21 @@ def test_a_recorded_trace_names_each_thing_that_is_announced() -> None:
     assert TRACES[0]["ended_s"] - 1 < seen.changed_at < TRACES[0]["ended_s"]
 
 
+def test_requests_that_an_interval_sends_are_named_and_no_others() -> None:
+    def request(ms: float, name: str) -> dict[str, Any]:
+        return event("ResourceSendRequest", ms, requestId=name)
+
+    seen = after(
+        *(timer(0, 1, 300, once=False), timer(0, 2, 400)),
+        *(request(200, "of the document"), event("TimerFire", 300, 1), request(300.2, "first")),
+        *(request(300.7, "of a later task"), event("TimerFire", 400, 2), request(400.2, "timer")),
+        *(event("TimerFire", 600, 1), request(600.4, "second")),
+        ms=700,
+    )
+
+    assert seen.sent == {"first", "second"}
+
+
 def test_a_timer_that_no_trace_has_is_missed_by_its_number() -> None:
     reader = TraceReader()
     for trace in TRACES:  # between the two, a timer was set unseen

@@ -31,6 +31,13 @@ class Browser:
         self.tell("requestWillBeSent", requestId=name, request=request, wallTime=0.0, type=kind)
         return name
 
+    def answer(self, name: str, length: int) -> None:
+        """Answer with so many bytes, which the page does not read: nobody hears of their end."""
+        headers = {"Content-Length": str(length), "Date": str(self.clock.monotonic())}
+        answer = {"status": 200, "headers": headers}
+        self.tell("responseReceived", requestId=name, type="Fetch", response=answer)
+        self.tell("dataReceived", requestId=name, dataLength=length, encodedDataLength=length)
+
     def end(self, name: str) -> None:
         self.tell("loadingFinished", requestId=name)
 
@@ -67,6 +74,74 @@ def test_a_question_that_is_asked_without_a_pause_is_a_poll_before_that(browser:
     browser.ask()
 
     assert (browser.observer.awaited, browser.observer.polls) == (0, 1)
+
+
+def polled(browser: Browser, count: int, lengths: tuple[int, ...] = (5,)) -> list[str]:
+    """Ask the same so many times, each 300 ms; return the ids. The last length is repeated."""
+    asked = []
+    for number in range(count):
+        asked.append(browser.ask())
+        browser.answer(asked[-1], lengths[min(number, len(lengths) - 1)])
+        browser.clock.sleep(0.3)
+    return asked
+
+
+def test_what_an_interval_asks_is_a_poll_after_three_equal_answers(browser: Browser) -> None:
+    begin = browser.clock.monotonic()
+    asked = polled(browser, 5)
+    assert browser.observer.may_be_polling
+    assert browser.observer.changed_at == pytest.approx(begin + 1.2)  # at the fifth request
+
+    browser.observer.note_intervals(asked)
+    browser.observer.note_intervals(asked)  # as each look at the trace does
+
+    assert not browser.observer.may_be_polling
+    assert browser.observer.changed_at == pytest.approx(begin + 0.6)  # at the third request
+    browser.ask()
+    assert (browser.observer.awaited, browser.observer.polls) == (0, 1)
+    assert browser.observer.changed_at == pytest.approx(begin + 0.6)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "lengths"),
+    [
+        (0, (5,)),  # each is asked when the one before has its answer: the last may bring content
+        (2, (5,)),
+        (4, (5, 5, 6)),  # an answer that differs begins anew
+        (4, (5, 6, 5)),
+    ],
+)
+def test_a_question_that_no_interval_repeats_or_whose_answers_differ_is_waited_for(
+    ticks: int, lengths: tuple[int, ...], browser: Browser
+) -> None:
+    begin = browser.clock.monotonic()
+    browser.observer.note_intervals(polled(browser, 4, lengths)[:ticks])
+    browser.ask()
+
+    assert (browser.observer.awaited, browser.observer.polls) == (1, 0)
+    assert browser.observer.changed_at == pytest.approx(begin + 1.2)
+
+
+def test_the_answer_of_a_poll_that_differs_is_a_change(browser: Browser) -> None:
+    browser.observer.note_intervals(polled(browser, 3))
+    name = browser.ask()
+    begin = browser.observer.changed_at
+    assert browser.observer.polls == 1
+
+    browser.answer(name, 6)
+
+    assert browser.observer.changed_at == browser.clock.monotonic() > begin
+    browser.ask()
+    assert (browser.observer.awaited, browser.observer.polls) == (1, 0)
+
+
+def test_whether_an_interval_repeats_a_question_is_not_looked_for_without_end(
+    browser: Browser,
+) -> None:
+    polled(browser, 6)
+    assert browser.observer.may_be_polling
+    polled(browser, 1)
+    assert not browser.observer.may_be_polling
 
 
 def test_a_socket_whose_page_asked_for_more_is_waited_for_until_it_answers(
