@@ -234,13 +234,14 @@ def add(
                 )
             print_schedule(schedules, schedules.get(to), as_json, following=_SHOWN)
         return
-    by_address = (policy or settings.policy) == policy_selection.AUTO
-    no_time = not (cron or every or curve)
+    chosen = policy or settings.policy
+    by_address = chosen == policy_selection.AUTO
+    has_time = bool(cron or every or curve)
     plan = plan_from_options(
         VisitOptions(
             cron=cron, every=every, curve=curve, curves=curves, zone=zone, start=start, end=end,
             jitter=jitter, seasons=seasons, quiet=quiet, catch_up=catch_up, max_late=max_late,
-            policy=policy_selection.AUTO if by_address and no_time else policy,
+            policy=policy if by_address and has_time else chosen,
             policies_dir=settings.policies_dir, urls=tuple(found),
         )
     )  # fmt: skip

@@ -150,6 +150,27 @@ def test_a_policy_may_say_its_curve(shell: Home) -> None:
     assert len(shell.object["next"]) == 2
 
 
+def test_the_policy_of_the_settings_may_state_the_curve(
+    shell: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = shell.folder / "post.toml"
+    policy.write_text(
+        'name = "post"\n[schedule]\ncurve = "curve-fast"\nzone = "Europe/Berlin"\n'
+    )
+    monkeypatch.setenv("SNAPSHOTTER_POLICY", str(policy))
+
+    assert shell.run("add", "--json", URL) == 0
+
+    # The worker uses the policy of its own settings for the captures.
+    assert [shell.object[key] for key in ("curve", "zone", "policy")] == (
+        ["curve-fast", "Europe/Berlin", ""]
+    )
+    assert shell.run("add", "--cron", "0 9 * * *", "--json", URL) == 0
+    assert [shell.object[key] for key in ("curve", "zone")] == [None, "Europe/Berlin"]
+    assert shell.run("add", "--policy", "default", URL) == 1
+    assert "does not state when visits are due" in shell.err
+
+
 def test_more_than_a_host_may_be_asked_is_said_beforehand(shell: Home) -> None:
     Path("many.txt").write_text("".join(f"https://example.org/{number}\n" for number in range(60)))
     more = ("https://example.net/", "--from", "many.txt", "--dry-run", "--json")
