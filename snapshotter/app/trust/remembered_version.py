@@ -6,6 +6,7 @@ could hide a revocation, so no version below the remembered one is accepted or s
 file exists and cannot be read, that is an error.
 """
 
+import os
 import re
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from snapshotter.verify.files import read_trust
 from snapshotter.verify.trust import SeenVersion, Trust, TrustDocument, check_pin
 
 _LINE = re.compile(r"([1-9][0-9]{0,9})(?: ([0-9a-f]{64}))?\n?")
+_KEY_ID = re.compile(r"[0-9a-f]{64}")
 _WAIT_S = 10.0  # for another process that is reading a trust file
 
 
@@ -77,6 +79,24 @@ def remember(document: TrustDocument, *, directory: Path) -> None:
     """Remember a signed version: no older version of this root key is accepted or signed here."""
     with private_files.lock_directory(directory, wait_s=_WAIT_S):
         _keep(directory / document.root_key_id, SeenVersion.of(document))
+
+
+def root_key_ids(directory: Path) -> frozenset[str]:
+    """
+    Return the ids of the root keys of all trust files that were signed or read here.
+
+    Raises:
+        SnapshotterError: The folder of remembered versions cannot be read.
+    """
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return frozenset()
+    except OSError as error:
+        raise SnapshotterError(
+            tr("{directory} cannot be read: {error}", directory=directory, error=error)
+        ) from error
+    return frozenset(name for name in names if _KEY_ID.fullmatch(name))
 
 
 def _keep(memory: Path, seen: SeenVersion) -> None:

@@ -9,7 +9,6 @@ from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings
 from snapshotter.app.takedown.campaign_report import CampaignService
 from snapshotter.app.takedown.rederivation import mismatch
-from snapshotter.app.wiring import keys as wiring_keys
 from snapshotter.app.wiring import takedown as wiring_takedown
 from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.policy import capture_decision
@@ -26,7 +25,7 @@ def campaign_service(settings: Settings, *, show_message: ShowMessage) -> Iterat
     """
     configured_policy.warn_if_ignored(settings, show_message)
     trust = wiring_trust.trust(settings)
-    own = frozenset(key.key_id for key in wiring_keys.key_directory(settings).list() if key.key_id)
+    own = frozenset(key.key_id for key in wiring_trust.signing_keys(settings) if key.key_id)
     with wiring_takedown.observation_source(settings) as source:
         yield CampaignService(
             source=source,

@@ -6,6 +6,7 @@ Build the trust of a verification: from the trust file, or else from this user's
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshotter.app.machine import SystemClock
@@ -20,6 +21,7 @@ from snapshotter.verify.trust import COMPROMISED, Trust, own_trust
 
 if TYPE_CHECKING:
     from snapshotter.formats.proofs.note import LogPolicy
+    from snapshotter.seal.signer import StoredKey
 
 _ROOT_NAME = "root"  # as `snapshotter trust init` names it
 
@@ -32,9 +34,7 @@ def trusted_keys(settings: Settings) -> Callable[[str], bool]:
     trust file calls compromised. Raises as `trust` does.
     """
     believed = trust(settings)
-    own = {
-        key.key_id for key in wiring_keys.key_directory(settings).list() if key.name != _ROOT_NAME
-    }
+    own = {key.key_id for key in signing_keys(settings)}
 
     def is_trusted(key_id: str) -> bool:
         known = believed.key(key_id)
@@ -43,6 +43,30 @@ def trusted_keys(settings: Settings) -> Callable[[str], bool]:
         return key_id in own
 
     return is_trusted
+
+
+def signing_keys(settings: Settings) -> tuple["StoredKey", ...]:
+    """
+    Return this user's own keys without the root keys of trust files.
+
+    A root key signs trust files, never bundles: a bundle that it signed is not one of ours. Root
+    keys are recognised by the default name, and by the remembered versions of trust files. A key
+    that the settings name for signing counts, although it signed a trust file too.
+
+    Raises:
+        SnapshotterError: The remembered versions cannot be read.
+    """
+    roots = remembered_version.root_key_ids(_versions_dir(settings))
+    named = {settings.key, *settings.cosigners, settings.event_key}
+    return tuple(
+        key
+        for key in wiring_keys.key_directory(settings).list()
+        if key.name != _ROOT_NAME and (key.key_id not in roots or key.name in named)
+    )
+
+
+def _versions_dir(settings: Settings) -> Path:
+    return settings.data_dir / "trust"
 
 
 def trust(settings: Settings, *, by_bundle: bool = False) -> Trust:
@@ -70,14 +94,12 @@ def trust(settings: Settings, *, by_bundle: bool = False) -> Trust:
             settings.trust_file,
             pinned_root=settings.trust_root_key,
             now=SystemClock().now(),
-            directory=settings.data_dir / "trust",
+            directory=_versions_dir(settings),
         )
-    directory = wiring_keys.key_directory(settings)
-    # The root key signs trust files, never bundles: a bundle signed with it is not one of ours.
     own = [
         (key.public_key, key.key_id, key.retired)
-        for key in directory.list()
-        if key.public_key is not None and key.name != _ROOT_NAME
+        for key in signing_keys(settings)
+        if key.public_key is not None
     ]
     judged = own_trust(
         [key for key, _, _ in own],

@@ -154,9 +154,7 @@ def test_the_policy_of_the_settings_may_state_the_curve(
     shell: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = shell.folder / "post.toml"
-    policy.write_text(
-        'name = "post"\n[schedule]\ncurve = "curve-fast"\nzone = "Europe/Berlin"\n'
-    )
+    policy.write_text('name = "post"\n[schedule]\ncurve = "curve-fast"\nzone = "Europe/Berlin"\n')
     monkeypatch.setenv("SNAPSHOTTER_POLICY", str(policy))
 
     assert shell.run("add", "--json", URL) == 0

@@ -20,6 +20,7 @@ from snapshotter.app import doctor, machine
 from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings, load
 from snapshotter.app.store_location import salts_dir
+from snapshotter.app.trust import remembered_version
 from snapshotter.app.wiring import campaign as wiring_campaign
 from snapshotter.app.wiring import capture as wiring
 from snapshotter.app.wiring import keys as wiring_keys
@@ -234,18 +235,28 @@ def test_a_trust_file_without_a_pinned_root_is_refused(tmp_path: Path, root: Fil
         wiring_trust.trust(_settings(tmp_path, trust_file=str(file)))
 
 
-def test_without_a_trust_file_bundles_are_judged_by_own_keys_and_never_by_the_root_key(
+def test_without_a_trust_file_bundles_are_judged_by_own_keys_and_never_by_a_root_key(
     tmp_path: Path,
 ) -> None:
-    settings = _settings(tmp_path)
+    settings = _settings(tmp_path, cosigners="court")
     directory = KeyDirectory(settings.keys_dir)
-    own = directory.create("default")
-    root = directory.create("root")
+    own, cosigner = directory.create("default"), directory.create("court")
+    root, later = directory.create("root"), directory.create("root-2028")
+    for key in (later, cosigner):
+        assert key.public_key is not None
+        document = TrustDocument.new(key.public_key)
+        remembered_version.remember(document, directory=settings.data_dir / "trust")
 
     trust = wiring_trust.trust(settings)
+    is_trusted = wiring_trust.trusted_keys(settings)
 
-    assert trust.key(own.key_id) is not None
-    assert trust.key(root.key_id) is None
+    # The settings name the key "court" for signing bundles.
+    for key_id in (own.key_id, cosigner.key_id):
+        assert trust.key(key_id) is not None
+        assert is_trusted(key_id)
+    for key_id in (root.key_id, later.key_id):
+        assert trust.key(key_id) is None
+        assert not is_trusted(key_id)
 
 
 def test_the_first_capture_makes_one_key_and_says_to_back_it_up(tmp_path: Path) -> None:
