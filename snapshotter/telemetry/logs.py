@@ -45,6 +45,8 @@ class LogLevel(IntEnum):
     ERROR = logging.ERROR
 
 
+# The last line about an attempt whose end `job_ended` does not report.
+_LAST: Final = frozenset({"job.returned", "job.superseded"})
 _LEVELS: Final[Mapping[str, LogLevel]] = {
     "bundle.unstored": LogLevel.WARNING,
     "chores.failed": LogLevel.WARNING,
@@ -98,6 +100,8 @@ class WorkerLog(JobObserver):
         # Nobody may be reading any more, the disk under a log may be full, the stream be closed.
         with suppress(OSError, ValueError):
             self._log.log(level_of(event), event, **(known | named))
+        if event in _LAST:
+            self._known.pop(str(named.get("job_id", "")), None)
 
     @override
     def job_began(self, job: CaptureJob, *, attempt: int, worker: str) -> None:
@@ -121,7 +125,6 @@ class WorkerLog(JobObserver):
         self(
             "job.ended",
             **{
-                **known,
                 "attempt": status.attempts,
                 "bundle_id": status.bundle_id,
                 "bytes": length,
@@ -136,6 +139,7 @@ class WorkerLog(JobObserver):
                 "state": status.state.value,
                 "verdict": status.shown.words if status.shown is not None else "",
                 "worker": status.worker,
+                **known,  # the status of a deferred job counts no attempts
             },
         )
 

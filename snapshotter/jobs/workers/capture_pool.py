@@ -250,9 +250,7 @@ class CapturePool:
             status = self.finish(attempt, product)
             self.done += status is not None
             shown = product.sealed.shown
-            self.report(status, product)
-            for service, why in product.missed:
-                self._observer.service_failed(service, why)
+            # Before the report: the log forgets attempt, host and worker when the job has ended.
             self._log(
                 "job.done" if status else "job.superseded",
                 job=attempt.job.id, bundle=product.sealed.bundle_id, url=attempt.job.url,
@@ -260,16 +258,19 @@ class CapturePool:
                 given_up=attempt.giving_up,
                 verdict=shown.words if shown is not None else "no verdict",
             )  # fmt: skip
+            self.report(status, product)
+            for service, why in product.missed:
+                self._observer.service_failed(service, why)
         elif outcome.failure is not None:
             failure = outcome.failure
             status = self._calls.patiently(
                 lambda: self._context.attempts.fail(attempt, failure, unstored=outcome.unstored)
             )
-            self.report(status)
             self._log(
                 "job.failed", job=attempt.job.id, url=attempt.job.url, fault=failure.fault.value,
                 error=failure.error, hint=failure.hint,
             )  # fmt: skip
+            self.report(status)
             if failure.fault is Fault.SERVICE:
                 words = remove_addresses(failure.error, host=host_of(attempt.job.url))
                 self._observer.service_failed("browser", words)
@@ -308,8 +309,9 @@ class CapturePool:
             self._log("job.returned", job=attempt.job.id, url=attempt.job.url)
             return
         self._observer.browser_restarted(self._worker_id, why="died")
-        self.report(self._calls.patiently(lambda: self._context.attempts.lose(attempt, why)))
+        status = self._calls.patiently(lambda: self._context.attempts.lose(attempt, why))
         self._log("job.lost", job=attempt.job.id, url=attempt.job.url, error=why)
+        self.report(status)
 
     def report(self, status: JobStatus | None, made: StoredResult | None = None) -> None:
         """Report the end of a job to the observer."""

@@ -1,6 +1,8 @@
 """A worker by itself: what it says of itself while things are away."""
 
 import contextlib
+import io
+import json
 import os
 import signal
 import threading
@@ -27,6 +29,7 @@ from snapshotter.jobs.workers.context import WorkerSettings
 from snapshotter.jobs.workers.messages import OrderResult
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.ports import JobObserver
+from snapshotter.telemetry.logs import LogLevel, WorkerLog
 from tests.unit.jobs.idle_workers import idle_worker
 from tests.unit.jobs.making import SEALED, job, made
 
@@ -265,6 +268,36 @@ class _Ended(JobObserver):
         self, status: JobStatus, *, stage_ms: object, length: int, picture_ms: object = ()
     ) -> None:
         self.ended.append(status)
+
+
+@pytest.mark.parametrize(
+    ("ends", "event"),
+    [
+        (OrderResult(product=made()), "job.done"),
+        (OrderResult(failure=Failure(fault=Fault.PAGE, error="no answer")), "job.failed"),
+        (CaptureProcessDied("killed by SIGKILL"), "job.lost"),
+        (OrderResult(), "job.superseded"),
+    ],
+)
+def test_each_line_about_an_attempt_has_its_attempt_host_and_worker(
+    database: Database, ends: OrderResult | Exception, event: str
+) -> None:
+    paper = io.StringIO()
+    log = WorkerLog(paper, LogLevel.DEBUG)
+    worker = idle_worker(database, settings=WorkerSettings(lived_s=0.0), observer=log)
+    worker._pool._log = log
+    DatabaseQueue(database).put([job()])
+    (handed,) = Dispatcher(database, Admission(), per_host=1).choose(1)
+    worker._pool._free.put(_Stub(ends))  # type: ignore[arg-type] # a slot, as far as this needs one
+    worker._signals.over.set()
+
+    with contextlib.suppress(OSError):
+        worker._pool.execute(handed.job_id, handed.run)
+
+    lines = [json.loads(line) for line in paper.getvalue().splitlines()]
+    (line,) = (line for line in lines if line["event"] == event)
+    assert [line[name] for name in ("attempt", "host", "worker")] == [1, "example.test", worker.id]
+    assert log._known == {}
 
 
 class _Taken:
