@@ -74,6 +74,7 @@ _ERRORS = (
     ("INVALID_URL", "forbidden-address"),
     ("BLOCKED_", "blocked"),
     ("INVALID_", "bad-response"),
+    ("INCOMPLETE_", "bad-response"),
     ("RESPONSE_", "bad-response"),
     ("CONTENT_", "bad-response"),
     ("HTTP2_", "bad-response"),

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from snapshotter.app.machine import SystemClock
-from snapshotter.capture.record.failure_causes import cause, cdp_error_reason
+from snapshotter.capture.record.failure_causes import (
+    cause,
+    cdp_error_reason,
+    explain_failed_navigation,
+)
 from snapshotter.egress.errors import EgressError
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.resolver import ResolutionFailed
@@ -66,3 +70,17 @@ def test_an_error_of_the_protocol_is_named_as_the_browser_names_it() -> None:
     named = [cdp_error_reason(reason) for reason in ("TimedOut", "Failed", "NameNotResolved")]
 
     assert named == ["net::ERR_TIMED_OUT", "net::ERR_FAILED", "net::ERR_NAME_NOT_RESOLVED"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["INCOMPLETE_CHUNKED_ENCODING", "INVALID_CHUNKED_ENCODING", "CONTENT_LENGTH_MISMATCH"],
+)
+def test_an_answer_that_breaks_off_is_a_bad_response(guard: EgressGuard, error: str) -> None:
+    url = "http://elsewhere.example/"
+
+    found = explain_failed_navigation(
+        guard, f"Page.goto: net::ERR_{error} at {url}", asked=url, status=200
+    )
+
+    assert found == ("bad-response", f"net::ERR_{error}")
