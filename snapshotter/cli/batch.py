@@ -150,9 +150,9 @@ def batch(
     When the command is interrupted, give the same command again: the batch continues with the rows
     that are not finished.
 
-    Exit codes: 0 every row has a complete capture, 3 at least one capture is partial, 130 the
-    command was interrupted. If rows failed, the exit code is that of the last failed row of the
-    table.
+    Exit codes: 0 every finished row has a bundle. 3 at least one capture does not meet the court
+    minimum, which the policy requires. 130 the command was interrupted. If rows failed, the exit
+    code is that of the last failed row of the table.
     """
     from snapshotter.app import machine
     from snapshotter.app.batch.open_batch import BatchRequest

@@ -156,6 +156,10 @@ class BatchProgress:
         self._quiet = quiet
         self._as_json = as_json
         self._entries: tuple[BatchRow, ...] = ()
+        self._same: dict[int, list[BatchRow]] = {}  # duplicates, by the row with their page
+        for entry in state.plan.entries if as_json else ():
+            if entry.same_as:
+                self._same.setdefault(entry.same_as, []).append(entry)
         self._rules: Politeness | None = None
         self._left: dict[str, int] = {}
         self._done = 0
@@ -255,6 +259,9 @@ class BatchProgress:
             self._left[key] = max(0, self._left.get(key, 0) - (result.status != "deferred"))
         if self._as_json:
             self._object(entry)
+            if result.status != "deferred":
+                for same in self._same.get(entry.row.number, ()):
+                    self._object(same)
         rate = "" if self._quiet else self._rate()
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, rate=rate)

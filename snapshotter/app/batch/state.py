@@ -31,7 +31,7 @@ class Counts:
     rows: int
     by_status: Mapping[str, int]  # of rows of which anything is known
     handled: int  # empty, or with a status that was there before
-    left: int  # not begun, or not over
+    left: int  # not begun, not over, or failed only because a service was missing
     exit_code: int  # that the batch ends in, as it stands
 
 
@@ -139,6 +139,8 @@ class BatchState:
             elif result is None or result.is_transient or result.status not in {*_OVER, DUPLICATE}:
                 left += 1
                 found[result.status if result is not None else ""] += 1
+                if result is not None and result.is_transient:
+                    code = result.exit_code
             else:
                 found[result.status] += 1
                 if result.status == INCOMPLETE:

@@ -81,6 +81,20 @@ def test_json_gives_an_object_a_row_that_is_over_and_a_summary(office: Office) -
     assert (summary["summary"], summary["left"], summary["exit_code"]) == (True, 0, 1)
 
 
+def test_json_names_the_row_with_the_page_of_a_duplicate(office: Office) -> None:
+    office.table(f"url\n{A}\n{B}\n{A}\n")
+
+    assert office.run("--json", "urls.csv") == 0
+
+    *found, summary = office.objects
+    assert sorted((row["row"], row["same_as_row"], row["status"]) for row in found) == [
+        (1, None, "done"), (2, None, "done"), (3, 1, "duplicate")
+    ]  # fmt: skip
+    by_row = {row["row"]: row for row in found}
+    assert by_row[3]["bundle_id"] == by_row[1]["bundle_id"]
+    assert summary["statuses"] == {"done": 2, "duplicate": 1}
+
+
 def test_a_dry_run_visits_nothing_makes_nothing_and_says_how_long_it_takes(
     office: Office,
 ) -> None:

@@ -268,6 +268,23 @@ def test_several_failures_one_after_the_other_end_the_run_and_the_next_one_tries
     assert sorted(up.visited) == sorted(URLS)
 
 
+def test_a_single_row_for_which_a_service_was_missing_is_no_success(bench: Bench) -> None:
+    def gone(url: str) -> None:
+        if url == URLS[0]:
+            raise ServiceUnavailable("no browser", hint="install one")
+
+    found: list[tuple[bool, int, int]] = []
+
+    def look(book: BatchState, ended: RunResult) -> None:
+        counts = book.counts()
+        found.append((ended.stopped is None, counts.left, counts.exit_code))
+
+    bench.run(Pages(trouble=gone), then=look)
+    bench.run(Pages(), then=look)
+
+    assert found == [(True, 1, 30), (True, 0, 0)]
+
+
 def test_what_failed_is_tried_again_when_that_is_asked_for(bench: Bench) -> None:
     def refuse(url: str) -> None:
         if url == URLS[0]:
