@@ -168,8 +168,7 @@ def _kind_lines(kind: FindingCount, examples: list[AuditFinding]) -> Iterator[st
         yield f"{mark} {kind.code:<15} {where}{printable(finding.detail)}"
     if kind.count > EXAMPLES_SHOWN:
         yield tr(
-            "{mark} {code:<15} further findings: {count}; the option --json prints up to 20 "
-            "findings of each kind",
+            "{mark} {code:<15} further findings: {count}; the option --json prints all findings",
             mark=mark,
             code=kind.code,
             count=kind.count - EXAMPLES_SHOWN,

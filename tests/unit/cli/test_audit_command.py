@@ -96,6 +96,21 @@ def auditor(
     return Auditor(tmp_path, replace(copy), keys.key_id(root.public_key()), Shell(capsys))
 
 
+def test_json_prints_all_findings_of_a_kind_as_the_text_promises(auditor: Auditor) -> None:
+    files = auditor.collection.root / "bundles/2026/01/01"
+    files.mkdir(parents=True, exist_ok=True)
+    for number in range(25):
+        (files / f"left-{number}.txt").write_text("what nobody logged")
+
+    shown, machine = auditor.audit("--no-report"), auditor.audit("--no-report", "--json")
+
+    kinds = [json.loads(line).get("code") for line in machine.stdout.splitlines()]
+    (code,) = {kind for kind in kinds if kinds.count(kind) == 25}
+    (further,) = [line for line in shown.stdout.splitlines() if "further findings" in line]
+    assert f"{code} " in further
+    assert further.endswith("further findings: 20; the option --json prints all findings")
+
+
 def test_a_good_store_passes_and_the_report_stays(auditor: Auditor) -> None:
     assert auditor.run("keys", "init").returncode == 0
 
