@@ -24,7 +24,7 @@ from snapshotter.value_class import dataclass
 
 FORMAT = "snapshotter-hold/1"
 PLACE, LIFT = "place", "lift"
-MAX_TEXT = 2000  # characters of a reason
+MAX_TEXT = 2000  # characters of matter, reason and by
 START = "0" * 64
 
 _FIELDS = {
@@ -190,6 +190,10 @@ def _parse(data: bytes, bundle_id: str, sequence: int, previous: str | None) -> 
         )
     if value["action"] not in (PLACE, LIFT) or not _NAME.fullmatch(value["name"]):
         raise EvidenceInvalid(tr("the record neither places nor lifts a legal hold"))
+    if max(len(value[text]) for text in ("matter", "reason", "by")) > MAX_TEXT:
+        raise EvidenceInvalid(
+            tr("a text of the record has more than {max_text} characters", max_text=MAX_TEXT)
+        )
     return HoldRecord(
         action=value["action"],
         name=value["name"],

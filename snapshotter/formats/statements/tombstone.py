@@ -89,6 +89,12 @@ def parse(data: bytes, bundle_id: str) -> Tombstone:
     for name in ("sha256", "custody_head"):
         if value[name] and not is_digest(value[name]):
             raise EvidenceInvalid(tr("{name} is not a SHA-256", name=name))
+    if not value["reason"] or not value["order"]:
+        raise EvidenceInvalid(tr("the record states no reason or no order"))
+    if max(len(value[text]) for text in ("reason", "order", "by")) > MAX_TEXT:
+        raise EvidenceInvalid(
+            tr("a text of the record has more than {max_text} characters", max_text=MAX_TEXT)
+        )
     if value["length"] < 0:
         raise EvidenceInvalid(tr("the length of the erased bundle is negative"))
     if (value["length"] == 0) != (value["sha256"] in ("", _OF_NOTHING)):

@@ -158,6 +158,26 @@ def test_a_record_that_is_missing_junk_or_of_another_bundle_counts_as_a_hold() -
         assert found.held
 
 
+def altered(data: bytes, **changes: object) -> bytes:
+    """Return a record with other values, signed again by the same key."""
+    value = json.loads(data.splitlines()[0])
+    return signed_statement.encode(value | changes, SIGNER)
+
+
+@pytest.mark.parametrize("name", ["matter", "reason", "by"])
+def test_a_record_with_a_text_beyond_the_limit_lifts_no_hold(name: str) -> None:
+    records = made((PLACE, "a"), (LIFT, "a"))
+
+    at_limit = read(records[0], altered(records[1], **{name: "é" * 2000}))
+    beyond = read(records[0], altered(records[1], **{name: "é" * 2001}))
+
+    assert not at_limit.held
+    assert [hold.name for hold in beyond.open] == ["a"]
+    assert beyond.problems == (
+        "hold-0002.json: a text of the record has more than 2000 characters",
+    )
+
+
 @pytest.mark.parametrize("name", ["", "A", "a b", "../x", "a" * 65, ".a"])
 def test_what_is_no_name_of_a_hold_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="name"):
@@ -186,6 +206,24 @@ def test_a_tombstone_is_read_as_it_was_made_and_of_its_bundle_alone() -> None:
 def test_an_erasure_without_a_reason_or_an_order_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"an erasure requires a reason|at most"):
         tombstone.encode(stone(**change), SIGNER)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"reason": ""}, "no reason or no order"),
+        ({"order": ""}, "no reason or no order"),
+        ({"order": "x" * 2001}, "more than 2000 characters"),
+        ({"reason": "x" * 2001}, "more than 2000 characters"),
+        ({"by": "x" * 2001}, "more than 2000 characters"),
+    ],
+)
+def test_a_tombstone_beyond_its_limits_is_not_read(change: dict[str, object], words: str) -> None:
+    data = tombstone.encode(stone(by="x" * 2000), SIGNER)
+
+    assert tombstone.parse(data, BUNDLE).by == "x" * 2000
+    with pytest.raises(EvidenceInvalid, match=words):
+        tombstone.parse(altered(data, **change), BUNDLE)
 
 
 @pytest.mark.parametrize("change", [{"sha256": ""}, {"length": 0}])
