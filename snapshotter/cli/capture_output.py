@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snapshotter.cli.output import (
+    BackgroundSteps,
     Steps,
     format_bytes,
     page_facts,
@@ -96,6 +97,16 @@ class CaptureOutput:
     def steps(self) -> "AbstractContextManager[Progress]":
         """Return the display of the steps of a capture."""
         return Steps(quiet=self._quiet)
+
+    def completing(self, number: int) -> "Progress":
+        """
+        Return the display of the steps that complete a bundle beside the next capture.
+
+        A terminal shows the next capture only. Elsewhere each line begins with the number.
+        """
+        return BackgroundSteps(
+            tr("{number} of {count}", number=number + 1, count=len(self._urls)), quiet=self._quiet
+        )
 
     def captured(self, number: int, result: "CaptureResult", warnings: Sequence[str]) -> None:
         """Show the result of a capture."""

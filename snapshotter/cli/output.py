@@ -310,6 +310,24 @@ class Steps:
             self._stage = stage
 
 
+class BackgroundSteps:
+    """
+    The steps of a bundle that is completed beside the next capture, as plain lines.
+
+    A terminal shows nothing of it, because its line belongs to the next capture.
+    """
+
+    def __init__(self, name: str, *, quiet: bool = False) -> None:
+        self._name = name
+        self._silent = quiet or on_terminal()
+        self._shown: set[str] = set()
+
+    def __call__(self, stage: str, detail: str) -> None:
+        if stage not in self._shown and not self._silent:
+            print_message(f"{self._name}: {step_text(stage)}")
+        self._shown.add(stage)
+
+
 def step_text(stage: str) -> str:
     """Return the text for a stage that runs."""
     from snapshotter.model.sentences import step_name

@@ -99,8 +99,8 @@ class LogWriter:
     """
     A writer of the log in a store; any number of writers may run, in any processes.
 
-    One thread at a time may use an instance. It keeps the right edge of the tree between
-    calls, which saves most reads.
+    One thread at a time may use an instance; `published` may be called beside it. It keeps the
+    right edge of the tree between calls, which saves most reads.
 
     Args:
         signer: The log's key; its name is the origin.

@@ -380,12 +380,12 @@ def test_what_nobody_expected_of_one_url_holds_up_no_other(
     """A bug, put in from outside: the interpreter runs this before the product."""
     (tmp_path / "sitecustomize.py").write_text(
         "import snapshotter.app.pipeline.run as it\n"
-        "real = it.run\n"
-        "def run(request, *more, **named):\n"
+        "real = it.visit\n"
+        "def visit(request, *more, **named):\n"
         "    if request.url.endswith('plain'):\n"
         "        raise KeyError('a bug of ours')\n"
         "    return real(request, *more, **named)\n"
-        "it.run = run\n"
+        "it.visit = visit\n"
     )
     installation.environment["PYTHONPATH"] = f"{tmp_path}:{ROOT}"
 

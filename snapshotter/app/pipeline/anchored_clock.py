@@ -26,6 +26,14 @@ class AnchoredClock:
         """Read the system time."""
         self._at, self._since = self._clock.now(), self._clock.monotonic()
 
+    def with_this_anchor(self) -> "AnchoredClock":
+        """
+        Return a clock that keeps this anchor when this one is anchored for the next capture.
+        """
+        kept = AnchoredClock(self._clock)
+        kept._at, kept._since = self._at, self._since
+        return kept
+
     def now(self) -> datetime:
         """Return the time as if the system clock had not been set since the anchor."""
         return self._at + timedelta(seconds=self._clock.monotonic() - self._since)

@@ -6,7 +6,7 @@ Read the log's newest checkpoint, which a capture quotes, and log the bundle aft
 
 from dataclasses import replace
 
-from snapshotter.app.interruption import Interruption
+from snapshotter.app.interruption import Protection
 from snapshotter.app.upkeep.log_entries import LogResult, StoreLog
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.bundle import Bundle
@@ -65,7 +65,7 @@ def log_bundle(
     log: StoreLog | None,
     quoted: QuotedCheckpoint,
     progress: Progress,
-    stop: Interruption,
+    stop: Protection,
     *,
     unrecorded_reason: str = "",
 ) -> LogResult | None:
@@ -88,7 +88,7 @@ def _logged(
     log: StoreLog,
     quoted: QuotedCheckpoint,
     progress: Progress,
-    stop: Interruption,
+    stop: Protection,
 ) -> LogResult:
     if quoted.problem or stop.wanted:
         problem = quoted.problem or "interrupted"

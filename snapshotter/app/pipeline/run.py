@@ -1,8 +1,9 @@
 """
 Carry one capture from its request to a stored bundle: capture, assess, seal, verify, store, log.
 
-`run` does all of it; if the person asks for it, the stored bundle is replayed too.
-Stores, keys and the browser come in through `CaptureDependencies`.
+`run` does all of it; if the person asks for it, the stored bundle is replayed too. `visit` ends
+with the page and `complete` does the rest, so that a series of captures completes a bundle beside
+the next visit. Stores, keys and the browser come in through `CaptureDependencies`.
 
 A crash before the seal leaves a spool directory that the next run removes. A crash between seal and
 store leaves a sealed bundle in the spool, which `safekeeping.rescue_spooled` finds. The store
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshotter.app import commitment_salts, private_files
-from snapshotter.app.interruption import Interruption
+from snapshotter.app.interruption import Interruption, Protection
 from snapshotter.app.pipeline.anchored_clock import AnchoredClock
 from snapshotter.app.pipeline.loading import load_meanwhile
 from snapshotter.app.pipeline.log_bundle import (
@@ -131,6 +132,33 @@ class CaptureResult:
         return self.sealed.shown
 
 
+@dataclass(slots=True, kw_only=True)
+class VisitedPage:
+    """
+    A page that was captured, and whose bundle is not sealed yet.
+
+    `complete` makes its bundle, in any thread. `drop` gives it up.
+    """
+
+    request: CaptureRequest
+    decision: Decision
+    capture: Capture
+    bundle_id: str
+    spool: Path
+    clock: AnchoredClock  # keeps the anchor of this capture
+    timer: Timer
+    quoted: QuotedCheckpoint
+    lease: Lease
+    held: contextlib.ExitStack  # frees the browser, and removes the spool directory
+    codes: "EarlyCodes | None" = None  # the search for codes in the pictures, which has begun
+    sealed: Bundle | None = None  # when it is sealed
+    stored: StoredObject | None = None  # when it is stored
+
+    def drop(self) -> None:
+        """Free the browser and remove the spool directory, unless that was done."""
+        self.held.close()
+
+
 def run(
     request: CaptureRequest,
     decision: Decision,
@@ -143,16 +171,7 @@ def run(
     process_began: float | None = None,
 ) -> CaptureResult:
     """
-    Carry one request to a stored bundle.
-
-    Args:
-        interruption: Held from the end of the capture on; the caller releases it.
-        prewarmer: Holds the browser that was prewarmed for this capture, and prewarms the next one.
-        more: Another capture under the same decision follows.
-        lease: Says whether the bundle may be stored, if other processes may work at the same job;
-            None if no other does.
-        process_began: When this process began, on the clock's monotonic scale, if the timings begin
-            with it.
+    Carry one request to a stored bundle: `visit` and then `complete`, which state the arguments.
 
     Raises:
         CapturerIdentityExposed: The capture shows the capturing person, and the policy says to
@@ -161,23 +180,62 @@ def run(
         JobSuperseded: Another process has the job; a sealed bundle is kept, and not stored.
         SnapshotterError: The bundle could not be written, or our own verifier refuses it.
     """
+    stop = interruption or Interruption()
+    visited = visit(
+        request, decision, dependencies, progress, stop,
+        prewarmer=prewarmer, more=more, lease=lease, process_began=process_began,
+    )  # fmt: skip
+    return complete(visited, dependencies, stop)
+
+
+def visit(
+    request: CaptureRequest,
+    decision: Decision,
+    dependencies: CaptureDependencies,
+    progress: Progress,
+    stop: Interruption,
+    *,
+    prewarmer: Prewarmer | None = None,
+    more: bool = False,
+    lease: Lease | None = None,
+    process_began: float | None = None,
+) -> VisitedPage:
+    """
+    Capture the page of a request, which is over when this returns; `complete` follows.
+
+    Args:
+        stop: Held from the end of the capture on; the caller releases it.
+        prewarmer: Holds the browser that was prewarmed for this capture, and prewarms the next one.
+        more: Another capture under the same decision follows.
+        lease: Says whether the bundle may be stored, if other processes may work at the same job;
+            None if no other does.
+        process_began: When this process began, on the clock's monotonic scale, if the timings begin
+            with it.
+
+    Raises:
+        CapturerIdentityExposed: See `run`.
+        ServiceUnavailable: The browser did not start.
+        JobSuperseded: Another process has the job.
+        SnapshotterError: Keys or folders cannot be used.
+    """
     request = strip_request_url(request, decision)
     check_signers(
         (dependencies.signer, *dependencies.cosigners),
         decision,
         authorities=len(dependencies.authorities),
     )
-    stop = interruption or Interruption()
     for directory in (dependencies.salts_dir, dependencies.pending_dir, dependencies.unstored_dir):
         private_files.require_writable(directory)
     # All times of a capture come from one clock, so that they stay in order if the system clock
-    # is set while the page loads.
-    clock = (
+    # is set while the page loads. The capturer's clock is anchored again for the next capture,
+    # which may begin before the bundle of this one is complete.
+    shared = (
         dependencies.clock
         if isinstance(dependencies.clock, AnchoredClock)
         else AnchoredClock(dependencies.clock)
     )
-    clock.anchor()
+    shared.anchor()
+    clock = shared.with_this_anchor()
     timer = Timer(clock, progress, process_began)
     sweep(dependencies.spool_dir)
     quoted = quoted_checkpoint(dependencies.logbook)
@@ -188,7 +246,8 @@ def run(
     prewarmed = prewarmer or Prewarmer(
         dependencies.capturer, dependencies.spool_dir, dependencies.ids
     )
-    with prewarmed.spool_directory(bundle_id) as spool:
+    with contextlib.ExitStack() as stack:
+        spool = stack.enter_context(prewarmed.spool_directory(bundle_id))
         # Its browser has ended; driver and files are freed beside the assessment and the seal.
         progress = load_meanwhile(timer)
         if more and prewarmer is not None:
@@ -206,7 +265,35 @@ def run(
         stop.hold()
         if more and prewarmer is not None and not stop.wanted:
             prewarmer.begin(decision)
-        capture = _in_order(capture, began, clock.now(), dependencies.trust.max_skew)
+        return VisitedPage(
+            request=request,
+            decision=decision,
+            capture=_in_order(capture, began, clock.now(), dependencies.trust.max_skew),
+            bundle_id=bundle_id,
+            spool=spool,
+            clock=clock,
+            timer=timer,
+            quoted=quoted,
+            lease=right,
+            held=stack.pop_all(),
+            codes=next(iter(codes), None),
+        )
+
+
+def complete(
+    visited: VisitedPage, dependencies: CaptureDependencies, stop: Protection
+) -> CaptureResult:
+    """
+    Assess, seal, verify, store and log a visited page, and free what it held.
+
+    Args:
+        stop: Is held; so it is when this returns.
+
+    Raises what `run` raises.
+    """
+    decision, clock, timer = visited.decision, visited.clock, visited.timer
+    capture, spool, bundle_id = visited.capture, visited.spool, visited.bundle_id
+    with visited.held:
         assessment: Assessment | None = None
         # The visit of the page is over, and a core is idle while the capture is assessed.
         with _compressing(capture, decision, spool, stop) as with_compressed_pictures:
@@ -218,7 +305,7 @@ def run(
                     dependencies.assessor,
                     spool=spool,
                     clock=clock,
-                    early=next(iter(codes), None),
+                    early=visited.codes,
                 )
                 capture = capturer_identity.with_identifiers_in_pictures(
                     capture, decision, dependencies.own
@@ -244,8 +331,9 @@ def run(
             spool=spool,
             progress=timer,
             hurry=lambda: stop.wanted,
-            log_checkpoint=quoted.text,
+            log_checkpoint=visited.quoted.text,
         )
+        visited.sealed = bundle
         with keep_on_failure(bundle, dependencies), stop.interruptible():
             timer("store", "verify")
             report = _verified(bundle, dependencies, clock)
@@ -253,15 +341,19 @@ def run(
             dependencies.capturer.discard(spool)
             timer("store", dependencies.store.url)
             commitment_salts.write_salts(dependencies.salts_dir, bundle_id, capture.disclosures)
-            unrecorded_reason = write_reminder(bundle, dependencies.logbook, quoted)
-            sealed = _sealed(capture, bundle, decision, quoted, assessment)
-            stored = store_with_lease(right, bundle, decision, dependencies, clock, sealed)
+            unrecorded_reason = write_reminder(bundle, dependencies.logbook, visited.quoted)
+            result = _sealed(capture, bundle, decision, visited.quoted, assessment)
+            stored = store_with_lease(visited.lease, bundle, decision, dependencies, clock, result)
+            visited.stored = stored
         logged = log_bundle(
-            bundle, dependencies.logbook, quoted, timer, stop, unrecorded_reason=unrecorded_reason
+            bundle,
+            dependencies.logbook,
+            visited.quoted,
+            timer,
+            stop,
+            unrecorded_reason=unrecorded_reason,
         )
-        replay = _replayed(
-            request, decision, capture, bundle, dependencies, spool.parent, timer, stop
-        )
+        replay = _replayed(visited, capture, bundle, dependencies, stop)
         with contextlib.suppress(OSError):  # left there, it is found to be stored by `rescue`
             bundle.file.unlink()
     timer.stop()
@@ -272,7 +364,7 @@ def run(
         report=report,
         stored=stored,
         location=location(dependencies.store, stored.key),
-        sealed=sealed,
+        sealed=result,
         stage_ms=stage_ms(
             capture,
             timer,
@@ -333,7 +425,7 @@ def _compresses(decision: Decision) -> bool:
 
 @contextlib.contextmanager
 def _compressing(
-    capture: Capture, decision: Decision, spool: Path, stop: Interruption
+    capture: Capture, decision: Decision, spool: Path, stop: Protection
 ) -> Iterator[Callable[[Capture], Capture]]:
     """Compress the pictures again while the block runs, if the policy asks for it."""
     if not _compresses(decision):
@@ -390,14 +482,11 @@ def _sealed(
 
 
 def _replayed(
-    request: CaptureRequest,
-    decision: Decision,
+    visited: VisitedPage,
     capture: Capture,
     bundle: Bundle,
     dependencies: CaptureDependencies,
-    folder: Path,
-    timer: Timer,
-    stop: Interruption,
+    stop: Protection,
 ) -> Replay | None:
     """
     Replay the stored bundle, if that was asked for.
@@ -408,10 +497,17 @@ def _replayed(
         return None
     if stop.wanted:
         return unchecked("interrupted")
-    timer("replay", "")
+    visited.timer("replay", "")
     try:
         stop.release()
-        return dependencies.replayer.check(request, decision, capture, bundle.file, folder, timer)
+        return dependencies.replayer.check(
+            visited.request,
+            visited.decision,
+            capture,
+            bundle.file,
+            visited.spool.parent,
+            visited.timer,
+        )
     except KeyboardInterrupt:
         stop.wanted = True
         return unchecked("interrupted")

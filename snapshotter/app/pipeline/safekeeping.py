@@ -176,17 +176,17 @@ def keep_on_failure(bundle: Bundle, places: SafekeepingFolders) -> Iterator[None
     try:
         yield
     except SnapshotterError as error:
-        kept = _keep_somewhere(bundle, places, refused=isinstance(error, SelfCheckFailed))
+        kept = keep(bundle, places, refused=isinstance(error, SelfCheckFailed))
         hint = _join_hints(error.hint, kept) if error.hint else kept
         raise type(error)(error.message, hint=hint) from error
     except Exception as error:  # raised again: whatever went wrong, the bundle is kept first
         words = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
         raise SnapshotterError(
             tr("the sealed bundle could not be stored: {words}", words=words),
-            hint=_keep_somewhere(bundle, places, refused=False),
+            hint=keep(bundle, places),
         ) from error
     except BaseException as error:  # Ctrl-C, and whatever else ends the program
-        error.add_note(_keep_somewhere(bundle, places, refused=False))
+        error.add_note(keep(bundle, places))
         raise
 
 
@@ -197,8 +197,13 @@ def _join_hints(first: str, second: str) -> str:
     return "\n".join(filter(None, (f"{ended}. {kept[:1].upper()}{kept[1:]}", *commands)))
 
 
-def _keep_somewhere(bundle: Bundle, places: SafekeepingFolders, *, refused: bool) -> str:
-    """Move a bundle out of the spool if possible; return a sentence that names its place."""
+def keep(bundle: Bundle, places: SafekeepingFolders, *, refused: bool = False) -> str:
+    """
+    Move a bundle out of the spool if possible; return a sentence that names its place.
+
+    Args:
+        refused: Our own verifier refused it.
+    """
     if not bundle.file.exists():
         return f"the sealed bundle is no longer at {bundle.file}"
     try:

@@ -1,9 +1,11 @@
 """
 Capture several pages one after the other in one process, for one command.
 
-While a page is recorded and its bundle is sealed, the browser of the next capture starts. Warnings
-about confinement are returned once for all captures. `retry_in_background` requests owed timestamp
-tokens meanwhile.
+`visit` captures a page. Its bundle is completed in the caller's thread (`complete`), or in another
+thread beside the next visit (`complete_beside`). At most one bundle is behind, and bundles are
+completed in the order of their visits. While a page is recorded, the browser of the next capture
+starts. Warnings about confinement are returned once for all captures. `retry_in_background`
+requests owed timestamp tokens meanwhile.
 """
 
 import threading
@@ -11,8 +13,9 @@ from typing import Self
 
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline import run as pipeline
+from snapshotter.app.pipeline.background_completion import BundleCompletion
 from snapshotter.app.pipeline.prewarm import Prewarmer
-from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult
+from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult, VisitedPage
 from snapshotter.app.upkeep import late_tokens
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import CaptureRequest, Decision
@@ -43,6 +46,7 @@ class CaptureSeries:
             dependencies.capturer, dependencies.spool_dir, dependencies.ids
         )
         self._told: set[str] = set()
+        self._behind: BundleCompletion | None = None
         self._process_began = process_began
 
     def __enter__(self) -> Self:
@@ -50,7 +54,62 @@ class CaptureSeries:
         return self
 
     def __exit__(self, *reason: object) -> None:
-        self._prewarmer.__exit__(*reason)
+        try:
+            if self._behind is not None:  # an error ended the command: the bundle is stored first
+                with self.stop.holding():
+                    self.completed()
+        finally:
+            self._prewarmer.__exit__(*reason)
+
+    @property
+    def may_complete_beside(self) -> bool:
+        """
+        Whether a bundle may be completed beside the next visit.
+
+        A replay starts a browser of its own, which would take the processor from the next page.
+        """
+        return self.dependencies.replayer is None and not self.stop.wanted
+
+    def visit(
+        self,
+        url: str,
+        decision: Decision,
+        progress: Progress,
+        *,
+        following: bool = False,
+        lease: Lease | None = None,
+    ) -> VisitedPage:
+        """
+        Capture the page of an address, as `pipeline.visit` does and raises.
+
+        Args:
+            following: Another capture follows at once, under the same decision.
+            lease: Gets the bundle's id, and says whether the bundle may be stored.
+        """
+        process_began, self._process_began = self._process_began, None
+        return pipeline.visit(
+            CaptureRequest(url=url), decision, self.dependencies, progress, self.stop,
+            prewarmer=self._prewarmer, more=following, lease=lease, process_began=process_began,
+        )  # fmt: skip
+
+    def complete(self, visited: VisitedPage, progress: Progress) -> CaptureResult:
+        """Make and store the bundle of a visited page, as `pipeline.complete` does and raises."""
+        visited.timer.show_in(progress)
+        return pipeline.complete(visited, self.dependencies, self.stop)
+
+    def complete_beside(self, visited: VisitedPage, progress: Progress) -> None:
+        """Begin to make the bundle of a visited page; `completed` returns the result."""
+        if self._behind is not None:
+            raise RuntimeError("another bundle is still being completed")
+        visited.timer.show_in(progress)
+        self._behind = BundleCompletion(visited, self.dependencies, self.stop)
+
+    def completed(self) -> CaptureResult:
+        """Wait for the bundle of `complete_beside`, as `BundleCompletion.result` does."""
+        behind, self._behind = self._behind, None
+        if behind is None:
+            raise RuntimeError("no bundle is being completed")
+        return behind.result()
 
     def run(
         self,

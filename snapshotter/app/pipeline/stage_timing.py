@@ -181,6 +181,10 @@ class Timer:
         self.begin("verify" if (stage, detail) == ("store", "verify") else stage)
         self._progress(stage, detail)
 
+    def show_in(self, progress: Progress) -> None:
+        """Pass further progress on to another display."""
+        self._progress = progress
+
     def begin(self, stage: str) -> None:
         """Begin a stage that is too short to show."""
         self.stop()

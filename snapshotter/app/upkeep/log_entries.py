@@ -8,6 +8,7 @@ bundles with reminders are logged with it. `log_sync` finds unlogged bundles wit
 """
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -100,13 +101,15 @@ class StoreLog:
         self._open_writer = open_writer
         self._owed_dir = owed_dir
         self._writer: LogWriter | None = None
+        self._opening = threading.Lock()  # `newest` may be called beside `log`
 
     @property
     def writer(self) -> LogWriter:
         """The writer of the log, opened at first use. Raises what `open_writer` raises."""
-        if self._writer is None:
-            self._writer = self._open_writer()
-        return self._writer
+        with self._opening:
+            if self._writer is None:
+                self._writer = self._open_writer()
+            return self._writer
 
     def newest(self) -> SignedCheckpoint | None:
         """Return the published checkpoint; None if there is none. Raises SnapshotterError."""

@@ -39,12 +39,17 @@ class Series:
         self.following: list[bool] = []
         self._results: Iterator[CaptureResult | BaseException] = iter(results)
 
-    def run(self, url: str, decision: Decision, steps: Progress, *, following: bool) -> Any:
+    may_complete_beside = False
+
+    def visit(self, url: str, decision: Decision, steps: Progress, *, following: bool) -> Any:
         self.following.append(following)
         found = next(self._results)
         if isinstance(found, BaseException):
             raise found
         return found
+
+    def complete(self, visited: Any, steps: Progress) -> Any:
+        return visited
 
     def warnings(self, done: CaptureResult) -> tuple[str, ...]:
         return ()
@@ -65,6 +70,7 @@ class Pace:
 class Observer:
     def __init__(self) -> None:
         self.seen: list[tuple[Any, ...]] = []
+        self.steps_beside: list[tuple[int, str]] = []
 
     def started(self, number: int) -> None:
         pass
@@ -74,6 +80,9 @@ class Observer:
 
     def steps(self) -> AbstractContextManager[Progress]:
         return nullcontext(lambda stage, detail: None)
+
+    def completing(self, number: int) -> Progress:
+        return lambda stage, detail: self.steps_beside.append((number, stage))
 
     def captured(self, number: int, result: CaptureResult, warnings: Sequence[str]) -> None:
         self.seen.append(("captured", number))
