@@ -2,13 +2,13 @@
 Start another program that can open few files, in a network of its own whose only exit is the egress
 guard.
 
-This program runs as `python -I -S enter.py …` in the place of the browser or of its driver. It
-unshares the namespaces that it is given, removes every file that is not in a list, hands a
-listening socket from inside to whoever waits outside, and becomes the other program under the
-same process id. It runs at every launch, so it imports next to nothing (`socket` alone would
-take 7 ms).
+This program runs in the place of the browser or of its driver. It unshares the namespaces that it
+is given, removes every file that is not in a list, hands a listening socket from inside to whoever
+waits outside, and becomes the other program under the same process id. It runs two or three times
+before each page. Therefore `namespace.py` has it compiled once, and it imports next to nothing:
+`socket` takes 7 ms, `ctypes` and `signal` take 3 ms each.
 
-    enter.py NAMESPACES UID MEETING PORT VIEW COMMAND [ARGUMENT…]
+    NAMESPACES UID MEETING PORT VIEW COMMAND [ARGUMENT…]
 
 NAMESPACES is "user,net", "user", "sandbox" (what Chromium wants for its own: only tried) or
 "none". UID is the user's number inside. MEETING is the path of a Unix socket that receives the
@@ -16,11 +16,10 @@ listening socket ("-": none). VIEW is the list of files, or "-" for all files; `
 describes it. `namespace.py` is the other side.
 """
 
+import _ctypes
 import _socket
-import ctypes
 import fcntl
 import os
-import signal
 import sys
 
 _CLONE_NEWNS, _CLONE_NEWIPC = 0x0002_0000, 0x0800_0000  # unshare(2)
@@ -38,6 +37,7 @@ _JOIN_SESSION_KEYRING = 1
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1  # netdevice(7)
 _BACKLOG = 512
 _FAILED = 71  # EX_OSERR
+_SIGKILL = 9
 
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = (
     0x2,
@@ -65,7 +65,30 @@ _LL_ALL = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF}  # from 5 on: 0xFFFF
 _LL_SCOPES, _LL_SCOPES_SINCE = 0x3, 6  # abstract Unix sockets and signals stay inside
 _LL_UNIX, _LL_UNIX_SINCE = 0x1_0000, 9  # from 9 on: connecting to a Unix socket by its path
 
-_LIBRARY = ctypes.CDLL(None, use_errno=True)
+
+class _Int(_ctypes._SimpleCData):  # type: ignore[type-arg]
+    _type_ = "i"
+
+
+class _UnsignedLong(_ctypes._SimpleCData):  # type: ignore[type-arg]
+    _type_ = "L"
+
+
+class _Function(_ctypes.CFuncPtr):
+    _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+    _restype_ = _Int
+
+
+class _Library:
+    """The C library, as `ctypes.CDLL(None, use_errno=True)` is."""
+
+    _handle = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # all of this process
+
+    def __getattr__(self, name: str) -> _Function:
+        return _Function((name, self))  # type: ignore[arg-type]  # only `_handle` is used
+
+
+_LIBRARY = _Library()
 
 
 class NotPermitted(Exception):
@@ -74,7 +97,7 @@ class NotPermitted(Exception):
 
 def _checked(result: int) -> int:
     if result < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        raise OSError(_ctypes.get_errno(), os.strerror(_ctypes.get_errno()))
     return result
 
 
@@ -167,7 +190,7 @@ def restrict_scopes() -> None:
 
 def die_with_parent(parent: int) -> None:
     """Be killed when the parent ends. Call it after `unshare`, which undoes it."""
-    _LIBRARY.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _LIBRARY.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it ended before we asked
         raise NotPermitted("the parent process of this process has ended")
 
@@ -346,7 +369,7 @@ class EnforcedFileView:
 def _mount(source: str, place: str, kind: str, flags: int, data: str = "") -> None:
     _checked(
         _LIBRARY.mount(
-            source.encode(), place.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode()
+            source.encode(), place.encode(), kind.encode(), _UnsignedLong(flags), data.encode()
         )
     )
 
@@ -412,7 +435,3 @@ def main(arguments: list[str]) -> int:
     except (NotPermitted, OSError) as error:
         os.write(2, f"{error}\n".encode())
     return _FAILED
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

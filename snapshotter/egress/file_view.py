@@ -18,6 +18,7 @@ import secrets
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from snapshotter.errors import SnapshotterError
@@ -100,10 +101,12 @@ def driver_file_view(view: FileView, *, drop_setuid_allowed: bool = True) -> Fil
 
 def interpreter() -> tuple[Path, ...]:
     """Return the files that `enter.py` needs to run again inside a view."""
+    enter = Path(__file__).with_name("enter.py")
     return (
         Path(os.path.realpath(sys.executable)),
         Path(sys.base_prefix, "lib"),
-        Path(__file__).with_name("enter.py"),
+        enter,
+        Path(cache_from_source(str(enter))),
     )
 
 

@@ -25,6 +25,14 @@ _PROBE_S = 5.0
 _WORDS = 200  # characters of what an attempt said
 _PATH_BYTES = 107  # of a Unix socket's path (unix(7), sun_path with its zero)
 _ENTER = Path(__file__).with_name("enter.py")
+# Runs the file that its first argument names, and keeps it compiled as an import does. An import
+# would list the directory, which a file view does not allow.
+_RUN = """\
+import sys, _frozen_importlib_external as files
+names = {"__name__": "enter"}
+exec(files.SourceFileLoader("enter", sys.argv[1]).get_code("enter"), names)
+sys.exit(names["main"](sys.argv[2:]))
+"""
 
 USER, USER_AND_NET, NONE = "user", "user,net", "none"
 _SANDBOX = "sandbox"
@@ -57,7 +65,7 @@ def namespace_command(
     # An ordinary user keeps their number; root gets one to which Chromium gives its sandbox.
     uid = os.geteuid() or _UID
     # Not the link of a virtual environment: that may lie where the view does not reach.
-    start = (os.path.realpath(sys.executable), "-I", "-S", str(_ENTER))
+    start = (os.path.realpath(sys.executable), "-I", "-S", "-c", _RUN, str(_ENTER))
     words = (namespaces, str(uid), str(meeting or "-"), str(PORT))
     return (*start, *words, view.text() if view is not None else "-")
 

@@ -8,11 +8,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
 
-from snapshotter.egress import namespace
+from snapshotter.egress import file_view, namespace
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="network namespaces are Linux'"
@@ -229,3 +230,23 @@ def test_a_machine_that_was_too_busy_to_try_is_tried_again(monkeypatch: pytest.M
 
     assert namespace.find_obstacle(namespace.NONE) == ""
     assert len(namespace._tried) == 1  # and now it is known
+
+
+def test_what_starts_a_confined_program_loads_few_modules_and_is_compiled_once() -> None:
+    """It runs two or three times before each page is requested."""
+    show = "print(*sorted(sys.modules), sep='\\n'); sys.exit()"
+    first = namespace._RUN.partition("sys.exit(")[0]
+    python, *flags, run, path = namespace.namespace_command(namespace.NONE)[:6]
+    assert run == namespace._RUN
+    kept = Path(cache_from_source(path))
+    kept.unlink(missing_ok=True)
+
+    done = subprocess.run(
+        [python, *flags, first + show, path], capture_output=True, text=True, check=True
+    )
+
+    assert kept.exists()
+    assert kept in file_view.interpreter()
+    modules = done.stdout.split()
+    assert not {"ctypes", "enum", "re", "signal", "socket", "typing"} & set(modules)
+    assert len(modules) <= 40, modules
