@@ -81,17 +81,15 @@ async def open_page(
         page_context, saved=saved, popup_blocker=popup_blocker, recovery=recovery
     )
     await guard.call("enabling the events of the page", session.send("Page.enable"), limit)
+    shutter = ScreenshotCommand(session, guard, lambda words: builder.log("again", words))
     recording = page_context.recorder.attach(browser_context, session)
-    await asyncio.gather(
+    # No request is sent before all of these are done, and none of them needs another one.
+    *_, paints_below = await asyncio.gather(
         guard.call("starting the recorder", recording, limit),
         page_context.trace.begin(browser_context),
+        page_context.worlds.attach(browser_context, page_context.page, limit),
+        _prepare_pictures(page_context, shutter, may_retry),
     )
-    await page_context.worlds.attach(browser_context, page_context.page, limit)
-    width, height = page_context.decision.viewport_px
-    scale = page_context.decision.scale
-    await set_window(page_context, Viewport(name=DEFAULT, width=width, height=height, scale=scale))
-    shutter = ScreenshotCommand(session, guard, lambda words: builder.log("again", words))
-    paints_below = await _paints_below(page_context, shutter, may_retry)
     camera = Camera(page_context, shutter, gate=gate, beyond=not paints_below)
     steps = Steps(builder, page_context.document, recovery.revive)
     reveal = PageReveal(page_context, steps=steps, navigation=navigation, camera=camera)
@@ -124,6 +122,16 @@ async def open_page(
         console=console,
         live_assessment=live_assessment,
     )
+
+
+async def _prepare_pictures(
+    page_context: PageContext, shutter: ScreenshotCommand, may_retry: Callable[[], bool]
+) -> bool:
+    """Set the window of the page, and return what `_paints_below` finds."""
+    width, height = page_context.decision.viewport_px
+    scale = page_context.decision.scale
+    await set_window(page_context, Viewport(name=DEFAULT, width=width, height=height, scale=scale))
+    return await _paints_below(page_context, shutter, may_retry)
 
 
 async def _paints_below(

@@ -11,6 +11,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import BrowserContext
 
@@ -251,13 +252,24 @@ class CaptureSession:
     ) -> OpenedPage | None:
         """Prepare everything for the first request; return None if that fails."""
         try:
-            opened = await open_page(
-                await self._page_context(context),
-                gate=self._gate,
-                saved=self._saved,
-                assessor=assessor if self._make_assessor is not None else None,
-                may_retry=lambda: not self._is_last,
+            page_context = await self._page_context(context)
+            opened: OpenedPage
+            version: dict[str, Any]
+            opened, version = await asyncio.gather(
+                open_page(
+                    page_context,
+                    gate=self._gate,
+                    saved=self._saved,
+                    assessor=assessor if self._make_assessor is not None else None,
+                    may_retry=lambda: not self._is_last,
+                ),
+                self._guard.call(
+                    "reading the version of the browser",
+                    page_context.session.send("Browser.getVersion"),
+                    self._limits.launch_s,
+                ),
             )
+            self._version_facts = {name: str(value) for name, value in version.items()}
         except Exception as error:  # noqa: BLE001 - after any error: no page was requested
             code, detail = self._reason("launch", error)
             if self._is_last or isinstance(error, CaptureTimeout):
@@ -279,10 +291,6 @@ class CaptureSession:
         session = await guard.call(
             "opening a session of the browser", context.new_cdp_session(page), limit
         )
-        version = await guard.call(
-            "reading the version of the browser", session.send("Browser.getVersion"), limit
-        )
-        self._version_facts = {name: str(value) for name, value in version.items()}
         page.on("crash", lambda _: guard.lose(*self._crash))
         page.on("close", lambda _: self._note_gone("page-closed", "the page closed itself"))
         context.on("close", lambda _: self._note_gone("browser-lost", "the browser ended"))

@@ -92,9 +92,18 @@ def find_obstacle(namespaces: str) -> str:
     """
     if not sys.platform.startswith("linux"):
         return "this system does not support network namespaces"
-    if why := _failure([*namespace_command(namespaces), "/bin/true"]):
+    if why := _failure(_trial(namespaces)):
         return f"a {namespaces.replace(',', ' and ')} namespace cannot be created: {why}"
     return ""
+
+
+def was_tried(namespaces: str) -> bool:
+    """Return whether `find_obstacle` knows its result without starting a program."""
+    return tuple(_trial(namespaces)) in _tried
+
+
+def _trial(namespaces: str) -> list[str]:
+    return [*namespace_command(namespaces), "/bin/true"]
 
 
 def _failure(arguments: list[str]) -> str:

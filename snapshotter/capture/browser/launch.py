@@ -23,7 +23,12 @@ from snapshotter.capture.browser import arguments, driver_script
 from snapshotter.capture.browser.binary import BrowserBinary
 from snapshotter.capture.browser.browser_processes import BrowserProcesses
 from snapshotter.capture.browser.capture_network import CaptureNetwork
-from snapshotter.capture.browser.launch_modes import LaunchMode, SystemRestrictions, known_obstacle
+from snapshotter.capture.browser.launch_modes import (
+    SAFEST,
+    LaunchMode,
+    SystemRestrictions,
+    known_obstacle,
+)
 from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.egress import namespace
 from snapshotter.egress.file_view import FileView
@@ -73,15 +78,18 @@ async def launch(chromium: BrowserType, setup: BrowserSetup) -> LaunchedBrowser:
         PolicyRefused: It would have no sandbox, and that is not allowed.
         playwright.async_api.Error: It did not start.
     """
-    obstacles = await asyncio.to_thread(SystemRestrictions.find)
-    no_sandbox = f"the browser runs as root, and {obstacles.user}" if obstacles.user else ""
-    no_network = obstacles.network
-    for launch_mode in obstacles.ways():
+    restrictions, first = await _start_safest(chromium, setup)
+    no_sandbox = f"the browser runs as root, and {restrictions.user}" if restrictions.user else ""
+    no_network = restrictions.network
+    for launch_mode in restrictions.ways():
         if not launch_mode.sandbox and not setup.allow_no_sandbox:
             raise _refused(no_sandbox)
-        try:
-            context = await _start(chromium, setup, launch_mode)
-        except PlaywrightError as error:
+        if launch_mode == SAFEST and first is not None:
+            context = first
+        else:
+            context = await _attempt(chromium, setup, launch_mode)
+        if isinstance(context, PlaywrightError):
+            error = context
             # Chromium's own words first: it may have ways (a setuid helper, a profile of the
             # system's for its binary) that an attempt of ours has not.
             why = launch_mode.sandbox and (
@@ -91,7 +99,7 @@ async def launch(chromium: BrowserType, setup: BrowserSetup) -> LaunchedBrowser:
                 )
             )
             if not why:
-                raise
+                raise error
             no_sandbox = f"this system does not allow a sandbox: {why}"
             no_network = (
                 no_network or "the browser has no sandbox inside a network namespace of its own"
@@ -125,6 +133,36 @@ async def launch(chromium: BrowserType, setup: BrowserSetup) -> LaunchedBrowser:
             ),
         )
     raise RuntimeError("there is always a way to try")
+
+
+async def _start_safest(
+    chromium: BrowserType, setup: BrowserSetup
+) -> tuple[SystemRestrictions, BrowserContext | PlaywrightError | None]:
+    """
+    Start the browser in the safest mode, unless it is known that the system forbids that.
+
+    A probe before each first start would take longer than this start saves on a system that forbids
+    it. So the system is probed after a failure.
+
+    Returns:
+        What the system forbids, and the browser or its error; None: it was not started.
+    """
+    if (known := await asyncio.to_thread(SystemRestrictions.known)) is not None:
+        return known, None
+    outcome = await _attempt(chromium, setup, SAFEST)
+    if isinstance(outcome, PlaywrightError):
+        return await asyncio.to_thread(SystemRestrictions.find), outcome
+    return SystemRestrictions("", ""), outcome
+
+
+async def _attempt(
+    chromium: BrowserType, setup: BrowserSetup, launch_mode: LaunchMode
+) -> BrowserContext | PlaywrightError:
+    """Start the browser in one mode, and return it or why it did not start."""
+    try:
+        return await _start(chromium, setup, launch_mode)
+    except PlaywrightError as error:
+        return error
 
 
 async def _require_file_protection(
@@ -161,6 +199,8 @@ async def _is_unfiltered(context: BrowserContext, processes: BrowserProcesses) -
     A renderer starts without one, and one that answers has taken its filter, however long its start
     took. The limit of the launch bounds the answer.
     """
+    if await asyncio.to_thread(processes.is_filtered):
+        return False
     for page in context.pages[:1]:
         await page.evaluate("1")
     loop = asyncio.get_running_loop()

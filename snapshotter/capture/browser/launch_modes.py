@@ -6,6 +6,7 @@ sandbox, and whether the machine's files are hidden from it. A system may forbid
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 
 from snapshotter.egress import namespace
@@ -19,6 +20,9 @@ class LaunchMode:
     namespaces: str
     sandbox: bool
     view: bool = True  # take files away; a helper of the system's for the sandbox may not bear it
+
+
+SAFEST = LaunchMode(namespace.USER_AND_NET, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,19 @@ class SystemRestrictions:
             return cls(network, "")
         return cls(network, known_obstacle(namespace.find_obstacle, namespace.USER))
 
+    @classmethod
+    def known(cls) -> "SystemRestrictions | None":
+        """Return the result without a probe; None if a probe is needed for it."""
+        if sys.platform.startswith("linux") and not namespace.was_tried(namespace.USER_AND_NET):
+            return None
+        return cls.find()
+
     def ways(self) -> Iterator[LaunchMode]:
         """Yield the launch modes, the safest first. A sandbox counts for more than a network."""
         networks = [] if self.network else [namespace.USER_AND_NET]
         root = os.geteuid() == 0
         if not self.user:
-            yield from (LaunchMode(network, True) for network in networks)
+            yield from (SAFEST for _ in networks)
             yield LaunchMode(namespace.USER if root else namespace.NONE, True)
             yield LaunchMode(namespace.USER if root else namespace.NONE, True, view=False)
         yield from (LaunchMode(network, False) for network in networks)

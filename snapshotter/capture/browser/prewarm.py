@@ -25,7 +25,6 @@ from snapshotter.capture.browser.launch import (
     last_browser_message,
     launch,
 )
-from snapshotter.capture.browser.launch_modes import SystemRestrictions
 from snapshotter.capture.redaction.redactor import clean_text
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.translation import tr
@@ -138,12 +137,9 @@ class PrewarmedBrowser:
         """Start driver and browser. Raises ServiceUnavailable and PolicyRefused."""
         limit = self.setup.decision.limits.launch_s
         playwright: Playwright | None = None
-        # While the driver starts, which takes a whole runtime; the result is cached.
-        looking = asyncio.ensure_future(asyncio.to_thread(SystemRestrictions.find))
         driver = asyncio.ensure_future(self._start_driver())
         try:
             playwright = await asyncio.wait_for(asyncio.shield(driver), limit)
-            await asyncio.wait_for(looking, limit)
             launched = await asyncio.wait_for(
                 launch(playwright.chromium, self.setup),
                 limit + _SPARE_S,
