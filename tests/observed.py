@@ -151,6 +151,7 @@ def shoot(
     authorities: tuple[TimestampAuthority, ...] = (),
     rules: Mapping[str, str] | None = None,
     light: bool = False,
+    allow_networks: tuple[str, ...] = (),
 ) -> Bundle:
     """
     Return a sealed bundle of a page of the fixture site as it stands then, judged by our rules.
@@ -179,6 +180,7 @@ def shoot(
         require_timestamps=len(authorities),
         require_log=False,
         light=light,
+        allow_networks=allow_networks,
     )
     clock = FixedClock(when)
     made, found = assessment.with_assessment(

@@ -111,7 +111,11 @@ def proof(
         settings, ask=ask_passphrase, show_message=print_message
     ) as service:
         found = proof_case.find(
-            service, wanted, wiring_proof.event_log_proof(settings), print_message
+            service,
+            wanted,
+            wiring_proof.event_log_proof(settings),
+            print_message,
+            allowed=settings.allow_networks,
         )
     with contextlib.ExitStack() as open_:
         if str(output) == "-":

@@ -148,7 +148,7 @@ def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
     found = with_same_proxy(own, found)
     allowed = [ip_network(network) for network in (*settings.allow_networks, *own.network.allow)]
     for network in map(ip_network, opens):
-        if not any(_is_within(network, wider) for wider in allowed):
+        if not any(is_within(network, wider) for wider in allowed):
             raise PolicyRefused(
                 tr(
                     "the policy {named} allows pages to connect to the network {network}; this is "
@@ -260,7 +260,8 @@ def with_same_proxy(own: Policy, other: Policy) -> Policy:
     return other.with_values({"network": other.network.with_values({"require_proxy": True})})
 
 
-def _is_within(network: IPv4Network | IPv6Network, wider: IPv4Network | IPv6Network) -> bool:
+def is_within(network: IPv4Network | IPv6Network, wider: IPv4Network | IPv6Network) -> bool:
+    """Return whether a network is a part of another one, or the same."""
     if isinstance(network, IPv4Network):
         return isinstance(wider, IPv4Network) and network.subnet_of(wider)
     return isinstance(wider, IPv6Network) and network.subnet_of(wider)

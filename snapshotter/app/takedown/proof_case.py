@@ -11,16 +11,21 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from ipaddress import ip_network
 from pathlib import Path
 
+from snapshotter.app.archive import bundles
+from snapshotter.app.archive.bundle_verification import unusable_reason, verify_stored_bundle
 from snapshotter.app.archive.observations import observations
+from snapshotter.app.policies.configured_policy import is_within
 from snapshotter.app.takedown import events
 from snapshotter.app.takedown.events import Derivation, TakedownService
 from snapshotter.app.takedown.proof_pack import ProofCase, ProofService, WrittenPack, make
 from snapshotter.assess.takedown_events import Conclusion, MissingKind, PagePresence
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model import sentences
+from snapshotter.model.finding import Code
 from snapshotter.model.proof import ENDS, Role
 from snapshotter.model.takedown import Observation, TakedownKind
 from snapshotter.ports import ShowMessage
@@ -34,7 +39,12 @@ ProofOf = Callable[[str], bytes]  # an event's id → the log proof of its recor
 
 
 def find(
-    service: TakedownService, wanted: Sequence[str], proof_of: ProofOf, show_message: ShowMessage
+    service: TakedownService,
+    wanted: Sequence[str],
+    proof_of: ProofOf,
+    show_message: ShowMessage,
+    *,
+    allowed: Sequence[str] = (),
 ) -> ProofCase:
     """
     Return the captures and the event of which a pack is made.
@@ -44,6 +54,7 @@ def find(
             shows the page and the first that does not, and of further ones that confirm it.
         proof_of: Finds an event's proof in the log.
         show_message: Shows messages to the person who makes the proof.
+        allowed: The networks that captures may always connect to, by the settings.
 
     Raises:
         SnapshotterError: Nothing of that name, or no event yet: what is missing, and the
@@ -55,7 +66,7 @@ def find(
         return ProofCase(captures=tuple(zip(roles, wanted, strict=True)))
     (one,) = wanted
     if "://" in one:
-        return _case(_of_page(service, one, show_message), proof_of)
+        return _case(_of_page(service, one, show_message, allowed), proof_of)
     try:
         store_keys.takedown_key(one)
     except ValueError as error:
@@ -139,7 +150,9 @@ def _case(stored: StoredEvent, proof_of: ProofOf) -> ProofCase:
     return ProofCase.of(stored.event, stored.data, proof_of(stored.event.event_id))
 
 
-def _of_page(service: TakedownService, url: str, show_message: ShowMessage) -> StoredEvent:
+def _of_page(
+    service: TakedownService, url: str, show_message: ShowMessage, allowed: Sequence[str]
+) -> StoredEvent:
     """Return the latest removal of a page, after concluding what follows from its captures."""
     derived = events.derive(service, [url])
     identity = service.source.identity(url)
@@ -155,9 +168,13 @@ def _of_page(service: TakedownService, url: str, show_message: ShowMessage) -> S
     ]
     if not removals:
         (derivation,) = (page for page in derived if page.subject == identity)
-        raise _nothing_yet(
-            url, derivation, observations(service.source, identity=identity, sync=False)
+        captures = observations(service.source, identity=identity, sync=False)
+        options = "".join(
+            f"--allow-network {shlex.quote(network)} "
+            for network in (_opened_networks(service, captures[-1], allowed) if captures else ())
         )
+        command = f"snapshotter capture {options}{shlex.quote(url)}"
+        raise _nothing_yet(command, derivation, captures)
     found, last = removals[-1], believed[-1]
     if last is not found and last.event is not None:
         show_message(
@@ -193,11 +210,46 @@ def _require_believed(service: TakedownService, stored: StoredEvent) -> None:
 # --- what is missing ------------------------------------------------------------------------
 
 
+def _opened_networks(
+    service: TakedownService, last: Observation, allowed: Sequence[str]
+) -> tuple[str, ...]:
+    """
+    Return the networks that the last capture could connect to and a new one could not.
+
+    Only a verified bundle of a trusted key counts: whoever can write to the store must not
+    suggest a network that a person then opens.
+    """
+    report = verify_stored_bundle(
+        service.source.store, last.bundle_id, service.trust(), now=service.now()
+    )
+    if (
+        report is None
+        or unusable_reason(report, last.sha256)
+        or any(finding.code is Code.KEY_UNKNOWN for finding in report.findings)
+    ):
+        return ()
+    try:
+        with service.source.store.open(store_keys.bundle_key(last.bundle_id)) as stream:
+            opened = bundles.read_record(stream)["how"]["settings"]["allow_networks"]
+        known = [ip_network(network) for network in allowed]
+        return tuple(
+            network
+            for network in opened
+            if not any(is_within(ip_network(network), wider) for wider in known)
+        )
+    except (EvidenceInvalid, KeyError, TypeError, ValueError):
+        return ()  # a record of another version; the command is then printed without the option
+
+
 def _nothing_yet(
-    url: str, derived: Derivation, captures: Sequence[Observation]
+    command: str, derived: Derivation, captures: Sequence[Observation]
 ) -> SnapshotterError:
-    """Return the sentence on why there is no event, and the command that helps."""
-    command = f"snapshotter capture {shlex.quote(url)}"
+    """
+    Return the sentence on why there is no event, and the command that helps.
+
+    Args:
+        command: Captures the page again.
+    """
     known = derived.conclusion
     if derived.passed:
         why = "; ".join(

@@ -21,6 +21,7 @@ from snapshotter.formats.statements.pack import MAGIC
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.job_table import JOB
 from snapshotter.model.job import JobState
+from snapshotter.ports import Signer
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.site.state import BEGIN, PageState, SiteState, available, removed, wall
 from snapshotter.store.filesystem import DirectoryStore
@@ -41,12 +42,22 @@ class User:
     home: Path
     run: Callable[..., Ended]
 
-    def capture(self, minutes: float, shows: PageState, url: str = ARTICLE) -> str:
+    def capture(
+        self,
+        minutes: float,
+        shows: PageState,
+        url: str = ARTICLE,
+        *,
+        allow_networks: tuple[str, ...] = (),
+        signer: Signer | None = None,
+    ) -> str:
         """Put a capture into the store that ended so many minutes after the first."""
-        signer = KeyDirectory(self.home / "data" / "keys").load("default", None)
+        signer = signer or KeyDirectory(self.home / "data" / "keys").load("default", None)
         when = RealClock().now() - timedelta(hours=2) + timedelta(minutes=minutes)
         state = SiteState().change("wx/article", BEGIN, shows)
-        made = observed.shoot(self.home / "spool", when, state, url, signer=signer)
+        made = observed.shoot(
+            self.home / "spool", when, state, url, signer=signer, allow_networks=allow_networks
+        )
         observed.put(DirectoryStore(self.home / "captures"), made)
         return made.id
 
@@ -223,6 +234,25 @@ def test_what_is_missing_is_said_with_the_command_that_helps(user: User) -> None
     said = asked()
     assert "a control capture of another page of mp.weixin.qq.com that is available" in said
     assert list(user.home.glob("*.html")) == []
+
+
+def test_the_next_capture_may_connect_to_the_networks_of_the_last_one(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hint() -> str:
+        _, _, err = user.run("proof", ARTICLE)
+        return err.splitlines()[-1].strip()
+
+    networks = ("10.1.2.0/24", "fd00::1/128")
+    user.capture(0, available(), allow_networks=networks)
+    assert hint() == (
+        f"snapshotter capture --allow-network 10.1.2.0/24 --allow-network fd00::1/128 '{ARTICLE}'"
+    )
+    monkeypatch.setenv("SNAPSHOTTER_ALLOW_NETWORKS", "10.0.0.0/8")
+    assert hint() == f"snapshotter capture --allow-network fd00::1/128 '{ARTICLE}'"
+    # Whoever can write to the store suggests no network.
+    user.capture(10, available(), allow_networks=networks, signer=new_signer())
+    assert hint() == f"snapshotter capture '{ARTICLE}'"
 
 
 def test_what_was_never_seen_can_not_be_proven_any_more(user: User) -> None:
