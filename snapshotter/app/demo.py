@@ -33,7 +33,7 @@ from snapshotter.model.assessment import Availability, TakedownVerdict
 from snapshotter.model.finding import Finding, Verdict
 from snapshotter.model.proof import Role
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.model.takedown import Takedown
+from snapshotter.model.takedown import Takedown, widen
 from snapshotter.ports import Progress
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import removed
@@ -172,9 +172,7 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     )
 
     event, made = environment.prove(url, environment.folder / PROOF)
-    first, last = event.bracket
-    if last.microsecond:  # the printed interval is never shorter than the interval is
-        last = last.replace(microsecond=0) + timedelta(seconds=1)
+    first, last = widen(event.bracket)
     done(
         "event",
         tr(

@@ -267,6 +267,7 @@ def _print(made: "CampaignReport") -> None:
 
 
 def _lines(made: "CampaignReport") -> Iterator[str]:
+    from snapshotter.model.takedown import widen
     from snapshotter.report import campaign as pages
 
     campaign, found = made.campaign, made.findings
@@ -293,9 +294,10 @@ def _lines(made: "CampaignReport") -> Iterator[str]:
     for row in found.rows:
         if row.removals:
             removal = row.removals[-1]
+            began, ended = widen((removal.began, removal.ended))
             yield (
                 f"{pages.describe_fate(row)}  {pages.describe_cause(removal)}  "
-                f"{removal.began:%Y-%m-%d %H:%M:%S} to {removal.ended:%Y-%m-%d %H:%M:%S} UTC  "
+                f"{began:%Y-%m-%d %H:%M:%S} to {ended:%Y-%m-%d %H:%M:%S} UTC  "
                 f"{row.url}"
             )
     if not campaign.verified:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 def event_json(kept_event: "StoredEvent") -> dict[str, Any]:
     from snapshotter.formats.canonical_json import instant, plain
-    from snapshotter.model.takedown import OWN_WORD
+    from snapshotter.model.takedown import OWN_WORD, widen
 
     event = kept_event.event
     if event is None:
         raise ValueError("an object without an event")
-    begin, end = event.bracket
+    begin, end = widen(event.bracket)
     return {
         "bracket": {"begin": instant(begin), "end": instant(end)},
         "checked": False,
@@ -32,19 +32,20 @@ def event_json(kept_event: "StoredEvent") -> dict[str, Any]:
 
 def event_lines(kept_event: "StoredEvent") -> Iterator[tuple[str, str]]:
     from snapshotter.cli.bundle_output import describe_observation
-    from snapshotter.model.takedown import OWN_WORD
+    from snapshotter.model.takedown import OWN_WORD, widen
     from snapshotter.report.wording import format_long_duration
     from snapshotter.verify.takedown import captures_by_role, describe_event
 
     event = kept_event.event
     if event is None:
         return
-    begin, end = event.bracket
+    exact = event.bracket
+    begin, end = widen(exact)
     yield "event", event.event_id
     yield "what", describe_event(event)
     yield "page", event.url
     yield "not before", format_time(begin)
-    yield "not after", f"{format_time(end)}  ({format_long_duration(end - begin)})"
+    yield "not after", f"{format_time(end)}  ({format_long_duration(exact[1] - exact[0])})"
     for label, text in (
         ("notice", event.first_gone.notice),
         ("it cites", event.first_gone.cited_rule),

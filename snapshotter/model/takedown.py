@@ -7,7 +7,7 @@ enumerations are in signed records: new ones are added, none is renamed.
 
 import enum
 from dataclasses import field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from snapshotter.model.assessment import (
@@ -25,6 +25,22 @@ from snapshotter.value_class import dataclass
 # Fields of an event that no step derives or compares: they are its signer's own word, and every
 # output says so (docs/spec/takedown-event.md, "Whose word each field is").
 OWN_WORD: Final = ("articles", "confirm")
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
+
+
+def widen(
+    interval: tuple[datetime, datetime], unit: timedelta = _SECOND
+) -> tuple[datetime, datetime]:
+    """
+    Return the shortest interval of whole units that contains an interval.
+
+    Every output that prints an interval without its fractions prints this one: an interval that is
+    cut at its end could exclude the moment of the event.
+    """
+    begin, end = interval
+    return begin - (begin - _EPOCH) % unit, end + (_EPOCH - end) % unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

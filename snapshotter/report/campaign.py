@@ -19,7 +19,7 @@ from snapshotter.model.campaign import (
     Span,
     Survival,
 )
-from snapshotter.model.takedown import Observation
+from snapshotter.model.takedown import Observation, widen
 from snapshotter.report import html
 from snapshotter.report.wording import format_second
 from snapshotter.translation import tr
@@ -113,6 +113,7 @@ def page(report: CampaignReport, *, weak: Collection[str] = ()) -> bytes:
             for number, page in enumerate(campaign.pages)
         },
         period=format_period(campaign),
+        removed_between=format_removal,
         rows=list(enumerate(found.rows)),
         span=format_span,
         utc=_utc,
@@ -155,6 +156,12 @@ def describe_page(capture: Observation) -> str:
     if capture.undecided is not None:
         return f"{state} ({sentences.UNDECIDED_CLAUSES[capture.undecided]})"
     return state
+
+
+def format_removal(removal: Removal) -> str:
+    """Return the interval of a removal in whole seconds."""
+    began, ended = widen((removal.began, removal.ended))
+    return f"{_utc(began)} and {_utc(ended)}"
 
 
 def format_period(campaign: Campaign) -> str:

@@ -29,7 +29,14 @@ from snapshotter.model.assessment import (
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.proof import ENDS, Part, Role
-from snapshotter.model.takedown import ACCOUNT_KINDS, OWN_WORD, Observation, Takedown, TakedownKind
+from snapshotter.model.takedown import (
+    ACCOUNT_KINDS,
+    OWN_WORD,
+    Observation,
+    Takedown,
+    TakedownKind,
+    widen,
+)
 from snapshotter.report import html as documents
 from snapshotter.report import wording
 from snapshotter.translation import tr
@@ -177,6 +184,12 @@ class Statement:
         earlier, later = self.in_order
         return earlier.observation.began_at, later.observation.at
 
+    @property
+    def length(self) -> timedelta:
+        """The exact length of the interval."""
+        begin, end = self.bracket
+        return end - begin
+
     def others(self, role: Role) -> tuple[Exhibit, ...]:
         """Return the captures of one role."""
         return tuple(exhibit for exhibit in self.exhibits if exhibit.role is role)
@@ -187,11 +200,11 @@ class Statement:
 
 def facts(statement: Statement) -> dict[str, Any]:
     """Return all that a statement says, as canonical JSON takes it."""
-    begin, end = statement.bracket
+    begin, end = widen(statement.bracket)
     return {
         "bracket": {
             "from": instant(begin),
-            "length": wording.format_long_duration(end - begin),
+            "length": wording.format_long_duration(statement.length),
             "timezone": statement.seen.timezone,
             "until": instant(end),
         },
@@ -523,14 +536,14 @@ def notice(text: str) -> Markup:
 
 
 def _context(statement: Statement) -> dict[str, Any]:
-    begin, end = statement.bracket
+    begin, end = widen(statement.bracket)
     earlier, later = statement.in_order
     verdict = statement.gone.assessment.takedown if statement.gone.assessment else None
     zone = statement.seen.timezone
     return {
         "account": statement.kind in ACCOUNT_KINDS,
         "begin": wording.format_utc_and_local(begin, zone),
-        "bracket": wording.format_long_duration(end - begin),
+        "bracket": wording.format_long_duration(statement.length),
         "cause": _cause(statement.gone),
         "challenges": CHALLENGES,
         "confirmations": statement.others(Role.CONFIRMATION),

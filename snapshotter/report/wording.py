@@ -7,6 +7,8 @@ The sentences on verdicts, causes and outcomes are in `model/sentences.py`.
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from snapshotter.model.takedown import widen
+
 
 def format_utc(at: datetime) -> str:
     """Return an instant in UTC: `27 November 2026, 14:05:12 UTC`."""
@@ -38,8 +40,12 @@ def format_utc_and_local(at: datetime, timezone: str) -> str:
 
 
 def format_period(began: datetime, ended: datetime) -> str:
-    """Return how long something took, in UTC: `27 November 2026, 14:05:12 to 14:05:15 UTC`."""
-    begin, end = began.astimezone(UTC), ended.astimezone(UTC)
+    """
+    Return when something happened, in UTC: `27 November 2026, 14:05:12 to 14:05:15 UTC`.
+
+    The period in whole seconds contains the exact one (`widen`).
+    """
+    begin, end = widen((began.astimezone(UTC), ended.astimezone(UTC)))
     if format_utc(begin) == format_utc(end):
         return format_utc(begin)
     if begin.date() != end.date():
@@ -49,7 +55,7 @@ def format_period(began: datetime, ended: datetime) -> str:
 
 def format_local_period(began: datetime, ended: datetime, timezone: str) -> str:
     """Return the same by the clocks of a zone; "" for UTC, and for one that is not known here."""
-    begin, end = format_local(began, timezone), format_local(ended, timezone)
+    begin, end = (format_local(at, timezone) for at in widen((began, ended)))
     return end if begin == end else f"{begin.removesuffix(f' in {timezone}')} to {end}"
 
 

@@ -27,7 +27,7 @@ from snapshotter.model import sentences
 from snapshotter.model.assessment import Cause
 from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
 from snapshotter.model.order import UnprovenOrder
-from snapshotter.model.takedown import OWN_WORD, Observation, Takedown, TakedownKind
+from snapshotter.model.takedown import OWN_WORD, Observation, Takedown, TakedownKind, widen
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify import capture_order
@@ -401,7 +401,7 @@ def order_lines(weak: Sequence[UnprovenOrder]) -> list[str]:
 
 def describe_event(event: Takedown) -> str:
     """Return what an event states, as a sentence without a full stop."""
-    begin, end = map(instant, event.bracket)
+    begin, end = map(instant, widen(event.bracket))
     between = f"between {begin} and {end}"
     about = printable(event.identity.removeprefix("//"))
     stated = [cause for cause in event.causes if cause is not Cause.NOT_STATED]

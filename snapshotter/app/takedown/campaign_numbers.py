@@ -12,6 +12,7 @@ from snapshotter.formats import typed
 from snapshotter.formats.canonical_json import instant
 from snapshotter.model.campaign import Campaign, CampaignFindings, CampaignReport, Number
 from snapshotter.model.finding import Code, Finding
+from snapshotter.model.takedown import widen
 from snapshotter.translation import tr
 
 
@@ -72,7 +73,7 @@ def older_interval_notes(report: CampaignReport) -> Iterator[str]:
         for removal in row.removals:
             event = events.get(removal.event_id)
             if event is not None and (removal.began, removal.ended) != event.bracket:
-                begin, end = map(instant, event.bracket)
+                begin, end = map(instant, widen(event.bracket))
                 yield tr(
                     "the two captures of the event {event_id} overlap in time, and the "
                     "report states the time of the event by an older rule. By the "

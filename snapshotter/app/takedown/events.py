@@ -59,6 +59,7 @@ from snapshotter.model.takedown import (
     Observation,
     Takedown,
     TakedownKind,
+    widen,
 )
 from snapshotter.model.verified_facts import VerifiedFacts
 from snapshotter.policy import page_identity
@@ -566,7 +567,7 @@ def takedown_notification(event: Takedown, about: Sequence[NotificationScope]) -
     """
     account = account_of(event)
     subject = digest_bytes((account or event.identity).encode()).sha256[:32]
-    begin, end = event.bracket
+    begin, end = widen(event.bracket, timedelta(minutes=1))
     kind = _KINDS[event.kind]
     if event.kind is TakedownKind.REMOVED and account_state_in(last_capture_of_event(event)):
         kind = NotificationKind.ACCOUNT_CHANGED  # the page was removed with its account

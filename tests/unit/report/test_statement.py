@@ -32,6 +32,7 @@ from snapshotter.report import pack as pages
 from snapshotter.report import statement
 from snapshotter.report import wording as words
 from snapshotter.site import catalogue
+from snapshotter.verify.takedown import describe_event
 from tests import exhibits
 from tests.cases import in_one_test
 from tests.exhibits import AT, CITED, GLOSS, NOTICE
@@ -73,6 +74,33 @@ def test_the_interval_stands_there_in_words_in_utc_and_in_the_pages_zone() -> No
     assert "27 November 2026, 14:05:12 UTC (22:05:12 in Asia/Shanghai)" in lead
     assert "27 November 2026, 14:31:43 UTC (22:31:43 in Asia/Shanghai)" in lead
     assert "between these two times, within 26 minutes and 31 seconds." in lead
+
+
+def test_every_output_prints_an_interval_in_seconds_that_contains_the_sealed_one() -> None:
+    part = timedelta(milliseconds=400)
+    seen = exhibits.observation(began_at=AT + part)
+    first = exhibits.gone(at=AT + timedelta(minutes=26, seconds=31) + part)
+    made = exhibits.statement()
+    assert made.event is not None
+    made = replace(
+        made,
+        exhibits=(
+            exhibits.exhibit(Role.LAST_SEEN, seen),
+            exhibits.exhibit(Role.FIRST_GONE, first),
+            *made.exhibits[2:],
+        ),
+        event=replace(made.event, last_seen=seen, first_gone=first),
+    )
+
+    page, bracket = text(statement.html(made)), statement.facts(made)["bracket"]
+
+    assert "27 November 2026, 14:05:12 UTC (22:05:12 in Asia/Shanghai)" in page
+    assert "27 November 2026, 14:31:44 UTC (22:31:44 in Asia/Shanghai)" in page
+    assert "14:31:40 to 14:31:44 UTC" in page
+    assert "within 26 minutes and 31 seconds" in page
+    assert (bracket["from"], bracket["until"]) == ("2026-11-27T14:05:12Z", "2026-11-27T14:31:44Z")
+    assert made.event is not None
+    assert "between 2026-11-27T14:05:12Z and 2026-11-27T14:31:44Z" in describe_event(made.event)
 
 
 def test_an_order_that_nothing_bears_out_is_told() -> None:
