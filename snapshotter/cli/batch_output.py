@@ -168,7 +168,7 @@ class BatchProgress:
         self._estimate_at = self._ends_at = 0.0  # monotonic
         self._wait = ("", 0.0)  # for what, and since when (monotonic)
         self._told_wait = ""
-        self._begun = False  # the row whose capture was announced last is not over
+        self._open: dict[int, None] = {}  # rows that were announced and are not over, in order
         self._bar: Any = None
         self._task: Any = None
 
@@ -233,13 +233,13 @@ class BatchProgress:
             print_message(
                 tr(
                     "{done:,} of {count:,}: {url}",
-                    done=self._done + 1,
+                    done=self._done + len(self._open) + 1,
                     count=len(self._entries),
                     url=url,
                 )
             )
         self._told_wait = ""
-        self._begun = True
+        self._open[entry.row.number] = None
         bar, task = self._bar, self._task
 
         def step(stage: str, detail: str) -> None:
@@ -262,6 +262,8 @@ class BatchProgress:
             if result.status != "deferred":
                 for same in self._same.get(entry.row.number, ()):
                     self._object(same)
+        is_last = next(reversed(self._open), None) == entry.row.number
+        self._open.pop(entry.row.number, None)
         rate = "" if self._quiet else self._rate()
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, rate=rate)
@@ -271,9 +273,8 @@ class BatchProgress:
                 f"{result.error}"
             )
         elif self._bar is None and not self._quiet and rate:
-            row = "" if self._begun else f"row {entry.row.number}: {printable_url(entry.url)}:"
+            row = "" if is_last else f"row {entry.row.number}: {printable_url(entry.url)}:"
             print_message(f"{row or ' '} {result.status}; {rate}")
-        self._begun = False
 
     def waiting(self, until: datetime, why: str) -> None:
         """Show until when no host may be visited."""

@@ -11,14 +11,16 @@ the next run does:
     after storing, without a journal line     a bundle in the store: it is found by its id
     after the line with the result            the row is done
 
-A row that fails does not stop the others. After three consecutive failures the run ends,
-because the rows are then probably not the cause.
+The bundle of a row is completed beside the visit of the next row, so a crash may leave two rows
+that have begun. A row that fails does not stop the others. After three consecutive failures the
+run ends, because the rows are then probably not the cause.
 """
 
 import contextlib
 from collections.abc import Callable
 from dataclasses import field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from snapshotter.app.archive import bundles
@@ -282,22 +284,46 @@ def capture_all(
         pause: Sleeps for so many seconds; KeyboardInterrupt passes through.
     """
     run = _Run(state, entries, series, line, decide, observer)
+    stop = series.stop
     try:
-        while (turn := line.next()) is not None:
-            if isinstance(turn, AllHostsWaiting):
-                run.wait(turn, pause)
-                continue
-            run.one(turn)
-            series.stop.release()
-            if series.stop.wanted:
-                return RunResult(interrupted=True)
-            if run.stopped is not None:
-                return RunResult(stopped=run.stopped)
+        try:
+            while not stop.wanted and run.stopped is None:
+                turn = line.next()
+                if turn is None or isinstance(turn, AllHostsWaiting):
+                    if run.settle_behind():  # its page may be visited again
+                        continue
+                    if turn is None:
+                        break
+                    run.wait(turn, pause)
+                    continue
+                run.one(turn)
+                stop.release()
+            run.settle_behind()
+        except KeyboardInterrupt:
+            if run.behind is None:
+                raise
+            run.settle_behind()  # the signal ended the page under way
+            stop.release()
+            return RunResult(interrupted=True)
     except KeyboardInterrupt as error:
         for note in getattr(error, "__notes__", ()):
             observer.message(note)
         return RunResult(interrupted=True)
-    return RunResult()
+    stop.release()
+    if stop.wanted:
+        return RunResult(interrupted=True)
+    return RunResult(stopped=run.stopped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Visit:
+    """The visit of a row that is over."""
+
+    turn: VisitTurn
+    entry: BatchRow
+    decision: Decision
+    revisit_at: datetime | None = None  # the host throttled us
+    trouble: SnapshotterError | None = None  # the visit could not be recorded
 
 
 @dataclass(slots=True)
@@ -311,6 +337,7 @@ class _Run:
     failures: int = 0  # one after the other
     stopped: SnapshotterError | None = None
     left: int = field(init=False)
+    behind: _Visit | None = None  # the row whose bundle another thread completes
 
     def __post_init__(self) -> None:
         self.left = len(self.entries)
@@ -328,23 +355,73 @@ class _Run:
         pause(min(max(left_s, 0.01), _LONGEST_NAP_S))
 
     def one(self, turn: VisitTurn) -> None:
-        """Capture one row, and record its result."""
+        """Capture one row; its bundle may be completed later, beside the next visit."""
         entry = self.entries[turn.number]
         self.left -= 1
-        decision = self.decide(entry.policy, entry.url)
-        answered = False
+        visit = _Visit(turn=turn, entry=entry, decision=self.decide(entry.policy, entry.url))
+        steps = self.observer.row_started(entry)
         try:
-            done = self.series.run(
-                entry.url, decision, self.observer.row_started(entry),
+            visited = self.series.visit(
+                entry.url, visit.decision, steps,
                 following=self.left > 0, lease=_RecordingLease(self.state, entry),
             )  # fmt: skip
+        except Exception as error:  # noqa: BLE001 - told after the result of the row before
+            self.line.done(turn, None)
+            self.settle_behind()
+            self._settle(visit, partial(_raise, error))
+            return
+        except BaseException:
+            self.line.done(turn, None)
+            raise
+        try:
             at = self.line.done(
-                turn, response_of(done.capture), revisits=self.state.known(entry).deferred
+                turn, response_of(visited.capture), revisits=self.state.known(entry).deferred
             )
-            answered = True
-            result = row_result(done, decision)
+            visit = replace(visit, revisit_at=at)
+        except SnapshotterError as error:  # raised when the bundle is stored
+            visit = replace(visit, trouble=error)
+        complete = partial(self.series.complete, visited, steps)
+        try:
+            self.settle_behind()
+        except KeyboardInterrupt:  # the store hangs; this page is captured, and sealed as well
+            self._settle(visit, complete)
+            raise
+        except BaseException:
+            visited.drop()
+            raise
+        is_beside = self.left > 0 and self.stopped is None and visit.trouble is None
+        if is_beside and self.series.may_complete_beside:
+            self.series.complete_beside(visited, _silent)
+            self.behind = visit
+            return
+        self._settle(visit, complete)
+        if visit.trouble is not None:
+            self.line.done(turn, None)
+
+    def settle_behind(self) -> bool:
+        """
+        Wait for the bundle that another thread completes, and record the result of its row.
+
+        Returns:
+            Whether there was one.
+        """
+        if self.behind is None:
+            return False
+        with self.series.stop.holding():
+            visit, self.behind = self.behind, None
+            self._settle(visit, self.series.completed)
+        return True
+
+    def _settle(self, visit: _Visit, obtain: Callable[[], CaptureResult]) -> None:
+        """Obtain the capture of a row and record its result, or why there is none."""
+        entry, at = visit.entry, visit.revisit_at
+        try:
+            done = obtain()
+            if visit.trouble is not None:
+                raise visit.trouble
+            result = row_result(done, visit.decision)
             if at is not None:
-                self.line.again(turn.number, entry.url, at)
+                self.line.again(visit.turn.number, entry.url, at)
                 self.left += 1
                 result = replace(
                     result,
@@ -364,9 +441,6 @@ class _Run:
                 self.observer.message(warning)
             self.state.note(entry, result)
             self.observer.ended(entry, result, done)
-        finally:
-            if not answered:
-                self.line.done(turn, None)
 
     def _failed(self, entry: BatchRow, error: SnapshotterError, *, counts: bool = True) -> None:
         result = RowResult(
@@ -377,3 +451,11 @@ class _Run:
         self.failures = self.failures + 1 if counts else 0
         if self.failures >= _MAX_FAILURES:
             self.stopped = error
+
+
+def _raise(error: Exception) -> CaptureResult:
+    raise error
+
+
+def _silent(_stage: str, _detail: str) -> None:
+    """Show nothing of a bundle that is completed beside the next visit."""

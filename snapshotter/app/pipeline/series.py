@@ -111,28 +111,6 @@ class CaptureSeries:
             raise RuntimeError("no bundle is being completed")
         return behind.result()
 
-    def run(
-        self,
-        url: str,
-        decision: Decision,
-        progress: Progress,
-        *,
-        following: bool = False,
-        lease: Lease | None = None,
-    ) -> CaptureResult:
-        """
-        Carry one request to a stored bundle, as `pipeline.run` does and raises.
-
-        Args:
-            following: Another capture follows at once, under the same decision.
-            lease: Gets the bundle's id, and says whether the bundle may be stored.
-        """
-        process_began, self._process_began = self._process_began, None
-        return pipeline.run(
-            CaptureRequest(url=url), decision, self.dependencies, progress, self.stop,
-            prewarmer=self._prewarmer, more=following, lease=lease, process_began=process_began,
-        )  # fmt: skip
-
     def rest(self) -> None:
         """End the prewarmed browser: the next capture does not follow at once."""
         self._prewarmer.discard()

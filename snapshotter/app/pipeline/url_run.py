@@ -85,7 +85,7 @@ def capture_each(
         observer=observer,
         raise_errors=raise_errors,
     )
-    stop = series.stop
+    stop, interrupted = series.stop, False
     try:
         for number in range(len(urls)):
             run.one(number)
@@ -98,9 +98,10 @@ def capture_each(
     except KeyboardInterrupt:
         if run.behind is None:
             raise
-        run.settle_behind()  # the signal ended the page under way; the bundle behind is completed
+        interrupted = True  # the page under way was ended
+        run.settle_behind()
     stop.release()
-    if stop.wanted:
+    if stop.wanted or interrupted:
         observer.interrupted(len(urls) - len(run.codes))
         return INTERRUPTED_EXIT_CODE
     return combined_exit_code(run.codes)

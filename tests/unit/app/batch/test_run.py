@@ -4,8 +4,10 @@ import csv
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,6 +27,7 @@ from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterErr
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.request import Decision
 from snapshotter.ports import Content
+from snapshotter.seal.signer import FileSigner
 from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles
 from tests.fakes.world import START, FixedClock
@@ -156,6 +159,36 @@ def test_rows_that_mean_one_page_are_captured_once_and_told(bench: Bench) -> Non
     assert len(each.visited) == 4
 
 
+class _Watched(DirectoryStore):
+    """Notes the thread that stores each bundle; `before` is called with their number."""
+
+    def __init__(self, root: Path, before: Callable[[int], None]) -> None:
+        super().__init__(root)
+        self.threads: list[str] = []
+        self._before = before
+
+    @override
+    def put_new(
+        self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
+    ) -> StoredObject:
+        self.threads.append(threading.current_thread().name)
+        self._before(len(self.threads))
+        return super().put_new(key, source, sha256, retention=retention)
+
+
+def test_the_bundle_of_a_row_is_stored_beside_the_visit_of_the_next_row(bench: Bench) -> None:
+    second = threading.Event()
+    pages = Pages(trouble=lambda url: second.set() if url == URLS[1] else None)
+    store = _Watched(bench.folder / "store", lambda number: _ignore(second.wait(60)))
+
+    watcher = bench.run(pages, change=lambda here: replace(here, store=store))
+
+    assert second.is_set()
+    assert store.threads[0] == "completion"
+    assert store.threads[-1] == "MainThread", "after the last row no other is visited"
+    assert watcher.over == [(1, "done"), (2, "done"), (3, "done"), (4, "done")]
+
+
 # Interrupted, and on again ---------------------------------------------------------------
 
 
@@ -191,10 +224,45 @@ def test_a_signal_while_a_bundle_is_sealed_lets_it_be_stored_and_begins_no_other
     assert len(bench.bundles()) == 1
 
 
+def test_ctrl_c_in_a_visit_completes_the_bundle_of_the_row_before(bench: Bench) -> None:
+    storing = threading.Event()
+
+    def stop(url: str) -> None:
+        if len(first.visited) == 2:
+            assert storing.wait(60)
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(60)  # the signal ends it
+
+    def store(number: int) -> None:
+        storing.set()
+        while not bench.stop.wanted:
+            threading.Event().wait(0.01)
+
+    first, endings = Pages(trouble=stop), []
+    watched = _Watched(bench.folder / "store", store)
+    with bench.stop.handle_signals():
+        bench.run(
+            first,
+            change=lambda here: replace(here, store=watched),
+            then=lambda _, ended: endings.append(ended),
+        )
+
+    assert endings == [RunResult(interrupted=True)]
+    assert column(bench, "status") == ["done", "", "", ""]
+    assert len(bench.bundles()) == 1
+    then = Pages()
+    bench.stop.wanted = False
+    bench.run(then)
+    assert sorted(then.visited) == sorted(URLS[1:])
+    assert column(bench, "status") == ["done"] * 4
+
+
 _POINTS = (
     *("before the id", "id noted", "captured", "sealed", "stored"),
     *("half a line", "row noted", "half a table"),
 )
+# Of the first row, beside the visit of the second one.
+_BEHIND = ("first unsealed", "first sealed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +299,7 @@ def resumed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Resumed]:
 
 
 @pytest.mark.xdist_group("killed-batches")  # one worker, one process that dies at each point
-@pytest.mark.parametrize("point", _POINTS)
+@pytest.mark.parametrize("point", [*_POINTS, *_BEHIND])
 def test_killed_at_any_point_a_batch_goes_on_without_a_gap_and_without_a_duplicate(
     resumed: dict[str, Resumed], point: str
 ) -> None:
@@ -242,7 +310,10 @@ def test_killed_at_any_point_a_batch_goes_on_without_a_gap_and_without_a_duplica
     assert len(set(found.in_table)) == 4
     assert sorted(found.in_table) == found.in_store
     # What was sealed is not asked for again; what was not is, once.
-    assert found.visits == (4 if point in _POINTS[3:] or point == "before the id" else 5)
+    if point in _BEHIND:
+        assert found.visits == (6 if point == "first unsealed" else 5)
+    else:
+        assert found.visits == (4 if point in _POINTS[3:] or point == "before the id" else 5)
     assert found.litter == []
 
 
@@ -283,6 +354,28 @@ def test_a_single_row_for_which_a_service_was_missing_is_no_success(bench: Bench
     bench.run(Pages(), then=look)
 
     assert found == [(True, 1, 30), (True, 0, 0)]
+
+
+def test_bundles_that_can_not_be_stored_end_the_run_with_the_row_that_was_captured_meanwhile(
+    bench: Bench,
+) -> None:
+    def away(number: int) -> None:
+        raise ServiceUnavailable("the store is away")
+
+    fill(bench, *(f"http://{host}.example/1," for host in "abcdef"))
+    pages = Pages()
+    endings: list[RunResult] = []
+    bench.run(
+        pages,
+        change=lambda here: replace(here, store=_Watched(bench.folder / "store", away)),
+        then=lambda _, ended: endings.append(ended),
+    )
+
+    assert endings[0].stopped is not None
+    assert endings[0].stopped.exit_code == 30
+    assert len(pages.visited) == 4, "at most one page more than with one after the other"
+    assert column(bench, "status") == ["failed"] * 4 + [""] * 2
+    assert len(list((bench.folder / "unstored").glob("*.wacz"))) == 4
 
 
 def test_what_failed_is_tried_again_when_that_is_asked_for(bench: Bench) -> None:
@@ -541,6 +634,10 @@ def _slow_write(book: output.Output, clock: FixedClock) -> None:
     book.write(Slow(), (), ())  # type: ignore[arg-type]
 
 
+def _ignore(value: object) -> None:
+    """Drop what a call returned."""
+
+
 def _plan(bench: Bench) -> BatchPlan:
     wanted = open_batch.BatchRequest(data=bench.table.read_bytes(), name=str(bench.table))
     plan, _ = open_batch.preview_batch(wanted, lambda _: None, RULES)
@@ -557,7 +654,7 @@ def _url(bench: Bench) -> str:
 def kill_and_resume(folder: Path) -> None:
     """Do that for each point, and print what came of it: for a process of its own."""
     said = {}
-    for point in _POINTS:
+    for point in (*_POINTS, *_BEHIND):
         bench = Bench(folder / point.replace(" ", "-"))
         bench.folder.mkdir()
         fill(bench, *(f"{url},x" for url in URLS))
@@ -598,16 +695,26 @@ def _run_to_death(bench: Bench, point: str, count: Callable[[str], None]) -> Non
     def visited(url: str) -> None:
         count(url)
         second.die_if("id noted", point)
+        second.die_behind(point)
 
     class Store(DirectoryStore):
         @override
         def put_new(
             self, key: str, source: Content, sha256: str, *, retention: Retention | None = None
         ) -> StoredObject:
-            second.die_if("sealed", point)
+            second.bundles += 1
+            second.wait_behind("first sealed", point)
+            second.die_if("sealed", point, second.bundles)
             stored = super().put_new(key, source, sha256, retention=retention)
-            second.die_if("stored", point)
+            second.die_if("stored", point, second.bundles)
+            second.is_stored.set()
             return stored
+
+    class Signer(FileSigner):
+        @override
+        def sign(self, message: bytes) -> bytes:
+            second.wait_behind("first unsealed", point)
+            return super().sign(message)
 
     class Ids(RandomIds):
         @override
@@ -619,7 +726,8 @@ def _run_to_death(bench: Bench, point: str, count: Callable[[str], None]) -> Non
     _spoil(second, point)
     store = Store(bench.folder / "store")
     pages = Pages(trouble=visited, hook=lambda _: second.die_if("captured", point))
-    bench.run(pages, change=lambda here: replace(here, store=store, ids=Ids()))
+    signer = Signer(bench.key._private_key)
+    bench.run(pages, change=lambda here: replace(here, store=store, ids=Ids(), signer=signer))
 
 
 def _spoil(second: "_Second", point: str) -> None:
@@ -629,9 +737,10 @@ def _spoil(second: "_Second", point: str) -> None:
     rename: Any = os.replace
 
     def noted(*arguments: Any, **said: Any) -> None:
-        second.tears = second.number == 2 and point == "half a line"
+        second.notes += 1
+        second.tears = second.notes == 2 and point == "half a line"
         note(*arguments, **said)
-        second.die_if("row noted", point)
+        second.die_if("row noted", point, second.notes)
 
     def written(descriptor: int, data: bytes) -> int:
         if second.tears:
@@ -641,7 +750,7 @@ def _spoil(second: "_Second", point: str) -> None:
 
     def renamed(growing: Path, target: Path) -> None:
         if target.suffix == ".csv":
-            second.die_if("half a table", point)
+            second.die_if("half a table", point, second.notes)
         rename(growing, target)
 
     for place, name, spoilt in (
@@ -656,9 +765,28 @@ class _Second:
     """Counts captures, and ends the process in the second."""
 
     def __init__(self) -> None:
-        self.number = 0
+        self.number = 0  # captures that have begun
+        self.bundles = 0  # that are being stored, or are
+        self.notes = 0
         self.tears = False  # the next line that is written
+        self.is_stored = threading.Event()  # the first bundle
+        self.is_behind = threading.Event()  # the first bundle is where it is waited for
 
-    def die_if(self, here: str, point: str) -> None:
-        if here == point and self.number == 2:
+    def die_if(self, here: str, point: str, number: int | None = None) -> None:
+        """Die in the second of what is counted: captures, with the first bundle in the store."""
+        if here == point and (self.number if number is None else number) == 2:
+            if number is None:
+                self.is_stored.wait(60)
+            die()
+
+    def wait_behind(self, here: str, point: str) -> None:
+        """Let the first bundle come no further than this."""
+        if here == point and not self.is_behind.is_set():
+            self.is_behind.set()
+            threading.Event().wait(60)
+
+    def die_behind(self, point: str) -> None:
+        """Die in the second visit, when the first bundle is where it is waited for."""
+        if point in _BEHIND and self.number == 2:
+            self.is_behind.wait(60)
             die()
