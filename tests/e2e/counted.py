@@ -8,6 +8,7 @@ The counts are written to FILE, as JSON:
 - `driver_messages`: messages to Playwright's driver; `protocol_messages`: those of them that are
   commands of the DevTools protocol, which the driver passes on to the browser.
 - `driver_bytes`: bytes of all messages from the driver.
+- `result_characters`: characters of results that came in files instead (`result_files.py`).
 - `fsyncs`: files and folders that were made durable.
 - `bucket_requests`: HTTP requests to a bucket.
 - `code_searches`: how often the pictures of the page were searched for QR codes.
@@ -30,6 +31,7 @@ import botocore.httpsession
 import playwright._impl.transport as driver
 
 from snapshotter.app.archive import assessment
+from snapshotter.capture.browser import result_files
 from snapshotter.capture.browser.binary import find_browser
 from snapshotter.cli.main import main
 
@@ -54,6 +56,14 @@ def _count_into(counts: Counter[str]) -> None:
 
     driver.Transport.serialize_message = to_driver  # type: ignore[method-assign,assignment]
     driver.Transport.deserialize_message = from_driver  # type: ignore[method-assign,assignment]
+    take = result_files._take
+
+    def from_file(directory: Path, name: str) -> str:
+        text = take(directory, name)
+        counts["result_characters"] += len(text)
+        return text
+
+    result_files._take = from_file
     for module, name, what in (
         (os, "fsync", "fsyncs"),
         (os, "fdatasync", "fsyncs"),

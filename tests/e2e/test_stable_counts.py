@@ -79,6 +79,19 @@ def test_a_capture_sends_no_more_messages_to_the_browser_and_syncs_no_more_files
     assert first["fsyncs"] <= 70, first
 
 
+def test_large_pictures_do_not_pass_through_the_messages_of_the_driver(
+    tmp_path: Path, authority: TestAuthority, fixture_site: Site
+) -> None:
+    installation = Installation(tmp_path / "home")
+    installation.configure(trusting(authority))
+
+    counts = _counts(installation, tmp_path, fixture_site.url("/noise"))
+
+    # Three pictures of 800 x 600 pixels with three bytes each, which cannot be compressed.
+    assert counts["result_characters"] > 3 * 800 * 600 * 3, counts
+    assert 0 < counts["driver_bytes"] <= 345_000, counts
+
+
 @pytest.mark.s3
 @pytest.mark.xdist_group("seaweedfs")
 def test_a_capture_into_a_bucket_sends_no_more_requests_than_now(

@@ -310,6 +310,15 @@ _page(
     "/meta",
     "<!doctype html><meta http-equiv=refresh content='0;url=/script-redirect'>on the way",
 )
+_page(
+    "/noise",  # no picture of it can be made small
+    "<!doctype html><title>noise</title><canvas width=800 height=600></canvas><script>"
+    "const canvas = document.querySelector('canvas').getContext('2d');"
+    "const image = canvas.createImageData(800, 600); let next = 1;"
+    "for (let i = 0; i < image.data.length; i += 1) {"
+    " next = (next * 48271) % 2147483647; image.data[i] = i % 4 === 3 ? 255 : next % 256; }"
+    "canvas.putImageData(image, 0, 0);</script>",
+)
 _page("/script-redirect", "<!doctype html><p>x</p><script>location.replace('/plain')</script>")
 _page("/meta-loop", "<!doctype html><meta http-equiv=refresh content='0;url=/meta-loop'>again")
 

@@ -30,6 +30,8 @@ _PASSED_ON = ("PW_LANG_NAME", "PW_LANG_NAME_VERSION", "PW_CLI_DISPLAY_VERSION")
 _COMPILE_S = 20.0
 _ENTRY = Path(__file__).with_name("driver_entry.js")
 _ENTRY_FITS = "1.65.1"  # the version of the driver that `_ENTRY` was tested with
+_RESULT_FILES = Path(__file__).with_name("result_files.js")
+_RESULTS = "SNAPSHOTTER_RESULTS"  # where that writes
 _FOLDERS_OF_MANY = ("/", "/bin", "/home", "/opt", "/root", "/srv", "/tmp", "/var")  # noqa: S108
 
 # What it was set to by the user. Later it may name the script of another capture's driver.
@@ -85,6 +87,7 @@ def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
     compiled = _compiled(node, environment)
     if compiled is not None:
         environment[_COMPILED] = str(compiled)
+    environment[_RESULTS] = str(workspace.results)
     given = [shlex.quote(f"{name}={value}") for name, value in environment.items()]
     given += [f'"{name}=${name}"' for name in _PASSED_ON]
     before: tuple[str, ...] = ()
@@ -98,11 +101,13 @@ def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
                 *file_view.interpreter(),
                 node,
                 *_entry(),
+                _RESULT_FILES,
                 driver_directory(),
                 workspace.script,
             ),
             writes=(
                 *workspace.directories,
+                workspace.results,
                 workspace.key_log,
                 workspace.note,
                 workspace.browser_view,
@@ -113,7 +118,7 @@ def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
             namespace.NONE,
             view=file_view.driver_file_view(files, drop_setuid_allowed=not _needs_setuid(binary)),
         )
-    command = shlex.join((*before, str(node), *map(str, _entry())))
+    command = shlex.join((*before, str(node), "--require", str(_RESULT_FILES), *map(str, _entry())))
     script = workspace.root / "driver"
     script.write_text(f'#!/bin/sh\ncd / || exit\nexec env -i {" ".join(given)} {command} "$@"\n')
     script.chmod(0o700)

@@ -27,6 +27,7 @@ class BrowserWorkspace:
     home: Path
     temporary: Path  # TMPDIR; elsewhere when `root` has a long path, see `_SOCKET_PATH`
     artifacts: Path
+    results: Path  # of its driver alone: `result_files.py`
     # Files of ours in `root`, which the browser may not open.
     script: Path  # what starts it
     note: Path  # its process id and its driver's
@@ -51,6 +52,7 @@ class BrowserWorkspace:
         workspace = cls.at(root.resolve(), temporary)
         for directory in workspace.directories:
             directory.mkdir(mode=0o700, exist_ok=True)
+        workspace.results.mkdir(mode=0o700)
         for file in (
             workspace.note,
             workspace.driver_view,
@@ -72,6 +74,7 @@ class BrowserWorkspace:
             home=root / "home",
             temporary=temporary or root / "tmp",
             artifacts=root / "artifacts",
+            results=root / "results",
             script=root / "browser",
             note=root / "pids",
             driver_view=root / "driver-view",

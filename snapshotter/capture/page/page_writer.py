@@ -2,6 +2,7 @@
 
 import asyncio
 
+from snapshotter.capture.browser.result_files import receive_data
 from snapshotter.capture.page import clock_checks
 from snapshotter.capture.page.blocks import DocumentRead, read_page
 from snapshotter.capture.page.text import PageText, read_text
@@ -28,13 +29,15 @@ class PageWriter:
 
     async def mhtml(self) -> None:
         """Write the page as MHTML, as the browser saves it."""
-        session = self._page_context.session
-        answer = await self._page_context.guard.call(
+        results = self._page_context.browser.workspace.results
+        text = await self._page_context.guard.call(
             "MHTML",
-            session.send("Page.captureSnapshot", {"format": "mhtml"}),
+            receive_data(
+                self._page_context.session, results, "Page.captureSnapshot", {"format": "mhtml"}
+            ),
             self._limits.mhtml_s,
         )
-        data = await asyncio.to_thread(lambda: encode_utf8(clean_mhtml(answer["data"])))
+        data = await asyncio.to_thread(lambda: encode_utf8(clean_mhtml(text)))
         await asyncio.to_thread(
             self._spool.write, "capture/page.mhtml", "multipart/related", data, step="mhtml"
         )

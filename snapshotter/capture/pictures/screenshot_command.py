@@ -12,12 +12,14 @@ import base64
 import binascii
 import gc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.browser.call_guard import CallGuard
+from snapshotter.capture.browser.result_files import receive_data
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
 
@@ -34,10 +36,19 @@ class ScreenshotCommand:
 
     Args:
         again: Called with the browser's message before each repetition.
+        results: Where the driver writes large results; see `result_files.py`.
     """
 
-    def __init__(self, session: CDPSession, guard: CallGuard, again: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        session: CDPSession,
+        guard: CallGuard,
+        again: Callable[[str], None],
+        *,
+        results: Path,
+    ) -> None:
         self._session = session
+        self._results = results
         self._guard = guard
         self._again = again
         self._uncollected = 0  # bytes of pictures since the last collection
@@ -68,14 +79,16 @@ class ScreenshotCommand:
         parameters = {"format": "png", **asked}
         for wait_s in (*_WAITS_S, None):
             try:
-                answer = await self._session.send("Page.captureScreenshot", parameters)
+                text = await receive_data(
+                    self._session, self._results, "Page.captureScreenshot", parameters
+                )
             except PlaywrightError as error:
                 if wait_s is None or _NO_FRAME not in error.message:
                     raise
                 self._again(error.message)
                 await self._guard.pause(wait_s)
             else:
-                return await asyncio.to_thread(decode_base64, answer.pop("data"))
+                return await asyncio.to_thread(decode_base64, text)
         raise AssertionError("asked for the last time, it returns or raises")
 
 

@@ -111,18 +111,18 @@ class PngRows:
         Raises:
             SnapshotterError: It is broken.
         """
-        from PIL.PngImagePlugin import PngImageFile  # `Image.open` loads four more formats
+        from PIL import Image
 
         self._stream.seek(0)
         try:
-            image = PngImageFile(self._stream)
+            image = Image.open(self._stream, formats=("PNG",))
             image.load()
         except (OSError, ValueError, SyntaxError) as error:
             raise SnapshotterError(tr("the picture is damaged")) from error
         return image
 
     def _decoded(self, rows: bytes, height: int) -> Any:
-        from PIL.PngImagePlugin import PngImageFile
+        from PIL import Image
 
         head = struct.pack(
             ">IIBBBBB", self.header.width, height, 8, self.header.colour_type, 0, 0, 0
@@ -135,7 +135,7 @@ class PngRows:
                 _chunk(b"IEND", b""),
             )
         )
-        image = PngImageFile(io.BytesIO(png))
+        image = Image.open(io.BytesIO(png), formats=("PNG",))
         image.load()
         return image
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import time
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -33,7 +34,9 @@ class Browser:
         self.asked: list[dict[str, Any]] = []
         self.told: list[str] = []
         self.guard = CallGuard(SystemClock(), time.monotonic() + 60)
-        self.shutter = ScreenshotCommand(cast("CDPSession", self), self.guard, self.told.append)
+        self.shutter = ScreenshotCommand(
+            cast("CDPSession", self), self.guard, self.told.append, results=Path("/nowhere")
+        )
 
     async def send(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
         assert method == "Page.captureScreenshot"
@@ -58,6 +61,7 @@ def test_a_picture_that_is_given_later_is_the_picture_and_each_refusal_is_told()
     browser = Browser(PlaywrightError(REFUSED), PlaywrightError(REFUSED), PICTURE)
 
     assert browser.take() == PICTURE
+    assert [asked.pop("intoFile").isdigit() for asked in browser.asked] == [True, True, True]
     assert browser.asked == 3 * [{"format": "png", "optimizeForSpeed": True}]
     assert browser.told == [REFUSED, REFUSED]
 
@@ -94,6 +98,7 @@ def test_a_page_that_goes_while_its_picture_is_waited_for_is_not_waited_for(
         cast("CDPSession", browser),
         browser.guard,
         lambda _: browser.guard.lose("renderer-crashed", "it crashed"),
+        results=Path("/nowhere"),
     )
 
     with pytest.raises(PageLost, match="it crashed"):
