@@ -115,6 +115,7 @@ def environment(work: Path, authority: TestAuthority) -> dict[str, str]:
         "SNAPSHOTTER_ALLOW_NETWORKS": "127.0.0.0/8",
         "SNAPSHOTTER_AUTHORITIES_FILE": str(work / "authorities.toml"),
         "SNAPSHOTTER_DATA_DIR": str(work / "data"),
+        "SNAPSHOTTER_POLICY": "default",  # of each page: the pipeline is called without a choice
         "SNAPSHOTTER_SPOOL_DIR": str(work / "spool"),
         "SNAPSHOTTER_STORE": str(work / "captures"),
     }
