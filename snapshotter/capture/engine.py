@@ -289,6 +289,7 @@ class ChromiumCapturer:
             blocked=decision.block_hosts,
             upstream=self._options.upstream,
             total_bytes=decision.limits.capture_bytes,
+            unanswered_s=decision.limits.unanswered_s,
         )
         return CaptureNetwork(
             guard=EgressGuard(

@@ -32,6 +32,11 @@ class ConnectionEntry:
     detail: str = ""
     slot: ConnectionSlot | None = field(default=None, repr=False)
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """The host, lowercase and without brackets, and the port."""
+        return self.host.lower().strip("[]"), self.port
+
     def as_connection(self) -> Connection:
         """Return the connection in its present state."""
         ended_at = self.ended_at  # first: whoever reads an end reads the whole of it

@@ -5,7 +5,7 @@ bytes to files.
 
 import asyncio
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -13,10 +13,11 @@ from typing import Final
 from snapshotter.egress import peer_owner
 from snapshotter.egress.connection_log import ConnectionEntry
 from snapshotter.egress.dialer import Dialer, OpenedConnection
-from snapshotter.egress.errors import EgressFailed, EgressRefused
+from snapshotter.egress.errors import EgressError, EgressFailed, EgressRefused
 from snapshotter.egress.relay import READ, Conversation, Side
 from snapshotter.egress.rules import EgressRules
 from snapshotter.egress.tee import TeeWriter
+from snapshotter.egress.unanswered_hosts import HostWait, Place, UnansweredHosts
 from snapshotter.formats.http.events import Direction
 from snapshotter.ports import Clock
 
@@ -55,6 +56,11 @@ class ConnectionManager:
         self._strangers = 0
         self._conversations: set[Conversation] = set()
         self._tees: dict[int, TeeWriter] = {}
+        self._unanswered = UnansweredHosts(rules.unanswered_s)
+        self._tls_waits: dict[int, HostWait] = {}  # by number of the connection
+        self._next_look: asyncio.TimerHandle | None = None
+        # Called in the loop with the hosts whose waits were ended; set from any thread.
+        self.on_given_up: Callable[[tuple[Place, ...]], None] | None = None
         self.buffer = bytearray(READ)
         self.awaits_page = False  # all that is asked for is the browser's own; set from any thread
         self.closed = ""  # why no connection is made any more; set from any thread
@@ -180,7 +186,97 @@ class ConnectionManager:
                 f"connections that were refused: {self._beyond_count}"
             )
             raise EgressRefused("too-many-connections", self._beyond.detail)
-        return await self._dialer.open(entry)
+        if failure := self._unanswered.failure(entry.place):
+            raise EgressFailed(
+                failure, f"the host was not contacted again, because {self._unanswered_detail}"
+            )
+        return await self._open_in_time(entry)
+
+    async def _open_in_time(self, entry: ConnectionEntry) -> OpenedConnection:
+        """Make a connection within the time that all hosts without an answer have together."""
+        loop = asyncio.get_running_loop()
+        wait = self._unanswered.begin(entry.place, loop.time())
+        failure = ""
+        try:
+            async with asyncio.timeout(None) as limit:
+                wait.end = lambda: limit.reschedule(loop.time())
+                self._look_at_waits()
+                opened = await self._dialer.open(entry)
+            self._unanswered.connected(wait, loop.time())
+            if entry.kind == "http" and not opened.absolute:
+                self._unanswered.answered(entry.place)
+            return opened
+        except TimeoutError:
+            word = failure = _waited_for(entry)
+            raise EgressFailed(
+                word, f"the wait was ended, because {self._unanswered_detail}"
+            ) from None
+        except EgressFailed as error:
+            failure = error.word
+            raise
+        except asyncio.CancelledError:  # the client gave up
+            failure = _waited_for(entry)
+            raise
+        finally:
+            # A host is not silent if the connection to it had to wait for others to end.
+            failure = "" if failure == "busy" else failure
+            self._unanswered.finish(wait, loop.time(), failure=failure)
+            self._look_at_waits()
+
+    def await_tls_answer(self, entry: ConnectionEntry, end: Callable[[EgressError], None]) -> None:
+        """
+        Wait for the first byte of a server that got the first message of a TLS handshake.
+
+        Args:
+            end: Ends the connection with an error, when it may wait no longer.
+        """
+        wait = self._unanswered.begin(entry.place, asyncio.get_running_loop().time())
+        late = EgressFailed(
+            "timeout",
+            f"the server did not answer the TLS handshake, and {self._unanswered_detail}",
+        )
+        wait.end = lambda: end(late)
+        self._tls_waits[entry.number] = wait
+        self._look_at_waits()
+
+    def answered(self, entry: ConnectionEntry) -> None:
+        """Note the first byte from a server."""
+        self._unanswered.answered(entry.place)
+        wait = self._tls_waits.pop(entry.number, None)
+        if wait is not None:
+            self._unanswered.connected(wait, asyncio.get_running_loop().time())
+            self._look_at_waits()
+
+    def expect_document(self, place: Place) -> None:
+        """Except a place from the limit for unanswered hosts, until its document has arrived."""
+        self._unanswered.expect_document(place)
+
+    def document_arrived(self) -> None:
+        """Apply the limit for hosts that do not answer from now on."""
+        self._unanswered.document_arrived(asyncio.get_running_loop().time())
+        self._look_at_waits()
+
+    @property
+    def _unanswered_detail(self) -> str:
+        return (
+            "all hosts that do not answer may delay a page by "
+            f"{self._unanswered.limit_s:g} s together (limits.unanswered_s)"
+        )
+
+    def _look_at_waits(self) -> None:
+        """End the waits for hosts that may last no longer, and plan the next look."""
+        loop = asyncio.get_running_loop()
+        if self._next_look is not None:
+            self._next_look.cancel()
+            self._next_look = None
+        if ended := self._unanswered.ended(loop.time()):
+            for wait in ended:
+                wait.end()
+            if self.on_given_up is not None:
+                self.on_given_up(tuple(dict.fromkeys(wait.place for wait in ended)))
+        at = self._unanswered.next_look(loop.time())
+        if at is not None:
+            self._next_look = loop.call_at(at, self._look_at_waits)
 
     def connected(self, entry: ConnectionEntry) -> None:
         """Log that a connection was made, and begin the file of its bytes. Raises EgressFailed."""
@@ -215,6 +311,10 @@ class ConnectionManager:
     def ended(self, entry: ConnectionEntry) -> None:
         """Close the file of a connection that has ended."""
         self._dialer.end(entry)
+        if (wait := self._tls_waits.pop(entry.number, None)) is not None:
+            now = asyncio.get_running_loop().time()
+            self._unanswered.finish(wait, now, failure="timeout")
+            self._look_at_waits()
         tee = self._tees.pop(entry.number, None)
         try:
             if tee is not None:
@@ -277,3 +377,10 @@ class ConnectionManager:
 
     def _touch(self, change: int) -> None:
         self.open_connections += change
+
+
+def _waited_for(entry: ConnectionEntry) -> str:
+    """Return the word of the record for a connection that was not made in time."""
+    if entry.slot is not None:
+        return "timeout"
+    return "busy" if entry.answers or entry.via != "direct" else "dns-timeout"

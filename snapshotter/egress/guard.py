@@ -171,6 +171,27 @@ class EgressGuard:
         """Allow connections from now on: the page is about to be requested."""
         self._manager.awaits_page = False
 
+    def expect_document(self, host: str, port: int) -> None:
+        """
+        Note that the page requests a document of its own from a host, which has limits of its own.
+
+        `rules.unanswered_s` does not apply to this host until `document_arrived`.
+        """
+        self._post(self._manager.expect_document, (host.lower(), port))
+
+    def document_arrived(self) -> None:
+        """Note that a document of the page has arrived: `rules.unanswered_s` applies from now."""
+        self._post(self._manager.document_arrived)
+
+    def report_given_up(self, callback: Callable[[tuple[tuple[str, int], ...]], None]) -> None:
+        """
+        Report hosts and ports to which waits are ended because of `rules.unanswered_s`.
+
+        Args:
+            callback: Called in the guard's thread; it must return at once.
+        """
+        self._manager.on_given_up = callback
+
     def cut(self, why: str) -> None:
         """
         End every connection now and refuse new ones; when this returns, tee files are whole.
@@ -278,6 +299,12 @@ class EgressGuard:
         await asyncio.gather(*others, return_exceptions=True)
         await asyncio.sleep(0)  # sockets are closed in the loop's next round
         await asyncio.sleep(0)
+
+    def _post(self, callback: Callable[..., None], *arguments: object) -> None:
+        """Call something in the loop soon, if the loop is running."""
+        if (loop := self._loop) is not None:
+            with suppress(RuntimeError):  # closed already
+                loop.call_soon_threadsafe(callback, *arguments)
 
     def _call(self, work: Coroutine[Any, Any, T], limit_s: float) -> T:
         """

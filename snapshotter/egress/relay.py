@@ -41,6 +41,7 @@ from snapshotter.formats.http.events import Direction
 READ: Final = 1 << 17  # bytes taken from a socket at a time
 _HIGH: Final = 1 << 15  # bytes held back for a side that does not take them
 _LOW: Final = 1 << 13
+_TLS_HANDSHAKE: Final = b"\x16"  # content type of the first record, RFC 8446 section 5.1
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER
 
 # Header fields for the proxy alone (RFC 9110 sections 7.6.1 and 11.7).
@@ -74,6 +75,12 @@ class ConversationOwner(Protocol):
 
     def record(self, entry: ConnectionEntry, direction: Direction, data: bytes) -> None:
         """Record bytes that are about to pass. Ends everything if it cannot."""
+
+    def await_tls_answer(self, entry: ConnectionEntry, end: Callable[[EgressError], None]) -> None:
+        """Wait for the answer to the first message of a TLS handshake; call `end` if it is late."""
+
+    def answered(self, entry: ConnectionEntry) -> None:
+        """Note the first byte of a server."""
 
     def ended(self, entry: ConnectionEntry) -> None:
         """Finish the record of a connection."""
@@ -280,8 +287,7 @@ class Conversation:
     @property
     def place(self) -> tuple[str, int]:
         """The host, lowercase, and the port of its server; ("", 0) if there is none."""
-        entry = self._entry
-        return (entry.host.lower().strip("[]"), entry.port) if entry is not None else ("", 0)
+        return self._entry.place if self._entry is not None else ("", 0)
 
     def abort(self) -> None:
         """Release sockets that do not accept what is held for them."""
@@ -330,6 +336,12 @@ class Conversation:
             self._leave_when_closed()
         else:
             self.end("client", detail="" if exc is None else "the client reset the connection")
+
+    def _first_server_data(self, data: bytes) -> None:
+        if self.server is not None and self._entry is not None:
+            self.server.on_data = self._server_data
+            self._owner.answered(self._entry)
+        self._server_data(data)
 
     def _server_data(self, data: bytes) -> None:
         if not self.over:
@@ -564,10 +576,10 @@ class Conversation:
         """Start reading from the server, after the client's answer or request was sent."""
         if self.over or self.server is None:
             return
-        self.server.on_data = self._server_data
+        self.server.on_data = self._first_server_data
         if self._first:
             first, self._first = bytes(self._first), bytearray()
-            self._receive(first)
+            self._first_server_data(first)
         self._regulate()
 
     def _fail(self, entry: ConnectionEntry, error: EgressError) -> None:
@@ -583,6 +595,10 @@ class Conversation:
             detail=error.detail,
             answer=answer if entry.kind == "tunnel" else b"",
         )
+
+    def _end_unanswered(self, error: EgressError) -> None:
+        """End a tunnel whose server did not answer in time."""
+        self.end("error", error=error.word, detail=error.detail, now=True)
 
     def _drop_server(self) -> None:
         """Disconnect a server whose responses are complete."""
@@ -623,6 +639,8 @@ class Conversation:
         entry.bytes_sent += allowed
         self.last_moved = self._loop.time()
         if self._sniffer is not None:
+            if entry.bytes_sent == len(piece) and piece.startswith(_TLS_HANDSHAKE):
+                self._owner.await_tls_answer(entry, self._end_unanswered)
             self._sniffer.feed(piece)
             if self._sniffer.done:
                 entry.server_name, self._sniffer = self._sniffer.name, None

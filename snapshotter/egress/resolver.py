@@ -14,7 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-_MAX_AT_ONCE: Final = 32
+_MAX_AT_ONCE: Final = (
+    128  # queries that hang keep their threads; other names must not wait for these
+)
 _LONGEST_S: Final = 30.0  # for one question; the guard's own limit is shorter
 _ANSWER_S: Final = 60.0  # an answer counts so long, as in a browser
 _FAILURE_S: Final = 10.0  # and that there is none so long: the page may try again

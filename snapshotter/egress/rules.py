@@ -3,6 +3,7 @@ Define the rules of the egress guard (opened networks, blocked hosts, limits), a
 of an upstream proxy.
 """
 
+import math
 import re
 from dataclasses import field
 from typing import Final
@@ -63,6 +64,7 @@ class EgressRules:
     connections_in_all: int = 4000
     connect_s: float = 10.0  # from the answers to the connection, and for a turn
     resolve_s: float = 5.0
+    unanswered_s: float = math.inf  # for all hosts of a page that do not answer, together
     idle_s: float = 90.0  # without a byte in either direction
 
     def __post_init__(self) -> None:
@@ -70,7 +72,7 @@ class EgressRules:
         self.proxy()
         limits = (
             self.total_bytes, self.connections, self.per_host, self.connections_in_all,
-            self.connect_s, self.resolve_s, self.idle_s,
+            self.connect_s, self.resolve_s, self.unanswered_s, self.idle_s,
         )  # fmt: skip
         if min(limits) <= 0:
             raise ValueError("every limit must be larger than 0")

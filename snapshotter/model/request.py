@@ -40,6 +40,7 @@ class Limits:
     total_s: float = 90.0  # the hard limit on the whole capture, browser included
     launch_s: float = 30.0
     navigate_s: float = 30.0
+    unanswered_s: float = 5.0  # for all hosts that do not answer together, after the document
     scroll_s: float = 15.0
     settle_s: float = 5.0
     tile_s: float = 10.0

@@ -278,6 +278,7 @@ class LimitsTable(_Table):
     total_s: float = Field(default=90, gt=0, le=3600)
     launch_s: float = Field(default=30, gt=0, le=600)
     navigate_s: float = Field(default=30, gt=0, le=600)
+    unanswered_s: float = Field(default=5, gt=0, le=600)
     scroll_s: float = Field(default=15, gt=0, le=600)
     tile_s: float = Field(default=10, gt=0, le=600)
     mhtml_s: float = Field(default=10, gt=0, le=600)

@@ -5,7 +5,10 @@ A page may redirect, never finish loading, or be a file that the browser can onl
 was reached is held at its document, so that the pictures and the text show the same one.
 """
 
+import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,11 @@ from snapshotter.capture.browser.recovery import PageRecovery
 from snapshotter.capture.page import file_target
 from snapshotter.capture.page.popup_blocker import PopupBlocker
 from snapshotter.capture.page_context import PageContext
-from snapshotter.capture.record.failure_causes import cdp_error_reason, explain_failed_navigation
+from snapshotter.capture.record.failure_causes import (
+    cdp_error_reason,
+    explain_failed_navigation,
+    host_and_port,
+)
 from snapshotter.capture.record.recorder import RESPONSE_TOO_LARGE
 from snapshotter.capture.redaction.redactor import clean_url
 from snapshotter.capture.steps import StepEnd, first_error_line
@@ -89,6 +96,7 @@ class Navigation:
         self._failures = 0  # navigations away from a document that failed
         self._failure: tuple[str, str] | None = None  # code and detail of the newest of them
         self._page.on("response", self._on_response)
+        self._page.on("request", self._on_request)
         self._page.on("requestfailed", self._on_request_failed)
         self._session.on("Page.frameNavigated", self._on_navigated)
         self._session.on("Page.navigatedWithinDocument", self._on_navigated_within_document)
@@ -103,6 +111,7 @@ class Navigation:
         self._builder.navigation_started_at = self._clock.now()
         # Not before: of an answer that is paused the browser does not say that it is an empty one.
         self._page.once("request", self._on_first_request)
+        self._egress.report_given_up(partial(self._report_given_up, asyncio.get_running_loop()))
         self._egress.allow_connections()
         return await self._go()
 
@@ -411,6 +420,7 @@ class Navigation:
         if frame.get("unreachableUrl") or not url.startswith("http"):
             self._on_shown(clean_url(str(frame.get("unreachableUrl", "") or url)))
             return
+        self._egress.document_arrived()
         self._document.count += 1
         self._document.away, self._document.kept = "", False
         self._popup_blocker.awaits_target = False
@@ -529,6 +539,28 @@ class Navigation:
     def _on_unscheduled(self, event: dict[str, Any]) -> None:
         if event.get("frameId") == self._document.frame:
             self._document.expected_at = None
+
+    def _on_request(self, request: Request) -> None:
+        """Let the document of the page have its own time limits, wherever it comes from."""
+        if request.is_navigation_request() and request.frame is self._page.main_frame:
+            server = host_and_port(request.url)
+            if server is not None:
+                self._egress.expect_document(*server)
+
+    def _report_given_up(
+        self, loop: asyncio.AbstractEventLoop, servers: tuple[tuple[str, int], ...]
+    ) -> None:
+        """Note hosts that did not answer in time; called in the thread of the guard."""
+        with suppress(RuntimeError):  # the loop was closed: the capture is over
+            loop.call_soon_threadsafe(self._note_given_up, servers)
+
+    def _note_given_up(self, servers: tuple[tuple[str, int], ...]) -> None:
+        named = " ".join(f"{host}:{port}" for host, port in servers)
+        self._builder.note(
+            "give-up-hosts",
+            "hosts that did not answer, after all such hosts together had delayed the page by "
+            f"{self._limits.unanswered_s:g} s: {named}",
+        )
 
     def _on_response(self, response: Response) -> None:
         request = response.request

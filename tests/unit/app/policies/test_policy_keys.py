@@ -102,6 +102,7 @@ pictures.pdf_bytes = 9
 limits.total_s = 60
 limits.launch_s = 9
 limits.navigate_s = 9
+limits.unanswered_s = 9
 limits.scroll_s = 9
 limits.tile_s = 9
 limits.mhtml_s = 9
