@@ -41,4 +41,4 @@ class RetryRules:
         if lost <= self.lost_workers:
             return self.pause(lost - 1, chance)
         doubled: int = 2 ** min(lost - self.lost_workers - 1, 20)
-        return min(self.longest_suspect, self.suspect * doubled) * (1 + chance / 4)
+        return min(self.longest_suspect, self.suspect * doubled * (1 + chance / 4))

@@ -227,6 +227,13 @@ def test_pauses_grow_and_have_an_end() -> None:
     assert patience.pause(0, 1.0).total_seconds() == 0
 
 
+def test_a_suspected_page_waits_at_most_as_long_as_its_hint_states() -> None:
+    patience = RetryRules()
+
+    assert patience.pause_after_lost_workers(4, 1.0) == timedelta(minutes=18, seconds=45)
+    assert patience.pause_after_lost_workers(30, 1.0) == timedelta(days=1)
+
+
 def test_a_page_is_not_given_up_for_lost_workers_and_waits_longer_after_each(
     desk: Desk, database: Engine
 ) -> None:
