@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Thread
 
 from snapshotter.app.policies import configured_policy
-from snapshotter.app.settings import Settings
+from snapshotter.app.settings import Settings, user_file
 from snapshotter.app.spool import spool_directory
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.capture import Outcome, SandboxFacts, files_open_to
@@ -466,7 +466,12 @@ def _authorities(dependencies: DoctorDependencies, *, offline: bool) -> Iterator
         yield _warning(
             "authority",
             tr("no timestamp authority is configured: the time of captures cannot be proven"),
-            tr("remove authority = [] from snapshotter.toml, or add a table [[authority]]"),
+            tr(
+                'if your settings file has the line "authority = []", delete this line to use the '
+                "default authorities, or replace it with tables [[authority]]. Your settings "
+                "file is {file}, or the file that SNAPSHOTTER_CONFIG names",
+                file=user_file(),
+            ),
         )
     for authority in found:
         if offline:

@@ -24,6 +24,7 @@ import zipfile
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import UTC
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ class PywbPrograms:
     manager: Path
 
 
+@cache
 def find_pywb(directory: Path | None) -> PywbPrograms:
     """
     Return pywb's programs, from a directory or else from PATH.

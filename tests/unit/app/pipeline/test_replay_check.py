@@ -70,6 +70,8 @@ def test_without_pywb_there_is_an_error_and_a_way_to_get_it(tmp_path: Path) -> N
     assert "SNAPSHOTTER_PYWB_DIR" in caught.value.hint
     program(tmp_path, "wb-manager", "exit 0")
     assert find_pywb(tmp_path).wayback == tmp_path / "wayback"
+    # A command asks before it starts a browser, and again when it builds its replayer.
+    assert find_pywb(tmp_path) is find_pywb(tmp_path)
 
 
 def test_a_file_that_is_found_does_not_say_which_pywb_is_run(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from snapshotter import jobs
 from snapshotter.app import doctor, machine
 from snapshotter.app.policies import configured_policy
-from snapshotter.app.settings import Settings, load
+from snapshotter.app.settings import Settings, load, user_file
 from snapshotter.app.store_location import salts_dir
 from snapshotter.app.trust import remembered_version
 from snapshotter.app.wiring import campaign as wiring_campaign
@@ -257,6 +257,18 @@ def test_without_a_trust_file_bundles_are_judged_by_own_keys_and_never_by_a_root
     for key_id in (root.key_id, later.key_id):
         assert trust.key(key_id) is None
         assert not is_trusted(key_id)
+
+
+def test_the_doctor_names_the_settings_file_that_switches_timestamps_off(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("authority = []\n")
+    settings = load(directory=tmp_path, environment={"SNAPSHOTTER_CONFIG": str(file)})
+
+    (check,) = doctor._authorities(doctor_dependencies(settings), offline=True)
+
+    assert check.state is doctor.CheckState.WARNING
+    assert 'has the line "authority = []", delete this line' in check.fix
+    assert f"{user_file()}, or the file that SNAPSHOTTER_CONFIG names" in check.fix
 
 
 def test_the_first_capture_makes_one_key_and_says_to_back_it_up(tmp_path: Path) -> None:
