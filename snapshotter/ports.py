@@ -6,7 +6,7 @@ Each docstring is a contract: what is durable, what may run at once, what a retr
 whether the other side is trusted. `app/wiring` builds most of the implementations.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeAlias
@@ -18,7 +18,7 @@ from snapshotter.model.assessment import Assessment, ContentVerdict, TakedownVer
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.model.capture import Artifact, Capture, ClockFacts, Picture
 from snapshotter.model.custody import SUCCESS, CustodyEvent, KeptReceipts
-from snapshotter.model.job import CaptureJob, JobState, JobStatus, SealedResult
+from snapshotter.model.job import AttemptEnd, CaptureJob, JobState, JobStatus, SealedResult
 from snapshotter.model.notification import DeliveryResult, NotificationEvent, UndeliveredMessage
 from snapshotter.model.page import Page
 from snapshotter.model.replay import Replay
@@ -595,24 +595,8 @@ class JobObserver:
     def job_began(self, job: CaptureJob, *, attempt: int, worker: str) -> None:
         """A worker began a job; `attempt` is 1 the first time."""
 
-    def job_ended(
-        self,
-        status: JobStatus,
-        *,
-        stage_ms: Mapping[str, int],
-        length: int,
-        picture_ms: Sequence[int] = (),
-    ) -> None:
-        """
-        An attempt ended.
-
-        Args:
-            status: Its state shows whether the job is over. A job that is tried again is
-                waiting or deferred, and `error` has what went wrong.
-            stage_ms: Time by stage, as in `capture --json`; empty if nothing was sealed.
-            length: Bytes of the bundle; 0 if nothing was sealed.
-            picture_ms: Time of each picture.
-        """
+    def job_ended(self, end: AttemptEnd) -> None:
+        """An attempt ended."""
 
     def heartbeat(self, worker: str) -> None:
         """A worker wrote its heartbeat."""

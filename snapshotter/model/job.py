@@ -124,3 +124,15 @@ class StoredResult:
     stage_ms: Mapping[str, int] = field(default_factory=dict)  # as `capture --json` has it
     picture_ms: Sequence[int] = ()  # the time of each picture
     missed: tuple[tuple[str, str], ...] = ()  # "authority" or "log", and why it did not do its part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnd:
+    """The end of an attempt, as observers receive it."""
+
+    # Its state shows whether the job is over. A job that is tried again is waiting or deferred, and
+    # `error` has what went wrong.
+    status: JobStatus
+    stage_ms: Mapping[str, int] = field(default_factory=dict)  # empty if nothing was sealed
+    length: int = 0  # bytes of the bundle; 0 if nothing was sealed
+    picture_ms: Sequence[int] = ()  # the time of each picture

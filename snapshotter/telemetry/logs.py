@@ -8,7 +8,7 @@ written. A log line is not evidence.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import Any, Final, TextIO
@@ -20,7 +20,7 @@ from typing_extensions import override
 from snapshotter.errors import one_line
 from snapshotter.formats.hosts import host_of
 from snapshotter.formats.shown_address import LEFT_OUT, redact_text_for_log, redact_url_for_log
-from snapshotter.model.job import CaptureJob, JobStatus
+from snapshotter.model.job import AttemptEnd, CaptureJob
 from snapshotter.model.notification import NotificationEvent
 from snapshotter.ports import JobObserver
 
@@ -113,21 +113,15 @@ class WorkerLog(JobObserver):
         }
 
     @override
-    def job_ended(
-        self,
-        status: JobStatus,
-        *,
-        stage_ms: Mapping[str, int],
-        length: int,
-        picture_ms: Sequence[int] = (),
-    ) -> None:
+    def job_ended(self, end: AttemptEnd) -> None:
+        status = end.status
         known = self._known.pop(status.job.id, {})
         self(
             "job.ended",
             **{
                 "attempt": status.attempts,
                 "bundle_id": status.bundle_id,
-                "bytes": length,
+                "bytes": end.length,
                 "error": status.error,
                 "exit_code": status.exit_code,
                 "host": host_of(status.job.url),
@@ -135,7 +129,7 @@ class WorkerLog(JobObserver):
                 "job_id": status.job.id,
                 "origin": status.job.origin,
                 "outcome": status.outcome,
-                "stage_ms": dict(stage_ms),
+                "stage_ms": dict(end.stage_ms),
                 "state": status.state.value,
                 "verdict": status.shown.words if status.shown is not None else "",
                 "worker": status.worker,

@@ -7,7 +7,7 @@ about the queue are read when somebody requests the metrics, and at most every f
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from prometheus_client import (
@@ -27,7 +27,7 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.model.job import CaptureJob, JobState, JobStatus, QueueMetrics
+from snapshotter.model.job import AttemptEnd, CaptureJob, JobState, QueueMetrics
 from snapshotter.model.notification import NotificationEvent, NotificationKind
 from snapshotter.ports import JobObserver
 from snapshotter.translation import tr
@@ -182,23 +182,16 @@ class Metrics(JobObserver):
             self._in_flight.add(job.id)
 
     @override
-    def job_ended(
-        self,
-        status: JobStatus,
-        *,
-        stage_ms: Mapping[str, int],
-        length: int,
-        picture_ms: Sequence[int] = (),
-    ) -> None:
+    def job_ended(self, end: AttemptEnd) -> None:
         with self._lock:
-            self._in_flight.discard(status.job.id)
-        self._attempts.labels(status.state.value).inc()
-        if length:
-            self._bytes.inc(length)
-            self._captures.labels(_one_of(_OUTCOMES, status.outcome)).inc()
-        for stage, ms in stage_ms.items():
+            self._in_flight.discard(end.status.job.id)
+        self._attempts.labels(end.status.state.value).inc()
+        if end.length:
+            self._bytes.inc(end.length)
+            self._captures.labels(_one_of(_OUTCOMES, end.status.outcome)).inc()
+        for stage, ms in end.stage_ms.items():
             self._stages.labels(_one_of(_STAGES, stage)).observe(ms / 1000)
-        for ms in picture_ms:
+        for ms in end.picture_ms:
             self._pictures.observe(ms / 1000)
 
     @override

@@ -7,14 +7,14 @@ thread of their own, until the database accepts them.
 
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from typing_extensions import override
 
 from snapshotter.app.monitoring import notification_events
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.model.job import CaptureJob, JobStatus
+from snapshotter.model.job import AttemptEnd, CaptureJob
 from snapshotter.model.notification import NotificationEvent
 from snapshotter.ports import Clock, JobObserver, Notifier
 
@@ -42,19 +42,8 @@ class CombinedObserver(JobObserver):
         self._all(lambda observer: observer.job_began(job, attempt=attempt, worker=worker))
 
     @override
-    def job_ended(
-        self,
-        status: JobStatus,
-        *,
-        stage_ms: Mapping[str, int],
-        length: int,
-        picture_ms: Sequence[int] = (),
-    ) -> None:
-        self._all(
-            lambda observer: observer.job_ended(
-                status, stage_ms=stage_ms, length=length, picture_ms=picture_ms
-            )
-        )
+    def job_ended(self, end: AttemptEnd) -> None:
+        self._all(lambda observer: observer.job_ended(end))
 
     @override
     def heartbeat(self, worker: str) -> None:
@@ -115,15 +104,8 @@ class NotificationObserver(JobObserver):
         self._over.set()
 
     @override
-    def job_ended(
-        self,
-        status: JobStatus,
-        *,
-        stage_ms: Mapping[str, int],
-        length: int,
-        picture_ms: Sequence[int] = (),
-    ) -> None:
-        event = notification_events.job_event(status, self._clock.now())
+    def job_ended(self, end: AttemptEnd) -> None:
+        event = notification_events.job_event(end.status, self._clock.now())
         if event is not None:
             self.tell(event)
 

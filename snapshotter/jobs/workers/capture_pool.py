@@ -29,7 +29,7 @@ from snapshotter.jobs.workers.messages import (
     Order,
     OrderResult,
 )
-from snapshotter.model.job import JobStatus, StoredResult
+from snapshotter.model.job import AttemptEnd, JobStatus, StoredResult
 from snapshotter.translation import tr
 
 _NAP_S = 2.0  # for how long a run that is handed back keeps its host occupied
@@ -316,12 +316,15 @@ class CapturePool:
     def report(self, status: JobStatus | None, made: StoredResult | None = None) -> None:
         """Report the end of a job to the observer."""
         if status is not None:
-            self._observer.job_ended(
-                status,
-                stage_ms=made.stage_ms if made else {},
-                length=made.sealed.length if made else 0,
-                picture_ms=made.picture_ms if made else (),
-            )
+            end = AttemptEnd(status=status)
+            if made is not None:
+                end = AttemptEnd(
+                    status=status,
+                    stage_ms=made.stage_ms,
+                    length=made.sealed.length,
+                    picture_ms=made.picture_ms,
+                )
+            self._observer.job_ended(end)
 
     def _recycle(self, process: CaptureProcess) -> None:
         """Replace a capture process after many captures or with much memory."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from snapshotter.model.job import CaptureJob, JobState, JobStatus
+from snapshotter.model.job import AttemptEnd, CaptureJob, JobState, JobStatus
 from snapshotter.model.notification import (
     MAX_TEXT,
     UNKNOWN,
@@ -68,7 +68,7 @@ def test_an_observer_that_overrides_nothing_hears_everything_and_does_nothing() 
     job = CaptureJob(id="j1", url="https://example.org/", enqueued_at=AT)
     deaf = JobObserver()
     deaf.job_began(job, attempt=1, worker="w")
-    deaf.job_ended(JobStatus(job=job, state=JobState.DONE), stage_ms={}, length=0)
+    deaf.job_ended(AttemptEnd(status=JobStatus(job=job, state=JobState.DONE)))
     deaf.heartbeat("w")
     deaf.browser_restarted("w", why="captures")
     deaf.service_failed("store", "it did not answer")

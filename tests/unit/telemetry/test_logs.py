@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from snapshotter.model.job import CaptureJob, JobState, JobStatus
+from snapshotter.model.job import AttemptEnd, CaptureJob, JobState, JobStatus
 from snapshotter.model.notification import NotificationEvent, NotificationKind, NotificationScope
 from snapshotter.telemetry.logs import LogLevel, WorkerLog, log_libraries, redact_fields
 from tests.fakes.world import START
@@ -56,7 +56,7 @@ def test_every_line_of_a_job_has_its_id_attempt_host_and_worker(paper: Paper) ->
     log.job_began(JOB, attempt=2, worker="w1")
     log("job.began", job="j1", url=JOB.url)
     log("slot.said", job="j1", text="a sentence")
-    log.job_ended(STATUS, stage_ms={"launch": 900, "total": 4000}, length=1234)
+    log.job_ended(AttemptEnd(status=STATUS, stage_ms={"launch": 900, "total": 4000}, length=1234))
     log("worker.ended", worker="w1", done=1)
 
     began, said, ended, over = paper.lines
@@ -93,7 +93,7 @@ def test_no_password_no_value_of_a_query_and_no_secret_is_ever_written(paper: Pa
 
 def test_a_title_is_in_no_line_and_nothing_steers_a_terminal(paper: Paper) -> None:
     log = WorkerLog(paper.stream, LogLevel.DEBUG)
-    log.job_ended(replace(STATUS, error="a\x1b[31m\u202e\nb" + "x" * 9000), stage_ms={}, length=0)
+    log.job_ended(AttemptEnd(status=replace(STATUS, error="a\x1b[31m\u202e\nb" + "x" * 9000)))
 
     (written,) = paper.stream.getvalue().splitlines()
     assert written.isascii()
@@ -104,7 +104,7 @@ def test_a_title_is_in_no_line_and_nothing_steers_a_terminal(paper: Paper) -> No
 
 def test_levels_are_kept(paper: Paper) -> None:
     log = WorkerLog(paper.stream, LogLevel.WARNING)
-    log.job_ended(STATUS, stage_ms={}, length=0)
+    log.job_ended(AttemptEnd(status=STATUS))
     log.heartbeat("w1")
     log.service_failed("store", "it did not answer")
     log("worker.bug", error="KeyError: 'x'")

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from snapshotter.app.pipeline.stage_timing import STAGES
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.model.job import CaptureJob, JobState, JobStatus, QueueMetrics
+from snapshotter.model.job import AttemptEnd, CaptureJob, JobState, JobStatus, QueueMetrics
 from snapshotter.model.notification import UNKNOWN, NotificationEvent, NotificationKind
 from snapshotter.telemetry.metrics import Metrics
 from tests.fakes.world import START, FixedClock
@@ -68,9 +68,9 @@ def test_a_capture_is_counted_by_state_outcome_stage_and_size(looked: Looked) ->
     heard.job_began(replace(JOB, id="j2"), attempt=1, worker="w")
     assert looked["snapshotter_captures_in_flight"] == 2
 
-    heard.job_ended(STATUS, stage_ms={"launch": 900, "total": 4000}, length=1234)
+    heard.job_ended(AttemptEnd(status=STATUS, stage_ms={"launch": 900, "total": 4000}, length=1234))
     heard.job_ended(
-        replace(STATUS, job=replace(JOB, id="j2"), state=JobState.WAITING), stage_ms={}, length=0
+        AttemptEnd(status=replace(STATUS, job=replace(JOB, id="j2"), state=JobState.WAITING))
     )
 
     assert looked["snapshotter_captures_in_flight"] == 0
@@ -87,7 +87,7 @@ def test_each_picture_and_the_start_of_the_worker_are_measured(
     looked: Looked, clock: FixedClock
 ) -> None:
     looked.metrics.job_ended(
-        STATUS, stage_ms={"screenshot": 900}, length=1, picture_ms=(80, 120, 700)
+        AttemptEnd(status=STATUS, stage_ms={"screenshot": 900}, length=1, picture_ms=(80, 120, 700))
     )
     looked.metrics.turned("w")
     clock.advance(timedelta(seconds=60))
@@ -101,7 +101,7 @@ def test_each_picture_and_the_start_of_the_worker_are_measured(
 
 def test_every_stage_of_a_capture_is_counted_under_its_own_name(looked: Looked) -> None:
     stages = (*STAGES, "compress", "log", "replay", "total")
-    looked.metrics.job_ended(STATUS, stage_ms=dict.fromkeys(stages, 1), length=1)
+    looked.metrics.job_ended(AttemptEnd(status=STATUS, stage_ms=dict.fromkeys(stages, 1), length=1))
 
     assert [
         stage for stage in stages if looked[f"snapshotter_stage_seconds_count{{{stage}}}"] != 1
@@ -173,7 +173,7 @@ def test_no_address_and_no_word_of_somebody_elses_becomes_a_label(looked: Looked
         job = replace(JOB, id=f"j{number}", url=f"https://secret{number}.example.org/")
         heard.job_began(job, attempt=1, worker=f"worker-{number}")
         status = replace(STATUS, job=job, outcome=f"outcome-{number}", worker=f"worker-{number}")
-        heard.job_ended(status, stage_ms={f"stage-{number}": 1}, length=1)
+        heard.job_ended(AttemptEnd(status=status, stage_ms={f"stage-{number}": 1}, length=1))
         heard.browser_restarted(f"worker-{number}", why=f"why-{number}")
         heard.service_failed(f"service-{number}", "no")
         heard.fired(f"schedule-{number}", late_s=0)

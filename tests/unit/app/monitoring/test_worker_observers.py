@@ -21,7 +21,7 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.signatures.standard_webhooks import new_secret
 from snapshotter.jobs.queue.database_queue import database_time
 from snapshotter.jobs.queue.job_table import JOB
-from snapshotter.model.job import JobState, JobStatus
+from snapshotter.model.job import AttemptEnd, JobState, JobStatus
 from snapshotter.model.notification import NotificationEvent, NotificationKind
 from snapshotter.ports import JobObserver
 from tests.fakes.world import START, FixedClock
@@ -114,7 +114,7 @@ def test_whoever_is_heard_does_not_wait_for_the_database(clock: FixedClock) -> N
 
     notifier = Slow()
     telling = NotificationObserver(notifier, clock, lambda text: None)
-    telling.job_ended(FAILED, stage_ms={}, length=0)  # returns at once
+    telling.job_ended(AttemptEnd(status=FAILED))  # returns at once
     telling.service_failed("store", "it did not answer")
     assert notifier.events == []
 
@@ -177,7 +177,7 @@ def test_a_worker_is_watched_from_its_log_to_somebody_who_is_told(
         with watched(log_format="json", listen="127.0.0.1:0") as telemetry:
             telemetry.observer.heartbeat("w1")
             telemetry.observer.job_began(FAILED.job, attempt=1, worker="w1")
-            telemetry.observer.job_ended(FAILED, stage_ms={}, length=0)
+            telemetry.observer.job_ended(AttemptEnd(status=FAILED))
             telemetry.log_event("worker.trouble", error="something")
             telemetry.show_message("a sentence")
             ready = httpx.get(f"{telemetry.url}/readyz", trust_env=False).json()

@@ -27,7 +27,7 @@ from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.jobs.workers.capture_process import CaptureProcessDied
 from snapshotter.jobs.workers.context import WorkerSettings
 from snapshotter.jobs.workers.messages import OrderResult
-from snapshotter.model.job import CaptureJob, JobState, JobStatus
+from snapshotter.model.job import AttemptEnd, CaptureJob, JobState, JobStatus
 from snapshotter.ports import JobObserver
 from snapshotter.telemetry.logs import LogLevel, WorkerLog
 from tests.unit.jobs.idle_workers import idle_worker
@@ -109,9 +109,7 @@ def test_a_slot_that_is_killed_while_its_worker_starts_is_started_again_and_not_
 
 class _Broken(JobObserver):
     @override
-    def job_ended(
-        self, status: JobStatus, *, stage_ms: object, length: int, picture_ms: object = ()
-    ) -> None:
+    def job_ended(self, end: AttemptEnd) -> None:
         raise ValueError("a bug in what counts")
 
     @override
@@ -264,10 +262,8 @@ class _Ended(JobObserver):
         self.ended: list[JobStatus] = []
 
     @override
-    def job_ended(
-        self, status: JobStatus, *, stage_ms: object, length: int, picture_ms: object = ()
-    ) -> None:
-        self.ended.append(status)
+    def job_ended(self, end: AttemptEnd) -> None:
+        self.ended.append(end.status)
 
 
 @pytest.mark.parametrize(
