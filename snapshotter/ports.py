@@ -131,6 +131,9 @@ class Assessor(Protocol):
     def assess(self, page: Page) -> Assessment:
         """Return the verdicts and everything else that is read from the page."""
 
+    def prepare(self, page: Page) -> None:
+        """Load what `assess` needs for pages like this one, and no other page."""
+
 
 class Replayer(Protocol):
     """

@@ -38,6 +38,7 @@ from snapshotter.policy.page_identity import wechat_identity_from_page
 from snapshotter.policy.takedown_rules import load_rules, parse_rules, rules_for
 from snapshotter.value_class import dataclass
 
+_PREPARED = 100_000  # characters of a page whose assessment takes less than loading a library
 _STATED = "wechat:"  # accounts whose pages state the number of the article
 
 
@@ -125,6 +126,16 @@ class RuleAssessor:
             readings=readings,
             unread=tuple(reading.unread),
         )
+
+    def prepare(self, page: Page) -> None:
+        """
+        Load what `assess` needs for pages like this one.
+
+        A library that guesses the main part takes longer to load than all other things here take
+        together, and pages that mark their main part do not need it. So a short page is assessed.
+        """
+        if len(page.html) <= _PREPARED:
+            self.assess(page)
 
     def _verdicts(
         self, page: Page, reading: "_PageReading"

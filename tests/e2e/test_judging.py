@@ -111,6 +111,7 @@ class ByWords:
 
     def __init__(self, judged: threading.Event) -> None:
         self._judged = judged
+        self.prepared: list[int | None] = []
 
     def judge(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
         kind = Content.CONTENT
@@ -126,6 +127,9 @@ class ByWords:
 
     def assess(self, page: Page) -> Assessment:
         raise NotImplementedError
+
+    def prepare(self, page: Page) -> None:
+        self.prepared.append(page.status)
 
 
 class Broken(ByWords):

@@ -67,6 +67,11 @@ def test_a_capture_starts_driver_and_browser_before_it_loads_the_rest(
     # are trafilatura and what it loads.
     assert len(notes["end"]) <= 1_020
     assert _loaded(notes["end"], ("rich", "boto3", "dbos", "pydantic")) == set()
+    # While the page settles, and while it is photographed: not when the person waits for the end.
+    assert sorted(notes["threads"]) == [
+        "loading: zxingcpp.zxingcpp",
+        "prepare-assessment: trafilatura",
+    ]
     # Our own processes; the browser is started by its driver. Where the safest way to start it is
     # forbidden, what the system allows is tried.
     assert sorted(name for name in notes["processes"] if name != "enter.py") == [

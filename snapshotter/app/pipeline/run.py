@@ -249,7 +249,7 @@ def visit(
     with contextlib.ExitStack() as stack:
         spool = stack.enter_context(prewarmed.spool_directory(bundle_id))
         # Its browser has ended; driver and files are freed beside the assessment and the seal.
-        progress = load_meanwhile(timer)
+        progress = load_meanwhile(timer, decision)
         if more and prewarmer is not None:
             progress = _prewarming(progress, prewarmer, decision)
         codes: list[EarlyCodes] = []

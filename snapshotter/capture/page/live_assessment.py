@@ -12,6 +12,7 @@ not harm the capture.
 """
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -69,6 +70,7 @@ class LiveAssessment:
         self._reveal = reveal
         self._camera = camera
         self._sample: PageSample | None = None  # the last time that it was judged
+        self._is_prepared = False
 
     async def settled(self) -> bool:
         """
@@ -147,9 +149,16 @@ class LiveAssessment:
             blocks=sample.blocks,
             images=builder.images.in_sight if decision.light else builder.images,
         )
-        return await self._page_context.guard.call(
+        verdicts = await self._page_context.guard.call(
             "the assessment", asyncio.to_thread(assessor.judge, page), limit_s
         )
+        if not self._is_prepared:
+            # This process mostly waits while the page is photographed.
+            self._is_prepared = True
+            threading.Thread(
+                target=assessor.prepare, args=(page,), name="prepare-assessment", daemon=True
+            ).start()
+        return verdicts
 
     async def _wait_at_wall(self, wall: ContentVerdict, grace_s: float) -> bool:
         """Wait at a wall for another page; return whether one came, and reveal it."""

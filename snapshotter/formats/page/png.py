@@ -111,18 +111,18 @@ class PngRows:
         Raises:
             SnapshotterError: It is broken.
         """
-        from PIL import Image
+        from PIL.PngImagePlugin import PngImageFile  # `Image.open` loads four more formats
 
         self._stream.seek(0)
         try:
-            image = Image.open(self._stream, formats=("PNG",))
+            image = PngImageFile(self._stream)
             image.load()
         except (OSError, ValueError, SyntaxError) as error:
             raise SnapshotterError(tr("the picture is damaged")) from error
         return image
 
     def _decoded(self, rows: bytes, height: int) -> Any:
-        from PIL import Image
+        from PIL.PngImagePlugin import PngImageFile
 
         head = struct.pack(
             ">IIBBBBB", self.header.width, height, 8, self.header.colour_type, 0, 0, 0
@@ -135,7 +135,7 @@ class PngRows:
                 _chunk(b"IEND", b""),
             )
         )
-        image = Image.open(io.BytesIO(png), formats=("PNG",))
+        image = PngImageFile(io.BytesIO(png))
         image.load()
         return image
 

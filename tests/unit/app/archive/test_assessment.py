@@ -87,6 +87,9 @@ class Broken:
     def assess(self, page: Page) -> Assessment:
         raise RecursionError("maximum recursion depth exceeded")
 
+    def prepare(self, page: Page) -> None:
+        raise NotImplementedError
+
 
 def decision(rules: str = RULES) -> Decision:
     return replace(
