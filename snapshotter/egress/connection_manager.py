@@ -23,6 +23,10 @@ from snapshotter.ports import Clock
 
 _SPARE_CLIENTS: Final = 128  # beyond the connections that there may be: they wait for a turn
 _LINGER_S: Final = 10.0  # for an end that takes none of what is held back for it
+# A loop that was held up for so long by this machine reads first what came meanwhile, for so long:
+# a host is not silent because nobody read its answer.
+_HELD_UP_S: Final = 1.0
+_CATCH_UP_S: Final = 0.25
 _BROWSER: Final = "browser"  # the purpose of what the browser asks for by itself
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -59,6 +63,7 @@ class ConnectionManager:
         self._unanswered = UnansweredHosts(rules.unanswered_s)
         self._tls_waits: dict[int, HostWait] = {}  # by number of the connection
         self._next_look: asyncio.TimerHandle | None = None
+        self._no_look_before = 0.0  # on the loop's clock
         # Called in the loop with the hosts whose waits were ended; set from any thread.
         self.on_given_up: Callable[[tuple[Place, ...]], None] | None = None
         self.buffer = bytearray(READ)
@@ -200,7 +205,7 @@ class ConnectionManager:
         try:
             async with asyncio.timeout(None) as limit:
                 wait.end = lambda: limit.reschedule(loop.time())
-                self._look_at_waits()
+                self._plan_look()
                 opened = await self._dialer.open(entry)
             self._unanswered.connected(wait, loop.time())
             if entry.kind == "http" and not opened.absolute:
@@ -221,7 +226,7 @@ class ConnectionManager:
             # A host is not silent if the connection to it had to wait for others to end.
             failure = "" if failure == "busy" else failure
             self._unanswered.finish(wait, loop.time(), failure=failure)
-            self._look_at_waits()
+            self._plan_look()
 
     def await_tls_answer(self, entry: ConnectionEntry, end: Callable[[EgressError], None]) -> None:
         """
@@ -237,7 +242,7 @@ class ConnectionManager:
         )
         wait.end = lambda: end(late)
         self._tls_waits[entry.number] = wait
-        self._look_at_waits()
+        self._plan_look()
 
     def answered(self, entry: ConnectionEntry) -> None:
         """Note the first byte from a server."""
@@ -245,7 +250,7 @@ class ConnectionManager:
         wait = self._tls_waits.pop(entry.number, None)
         if wait is not None:
             self._unanswered.connected(wait, asyncio.get_running_loop().time())
-            self._look_at_waits()
+            self._plan_look()
 
     def expect_document(self, place: Place) -> None:
         """Except a place from the limit for unanswered hosts, until its document has arrived."""
@@ -254,7 +259,7 @@ class ConnectionManager:
     def document_arrived(self) -> None:
         """Apply the limit for hosts that do not answer from now on."""
         self._unanswered.document_arrived(asyncio.get_running_loop().time())
-        self._look_at_waits()
+        self._plan_look()
 
     @property
     def _unanswered_detail(self) -> str:
@@ -263,20 +268,32 @@ class ConnectionManager:
             f"{self._unanswered.limit_s:g} s together (limits.unanswered_s)"
         )
 
-    def _look_at_waits(self) -> None:
-        """End the waits for hosts that may last no longer, and plan the next look."""
+    def _plan_look(self) -> None:
+        """Look at the waits again when one of them may have to end."""
         loop = asyncio.get_running_loop()
-        if self._next_look is not None:
-            self._next_look.cancel()
+        now, planned = loop.time(), self._next_look
+        if planned is not None:
+            planned.cancel()
+            if now - planned.when() > _HELD_UP_S:
+                self._no_look_before = now + _CATCH_UP_S
+        at = self._unanswered.next_look(now)
+        self._next_look = (
+            None
+            if at is None
+            else loop.call_at(max(at, self._no_look_before), self._end_unanswered_waits)
+        )
+
+    def _end_unanswered_waits(self) -> None:
+        """End the waits for hosts that may last no longer."""
+        now, planned = asyncio.get_running_loop().time(), self._next_look
+        if planned is None or now - planned.when() <= _HELD_UP_S:
             self._next_look = None
-        if ended := self._unanswered.ended(loop.time()):
-            for wait in ended:
-                wait.end()
-            if self.on_given_up is not None:
-                self.on_given_up(tuple(dict.fromkeys(wait.place for wait in ended)))
-        at = self._unanswered.next_look(loop.time())
-        if at is not None:
-            self._next_look = loop.call_at(at, self._look_at_waits)
+            if ended := self._unanswered.ended(now):
+                for wait in ended:
+                    wait.end()
+                if self.on_given_up is not None:
+                    self.on_given_up(tuple(dict.fromkeys(wait.place for wait in ended)))
+        self._plan_look()
 
     def connected(self, entry: ConnectionEntry) -> None:
         """Log that a connection was made, and begin the file of its bytes. Raises EgressFailed."""
@@ -314,7 +331,7 @@ class ConnectionManager:
         if (wait := self._tls_waits.pop(entry.number, None)) is not None:
             now = asyncio.get_running_loop().time()
             self._unanswered.finish(wait, now, failure="timeout")
-            self._look_at_waits()
+            self._plan_look()
         tee = self._tees.pop(entry.number, None)
         try:
             if tee is not None:

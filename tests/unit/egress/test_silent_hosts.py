@@ -3,7 +3,10 @@
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
+
+from typing_extensions import override
 
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.rules import EgressRules
@@ -165,6 +168,25 @@ def test_a_host_that_accepted_a_plain_request_has_answered() -> None:
         assert [connection.ended_at is None for connection in guard.connections()] == [
             True, True, False, False,
         ]  # fmt: skip
+
+
+def test_a_host_is_not_given_up_because_the_guard_was_held_up() -> None:
+    class Busy(SilentNames):
+        """Keeps the loop of the guard from reading anything while it answers."""
+
+        @override
+        async def resolve(self, host: str) -> tuple[str, ...]:
+            if host == "new.example":
+                time.sleep(1.5)
+            return await super().resolve(host)
+
+    with (
+        Server(lambda peer: peer.sendall(b"hello")) as server,
+        arrived(Busy("127.0.0.1")) as (_, port),
+    ):
+        assert ask(port, "dead.silent.example:443") == b"502"
+        with tunnel(port, f"new.example:{server.port}") as sock:
+            assert sock.recv(5) == b"hello"
 
 
 def test_a_living_host_is_reached_after_the_limit_is_spent() -> None:
