@@ -31,7 +31,7 @@ _COMPILE_S = 20.0
 _ENTRY = Path(__file__).with_name("driver_entry.js")
 _ENTRY_FITS = "1.65.1"  # the version of the driver that `_ENTRY` was tested with
 _RESULT_FILES = Path(__file__).with_name("result_files.js")
-_RESULTS = "SNAPSHOTTER_RESULTS"  # where that writes
+_RESULTS = "RESULTS_DIRECTORY"  # where that writes
 _FOLDERS_OF_MANY = ("/", "/bin", "/home", "/opt", "/root", "/srv", "/tmp", "/var")  # noqa: S108
 
 # What it was set to by the user. Later it may name the script of another capture's driver.
@@ -118,7 +118,7 @@ def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
             namespace.NONE,
             view=file_view.driver_file_view(files, drop_setuid_allowed=not _needs_setuid(binary)),
         )
-    command = shlex.join((*before, str(node), "--require", str(_RESULT_FILES), *map(str, _entry())))
+    command = shlex.join((*before, str(node), *_before_entry(), *map(str, _entry())))
     script = workspace.root / "driver"
     script.write_text(f'#!/bin/sh\ncd / || exit\nexec env -i {" ".join(given)} {command} "$@"\n')
     script.chmod(0o700)
@@ -132,6 +132,11 @@ def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
             hint=tr("set spool_dir to a directory on another file system"),
         )
     return script
+
+
+def _before_entry() -> tuple[str, ...]:
+    """Return arguments for Node; none for a program that the user has named."""
+    return () if NODE_GIVEN is not None else ("--require", str(_RESULT_FILES))
 
 
 def _compiled(node: Path, environment: Mapping[str, str]) -> Path | None:

@@ -18,7 +18,7 @@ const childProcess = require('child_process');
 const fs = require('fs');
 const path = require('path');
 
-const DIRECTORY = process.env.SNAPSHOTTER_RESULTS;
+const DIRECTORY = process.env.RESULTS_DIRECTORY;
 const SHORT = 1 << 16; // bytes of a message that may as well pass
 const ASKED = /,"intoFile":"(\d{1,9})"/; // unescaped quotes: never inside a text
 const NUMBER = /^\{"id":(\d+),/;

@@ -65,7 +65,7 @@ def passed(
                 driver_script.driver_directory() / "node", "--require", PROGRAM, driver,
                 sys.executable, browser, json.dumps(commands),
             ],
-            env={"PATH": os.environ["PATH"], "SNAPSHOTTER_RESULTS": str(results)},
+            env={"PATH": os.environ["PATH"], "RESULTS_DIRECTORY": str(results)},
             capture_output=True,
             timeout=60,
             check=True,
