@@ -71,6 +71,7 @@ _OF_FILES = frozenset(
         "text-incomplete",
     }
 )
+_OF_TAKES = frozenset({PictureKind.VIEWPORT, PictureKind.PAGE})
 _JSON_LINES = "application/jsonl"
 _RENDERED = frozenset(
     f"capture/{name}"
@@ -149,6 +150,21 @@ class CaptureBuilder:
                 state=state,
                 started_at=started_at,
                 duration_ms=max(0, duration),
+                detail=_cut(detail),
+            )
+        )
+        self.log("step-ends", f"{name}: {state.value}" + (f": {detail}" if detail else ""))
+
+    def add_step(
+        self, name: str, state: StepState, detail: str, *, started_at: datetime, duration_ms: int
+    ) -> None:
+        """Record a step that was taken beside another one, which waited."""
+        self._steps.append(
+            Step(
+                name=name,
+                state=state,
+                started_at=started_at,
+                duration_ms=duration_ms,
                 detail=_cut(detail),
             )
         )
@@ -248,6 +264,17 @@ class CaptureBuilder:
             if (picture.kind, picture.viewport, picture.subject) != made
         ]
         self.pictures = (*others, picture)
+
+    def discard_take(self) -> None:
+        """Discard the reasons and pictures of a take that does not count."""
+        self._reasons = [reason for reason in self._reasons if reason.code not in _OF_FILES]
+        self.pictures = tuple(
+            picture
+            for picture in self.pictures
+            if picture.subject or picture.viewport != _DEFAULT or picture.kind not in _OF_TAKES
+        )
+        self.page_size = None
+        self.text, self.missing, self.missing_glyphs, self.page_times = "", (), (), ()
 
     def discard_for_retake(self, subject: str, path: str, spool: Spool) -> None:
         """

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from snapshotter.capture.browser.call_guard import CallTimeout, CaptureTimeout, PageLost
 from snapshotter.capture.browser.isolated_worlds import ScriptError
@@ -19,6 +20,9 @@ from snapshotter.capture.pictures.picture_set import PictureResult, PictureSet
 from snapshotter.capture.steps import StepBody, StepEnd, reason_for_error
 from snapshotter.model.capture import StepState
 from snapshotter.model.request import Viewport
+
+if TYPE_CHECKING:
+    from snapshotter.capture.early_take import EarlyTake
 
 _ENTER_S = 2.0  # for our scripts to be put into the page beforehand
 _ENTER_FRAME_S = 0.2  # into each other frame
@@ -35,7 +39,7 @@ async def capture_page(opened: OpenedPage, navigated: Callable[[], None]) -> Non
         PageLost, CaptureTimeout: No other step makes sense.
     """
     context, steps, navigation = opened.context, opened.steps, opened.navigation
-    document, builder = context.document, context.builder
+    document = context.document
     looking = asyncio.create_task(opened.first_look.watch())
     try:
         arrived = await steps.take("navigate", navigation.go)
@@ -46,6 +50,26 @@ async def capture_page(opened: OpenedPage, navigated: Callable[[], None]) -> Non
         return
     # Our world is made in the page meanwhile: that needs its process, a picture mostly others.
     await asyncio.gather(opened.first_look.take("before the page was scrolled"), _enter(context))
+    from snapshotter.capture.early_take import EarlyTake
+
+    picture_set = _picture_set(opened)
+    early_take = EarlyTake(context, lambda: _bodies(opened, picture_set))
+    opened.reveal.early_take = early_take
+    try:
+        await _reveal_and_take(opened, picture_set, early_take)
+    except asyncio.CancelledError:
+        early_take.cancel()
+        raise
+    finally:
+        await early_take.discard()
+
+
+async def _reveal_and_take(
+    opened: OpenedPage, picture_set: PictureSet, early_take: "EarlyTake"
+) -> None:
+    """Bring all of a loaded page into view, assess it, and take its files."""
+    context, steps, navigation = opened.context, opened.steps, opened.navigation
+    document, builder = context.document, context.builder
     await opened.reveal.everything()
     if opened.live_assessment is not None and not await opened.live_assessment.settled():
         return
@@ -54,10 +78,11 @@ async def capture_page(opened: OpenedPage, navigated: Callable[[], None]) -> Non
     await opened.reveal.hold()
     documents = document.count
     builder.final_url = context.page.url
-    picture_set = _picture_set(opened)
     from snapshotter.capture.retakes import Retakes
 
-    await Retakes(context, opened.reveal).take_consistent(lambda: _take_all(opened, picture_set))
+    await Retakes(context, opened.reveal).take_consistent(
+        lambda: _take_all(opened, picture_set), early_take
+    )
     if not context.decision.light:
         for name, body in _further_pictures(context, picture_set):
             await steps.take(name, body)
@@ -110,15 +135,9 @@ async def keep_first_look(opened: OpenedPage) -> None:
 
 async def _take_all(opened: OpenedPage, picture_set: PictureSet) -> None:
     """Photograph and read the page as it stands; see `retakes.STEPS`."""
-    steps, page_writer = opened.steps, opened.page_writer
-    await steps.take("viewport", picture_set.viewport)
-    whole: list[tuple[str, StepBody]] = []
-    if not opened.context.decision.light:
-        whole += [
-            ("screenshot", lambda: _step_end_of_picture(picture_set.page())),
-            ("mhtml", page_writer.mhtml),
-        ]
-    whole += [("dom", page_writer.document), ("text", page_writer.text)]
+    steps = opened.steps
+    viewport, whole = _bodies(opened, picture_set)
+    await steps.take("viewport", viewport)
     if opened.context.memory_is_low():
         # A photograph beyond the viewport paints the whole page: on one of very much
         # text it may be the last thing that the browser does.
@@ -127,6 +146,21 @@ async def _take_all(opened: OpenedPage, picture_set: PictureSet) -> None:
             await steps.take(name, body)
     else:
         await steps.beside(whole)
+
+
+def _bodies(
+    opened: OpenedPage, picture_set: PictureSet
+) -> tuple[StepBody, list[tuple[str, StepBody]]]:
+    """Return the body of the step `viewport`, and the other steps of a take."""
+    page_writer = opened.page_writer
+    whole: list[tuple[str, StepBody]] = []
+    if not opened.context.decision.light:
+        whole += [
+            ("screenshot", lambda: _step_end_of_picture(picture_set.page())),
+            ("mhtml", page_writer.mhtml),
+        ]
+    whole += [("dom", page_writer.document), ("text", page_writer.text)]
+    return picture_set.viewport, whole
 
 
 def _picture_set(opened: OpenedPage) -> PictureSet:

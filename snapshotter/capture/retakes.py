@@ -21,11 +21,11 @@ from snapshotter.capture.behaviours.reveal import PageReveal
 from snapshotter.capture.browser.call_guard import CallTimeout
 from snapshotter.capture.browser.cdp_sessions import ProtocolError
 from snapshotter.capture.browser.isolated_worlds import FrameResult, ScriptError
+from snapshotter.capture.early_take import STEPS, EarlyTake
 from snapshotter.capture.page_context import FRAME_S, PageContext
 from snapshotter.capture.steps import first_error_line
 from snapshotter.value_class import dataclass
 
-STEPS: Final = ("viewport", "screenshot", "mhtml", "dom", "text")  # of one take
 BEFORE: Final = "capture/before-change.png"  # the first view of the first take
 BEFORE_SUBJECT: Final = "before-change"
 _MOST = 3  # takes
@@ -53,17 +53,21 @@ class Retakes:
         self._builder = page_context.builder
         self._spool = page_context.spool
 
-    async def take_consistent(self, take: Callable[[], Awaitable[None]]) -> None:
+    async def take_consistent(
+        self, take: Callable[[], Awaitable[None]], early_take: EarlyTake | None = None
+    ) -> None:
         """
         Take all files; take them again if the page changed meanwhile, three times at most.
 
         Args:
             take: Does the steps `STEPS`, as far as they are wanted.
+            early_take: What was taken before, in the place of the first take.
 
         Raises:
             PageLost, CaptureTimeout: What was taken before is kept.
         """
-        await self._watch_closed_trees()
+        if early_take is None or not early_take.is_begun:  # else they are known already
+            await self._watch_closed_trees()
         if early := (await self._look()).fresh:
             self._builder.note(
                 "settle-again",
@@ -71,7 +75,7 @@ class Retakes:
             )
             await self._reveal.again()
         try:
-            changes = await self._until_same(take)
+            changes = await self._until_same(take, early_take)
         finally:
             self._spool.put_back()
         if changes.fresh:
@@ -88,14 +92,19 @@ class Retakes:
                 "text and the document show these parts at different moments",
             )
 
-    async def _until_same(self, take: Callable[[], Awaitable[None]]) -> PageChanges:
+    async def _until_same(
+        self, take: Callable[[], Awaitable[None]], early_take: EarlyTake | None
+    ) -> PageChanges:
         """Take everything, up to three times; return what changed during the last take."""
         number = 0
         while True:
             number += 1
             began = self._page_context.clock.monotonic()
-            await take()
-            took_s = self._page_context.clock.monotonic() - began
+            if number == 1 and early_take is not None and await early_take.use():
+                took_s = early_take.took_s
+            else:
+                await take()
+                took_s = self._page_context.clock.monotonic() - began
             if await self._announces_more():
                 await self._reveal.wait()
             changes = await self._look()

@@ -95,6 +95,13 @@ class Spool:
                 self._artifacts.remove(artifact)
                 self._aside.append(replace(artifact, file=file))
 
+    def remove(self, steps: Collection[str]) -> None:
+        """Remove the files of these steps for good."""
+        for artifact in self.artifacts:
+            if artifact.step in steps:
+                artifact.file.unlink(missing_ok=True)
+                self._artifacts.remove(artifact)
+
     def put_back(self) -> None:
         """Restore the files of steps that made none in the new take; remove the other ones."""
         made = {artifact.step for artifact in self._artifacts}

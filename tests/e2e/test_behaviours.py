@@ -6,13 +6,14 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from snapshotter.capture.browser.workspace import BrowserWorkspace
-from snapshotter.model.capture import Capture, FrameState, Outcome
+from snapshotter.model.capture import Capture, FrameState, Outcome, SettleEnd
 from snapshotter.model.request import Limits, MediaRules, Pictures
 from snapshotter.policy.capture_decision import decide
 from snapshotter.policy.load import load
@@ -227,6 +228,35 @@ def test_a_page_that_grows_after_it_was_scrolled_is_scrolled_on(
     assert captured.scrolling.height > 8000
     assert (captured.images.wanted, captured.images.loaded) == (1, 1)
     assert "late 39" in read(captured, "capture/page.txt")
+
+
+def test_a_page_that_polls_is_photographed_while_it_is_observed(
+    site: Site, capture: Engine
+) -> None:
+    captured = capture(site.url("/polls"))
+
+    assert (captured.outcome, captured.reasons) == (Outcome.COMPLETE, ())
+    assert [settling.how for settling in captured.settlings] == [SettleEnd.OBSERVED]
+    assert captured.settlings[0].unchanged_ms >= 1000
+    (settle,) = (step for step in captured.steps if step.name == "settle")
+    (picture,) = (step for step in captured.steps if step.name == "screenshot")
+    assert picture.started_at < settle.started_at + timedelta(milliseconds=settle.duration_ms)
+    assert "take-again" not in kinds(captured)
+
+
+def test_what_changes_while_a_page_is_observed_is_in_all_its_files(
+    site: Site, capture: Engine
+) -> None:
+    captured = capture(site.url("/polls-and-changes"))
+
+    assert (captured.outcome, captured.reasons) == (Outcome.COMPLETE, ())
+    assert not [warning for warning in captured.warnings if warning.code != "clock-skew"]
+    for path in ("capture/page.txt", "capture/dom.html", "capture/page.mhtml"):
+        assert "late" in read(captured, path)
+    steps = Counter(step.name for step in captured.steps)
+    assert {steps[name] for name in ("viewport", "screenshot", "mhtml", "dom", "text")} == {1}
+    assert [picture.subject for picture in captured.pictures] == ["", ""]
+    assert captured.settlings[-1].unchanged_ms >= 1000
 
 
 def test_a_font_that_does_not_come_is_named(site: Site, capture: Engine) -> None:

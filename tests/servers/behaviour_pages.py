@@ -141,6 +141,13 @@ _page(
     "document.body.append(p)}const image=new Image();image.loading='lazy';"
     "image.src='/image/late.png';document.body.append(image)}),100)</script>",
 )
+_POLLING = (
+    "<!doctype html><title>polls</title><p>text</p><div style='height:2000px'></div><script>"
+    "let n = 0; setInterval(() => { fetch('/image/gone.gif'); n += 1; CHANGE }, 300)</script>"
+)
+_page("/polls", _POLLING.replace("CHANGE", ""))
+# While it is observed: the third answer comes after 0.9 s.
+_page("/polls-and-changes", _POLLING.replace("CHANGE", "n === 5 && document.body.append('late')"))
 _page(
     "/fonts",
     "<!doctype html><title>fonts</title><style>"

@@ -6,7 +6,8 @@ limit, with the state of the image: for example loaded or failed.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from playwright.async_api import CDPSession
 
@@ -37,6 +38,7 @@ class FrozenPage:
     title: str
     language: str
     height: int  # CSS pixels of the document
+    is_still: bool  # no frame changed since it was held last, and nothing had to be stopped
 
 
 async def freeze_page(page_context: PageContext, lost: Collection[str]) -> FrozenPage:
@@ -82,7 +84,16 @@ async def freeze_page(page_context: PageContext, lost: Collection[str]) -> Froze
         title=str(main["title"]),
         language=str(main["language"])[:100],
         height=int(main["height"]),
+        is_still=not animations
+        and not skipped
+        and all(answer.value and _is_unchanged(answer.value["since"]) for answer in answers),
     )
+
+
+def _is_unchanged(since: Mapping[str, Any]) -> bool:
+    """Return whether a frame is as it was; `since` is the answer of `sinceHeld`."""
+    counts = ("fresh", "restless", "images", "fonts", "height")
+    return not since["isOther"] and not any(since[name] for name in (*counts, "grown"))
 
 
 async def _stop_clock(cdp: CDPSession) -> None:

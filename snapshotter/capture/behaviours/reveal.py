@@ -8,6 +8,7 @@ when the page goes to another document meanwhile.
 
 import asyncio
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from playwright.async_api import Error as PlaywrightError
 
@@ -21,6 +22,13 @@ from snapshotter.capture.spool import encode_utf8
 from snapshotter.capture.steps import StepEnd, Steps, first_error_line
 from snapshotter.model.capture import Scrolling, SettleEnd, StepState
 
+if TYPE_CHECKING:
+    from snapshotter.capture.early_take import EarlyTake
+
+_AT_REST = (SettleEnd.NOTHING_PENDING, SettleEnd.OBSERVED)
+# The browser paints so much of a page beforehand. More is painted for a picture, and that looks
+# like a change of the page.
+_PAINTED_PX = 4_000
 _ATTEMPTS = 3  # at scrolling and settling, when the page navigates away meanwhile
 _GROWTH = 2  # times that we scroll on because the page grew while it settled
 
@@ -36,6 +44,7 @@ class PageReveal:
         navigation: Navigation,
         camera: Camera,
     ) -> None:
+        self.early_take: EarlyTake | None = None  # takes files while the page is observed
         self._page_context = page_context
         self._decision = page_context.decision
         self._limits = page_context.limits
@@ -194,21 +203,34 @@ class PageReveal:
         return StepEnd(StepState.PARTIAL, detail)
 
     async def _settle(self) -> StepEnd | str | None:
-        page_context = self._page_context
-        settled = await settling.settle(page_context)
+        page_context, early_take = self._page_context, self.early_take
+        if early_take is not None:
+            await early_take.discard()
+        settled = await settling.settle(page_context, self._use_observation)
         for _ in range(_GROWTH):
             scrolling_ = self._builder.scrolling
             if scrolling_ is None or scrolling_.stopped != "bottom" or scrolling_.container:
                 break
             if settled.height <= scrolling_.height + self._decision.viewport_px[1] // 2:
                 break
+            if early_take is not None:
+                await early_take.discard()
             await self._scroll()  # what came meanwhile made the page longer
             settled = await settling.settle(page_context)
         await self._read_segments()
         moved = not self._decision.light and await scrolling.scroll_to_top(page_context)
+        if settled.how in _AT_REST and not settled.open_ends and not settled.animations:
+            self._begin_early_take(settled.height)
         if moved and not settled.open_ends:  # the way back may have made the page ask for more
             settled = await settling.settle(page_context)
+        if early_take is not None:
+            await early_take.hold()
         frozen = await freezing.freeze_page(page_context, self._navigation.lost_media)
+        if early_take is not None:
+            await early_take.confirm(
+                is_still=frozen.is_still and settled.how in _AT_REST,
+                changed_at=settled.changed_at,
+            )
         self._builder.images = frozen.images
         self._builder.image_lines = frozen.lines
         self._builder.fonts = frozen.fonts
@@ -226,14 +248,44 @@ class PageReveal:
             return StepEnd(StepState.PARTIAL, settled.open_ends)
         return settled.description
 
+    async def _use_observation(self, height: int) -> None:
+        """Take the files of a page that is only observed any more, from its top."""
+        if self._may_take_early(height):
+            await scrolling.scroll_to_top(self._page_context)
+            self._begin_early_take(height)
+
+    def _begin_early_take(self, height: int) -> None:
+        """Begin to take the files of a page that is at its top, unless that was begun."""
+        if self.early_take is not None and self._may_take_early(height):
+            self.early_take.begin()
+
+    def _may_take_early(self, height: int) -> bool:
+        """Return whether pictures change nothing of a page of this height, in CSS pixels."""
+        return (
+            self.early_take is not None
+            and not self.early_take.is_begun
+            and not self._decision.light
+            and self._builder.scrolling is not None
+            and not self._has_segments
+            and not self._camera.resizes
+            and height <= _PAINTED_PX
+            and not self._page_context.memory_is_low()
+        )
+
+    @property
+    def _has_segments(self) -> bool:
+        """Whether the page shows only a part of itself at a time."""
+        facts = self._builder.scrolling
+        if facts is None:
+            return False
+        # A box that keeps what it holds is shown whole in one picture: `PictureSet.expanded`.
+        in_box = bool(facts.container) and not self._decision.pictures.inner_box
+        return facts.virtualised or in_box
+
     async def _read_segments(self) -> None:
         """Read a page stretch by stretch where it shows only a part of itself at a time."""
         facts, scrolled = self._builder.scrolling, self._scrolled
-        if facts is None or scrolled is None:
-            return
-        # A box that keeps what it holds is shown whole in one picture: `PictureSet.expanded`.
-        in_box = bool(facts.container) and not self._decision.pictures.inner_box
-        if not facts.virtualised and not in_box:
+        if facts is None or scrolled is None or not self._has_segments:
             return
         shutter = self._camera.shutter
         read = await segments.read_segments(self._page_context, shutter, scrolled)

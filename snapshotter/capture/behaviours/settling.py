@@ -10,6 +10,7 @@ second.
 """
 
 import math
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,7 @@ _LOOK_S = 0.05  # between two looks
 _SETTLE_SHARE = 0.3  # most of the time that is left for all images together
 _ROUNDS = 3  # that we set sources of images: a page may take them back
 _NAMED = 20  # addresses in the detail of an action
+_USED_S = 0.3  # that are left of an observation, for taking the files of the page to be worth it
 _OBSERVED_S = 1.0  # without a change, where the browser cannot show that nothing is to come
 _ACTIVITY_S = 0.1  # between two looks at what is announced, at first
 _SLOWER = 1.5  # each time, up to
@@ -40,6 +42,8 @@ class SettleResult:
     height: int  # CSS pixels of the document
     how: SettleEnd
     unchanged_s: float  # at its end, since the last change of document, layout or network
+    changed_at: float  # `clock.monotonic()` of that change
+    animations: int  # that run
     waited_for: tuple[str, ...]  # kinds
     announced: tuple[AnnouncedWork, ...]  # that should have been waited for
     left: tuple[AnnouncedWork, ...]  # announced, and not waited for to the end, all of it
@@ -76,12 +80,20 @@ class _Progress:
     interval_s: float = _ACTIVITY_S
     animated_since: float = 0.0
     animated_until: float = 0.0
+    animations: int = 0  # that run
     waited_for: tuple[str, ...] = ()
 
 
-async def settle(page_context: PageContext) -> SettleResult:
+async def settle(
+    page_context: PageContext, observing: Callable[[int], Awaitable[None]] | None = None
+) -> SettleResult:
     """
     Wait until the page is at rest or its time is used up; record how the wait ended.
+
+    Args:
+        observing: Called once when the page is only observed any more, if nothing in it moves, each
+            of its intervals has run since the begin, and the rest of the time is worth to be used;
+            with the height of the document in CSS pixels.
 
     Raises:
         CallTimeout, ScriptError: The main frame did not answer.
@@ -90,7 +102,7 @@ async def settle(page_context: PageContext) -> SettleResult:
     progress = _Progress(look_at=begin)
     settled: SettleResult | None = None
     try:
-        settled = await _settle(page_context, progress, begin)
+        settled = await _settle(page_context, progress, begin, observing)
     finally:
         now = page_context.clock.monotonic()
         page_context.settling_time.spent_s += now - begin
@@ -107,7 +119,12 @@ async def settle(page_context: PageContext) -> SettleResult:
     return settled
 
 
-async def _settle(page_context: PageContext, progress: _Progress, begin: float) -> SettleResult:
+async def _settle(
+    page_context: PageContext,
+    progress: _Progress,
+    begin: float,
+    observing: Callable[[int], Awaitable[None]] | None,
+) -> SettleResult:
     decision, clock, observer = (
         page_context.decision,
         page_context.clock,
@@ -169,6 +186,10 @@ async def _settle(page_context: PageContext, progress: _Progress, begin: float) 
             how = await _how(page_context, progress, nothing_done=asked and not woken)
             if observer.changed_at != heard or observer.awaited > stuck_requests:
                 how = None  # something was requested meanwhile
+            may_use = how is None and not pending and observer.awaited <= stuck_requests
+            if observing is not None and may_use and _may_be_used(page_context, progress, begin):
+                await observing(progress.height)
+                observing = None
             if how is None and clock.monotonic() >= end_of_patience:
                 how = SettleEnd.CAP
             if how is not None:
@@ -257,6 +278,19 @@ def _conclusion(page_context: PageContext, progress: _Progress) -> SettleEnd | N
     return SettleEnd.NOTHING_PENDING if quiet else None
 
 
+def _may_be_used(page_context: PageContext, progress: _Progress, begin: float) -> bool:
+    """Return whether the page is only observed, and for long enough to use the time."""
+    activity, now = progress.activity, page_context.clock.monotonic()
+    if activity is None or activity.waits or not activity.unshown or progress.animations:
+        return False
+    last = max(progress.changed_at, page_context.recorder.observer.changed_at)
+    # Each interval runs once where the page was scrolled to: it may load more there.
+    longest_s = max(wait.longest_ms for wait in activity.unshown) / 1000
+    stay_s = max(page_context.decision.quiet_s, min(_OBSERVED_S, longest_s + _ACTIVITY_S))
+    is_quiet = page_context.decision.quiet_s <= now - last <= _OBSERVED_S - _USED_S
+    return is_quiet and now - begin >= stay_s
+
+
 def _with_others(
     announced: PageActivity,
     page_context: PageContext,
@@ -297,6 +331,7 @@ def _take(progress: _Progress, page_context: PageContext, states: list[Any], now
     """Update the progress from the states that the frames reported."""
     patience = page_context.settling_time
     progress.height = int(states[0]["height"]) if states else 0
+    progress.animations = sum(int(state["animations"]) for state in states)
     patience.note_mutations(sum(int(state["mutations"]) for state in states), now)
     progress.changed_at = max(progress.changed_at, patience.changed_at)
     animated_s = max((float(state["animationMs"]) for state in states), default=0.0) / 1000
@@ -310,13 +345,14 @@ def _ended(
     progress: _Progress, page_context: PageContext, how: SettleEnd, open_ends: str
 ) -> SettleResult:
     now, activity = page_context.clock.monotonic(), progress.activity or PageActivity()
+    changed_at = max(progress.changed_at, page_context.recorder.observer.changed_at)
     return SettleResult(
         open_ends=open_ends,
         height=progress.height,
         how=how,
-        unchanged_s=max(
-            0.0, now - max(progress.changed_at, page_context.recorder.observer.changed_at)
-        ),
+        unchanged_s=max(0.0, now - changed_at),
+        changed_at=changed_at,
+        animations=progress.animations,
         waited_for=progress.waited_for,
         announced=activity.waits,
         left=(*activity.waits, *activity.unshown, *activity.far),

@@ -63,6 +63,7 @@ class PictureSet:
             self._builder.keep(picture)
             self._builder.page_size = _page_size(picture)
 
+        self.inner_box = None
         await self._camera.page(keep)
         picture = self._made(PictureKind.PAGE)
         size = _page_size(picture)

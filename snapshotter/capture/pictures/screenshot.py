@@ -123,7 +123,7 @@ class Camera:
         self._pictures = decision.pictures
         self._work = page_context.browser.workspace.root  # for temporary files
         self._gate = gate
-        self._beyond = beyond
+        self._beyond = self.resizes = beyond  # the page may notice a picture
         self.shutter = shutter
         self.limit_s = decision.limits.tile_s  # of one shot
         self.layout = PageGeometry(page_context)

@@ -37,6 +37,14 @@ function hold() {
   held = standing();
 }
 
+// Before pictures that are taken while the page is observed. `finish` says later what changed since.
+lib.holdStill = async ({decodeMs}) => {
+  roots(true);
+  await within(decodeMs, Promise.all(decode(lookAtImages())));
+  hold();
+  return {still: !skipsContent()};
+};
+
 const placeOf = (node) => pathOf(node instanceof Element ? node : of.parent(node))
   || (node instanceof ShadowRoot ? `shadow root of ${pathOf(of.host(node))}` : 'the document');
 

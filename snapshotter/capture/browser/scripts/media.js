@@ -201,7 +201,8 @@ lib.state = ({imageMs, wakeLazy, honourLater, lazy}) => {
   }
   mutations += observer.takeRecords().length;
   return {...counts, fonts: doc.fonts().status === 'loaded', height: pageHeight(), mutations,
-    animationMs: animationTime()};
+    animationMs: animationTime(),
+    animations: bind(Document.prototype.getAnimations)(document).length - shownWhole.size};
 };
 
 // How long animations still run that end by themselves: a page may go on when one does.
@@ -224,11 +225,18 @@ function showSkipped() {
   const end = performance.now() + SKIPPED_MS, before = shownWhole.size;
   for (const element of everywhere('*')) {
     if (performance.now() > end) break;
-    if (shownWhole.has(element) || getComputedStyle(element).contentVisibility !== 'auto') continue;
+    if (!isSkipped(element)) continue;
     shownWhole.set(element, of.animate(
       element, {contentVisibility: ['visible', 'visible']}, {duration: 1, fill: 'both'}));
   }
   return shownWhole.size - before;
+}
+
+const isSkipped = (element) =>
+  !shownWhole.has(element) && getComputedStyle(element).contentVisibility === 'auto';
+function skipsContent() {
+  const end = performance.now() + SKIPPED_MS;
+  return everywhere('*').some((element) => performance.now() > end || isSkipped(element));
 }
 
 // Everything stands still and is told: animations at their end, images decoded.
@@ -275,8 +283,9 @@ lib.finish = async ({decodeMs, lost, lazy}) => {
     if (url && of.rects(video).length) posters.push(cut(url));
   }
   const root = doc.documentElement();
+  const since = held ? lib.sinceHeld() : {isOther: true};  // before this frame is held anew
   hold();
-  return {animations, skipped, decoded, counts, images, posters, fonts: fontState(),
+  return {animations, skipped, since, decoded, counts, images, posters, fonts: fontState(),
     title: doc.title(), language: root ? of.attribute(root, 'lang') ?? '' : '',
     height: pageHeight(), change: measure()};
 };

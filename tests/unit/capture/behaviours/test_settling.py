@@ -117,3 +117,40 @@ def test_a_first_look_is_no_change_of_a_document_that_our_scripts_entered_before
     entered.note_mutations(1, 8.0)
     other.note_mutations(0, 8.0)
     assert entered.changed_at == other.changed_at == 8.0
+
+
+@pytest.mark.parametrize(
+    ("kinds", "begun_s", "changed_s", "animations", "may"),
+    [
+        ({"interval": 300}, 0.5, 0.4, 0, True),
+        ({}, 0.5, 0.4, 0, False),  # nothing is left: it is finished, and not observed
+        ({"interval": 300}, 0.5, 0.1, 0, False),  # a ticker
+        ({"interval": 300}, 0.5, 0.8, 0, False),  # finished before anything is taken
+        ({"interval": 300}, 0.5, 0.4, 1, False),  # that has to be stopped first
+        ({"interval": 300}, 0.3, 0.4, 0, False),  # it has perhaps not run at the bottom
+        ({"interval": 2000, "worker": 0}, 0.9, 0.4, 0, False),
+        ({"interval": 2000}, 1.0, 0.4, 0, True),
+        ({"worker": 0}, 0.2, 0.3, 0, False),
+    ],
+)
+def test_the_time_of_an_observation_is_used_where_the_page_stands_still(
+    kinds: dict[str, int], begun_s: float, changed_s: float, animations: int, may: bool
+) -> None:
+    clock = FixedClock()
+    now = clock.monotonic()
+
+    async def look() -> PageActivity:
+        return PageActivity()
+
+    unshown = tuple(
+        AnnouncedWork(kind=kind, count=1, longest_ms=delay_ms, due_at=now)
+        for kind, delay_ms in kinds.items()
+    )
+    progress = settling._Progress(
+        changed_at=now - changed_s, animations=animations, activity=PageActivity(unshown=unshown)
+    )
+
+    assert settling._may_be_used(context(clock, look), progress, now - begun_s) == may
+    timer = AnnouncedWork(kind="timer", count=1, longest_ms=700, due_at=now)
+    progress.activity = PageActivity(waits=(timer,), unshown=unshown)
+    assert not settling._may_be_used(context(clock, look), progress, now - begun_s)
