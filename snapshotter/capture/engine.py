@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _KILL_S = 2.0  # before the hard limit: time to kill, and to write down what there is
 _KILL_SHARE = 0.15  # of a short limit
-_AHEAD = "the browser was started early, while the previous capture was sealed"
+_AHEAD = "the browser was started early, while the previous page was captured"
 _RETRY_SHARE = 0.5  # of the time, until which a browser of no use is replaced by another
 _NEVER = float("-inf")
 _THREAD_S = 1.0  # for the thread of a browser to end, when its driver has stopped

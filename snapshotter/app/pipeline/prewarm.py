@@ -1,5 +1,5 @@
 """
-Start the browser of the next capture while the current page is recorded and its bundle is sealed.
+Start the browser of the next capture while the current page settles or is recorded.
 
 The spool directory of the next capture is made as well. Errors are not reported here: the capture
 itself meets them again and reports them.

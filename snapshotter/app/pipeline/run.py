@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from snapshotter.app import commitment_salts, private_files
 from snapshotter.app.interruption import Interruption, Protection
@@ -76,6 +76,9 @@ else:  # used when the page is captured
     capturer_identity = LazyModule("snapshotter.app.pipeline.capturer_identity")
     sealer = LazyModule("snapshotter.seal.sealer")
     verification = LazyModule("snapshotter.verify.bundle")
+
+
+RECORD_STEP: Final = "record"  # the page is over, and its network record is written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +202,7 @@ def visit(
     more: bool = False,
     lease: Lease | None = None,
     process_began: float | None = None,
+    prewarm_from: str = RECORD_STEP,
 ) -> VisitedPage:
     """
     Capture the page of a request, which is over when this returns; `complete` follows.
@@ -211,6 +215,7 @@ def visit(
             None if no other does.
         process_began: When this process began, on the clock's monotonic scale, if the timings begin
             with it.
+        prewarm_from: The step from which the next browser may start, if it comes before the record.
 
     Raises:
         CapturerIdentityExposed: See `run`.
@@ -251,7 +256,7 @@ def visit(
         # Its browser has ended; driver and files are freed beside the assessment and the seal.
         progress = load_meanwhile(timer, decision)
         if more and prewarmer is not None:
-            progress = _prewarming(progress, prewarmer, decision)
+            progress = _prewarming(progress, prewarmer, decision, prewarm_from)
         codes: list[EarlyCodes] = []
         capture = dependencies.capturer.capture(
             request,
@@ -391,17 +396,18 @@ def _search_codes(
     return lambda pictures, artifacts: codes.append(assessments.EarlyCodes(pictures, artifacts))
 
 
-def _prewarming(progress: Progress, prewarmer: Prewarmer, decision: Decision) -> Progress:
+def _prewarming(
+    progress: Progress, prewarmer: Prewarmer, decision: Decision, prewarm_from: str
+) -> Progress:
     """
     Return a progress that also starts the browser of the next capture.
 
-    It starts when the page is over and its record is written: from then on nothing that it takes
-    from the processor can change what the page shows.
+    It starts at the latest when the page is over and its record is written.
     """
 
     def report(stage: str, detail: str) -> None:
         progress(stage, detail)
-        if stage == "record":
+        if stage in (prewarm_from, RECORD_STEP):
             prewarmer.begin_beside(decision)
 
     return report

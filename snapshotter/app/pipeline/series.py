@@ -3,13 +3,15 @@ Capture several pages one after the other in one process, for one command.
 
 `visit` captures a page. Its bundle is completed in the caller's thread (`complete`), or in another
 thread beside the next visit (`complete_beside`). At most one bundle is behind, and bundles are
-completed in the order of their visits. While a page is recorded, the browser of the next capture
-starts. Warnings about confinement are returned once for all captures. `retry_in_background`
-requests owed timestamp tokens meanwhile.
+completed in the order of their visits. While a page settles, the browser of the next capture
+starts, if there is a second processor. Warnings about confinement are returned once for all
+captures. `retry_in_background` requests owed timestamp tokens meanwhile.
 """
 
+import os
+import sys
 import threading
-from typing import Self
+from typing import Final, Self
 
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline import run as pipeline
@@ -21,6 +23,9 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Lease, Progress, ShowMessage
 from snapshotter.translation import tr
+
+# Most of this time is waiting: the page is observed, and pictures are taken.
+_SETTLE_STEP: Final = "settle"
 
 
 class CaptureSeries:
@@ -90,6 +95,7 @@ class CaptureSeries:
         return pipeline.visit(
             CaptureRequest(url=url), decision, self.dependencies, progress, self.stop,
             prewarmer=self._prewarmer, more=following, lease=lease, process_began=process_began,
+            prewarm_from=_SETTLE_STEP if _processors() > 1 else pipeline.RECORD_STEP,
         )  # fmt: skip
 
     def complete(self, visited: VisitedPage, progress: Progress) -> CaptureResult:
@@ -135,6 +141,13 @@ class CaptureSeries:
             *capture_warnings.log_warnings(done),
             *capture_warnings.replay_warnings(done),
         )
+
+
+def _processors() -> int:
+    """Return the number of processors that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def retry_in_background(

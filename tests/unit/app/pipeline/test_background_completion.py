@@ -19,7 +19,7 @@ import pytest
 from typing_extensions import override
 
 from snapshotter.app.interruption import Interruption
-from snapshotter.app.pipeline import safekeeping, url_run
+from snapshotter.app.pipeline import safekeeping, series, url_run
 from snapshotter.app.pipeline.anchored_clock import AnchoredClock
 from snapshotter.app.pipeline.host_pacing import HostBusy, RateLimiter
 from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult
@@ -28,9 +28,12 @@ from snapshotter.app.upkeep.log_entries import StoreLog
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.bundle import Retention, StoredObject
+from snapshotter.model.capture import Capture
 from snapshotter.ports import Content, Progress
 from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles, logs
+from tests.bundles import RealClock
+from tests.fakes.capturer import FakeCapturer
 from tests.fakes.world import FixedClock
 from tests.unit.app.batch.batches import Pages
 from tests.unit.app.pipeline.test_run import world
@@ -102,9 +105,9 @@ def capture(
     stop: Interruption | None = None,
 ) -> int:
     decisions = dict.fromkeys(range(len(urls)), bundles.decision())
-    with CaptureSeries(here, stop or Interruption()) as series:
+    with CaptureSeries(here, stop or Interruption()) as captures:
         return url_run.capture_each(
-            urls, decisions, {}, series, cast(RateLimiter, pace), observer, raise_errors=False
+            urls, decisions, {}, captures, cast(RateLimiter, pace), observer, raise_errors=False
         )
 
 
@@ -487,3 +490,40 @@ def _die_in_the_second_visit(folder: Path) -> None:
     )
     capture(here, Observer())
     sys.exit("the second page was not visited")
+
+
+@pytest.mark.parametrize(("processors", "first"), [(2, "settle"), (1, "record")])
+def test_the_next_browser_starts_while_the_page_settles_if_a_processor_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processors: int, first: str
+) -> None:
+    class Settling(FakeCapturer):
+        """Settles for as long as it takes to see whether a browser starts meanwhile."""
+
+        @override
+        def capture(self, *arguments: Any, free_later: bool = False, **more: Any) -> Capture:
+            request, decision, spool, progress = arguments
+            for step in ("scroll", "settle"):
+                progress(step, "")
+                began.append((step, self._preparing()))
+            made = super().capture(request, decision, spool, progress, free_later=free_later)
+            began.append(("record", self._preparing()))
+            return made
+
+        def _preparing(self) -> bool:
+            return any(thread.name == "prewarm" for thread in started)
+
+    began: list[tuple[str, bool]] = []
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def noted(thread: threading.Thread) -> None:
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", noted)
+    monkeypatch.setattr(series, "_processors", lambda: processors)
+    here = replace(world(tmp_path), capturer=Settling(RealClock()))
+
+    capture(here, Observer(), urls=URLS[:2])
+
+    assert next(step for step, is_there in began if is_there) == first
