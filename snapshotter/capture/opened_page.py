@@ -80,13 +80,13 @@ async def open_page(
     navigation = Navigation(
         page_context, saved=saved, popup_blocker=popup_blocker, recovery=recovery
     )
-    await guard.call("enabling the events of the page", session.send("Page.enable"), limit)
     shutter = ScreenshotCommand(
         session,
         guard,
         lambda words: builder.log("again", words),
         results=page_context.browser.workspace.results,
     )
+    # Enables the events of the page first.
     recording = page_context.recorder.attach(browser_context, session)
     # No request is sent before all of these are done, and none of them needs another one.
     *_, paints_below = await asyncio.gather(

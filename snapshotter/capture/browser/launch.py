@@ -147,7 +147,7 @@ async def _start_safest(
     Returns:
         What the system forbids, and the browser or its error; None: it was not started.
     """
-    if (known := await asyncio.to_thread(SystemRestrictions.known)) is not None:
+    if (known := SystemRestrictions.known()) is not None:
         return known, None
     outcome = await _attempt(chromium, setup, SAFEST)
     if isinstance(outcome, PlaywrightError):

@@ -15,7 +15,8 @@ import pytest
 from snapshotter.capture.browser import driver_script
 from snapshotter.capture.browser.binary import BrowserBinary
 from snapshotter.capture.browser.workspace import BrowserWorkspace
-from snapshotter.egress import namespace
+from snapshotter.egress import file_view, namespace
+from snapshotter.egress.file_view import FileView
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="namespaces and Landlock are Linux'"
@@ -297,3 +298,17 @@ def test_a_driver_above_a_sandbox_that_needs_the_setuid_bit_does_without_landloc
 
     place.remove()
     assert ("\tlandlock" in script) == is_used
+
+
+def test_a_compiled_file_that_another_user_cannot_read_does_not_make_a_view_impossible(
+    tmp_path: Path,
+) -> None:
+    """Root compiles it with its own umask, and may run the driver as another user."""
+    place = BrowserWorkspace.create(tmp_path / "spool")
+    compiled = [path for path in file_view.interpreter() if path.suffix == ".pyc"]
+
+    view = FileView(report=place.driver_view, hidden=place.hidden, reads=compiled)
+    kinds = {line.split("\t")[0] for line in view.text().splitlines() if line.endswith(".pyc")}
+
+    place.remove()
+    assert kinds == {"cache"}
