@@ -15,6 +15,8 @@ from typing import Any, Protocol
 from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
+from snapshotter.capture.browser.event_handlers import with_known_signature
+
 Params = dict[str, Any]
 # Called with the session, the method and its parameters, in the order received.
 Listener = Callable[["CdpSession", str, Params], None]
@@ -166,7 +168,7 @@ class CdpTargets:
         self._gone(session)
 
     def _handler(self, session: CdpSession, event: str) -> Callable[[Params], None]:
-        return lambda params: self._receive(session, event, params)
+        return with_known_signature(lambda params: self._receive(session, event, params))
 
     def _receive(self, session: CdpSession, method: str, params: Params) -> None:
         if method == "Target.attachedToTarget":

@@ -16,6 +16,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Request, Response
 
 from snapshotter.capture.browser.call_guard import CallTimeout
+from snapshotter.capture.browser.event_handlers import with_known_signature
 from snapshotter.capture.browser.recovery import PageRecovery
 from snapshotter.capture.page import file_target
 from snapshotter.capture.page.popup_blocker import PopupBlocker
@@ -95,8 +96,8 @@ class Navigation:
         self._is_going = False  # a navigation of ours is under way
         self._failures = 0  # navigations away from a document that failed
         self._failure: tuple[str, str] | None = None  # code and detail of the newest of them
-        self._page.on("response", self._on_response)
-        self._page.on("request", self._on_request)
+        self._page.on("response", with_known_signature(self._on_response))
+        self._page.on("request", with_known_signature(self._on_request))
         self._page.on("requestfailed", self._on_request_failed)
         self._session.on("Page.frameNavigated", self._on_navigated)
         self._session.on("Page.navigatedWithinDocument", self._on_navigated_within_document)

@@ -26,6 +26,7 @@ from snapshotter.capture.browser.cdp_sessions import (
     ProtocolError,
     TunnelledCdpSession,
 )
+from snapshotter.capture.browser.event_handlers import with_known_signature
 from snapshotter.capture.record.exchange_pairing import (
     WEBSOCKET,
     ObservedRequest,
@@ -168,9 +169,16 @@ class RequestObserver:
         except ProtocolError as error:
             raise PlaywrightError(str(error)) from error
         # Playwright listens to workers before they start, and we may come too late there.
-        context.on("request", lambda request: self._spawn(self._begin_from_playwright(request)))
-        for event in ("requestfinished", "requestfailed"):
-            context.on(event, lambda request: self._spawn(self._end_from_playwright(request)))
+        begin = with_known_signature(
+            lambda request: self._spawn(self._begin_from_playwright(request))
+        )
+        end = with_known_signature(lambda request: self._spawn(self._end_from_playwright(request)))
+        for event, handler in (
+            ("request", begin),
+            ("requestfinished", end),
+            ("requestfailed", end),
+        ):
+            context.on(event, handler)  # type: ignore[call-overload] # one of these names
         context.on("page", lambda other: self._spawn(self._follow_popup(context, other)))
         if context.browser is not None:
             await self._watch_shared_workers(context.browser)
