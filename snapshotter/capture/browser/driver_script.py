@@ -12,6 +12,7 @@ import shlex
 import stat
 import subprocess
 import sys
+import zlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -150,10 +151,11 @@ def _compiled(node: Path, environment: Mapping[str, str]) -> Path | None:
     if not named:
         return None
     directory = Path(named).absolute()
-    # Compiled scripts are for one text each, and the entry changes what the driver loads.
-    done = directory / f"of-{driver_version()}-{_ENTRY.stat().st_size}"
+    # They are for one text at one path each, and the entry changes what the driver loads.
+    of = zlib.crc32(os.fsencode(driver_directory()) + _ENTRY.read_bytes())
+    done = directory / f"of-{driver_version()}-{of:08x}"
     if not done.exists():
-        command = (str(node), *map(str, _entry()), *driver_command())
+        command = (str(node), *_before_entry(), *map(str, _entry()), *driver_command())
         try:
             directory.mkdir(parents=True, exist_ok=True)
             subprocess.run(  # noqa: S603 - Playwright's driver, which ends at the end of its input

@@ -4,6 +4,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from snapshotter.capture.browser import driver_script
 
 ENTRY = Path(driver_script.__file__).with_name("driver_entry.js")
@@ -109,3 +111,33 @@ def test_other_commands_and_debugging_go_the_usual_way(tmp_path: Path) -> None:
 
     assert _run(ENTRY, cli, "install", "chromium").stdout == f"usual: {cli} install chromium\n"
     assert _run(ENTRY, cli, "run-driver", DEBUG="pw:api").stdout == f"usual: {cli} run-driver\n"
+
+
+def test_the_driver_starts_with_scripts_that_were_compiled_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODE_COMPILE_CACHE", str(tmp_path))
+    kept = driver_script._compiled(NODE, {})
+    assert kept == tmp_path
+
+    done = _run(
+        *driver_script._before_entry(), ENTRY, *driver_script.driver_command(),
+        NODE_COMPILE_CACHE=str(kept), NODE_DEBUG_NATIVE="COMPILE_CACHE",
+    )  # fmt: skip
+
+    used = [line for line in done.stderr.splitlines() if " was accepted" in line]
+    for name in ("coreBundle.js", "driver_entry.js", "result_files.js"):
+        assert any(name in line for line in used), (name, done.stderr)
+
+
+def test_scripts_are_compiled_again_for_a_driver_at_another_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODE_COMPILE_CACHE", str(tmp_path / "cache"))
+    compiled: list[tuple[str, ...]] = []
+    monkeypatch.setattr("subprocess.run", lambda command, **_: compiled.append(command))
+    for place in (tmp_path / "first", tmp_path / "second", tmp_path / "second"):
+        monkeypatch.setattr(driver_script, "driver_directory", lambda place=place: place)
+        driver_script._compiled(NODE, {})
+
+    assert len(compiled) == 2
