@@ -6,32 +6,35 @@ Each docstring is a contract: what is durable, what may run at once, what a retr
 whether the other side is trusted. `app/wiring` builds most of the implementations.
 """
 
+from __future__ import annotations  # the values of the model are loaded by who uses them
+
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.model.assessment import Assessment, ContentVerdict, TakedownVerdict
-from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
-from snapshotter.model.capture import Artifact, Capture, ClockFacts, Picture
-from snapshotter.model.custody import SUCCESS, CustodyEvent, KeptReceipts
-from snapshotter.model.job import AttemptEnd, CaptureJob, JobState, JobStatus, SealedResult
-from snapshotter.model.notification import DeliveryResult, NotificationEvent, UndeliveredMessage
-from snapshotter.model.page import Page
-from snapshotter.model.replay import Replay
-from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.errors import SnapshotterError
+from snapshotter.model.custody import SUCCESS
 from snapshotter.value_class import dataclass
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from snapshotter.errors import ServiceUnavailable
+    from snapshotter.model.assessment import Assessment, ContentVerdict, TakedownVerdict
+    from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
+    from snapshotter.model.capture import Artifact, Capture, ClockFacts, Picture
+    from snapshotter.model.custody import CustodyEvent, KeptReceipts
+    from snapshotter.model.job import AttemptEnd, CaptureJob, JobState, JobStatus, SealedResult
+    from snapshotter.model.notification import DeliveryResult, NotificationEvent, UndeliveredMessage
+    from snapshotter.model.page import Page
+    from snapshotter.model.replay import Replay
+    from snapshotter.model.request import CaptureRequest, Decision
 
 # Called when a step begins ("navigate", "") and when it makes progress ("screenshot",
 # "tile 3 of 5"). Called from the thread of the capture.
 Progress = Callable[[str, str], None]
-
-# Called with the pictures of a capture and its files so far, when no picture is taken any more.
-# Called from the thread of the capture; returns at once.
-PicturesTaken = Callable[[Sequence[Picture], Sequence[Artifact]], None]
 
 # Shows a sentence to the person at the terminal, or writes it to a worker's log.
 ShowMessage = Callable[[str], None]
@@ -52,6 +55,17 @@ class Clock(Protocol):
 
     def facts(self) -> ClockFacts:
         """Return what the system reports about its own clock."""
+
+
+class PicturesTaken(Protocol):
+    """
+    Called when no picture of a capture is taken any more, from the thread of the capture.
+
+    Returns at once.
+    """
+
+    def __call__(self, pictures: Sequence[Picture], artifacts: Sequence[Artifact], /) -> None:
+        """Take the pictures and the files so far."""
 
 
 class IdSource(Protocol):

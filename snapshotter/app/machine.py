@@ -12,8 +12,10 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from snapshotter.model.capture import ClockFacts
+if TYPE_CHECKING:
+    from snapshotter.model.capture import ClockFacts
 
 
 class SystemClock:
@@ -27,8 +29,10 @@ class SystemClock:
         """See `Clock.monotonic`."""
         return time.monotonic()
 
-    def facts(self) -> ClockFacts:
+    def facts(self) -> "ClockFacts":
         """See `Clock.facts`; on Linux what the kernel measured."""
+        from snapshotter.model.capture import ClockFacts  # for who only tells the time
+
         return _adjtimex() or ClockFacts(
             source="system", synchronised=None, max_error_ms=None, offset_ms=None
         )
@@ -103,11 +107,13 @@ def _left_of_the_container() -> int | None:
 _STA_UNSYNC, _STA_NANO, _TIME_ERROR = 0x0040, 0x2000, 5
 
 
-def _adjtimex() -> ClockFacts | None:
+def _adjtimex() -> "ClockFacts | None":
     """Return what the kernel reports about its clock; None if it cannot be read."""
     if not sys.platform.startswith("linux"):
         return None
     import ctypes  # in the middle of a capture, when there is time for it
+
+    from snapshotter.model.capture import ClockFacts
 
     class Timex(ctypes.Structure):
         """The struct timex of Linux, as far as it is read; the rest is padding."""

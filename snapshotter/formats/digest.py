@@ -13,13 +13,15 @@ import hashlib
 import zlib
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.digests import Digests
 from snapshotter.translation import tr
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 CHUNK = 1 << 20  # bytes per read; peak memory does not grow with the file
 
@@ -39,12 +41,12 @@ class Lane:
     """
 
     def __init__(self, length: int) -> None:
-        self._thread = (
-            ThreadPoolExecutor(1, thread_name_prefix="digest")
-            if length >= _WORTH_A_THREAD
-            else None
-        )
+        self._thread: ThreadPoolExecutor | None = None
         self._waiting: deque[Future[None]] = deque()
+        if length >= _WORTH_A_THREAD:
+            from concurrent import futures  # loads `logging`, too
+
+            self._thread = futures.ThreadPoolExecutor(1, thread_name_prefix="digest")
 
     def __enter__(self) -> Self:
         return self

@@ -16,9 +16,6 @@ from typing import BinaryIO, Final
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle.container import MAX_BYTES
-from snapshotter.formats.statements.campaign import is_campaign
-from snapshotter.formats.statements.pack import looks_like_pack
-from snapshotter.formats.statements.takedown import is_takedown
 from snapshotter.translation import tr
 
 # Names of exhibits, anywhere in the name of a file: `exhibit.wacz`, the id of a bundle or an
@@ -88,6 +85,11 @@ def kind_of(stream: BinaryIO, path: Path) -> FileKind:
     stream.seek(0)
     if head.startswith(_ZIP):  # a page can place the marks of the other kinds in a bundle
         return FileKind.BUNDLE
+    # Needed for no bundle.
+    from snapshotter.formats.statements.campaign import is_campaign
+    from snapshotter.formats.statements.pack import looks_like_pack
+    from snapshotter.formats.statements.takedown import is_takedown
+
     if is_campaign(head):
         return FileKind.CAMPAIGN
     if looks_like_pack(head[:_PACK_HEAD]):

@@ -29,7 +29,7 @@ _LATER = (
 
 def _notes(installation: Installation, folder: Path, *arguments: str) -> dict[str, list[str]]:
     file = folder / "notes.json"
-    port = urlsplit(arguments[-1]).port
+    port = urlsplit(arguments[-1]).port or 0
     done = subprocess.run(
         [sys.executable, "-m", "tests.e2e.started", str(file), str(port), *arguments],
         cwd=installation.home,
@@ -80,6 +80,24 @@ def test_a_capture_starts_driver_and_browser_before_it_loads_the_rest(
     ]
     if not namespace.find_obstacle(namespace.USER_AND_NET):
         assert "enter.py" not in notes["processes"]
+
+
+def test_the_verification_of_a_bundle_loads_no_store_and_no_browser(
+    tmp_path: Path, authority: TestAuthority, fixture_site: Site
+) -> None:
+    installation = Installation(tmp_path / "home")
+    installation.configure(trusting(authority))
+    installation.capture(fixture_site.url("/plain"))
+    (bundle,) = installation.bundles()
+
+    notes = _notes(installation, tmp_path, "verify", str(bundle))
+
+    # 339: 106 of them are ours, 54 those of cryptography.
+    assert len(notes["end"]) <= 344
+    for module in ("snapshotter.store.custodial_store", "snapshotter.seal.log_writer", "logging"):
+        assert module not in notes["end"]
+    assert _loaded(notes["end"], _LATER) == {"rfc3161_client"}
+    assert notes["processes"] == []
 
 
 def test_a_refused_address_starts_nothing(tmp_path: Path, fixture_site: Site) -> None:

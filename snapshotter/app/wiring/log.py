@@ -15,16 +15,17 @@ from snapshotter.app import private_files
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
 from snapshotter.app.store_location import store_location
-from snapshotter.app.upkeep.log_entries import CheckpointFile, StoreLog
-from snapshotter.app.wiring import store as wiring_store
-from snapshotter.app.wiring import timestamp_authorities as wiring_authorities
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
+from snapshotter.lazy_module import LazyModule
 from snapshotter.ports import ObjectStore, ShowMessage, Witness
 from snapshotter.seal.key_files import passphrase_from_file
 from snapshotter.store.location import DirectoryLocation
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
+    from snapshotter.app.upkeep.log_entries import CheckpointFile, StoreLog
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import timestamp_authorities as wiring_authorities
     from snapshotter.formats.proofs.note import LogPolicy
     from snapshotter.seal.log_key import FileLogSigner
     from snapshotter.seal.log_lock_repair import LogRepair
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from snapshotter.seal.witness import WitnessService
     from snapshotter.store.filesystem import DirectoryStore
     from snapshotter.store.s3 import S3Store
+else:  # not needed to verify a bundle by this user's own log
+    wiring_store = LazyModule("snapshotter.app.wiring.store")
+    wiring_authorities = LazyModule("snapshotter.app.wiring.timestamp_authorities")
 
 
 def logbook(
@@ -40,7 +44,7 @@ def logbook(
     proofs: ObjectStore,
     ask: Callable[[], bytes] | None,
     show_message: ShowMessage,
-) -> StoreLog:
+) -> "StoreLog":
     """
     Return the log of the configured store; it is opened on first use, and begun if it is new.
 
@@ -49,6 +53,8 @@ def logbook(
         ask: Asks the person for the passphrase of the log's key; None if nobody can be asked.
         show_message: Shows messages, for example that a key was made.
     """
+    from snapshotter.app.upkeep.log_entries import StoreLog
+
     return StoreLog(
         proofs,
         lambda: open_log(settings, ask=ask, show_message=show_message),
@@ -299,8 +305,10 @@ def known_origin(settings: Settings) -> str:
         return ""
 
 
-def checkpoint_memory(settings: Settings) -> CheckpointFile:
+def checkpoint_memory(settings: Settings) -> "CheckpointFile":
     """Return the file with the newest checkpoint that this machine has seen of the log."""
+    from snapshotter.app.upkeep.log_entries import CheckpointFile
+
     return CheckpointFile(
         settings.data_dir / "log" / f"{wiring_store.store_name(settings)}.checkpoint"
     )

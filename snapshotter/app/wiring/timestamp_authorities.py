@@ -12,11 +12,9 @@ from cryptography import x509
 
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Authority, Settings
-from snapshotter.app.upkeep.late_tokens import SpacedAuthority
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.proofs.rfc3161 import Anchor
 from snapshotter.ports import Clock, TimestampAuthority
-from snapshotter.seal.timestamp import HttpTimestampAuthority
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
@@ -64,6 +62,9 @@ def authorities(settings: Settings, *, patient: bool = False) -> tuple[Timestamp
     Args:
         patient: Wait if an authority wants time between two requests.
     """
+    from snapshotter.app.upkeep.late_tokens import SpacedAuthority
+    from snapshotter.seal.timestamp import HttpTimestampAuthority
+
     clock, ids = SystemClock(), RandomIds()
     carry = guarded_connections(settings, clock) if settings.authorities else None
     found: list[TimestampAuthority] = []

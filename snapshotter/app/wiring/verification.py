@@ -1,14 +1,12 @@
 """Build the service that verifies exhibits, and record in custody chains that one was verified."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshotter.app import machine
 from snapshotter.app.settings import Settings
 from snapshotter.app.verification import VerificationService
-from snapshotter.app.wiring import store as wiring_store
 from snapshotter.model.custody import FAILURE, FIXITY_CHECK, SUCCESS
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.ports import ObjectStore, ShowMessage
@@ -33,7 +31,13 @@ def verification_service(
         given: Files that were named together: the bundles of an event may be among them.
     """
 
-    # The rules that judge pages are imported when an exhibit needs them: a bundle does not.
+    # The store, and the rules that judge pages, are imported when an exhibit needs them: the file
+    # of a bundle does not.
+    def store() -> ObjectStore:
+        from snapshotter.app.wiring import store as wiring_store
+
+        return wiring_store.store(settings)
+
     def rederivation() -> "Rederivation":
         from snapshotter.app.wiring import takedown
 
@@ -58,7 +62,7 @@ def verification_service(
         trust=trust,
         now=machine.SystemClock().now,
         has_store=settings.has_store,
-        store=partial(wiring_store.store, settings),
+        store=store,
         rederivation=rederivation,
         bundle_finder=bundle_finder,
         previous_event_finder=previous_event_finder,
@@ -76,6 +80,8 @@ def note_fixity_check(
     show_message: ShowMessage,
 ) -> None:
     """Record in the custody chain of a bundle that it was verified, and with which result."""
+    from snapshotter.app.wiring import store as wiring_store
+
     codes = {
         finding.code.value for finding in report.findings if finding.verdict is not Verdict.PASSED
     }
