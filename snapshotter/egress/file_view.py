@@ -35,7 +35,7 @@ _SYSTEM = (
     "/sys/devices/system/cpu",
 )  # fmt: skip
 _DEVICES = ("null", "zero", "full", "random", "urandom")
-_COMPILED = ".pyc"  # of a Python file, which is compiled anew where this one cannot be read
+_COMPILED = (".pyc", ".v8")  # files that are compiled anew where they cannot be read
 # Numbers that no account has (systemd gives them to services for as long as these run).
 _FIRST_UID, _UIDS = 61_184, 4_336
 
@@ -68,7 +68,7 @@ class FileView:
         seen = [Path(directory) for directory in _SYSTEM if not os.path.islink(directory)]
         for path in sorted(set(self.reads)):
             if path.exists() and not _is_below(path, seen):
-                kind = "cache" if path.suffix == _COMPILED else "read"
+                kind = "cache" if path.suffix in _COMPILED else "read"
                 lines.append(_line(kind, os.path.realpath(path), str(path)))
                 seen.append(path)
         lines += [

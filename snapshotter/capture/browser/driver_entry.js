@@ -13,6 +13,8 @@
 
 const fs = require('fs');
 const path = require('path');
+const vm = require('vm');
+const zlib = require('zlib');
 const Module = require('module');
 
 const ALL = '\ninit_coreBundle();\n'; // initializes everything
@@ -60,6 +62,33 @@ function lazyLibraries(load) {
   return {libraries, started() { state.starting = false; }};
 }
 
+// V8's compiled form of a script that was run, with the functions that were called; undefined
+// without one. V8 compares only the lengths of the texts, so the file begins with two checksums.
+function compiledForm(of) {
+  let kept;
+  try {
+    kept = fs.readFileSync(process.env.DRIVER_COMPILED);
+  } catch {
+    return undefined; // nobody has compiled it, or it cannot be read: it is compiled now
+  }
+  const form = kept.subarray(8);
+  const isOurs = kept.length > 8 && kept.readUInt32LE(0) === zlib.crc32(of);
+  return isOurs && kept.readUInt32LE(4) === zlib.crc32(form) ? form : undefined;
+}
+
+// Have the compiled form written at the end, if that is asked for.
+function keepCompiledForm(script, of) {
+  const file = process.env.DRIVER_COMPILE_TO;
+  if (!file) return;
+  process.on('exit', () => {
+    const form = script.createCachedData();
+    const sums = Buffer.alloc(8);
+    sums.writeUInt32LE(zlib.crc32(of), 0);
+    sums.writeUInt32LE(zlib.crc32(form), 4);
+    fs.writeFileSync(file, Buffer.concat([sums, form]));
+  });
+}
+
 // The function that runs the driver, or null.
 function loadDriver(cli) {
   const lib = path.join(path.dirname(cli), 'lib');
@@ -67,12 +96,17 @@ function loadDriver(cli) {
   const file = fs.readFileSync(name);
   if (!keepDriver(file)) return null;
   require(path.join(lib, 'bootstrap'));
-  const bundle = new Module(name, module);
-  bundle.filename = name;
-  const usual = bundle.require.bind(bundle);
+  const script = new vm.Script(`(function (exports, require, module, __filename, __dirname) {${file}\n})`, {
+    filename: name,
+    cachedData: compiledForm(file),
+    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  });
+  keepCompiledForm(script, file);
+  const usual = Module.createRequire(name);
   const {libraries, started} = lazyLibraries(() => usual('./utilsBundle'));
-  bundle.require = (wanted) => wanted === './utilsBundle' ? libraries : usual(wanted);
-  bundle._compile(file.toString(), name);
+  const bundle = {exports: {}};
+  const give = (wanted) => wanted === './utilsBundle' ? libraries : usual(wanted);
+  script.runInThisContext()(bundle.exports, Object.assign(give, usual), bundle, name, lib);
   started();
   return bundle.exports;
 }

@@ -8,6 +8,7 @@ Nothing here loads Playwright, so that its driver can start while Playwright is 
 import importlib.util
 import json
 import os
+import secrets
 import shlex
 import stat
 import subprocess
@@ -30,6 +31,12 @@ _COMPILED = "NODE_COMPILE_CACHE"
 _PASSED_ON = ("PW_LANG_NAME", "PW_LANG_NAME_VERSION", "PW_CLI_DISPLAY_VERSION")
 _COMPILE_S = 20.0
 _ENTRY = Path(__file__).with_name("driver_entry.js")
+# Where `_ENTRY` finds the compiled form of the driver, and where it writes it.
+_DRIVER_COMPILED, _DRIVER_COMPILE_TO = "DRIVER_COMPILED", "DRIVER_COMPILE_TO"
+_MESSAGE = (
+    b'{"id":1,"guid":"","method":"initialize","params":{"sdkLanguage":"python"},"metadata":{}}'
+)
+_FIRST_MESSAGE = len(_MESSAGE).to_bytes(4, "little") + _MESSAGE  # its functions are compiled, too
 _ENTRY_FITS = "1.65.1"  # the version of the driver that `_ENTRY` was tested with
 _RESULT_FILES = Path(__file__).with_name("result_files.js")
 _RESULTS = "RESULTS_DIRECTORY"  # where that writes
@@ -87,7 +94,8 @@ def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
     environment = dict(workspace.environment)
     compiled = _compiled(node, environment)
     if compiled is not None:
-        environment[_COMPILED] = str(compiled)
+        environment[_COMPILED] = str(compiled.parent)
+        environment[_DRIVER_COMPILED] = str(compiled)
     environment[_RESULTS] = str(workspace.results)
     given = [shlex.quote(f"{name}={value}") for name, value in environment.items()]
     given += [f'"{name}=${name}"' for name in _PASSED_ON]
@@ -102,6 +110,7 @@ def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
                 *file_view.interpreter(),
                 node,
                 *_entry(),
+                *((compiled,) if compiled is not None else ()),
                 _RESULT_FILES,
                 driver_directory(),
                 workspace.script,
@@ -113,7 +122,7 @@ def prepare_driver(workspace: BrowserWorkspace, binary: BrowserBinary) -> Path:
                 workspace.note,
                 workspace.browser_view,
             ),
-            cache=compiled,
+            cache=compiled.parent if compiled is not None else None,
         )
         before = namespace.namespace_command(
             namespace.NONE,
@@ -142,10 +151,11 @@ def _before_entry() -> tuple[str, ...]:
 
 def _compiled(node: Path, environment: Mapping[str, str]) -> Path | None:
     """
-    Return the directory of the driver's compiled scripts, with which it starts sooner.
+    Return the file with the compiled form of the driver, with which it starts sooner.
 
-    The driver may read them and not write them: a compromised one would leave its own there for the
-    next. So they are made here, once for each version.
+    Node keeps other scripts compiled in the same directory. The driver may read all of them and
+    write none: a compromised one would leave its own there for the next. So they are made here,
+    once for each version.
     """
     named = os.environ.get(_COMPILED)  # noqa: TID251
     if not named:
@@ -153,25 +163,27 @@ def _compiled(node: Path, environment: Mapping[str, str]) -> Path | None:
     directory = Path(named).absolute()
     # They are for one text at one path each, and the entry changes what the driver loads.
     of = zlib.crc32(os.fsencode(driver_directory()) + _ENTRY.read_bytes())
-    done = directory / f"of-{driver_version()}-{of:08x}"
+    done = directory / f"of-{driver_version()}-{of:08x}.v8"
     if not done.exists():
+        new = directory / f"new-{secrets.token_hex(8)}"
         command = (str(node), *_before_entry(), *map(str, _entry()), *driver_command())
         try:
             directory.mkdir(parents=True, exist_ok=True)
             subprocess.run(  # noqa: S603 - Playwright's driver, which ends at the end of its input
                 command,
-                env={**environment, _COMPILED: str(directory)},
-                stdin=subprocess.DEVNULL,
+                env={**environment, _COMPILED: str(directory), _DRIVER_COMPILE_TO: str(new)},
+                input=_FIRST_MESSAGE,
                 capture_output=True,
                 timeout=_COMPILE_S,
                 check=True,
             )
+            new.touch()  # only the entry writes it
             for path in (directory, *directory.rglob("*")):  # root's driver is another user
                 path.chmod(0o755 if path.is_dir() else 0o644)
-            done.touch()
+            new.replace(done)
         except (OSError, subprocess.SubprocessError):
             return None
-    return directory
+    return done
 
 
 def _needs_setuid(binary: BrowserBinary) -> bool:
