@@ -5,13 +5,16 @@ import io
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from snapshotter.app.batch.journal import RowResult
 from snapshotter.app.wiring import capture as wiring
 from snapshotter.cli.batch_output import BatchProgress, format_span
 from snapshotter.errors import SnapshotterError
+from snapshotter.policy import politeness_file
 from tests.fakes.world import FixedClock
 from tests.unit.app.batch.batches import Pages
 from tests.unit.cli.shell import Shell
@@ -282,6 +285,33 @@ def test_a_wait_is_told_of_once_and_at_once_if_it_is_long(
     assert capsys.readouterr().err.splitlines() == [
         "snapshotter: waiting until 12:31:45 UTC: a.example: a budget",
         "snapshotter: waiting until 12:31:15 UTC: b.example: quiet hours",
+    ]
+
+
+def test_a_row_that_ends_after_the_next_one_was_announced_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock: Any = FixedClock()
+    state: Any = SimpleNamespace(plan=SimpleNamespace(entries=()), now=clock.now)
+    display = BatchProgress(state, quiet=False, as_json=False)
+    rows: Any = [
+        SimpleNamespace(row=SimpleNamespace(number=number), url=f"http://{host}.example/")
+        for number, host in enumerate("abc", start=1)
+    ]
+    display.begin(rows, politeness_file.load())
+    for event, number in (("starts", 1), ("starts", 2), ("ends", 1), ("ends", 2), ("starts", 3)):
+        if event == "starts":
+            display.row_started(rows[number - 1])
+        else:
+            display.ended(rows[number - 1], RowResult(status="done"), None)
+
+    lines = [line.partition(";")[0] for line in capsys.readouterr().err.splitlines()[1:]]
+    assert lines == [
+        "snapshotter: 1 of 3: http://a.example/",
+        "snapshotter: 2 of 3: http://b.example/",
+        "snapshotter: row 1: http://a.example/: done",
+        "snapshotter:   done",
+        "snapshotter: 3 of 3: http://c.example/",
     ]
 
 

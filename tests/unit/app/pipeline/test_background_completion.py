@@ -6,6 +6,7 @@ Real captures but for the browser, a real store, real threads and real signals.
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -40,6 +41,7 @@ from tests.unit.app.pipeline.test_run import world
 
 URLS = tuple(f"https://{host}.example/" for host in "abc")
 LIMIT_S = 30.0
+ROOT = Path(__file__).resolve().parents[4]
 
 
 class Store(DirectoryStore):
@@ -457,14 +459,14 @@ def test_the_clock_of_a_capture_keeps_its_anchor(tmp_path: Path) -> None:
 def test_a_kill_while_one_bundle_is_stored_and_a_page_is_captured_loses_no_bundle(
     tmp_path: Path,
 ) -> None:
-    pid = os.fork()
-    if pid == 0:
-        try:
-            _die_in_the_second_visit(tmp_path)
-        finally:
-            os._exit(1)  # it lived
-    _, status = os.waitpid(pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 9
+    program = (
+        f"from pathlib import Path; from {__name__} import die_in_the_second_visit; "
+        f"die_in_the_second_visit(Path({str(tmp_path)!r}))"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert killed.returncode == 9, killed.stderr
 
     here = world(tmp_path)
     assert stored(tmp_path) == []
@@ -473,12 +475,13 @@ def test_a_kill_while_one_bundle_is_stored_and_a_page_is_captured_loses_no_bundl
     assert list(here.spool_dir.iterdir()) == []
 
 
-def _die_in_the_second_visit(folder: Path) -> None:
+def die_in_the_second_visit(folder: Path) -> None:
+    """Capture, and end as kill -9 does: for a process of its own."""
     storing = threading.Event()
 
     def visited(url: str) -> None:
         if url == URLS[1]:
-            storing.wait(LIMIT_S)
+            waited_for(storing)
             os._exit(9)
 
     def store(number: int) -> None:
