@@ -244,6 +244,21 @@ def test_a_page_that_polls_is_photographed_while_it_is_observed(
     assert "take-again" not in kinds(captured)
 
 
+def test_a_page_of_which_more_is_painted_for_pictures_is_not_photographed_while_it_settles(
+    site: Site, capture: Engine
+) -> None:
+    captured = capture(site.url("/polls-tall"))
+
+    assert (captured.outcome, captured.reasons) == (Outcome.COMPLETE, ())
+    last = captured.settlings[-1]
+    assert last.how is SettleEnd.OBSERVED
+    steps = Counter(step.name for step in captured.steps)
+    assert {steps[name] for name in ("viewport", "screenshot", "mhtml", "dom", "text")} == {1}
+    (picture,) = (step for step in captured.steps if step.name == "viewport")
+    settled_at = last.at + timedelta(milliseconds=last.duration_ms)
+    assert picture.started_at > settled_at - timedelta(milliseconds=2)  # times are rounded
+
+
 def test_what_changes_while_a_page_is_observed_is_in_all_its_files(
     site: Site, capture: Engine
 ) -> None:

@@ -146,6 +146,7 @@ _POLLING = (
     "let n = 0; setInterval(() => { fetch('/image/gone.gif'); n += 1; CHANGE }, 300)</script>"
 )
 _page("/polls", _POLLING.replace("CHANGE", ""))
+_page("/polls-tall", _POLLING.replace("CHANGE", "").replace("2000px", "9000px"))
 # While it is observed: the third answer comes after 0.9 s.
 _page("/polls-and-changes", _POLLING.replace("CHANGE", "n === 5 && document.body.append('late')"))
 _page(

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from snapshotter.capture.early_take import EarlyTake
 
 _AT_REST = (SettleEnd.NOTHING_PENDING, SettleEnd.OBSERVED)
-# The browser paints so much of a page beforehand. More is painted for a picture, and that looks
-# like a change of the page.
+# The browser paints so much of a page beforehand, in CSS pixels. More is painted for a picture, and
+# that looks like a change of the page: nothing is photographed while a taller page settles.
 _PAINTED_PX = 4_000
 _ATTEMPTS = 3  # at scrolling and settling, when the page navigates away meanwhile
 _GROWTH = 2  # times that we scroll on because the page grew while it settled
@@ -219,10 +219,11 @@ class PageReveal:
             settled = await settling.settle(page_context)
         await self._read_segments()
         moved = not self._decision.light and await scrolling.scroll_to_top(page_context)
-        if settled.how in _AT_REST and not settled.open_ends and not settled.animations:
-            self._begin_early_take(settled.height)
+        if settled.height <= _PAINTED_PX:
+            self._begin_early_take(settled)
         if moved and not settled.open_ends:  # the way back may have made the page ask for more
             settled = await settling.settle(page_context)
+        self._begin_early_take(settled)
         if early_take is not None:
             await early_take.hold()
         frozen = await freezing.freeze_page(page_context, self._navigation.lost_media)
@@ -250,17 +251,19 @@ class PageReveal:
 
     async def _use_observation(self, height: int) -> None:
         """Take the files of a page that is only observed any more, from its top."""
-        if self._may_take_early(height):
+        if self.early_take is not None and self._may_take_early and height <= _PAINTED_PX:
             await scrolling.scroll_to_top(self._page_context)
-            self._begin_early_take(height)
-
-    def _begin_early_take(self, height: int) -> None:
-        """Begin to take the files of a page that is at its top, unless that was begun."""
-        if self.early_take is not None and self._may_take_early(height):
             self.early_take.begin()
 
-    def _may_take_early(self, height: int) -> bool:
-        """Return whether pictures change nothing of a page of this height, in CSS pixels."""
+    def _begin_early_take(self, settled: settling.SettleResult) -> None:
+        """Begin to take the files of a page that is at rest and at its top, unless that began."""
+        is_at_rest = settled.how in _AT_REST and not settled.open_ends and not settled.animations
+        if self.early_take is not None and is_at_rest and self._may_take_early:
+            self.early_take.begin()
+
+    @property
+    def _may_take_early(self) -> bool:
+        """Whether files may be taken before the page is frozen and assessed."""
         return (
             self.early_take is not None
             and not self.early_take.is_begun
@@ -268,7 +271,6 @@ class PageReveal:
             and self._builder.scrolling is not None
             and not self._has_segments
             and not self._camera.resizes
-            and height <= _PAINTED_PX
             and not self._page_context.memory_is_low()
         )
 
