@@ -155,21 +155,6 @@ class CaptureBuilder:
         )
         self.log("step-ends", f"{name}: {state.value}" + (f": {detail}" if detail else ""))
 
-    def add_step(
-        self, name: str, state: StepState, detail: str, *, started_at: datetime, duration_ms: int
-    ) -> None:
-        """Record a step that was taken beside another one, which waited."""
-        self._steps.append(
-            Step(
-                name=name,
-                state=state,
-                started_at=started_at,
-                duration_ms=duration_ms,
-                detail=_cut(detail),
-            )
-        )
-        self.log("step-ends", f"{name}: {state.value}" + (f": {detail}" if detail else ""))
-
     def end_all_steps(self, state: StepState, detail: str) -> None:
         """End all running steps with one state."""
         for name in tuple(self._running):
@@ -265,8 +250,11 @@ class CaptureBuilder:
         ]
         self.pictures = (*others, picture)
 
-    def discard_take(self) -> None:
-        """Discard the reasons and pictures of a take that does not count."""
+    def discard_take(self, steps: Collection[str]) -> None:
+        """Discard the steps, reasons and pictures of a take that does not count."""
+        self._steps = [step for step in self._steps if step.name not in steps]
+        for name in steps:
+            self._running.pop(name, None)
         self._reasons = [reason for reason in self._reasons if reason.code not in _OF_FILES]
         self.pictures = tuple(
             picture

@@ -9,29 +9,17 @@ their begin until the page has settled; otherwise they are removed, and taken af
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Final
 
 from snapshotter.capture.page_context import FRAME_S, PageContext
 from snapshotter.capture.steps import StepBody, StepEnd, first_error_line
 from snapshotter.model.capture import StepState
-from snapshotter.value_class import dataclass
 
 STEPS: Final = ("viewport", "screenshot", "mhtml", "dom", "text")  # of one take
 _HOLD_S = 4.0  # for the frames to decode their images and to note how they are
 _DECODE_MS = 1_000
 _FRESH_S = 2.0  # after the page has settled, for the files to be used
 Bodies = Callable[[], tuple[StepBody, Sequence[tuple[str, StepBody]]]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Done:
-    """A step of an early take, as it ended."""
-
-    name: str
-    end: StepEnd
-    started_at: datetime
-    duration_ms: int
 
 
 class EarlyTake:
@@ -49,7 +37,6 @@ class EarlyTake:
         self._bodies = bodies
         self._task: asyncio.Task[None] | None = None
         self._is_held = asyncio.Event()
-        self._done: list[_Done] = []
         self._failure = ""
         self._is_valid = False
         self._documents = 0
@@ -60,7 +47,7 @@ class EarlyTake:
         """Begin to take the files; see `confirm`. The page must be at its top."""
         self._began_at = self._page_context.clock.monotonic()
         self._documents = self._page_context.document.count
-        self._done, self._failure, self._is_valid = [], "", False
+        self._failure, self._is_valid = "", False
         self._is_held.clear()
         self._task = asyncio.create_task(self._take())
 
@@ -91,7 +78,7 @@ class EarlyTake:
 
     async def use(self) -> bool:
         """
-        Make the files those of the capture, and record their steps; return whether there are any.
+        Make files and steps those of the capture; return whether there are any.
         """
         document = self._page_context.document
         is_same = document.count == self._documents and not document.away
@@ -102,25 +89,17 @@ class EarlyTake:
         if not self._is_valid or self._failure or not is_same or age_s > _FRESH_S:
             await self.discard()
             return False
-        for done in self._done:
-            self._builder.add_step(
-                done.name,
-                done.end.state,
-                done.end.detail,
-                started_at=done.started_at,
-                duration_ms=done.duration_ms,
-            )
         self._task, self._is_valid = None, False
         return True
 
     async def discard(self) -> None:
-        """Remove the files, unless they were used."""
+        """Remove the files and their steps, unless they were used."""
         task, self._task, self._is_valid = self._task, None, False
         if task is None:
             return
         await task
         self._page_context.spool.remove(STEPS)
-        self._builder.discard_take()
+        self._builder.discard_take(STEPS)
         if self._failure:
             self._builder.log("early-take", f"the action had no effect: {self._failure}")
 
@@ -161,10 +140,9 @@ class EarlyTake:
             self.took_s = clock.monotonic() - self._began_at
 
     async def _run(self, name: str, body: StepBody) -> None:
-        clock = self._page_context.clock
-        started_at, started = clock.now(), clock.monotonic()
+        self._builder.begin_step(name)
         end = await body()
-        if not isinstance(end, StepEnd):
-            end = StepEnd(StepState.OK, end or "")
-        duration_ms = max(0, round((clock.monotonic() - started) * 1000))
-        self._done.append(_Done(name=name, end=end, started_at=started_at, duration_ms=duration_ms))
+        if isinstance(end, StepEnd):
+            self._builder.end_step(end.state, end.detail, name)
+        else:
+            self._builder.end_step(StepState.OK, end or "", name)

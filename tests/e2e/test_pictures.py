@@ -294,6 +294,51 @@ def test_what_was_photographed_before_the_time_was_used_up_is_kept_and_told(
     assert captured.outcome is Outcome.PARTIAL
 
 
+def test_a_short_page_that_changes_while_it_is_photographed_has_all_files_of_its_last_state(
+    capture: Engine, pages: Pages
+) -> None:
+    pages.answers["/changed"] = "no"
+    has_changed = threading.Event()
+
+    def told() -> str:
+        has_changed.set()
+        return ""
+
+    pages.answers["/told"] = told
+    script = """<script>
+      const ask = async () => {
+        const answer = await fetch('/changed', {cache: 'no-store'});
+        if (await answer.text() !== 'yes') return setTimeout(ask, 120);
+        document.getElementById('late').textContent = 'it has changed';
+        document.getElementById('moves').remove();
+        fetch('/told');
+      };
+      setTimeout(ask, 120);
+    </script>"""
+
+    def watch(step: str, words: str) -> None:
+        if step == "screenshot" and words.startswith("tile 1"):
+            pages.answers["/changed"] = "yes"
+            assert has_changed.wait(30)
+
+    capture.watch = watch
+    # Nothing is photographed before it stands still, the first time.
+    moves = (
+        "<style>@keyframes m { to { opacity: .5 } } #moves { animation: m 1s infinite }</style>"
+        "<p id=moves style='position:absolute;top:0;right:0'>moves</p><p id=late></p>"
+    )
+    captured = capture(page(moves + bands(10) + script), quiet_s=0)
+
+    assert captured.outcome is Outcome.COMPLETE
+    assert [step.name for step in captured.steps].count("screenshot") == 2
+    made = {artifact.path: artifact.file for artifact in captured.artifacts}
+    assert {f"capture/{name}" for name in (
+        "viewport.png", "screenshot.png", "page.mhtml", "dom.html", "page.txt", "before-change.png",
+    )} <= set(made)  # fmt: skip
+    assert "it has changed" in made["capture/page.txt"].read_text()
+    assert "it has changed" in made["capture/dom.html"].read_text()
+
+
 @pytest.mark.parametrize("endless", [False, True])
 def test_a_page_that_grows_while_it_is_photographed_is_photographed_again(
     capture: Engine, pages: Pages, tmp_path: Path, endless: bool

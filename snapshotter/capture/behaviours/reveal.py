@@ -118,6 +118,10 @@ class PageReveal:
 
     async def again(self) -> None:
         """Settle and freeze the page again, because content arrived after it was frozen."""
+        if self.early_take is not None:
+            # The files of the take before are still there, and one that changes may change again.
+            await self.early_take.discard()
+            self.early_take = None
         try:
             await self._page_context.send(
                 "animations", "Animation.setPlaybackRate", {"playbackRate": 1}
