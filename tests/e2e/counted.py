@@ -8,7 +8,7 @@ The counts are written to FILE, as JSON:
 - `driver_messages`: messages to Playwright's driver; `protocol_messages`: those of them that are
   commands of the DevTools protocol, which the driver passes on to the browser.
 - `driver_bytes`: bytes of all messages from the driver.
-- `result_characters`: characters of results that came in files instead (`result_files.py`).
+- `result_bytes`: bytes of results that came in files instead (`result_files.py`).
 - `fsyncs`: files and folders that were made durable.
 - `bucket_requests`: HTTP requests to a bucket.
 - `code_searches`: how often the pictures of the page were searched for QR codes.
@@ -58,10 +58,10 @@ def _count_into(counts: Counter[str]) -> None:
     driver.Transport.deserialize_message = from_driver  # type: ignore[method-assign,assignment]
     take = result_files._take
 
-    def from_file(directory: Path, name: str) -> str:
-        text = take(directory, name)
-        counts["result_characters"] += len(text)
-        return text
+    def from_file(directory: Path, name: str) -> bytes:
+        data = take(directory, name)
+        counts["result_bytes"] += len(data)
+        return data
 
     result_files._take = from_file
     for module, name, what in (

@@ -8,7 +8,8 @@
 //
 // A command with the parameter "intoFile" asks for its result in a file. The parameter is removed
 // before the command reaches the browser. When the answer comes, the text of its "data" goes to the
-// file as it is, still escaped as in JSON, and the message goes on with an empty text.
+// file as it is, still escaped as in JSON, and the message goes on with an empty text. With the
+// parameter "decodedIntoFile", the text is base64, and the bytes that it stands for go to the file.
 // `result_files.py` is the other side. An answer that is short, is not as expected or cannot be
 // written passes unchanged.
 
@@ -20,7 +21,8 @@ const path = require('path');
 
 const DIRECTORY = process.env.RESULTS_DIRECTORY;
 const SHORT = 1 << 16; // bytes of a message that may as well pass
-const ASKED = /,"intoFile":"(\d{1,9})"/; // unescaped quotes: never inside a text
+// Unescaped quotes: never inside a text.
+const ASKED = /,"(intoFile|decodedIntoFile)":"(\d{1,9})"/;
 const NUMBER = /^\{"id":(\d+),/;
 const HEAD = /^\{"id":\d+,"result":\{"data":"/;
 const TAIL = /"\}(?:,"sessionId":"\w+")?\}\0$/;
@@ -30,16 +32,21 @@ const TAIL_BYTES = 256;
 function shortened(message, wanted) {
   const start = message.toString('latin1', 0, 64);
   const number = Number(NUMBER.exec(start)?.[1]);
-  const name = wanted.get(number);
-  if (name === undefined) return message;
+  const file = wanted.get(number);
+  if (file === undefined) return message;
   wanted.delete(number);
   const head = HEAD.exec(start);
   const tail = TAIL.exec(message.toString('latin1', Math.max(0, message.length - TAIL_BYTES)));
   if (!head || !tail || message.length < SHORT) return message;
   const end = message.length - tail[0].length;
-  const text = message.subarray(head[0].length, end);
+  let data = message.subarray(head[0].length, end);
+  if (file.decoded) {
+    const text = data.toString('latin1');
+    data = Buffer.from(text, 'base64'); // which leaves out what is no base64
+    if (data.length !== Buffer.byteLength(text, 'base64')) return message;
+  }
   try {
-    fs.writeFileSync(path.join(DIRECTORY, name), text, {flag: 'wx', mode: 0o600});
+    fs.writeFileSync(path.join(DIRECTORY, file.name), data, {flag: 'wx', mode: 0o600});
   } catch {
     return message;
   }
@@ -48,7 +55,7 @@ function shortened(message, wanted) {
 
 // Holds a message back until it is whole, as long as an answer is wanted. The driver does so, too.
 function watch(toBrowser, fromBrowser) {
-  const wanted = new Map(); // number of a command: name of a file
+  const wanted = new Map(); // number of a command: its file
   const {write} = toBrowser;
   const {emit} = fromBrowser;
   let parts = []; // of a message that is held back
@@ -61,7 +68,7 @@ function watch(toBrowser, fromBrowser) {
     const asked = typeof data === 'string' ? ASKED.exec(data) : null;
     const id = asked && NUMBER.exec(data);
     if (!id) return write.call(this, data, ...rest);
-    wanted.set(Number(id[1]), asked[1]);
+    wanted.set(Number(id[1]), {name: asked[2], decoded: asked[1] === 'decodedIntoFile'});
     return write.call(this, data.replace(asked[0], ''), ...rest);
   };
   fromBrowser.emit = function (event, ...values) {

@@ -10,6 +10,8 @@ The directory is the driver's alone: the file view of the browser does not conta
 """
 
 import asyncio
+import base64
+import binascii
 import itertools
 import json
 import os
@@ -22,11 +24,12 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.regular_file import open_regular
 from snapshotter.translation import tr
 
-_INTO_FILE = "intoFile"  # the parameter that `result_files.js` removes
+# The parameters that `result_files.js` removes.
+_INTO_FILE, _DECODED_INTO_FILE = "intoFile", "decodedIntoFile"
 _numbers = itertools.count(1)  # of the files, in this process
 
 
-async def receive_data(
+async def receive_text(
     session: CDPSession, directory: Path, method: str, parameters: dict[str, Any]
 ) -> str:
     """
@@ -43,23 +46,69 @@ async def receive_data(
     name = str(next(_numbers))
     answer = await session.send(method, {**parameters, _INTO_FILE: name})
     text = str(answer.pop("data"))
-    return text or await asyncio.to_thread(_take, directory, name)
+    return text or await asyncio.to_thread(lambda: _unescaped(_take(directory, name)))
 
 
-def _take(directory: Path, name: str) -> str:
-    """Return the text in a file of the driver, and remove the file."""
+async def receive_bytes(
+    session: CDPSession, directory: Path, method: str, parameters: dict[str, Any]
+) -> bytes:
+    """
+    Send a command, and return the bytes that the text `data` of its result stands for in base64.
+
+    Args:
+        directory: As for `receive_text`.
+        parameters: At least one.
+
+    Raises:
+        playwright.async_api.Error: As for `receive_text`.
+        SnapshotterError: As for `receive_text`, or the text is not base64.
+    """
+    name = str(next(_numbers))
+    answer = await session.send(method, {**parameters, _DECODED_INTO_FILE: name})
+    if text := str(answer.pop("data")):
+        return await asyncio.to_thread(decode_base64, text)
+    return await asyncio.to_thread(_take, directory, name)
+
+
+def decode_base64(text: str) -> bytes:
+    """
+    Return the bytes of a picture or a part of a PDF, which the protocol encodes in base64.
+
+    Raises:
+        SnapshotterError: It is not base64.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise SnapshotterError(
+            tr("the picture that the browser returned is not valid base64")
+        ) from error
+
+
+def _take(directory: Path, name: str) -> bytes:
+    """Return the content of a file of the driver, and remove the file."""
     try:
         inside = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             with open(open_regular(name, inside=inside, follow=False), "rb") as file:
-                escaped = file.read()
+                data = file.read()
             os.unlink(name, dir_fd=inside)
         finally:
             os.close(inside)
-        if b"\\" not in escaped:
-            return escaped.decode("ascii")
-        return str(json.loads(b'"%b"' % escaped))
-    except (OSError, ValueError) as error:
-        raise SnapshotterError(
-            tr("the result that the browser returned cannot be read: {error}", error=str(error))
-        ) from error
+    except OSError as error:
+        raise _unreadable(error) from error
+    return data
+
+
+def _unescaped(data: bytes) -> str:
+    """Return the text of which the file has the form in JSON, without quotes around it."""
+    try:
+        return str(json.loads(b'"%b"' % data))
+    except ValueError as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> SnapshotterError:
+    return SnapshotterError(
+        tr("the result that the browser returned cannot be read: {error}", error=str(error))
+    )

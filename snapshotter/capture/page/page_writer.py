@@ -2,7 +2,7 @@
 
 import asyncio
 
-from snapshotter.capture.browser.result_files import receive_data
+from snapshotter.capture.browser.result_files import receive_text
 from snapshotter.capture.page import clock_checks
 from snapshotter.capture.page.blocks import DocumentRead, read_page
 from snapshotter.capture.page.text import PageText, read_text
@@ -32,7 +32,7 @@ class PageWriter:
         results = self._page_context.browser.workspace.results
         text = await self._page_context.guard.call(
             "MHTML",
-            receive_data(
+            receive_text(
                 self._page_context.session, results, "Page.captureSnapshot", {"format": "mhtml"}
             ),
             self._limits.mhtml_s,

@@ -20,11 +20,12 @@ from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.browser.call_guard import CallGuard, CallTimeout, CaptureTimeout, PageLost
 from snapshotter.capture.browser.isolated_worlds import ScriptError
+from snapshotter.capture.browser.result_files import decode_base64
 from snapshotter.capture.page.geometry import Area, InnerBox, PageGeometry
 from snapshotter.capture.page_context import PageContext
 from snapshotter.capture.pictures.png_stitching import PngPart, PngStitcher, one_colour
 from snapshotter.capture.pictures.raster_gate import RasterGate
-from snapshotter.capture.pictures.screenshot_command import ScreenshotCommand, decode_base64
+from snapshotter.capture.pictures.screenshot_command import ScreenshotCommand
 from snapshotter.capture.spool import Spool
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.page.png import read_header

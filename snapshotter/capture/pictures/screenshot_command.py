@@ -8,8 +8,6 @@ only that refusal is repeated; see docs/adr/0052-a-browser-that-refuses.md.
 """
 
 import asyncio
-import base64
-import binascii
 import gc
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +17,7 @@ from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.browser.call_guard import CallGuard
-from snapshotter.capture.browser.result_files import receive_data
-from snapshotter.errors import SnapshotterError
-from snapshotter.translation import tr
+from snapshotter.capture.browser.result_files import receive_bytes
 
 _NO_FRAME = "Unable to capture screenshot"  # the browser's words
 # Between two askings: a frame comes within 20 ms where a core is free, a new process for
@@ -79,7 +75,7 @@ class ScreenshotCommand:
         parameters = {"format": "png", **asked}
         for wait_s in (*_WAITS_S, None):
             try:
-                text = await receive_data(
+                return await receive_bytes(
                     self._session, self._results, "Page.captureScreenshot", parameters
                 )
             except PlaywrightError as error:
@@ -87,21 +83,4 @@ class ScreenshotCommand:
                     raise
                 self._again(error.message)
                 await self._guard.pause(wait_s)
-            else:
-                return await asyncio.to_thread(decode_base64, text)
         raise AssertionError("asked for the last time, it returns or raises")
-
-
-def decode_base64(text: str) -> bytes:
-    """
-    Return the bytes of a picture or a part of a PDF, which the protocol encodes in base64.
-
-    Raises:
-        SnapshotterError: It is not base64.
-    """
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise SnapshotterError(
-            tr("the picture that the browser returned is not valid base64")
-        ) from error

@@ -1,6 +1,7 @@
 """Large results of the browser reach us through files, and everything else as it was sent."""
 
 import asyncio
+import base64
 import json
 import os
 import stat
@@ -15,7 +16,7 @@ from playwright.async_api import CDPSession
 from typing_extensions import override
 
 from snapshotter.capture.browser import driver_script, result_files
-from snapshotter.capture.browser.result_files import receive_data
+from snapshotter.capture.browser.result_files import receive_bytes, receive_text
 from snapshotter.errors import SnapshotterError
 
 PROGRAM = Path(result_files.__file__).with_name("result_files.js")
@@ -74,8 +75,8 @@ def passed(
     return done.stdout
 
 
-def asking(number: int, name: str) -> dict[str, Any]:
-    parameters = {"format": "png", "intoFile": name}
+def asking(number: int, name: str, into: str = "intoFile") -> dict[str, Any]:
+    parameters = {"format": "png", into: name}
     return {"id": number, "method": "Page.captureScreenshot", "params": parameters}
 
 
@@ -97,6 +98,23 @@ def test_a_large_result_goes_to_its_file_and_its_message_is_empty(
     assert got == before + answering(7, "", "A0") + after
     assert (tmp_path / "31").read_text() == LARGE
     assert stat.S_IMODE((tmp_path / "31").stat().st_mode) == 0o600
+
+
+def test_the_bytes_of_base64_go_to_the_file(tmp_path: Path) -> None:
+    picture = bytes(range(256)) * 300 + b"."
+    text = base64.b64encode(picture).decode()
+
+    got = passed(tmp_path, [asking(7, "31", "decodedIntoFile")], answering(7, text))
+
+    assert got == answering(7, "")
+    assert (tmp_path / "31").read_bytes() == picture
+
+
+def test_what_is_not_base64_passes_as_it_is(tmp_path: Path) -> None:
+    answer = answering(7, "!" + LARGE)
+
+    assert passed(tmp_path, [asking(7, "31", "decodedIntoFile")], answer) == answer
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_browser_never_gets_the_parameter(tmp_path: Path) -> None:
@@ -144,7 +162,7 @@ class Session:
         return {"data": self.text}
 
     def receive(self) -> str:
-        asked = receive_data(
+        asked = receive_text(
             cast("CDPSession", self), self.results, "Page.captureSnapshot", {"format": "mhtml"}
         )
         return asyncio.run(asked)
@@ -153,6 +171,24 @@ class Session:
 def test_the_text_of_a_file_is_returned_and_the_file_is_removed(tmp_path: Path) -> None:
     assert Session(tmp_path, b"aVZC").receive() == "aVZC"
     assert Session(tmp_path, rb"From: \"a\"\r\n\u9577").receive() == 'From: "a"\r\n長'
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_bytes_of_a_file_or_of_a_message_are_returned(tmp_path: Path) -> None:
+    class Pictures(Session):
+        @override
+        async def send(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
+            if self.written is not None:
+                (self.results / parameters["decodedIntoFile"]).write_bytes(self.written)
+            return {"data": self.text}
+
+        def picture(self) -> bytes:
+            return asyncio.run(
+                receive_bytes(cast("CDPSession", self), self.results, "x", {"format": "png"})
+            )
+
+    assert Pictures(tmp_path, b"\x89PNG").picture() == b"\x89PNG"
+    assert Pictures(tmp_path, None, "iVBORw==").picture() == b"\x89PNG"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -61,7 +61,7 @@ def test_a_picture_that_is_given_later_is_the_picture_and_each_refusal_is_told()
     browser = Browser(PlaywrightError(REFUSED), PlaywrightError(REFUSED), PICTURE)
 
     assert browser.take() == PICTURE
-    assert [asked.pop("intoFile").isdigit() for asked in browser.asked] == [True, True, True]
+    assert [asked.pop("decodedIntoFile").isdigit() for asked in browser.asked] == [True, True, True]
     assert browser.asked == 3 * [{"format": "png", "optimizeForSpeed": True}]
     assert browser.told == [REFUSED, REFUSED]
 
