@@ -36,6 +36,7 @@ _ODD_FIELDS = (
 )  # fmt: skip
 
 _BUFFER = 1 << 20  # bytes inflated at a time
+_PLAIN_BUFFER = 1 << 16  # likewise without blocks: who reads these often stops at the first rows
 _Z_OK, _Z_STREAM_END, _Z_BLOCK = 0, 1, 5
 _BITS, _LAST, _BOUNDARY = 7, 64, 128  # of `data_type`, as inflate() leaves it behind
 
@@ -143,9 +144,9 @@ def _inflate_plainly(stream: bytes) -> Iterator[InflatedPiece]:
     inflater = zlib.decompressobj()
     rest = stream
     while rest and not inflater.eof:
-        yield InflatedPiece(inflater.decompress(rest, _BUFFER), -1, last=False)
+        yield InflatedPiece(inflater.decompress(rest, _PLAIN_BUFFER), -1, last=False)
         rest = inflater.unconsumed_tail
-    while not inflater.eof and (data := inflater.decompress(b"", _BUFFER)):
+    while not inflater.eof and (data := inflater.decompress(b"", _PLAIN_BUFFER)):
         yield InflatedPiece(data, -1, last=False)
     if not inflater.eof:
         raise zlib.error("a stream is cut off")
