@@ -228,16 +228,20 @@ def test_a_visit_that_fails_is_told_after_the_page_before(tmp_path: Path) -> Non
 
 
 def test_an_error_that_ends_the_command_leaves_no_bundle_behind(tmp_path: Path) -> None:
-    def closed(url: str) -> None:
-        if url == URLS[1]:
-            raise BrokenPipeError
+    ended = threading.Event()
 
     class Closed(Observer):
         @override
-        def captured(self, *_: Any) -> None:
-            raise BrokenPipeError
+        def started(self, number: int) -> None:
+            if number == 1:
+                ended.set()
+                raise BrokenPipeError
 
-    here = replace(world(tmp_path), capturer=Pages(trouble=closed))
+    def store(number: int) -> None:
+        waited_for(ended)
+        threading.Event().wait(0.2)  # a command that does not wait would be over
+
+    here = replace(world(tmp_path), store=Store(tmp_path / "store", store))
     with pytest.raises(BrokenPipeError):
         capture(here, Closed())
 
@@ -252,11 +256,11 @@ def test_a_page_that_was_captured_when_the_output_closes_leaves_no_litter(tmp_pa
             raise BrokenPipeError
 
     here = world(tmp_path)
-    with pytest.raises(BrokenPipeError):
+    with pytest.raises(BrokenPipeError) as caught:  # which keeps what the garbage collector frees
         capture(here, Closed())
 
     assert len(stored(tmp_path)) == 1
-    assert list(here.spool_dir.iterdir()) == []
+    assert list(here.spool_dir.iterdir()) == [], caught
 
 
 # Signals ---------------------------------------------------------------------------------
