@@ -11,8 +11,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from snapshotter.capture.browser.call_guard import CaptureTimeout, PageLost
 from snapshotter.capture.page_context import FRAME_S, PageContext
-from snapshotter.capture.steps import StepBody, StepEnd, first_error_line
+from snapshotter.capture.steps import StepBody, StepEnd, first_error_line, reason_for_error
 from snapshotter.model.capture import StepState
 
 STEPS: Final = ("viewport", "screenshot", "mhtml", "dom", "text")  # of one take
@@ -38,6 +39,7 @@ class EarlyTake:
         self._task: asyncio.Task[None] | None = None
         self._is_held = asyncio.Event()
         self._failure = ""
+        self._lost: PageLost | CaptureTimeout | None = None
         self._is_valid = False
         self._documents = 0
         self._began_at = self._confirmed_at = 0.0  # `clock.monotonic()`
@@ -47,7 +49,7 @@ class EarlyTake:
         """Begin to take the files; see `confirm`. The page must be at its top."""
         self._began_at = self._page_context.clock.monotonic()
         self._documents = self._page_context.document.count
-        self._failure, self._is_valid = "", False
+        self._failure, self._lost, self._is_valid = "", None, False
         self._is_held.clear()
         self._task = asyncio.create_task(self._take())
 
@@ -86,6 +88,9 @@ class EarlyTake:
         age_s = self._page_context.clock.monotonic() - self._confirmed_at
         if self._task is not None:
             await self._task
+        if self._lost is not None and self._is_valid:
+            self._task = None
+            raise self._lost  # what was finished stays
         if not self._is_valid or self._failure or not is_same or age_s > _FRESH_S:
             await self.discard()
             return False
@@ -93,11 +98,19 @@ class EarlyTake:
         return True
 
     async def discard(self) -> None:
-        """Remove the files and their steps, unless they were used."""
-        task, self._task, self._is_valid = self._task, None, False
+        """
+        Remove the files and their steps, unless they were used.
+
+        The files of a page that was lost after it had settled stay.
+        """
+        task, is_valid = self._task, self._is_valid
+        self._task, self._is_valid = None, False
         if task is None:
             return
         await task
+        is_lost = self._lost is not None or self._page_context.guard.lost is not None
+        if is_valid and is_lost:
+            return
         self._page_context.spool.remove(STEPS)
         self._builder.discard_take(STEPS)
         if self._failure:
@@ -141,7 +154,14 @@ class EarlyTake:
 
     async def _run(self, name: str, body: StepBody) -> None:
         self._builder.begin_step(name)
-        end = await body()
+        try:
+            end = await body()
+        except (PageLost, CaptureTimeout) as error:
+            self._lost = error
+            code, detail = reason_for_error(name, error)
+            self._builder.add_reason(code, detail)
+            self._builder.end_step(StepState.FAILED, detail, name)
+            raise
         if isinstance(end, StepEnd):
             self._builder.end_step(end.state, end.detail, name)
         else:

@@ -236,8 +236,8 @@ def test_a_page_that_polls_is_photographed_while_it_is_observed(
     captured = capture(site.url("/polls"))
 
     assert (captured.outcome, captured.reasons) == (Outcome.COMPLETE, ())
-    assert [settling.how for settling in captured.settlings] == [SettleEnd.OBSERVED]
-    assert captured.settlings[0].unchanged_ms >= 1000
+    assert captured.settlings[-1].how is SettleEnd.OBSERVED
+    assert captured.settlings[-1].unchanged_ms >= 1000
     (settle,) = (step for step in captured.steps if step.name == "settle")
     (picture,) = (step for step in captured.steps if step.name == "screenshot")
     assert picture.started_at < settle.started_at + timedelta(milliseconds=settle.duration_ms)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from snapshotter.capture.browser.call_guard import CallTimeout
+from snapshotter.capture.browser.call_guard import CallTimeout, PageLost
 from snapshotter.capture.capture_builder import CaptureBuilder
 from snapshotter.capture.early_take import EarlyTake
 from snapshotter.capture.page.main_document import MainDocument
@@ -30,6 +30,7 @@ class Page:
     document: MainDocument
     take: EarlyTake
     calls: list[str]
+    guard: SimpleNamespace
 
     @property
     def steps(self) -> list[tuple[str, StepState]]:
@@ -76,8 +77,10 @@ def taken(
         return body
 
     cut = StepEnd(StepState.PARTIAL, "cut")
+    guard = SimpleNamespace(lost=None)
     context: Any = SimpleNamespace(
         clock=clock,
+        guard=guard,
         spool=spool,
         builder=builder,
         document=document,
@@ -94,7 +97,7 @@ def taken(
             ],
         ),
     )
-    return Page(clock, spool, builder, document, take, calls)
+    return Page(clock, spool, builder, document, take, calls, guard)
 
 
 def test_files_of_a_page_that_did_not_change_are_used_with_their_steps(page: Page) -> None:
@@ -170,6 +173,35 @@ def test_a_file_that_cannot_be_had_leaves_everything_to_the_steps_that_follow(
     assert (page.steps, page.files) == ([], ["capture/before-expand.png"])
     assert page.builder._reasons == []
     assert "a screenshot took longer" in page.builder._log[-1]["detail"]
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+def test_a_page_that_is_lost_meanwhile_keeps_what_was_finished_if_it_had_settled(
+    is_settled: bool, tmp_path: Path, clock: FixedClock
+) -> None:
+    def crash() -> None:
+        lost_page.guard.lost = PageLost("crashed", "the page crashed")
+        raise lost_page.guard.lost
+
+    lost_page = page = taken(tmp_path, clock, crash)
+
+    async def settle() -> bool:
+        page.take.begin()
+        await page.take.confirm(is_still=is_settled, changed_at=0.0)
+        try:
+            return await page.take.use()
+        finally:
+            await page.take.discard()
+
+    if is_settled:
+        with pytest.raises(PageLost, match="the page crashed"):
+            asyncio.run(settle())
+        assert "capture/viewport.png" in page.files
+        assert page.steps[:2] == [("viewport", StepState.OK), ("screenshot", StepState.FAILED)]
+    else:
+        assert not asyncio.run(settle())
+        assert (page.steps, page.files) == ([], ["capture/before-expand.png"])
+    assert [reason.code for reason in page.builder._reasons] == ["crashed"]
 
 
 @pytest.mark.parametrize("other", [{"still": False}, None])
