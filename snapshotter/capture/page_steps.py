@@ -190,12 +190,15 @@ async def _in_window(picture_set: PictureSet, window: Viewport) -> StepEnd | str
 
 async def _enter(page_context: PageContext) -> None:
     """Make our world in each frame, before the first step that needs it: it notices changes."""
-    documents = page_context.document.count
+    document = page_context.document
+    documents = document.count
     # A failure is left to that step, which meets it again and reports it.
     with contextlib.suppress(CallTimeout, ScriptError):
         answers = await page_context.worlds.ask_all(
             "measure", limit_s=_ENTER_S, frame_s=_ENTER_FRAME_S
         )
+        if not document.loaded or document.stuck_requests or document.cut_at:
+            return  # parts of it may go on only now: the first look of settling counts as a change
         mutations = sum(int(answer.value["mutations"]) for answer in answers if answer.value)
         page_context.settling_time.begin(documents)
         page_context.settling_time.note_mutations(mutations, page_context.clock.monotonic())
