@@ -12,6 +12,17 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 
+@contextlib.contextmanager
+def keeping_notes(first: KeyboardInterrupt) -> Iterator[None]:
+    """Add the notes of an interruption, which name kept bundles, to another that ends the block."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        for note in getattr(first, "__notes__", ()):
+            error.add_note(note)
+        raise
+
+
 class Protection(Protocol):
     """The protection of a captured page from signals, until its bundle is stored."""
 

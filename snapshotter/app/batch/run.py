@@ -27,6 +27,7 @@ from snapshotter.app.archive import bundles
 from snapshotter.app.batch.journal import DEFERRED, RowResult
 from snapshotter.app.batch.plan import BatchRow
 from snapshotter.app.batch.state import DONE, FAILED, INCOMPLETE, BatchState
+from snapshotter.app.interruption import keeping_notes
 from snapshotter.app.pipeline import safekeeping
 from snapshotter.app.pipeline.host_pacing import AllHostsWaiting, VisitQueue, VisitTurn
 from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult
@@ -383,8 +384,9 @@ class _Run:
         complete = partial(self.series.complete, visited, steps)
         try:
             self.settle_behind()
-        except KeyboardInterrupt:  # the store hangs; this page is captured, and sealed as well
-            self._settle(visit, complete)
+        except KeyboardInterrupt as ending:  # the store hangs; this page is captured: it is sealed
+            with keeping_notes(ending):
+                self._settle(visit, complete)
             raise
         except BaseException:
             visited.drop()

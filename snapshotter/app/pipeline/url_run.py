@@ -11,6 +11,7 @@ from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from snapshotter.app.interruption import keeping_notes
 from snapshotter.app.pipeline.run import CaptureResult, VisitedPage
 from snapshotter.app.pipeline.series import CaptureSeries
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError, bug
@@ -138,8 +139,9 @@ class _UrlRun:
             return
         try:
             self.settle_behind()
-        except KeyboardInterrupt:  # the store hangs; this page is captured, and sealed as well
-            self._settle(number, partial(self._complete, page))
+        except KeyboardInterrupt as ending:  # the store hangs; this page is captured: it is sealed
+            with keeping_notes(ending):
+                self._settle(number, partial(self._complete, page))
             raise
         except BaseException:
             page.visited.drop()

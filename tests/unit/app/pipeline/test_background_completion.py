@@ -370,6 +370,33 @@ def test_a_second_ctrl_c_keeps_the_bundle_behind_and_seals_the_captured_page(
         over.set()
 
 
+def test_a_third_ctrl_c_tells_where_both_bundles_are(tmp_path: Path) -> None:
+    stop, over = Interruption(), threading.Event()
+    pages = SecondPage(stop)
+
+    def store(number: int) -> None:
+        if number == 1:
+            pages.wait_until_captured()
+            interrupt()
+            while not stop.wanted:
+                threading.Event().wait(0.01)
+        interrupt()
+        over.wait(LIMIT_S)  # it hangs for both
+        raise ServiceUnavailable("a store that nobody waits for")
+
+    here = replace(world(tmp_path), store=Store(tmp_path / "store", store), capturer=pages)
+    try:
+        with stop.handle_signals(), pytest.raises(KeyboardInterrupt) as caught:
+            capture(here, Observer(), stop=stop)
+
+        kept = [*here.unstored_dir.glob("*.wacz")]
+        told = "\n".join(caught.value.__notes__)
+        assert len(kept) == 2
+        assert [str(bundle) for bundle in kept if str(bundle) not in told] == []
+    finally:
+        over.set()
+
+
 def test_a_second_ctrl_c_does_not_interrupt_what_seals(tmp_path: Path) -> None:
     stop = Interruption()
     pages = SecondPage(stop)
