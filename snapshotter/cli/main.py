@@ -291,9 +291,10 @@ def entry() -> None:
     _flush()
     # The system frees what is left. The interpreter would take every module apart, and look twice
     # for cycles among all objects, which takes a tenth of a short capture. What has to end before
-    # does, as in a process of `multiprocessing`. Ctrl-C ends the waiting for it.
+    # does, as in a process of `multiprocessing`. Ctrl-C ends the waiting for threads.
     with contextlib.suppress(KeyboardInterrupt):
         threading._shutdown()  # type: ignore[attr-defined]
+    with contextlib.suppress(KeyboardInterrupt):
         atexit._run_exitfuncs()
     _flush()
     os._exit(code)

@@ -138,6 +138,27 @@ def test_a_place_that_can_not_be_written_to_is_named_with_what_to_do(
         assert "data_dir" in hint
 
 
+def test_ctrl_c_ends_the_waiting_for_threads_and_not_what_is_done_at_the_end() -> None:
+    code = """
+import atexit, sys, threading
+from snapshotter.__main__ import entry
+
+def wait():  # as Python 3.11 and 3.12 do; later versions show the interruption themselves
+    raise KeyboardInterrupt
+
+atexit.register(lambda: print("at the end"))
+threading._shutdown = wait
+sys.argv = ["snapshotter", "no-such-command"]
+entry()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.stdout.splitlines() == ["at the end"]
+    assert done.returncode == 2
+
+
 def test_a_process_ends_what_has_to_end_and_leaves_the_rest_to_the_system() -> None:
     """With the modules of a capture, the interpreter would take 0.2 s to free the rest."""
     code = """
