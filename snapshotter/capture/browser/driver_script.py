@@ -5,6 +5,7 @@ Nothing here loads Playwright, so that its driver can start while Playwright is 
 (`early_driver.py`).
 """
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -179,9 +180,12 @@ def _compiled(node: Path, environment: Mapping[str, str]) -> Path | None:
             )
             new.touch()  # only the entry writes it
             for path in (directory, *directory.rglob("*")):  # root's driver is another user
-                path.chmod(0o755 if path.is_dir() else 0o644)
+                with contextlib.suppress(FileNotFoundError):  # of another process, and renamed
+                    path.chmod(0o755 if path.is_dir() else 0o644)
             new.replace(done)
         except (OSError, subprocess.SubprocessError):
+            with contextlib.suppress(OSError):
+                new.unlink(missing_ok=True)
             return None
     return done
 

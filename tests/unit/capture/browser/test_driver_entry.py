@@ -162,6 +162,23 @@ def test_a_compiled_form_of_another_text_or_with_a_wrong_byte_is_not_used(
     assert _use_of(damaged, tmp_path, driver_script.driver_command()[0]) == "without"
 
 
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_file_that_another_process_renames_meanwhile_is_no_obstacle_and_none_is_left(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, cache = tmp_path / "node", tmp_path / "cache"
+    node.write_text(
+        f'#!/bin/sh\n: >"$DRIVER_COMPILE_TO"\nln -s none "$NODE_COMPILE_CACHE/gone"\nexit {code}\n'
+    )
+    node.chmod(0o700)
+    monkeypatch.setenv("NODE_COMPILE_CACHE", str(cache))
+
+    kept = driver_script._compiled(node, {"PATH": "/usr/bin:/bin"})
+
+    assert (kept is None) == bool(code)
+    assert [*cache.glob("new-*")] == []
+
+
 def test_scripts_are_compiled_again_for_a_driver_at_another_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
