@@ -26,6 +26,8 @@ from snapshotter.translation import tr
 
 # The parameters that `result_files.js` removes.
 _INTO_FILE, _DECODED_INTO_FILE = "intoFile", "decodedIntoFile"
+# Most bytes of a result. The driver can read no longer message, so a file may not have more either.
+_MOST = 1 << 29
 _numbers = itertools.count(1)  # of the files, in this process
 
 
@@ -41,7 +43,7 @@ async def receive_text(
 
     Raises:
         playwright.async_api.Error: The browser refused the command, or is gone.
-        SnapshotterError: The file of the result is missing or damaged.
+        SnapshotterError: The file of the result is missing, damaged or too large.
     """
     name = str(next(_numbers))
     answer = await session.send(method, {**parameters, _INTO_FILE: name})
@@ -91,12 +93,17 @@ def _take(directory: Path, name: str) -> bytes:
         inside = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             with open(open_regular(name, inside=inside, follow=False), "rb") as file:
-                data = file.read()
+                size = os.fstat(file.fileno()).st_size
+                data = file.read(size) if size <= _MOST else None
             os.unlink(name, dir_fd=inside)
         finally:
             os.close(inside)
     except OSError as error:
         raise _unreadable(error) from error
+    if data is None:
+        raise SnapshotterError(
+            tr("the result that the browser returned has more than {most:,} bytes", most=_MOST)
+        )
     return data
 
 

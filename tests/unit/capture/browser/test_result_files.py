@@ -216,3 +216,16 @@ def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None
 
     with pytest.raises(SnapshotterError, match="symbolic link"):
         Linked(tmp_path, None).receive()
+
+
+def test_a_result_that_is_larger_than_any_message_is_not_read(tmp_path: Path) -> None:
+    class Large(Session):
+        @override
+        async def send(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
+            with (self.results / parameters["intoFile"]).open("wb") as file:
+                file.truncate((1 << 29) + 1)  # without blocks on the disk
+            return {"data": ""}
+
+    with pytest.raises(SnapshotterError, match="more than 536,870,912 bytes"):
+        Large(tmp_path, None).receive()
+    assert list(tmp_path.iterdir()) == []
