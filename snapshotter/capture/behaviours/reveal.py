@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _AT_REST = (SettleEnd.NOTHING_PENDING, SettleEnd.OBSERVED)
 # The browser paints so much of a page beforehand, in CSS pixels. More is painted for a picture, and
-# that looks like a change of the page: nothing is photographed while a taller page settles.
+# that looks like a change of the page. A taller page also takes several shots, and what is whole of
+# them has to be kept when one fails: it is photographed when it has settled.
 _PAINTED_PX = 4_000
 _ATTEMPTS = 3  # at scrolling and settling, when the page navigates away meanwhile
 _GROWTH = 2  # times that we scroll on because the page grew while it settled
@@ -223,11 +224,9 @@ class PageReveal:
             settled = await settling.settle(page_context)
         await self._read_segments()
         moved = not self._decision.light and await scrolling.scroll_to_top(page_context)
-        if settled.height <= _PAINTED_PX:
-            self._begin_early_take(settled)
+        self._begin_early_take(settled)
         if moved and not settled.open_ends:  # the way back may have made the page ask for more
             settled = await settling.settle(page_context)
-        self._begin_early_take(settled)
         if early_take is not None:
             await early_take.hold()
         frozen = await freezing.freeze_page(page_context, self._navigation.lost_media)
@@ -262,7 +261,8 @@ class PageReveal:
     def _begin_early_take(self, settled: settling.SettleResult) -> None:
         """Begin to take the files of a page that is at rest and at its top, unless that began."""
         is_at_rest = settled.how in _AT_REST and not settled.open_ends and not settled.animations
-        if self.early_take is not None and is_at_rest and self._may_take_early:
+        is_short = settled.height <= _PAINTED_PX
+        if self.early_take is not None and is_at_rest and is_short and self._may_take_early:
             self.early_take.begin()
 
     @property
