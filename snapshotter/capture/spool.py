@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from snapshotter.formats.digest import DigestingWriter
 from snapshotter.model.capture import Artifact
@@ -48,11 +48,12 @@ class Spool:
         Open one artifact for writing; it counts when the block ends without an error.
 
         Raises:
+            FileNotFoundError: The root was removed.
             SnapshotterError: It grew beyond the limit; nothing of it is left.
         """
         made_at = self._clock.now()
         file = self._root / path
-        file.parent.mkdir(parents=True, exist_ok=True)
+        self._make_folder(PurePosixPath(path).parent)
         try:
             with file.open("xb") as stream:
                 writer = DigestingWriter(stream, limit=self._limit)
@@ -122,6 +123,18 @@ class Spool:
                 self._artifacts.append(replace(artifact, path=new_path, file=file, note=full_note))
                 return True
         return False
+
+    def _make_folder(self, path: PurePosixPath) -> None:
+        """
+        Make a folder below the root, and never the root.
+
+        The root is gone when a thread of a capture that was given up still writes. Nobody would
+        remove it again, because no lock says whose it is.
+        """
+        folder = self._root
+        for name in path.parts:
+            folder /= name
+            folder.mkdir(exist_ok=True)
 
     def _drop_aside(self) -> None:
         for artifact in self._aside:

@@ -1,6 +1,7 @@
 """The spool names whole files and nothing else."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,18 @@ def test_a_file_that_breaks_off_leaves_no_artifact_and_no_file(
 
     assert spool.artifacts == ()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_directory_that_was_removed_is_not_made_again(tmp_path: Path, clock: FixedClock) -> None:
+    root = tmp_path / "given-up" / "files"
+    root.mkdir(parents=True)
+    spool = Spool(root, clock)
+    spool.write("capture/network.json", "application/json", b"{}", step="record")
+    shutil.rmtree(root.parent)
+
+    with pytest.raises(FileNotFoundError):
+        spool.write("pages/of/pages.jsonl", "text/plain", b"{}", step="record")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_taken_again_replaces_what_was_set_aside_and_what_is_not_is_put_back(

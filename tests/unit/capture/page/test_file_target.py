@@ -22,6 +22,7 @@ MOST = 1 << 20
 def keep(tmp_path: Path, data: bytes, **facts: str) -> Artifact:
     file = tmp_path / "body"
     file.write_bytes(data)
+    (tmp_path / "spool").mkdir(exist_ok=True)
     spool = Spool(tmp_path / "spool", SystemClock())
     body = replace(MainBody(file=file, media_type="application/json"), **facts)  # type: ignore[arg-type]
     file_target.save_body(body, spool, most=MOST)
