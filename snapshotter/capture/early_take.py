@@ -8,10 +8,10 @@ their begin until the page has settled; otherwise they are removed, and taken af
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from snapshotter.capture.browser.call_guard import CaptureTimeout, PageLost
+from snapshotter.capture.browser.call_guard import CallTimeout, CaptureTimeout, PageLost
 from snapshotter.capture.page_context import FRAME_S, PageContext
 from snapshotter.capture.steps import StepBody, StepEnd, first_error_line, reason_for_error
 from snapshotter.model.capture import StepState
@@ -30,9 +30,14 @@ class EarlyTake:
     Args:
         bodies: Returns the body of the step `viewport`, and the other steps, which may run at the
             same time.
+        revive: Makes the page answer again after a call that took too long.
     """
 
-    def __init__(self, page_context: PageContext, bodies: Bodies) -> None:
+    def __init__(
+        self, page_context: PageContext, bodies: Bodies, revive: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._revive = revive
+        self._is_late = False  # a call took too long
         self._page_context = page_context
         self._builder = page_context.builder
         self._bodies = bodies
@@ -93,6 +98,9 @@ class EarlyTake:
             raise self._lost  # what was finished stays
         if not self._is_valid or self._failure or not is_same or age_s > _FRESH_S:
             await self.discard()
+            if self._is_late:  # or the steps that follow would wait for the page as well
+                self._is_late = False
+                await self._revive()
             return False
         self._task, self._is_valid = None, False
         return True
@@ -148,6 +156,7 @@ class EarlyTake:
                     raise error
         except Exception as error:  # noqa: BLE001 - the steps are taken again, and meet it again
             self._failure = first_error_line(error) or type(error).__name__
+            self._is_late = isinstance(error, CallTimeout)
         finally:
             self._is_held.set()
             self.took_s = clock.monotonic() - self._began_at

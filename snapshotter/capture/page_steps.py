@@ -53,7 +53,7 @@ async def capture_page(opened: OpenedPage, navigated: Callable[[], None]) -> Non
     from snapshotter.capture.early_take import EarlyTake
 
     picture_set = _picture_set(opened)
-    early_take = EarlyTake(context, lambda: _bodies(opened, picture_set))
+    early_take = EarlyTake(context, lambda: _bodies(opened, picture_set), opened.recovery.revive)
     opened.reveal.early_take = early_take
     try:
         await _reveal_and_take(opened, picture_set, early_take)

@@ -61,6 +61,9 @@ def taken(
         calls.append("adopt")
         return ()
 
+    async def revive() -> None:
+        calls.append("revive")
+
     async def ask_all(name: str, *args: object, **limits: float) -> list[object]:
         calls.append(name)
         return [SimpleNamespace(value=frame) for frame in frames]
@@ -96,6 +99,7 @@ def taken(
                 ("text", write("page.txt", "text", "characters: 5")),
             ],
         ),
+        revive,
     )
     return Page(clock, spool, builder, document, take, calls, guard)
 
@@ -172,6 +176,7 @@ def test_a_file_that_cannot_be_had_leaves_everything_to_the_steps_that_follow(
     assert not asyncio.run(settle())
     assert (page.steps, page.files) == ([], ["capture/before-expand.png"])
     assert page.builder._reasons == []
+    assert page.calls[-1] == "revive"
     assert "a screenshot took longer" in page.builder._log[-1]["detail"]
 
 
