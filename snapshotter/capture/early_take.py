@@ -144,7 +144,9 @@ class EarlyTake:
             )
             self._is_held.set()
             if not all(answer.value and answer.value["still"] for answer in answers):
-                self._failure = "a frame did not answer, or leaves out content that is not in view"
+                self._failure = (
+                    "a frame did not answer, moves, or leaves out content that is not in view"
+                )
                 return
             first, others = self._bodies()
             await self._run("viewport", first)

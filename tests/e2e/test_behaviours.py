@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageChops
 
 from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.model.capture import Capture, FrameState, Outcome, SettleEnd
@@ -38,6 +39,12 @@ def capture(tmp_path: Path) -> Engine:
 
 def lines(capture: Capture, path: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in read(capture, path).splitlines()]
+
+
+def picture(capture: Capture, path: str) -> Image.Image:
+    found = next(artifact for artifact in capture.artifacts if artifact.path == path)
+    with Image.open(found.file) as opened:
+        return opened.convert("RGB")
 
 
 def test_a_page_that_replaces_every_global_is_captured_as_if_it_had_not(
@@ -272,6 +279,28 @@ def test_what_changes_while_a_page_is_observed_is_in_all_its_files(
     assert {steps[name] for name in ("viewport", "screenshot", "mhtml", "dom", "text")} == {1}
     assert [picture.subject for picture in captured.pictures] == ["", ""]
     assert captured.settlings[-1].unchanged_ms >= 1000
+
+
+@pytest.mark.parametrize("where", ["shadow", "svg"])
+def test_what_only_the_stopped_clock_holds_still_is_the_same_in_both_pictures(
+    where: str, site: Site, capture: Engine
+) -> None:
+    captured = capture(site.url(f"/moves-in-{where}"))
+
+    assert (captured.outcome, captured.reasons) == (Outcome.COMPLETE, ())
+    view, whole = (picture(captured, f"capture/{name}.png") for name in ("viewport", "screenshot"))
+    assert whole.height > view.height
+    assert ImageChops.difference(view, whole.crop((0, 0, *view.size))).getbbox() is None
+
+
+def test_frames_that_are_loaded_early_are_in_the_files_as_the_page_has_them(
+    site: Site, capture: Engine
+) -> None:
+    captured = capture(site.url("/lazy-frame"))
+
+    assert "/inner?lazy" in site.paths()
+    for path in ("capture/dom.html", "capture/page.mhtml"):
+        assert "eager" not in read(captured, path)
 
 
 def test_a_font_that_does_not_come_is_named(site: Site, capture: Engine) -> None:

@@ -149,6 +149,27 @@ _page("/polls", _POLLING.replace("CHANGE", ""))
 _page("/polls-tall", _POLLING.replace("CHANGE", "").replace("2000px", "9000px"))
 # While it is observed: the third answer comes after 0.9 s.
 _page("/polls-and-changes", _POLLING.replace("CHANGE", "n === 5 && document.body.append('late')"))
+# What no document counts among its animations.
+_MOVES = "from{transform:none}to{transform:translateX(900px)}"
+_BOX = "position:absolute;top:0;width:99px;height:99px;background:red"
+_page(
+    "/moves-in-shadow",
+    f"<!doctype html><title>moves</title><div id=host></div>{'<p>text</p>' * 60}<script>"
+    "document.getElementById('host').attachShadow({mode:'closed'}).innerHTML="
+    f"'<style>@keyframes run{{{_MOVES}}}b{{{_BOX};animation:run 8s linear infinite}}</style><b>'"
+    "</script>",
+)
+_page(
+    "/moves-in-svg",
+    "<!doctype html><title>moves</title><svg width=999 height=99><rect width=99 height=99>"
+    "<animate attributeName=x from=0 to=900 dur=8s repeatCount=indefinite /></rect></svg>"
+    f"{'<p>text</p>' * 60}",
+)
+_page(
+    "/lazy-frame",
+    f"<!doctype html><title>lazy</title>{'<p>text</p>' * 60}"
+    "<iframe loading=lazy src=/inner?lazy></iframe>",
+)
 _page(
     "/fonts",
     "<!doctype html><title>fonts</title><style>"

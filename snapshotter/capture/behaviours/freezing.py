@@ -86,7 +86,10 @@ async def freeze_page(page_context: PageContext, lost: Collection[str]) -> Froze
         height=int(main["height"]),
         is_still=not animations
         and not skipped
-        and all(answer.value and _is_unchanged(answer.value["since"]) for answer in answers),
+        and all(
+            answer.value and not answer.value["touched"] and _is_unchanged(answer.value["since"])
+            for answer in answers
+        ),
     )
 
 

@@ -37,12 +37,13 @@ function hold() {
   held = standing();
 }
 
-// Before pictures that are taken while the page is observed. `finish` says later what changed since.
+// Before pictures that are taken while the page is observed. `finish` tells what changed since.
 lib.holdStill = async ({decodeMs}) => {
+  restoreLoading();
   roots(true);
   await within(decodeMs, Promise.all(decode(lookAtImages())));
   hold();
-  return {still: !skipsContent()};
+  return {still: !skipsContent() && !movesByClock()};
 };
 
 const placeOf = (node) => pathOf(node instanceof Element ? node : of.parent(node))

@@ -18,6 +18,7 @@ const pendingSince = new WeakMap();
 const undecodable = new WeakSet();  // or asked for anew meanwhile: tried again at the end
 const decodings = new WeakMap();  // image to the address that it showed, and a promise
 let woken = [];  // elements whose `loading` we changed, with what it was
+const wokenFrames = new WeakMap();  // frame to the address that it had when we woke it
 
 function address(element, value) {
   if (!value || !/[./]/.test(value) || /\s/.test(value.trim())) return '';
@@ -100,13 +101,23 @@ function decode(looked) {
 function wake() {
   let count = 0;
   for (const element of everywhere('img[loading=lazy i], iframe[loading=lazy i]')) {
-    if (!of.rects(element).length || (element instanceof HTMLImageElement && element.complete))
-      continue;
+    if (!of.rects(element).length) continue;
+    const isImage = element instanceof HTMLImageElement, source = of.attribute(element, 'src');
+    if (isImage ? element.complete : wokenFrames.get(element) === source) continue;
     woken.push([element, of.attribute(element, 'loading')]);
     element.loading = 'eager';
-    if (element instanceof HTMLImageElement) count += 1;
+    if (isImage) count += 1;
+    else wokenFrames.set(element, source);
   }
   return count;
+}
+
+// Give the page back what we changed of it; says whether that was anything.
+function restoreLoading() {
+  const changed = woken;
+  woken = [];
+  for (const [element, was] of changed) of.setAttribute(element, 'loading', was);
+  return changed.length > 0;
 }
 
 // Do what the page would have done for an image that comes near.
@@ -239,11 +250,17 @@ function skipsContent() {
   return everywhere('*').some((element) => performance.now() > end || isSkipped(element));
 }
 
+// What moves and is not among the animations of the document: those of shadow trees, and those of
+// SVG. Only the stopped clock of the page holds them still.
+const MOVING_SVG = 'animate, animateMotion, animateTransform, set';
+const animationsOfTree = bind(ShadowRoot.prototype.getAnimations);
+const movesByClock = () => everywhere(MOVING_SVG).length > 0
+  || roots().some((root) => root instanceof ShadowRoot && animationsOfTree(root).length > 0);
+
 // Everything stands still and is told: animations at their end, images decoded.
 lib.finish = async ({decodeMs, lost, lazy}) => {
   later = lazy;
-  for (const [element, was] of woken) of.setAttribute(element, 'loading', was);
-  woken = [];
+  const restored = restoreLoading();
   let animations = 0;
   const ours = new Set(shownWhole.values());
   for (const animation of bind(Document.prototype.getAnimations)(document)) {
@@ -285,7 +302,8 @@ lib.finish = async ({decodeMs, lost, lazy}) => {
   const root = doc.documentElement();
   const since = held ? lib.sinceHeld() : {isOther: true};  // before this frame is held anew
   hold();
-  return {animations, skipped, since, decoded, counts, images, posters, fonts: fontState(),
+  const touched = restored || movesByClock();  // what was taken before may show it
+  return {animations, skipped, touched, since, decoded, counts, images, posters, fonts: fontState(),
     title: doc.title(), language: root ? of.attribute(root, 'lang') ?? '' : '',
     height: pageHeight(), change: measure()};
 };
