@@ -112,7 +112,7 @@ class StoredBody:
 
     def _store(self) -> None:
         if not self._stored:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.parent.mkdir(exist_ok=True)  # not its parents: see `Spool._make_folder`
         with self._file.open("ab") as out:
             out.writelines(self._parts)
         self._stored, self._waiting, self._parts = self.length, 0, []

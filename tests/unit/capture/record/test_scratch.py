@@ -75,3 +75,11 @@ def test_the_end_of_a_body_can_be_changed(tmp_path: Path, length: int, most: int
     with body.open() as stream:
         assert stream.read() == expected
     assert body.length == len(expected)
+
+
+def test_a_directory_that_was_removed_with_its_parent_is_not_made_again(tmp_path: Path) -> None:
+    body = BodyStore(tmp_path / "given-up" / "scratch").body()
+
+    with pytest.raises(FileNotFoundError):
+        body.add(bytes(1_000_000))
+    assert list(tmp_path.iterdir()) == []
