@@ -266,6 +266,18 @@ def test_a_page_of_which_more_is_painted_for_pictures_is_not_photographed_while_
     assert picture.started_at > settled_at - timedelta(milliseconds=2)  # times are rounded
 
 
+def test_what_a_script_paints_all_the_time_is_photographed_when_the_page_has_settled(
+    site: Site, capture: Engine
+) -> None:
+    captured = capture(site.url("/moves-by-script"))
+
+    assert (captured.outcome, captured.reasons) == (Outcome.COMPLETE, ())
+    (settle,) = (step for step in captured.steps if step.name == "settle")
+    (view,) = (step for step in captured.steps if step.name == "viewport")
+    settled_at = settle.started_at + timedelta(milliseconds=settle.duration_ms)
+    assert view.started_at > settled_at - timedelta(milliseconds=2)  # times are rounded
+
+
 def test_what_changes_while_a_page_is_observed_is_in_all_its_files(
     site: Site, capture: Engine
 ) -> None:
@@ -281,7 +293,7 @@ def test_what_changes_while_a_page_is_observed_is_in_all_its_files(
     assert captured.settlings[-1].unchanged_ms >= 1000
 
 
-@pytest.mark.parametrize("where", ["shadow", "svg"])
+@pytest.mark.parametrize("where", ["shadow", "svg", "marquee"])
 def test_what_only_the_stopped_clock_holds_still_is_the_same_in_both_pictures(
     where: str, site: Site, capture: Engine
 ) -> None:

@@ -166,6 +166,17 @@ _page(
     f"{'<p>text</p>' * 60}",
 )
 _page(
+    "/moves-in-marquee",
+    f"<!doctype html><title>moves</title><marquee>text</marquee>{'<p>text</p>' * 60}",
+)
+# No change of the document, but of a rule of its style; painted all the time.
+_page(
+    "/moves-by-script",
+    "<!doctype html><title>moves</title><style id=own>h1{background:red}</style><h1>text</h1>"
+    f"{'<p>text</p>' * 60}<script>let n=0;setInterval(()=>{{n+=1;document.getElementById('own')"
+    ".sheet.cssRules[0].style.width=n%900+'px'},50)</script>",
+)
+_page(
     "/lazy-frame",
     f"<!doctype html><title>lazy</title>{'<p>text</p>' * 60}"
     "<iframe loading=lazy src=/inner?lazy></iframe>",

@@ -232,7 +232,7 @@ class PageReveal:
         frozen = await freezing.freeze_page(page_context, self._navigation.lost_media)
         if early_take is not None:
             await early_take.confirm(
-                is_still=frozen.is_still and settled.how in _AT_REST,
+                is_still=frozen.is_still and settled.how in _AT_REST and not settled.animations,
                 changed_at=settled.changed_at,
             )
         self._builder.images = frozen.images

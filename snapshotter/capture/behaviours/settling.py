@@ -43,7 +43,7 @@ class SettleResult:
     how: SettleEnd
     unchanged_s: float  # at its end, since the last change of document, layout or network
     changed_at: float  # `clock.monotonic()` of that change
-    animations: int  # that run
+    animations: int  # that run; what scripts paint all the time counts as one
     waited_for: tuple[str, ...]  # kinds
     announced: tuple[AnnouncedWork, ...]  # that should have been waited for
     left: tuple[AnnouncedWork, ...]  # announced, and not waited for to the end, all of it
@@ -281,7 +281,9 @@ def _conclusion(page_context: PageContext, progress: _Progress) -> SettleEnd | N
 def _may_be_used(page_context: PageContext, progress: _Progress, begin: float) -> bool:
     """Return whether the page is only observed, and for long enough to use the time."""
     activity, now = progress.activity, page_context.clock.monotonic()
-    if activity is None or activity.waits or not activity.unshown or progress.animations:
+    if activity is None or activity.waits or not activity.unshown:
+        return False
+    if progress.animations or activity.is_moving:
         return False
     last = max(progress.changed_at, page_context.recorder.observer.changed_at)
     # Each interval runs once where the page was scrolled to: it may load more there.
@@ -352,7 +354,7 @@ def _ended(
         how=how,
         unchanged_s=max(0.0, now - changed_at),
         changed_at=changed_at,
-        animations=progress.animations,
+        animations=progress.animations + activity.is_moving,
         waited_for=progress.waited_for,
         announced=activity.waits,
         left=(*activity.waits, *activity.unshown, *activity.far),

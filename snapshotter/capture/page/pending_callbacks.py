@@ -98,6 +98,11 @@ class PageActivity:
     sent: frozenset[str] = frozenset()  # ids of the newest requests that intervals sent
 
     @property
+    def is_moving(self) -> bool:
+        """Whether something is painted all the time: then no paint counts as a change."""
+        return any(wait.kind == "animation" for wait in self.unshown)
+
+    @property
     def pending(self) -> tuple[Pending, ...]:
         """All announced work, as a record has it."""
         return tuple(

@@ -250,11 +250,11 @@ function skipsContent() {
   return everywhere('*').some((element) => performance.now() > end || isSkipped(element));
 }
 
-// What moves and is not among the animations of the document: those of shadow trees, and those of
-// SVG. Only the stopped clock of the page holds them still.
-const MOVING_SVG = 'animate, animateMotion, animateTransform, set';
+// What moves and is not among the animations of the document: those of shadow trees, those of
+// SVG, and marquees. Only the stopped clock of the page holds them still.
+const MOVING = 'animate, animateMotion, animateTransform, set, marquee';
 const animationsOfTree = bind(ShadowRoot.prototype.getAnimations);
-const movesByClock = () => everywhere(MOVING_SVG).length > 0
+const movesByClock = () => everywhere(MOVING).length > 0
   || roots().some((root) => root instanceof ShadowRoot && animationsOfTree(root).length > 0);
 
 // Everything stands still and is told: animations at their end, images decoded.

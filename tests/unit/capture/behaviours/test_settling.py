@@ -127,6 +127,7 @@ def test_a_first_look_is_no_change_of_a_document_that_our_scripts_entered_before
         ({"interval": 300}, 0.5, 0.1, 0, False),  # a ticker
         ({"interval": 300}, 0.5, 0.8, 0, False),  # finished before anything is taken
         ({"interval": 300}, 0.5, 0.4, 1, False),  # that has to be stopped first
+        ({"interval": 300, "animation": 0}, 0.5, 0.4, 0, False),  # no paint is a change then
         ({"interval": 300}, 0.3, 0.4, 0, False),  # it has perhaps not run at the bottom
         ({"interval": 2000, "worker": 0}, 0.9, 0.4, 0, False),
         ({"interval": 2000}, 1.0, 0.4, 0, True),
