@@ -266,10 +266,11 @@ def test_a_page_of_which_more_is_painted_for_pictures_is_not_photographed_while_
     assert picture.started_at > settled_at - timedelta(milliseconds=2)  # times are rounded
 
 
-def test_what_a_script_paints_all_the_time_is_photographed_when_the_page_has_settled(
-    site: Site, capture: Engine
+@pytest.mark.parametrize("page", ["/moves-by-script", "/moves-in-canvas"])
+def test_what_a_script_paints_unseen_is_photographed_when_the_page_has_settled(
+    page: str, site: Site, capture: Engine
 ) -> None:
-    captured = capture(site.url("/moves-by-script"))
+    captured = capture(site.url(page))
 
     assert (captured.outcome, captured.reasons) == (Outcome.COMPLETE, ())
     (settle,) = (step for step in captured.steps if step.name == "settle")

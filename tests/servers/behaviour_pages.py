@@ -177,6 +177,12 @@ _page(
     ".sheet.cssRules[0].style.width=n%900+'px'},50)</script>",
 )
 _page(
+    "/moves-in-canvas",
+    f"<!doctype html><title>moves</title><canvas id=own></canvas>{'<p>text</p>' * 60}<script>"
+    "let n=0;const to=document.getElementById('own').getContext('2d');"
+    "setInterval(()=>{n+=1;if(n===5)to.fillRect(0,0,300,150)},240)</script>",
+)
+_page(
     "/lazy-frame",
     f"<!doctype html><title>lazy</title>{'<p>text</p>' * 60}"
     "<iframe loading=lazy src=/inner?lazy></iframe>",

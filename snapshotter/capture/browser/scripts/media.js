@@ -251,8 +251,9 @@ function skipsContent() {
 }
 
 // What moves and is not among the animations of the document: those of shadow trees, those of
-// SVG, and marquees. Only the stopped clock of the page holds them still.
-const MOVING = 'animate, animateMotion, animateTransform, set, marquee';
+// SVG, and marquees. Only the stopped clock of the page holds them still. And what shows something
+// else without a change of the document or of what is painted.
+const MOVING = 'animate, animateMotion, animateTransform, set, marquee, canvas, video';
 const animationsOfTree = bind(ShadowRoot.prototype.getAnimations);
 const movesByClock = () => everywhere(MOVING).length > 0
   || roots().some((root) => root instanceof ShadowRoot && animationsOfTree(root).length > 0);
