@@ -66,6 +66,8 @@ ensure_venv() {
       fail "the package snapshotter could not be installed: $(reason_in "$venv/setup-own.log")" \
         "check the source folder for changes, and give the same command again:
   git status"
+    # Or the first command compiles it. A folder that is read-only stays as it is.
+    "$venv/bin/python" -m compileall -q snapshotter >>"$venv/setup-own.log" 2>&1 || true
   fi
   echo "$wanted" >"$venv/setup.stamp"
 }
