@@ -311,10 +311,7 @@ def test_the_times_of_the_headline_are_those_of_the_captures_below_it() -> None:
 
     assert "On 27 November 2026, 14:05:12 UTC" in told  # where the earlier one began
     assert "On 27 November 2026, 14:31:43 UTC" in told  # where the later one ended
-    assert (
-        "is the beginning of the earlier capture. The second time is the end of the later capture"
-        in told
-    )
+    assert "earlier capture, rounded down. The second time is the end of the later capture" in told
     assert f"On {seen}, the page was available." in told
     assert f"On {gone} 14:31:43 UTC, the page was not available: a notice was shown" in told
     assert f"captured on {seen}, on the right on {gone}" in str(

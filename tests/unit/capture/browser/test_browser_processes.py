@@ -40,7 +40,11 @@ def running(tmp_path: Path) -> Iterator[tuple[BrowserWorkspace, subprocess.Popen
     )
     while not workspace.note.read_text().endswith("\n"):
         time.sleep(0.01)
+    browser = int(workspace.note.read_text().split()[0])
     yield workspace, driver, stray
+    for pid in (browser, int(stray.read_text())):  # a test may have ended them
+        if not os_processes.has_ended(pid):
+            os.kill(pid, signal.SIGKILL)
     driver.kill()
     driver.communicate()
     workspace.remove()
