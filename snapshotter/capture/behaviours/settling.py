@@ -257,7 +257,9 @@ async def _look(page_context: PageContext, progress: _Progress) -> None:
         progress.look_at = max(progress.look_at, due)
         return
     if progress.rests_at == math.inf:
-        progress.rests_at = now + page_context.decision.quiet_s
+        # Intervals and loops run on: what they do next is observed as after a change.
+        effect_s = _OBSERVED_S if activity.unshown else page_context.decision.quiet_s
+        progress.rests_at = now + effect_s
     if activity.unshown:
         progress.look_at = max(progress.look_at, last + _OBSERVED_S, progress.rests_at)
     else:

@@ -81,6 +81,15 @@ def test_a_page_that_is_observed_has_a_moment_after_what_it_had_announced() -> N
     assert ended([PageActivity(waits=(timer,), unshown=(runs_on,)), observed], 0.05) > 0.3
 
 
+def test_what_runs_on_is_observed_for_a_second_after_it_was_waited_for() -> None:
+    """An interval that shows something the eighth time, on a page that loaded long before."""
+    runs = AnnouncedWork(kind="interval", count=1, longest_ms=150, due_at=FixedClock().monotonic())
+    waited = PageActivity(waits=(runs,), changed_at=0.0)
+    runs_on = PageActivity(unshown=(runs,), changed_at=0.0)
+
+    assert ended([waited, waited, runs_on], every_s=0.05) >= 1.1
+
+
 @pytest.mark.parametrize(
     ("nothing_done", "late_s", "looks"),
     [(True, 0.1, 1), (False, 0.1, 2), (True, 0.3, 2)],
