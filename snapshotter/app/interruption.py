@@ -116,7 +116,7 @@ class Interruption:
         return self._background
 
     def end_background(self) -> None:
-        """Note that the bundle was completed, or that nobody waits for it any more."""
+        """Note that the bundle was completed, or that the main thread no longer waits for it."""
         self._background = None
 
 

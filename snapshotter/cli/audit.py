@@ -3,7 +3,6 @@ Provide `snapshotter audit`: audit a whole store, print the findings and a verdi
 signed report to the store and its log.
 """
 
-import os
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -215,6 +214,7 @@ def audit(
 
 def _wanted(options: dict[str, Any], published: bytes) -> Any:
     """Return the audit of the options. The log must also continue the published checkpoint."""
+    from snapshotter.capture.pictures.raster_gate import usable_core_count
     from snapshotter.formats.proofs.note import MAX_BYTES
     from snapshotter.verify.audit.run import AuditRequest
     from snapshotter.verify.files import first_bytes
@@ -226,19 +226,13 @@ def _wanted(options: dict[str, Any], published: bytes) -> Any:
         since=since.date() if since else None,
         stale_after=timedelta(days=options["stale_after"]),
         renewal_within=timedelta(days=options["renewal_within"]),
-        jobs=options["jobs"] or min(_cores(), _MOST_JOBS),
+        jobs=options["jobs"] or min(usable_core_count(), _MOST_JOBS),
         restart=options["restart"],
         checkpoints=tuple(
             [(str(path), first_bytes(path, MAX_BYTES + 1)) for path in options["checkpoints"]]
             + [(tr("the checkpoint that this machine published"), published)] * bool(published)
         ),
     )
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _signer(settings: "Settings") -> "Signer | None":

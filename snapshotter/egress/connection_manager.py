@@ -24,7 +24,7 @@ from snapshotter.ports import Clock
 _SPARE_CLIENTS: Final = 128  # beyond the connections that there may be: they wait for a turn
 _LINGER_S: Final = 10.0  # for an end that takes none of what is held back for it
 # A loop that was held up for so long by this machine reads first what came meanwhile, for so long:
-# a host is not silent because nobody read its answer.
+# a host is not silent if snapshotter has not read its answer yet.
 _HELD_UP_S: Final = 1.0
 _CATCH_UP_S: Final = 0.25
 _BROWSER: Final = "browser"  # the purpose of what the browser asks for by itself

@@ -515,7 +515,7 @@ def _shot_places(record: Mapping[str, Any]) -> list[_ShotPlace]:
 
 
 def _sha256_of(artifacts: Sequence[Artifact], shots: Sequence[_ShotPlace]) -> list[str]:
-    """Return the digest of the file of each shot; "" where there is none."""
+    """Return the digest of the file of each shot; "" for a file that does not exist."""
     digests = {artifact.path: artifact.digests.sha256 for artifact in artifacts}
     return [digests.get(shot.path, "") for shot in shots]
 

@@ -371,7 +371,7 @@ class _Run:
             self.settle_behind()
             self._settle(visit, partial(_raise, error))
             return
-        except BaseException:
+        except BaseException:  # also Ctrl-C: the turn of the host is given back
             self.line.done(turn, None)
             raise
         try:
@@ -388,7 +388,7 @@ class _Run:
             with keeping_notes(ending):
                 self._settle(visit, complete)
             raise
-        except BaseException:
+        except BaseException:  # whatever ends the run, no browser and no directory stays
             visited.drop()
             raise
         is_beside = self.left > 0 and self.stopped is None and visit.trouble is None
@@ -415,7 +415,7 @@ class _Run:
         return True
 
     def _settle(self, visit: _Visit, obtain: Callable[[], CaptureResult]) -> None:
-        """Obtain the capture of a row and record its result, or why there is none."""
+        """Obtain the capture of a row and record its result, or its error."""
         entry, at = visit.entry, visit.revisit_at
         try:
             done = obtain()

@@ -8,8 +8,6 @@ starts, if there is a second processor. Warnings about confinement are returned 
 captures. `retry_in_background` requests owed timestamp tokens meanwhile.
 """
 
-import os
-import sys
 import threading
 from typing import Final, Self
 
@@ -19,6 +17,7 @@ from snapshotter.app.pipeline.background_completion import BundleCompletion
 from snapshotter.app.pipeline.prewarm import Prewarmer
 from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult, VisitedPage
 from snapshotter.app.upkeep import late_tokens
+from snapshotter.capture.pictures.raster_gate import usable_core_count
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.ports import Lease, Progress, ShowMessage
@@ -95,7 +94,7 @@ class CaptureSeries:
         return pipeline.visit(
             CaptureRequest(url=url), decision, self.dependencies, progress, self.stop,
             prewarmer=self._prewarmer, more=following, lease=lease, process_began=process_began,
-            prewarm_from=_SETTLE_STEP if _processors() > 1 else pipeline.RECORD_STEP,
+            prewarm_from=_SETTLE_STEP if usable_core_count() > 1 else pipeline.RECORD_STEP,
         )  # fmt: skip
 
     def complete(self, visited: VisitedPage, progress: Progress) -> CaptureResult:
@@ -141,13 +140,6 @@ class CaptureSeries:
             *capture_warnings.log_warnings(done),
             *capture_warnings.replay_warnings(done),
         )
-
-
-def _processors() -> int:
-    """Return the number of processors that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def retry_in_background(

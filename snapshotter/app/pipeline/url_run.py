@@ -143,7 +143,7 @@ class _UrlRun:
             with keeping_notes(ending):
                 self._settle(number, partial(self._complete, page))
             raise
-        except BaseException:
+        except BaseException:  # whatever ends the run, no browser and no directory stays
             page.visited.drop()
             raise
         if page.trouble is None and self._may_complete_beside(number):
@@ -161,7 +161,7 @@ class _UrlRun:
             self._settle(number, self.series.completed)
 
     def _settle(self, number: int, obtain: Callable[[], CaptureResult]) -> None:
-        """Obtain the result of a URL and show it, or show why there is none."""
+        """Obtain the result of a URL and show it, or show its error."""
         try:
             result = obtain()
             self.observer.captured(number, result, self.series.warnings(result))
@@ -230,7 +230,7 @@ class _UrlRun:
         following = self.decisions.get(number + 1) == decision
         try:
             visited = self.series.visit(self.urls[number], decision, steps, following=following)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: the visit is over for the rate limiter
             if self.pace is not None and visit is not None:
                 self.pace.done(visit, None)
             raise

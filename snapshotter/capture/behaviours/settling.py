@@ -261,7 +261,7 @@ async def _look(page_context: PageContext, progress: _Progress) -> None:
         effect_s = _OBSERVED_S if activity.unshown else page_context.decision.quiet_s
         progress.rests_at = now + effect_s
     if activity.unshown:
-        progress.look_at = max(progress.look_at, last + _OBSERVED_S, progress.rests_at)
+        progress.look_at = max(progress.look_at, _observed_until(progress, last))
     else:
         progress.look_at = max(last, activity.ran_at) + page_context.decision.quiet_s
 
@@ -273,11 +273,15 @@ def _conclusion(page_context: PageContext, progress: _Progress) -> SettleEnd | N
         return None
     last = max(progress.changed_at, page_context.recorder.observer.changed_at)
     if activity.unshown:
-        rests = now - last >= _OBSERVED_S and now >= progress.rests_at
-        return SettleEnd.OBSERVED if rests else None
+        return SettleEnd.OBSERVED if now >= _observed_until(progress, last) else None
     # What ran last may go on when the browser has done something for it that no trace shows.
     quiet = now >= max(last, activity.ran_at) + page_context.decision.quiet_s
     return SettleEnd.NOTHING_PENDING if quiet else None
+
+
+def _observed_until(progress: _Progress, last: float) -> float:
+    """Return when a page was observed long enough whose last change was then."""
+    return max(last + _OBSERVED_S, progress.rests_at)
 
 
 def _may_be_used(page_context: PageContext, progress: _Progress, begin: float) -> bool:

@@ -80,7 +80,7 @@ def _sha256(path: Path, state: _FileState, kept: Path | None) -> str:
 
 
 def _read(file: Path, state: _FileState) -> str:
-    """Return the kept digest of this state; "" if there is none that may be relied on."""
+    """Return the kept digest of this state; "" without a digest that may be relied on."""
     try:
         folder = file.parent.stat()
         if folder.st_uid != os.geteuid() or folder.st_mode & 0o022:
@@ -90,7 +90,7 @@ def _read(file: Path, state: _FileState) -> str:
             data = json.loads(stream.read(_MOST))
         states, found = data["state"], data["sha256"]
     except (OSError, ValueError, TypeError, KeyError):
-        return ""  # there is none, or a crash has damaged it
+        return ""  # no digest is kept, or a crash has damaged it
     latest = max(state.mtime_ns, state.ctime_ns)
     is_known = (
         about.st_uid == os.geteuid()

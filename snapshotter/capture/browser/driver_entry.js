@@ -69,7 +69,7 @@ function compiledForm(of) {
   try {
     kept = fs.readFileSync(process.env.DRIVER_COMPILED);
   } catch {
-    return undefined; // nobody has compiled it, or it cannot be read: it is compiled now
+    return undefined; // it does not exist or cannot be read: it is compiled now
   }
   const form = kept.subarray(8);
   const isOurs = kept.length > 8 && kept.readUInt32LE(0) === zlib.crc32(of);

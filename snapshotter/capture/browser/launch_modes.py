@@ -49,13 +49,14 @@ class SystemRestrictions:
 
     def ways(self) -> Iterator[LaunchMode]:
         """Yield the launch modes, the safest first. A sandbox counts for more than a network."""
-        networks = [] if self.network else [namespace.USER_AND_NET]
         root = os.geteuid() == 0
         if not self.user:
-            yield from (SAFEST for _ in networks)
+            if not self.network:
+                yield SAFEST
             yield LaunchMode(namespace.USER if root else namespace.NONE, True)
             yield LaunchMode(namespace.USER if root else namespace.NONE, True, view=False)
-        yield from (LaunchMode(network, False) for network in networks)
+        if not self.network:
+            yield LaunchMode(namespace.USER_AND_NET, False)
         yield LaunchMode(namespace.NONE, False)
 
 

@@ -82,13 +82,13 @@ class Broken:
         """Take any."""
 
     def judge(self, page: Page) -> tuple[ContentVerdict, TakedownVerdict]:
-        raise NotImplementedError
+        raise NotImplementedError  # a sealed assessment never calls this
 
     def assess(self, page: Page) -> Assessment:
         raise RecursionError("maximum recursion depth exceeded")
 
     def prepare(self, page: Page) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # nor this
 
 
 def decision(rules: str = RULES) -> Decision:

@@ -555,7 +555,7 @@ def test_the_next_browser_starts_while_the_page_settles_if_a_processor_is_free(
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", noted)
-    monkeypatch.setattr(series, "_processors", lambda: processors)
+    monkeypatch.setattr(series, "usable_core_count", lambda: processors)
     here = replace(world(tmp_path), capturer=Settling(RealClock()))
 
     capture(here, Observer(), urls=URLS[:2])
