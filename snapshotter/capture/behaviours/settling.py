@@ -210,7 +210,8 @@ async def _settle(
             )
             under_way = ", ".join(under_way for there, under_way in parts if there)
             return _ended(progress, page_context, SettleEnd.CAP, under_way)
-        await page_context.guard.pause(seconds_until_next_check(quiet_in))
+        look_in = progress.look_at - clock.monotonic()
+        await page_context.guard.pause(seconds_until_next_check(quiet_in, look_in))
 
 
 async def _how(
@@ -244,6 +245,7 @@ async def _look(page_context: PageContext, progress: _Progress) -> None:
     now = progress.looked_at = clock.monotonic()
     busy_since = await observer.busy_since()
     observer.note_intervals(announced.sent)
+    before = progress.activity
     progress.activity = activity = _with_others(announced, page_context, progress, busy_since, now)
     progress.changed_at = max(progress.changed_at, announced.changed_at)
     kinds = {wait.kind for wait in activity.waits}
@@ -259,11 +261,26 @@ async def _look(page_context: PageContext, progress: _Progress) -> None:
     if progress.rests_at == math.inf:
         # Intervals and loops run on: what they do next is observed as after a change.
         effect_s = _OBSERVED_S if activity.unshown else page_context.decision.quiet_s
-        progress.rests_at = now + effect_s
+        progress.rests_at = 0.0 if _only_ticked(before, activity) else now + effect_s
+    if activity.ticked_at:
+        progress.rests_at = max(progress.rests_at, activity.ticked_at + _OBSERVED_S)
     if activity.unshown:
         progress.look_at = max(progress.look_at, _observed_until(progress, last))
     else:
         progress.look_at = max(last, activity.ran_at) + page_context.decision.quiet_s
+
+
+def _only_ticked(before: PageActivity | None, activity: PageActivity) -> bool:
+    """Return whether only ticks of intervals were waited for, and all these intervals run on."""
+    if before is None or not activity.ticked_at:
+        return False
+    if any(wait.kind != "interval" for wait in before.waits):
+        return False
+    ran, run = (
+        sum(work.count for work in works if work.kind == "interval")
+        for works in ((*before.waits, *before.unshown), activity.unshown)
+    )
+    return run >= ran
 
 
 def _conclusion(page_context: PageContext, progress: _Progress) -> SettleEnd | None:
@@ -295,8 +312,9 @@ def _may_be_used(page_context: PageContext, progress: _Progress, begin: float) -
     # Each interval runs once where the page was scrolled to: it may load more there.
     longest_s = max(wait.longest_ms for wait in activity.unshown) / 1000
     stay_s = max(page_context.decision.quiet_s, min(_OBSERVED_S, longest_s + _ACTIVITY_S))
-    is_quiet = page_context.decision.quiet_s <= now - last <= _OBSERVED_S - _USED_S
-    return is_quiet and now - begin >= stay_s
+    is_quiet = now - last >= page_context.decision.quiet_s
+    is_worth = _observed_until(progress, last) - now >= _USED_S
+    return is_quiet and is_worth and now - begin >= stay_s
 
 
 def _with_others(
@@ -367,7 +385,7 @@ def _ended(
     )
 
 
-def seconds_until_next_check(quiet_in: float | None) -> float:
+def seconds_until_next_check(quiet_in: float | None, look_in: float = 0.0) -> float:
     """
     Return the seconds until the next look: no later than the moment the network may be quiet.
 
@@ -375,5 +393,7 @@ def seconds_until_next_check(quiet_in: float | None) -> float:
         quiet_in: Seconds until that moment, if nothing new is requested; None: not known. Once
             the network is quiet, the wait is for something else, and frequent looks would slow
             the page.
+        look_in: Seconds until what is announced is looked at again, if that is still to come.
     """
-    return _LOOK_S if quiet_in is None or quiet_in <= 0 else min(_LOOK_S, max(quiet_in, 0.001))
+    ahead = [seconds for seconds in (quiet_in, look_in) if seconds is not None and seconds > 0]
+    return min(_LOOK_S, max(0.001, min(ahead, default=_LOOK_S)))

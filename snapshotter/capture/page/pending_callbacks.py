@@ -95,6 +95,7 @@ class PageActivity:
     far: tuple[AnnouncedWork, ...] = ()  # announced for a time beyond the horizon
     changed_at: float = 0.0  # of the last layout or paint, on that scale as well
     ran_at: float = 0.0  # when the last script of the page ended, likewise
+    ticked_at: float = 0.0  # when the last of the intervals in `unshown` had run often enough
     sent: frozenset[str] = frozenset()  # ids of the newest requests that intervals sent
 
     @property
@@ -120,6 +121,7 @@ class _Callback:
     repeats: bool = False
     fired: int = 0
     fired_at: float = 0.0  # the last time
+    ticked_at: float = 0.0  # of an interval: when it had run often enough to be waited for no more
     begun: float = 0.0  # of the first of those that set one another
     rounds: int = 0  # that came before it
     same: int = 0  # the same delay in a row, each set by the one before
@@ -220,12 +222,21 @@ class TraceReader:
         steady, changed = self._last_paint(now, frames)
         if steady:
             unshown.append(("animation", _Callback("animation", 0, now, 0.0), now))
+        ticked_at = max(
+            (
+                callback.ticked_at or min(callback.given_up_at, now)
+                for kind, callback, _ in unshown
+                if kind == "interval"
+            ),
+            default=0.0,
+        )
         return PageActivity(
             waits=_grouped(waits, offset),
             unshown=_grouped(unshown, offset),
             far=_grouped(far, offset),
             changed_at=changed + offset if changed else 0.0,
             ran_at=max((end + offset for _, end in ran), default=0.0),
+            ticked_at=ticked_at + offset if ticked_at else 0.0,
             sent=frozenset(self._sent),
         )
 
@@ -362,6 +373,8 @@ class TraceReader:
             if callback.repeats:
                 callback.fired += 1
                 callback.fired_at = at
+                if callback.fired == _TICKS:
+                    callback.ticked_at = at + float(event.get("dur", 0)) / 1e6
                 return
         context.pending.pop((kind, number), None)
 

@@ -16,20 +16,23 @@ from tests.fakes.world import FixedClock
 
 
 @pytest.mark.parametrize(
-    ("quiet_in", "look_in"),
+    ("quiet_in", "look_in", "check_in"),
     [
-        (None, 0.05),  # something is under way
-        (0.4, 0.05),
-        (0.02, 0.02),  # quiet is noticed as soon as it is there
-        (0.0001, 0.001),
-        (0.0, 0.05),  # quiet, and images are waited for: no storm of questions to the page
-        (-3.0, 0.05),
+        (None, 0.0, 0.05),  # something is under way
+        (0.4, -0.2, 0.05),
+        (0.02, 0.0, 0.02),  # quiet is noticed as soon as it is there
+        (0.0001, 0.0, 0.001),
+        (0.0, 0.0, 0.05),  # quiet, and images are waited for: no storm of questions to the page
+        (-3.0, -3.0, 0.05),
+        (-3.0, 0.7, 0.05),  # a page is observed
+        (-3.0, 0.02, 0.02),  # and has been observed for long enough
+        (0.04, 0.03, 0.03),
     ],
 )
-def test_the_next_look_is_when_something_can_have_changed(
-    quiet_in: float | None, look_in: float
+def test_the_next_check_is_when_something_can_have_changed(
+    quiet_in: float | None, look_in: float, check_in: float
 ) -> None:
-    assert seconds_until_next_check(quiet_in) == look_in
+    assert seconds_until_next_check(quiet_in, look_in) == check_in
 
 
 def context(clock: FixedClock, look: Callable[[], Awaitable[PageActivity]]) -> Any:
@@ -83,11 +86,19 @@ def test_a_page_that_is_observed_has_a_moment_after_what_it_had_announced() -> N
 
 def test_what_runs_on_is_observed_for_a_second_after_it_was_waited_for() -> None:
     """An interval that shows something the eighth time, on a page that loaded long before."""
-    runs = AnnouncedWork(kind="interval", count=1, longest_ms=150, due_at=FixedClock().monotonic())
-    waited = PageActivity(waits=(runs,), changed_at=0.0)
-    runs_on = PageActivity(unshown=(runs,), changed_at=0.0)
+    now = FixedClock().monotonic()
+    runs = AnnouncedWork(kind="interval", count=1, longest_ms=150, due_at=now)
+    other = AnnouncedWork(kind="interval", count=2, longest_ms=150, due_at=now)
+    timer = AnnouncedWork(kind="timer", count=1, longest_ms=400, due_at=now)
+    runs_on = PageActivity(unshown=(runs,), ticked_at=now - 0.3)
+    waited = PageActivity(waits=(runs,))
 
-    assert ended([waited, waited, runs_on], every_s=0.05) >= 1.1
+    # From its third tick, whenever that is looked at.
+    assert ended([waited, waited, runs_on], every_s=0.05) == pytest.approx(0.7, abs=0.06)
+    assert ended([runs_on], every_s=0.05) == pytest.approx(0.7, abs=0.06)
+    # What ended meanwhile has its effect from now on.
+    for before in (PageActivity(waits=(other,)), PageActivity(waits=(timer,), unshown=(runs,))):
+        assert ended([before, runs_on], every_s=0.05) >= 1.1
 
 
 @pytest.mark.parametrize(
@@ -129,22 +140,29 @@ def test_a_first_look_is_no_change_of_a_document_that_our_scripts_entered_before
 
 
 @pytest.mark.parametrize(
-    ("kinds", "begun_s", "changed_s", "animations", "may"),
+    ("kinds", "begun_s", "changed_s", "rests_in", "animations", "may"),
     [
-        ({"interval": 300}, 0.5, 0.4, 0, True),
-        ({}, 0.5, 0.4, 0, False),  # nothing is left: it is finished, and not observed
-        ({"interval": 300}, 0.5, 0.1, 0, False),  # a ticker
-        ({"interval": 300}, 0.5, 0.8, 0, False),  # finished before anything is taken
-        ({"interval": 300}, 0.5, 0.4, 1, False),  # that has to be stopped first
-        ({"interval": 300, "animation": 0}, 0.5, 0.4, 0, False),  # no paint is a change then
-        ({"interval": 300}, 0.3, 0.4, 0, False),  # it has perhaps not run at the bottom
-        ({"interval": 2000, "worker": 0}, 0.9, 0.4, 0, False),
-        ({"interval": 2000}, 1.0, 0.4, 0, True),
-        ({"worker": 0}, 0.2, 0.3, 0, False),
+        ({"interval": 300}, 0.5, 0.4, 0.0, 0, True),
+        ({}, 0.5, 0.4, 0.0, 0, False),  # nothing is left: it is finished, and not observed
+        ({"interval": 300}, 0.5, 0.1, 0.0, 0, False),  # a ticker
+        ({"interval": 300}, 0.5, 0.8, 0.0, 0, False),  # finished before anything is taken
+        ({"interval": 300}, 0.5, 1.8, 0.4, 0, True),  # it did not change, and had its third tick
+        ({"interval": 300}, 0.5, 1.8, 0.2, 0, False),
+        ({"interval": 300}, 0.5, 0.4, 0.0, 1, False),  # that has to be stopped first
+        ({"interval": 300, "animation": 0}, 0.5, 0.4, 0.0, 0, False),  # no paint is a change then
+        ({"interval": 300}, 0.3, 0.4, 0.0, 0, False),  # it has perhaps not run at the bottom
+        ({"interval": 2000, "worker": 0}, 0.9, 0.4, 0.0, 0, False),
+        ({"interval": 2000}, 1.0, 0.4, 0.0, 0, True),
+        ({"worker": 0}, 0.2, 0.3, 0.0, 0, False),
     ],
 )
 def test_the_time_of_an_observation_is_used_where_the_page_stands_still(
-    kinds: dict[str, int], begun_s: float, changed_s: float, animations: int, may: bool
+    kinds: dict[str, int],
+    begun_s: float,
+    changed_s: float,
+    rests_in: float,
+    animations: int,
+    may: bool,
 ) -> None:
     clock = FixedClock()
     now = clock.monotonic()
@@ -157,7 +175,10 @@ def test_the_time_of_an_observation_is_used_where_the_page_stands_still(
         for kind, delay_ms in kinds.items()
     )
     progress = settling._Progress(
-        changed_at=now - changed_s, animations=animations, activity=PageActivity(unshown=unshown)
+        changed_at=now - changed_s,
+        rests_at=now + rests_in,
+        animations=animations,
+        activity=PageActivity(unshown=unshown),
     )
 
     assert settling._may_be_used(context(clock, look), progress, now - begun_s) == may

@@ -92,6 +92,23 @@ def test_requests_that_an_interval_sends_are_named_and_no_others() -> None:
     assert seen.sent == {"first", "second"}
 
 
+@pytest.mark.parametrize(
+    ("events", "ms", "ticked_at"),
+    [
+        (ticks(150, 2), 320, 0.0),  # it is still waited for
+        (ticks(150, 3), 460, 0.4505),  # its third time, to the end
+        (ticks(150, 7), 1100, 0.4505),
+        (ticks(2000, 1), 3100, 3.0),  # the horizon
+        ([*ticks(150, 3), timer(0, 2, 300, once=False), event("TimerRemove", 100, 2)], 460, 0.4505),
+        ([timer(0, 1, 150)], 100, 0.0),
+    ],
+)
+def test_it_is_known_since_when_an_interval_is_not_waited_for(
+    events: list[dict[str, Any]], ms: float, ticked_at: float
+) -> None:
+    assert after(*events, ms=ms).ticked_at == pytest.approx(ticked_at)
+
+
 def test_a_timer_that_no_trace_has_is_missed_by_its_number() -> None:
     reader = TraceReader()
     for trace in TRACES:  # between the two, a timer was set unseen
