@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.cli.object_id import FILE_OR_BUNDLE
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import (
     format_time,
@@ -43,7 +44,9 @@ Examples:
   snapshotter counts --csv 20261124t160642z-k3v4q2m7xw4c5b6d > counts.csv
 """
 )
-@click.argument("pages", nargs=-1, required=True, metavar="URL|IDENTITY|BUNDLE-ID…")
+@click.argument(
+    "pages", nargs=-1, required=True, type=FILE_OR_BUNDLE, metavar="URL|IDENTITY|BUNDLE-ID…"
+)
 @store_option
 @click.option(
     "--threshold",
@@ -86,6 +89,7 @@ def counts(
     asked = tuple(map(_threshold, given))
     with wiring_takedown.observation_source(settings) as source:
         source.sync()
+        pages = FILE_OR_BUNDLE.resolve(source.store, pages)
         found = [
             page_counts(source, page, lambda url: (*_of_policy(settings, url), *asked))
             for page in pages

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.file_or_id import file_argument, open_named
+from snapshotter.cli.object_id import FILE_OR_BUNDLE
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_error, print_json, print_result
 from snapshotter.errors import EvidenceUnverifiable
@@ -30,7 +31,7 @@ Examples:
   snapshotter custody show --json exhibit-7/20261124t160642z-k3v4q2m7xw4c5b6d.wacz
 """
 )
-@click.argument("bundle", metavar="FILE|BUNDLE-ID")
+@click.argument("bundle", type=FILE_OR_BUNDLE, metavar="FILE|BUNDLE-ID")
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
@@ -53,7 +54,9 @@ def show(ctx: click.Context, bundle: str, store: str | None, as_json: bool) -> i
     if file is not None:
         found = _of_file(file)
     else:
-        found = _of_store(bundle, wiring_store.store(ctx.obj.load(store=store or "")))
+        opened = wiring_store.store(ctx.obj.load(store=store or ""))
+        (bundle,) = FILE_OR_BUNDLE.resolve(opened, [bundle])
+        found = _of_store(bundle, opened)
     if as_json:
         print_json(
             {

@@ -10,6 +10,7 @@ import click
 
 from snapshotter.cli.diff_output import comparison_json, differs, print_comparison
 from snapshotter.cli.file_or_id import file_argument, open_named
+from snapshotter.cli.object_id import FILE_OR_BUNDLE
 from snapshotter.cli.options import root_key_option, store_option, trust_option
 from snapshotter.cli.output import print_json, print_message, write_file
 from snapshotter.errors import EvidenceInvalid
@@ -33,7 +34,9 @@ Examples:
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument("captures", nargs=-1, required=True, metavar="FILE|BUNDLE-ID|URL[@TIME]…")
+@click.argument(
+    "captures", nargs=-1, required=True, type=FILE_OR_BUNDLE, metavar="FILE|BUNDLE-ID|URL[@TIME]…"
+)
 @click.option(
     "--html",
     "page",
@@ -119,6 +122,12 @@ def diff(
     settings = settings_of(found=False)  # a file is judged by nothing that only lies here
     stored = cache(lambda: settings if store else settings_of(found=True))
     files = {name: file_argument(name, store=store) for name in captures}
+    if None in files.values():
+        there = wiring_store.store(stored())
+        captures = tuple(
+            name if files[name] is not None else FILE_OR_BUNDLE.resolve(there, [name])[0]
+            for name in captures
+        )
     now = machine.SystemClock().now()
     with ExitStack() as stack:
         names = comparison.select_bundles(

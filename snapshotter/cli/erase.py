@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from snapshotter.cli.key_options import ask_passphrase, passphrase_file_option
+from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
@@ -19,7 +20,7 @@ Examples:
       --reason "names a minor" 20261124t160642z-k3v4q2m7xw4c5b6d
 """
 )
-@click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
+@click.argument("bundle_ids", nargs=-1, required=True, type=BUNDLE_ID, metavar="BUNDLE-ID…")
 @click.option("--order", required=True, help="Reference of the order that requires the erasure.")
 @click.option(
     "--reason",
@@ -62,6 +63,7 @@ def erase(
     service = wiring_upkeep.erasure_service(
         settings, ask=ask_passphrase, show_message=print_message
     )
+    bundle_ids = BUNDLE_ID.resolve(service.store, bundle_ids)
     for bundle_id in bundle_ids:  # nothing is erased of a list in which one is kept
         erasure.check_erasable(service, bundle_id)
     if not (yes or _is_confirmed(bundle_ids, service.store.url)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import (
     print_json,
@@ -34,7 +35,7 @@ Examples:
     20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
 """
 )
-@click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
+@click.argument("bundle_ids", nargs=-1, required=True, type=BUNDLE_ID, metavar="BUNDLE-ID…")
 @click.option(
     "-o",
     "--output",
@@ -113,6 +114,7 @@ def export(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
     )
     opened = wiring_store.store(settings)
+    bundle_ids = BUNDLE_ID.resolve(opened, bundle_ids)
     if evidence:
         _export_evidence(settings, opened, bundle_ids[0], output, as_json=as_json)
         return

@@ -3,7 +3,9 @@ Decide whether an argument of a command names a file or an object of the store, 
 
     a/b, ./ID, exhibit.wacz   a file: it has a slash or a dot, and no id has either
     20261124t160642z-k3v4…    the id of a bundle or an event, which is looked up in the store
-    exhibit                   a file; with --store, an error
+    latest, 20261124, k3v4    the newest, or a part of an id; a file, if one has this name and
+                              there is no --store
+    exhibit_7                 a file; with --store, an error
 
 A file in the working directory whose name has the form of an id must be written as `./ID`. Such a
 file may have come with an exhibit, and must not be mistaken for the object in the store.
@@ -21,7 +23,7 @@ from snapshotter.translation import tr
 
 def file_argument(name: str, *, store: str | None) -> Path | None:
     """
-    Return the file that an argument names; None for an id of the store.
+    Return the file that an argument names; None for an id of the store or a part of one.
 
     Args:
         store: The value of the option --store.
@@ -29,21 +31,21 @@ def file_argument(name: str, *, store: str | None) -> Path | None:
     Raises:
         UsageError: The argument may mean two things; the message says how to write either.
     """
+    from snapshotter.app.archive.object_ids import LATEST, may_be_part
     from snapshotter.formats.bundle import store_keys
 
     if os.sep in name:
         return Path(name)
     if store_keys.is_id(name):
         if not store and Path(name).is_file():
-            raise click.UsageError(
-                tr(
-                    "{name} has the form of an id, and a file in this folder has the same name. "
-                    "To use the file, write ./{name}. To use the object in the store, write "
-                    "--store DIR {name}",
-                    name=name,
-                )
-            )
+            raise _two_meanings(name)
         return None
+    if may_be_part(name):
+        if store or not os.path.lexists(name):
+            return None
+        if name == LATEST:
+            raise _two_meanings(name)
+        return Path(name)
     if store and "." not in name:
         raise click.UsageError(
             tr(
@@ -52,6 +54,17 @@ def file_argument(name: str, *, store: str | None) -> Path | None:
             )
         )
     return Path(name)
+
+
+def _two_meanings(name: str) -> click.UsageError:
+    return click.UsageError(
+        tr(
+            "{name} has the form of an id, and a file in this folder has the same name. "
+            "To use the file, write ./{name}. To use the object in the store, write "
+            "--store DIR {name}",
+            name=name,
+        )
+    )
 
 
 def open_named(file: Path) -> BinaryIO:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.key_options import ask_passphrase, passphrase_file_option
+from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.translation import tr
@@ -39,7 +40,7 @@ Examples:
       --reason "preservation letter of 30 November" 20261124t160642z-k3v4q2m7xw4c5b6d
 """
 )
-@click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
+@click.argument("bundle_ids", nargs=-1, required=True, type=BUNDLE_ID, metavar="BUNDLE-ID…")
 @_name
 @click.option("--matter", default="", help="Case or order that requires the hold.")
 @click.option("--reason", required=True, help="Reason for the hold.")
@@ -70,7 +71,7 @@ def place(
     service = wiring_upkeep.hold_service(
         _settings(ctx, store, passphrase_file), ask=ask_passphrase, show_message=print_message
     )
-    for bundle_id in bundle_ids:
+    for bundle_id in BUNDLE_ID.resolve(service.store, bundle_ids):
         try:
             done = holds.place(service, bundle_id, name=name, matter=matter, reason=reason)
         except ValueError as error:
@@ -86,7 +87,7 @@ Examples:
   snapshotter hold lift --name doe-v-example --reason "settled" 20261124t160642z-k3v4q2m7xw4c5b6d
 """
 )
-@click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
+@click.argument("bundle_ids", nargs=-1, required=True, type=BUNDLE_ID, metavar="BUNDLE-ID…")
 @_name
 @click.option("--reason", required=True, help="Reason for lifting the hold.")
 @store_option
@@ -114,7 +115,7 @@ def lift(
     service = wiring_upkeep.hold_service(
         _settings(ctx, store, passphrase_file), ask=ask_passphrase, show_message=print_message
     )
-    for bundle_id in bundle_ids:
+    for bundle_id in BUNDLE_ID.resolve(service.store, bundle_ids):
         done = holds.lift(service, bundle_id, name=name, reason=reason)
         _print_change(
             done, as_json, "lifted" if done.changed else tr("the legal hold was already lifted")
@@ -129,7 +130,7 @@ Examples:
   snapshotter hold list --json 20261124t160642z-k3v4q2m7xw4c5b6d
 """,
 )
-@click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")
+@click.argument("bundle_ids", nargs=-1, type=BUNDLE_ID, metavar="[BUNDLE-ID…]")
 @store_option
 @_json
 @click.pass_context
@@ -152,7 +153,7 @@ def list_(
     if bundle_ids:
         found = [
             holds.HeldBundle(bundle_id=bundle_id, holds=holds.read(opened, bundle_id, is_trusted))
-            for bundle_id in bundle_ids
+            for bundle_id in BUNDLE_ID.resolve(opened, bundle_ids)
             if bundles.find_bundle_key(opened, bundle_id)
         ]
     else:

@@ -12,6 +12,7 @@ import click
 from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.log_output import print_log, print_synced
 from snapshotter.cli.log_witness import witness
+from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import recheck_option, store_option
 from snapshotter.cli.output import Steps, print_json, print_message, print_result, write_file
 from snapshotter.errors import SnapshotterError
@@ -293,7 +294,7 @@ Examples:
   snapshotter log sync 20261124t160642z-k3v4q2m7xw4c5b6d
 """
 )
-@click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")
+@click.argument("bundle_ids", nargs=-1, type=BUNDLE_ID, metavar="[BUNDLE-ID…]")
 @store_option
 @click.option("--dry-run", is_flag=True, help="Print what would be added; change nothing.")
 @_JSON
@@ -320,11 +321,11 @@ def sync(
     from snapshotter.app.wiring import trust as wiring_trust
 
     settings = ctx.obj.load(store=store or "")
+    opened = wiring_store.store(settings)
+    bundle_ids = BUNDLE_ID.resolve(opened, bundle_ids)
     book = wiring_log.logbook(
         settings,
-        proofs=wiring_store.custodial_store(
-            settings, wiring_store.store(settings), show_message=print_message
-        ),
+        proofs=wiring_store.custodial_store(settings, opened, show_message=print_message),
         ask=ask_passphrase,
         show_message=print_message,
     )

@@ -216,6 +216,9 @@ def cli(ctx: click.Context) -> None:
     snapshotter check https://example.org        check whether the page is still available
     snapshotter list                             list the bundles in the store
     snapshotter verify captures/bundles/…        verify a bundle, offline
+
+    Instead of the id of a bundle, an event or a job, you can give the beginning or the end of the
+    id, with at least 4 characters. `latest` is the newest.
     """
     ctx.obj = _Deferred()
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from snapshotter.cli.key_options import ask_passphrase
+from snapshotter.cli.object_id import FILE_OR_ID
 from snapshotter.cli.options import root_key_option, store_option, trust_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
@@ -45,7 +46,9 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> int 
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument("wanted", nargs=-1, required=True, metavar="URL|EVENT-ID|BUNDLE-ID…")
+@click.argument(
+    "wanted", nargs=-1, required=True, type=FILE_OR_ID, metavar="URL|EVENT-ID|BUNDLE-ID…"
+)
 @click.option(
     "-o",
     "--output",
@@ -112,7 +115,7 @@ def proof(
     ) as service:
         found = proof_case.find(
             service,
-            wanted,
+            FILE_OR_ID.resolve(service.source.store, wanted),
             wiring_proof.event_log_proof(settings),
             print_message,
             allowed=settings.allow_networks,

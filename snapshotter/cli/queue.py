@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from snapshotter.cli.object_id import resolve_jobs
 from snapshotter.cli.output import (
     print_json,
     print_message,
@@ -98,24 +99,25 @@ def list_(
     epilog="""\b
 Examples:
   snapshotter queue show 20260115t123045z-abcdefghijklmnop
-  snapshotter queue show --json 20260115t123045z-abcdefghijklmnop
+  snapshotter queue show --json latest
 """
 )
-@click.argument("job_id", metavar="JOB")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.argument("job_ids", metavar="JOB…", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each job.")
 @click.pass_context
-def show(ctx: click.Context, job_id: str, as_json: bool) -> None:
-    """Show one job and its result."""
+def show(ctx: click.Context, job_ids: tuple[str, ...], as_json: bool) -> None:
+    """Show jobs and their results."""
     from snapshotter.app.wiring import queue as wiring_queue
 
     with wiring_queue.command_queue(ctx.obj) as job_queue:
-        status = job_queue.get(job_id)
-    if status is None:
-        raise _unknown(job_id)
-    if as_json:
-        print_json(job_json(status))
-    else:
-        print_job(status)
+        found = {job_id: job_queue.get(job_id) for job_id in resolve_jobs(job_queue, job_ids)}
+    for job_id, status in found.items():
+        if status is None:
+            raise _unknown(job_id)
+        if as_json:
+            print_json(job_json(status))
+        else:
+            print_job(status)
 
 
 @queue.command(
@@ -139,7 +141,9 @@ def cancel(ctx: click.Context, job_ids: tuple[str, ...], as_json: bool) -> int:
     from snapshotter.app.wiring import queue as wiring_queue
 
     with wiring_queue.command_queue(ctx.obj) as job_queue:
-        return print_action_results(job_queue.cancel(job_ids), "cancelled", as_json)
+        return print_action_results(
+            job_queue.cancel(resolve_jobs(job_queue, job_ids)), "cancelled", as_json
+        )
 
 
 @queue.command(
@@ -172,7 +176,7 @@ def retry(
     if bool(job_ids) == bool(states):
         raise click.UsageError(tr("give the ids of jobs, or --state"))
     with wiring_queue.command_queue(ctx.obj) as job_queue:
-        wanted: Sequence[str] = job_ids
+        wanted: Sequence[str] = resolve_jobs(job_queue, job_ids)
         if states:
             wanted = [
                 status.job.id for status in job_queue.jobs(states=frozenset(map(JobState, states)))

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from snapshotter.cli.key_options import ask_passphrase
+from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.translation import tr
@@ -22,7 +23,7 @@ Examples:
   snapshotter renew --store s3://evidence --each --json
 """
 )
-@click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")
+@click.argument("bundle_ids", nargs=-1, type=BUNDLE_ID, metavar="[BUNDLE-ID…]")
 @store_option
 @click.option(
     "--within",
@@ -65,10 +66,12 @@ def renew(
     one bundle could not be renewed: the certificates of its time proof have expired, nothing proves
     its time, or the bundle is FAILED.
     """
+    from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import upkeep as wiring_upkeep
     from snapshotter.formats.canonical_json import instant
 
     settings = ctx.obj.load(store=store or "")
+    bundle_ids = BUNDLE_ID.resolve(wiring_store.store(settings), bundle_ids)
     renewer = wiring_upkeep.renewer(settings, ask=ask_passphrase, show_message=print_message)
     left, is_silent = 0, not as_json
     for renewal in renewer.run(timedelta(days=within), only=bundle_ids, each=each, dry_run=dry_run):

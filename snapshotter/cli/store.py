@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import lock_mode_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.store_copies import repair, replicate
@@ -100,7 +101,7 @@ Examples:
   snapshotter store retain --days 3650 --lock-mode COMPLIANCE 20261124t160642z-k3v4q2m7xw4c5b6d
 """
 )
-@click.argument("bundle_ids", nargs=-1, required=True, metavar="BUNDLE-ID…")
+@click.argument("bundle_ids", nargs=-1, required=True, type=BUNDLE_ID, metavar="BUNDLE-ID…")
 @_STORE
 @click.option(
     "--days",
@@ -140,7 +141,7 @@ def retain(
     )
     if wanted is None:
         raise click.UsageError(tr("--days must be at least 1"))
-    for bundle_id in bundle_ids:
+    for bundle_id in BUNDLE_ID.resolve(target, bundle_ids):
         key = bundles.find_bundle_key(target, bundle_id)
         state = target.retain(key, wanted)
         for sidecar in holds.list_sidecars(target, key):

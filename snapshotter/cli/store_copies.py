@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import format_bytes, print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
@@ -15,7 +16,7 @@ from snapshotter.translation import tr
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_only = click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")
+_only = click.argument("bundle_ids", nargs=-1, type=BUNDLE_ID, metavar="[BUNDLE-ID…]")
 _dry_run = click.option("--dry-run", is_flag=True, help="Print what would be done; write nothing.")
 _json = click.option(
     "--json",
@@ -94,7 +95,13 @@ def replicate(
         else:
             print_result(f"{bundle_id}  {state}{f'  {detail}' if detail else ''}")
 
-    done = replication.replicate(service, progress, only=bundle_ids, dry_run=dry_run, deep=deep)
+    done = replication.replicate(
+        service,
+        progress,
+        only=BUNDLE_ID.resolve(service.source, bundle_ids),
+        dry_run=dry_run,
+        deep=deep,
+    )
     oldest = min(done.lagging, default="")
     if as_json:
         print_json(
@@ -210,7 +217,9 @@ def repair(
         else:
             print_result(f"{name}  {state}{f'  {detail}' if detail else ''}")
 
-    done = repairs.repair(service, progress, only=bundle_ids, dry_run=dry_run)
+    # The intact copy lists also what the store has lost.
+    wanted = BUNDLE_ID.resolve(service.source, bundle_ids)
+    done = repairs.repair(service, progress, only=wanted, dry_run=dry_run)
     if as_json:
         print_json(
             {

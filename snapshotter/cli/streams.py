@@ -12,6 +12,7 @@ import click
 
 from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.key_options import json_option, passphrase_file_option
+from snapshotter.cli.object_id import FILE_OR_BUNDLE
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import EvidenceInvalid
@@ -53,7 +54,7 @@ Examples:
   snapshotter streams check --key court.key --json 20261124t160642z-k3v4q2m7xw4c5b6d
 """,
 )
-@click.argument("bundle", metavar="FILE|BUNDLE-ID")
+@click.argument("bundle", type=FILE_OR_BUNDLE, metavar="FILE|BUNDLE-ID")
 @_key_option
 @passphrase_file_option
 @store_option
@@ -101,7 +102,7 @@ Examples:
   snapshotter streams open --key court.key -o ./in-clear exhibit.wacz
 """,
 )
-@click.argument("bundle", metavar="FILE|BUNDLE-ID")
+@click.argument("bundle", type=FILE_OR_BUNDLE, metavar="FILE|BUNDLE-ID")
 @_key_option
 @passphrase_file_option
 @click.option(
@@ -156,6 +157,7 @@ def _opened(ctx: click.Context, bundle: str, store: str | None) -> Iterator[Bina
     file = file_argument(bundle, store=store)
     if file is None:
         opened = wiring_store.store(ctx.obj.load(store=store or ""))
+        (bundle,) = FILE_OR_BUNDLE.resolve(opened, [bundle])
         stream = opened.open(bundles.find_bundle_key(opened, bundle))
     else:
         stream = open_named(file)

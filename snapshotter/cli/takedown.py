@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from snapshotter.cli.key_options import ask_passphrase
+from snapshotter.cli.object_id import EVENT_ID
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.takedown_output import (
@@ -146,28 +147,31 @@ def list_(
     epilog="""\b
 Examples:
   snapshotter takedown show 20260527t091000z-k3v4q2m7xw4c5b6d
-  snapshotter takedown show --json 20260527t091000z-k3v4q2m7xw4c5b6d
+  snapshotter takedown show --json latest
 """
 )
-@click.argument("event_id", metavar="ID")
+@click.argument("event_ids", nargs=-1, required=True, type=EVENT_ID, metavar="ID…")
 @store_option
 @_JSON
 @click.pass_context
-def show(ctx: click.Context, event_id: str, store: str | None, as_json: bool) -> None:
+def show(ctx: click.Context, event_ids: tuple[str, ...], store: str | None, as_json: bool) -> None:
     """
-    Show one take-down event: the interval, the notice, and each capture that the event is based on.
+    Show take-down events: the interval, the notice, and each capture that an event is based on.
 
-    The event is not verified here: use `snapshotter verify ID`.
+    The events are not verified here: use `snapshotter verify ID`.
     """
     from snapshotter.app.wiring import takedown as wiring_takedown
 
     with wiring_takedown.observation_source(ctx.obj.load(store=store or "")) as source:
-        found = _find_event(source, event_id)
-    if as_json:
-        print_json(event_json(found))
-        return
-    for label, text in event_lines(found):
-        print_result(f"{label:<15} {text}")
+        wanted = EVENT_ID.resolve(source.store, event_ids)
+        for number, found in enumerate(_find_event(source, event_id) for event_id in wanted):
+            if as_json:
+                print_json(event_json(found))
+                continue
+            if number:
+                print_result()
+            for label, text in event_lines(found):
+                print_result(f"{label:<15} {text}")
 
 
 @takedown.command(
@@ -217,7 +221,7 @@ Examples:
   snapshotter verify exhibit/20260527t091000z-k3v4q2m7xw4c5b6d.json
 """
 )
-@click.argument("event_id", metavar="ID")
+@click.argument("event_id", type=EVENT_ID, metavar="ID")
 @click.option(
     "-o",
     "--output",
@@ -245,6 +249,7 @@ def export(
 
     settings = ctx.obj.load(store=store or "")
     with wiring_takedown.observation_source(settings) as source:
+        (event_id,) = EVENT_ID.resolve(source.store, [event_id])
         found = _find_event(source, event_id)
         files = takedowns.export_event(source, found, output or Path(event_id))
     for observation in captures_of_event(found.event) if found.event is not None else ():

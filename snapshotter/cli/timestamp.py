@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_hint, print_json, print_message, print_result
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
@@ -23,7 +24,7 @@ Examples:
   snapshotter timestamp --store s3://evidence/case-7 20261124t160642z-k3v4q2m7xw4c5b6d
 """
 )
-@click.argument("bundle_ids", nargs=-1, metavar="[BUNDLE-ID…]")
+@click.argument("bundle_ids", nargs=-1, type=BUNDLE_ID, metavar="[BUNDLE-ID…]")
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each token.")
 @click.pass_context
@@ -63,6 +64,7 @@ def timestamp(
             state = f"confirms {instant(time)}" if time else tr("gave no timestamp token")
             print_result(f"{bundle_id}: {authority} {state}")
 
+    bundle_ids = BUNDLE_ID.resolve(service.store, bundle_ids)
     if bundle_ids:
         late_tokens.remember_missing(service, bundle_ids, wait_s=_WAIT_S)
     asked = late_tokens.request_owed_tokens(service, report, only=bundle_ids, wait_s=_WAIT_S)

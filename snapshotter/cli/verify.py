@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from snapshotter.cli.file_or_id import file_argument, open_named
+from snapshotter.cli.object_id import FILE_OR_ID
 from snapshotter.cli.options import root_key_option, trust_option
 from snapshotter.cli.output import (
     OutputClosed,
@@ -38,7 +39,7 @@ Examples:
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument("bundles", nargs=-1, required=True, metavar="FILE|ID…")
+@click.argument("bundles", nargs=-1, required=True, type=FILE_OR_ID, metavar="FILE|ID…")
 @trust_option
 @root_key_option
 @click.option(
@@ -76,9 +77,9 @@ def verify(
     settings. The output then states: judged with the keys of your settings.
 
     An argument with a slash or a dot is a file. When files are verified, the command does not use a
-    snapshotter.toml of this folder or of the folders above. An argument in the form of a bundle id
-    or an event id is looked up in the store. If a file has the form of an id as its name, write ./
-    before the name.
+    snapshotter.toml of this folder or of the folders above. The id of a bundle or an event, a part
+    of an id, and `latest` are looked up in the store. If a file has the form of an id as its name,
+    write ./ before the name.
 
     Exit codes: 0 PASSED. 10 FAILED. 11 INDETERMINATE. 1 or 30 a file could not be read, so the file
     was not verified. 2 a file is neither a bundle, an event, a proof pack nor a report. With
@@ -113,7 +114,9 @@ def verify(
     for name in bundles:
         try:
             settings, service = own if files[name] is not None else of_ids()
-            found = _verified(service, name, files[name])
+            if (file := files[name]) is None:
+                (name,) = FILE_OR_ID.resolve(service.store(), [name])
+            found = _verified(service, name, file)
             codes.append(report.EXIT_CODES[found.verdict])
             if found.stored is not None:
                 store_of_bundle, found_of_bundle = found.stored

@@ -19,6 +19,7 @@ from sqlalchemy import (
     exists,
     func,
     inspect,
+    or_,
     select,
     table,
     true,
@@ -102,6 +103,17 @@ class DatabaseQueue:
     def of_bundles(self, bundle_ids: Sequence[str]) -> list[JobStatus]:
         """Return the known jobs that made these bundles."""
         wanted = select(JOB).where(JOB.c.bundle_id.in_(bundle_ids))
+        with reading(self._engine) as connection:
+            return [status_of(row) for row in read_rows(connection, wanted)]
+
+    def with_part(self, part: str, *, newest: int = 9) -> list[JobStatus]:
+        """Return the job with this id; else the newest jobs whose ids begin or end so."""
+        if (known := self.get(part)) is not None:
+            return [known]
+        has_part = or_(
+            JOB.c.id.startswith(part, autoescape=True), JOB.c.id.endswith(part, autoescape=True)
+        )
+        wanted = select(JOB).where(has_part).order_by(JOB.c.seq.desc()).limit(newest)
         with reading(self._engine) as connection:
             return [status_of(row) for row in read_rows(connection, wanted)]
 

@@ -199,6 +199,22 @@ def test_jobs_are_listed_and_shown(shell: Home) -> None:
     assert shell.run("queue", "show", "none") == 1
 
 
+def test_jobs_are_named_by_parts_of_their_ids(shell: Home) -> None:
+    shell.queue.put([job("first-aaaa"), job("second-bbbb"), job("third-bbbb", url=f"{URL}3")])
+
+    assert shell.run("queue", "show", "--json", "firs", "latest") == 0
+    assert [shown["job_id"] for shown in shell.objects] == ["first-aaaa", "third-bbbb"]
+    assert shell.run("queue", "cancel", "bbbb") == 2
+    assert f"third-bbbb  {URL}3" in shell.err
+    assert {status.state for status in shell.queue.jobs()} == {JobState.WAITING}
+    assert shell.run("queue", "cancel", "--json", "seco", "%_-b") == 1
+    assert shell.objects == [
+        {"job_id": "second-bbbb", "result": "done"},
+        {"job_id": "%_-b", "result": "unknown"},
+    ]
+    assert shell.run("queue", "retry", "seco") == 0
+
+
 def test_jobs_are_cancelled_and_asked_for_again(shell: Home) -> None:
     shell.queue.put([job("one"), job("two")])
 

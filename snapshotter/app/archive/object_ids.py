@@ -1,0 +1,252 @@
+"""
+Find the bundle or the take-down event that a person means by a part of its id.
+
+    20261124t160642z-k3v4q2m7xw4c5b6d   the whole id; the store is not asked
+    20261124t1606                       the beginning: one folder of the store is listed
+    xw4c5b6d                            the end: the whole store is listed
+    latest                              the newest
+
+A part has at least four characters. If several ids have this part, nothing is guessed: the error
+names the candidates with their times and titles.
+"""
+
+import enum
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.printable import cut, printable
+from snapshotter.translation import tr
+
+if TYPE_CHECKING:
+    from snapshotter.ports import ReadableStore
+
+LATEST: Final = "latest"
+MIN_PART: Final = 4  # characters
+_NAMED: Final = 8  # candidates that an error names
+_TITLE: Final = 80  # characters of a title in an error
+_FORM: Final = "00000000t000000z-"  # the beginning of each id; a 0 is any digit
+_RANDOM: Final = re.compile(r"[a-z2-7]{1,16}")
+_FOLDERS: Final = ((4, 6), (6, 8))  # where month and day are in an id
+
+
+class ObjectKind(enum.StrEnum):
+    """What an id can belong to."""
+
+    BUNDLE = "bundle"
+    EVENT = "event"
+
+    @property
+    def prefix(self) -> str:
+        """How the keys of these objects begin."""
+        return {
+            ObjectKind.BUNDLE: f"{store_keys.BUNDLES}/",
+            ObjectKind.EVENT: f"{store_keys.TAKEDOWNS}/",
+        }[self]
+
+
+BUNDLES: Final = (ObjectKind.BUNDLE,)
+EVENTS: Final = (ObjectKind.EVENT,)
+EITHER: Final = (ObjectKind.BUNDLE, ObjectKind.EVENT)
+
+
+class NoSuchId(SnapshotterError):
+    """No id of the store begins or ends with the given text."""
+
+
+class AmbiguousId(SnapshotterError):
+    """Several ids of the store begin or end with the given text."""
+
+    exit_code = 2
+
+
+def may_be_part(text: str) -> bool:
+    """Return whether a text may be a part of an id, or the word `latest`."""
+    return text == LATEST or (
+        len(text) >= MIN_PART and (_begins_an_id(text) or _ends_an_id(text) or _is_whole(text))
+    )
+
+
+def resolve(store: "ReadableStore", text: str, kinds: Sequence[ObjectKind] = BUNDLES) -> str:
+    """
+    Return the id that a person means.
+
+    A whole id is returned without a look into the store: whether the object exists is found out
+    when it is opened.
+
+    Args:
+        text: A whole id, the beginning or the end of one, or `latest`.
+        kinds: The objects that are looked for; `latest` is the newest of the first kind.
+
+    Raises:
+        AmbiguousId: Several ids begin or end so.
+        NoSuchId: None does.
+        SnapshotterError: The text cannot be a part of an id.
+    """
+    if _is_whole(text):
+        return text
+    if text == LATEST:
+        for found in _ids(store, kinds[0], kinds[0].prefix, reverse=True):
+            return found
+        raise NoSuchId(
+            tr("the store {url} contains no {kind} yet", url=store.url, kind=kinds[0].value)
+        )
+    if not may_be_part(text):
+        raise SnapshotterError(
+            tr(
+                "{text} is not an id and not a part of an id. A part is the beginning or the end "
+                "of an id, with at least {count} characters",
+                text=text,
+                count=MIN_PART,
+            ),
+            hint=tr("list the ids:\n  snapshotter list"),
+        )
+    candidates = _candidates(store, text, kinds)
+    if not candidates:
+        raise NoSuchId(
+            tr(
+                "no id in the store {url} begins or ends with {text}",
+                url=store.url,
+                text=text,
+            ),
+            hint=tr("list the ids:\n  snapshotter list"),
+        )
+    if len(candidates) > 1:
+        raise _ambiguous(
+            text, ((found, _describe(store, found, kind)) for found, kind in candidates)
+        )
+    return candidates[0][0]
+
+
+def resolve_all(
+    store: "ReadableStore", texts: Sequence[str], kinds: Sequence[ObjectKind] = BUNDLES
+) -> tuple[str, ...]:
+    """Return the ids that a person means, each once, in their order. Raises as `resolve` does."""
+    return tuple(dict.fromkeys(resolve(store, text, kinds) for text in texts))
+
+
+def choose(text: str, candidates: Mapping[str, str]) -> str:
+    """
+    Return the id that a person means, of a list that is no store, such as the jobs of a queue.
+
+    Args:
+        text: A whole id, or the beginning or the end of one.
+        candidates: The ids that begin or end so, with what an error says about each.
+
+    Returns:
+        `text` itself if it is a whole id, or if nothing begins or ends so.
+
+    Raises:
+        AmbiguousId: Several ids begin or end so.
+    """
+    if text in candidates or len(text) < MIN_PART or not candidates:
+        return text
+    if len(candidates) > 1:
+        raise _ambiguous(text, candidates.items())
+    return next(iter(candidates))
+
+
+def _ambiguous(text: str, candidates: Iterable[tuple[str, str]]) -> AmbiguousId:
+    lines = [tr("{text} is a part of several ids:", text=text)]
+    for number, (found, words) in enumerate(candidates):
+        if number == _NAMED:
+            lines.append(tr("  and others"))
+            break
+        lines.append(f"  {found}  {words}".rstrip())
+    return AmbiguousId("\n".join(lines), hint=tr("give more characters of the id"))
+
+
+def _candidates(
+    store: "ReadableStore", wanted: str, kinds: Sequence[ObjectKind]
+) -> list[tuple[str, ObjectKind]]:
+    """Return the ids with a part, the newest of each kind first; at most one more than is named."""
+    found: dict[str, ObjectKind] = {}
+    for kind in kinds:
+        for object_id in _with_part(store, wanted, kind):
+            found.setdefault(object_id, kind)
+            if len(found) > _NAMED:
+                break
+    return list(found.items())
+
+
+def _with_part(store: "ReadableStore", wanted: str, kind: ObjectKind) -> Iterator[str]:
+    if _begins_an_id(wanted):
+        yield from _ids(store, kind, kind.prefix + _beginning_of_key(wanted), reverse=True)
+    if _ends_an_id(wanted):
+        for found in _ids(store, kind, kind.prefix, reverse=True):
+            if found.endswith(wanted):
+                yield found
+
+
+def _ids(store: "ReadableStore", kind: ObjectKind, prefix: str, *, reverse: bool) -> Iterator[str]:
+    """Yield the ids of the objects whose keys begin with a prefix, each once."""
+    last = ""
+    for found in store.list(prefix, reverse=reverse):
+        try:
+            object_id = (
+                store_keys.parse_bundle_key(found.key).bundle_id
+                if kind is ObjectKind.BUNDLE
+                else store_keys.parse_takedown_key(found.key)
+            )
+        except ValueError:
+            continue  # not ours, or a sidecar of an event
+        if object_id != last:
+            yield object_id
+        last = object_id
+
+
+def _is_whole(text: str) -> bool:
+    return store_keys.is_id(text)
+
+
+def _begins_an_id(text: str) -> bool:
+    head, tail = text[: len(_FORM)], text[len(_FORM) :]
+    return all(
+        character.isdecimal() and character.isascii() if form == "0" else character == form
+        for character, form in zip(head, _FORM, strict=False)
+    ) and (not tail or _RANDOM.fullmatch(tail) is not None)
+
+
+def _ends_an_id(text: str) -> bool:
+    head, dash, tail = text.rpartition("-")
+    return _RANDOM.fullmatch(tail) is not None and (
+        not dash
+        or (
+            len(tail) == 16
+            and all(
+                character.isdecimal() and character.isascii() if form == "0" else character == form
+                for character, form in zip(reversed(head), reversed(_FORM[:-1]), strict=False)
+            )
+        )
+    )
+
+
+def _beginning_of_key(text: str) -> str:
+    """Return how the key of an id that begins with `text` goes on behind `bundles/`."""
+    folders = text[:4]
+    for start, end in _FOLDERS:
+        if len(text) < start + 1:
+            return f"{folders}/" if len(text) == start else folders
+        folders += f"/{text[start:end]}"
+    return f"{folders}/{text}" if len(text) >= _FOLDERS[-1][1] else folders
+
+
+def _describe(store: "ReadableStore", object_id: str, kind: ObjectKind) -> str:
+    """Return the time and the title of an object, for a person."""
+    from snapshotter.app.archive import bundles
+
+    at = f"{store_keys.bundle_time(object_id):%Y-%m-%d %H:%M:%S} UTC"
+    if kind is ObjectKind.EVENT:
+        return tr("{at}  take-down event", at=at)
+    try:
+        with store.open(store_keys.bundle_key(object_id)) as stream:
+            what = bundles.read_record(stream).get("what")
+    except FileNotFoundError:
+        return tr("{at}  erased", at=at)
+    except (EvidenceInvalid, OSError):
+        return tr("{at}  cannot be read", at=at)
+    known = what if isinstance(what, dict) else {}
+    title = known.get("title") or known.get("requested_url")
+    return f"{at}  {cut(printable(title[: _TITLE * 2]), _TITLE)}" if isinstance(title, str) else at

@@ -1,0 +1,130 @@
+"""
+Declare the arguments that name bundles, take-down events and jobs by their ids or parts of them.
+
+The types check the form of an argument, so that a command line with an invalid id ends before
+anything is opened. The functions find the whole ids: `resolve` in a store, `resolve_jobs` in the
+queue.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from typing_extensions import override
+
+from snapshotter.translation import tr
+
+if TYPE_CHECKING:
+    from snapshotter.app.archive.object_ids import ObjectKind
+    from snapshotter.jobs.queue.database_queue import DatabaseQueue
+    from snapshotter.ports import ReadableStore
+
+    _TextType = click.ParamType[str]
+else:  # generic since click 8.3 only
+    _TextType = click.ParamType
+
+
+class ObjectId(_TextType):
+    """
+    An id, the beginning or the end of one with at least four characters, or `latest`.
+
+    Args:
+        events: Ids of take-down events are accepted.
+        bundles: Ids of bundles are accepted.
+        others: Other texts are accepted too: files, addresses and identities of pages.
+    """
+
+    name = "id"
+
+    def __init__(self, *, bundles: bool = True, events: bool = False, others: bool = False) -> None:
+        self._bundles = bundles
+        self._events = events
+        self._others = others
+
+    @property
+    def kinds(self) -> "tuple[ObjectKind, ...]":
+        """The objects that an argument of this type can name."""
+        from snapshotter.app.archive.object_ids import ObjectKind
+
+        wanted = {ObjectKind.BUNDLE: self._bundles, ObjectKind.EVENT: self._events}
+        return tuple(kind for kind, is_wanted in wanted.items() if is_wanted)
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from snapshotter.app.archive.object_ids import MIN_PART, may_be_part
+
+        text = str(value)
+        if not self._others and not may_be_part(text):
+            self.fail(
+                tr(
+                    "{text} is not an id. Give a whole id, at least {count} characters of its "
+                    "beginning or its end, or latest. To list the ids: snapshotter list",
+                    text=text,
+                    count=MIN_PART,
+                ),
+                param,
+                ctx,
+            )
+        return text
+
+    def resolve(self, store: "ReadableStore", texts: Sequence[str]) -> tuple[str, ...]:
+        """
+        Return the whole ids in a store, each once.
+
+        A text that cannot be a part of an id is returned as it is.
+
+        Raises:
+            SnapshotterError: No id has this part, or several have it (exit code 2).
+        """
+        from snapshotter.app.archive.object_ids import LATEST, NoSuchId, may_be_part, resolve
+        from snapshotter.errors import SnapshotterError
+
+        found = []
+        for text in texts:
+            try:
+                found.append(resolve(store, text, self.kinds) if may_be_part(text) else text)
+            except NoSuchId as error:
+                if not self._others or text == LATEST:
+                    raise
+                if os.path.lexists(text):
+                    raise click.UsageError(
+                        tr("{error}: write ./{text} if {text} is a file", error=error, text=text)
+                    ) from error
+                raise SnapshotterError(
+                    tr(
+                        "{text} is neither a file nor the beginning or the end of an id in the "
+                        "store {url}",
+                        text=text,
+                        url=store.url,
+                    ),
+                    hint=error.hint,
+                ) from error
+        return tuple(dict.fromkeys(found))
+
+
+BUNDLE_ID = ObjectId()
+EVENT_ID = ObjectId(bundles=False, events=True)
+FILE_OR_BUNDLE = ObjectId(others=True)
+FILE_OR_ID = ObjectId(events=True, others=True)
+
+
+def resolve_jobs(queue: "DatabaseQueue", texts: Sequence[str]) -> tuple[str, ...]:
+    """
+    Return the whole ids of jobs, each once; `latest` is the newest job.
+
+    A text without a job is returned as it is.
+
+    Raises:
+        SnapshotterError: Several jobs have this part in their ids (exit code 2).
+    """
+    from snapshotter.app.archive.object_ids import LATEST, choose
+
+    found = []
+    for text in texts:
+        if text == LATEST and queue.get(text) is None:
+            found += [status.job.id for status in queue.jobs(newest=1)]
+            continue
+        known = queue.with_part(text)
+        found.append(choose(text, {status.job.id: status.job.url for status in known}))
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,71 @@
+"""Parts of ids, and `latest`, in the commands that take ids."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.bundle_shell import BundleShell
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> BundleShell:
+    return BundleShell(tmp_path, monkeypatch, capsys)
+
+
+def test_commands_take_an_end_of_an_id_and_latest(shell: BundleShell) -> None:
+    end = shell.id[-6:]
+    for command in (
+        ("show",), ("custody", "show"), ("verify",), ("hold", "list"), ("renew", "--dry-run"),
+        ("log", "sync", "--dry-run"), ("store", "replicate", "copy"), ("export", "-o", "out"),
+        ("store", "retain", "--days", "1"), ("store", "repair", "--from", "copy"),
+        ("hold", "place", "--name", "a", "--reason", "b"),
+    ):  # fmt: skip
+        assert shell.run(*command, end) in {0, 11}, (command, shell.err)
+        assert "not an id" not in shell.err
+    for command in (("show",), ("verify",), ("hold", "list"), ("custody", "show")):
+        assert shell.run(*command, "zzzz") == 1, command
+        assert "zzzz" in shell.err
+    assert shell.run("show", "--json", "latest") == 0
+    assert shell.object["bundle_id"] == shell.id
+
+
+def test_erase_asks_about_and_erases_the_whole_id(shell: BundleShell) -> None:
+    order = ("--order", "o", "--reason", "r", "--json", "--yes")
+
+    assert shell.run("erase", *order, shell.id[-6:]) == 0, shell.err
+
+    assert shell.object["bundle_id"] == shell.id
+    assert shell.run("custody", "show", shell.id[-6:]) == 0, "what remains is found by a part"
+
+
+def test_a_part_of_several_ids_ends_with_2_and_their_titles(shell: BundleShell) -> None:
+    year = shell.id[:4]
+    other = f"{year}0101t000000z-zzzzzzzzzzzz2345"
+    copy = Path(f"captures/bundles/{year}/01/01/{other}.wacz")
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_bytes(shell.bytes)
+
+    assert shell.run("show", year) == 2
+    assert f"{shell.id}  {year}" in shell.err
+    assert f"{other}  {year}-01-01 00:00:00 UTC  A page" in shell.err
+    assert shell.run("hold", "list", "2345", shell.id[-4:], shell.id, "--json") == 0
+    assert [printed["bundle_id"] for printed in shell.objects] == [other, shell.id]
+
+
+def test_a_text_that_is_no_id_is_a_usage_error(shell: BundleShell) -> None:
+    assert shell.run("hold", "list", "no id") == 2
+    assert "no id is not an id" in shell.err
+
+
+def test_a_file_goes_before_a_part_of_an_id_unless_a_store_is_named(shell: BundleShell) -> None:
+    end = shell.id[-6:]
+    Path(end).write_bytes(b"no bundle")
+    Path("latest").write_bytes(b"no bundle")
+
+    assert shell.run("show", end) == 10
+    assert shell.run("show", "--store", "captures", end) == 0
+    assert shell.run("show", "latest") == 2
+    assert "./latest" in shell.err
+    assert shell.run("verify", "--store", "captures", "latest") in {0, 11}
