@@ -39,6 +39,7 @@ from snapshotter.value_class import dataclass
 
 FILE_NAME = "snapshotter.toml"
 EVENT_KEY = "events"  # the usual name of the key that signs take-down events
+ANNOTATION_KEY = "annotations"  # the usual name of the key that signs annotations
 _PREFIX = "SNAPSHOTTER_"
 _SQLITE = "sqlite:///"
 
@@ -128,6 +129,7 @@ class _File(Table, from_text=True):
     policies_dir: str = ""
     key: str = ""
     event_key: str = ""
+    annotation_key: str = ""
     cosigners: tuple[str, ...] = ()
     passphrase_file: str = ""
     keys_dir: str = ""
@@ -143,6 +145,8 @@ class _File(Table, from_text=True):
     identity_file: str = ""
     pywb_dir: str = ""
     operator: str = Field(default="", max_length=200)
+    pseudonym: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")
+    role: str = Field(default="", max_length=64)
     record_access: bool = True
     trust_file: str = ""
     trust_root_key: str = ""
@@ -253,6 +257,7 @@ class Settings:
     policies_dir: Path | None  # the folder of the user's own policies
     key: str  # name of the signing key, or its reference in a service or on a token
     event_key: str  # name of the key that signs take-down events, and never a capture
+    annotation_key: str  # name of the key that signs annotations, and never a capture
     cosigners: tuple[str, ...]  # further keys that sign each bundle, named in the same way
     passphrase_file: Path | None
     keys_dir: Path
@@ -267,6 +272,8 @@ class Settings:
     identity_file: Path | None  # identifiers of the capturing person; None: none are searched
     politeness_file: Path | None  # limits of visits to hosts; None: the shipped ones
     operator: str  # who acts; "": not named in custody events; in holds and erasures the user
+    pseudonym: str  # in annotations in place of the operator; "": the operator is named
+    role: str  # of the operator in annotations
     record_access: bool  # reading and exporting a bundle write custody events
     pywb_dir: Path | None  # the folder of its programs; None: on PATH
     trust_file: Path | None
@@ -484,6 +491,7 @@ def _resolve(file: _File, sources: list[str]) -> Settings:
         policies_dir=Path(file.policies_dir) if file.policies_dir else None,
         key=file.key or "default",
         event_key=file.event_key or EVENT_KEY,
+        annotation_key=file.annotation_key or ANNOTATION_KEY,
         cosigners=file.cosigners,
         passphrase_file=Path(file.passphrase_file) if file.passphrase_file else None,
         keys_dir=Path(file.keys_dir) if file.keys_dir else data_dir / "keys",
@@ -498,6 +506,8 @@ def _resolve(file: _File, sources: list[str]) -> Settings:
         identity_file=Path(file.identity_file) if file.identity_file else None,
         politeness_file=Path(file.politeness_file) if file.politeness_file else None,
         operator=file.operator,
+        pseudonym=file.pseudonym,
+        role=file.role,
         record_access=file.record_access,
         pywb_dir=Path(file.pywb_dir).expanduser() if file.pywb_dir else None,
         trust_file=Path(file.trust_file) if file.trust_file else None,

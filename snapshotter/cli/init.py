@@ -66,6 +66,10 @@ _OWN = """\
 # Name of the key that signs take-down events and never captures. The key is made on first use.
 # event_key = "events"
 
+# Name of the key that signs cases, tags, notes and reviews, and never evidence. The key is made on
+# first use.
+# annotation_key = "annotations"
+
 # Path of the program file of the browser. Empty: snapshotter finds a browser.
 # browser_path = ""
 
@@ -95,6 +99,13 @@ _OWN = """\
 # records are kept permanently. Empty: custody events contain no name. Legal holds and erasures
 # contain the name of the user of this machine.
 # operator = ""
+
+# Name in cases, tags, notes and reviews in place of operator, for example "P-07". A salted
+# commitment to operator binds the pseudonym.
+# pseudonym = ""
+
+# Your role in cases, tags, notes and reviews, for example "reviewer".
+# role = ""
 
 # Whether showing, verifying and exporting a stored bundle is recorded as a custody event.
 # record_access = true

@@ -2,8 +2,8 @@
 Build the signers of this user's keys, which are key files or external keys.
 
 `signer` and `cosigners` return the keys that sign bundles, `event_signer` the key that signs
-take-down events. The successor of a retired key signs in its place. `operator` returns who is
-responsible for a hold or an erasure.
+take-down events, `annotation_signer` the key that signs annotations. The successor of a retired
+key signs in its place. `operator` returns who is responsible for a hold or an erasure.
 """
 
 import os
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from snapshotter.app.machine import SystemClock
-from snapshotter.app.settings import EVENT_KEY, Settings
+from snapshotter.app.settings import ANNOTATION_KEY, EVENT_KEY, Settings
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.signatures.key_reference import is_reference
 from snapshotter.ports import ShowMessage, Signer
@@ -42,8 +42,9 @@ def signer(
     """
     directory = key_directory(settings)
     source = _passphrase_source(settings, ask)
-    # A key for events may have been made before anything was captured here.
-    others = [key for key in directory.list() if key.name != settings.event_key]
+    # A key for events or annotations may have been made before anything was captured here.
+    made_for_others = (settings.event_key, settings.annotation_key)
+    others = [key for key in directory.list() if key.name not in made_for_others]
     if settings.key != DEFAULT_NAME or others:
         return _signer(directory, settings.key, source, show_message)
     # Two first captures at once make one key between them.
@@ -96,6 +97,46 @@ def event_signer(
                 "\n  The key signs no captures. To verify events, others need the public key in a "
                 "trust file:\n  snapshotter keys export {name} | snapshotter trust add-key "
                 "trust.json - --owner NAME",
+                keys_dir=settings.keys_dir / f"{name}.pem",
+                key_id=found.key_id,
+                name=name,
+            )
+        )
+    return found
+
+
+def annotation_signer(
+    settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
+) -> Signer:
+    """
+    Return the key that signs annotations; make the default one on first use.
+
+    It never signs captures or events: who may write notes need not be able to make evidence.
+
+    Raises:
+        ServiceUnavailable: The key service or token that holds the key did not answer.
+        SnapshotterError: The key does not exist, its passphrase is wrong, or it signs evidence.
+    """
+    directory = key_directory(settings)
+    name, source = settings.annotation_key, _passphrase_source(settings, ask)
+    if name in (settings.key, settings.event_key, *settings.cosigners):
+        raise SnapshotterError(
+            tr("the key {name} signs evidence, so it cannot sign annotations", name=name),
+            hint=tr(
+                "remove annotation_key from the settings. snapshotter then makes a key for "
+                "annotations on first use"
+            ),
+        )
+    if name != ANNOTATION_KEY or _known_or_none(directory, name) is not None:
+        return _signer(directory, name, source, show_message)
+    found, made = directory.ensure(name, source if settings.passphrase_file else None)
+    if made:
+        show_message(
+            tr(
+                "a key for annotations was made for you: {keys_dir}\n  The key id is {key_id}\n  "
+                "The key signs cases, tags, notes and reviews, and no captures. Others check "
+                "annotations with the public key in a trust file:\n  snapshotter keys export "
+                "{name} | snapshotter trust add-key trust.json - --owner NAME",
                 keys_dir=settings.keys_dir / f"{name}.pem",
                 key_id=found.key_id,
                 name=name,

@@ -57,7 +57,7 @@ def signing_keys(settings: Settings) -> tuple["StoredKey", ...]:
         SnapshotterError: The remembered versions cannot be read.
     """
     roots = remembered_version.root_key_ids(_versions_dir(settings))
-    named = {settings.key, *settings.cosigners, settings.event_key}
+    named = {settings.key, *settings.cosigners, settings.event_key, settings.annotation_key}
     return tuple(
         key
         for key in wiring_keys.key_directory(settings).list()

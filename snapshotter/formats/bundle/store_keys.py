@@ -1,5 +1,5 @@
 """
-Make and parse the keys of a store's objects: bundles, sidecars, reports, gaps and events.
+Make and parse the keys of a store's objects: bundles, sidecars, reports, gaps, events, annotations.
 
     bundles/2026/11/24/20261124t160642z-k3v4q2m7xw4c5b6d.wacz
     bundles/2026/11/24/20261124t160642z-k3v4q2m7xw4c5b6d.wacz.late-01.tsr
@@ -19,6 +19,7 @@ BUNDLES = "bundles"
 AUDITS = "audits"  # reports, by the same days
 GAPS = "gaps"  # what schedules missed, by the same days
 TAKEDOWNS = "takedowns"  # events, by the same days
+ANNOTATIONS = "annotations"  # what people record about captures, and no evidence
 CARRIED = "custody"  # in a replica: what went on in the store that it is a copy of
 SUFFIX = ".wacz"
 MAX_SEGMENT = 200  # bytes; servers keep a segment as a file name, and 255 is their limit
@@ -29,6 +30,8 @@ MAX_KEY = 1024  # bytes, S3's own limit
 _SEGMENT = re.compile(r"[A-Za-z0-9_=@-][A-Za-z0-9._=@-]*")
 _BUNDLE_ID = re.compile(r"([0-9]{8}t[0-9]{6}z)-[a-z2-7]{16}")
 _PLACE = re.compile(r"[0-9a-f]{32}")  # of a store, as receipts name it
+_ANNOTATION = re.compile(rf"{ANNOTATIONS}/records/([0-9]{{8}})\.json")
+_COMMITMENT = re.compile(r"sha256:[0-9a-f]{64}")
 _KIND = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*")
 
 
@@ -93,6 +96,36 @@ def parse_takedown_key(key: str) -> str:
     if key != takedown_key(event_id):
         raise ValueError(f"{key!r} is not the key of an event")
     return event_id
+
+
+def annotation_key(number: int) -> str:
+    """Return where a record of the annotation chain lives. Raises ValueError: no such number."""
+    if not 1 <= number <= 99_999_999:
+        raise ValueError("the number of an annotation must be from 1 to 99999999")
+    return f"{ANNOTATIONS}/records/{number:08}.json"
+
+
+def parse_annotation_key(key: str) -> int:
+    """Return the number of the annotation that lives there. Raises ValueError: none does."""
+    match = _ANNOTATION.fullmatch(key)
+    if match is None or not int(match[1]):
+        raise ValueError(f"{key!r} is not the key of an annotation")
+    return int(match[1])
+
+
+def annotation_text_key(commitment: str) -> str:
+    """Return where the text with this commitment lives. Raises ValueError: it is no commitment."""
+    if not _COMMITMENT.fullmatch(commitment):
+        raise ValueError(f"{commitment!r} is not a commitment")
+    return f"{ANNOTATIONS}/texts/{commitment.removeprefix('sha256:')}.json"
+
+
+def parse_annotation_text_key(key: str) -> str:
+    """Return the commitment of the text that lives there. Raises ValueError: none does."""
+    commitment = f"sha256:{key.rpartition('/')[2].removesuffix('.json')}"
+    if key != annotation_text_key(commitment):
+        raise ValueError(f"{key!r} is not the key of the text of an annotation")
+    return commitment
 
 
 def parse_report_key(key: str) -> str:

@@ -1,0 +1,405 @@
+"""
+Read, extend and check the annotation chain of a store, and erase texts of it by order.
+
+    append   store the text ─ store the record under the next free number
+    erase    store the record of the erasure ─ delete the text
+
+All writers of a store extend one chain. A record is stored only if its number is free: a writer
+who loses the race reads the new records and tries the next number. A crash between two steps
+leaves a text without a record, or a text that is erased and still stored: `check` names both, and
+the same command completes the work (docs/adr/0090).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field
+
+from snapshotter.app import store_records
+from snapshotter.errors import EvidenceInvalid, PolicyRefused, ServiceUnavailable, SnapshotterError
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.statements import annotation
+from snapshotter.model.annotation_state import AnnotationState, fold
+from snapshotter.model.annotations import (
+    Annotation,
+    AnnotationAuthor,
+    AnnotationKind,
+    NewAnnotation,
+)
+from snapshotter.model.finding import Verdict
+from snapshotter.ports import Clock, IdSource, ObjectStore, ReadableStore, Signer
+from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
+
+_TRIES = 1000  # each is lost to another writer, who stored a record
+_RECORDS = f"{store_keys.ANNOTATIONS}/records/"
+_TEXTS = f"{store_keys.ANNOTATIONS}/texts/"
+
+# Decides what to record after the state so far; None: nothing is to be recorded.
+Decide = Callable[[AnnotationState], NewAnnotation | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainEnd:
+    """The last record of a chain that this machine has seen."""
+
+    number: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotationService:
+    """
+    The store, key and author that making annotations needs.
+
+    Args:
+        signer: Returns the annotation key; made on first use, so called only before a record is
+            signed.
+        remember: Keeps the end of the chain on this machine.
+    """
+
+    store: ObjectStore
+    signer: Callable[[], Signer]
+    author: AnnotationAuthor
+    clock: Clock
+    ids: IdSource
+    remember: Callable[[ChainEnd], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class AnnotationChain:
+    """The records of a store, as they were read. The signature of each record is valid."""
+
+    records: list[Annotation] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)  # by commitment
+    problems: list[str] = field(default_factory=list)  # records that are missing or damaged
+    number: int = 0  # of the last object
+    sha256: str = annotation.START  # of the last object
+
+    def state(self) -> AnnotationState:
+        """Return the state of the archive after these records."""
+        return fold(self.records, self.texts)
+
+    def extend(self, number: int, data: bytes, *, verified: bool = False) -> None:
+        """
+        Add the object of the next number; one that is no valid record becomes a problem.
+
+        Args:
+            verified: It was read before as a valid record of this number.
+        """
+        for missing in range(self.number + 1, number):
+            self.problems.append(tr("record {number} is missing", number=missing))
+        try:
+            record = annotation.parse_verified(data) if verified else annotation.parse(data, number)
+        except EvidenceInvalid as error:
+            self.problems.append(
+                tr("record {number} is damaged: {error}", number=number, error=error)
+            )
+        else:
+            if number == self.number + 1 and record.previous != self.sha256:
+                self.problems.append(
+                    tr(
+                        "record {number} does not continue record {before}: one of them was "
+                        "replaced",
+                        number=number,
+                        before=number - 1,
+                    )
+                )
+            self.records.append(record)
+        self.number, self.sha256 = number, digest_bytes(data).sha256
+
+
+def read_chain(
+    store: ReadableStore, *, known: Mapping[str, bytes] | None = None, texts: bool = True
+) -> AnnotationChain:
+    """
+    Return the annotation chain of a store.
+
+    Args:
+        known: Objects that need not be read and checked again, by key: an index has them. A
+            record belongs to them only if it was valid.
+        texts: Also read the texts of the records.
+    """
+    chain, have = AnnotationChain(), known or {}
+    for found in store.list(_RECORDS):
+        try:
+            number = store_keys.parse_annotation_key(found.key)
+        except ValueError:
+            continue  # not of the chain: `check` names it
+        if found.key in have:
+            chain.extend(number, have[found.key], verified=True)
+        else:
+            chain.extend(number, _read_record(store, found.key) or b"")
+    if texts:
+        _read_texts(store, chain, have)
+    return chain
+
+
+def append(
+    service: AnnotationService, decide: Decide, *, text: str = ""
+) -> tuple[Annotation | None, AnnotationState]:
+    """
+    Add a record to the chain; return it, and the state before it.
+
+    Args:
+        decide: Called with the state so far, and again if another writer came first.
+        text: The note, reason or title.
+
+    Returns:
+        None in place of the record if `decide` returned None: nothing was to be recorded.
+
+    Raises:
+        ServiceUnavailable: The store does not answer. The record may be stored.
+        SnapshotterError: The store refuses, or `decide` does.
+        ValueError: The record is invalid.
+    """
+    chain = read_chain(service.store, texts=False)
+    commitment = ""
+    for _ in range(_TRIES):
+        state = chain.state()
+        new = decide(state)
+        if new is None:
+            return None, state
+        signer = service.signer()
+        if text and not commitment:
+            commitment = _put_text(service, text)
+        number = chain.number + 1
+        data = annotation.encode(
+            new,
+            author=service.author,
+            at=service.clock.now(),
+            text=commitment,
+            number=number,
+            previous=chain.sha256,
+            signer=signer,
+        )
+        key = store_keys.annotation_key(number)
+        if store_records.put(service.store, key, data):
+            chain.extend(number, data)
+            service.remember(ChainEnd(number=number, sha256=chain.sha256))
+            return annotation.parse(data, number), state
+        # Read it directly: a listing may lag behind.
+        other = _read_record(service.store, key)
+        if other is not None:
+            chain.extend(number, other)
+    raise ServiceUnavailable(
+        tr("other processes keep adding annotations to {url}", url=service.store.url),
+        hint=tr("give the same command again"),
+    )
+
+
+def erase_text(
+    service: AnnotationService, number: int, *, order: str, reason: str
+) -> Annotation | None:
+    """
+    Erase the text of a record by order; return the new record, or None if it was erased before.
+
+    The record of the text stays, with its commitment. Every version of the text is deleted.
+
+    Raises:
+        PolicyRefused: A version of the text is under retention. Nothing is recorded.
+        SnapshotterError: There is no such record, or it has no text.
+    """
+    chain = read_chain(service.store, texts=False)
+    record = next((record for record in chain.records if record.number == number), None)
+    if record is None or not record.text:
+        raise SnapshotterError(
+            tr("the annotation {number} does not exist, or has no text", number=number),
+            hint=tr("show the numbers of all annotations:\n  snapshotter case log"),
+        )
+    key = store_keys.annotation_text_key(record.text)
+    try:
+        lock = service.store.lock_state(key)
+    except FileNotFoundError:
+        lock = None
+    now = service.clock.now()
+    if lock is not None and lock.holds(now):
+        raise PolicyRefused(
+            tr("the text of the annotation {number} is under retention", number=number),
+            hint=tr("nothing was erased. Erase the text when its retention has ended"),
+        )
+
+    def decide(state: AnnotationState) -> NewAnnotation | None:
+        if number in state.erased:
+            return None
+        return NewAnnotation(kind=AnnotationKind.ERASED, record=number, order=order)
+
+    added, _ = append(service, decide, text=reason)
+    service.store.delete(key, now=now)
+    return added
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainFinding:
+    """One result of the check of a chain."""
+
+    code: str
+    verdict: Verdict
+    subject: str  # a record, an object, a key or a capture
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainReport:
+    """The result of the check of a chain."""
+
+    verdict: Verdict
+    records: int
+    keys: Mapping[str, int]  # records by id of the key that signed them
+    end: ChainEnd
+    findings: tuple[ChainFinding, ...]  # all that is not as it must be
+
+
+def check(
+    store: ReadableStore,
+    *,
+    is_trusted: Callable[[str], bool],
+    seen: ChainEnd | None,
+    bundles: Iterable[str] | None = None,
+) -> ChainReport:
+    """
+    Check the signatures, the chain and the texts of all annotations of a store.
+
+    Args:
+        is_trusted: Whether the key of an id belongs to somebody who may annotate.
+        seen: The end of the chain that this machine saw last; None if it saw none.
+        bundles: The captures that the store has; None to leave out whether captures exist.
+    """
+    chain = read_chain(store)
+    findings = [_failed("chain", "", problem) for problem in chain.problems]
+    findings += [_failed("contradiction", "", problem) for problem in chain.state().problems]
+    if seen is not None:
+        findings += _compare_with_seen(store, chain, seen)
+    findings += _check_texts(store, chain)
+    counts = Counter(record.key_id for record in chain.records)
+    findings += [
+        ChainFinding(
+            code="unknown-key",
+            verdict=Verdict.INDETERMINATE,
+            subject=key_id,
+            detail=tr(
+                "this key is not trusted here, and signed {count} of the records", count=count
+            ),
+        )
+        for key_id, count in counts.items()
+        if not is_trusted(key_id)
+    ]
+    if bundles is not None:
+        findings += _check_captures(chain.state(), frozenset(bundles))
+    worst = [finding.verdict for finding in findings]
+    verdict = Verdict.PASSED
+    if Verdict.FAILED in worst:
+        verdict = Verdict.FAILED
+    elif worst or not chain.number:  # no record at all: nothing was shown
+        verdict = Verdict.INDETERMINATE
+    return ChainReport(
+        verdict=verdict,
+        records=len(chain.records),
+        keys=dict(counts),
+        end=ChainEnd(number=chain.number, sha256=chain.sha256),
+        findings=tuple(findings),
+    )
+
+
+def _compare_with_seen(
+    store: ReadableStore, chain: AnnotationChain, seen: ChainEnd
+) -> list[ChainFinding]:
+    """Find what was removed or replaced at the end of a chain since this machine saw it."""
+    if chain.number < seen.number:
+        detail = tr(
+            "the records {first} to {last} were removed: this machine has seen them",
+            first=chain.number + 1,
+            last=seen.number,
+        )
+        return [_failed("removed", f"record {seen.number}", detail)]
+    data = _read_record(store, store_keys.annotation_key(seen.number)) if seen.number else b""
+    if seen.number and digest_bytes(data or b"").sha256 != seen.sha256:
+        detail = tr("the record was replaced since this machine saw it")
+        return [_failed("replaced", f"record {seen.number}", detail)]
+    return []
+
+
+def _check_texts(store: ReadableStore, chain: AnnotationChain) -> list[ChainFinding]:
+    findings = []
+    erased = chain.state().erased
+    owners = {record.text: record for record in chain.records if record.text}
+    stored: set[str] = set()
+    for found in store.list(f"{store_keys.ANNOTATIONS}/"):
+        try:
+            if found.key.startswith(_RECORDS):
+                store_keys.parse_annotation_key(found.key)
+                continue
+            commitment = store_keys.parse_annotation_text_key(found.key)
+        except ValueError:
+            detail = tr("the object is not an annotation")
+            findings.append(_open("foreign", found.key, detail))
+            continue
+        stored.add(commitment)
+        record = owners.get(commitment)
+        if record is None:
+            detail = tr("no record belongs to this text: a command was interrupted")
+            findings.append(_open("text-without-record", found.key, detail))
+        elif record.number in erased:
+            detail = tr("the text was erased by order, but the store still has it")
+            findings.append(_failed("text-not-erased", f"record {record.number}", detail))
+        elif commitment not in chain.texts:
+            detail = tr("the text was changed: it does not belong to its record")
+            findings.append(_failed("text-damaged", f"record {record.number}", detail))
+    for commitment, record in owners.items():
+        if commitment not in stored and record.number not in erased:
+            detail = tr("the text is missing, and no record states that it was erased")
+            findings.append(_failed("text-missing", f"record {record.number}", detail))
+    return findings
+
+
+def _check_captures(state: AnnotationState, bundles: frozenset[str]) -> list[ChainFinding]:
+    return [
+        _failed(
+            "capture-missing",
+            bundle_id,
+            tr(
+                "exhibit {number} of the case {case} is missing in the store",
+                number=number,
+                case=case.name,
+            ),
+        )
+        for case in state.cases.values()
+        for bundle_id, number in case.captures.items()
+        if bundle_id not in bundles
+    ]
+
+
+def _failed(code: str, subject: str, detail: str) -> ChainFinding:
+    return ChainFinding(code=code, verdict=Verdict.FAILED, subject=subject, detail=detail)
+
+
+def _open(code: str, subject: str, detail: str) -> ChainFinding:
+    return ChainFinding(code=code, verdict=Verdict.INDETERMINATE, subject=subject, detail=detail)
+
+
+def _read_record(store: ReadableStore, key: str) -> bytes | None:
+    return store_records.read(store, key, limit=annotation.MAX_BYTES)
+
+
+def _read_texts(store: ReadableStore, chain: AnnotationChain, known: Mapping[str, bytes]) -> None:
+    """Read the texts that the records name and that were not read before."""
+    for record in chain.records:
+        if not record.text or record.text in chain.texts:
+            continue
+        key = store_keys.annotation_text_key(record.text)
+        data = known.get(key) or store_records.read(store, key, limit=annotation.MAX_TEXT_BYTES)
+        if data is None:
+            continue  # erased, or missing: `check` says which
+        try:
+            chain.texts[record.text] = annotation.parse_text(data, record.text).text
+        except EvidenceInvalid:
+            continue  # `check` names it; to all others it is as good as missing
+
+
+def _put_text(service: AnnotationService, text: str) -> str:
+    salt = service.ids.random_bytes(annotation.SALT_BYTES)
+    commitment, data = annotation.text_object(text, salt)
+    service.store.put_new(
+        store_keys.annotation_text_key(commitment), data, digest_bytes(data).sha256
+    )
+    return commitment
