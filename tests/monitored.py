@@ -20,6 +20,7 @@ from snapshotter.app.takedown.events import TakedownService
 from snapshotter.app.takedown.proof_pack import PrintPdf, ProofService
 from snapshotter.formats.bundle.store_keys import bundle_key
 from snapshotter.formats.statements import takedown
+from snapshotter.index.store_index import Index
 from snapshotter.jobs.follow_ups import JobsToFollowUp
 from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
@@ -33,7 +34,6 @@ from snapshotter.model.request import Monitoring
 from snapshotter.model.takedown import Observation, Takedown
 from snapshotter.seal.signer import FileSigner
 from snapshotter.site.state import SiteState
-from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.trust import own_trust
 from tests import bundles, observed
@@ -53,7 +53,7 @@ class Watched:
     """One schedule of one page, from `begin` on."""
 
     folder: Path
-    catalog: Catalog
+    index: Index
     begin: datetime
     capture: Capture
     url: str
@@ -72,7 +72,7 @@ class Watched:
         self.queue = DatabaseQueue(self.engine)
         self.schedules = Schedules(self.engine, now=self._now)
         self.store = DirectoryStore(self.folder / "store")
-        self.source = ObservationSource(store=self.store, catalog=self.catalog, rules=RULES)
+        self.source = ObservationSource(store=self.store, index=self.index, rules=RULES)
         self.ended = JobsToFollowUp(self.engine, now=self._now)
         self.sweep = Scheduler(
             self.engine,

@@ -362,7 +362,7 @@ def load(
         if text is not None:
             text = _at_home(name, text)
             if name == "queue":
-                _require_absolute("QUEUE", *reversed(_file_of_queue(text)))
+                _require_absolute("QUEUE", *reversed(file_of_queue(text)))
             if name in _PATHS or (name == "policy" and _is_path(text)):
                 _require_absolute(name.upper(), text)
             stronger[name] = text
@@ -454,7 +454,7 @@ def _at_home(name: str, text: str) -> str:
     return os.path.expanduser(text) if name in _AT_HOME else text
 
 
-def _file_of_queue(queue: str) -> tuple[str, str]:
+def file_of_queue(queue: str) -> tuple[str, str]:
     """Return the prefix and the path of a queue in a file; "" as path for a database server."""
     if "://" not in queue:
         return "", queue
@@ -587,7 +587,7 @@ def _read(path: Path, *, found: bool) -> dict[str, Any]:
         entry["root"] = _beside(path, entry["root"])
     if _is_path(str(values.get("policy", ""))):  # a file of one's own, and no name
         values["policy"] = _beside(path, values["policy"])
-    before, file = _file_of_queue(str(values.get("queue", "")))
+    before, file = file_of_queue(str(values.get("queue", "")))
     if file:
         values["queue"] = before + _beside(path, file)
     store = values.get("store", "")

@@ -106,7 +106,7 @@ def _list_identity(
         source.sync()
         # A text that is not an address is an identity, as `--json` prints it.
         resolved = (
-            source.identity(identity) if "://" in identity else source.catalog.resolved(identity)
+            source.identity(identity) if "://" in identity else source.index.resolved(identity)
         )
         found = observations(source, identity=resolved, since=begins, sync=False)
     for observation in found[::-1][:limit]:

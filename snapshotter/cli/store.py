@@ -257,25 +257,25 @@ Examples:
 @click.pass_context
 def reindex(ctx: click.Context, url: str | None, as_json: bool) -> None:
     """
-    Build the catalog of a store again from all its bundles.
+    Build the index of a store again from all its bundles.
 
-    The catalog is an index on this machine with the captures of each page. The catalog is updated
-    automatically. This command builds the catalog again from the beginning.
+    The index on this machine lists the captures of each page. The index is updated automatically.
+    This command builds the index again from the beginning.
     """
     from snapshotter.app.wiring import takedown as wiring_takedown
-    from snapshotter.store.catalog import VerdictSource
+    from snapshotter.index.values import VerdictSource
 
     settings = ctx.obj.load(store=url or "")
     with wiring_takedown.observation_source(settings) as source:
-        source.catalog.clear()
+        source.index.clear()
         source.sync(progress=lambda count: print_message(tr("bundles read: {count}", count=count)))
-        found = source.catalog.count_by_verdict_source()
+        found = source.index.count_by_verdict_source()
     if as_json:
         counts = {standing.value: found.get(standing, 0) for standing in VerdictSource}
         print_json({"bundles": sum(found.values()), "store": source.store.url, **counts})
         return
     print_result(
-        tr("bundles of {url} in the catalog: {sum}", url=source.store.url, sum=sum(found.values()))
+        tr("bundles of {url} in the index: {sum}", url=source.store.url, sum=sum(found.values()))
     )
     for standing, words in _STANDINGS:
         if count := found.get(VerdictSource(standing), 0):

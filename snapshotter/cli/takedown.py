@@ -24,7 +24,7 @@ from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.observations import ObservationSource
-    from snapshotter.store.stored_events import StoredEvent
+    from snapshotter.index.stored_events import StoredEvent
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object on each line.")
 
@@ -86,9 +86,9 @@ def list_(
     with wiring_takedown.observation_source(settings) as source:
         if page and "://" in page:
             source.sync()
-        source.catalog.sync_events(source.store)
+        source.index.sync_events(source.store)
         identity = _identity(source, page) if page else ""
-        kept = source.catalog.events(identity=identity)
+        kept = source.index.events(identity=identity)
         where = source.store.url
     for stored_event in kept:
         if stored_event.problem:
@@ -269,8 +269,8 @@ def _identity(source: "ObservationSource", wanted: str) -> str:
 
 
 def _find_event(source: "ObservationSource", event_id: str) -> "StoredEvent":
-    source.catalog.sync_events(source.store)
-    for kept_event in source.catalog.events(event_id=event_id):
+    source.index.sync_events(source.store)
+    for kept_event in source.index.events(event_id=event_id):
         if kept_event.event is not None:
             return kept_event
     raise SnapshotterError(

@@ -8,7 +8,7 @@ from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.takedown.events import Derivation
-    from snapshotter.store.stored_events import StoredEvent
+    from snapshotter.index.stored_events import StoredEvent
 
 
 def event_json(kept_event: "StoredEvent") -> dict[str, Any]:

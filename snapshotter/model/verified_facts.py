@@ -1,7 +1,7 @@
 """
 Define the facts about a bundle: those that its record states, and those that were verified.
 
-A catalog lists bundles by unverified facts (`CaptureFacts`). Whatever is signed or judged rests
+An index lists bundles by unverified facts (`CaptureFacts`). Whatever is signed or judged rests
 on a `VerifiedFacts`: only `verify_bundle` makes one, and not for a bundle whose verdict is FAILED.
 """
 

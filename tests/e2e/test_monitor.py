@@ -12,6 +12,7 @@ from snapshotter.app.pipeline import run
 from snapshotter.app.pipeline.anchored_clock import AnchoredClock
 from snapshotter.app.wiring import capture as wiring
 from snapshotter.capture.engine import ChromiumCapturer
+from snapshotter.index.open_index import open_index_file
 from snapshotter.model.capture import ClockFacts
 from snapshotter.model.job import CaptureJob
 from snapshotter.model.request import CaptureRequest
@@ -20,7 +21,6 @@ from snapshotter.policy.capture_decision import PolicyOverrides, decide
 from snapshotter.policy.load import load
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import BEGIN, SiteState, available, removed
-from snapshotter.store.catalog import Catalog
 from tests.e2e.test_site import SiteResolver
 from tests.monitored import MINUTE, SIGNER, Watched
 from tests.unit.app.pipeline.test_run import world
@@ -85,8 +85,8 @@ class Browser:
 def test_a_removal_and_a_return_are_concluded_from_live_captures(tmp_path: Path) -> None:
     state = SiteState(at=BEGIN).change("wx/article", BEGIN + 40 * MINUTE, removed("wx-01"))
     state = state.change("wx/article", BEGIN + 85 * MINUTE, available())
-    with FixtureSite(state) as site, Catalog(tmp_path / "catalog.db") as catalog:
-        here = Watched(tmp_path, catalog, BEGIN, Browser(site, tmp_path), site.url("wx/article"))
+    with FixtureSite(state) as site, open_index_file(tmp_path / "index.db") as index:
+        here = Watched(tmp_path, index, BEGIN, Browser(site, tmp_path), site.url("wx/article"))
         here.watch(30 * MINUTE)
 
         here.until(92)

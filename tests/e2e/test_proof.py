@@ -22,6 +22,7 @@ from snapshotter.capture.browser.binary import choose_browser
 from snapshotter.capture.browser.html_to_pdf import print_pdf
 from snapshotter.capture.engine import CapturerOptions, ChromiumCapturer
 from snapshotter.formats.statements import pack
+from snapshotter.index.open_index import open_index_file
 from snapshotter.model.assessment import Cause
 from snapshotter.model.finding import Verdict
 from snapshotter.model.proof import Role
@@ -30,7 +31,6 @@ from snapshotter.model.takedown import ConfirmRules
 from snapshotter.policy import page_identity
 from snapshotter.site.server import FixtureSite
 from snapshotter.site.state import removed
-from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify import proof_pack_report
 from snapshotter.verify.proof_pack import verify_pack
@@ -67,10 +67,10 @@ class Loopback:
 
 def concluded(store: DirectoryStore, trust: Trust, folder: Path) -> ProofCase:
     """Conclude the removal from the captures in the store; one is enough here to confirm it."""
-    with Catalog(folder / "catalog.db") as catalog:
+    with open_index_file(folder / "index.db") as index:
         service = TakedownService(
             source=ObservationSource(
-                store=store, catalog=catalog, rules=page_identity.shipped_identity_rules()
+                store=store, index=index, rules=page_identity.shipped_identity_rules()
             ),
             trust=lambda: trust,
             signer=lambda: WITNESS,
@@ -80,7 +80,7 @@ def concluded(store: DirectoryStore, trust: Trust, folder: Path) -> ProofCase:
             lock_dir=folder / "locks",
         )
         derive(service)
-        (kept,) = catalog.events()
+        (kept,) = index.events()
         assert kept.event is not None, kept.problem
         return ProofCase.of(kept.event, kept.data)
 

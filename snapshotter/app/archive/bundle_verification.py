@@ -62,7 +62,7 @@ def unusable_reason(report: Report, sha256: str) -> str:
         sha256: The digest of the bundle that was catalogued, in hexadecimal.
     """
     if report.sha256 != sha256:
-        return tr("the digest of the bundle differs from the digest in the catalog")
+        return tr("the digest of the bundle differs from the digest in the index")
     if report.verdict is Verdict.FAILED:
         return tr(
             "the verdict about the bundle is FAILED: {codes}",

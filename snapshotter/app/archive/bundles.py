@@ -8,7 +8,7 @@ about itself; only a verification checks it. `put_late_token` stores a late toke
 import contextlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -152,11 +152,51 @@ def read_record(stream: BinaryIO) -> dict[str, Any]:
     Raises:
         EvidenceInvalid: Not a bundle, or one without a readable record.
     """
-    data = read_member(stream, names.CAPTURE_RECORD, limit=capture_record.MAX_BYTES)
-    record = capture_record.loads(data)
-    if not isinstance(record, dict):
-        raise EvidenceInvalid(tr("the capture record is not a JSON object"))
-    return record
+    return BundleMembers(stream).record()
+
+
+class BundleMembers:
+    """
+    The members of one bundle, unverified; its directory is read once.
+
+    Args:
+        stream: The bundle; must stay open while this object is used.
+
+    Raises:
+        EvidenceInvalid: It is not a bundle.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._members = {member.name: member for member in container.read_directory(stream)}
+
+    @property
+    def names(self) -> Collection[str]:
+        """The names of all members."""
+        return self._members.keys()
+
+    def read(self, name: str, *, limit: int) -> bytes:
+        """
+        Return the bytes of a member.
+
+        Raises:
+            EvidenceInvalid: There is no such member, or it is longer than `limit` bytes.
+        """
+        member = self._members.get(name)
+        if member is None:
+            raise EvidenceInvalid(tr("the bundle has no {name}", name=name))
+        if member.length > limit:
+            raise EvidenceInvalid(tr("{name} is longer than {limit} bytes", name=name, limit=limit))
+        self._stream.seek(member.data_offset)
+        return container.exactly(self._stream, member.length)
+
+    def record(self) -> dict[str, Any]:
+        """Return the capture record. Raises EvidenceInvalid if there is no readable one."""
+        data = self.read(names.CAPTURE_RECORD, limit=capture_record.MAX_BYTES)
+        record = capture_record.loads(data)
+        if not isinstance(record, dict):
+            raise EvidenceInvalid(tr("the capture record is not a JSON object"))
+        return record
 
 
 def read_member(stream: BinaryIO, name: str, *, limit: int) -> bytes:
@@ -166,15 +206,7 @@ def read_member(stream: BinaryIO, name: str, *, limit: int) -> bytes:
     Raises:
         EvidenceInvalid: Not a bundle, no such member, or one longer than `limit` bytes.
     """
-    for member in container.read_directory(stream):
-        if member.name == name:
-            if member.length > limit:
-                raise EvidenceInvalid(
-                    tr("{name} is longer than {limit} bytes", name=name, limit=limit)
-                )
-            stream.seek(member.data_offset)
-            return container.exactly(stream, member.length)
-    raise EvidenceInvalid(tr("the bundle has no {name}", name=name))
+    return BundleMembers(stream).read(name, limit=limit)
 
 
 def read_shown(stream: BinaryIO) -> AssessmentSummary | None:

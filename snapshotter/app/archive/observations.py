@@ -1,17 +1,20 @@
 """
 Summarise captures as observations, and list the observations of a page or an account.
 
-Observations come from the bundles through the catalog (`store/catalog.py`), unverified. Whoever
+Observations come from the bundles through the index of the store, unverified. Whoever
 signs a conclusion from them has to verify the bundles first.
 """
 
 import contextlib
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import BinaryIO
 
-from snapshotter.app.archive import bundles
+from snapshotter.app.archive import bundle_facts
+from snapshotter.app.archive.bundles import BundleMembers
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle import container, names
 from snapshotter.formats.digest import digest
@@ -19,13 +22,15 @@ from snapshotter.formats.hosts import host_of
 from snapshotter.formats.page import assessment as assessments
 from snapshotter.formats.proofs import rfc3161
 from snapshotter.formats.proofs.rfc3161 import TokenInvalid
+from snapshotter.index.store_index import Index
+from snapshotter.index.sync import ReadJobs
+from snapshotter.index.values import BundleSummary, IndexRow, VerdictSource
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import CaptureFacts
 from snapshotter.policy import page_identity
 from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.ports import ObjectStore
-from snapshotter.store.catalog import BundleSummary, Catalog, CatalogRow, ReadBundle, VerdictSource
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify import capture_record
@@ -40,12 +45,13 @@ _MAX_NAME = 200  # characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservationSource:
-    """A store and its catalog, from which observations are read."""
+    """A store and its index, from which observations are read."""
 
     store: ObjectStore
-    catalog: Catalog
+    index: Index
     rules: PageIdentityRules
     reassess: ReassessBundle | None = None
+    jobs: ReadJobs | None = None
 
     def sync(
         self,
@@ -54,7 +60,7 @@ class ObservationSource:
         progress: Callable[[int], None] = lambda count: None,
     ) -> None:
         """
-        Bring the catalog up to date with the store.
+        Bring the index up to date with the store.
 
         Args:
             until: Read the newest days only, which is quicker in a store with many bundles.
@@ -62,8 +68,8 @@ class ObservationSource:
         Raises:
             ServiceUnavailable: The store did not answer.
         """
-        read = catalog_reader(self.store, self.rules, self.reassess)
-        self.catalog.sync(self.store, read, until=until, progress=progress)
+        read = partial(read_stored_bundle, self.store, rules=self.rules, reassess=self.reassess)
+        self.index.sync(self.store, read, jobs=self.jobs, until=until, progress=progress)
 
     def identity(self, url: str) -> str:
         """
@@ -73,7 +79,7 @@ class ObservationSource:
             SnapshotterError: It is no address of a page.
         """
         try:
-            return self.catalog.resolved(page_identity.page_identity(url, self.rules).key)
+            return self.index.resolved(page_identity.page_identity(url, self.rules).key)
         except ValueError as error:
             raise SnapshotterError(
                 str(error), hint=tr("give an address that begins with http:// or https://")
@@ -98,47 +104,62 @@ def observations(
         url: Only of the page that this address leads to, by any of its addresses.
         account: Only of pages of this account (`Observation.account`).
         since, until: Only captures that ended in this period; `until` is excluded.
-        sync: Bring the catalog up to date with the store first.
+        sync: Bring the index up to date with the store first.
 
     Raises:
         ServiceUnavailable: The store did not answer.
-        SnapshotterError: `url` is no address, or the catalog cannot be used.
+        SnapshotterError: `url` is no address, or the index cannot be used.
     """
     if sync:
         source.sync()
     wanted = identity or (source.identity(url) if url else "")
-    rows = source.catalog.rows(identity=wanted, account=account, since=since, until=until)
+    rows = source.index.rows(identity=wanted, account=account, since=since, until=until)
     return tuple(row.observation for row in rows if row.observation is not None)
 
 
-def unassessed_bundles(source: ObservationSource, *, identity: str = "") -> tuple[CatalogRow, ...]:
+def unassessed_bundles(source: ObservationSource, *, identity: str = "") -> tuple[IndexRow, ...]:
     """Return the bundles without an observation; to be called after `observations`."""
-    return tuple(row for row in source.catalog.rows(identity=identity) if row.observation is None)
+    return tuple(row for row in source.index.rows(identity=identity) if row.observation is None)
 
 
-def catalog_reader(
-    store: ObjectStore, rules: PageIdentityRules, reassess: ReassessBundle | None
-) -> ReadBundle:
-    """Return the function that reads one bundle of a store for its catalog."""
+def read_stored_bundle(
+    store: ObjectStore,
+    key: str,
+    sidecars: tuple[str, ...],
+    *,
+    rules: PageIdentityRules,
+    reassess: ReassessBundle | None,
+) -> BundleSummary:
+    """
+    Return the index's summary of a bundle in a store, unverified.
 
-    def read(key: str, tokens: tuple[str, ...]) -> BundleSummary:
-        late = []
-        for token in tokens:
-            with contextlib.suppress(FileNotFoundError), store.open(token) as stream:
-                late.append(stream.read(MAX_SIDECAR_BYTES + 1))
-        try:
-            with store.open(key) as stream:
-                sha256 = store.head(key).sha256 or _digest(stream)
-                return read_bundle(
-                    stream, sha256=sha256, late_tokens=tuple(late), rules=rules, reassess=reassess
-                )
-        except FileNotFoundError:  # it went since it was listed: the next look forgets it
-            return BundleSummary(
-                verdict_source=VerdictSource.UNREADABLE,
-                problem=tr("the bundle is no longer in the store"),
+    Args:
+        sidecars: Keys of the sidecars of the bundle that the summary needs.
+
+    Raises:
+        ServiceUnavailable: The store did not answer.
+    """
+    late, first_event = list[bytes](), b""
+    for sidecar in sidecars:
+        kind = sidecar.removeprefix(f"{key}.")
+        with contextlib.suppress(FileNotFoundError):
+            if kind.startswith("late-"):
+                late.append(_read_sidecar(store, sidecar))
+            elif kind == bundle_facts.FIRST_CUSTODY:
+                first_event = _read_sidecar(store, sidecar)
+    try:
+        with store.open(key) as stream:
+            sha256 = store.head(key).sha256 or _digest(stream)
+            found = read_bundle(
+                stream, sha256=sha256, late_tokens=tuple(late), rules=rules, reassess=reassess
             )
-
-    return read
+    except FileNotFoundError:  # removed since it was listed: the next sync removes its row
+        return BundleSummary(
+            verdict_source=VerdictSource.UNREADABLE,
+            problem=tr("the bundle is no longer in the store"),
+        )
+    operator = bundle_facts.operator_of(first_event)
+    return replace(found, facts=replace(found.facts, operator=operator))
 
 
 def read_bundle(
@@ -149,37 +170,44 @@ def read_bundle(
     rules: PageIdentityRules,
     reassess: ReassessBundle | None,
 ) -> BundleSummary:
-    """Return the catalog's summary of a bundle, unverified. Never raises for its content."""
+    """Return the index's summary of a bundle, unverified. Never raises for its content."""
     try:
-        record = bundles.read_record(stream)
-        asked = _asked(capture_record.text(record, "what", "requested_url"), rules)
+        members = BundleMembers(stream)
+        record = members.record()
+        url = capture_record.text(record, "what", "requested_url")
+        asked = _asked(url, rules)
     except (EvidenceInvalid, OSError) as error:
         return BundleSummary(verdict_source=VerdictSource.UNREADABLE, problem=str(error))
-    url = capture_record.text(record, "what", "requested_url")
-    verdict_source, found = VerdictSource.ASSESSED, None
+    verdict_source, found, problem = VerdictSource.ASSESSED, None, ""
+    made, stated_identity = None, ""
     try:
-        if assessments.PATH in bundles.read_member_names(stream):
-            data = bundles.read_member(stream, assessments.PATH, limit=assessments.MAX_BYTES)
-            found = assessments.parse(data)
+        if assessments.PATH in members.names:
+            found = assessments.parse(members.read(assessments.PATH, limit=assessments.MAX_BYTES))
         elif reassess is not None:
             verdict_source, found = VerdictSource.REASSESSED, reassess(stream)
         if found is None:
+            verdict_source = VerdictSource.UNASSESSED
             problem = tr(
                 "the bundle was made by an early version without verdicts, and has too "
                 "little data for a verdict"
             )
-            return BundleSummary(
-                verdict_source=VerdictSource.UNASSESSED, problem=problem, asked=asked, url=url
-            )
-        facts = capture_record.capture_facts(record, sha256=sha256)
-        proven_at = _proven_at(stream, late_tokens)
-        made = observe(facts, found, proven_at=proven_at, rules=rules)
+        else:
+            facts = capture_record.capture_facts(record, sha256=sha256)
+            proven_at = _proven_at(members, late_tokens)
+            made = observe(facts, found, proven_at=proven_at, rules=rules)
+            stated_identity = stated(facts, found, rules)
     except (EvidenceInvalid, OSError) as error:
-        return BundleSummary(
-            verdict_source=VerdictSource.UNREADABLE, problem=str(error), asked=asked, url=url
-        )
+        verdict_source, problem, found = VerdictSource.UNREADABLE, str(error), None
+    passages, is_whole = bundle_facts.read_passages(members, record, found)
     return BundleSummary(
-        verdict_source=verdict_source, observation=made, stated=stated(facts, found, rules)
+        verdict_source=verdict_source,
+        problem=problem,
+        observation=made,
+        stated=stated_identity,
+        asked=asked,
+        url=url,
+        facts=bundle_facts.facts_of(record, found, is_text_whole=is_whole),
+        passages=passages,
     )
 
 
@@ -198,7 +226,7 @@ def observe(
 
     Args:
         facts: The verified facts of a bundle, wherever something is concluded or signed. The
-            catalog passes unverified facts.
+            index passes unverified facts.
 
     Raises:
         EvidenceInvalid: The capture is not of a page.
@@ -301,21 +329,25 @@ def _account_name(assessed: Assessment) -> str:
     return named.pop()[:_MAX_NAME] if len(named) == 1 else ""
 
 
-def _proven_at(stream: BinaryIO, late_tokens: tuple[bytes, ...]) -> datetime | None:
+def _proven_at(members: BundleMembers, late_tokens: tuple[bytes, ...]) -> datetime | None:
     """Return the time of the earliest token that is over the first signature, unverified."""
-    signature = bundles.read_member(stream, names.signature(1), limit=MAX_SIDECAR_BYTES)
-    inside = []
-    there = bundles.read_member_names(stream)
-    for number in range(1, names.MAX_TOKENS + 1):
-        name = names.token(1, number)
-        if name in there:
-            inside.append(bundles.read_member(stream, name, limit=MAX_SIDECAR_BYTES))
+    signature = members.read(names.signature(1), limit=MAX_SIDECAR_BYTES)
+    inside = [
+        members.read(name, limit=MAX_SIDECAR_BYTES)
+        for name in (names.token(1, number) for number in range(1, names.MAX_TOKENS + 1))
+        if name in members.names
+    ]
     times = []
     for token in (*inside, *late_tokens):
         with contextlib.suppress(TokenInvalid):
             if rfc3161.is_token_over(token, signature):
                 times.append(rfc3161.read_token(token).time)
     return min(times, default=None)
+
+
+def _read_sidecar(store: ObjectStore, key: str) -> bytes:
+    with store.open(key) as stream:
+        return stream.read(MAX_SIDECAR_BYTES + 1)
 
 
 def _digest(stream: BinaryIO) -> str:

@@ -65,8 +65,8 @@ def _identity(source: ObservationSource, wanted: str) -> str:
     try:
         store_keys.bundle_time(wanted)
     except ValueError:
-        return source.catalog.resolved(wanted)
-    row = source.catalog.row(wanted)
+        return source.index.resolved(wanted)
+    row = source.index.row(wanted)
     if row is None or row.observation is None:
         raise SnapshotterError(
             tr(
@@ -76,4 +76,4 @@ def _identity(source: ObservationSource, wanted: str) -> str:
             ),
             hint=tr("list the captures:\n  snapshotter list"),
         )
-    return source.catalog.resolved(row.observation.identity)
+    return source.index.resolved(row.observation.identity)

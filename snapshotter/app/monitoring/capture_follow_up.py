@@ -234,7 +234,7 @@ class Monitor:
                 kept_event.event.event_id,
                 self._dependencies.proofs / f"{kept_event.event.event_id}.html",
             )
-            for kept_event in service.source.catalog.events(identity=page)
+            for kept_event in service.source.index.events(identity=page)
             if kept_event.event is not None
             and kept_event.event.kind in _PROVEN
             and kept_event.event.at >= oldest
@@ -247,7 +247,7 @@ class Monitor:
         if follow_up is None:
             return status.job.url
         service.source.sync()
-        row = service.source.catalog.row(follow_up["began"])
+        row = service.source.index.row(follow_up["began"])
         known = row.observation if row is not None else None
         return known.url if known is not None else status.job.url
 
@@ -330,7 +330,7 @@ class Monitor:
         named = rules.control_url
         if urlsplit(named).netloc != parts.netloc:
             named = f"{parts.scheme}://{parts.netloc}/"
-        other = service.source.catalog.alive(missing.host, first.vantage, without=subject)
+        other = service.source.index.alive(missing.host, first.vantage, without=subject)
 
         def pick(number: int) -> str:
             return other.url if other is not None and number % 2 else named
@@ -370,7 +370,7 @@ class Monitor:
             return
         events = [
             kept_event.event
-            for kept_event in service.source.catalog.events(identity=page.subject)
+            for kept_event in service.source.index.events(identity=page.subject)
             if kept_event.event
         ]
         if not events or events[-1].kind is not TakedownKind.REMOVED:

@@ -55,7 +55,7 @@ class CaptureJobRunner:
     Args:
         show_message: Shows a sentence to the person who runs the worker.
         dependencies: Builds what captures need, by settings; True if their bundles are locked.
-        observation_source: Opens the catalog of the configured store.
+        observation_source: Opens the index of the configured store.
     """
 
     def __init__(
@@ -259,7 +259,7 @@ class CaptureJobRunner:
         """
         Return whether a visit is a light check, since its page was fully captured before.
 
-        Only the catalog of this machine is read: a page may be fully captured once too often.
+        Only the index of this machine is read: a page may be fully captured once too often.
         """
         if not policy.monitor.light or not job.origin.startswith(_VISITS):
             return False

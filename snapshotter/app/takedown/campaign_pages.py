@@ -2,7 +2,7 @@
 Check that the captures of a campaign report are of the pages and accounts that it states.
 
 This is a part of step (3) of `campaign_verification.py`. Identity and account are judged over all
-captures of the report together, and by the catalog of the store if it is at hand.
+captures of the report together, and by the index of the store if it is at hand.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class PageChecks:
     ) -> None:
         self._found = found
         self._rules = by.rules
-        self._source = source  # its catalog has captures that the report does not name
+        self._source = source  # its index has captures that the report does not name
         self._stated: dict[str, set[str]] = {}
         self._resolved: dict[str, set[str]] = {}
         for asked, shown in found.page_identities.values():
@@ -116,7 +116,7 @@ class PageChecks:
         if asked not in self._resolved:
             led = self._stated.get(asked, set())
             known = {next(iter(led)) if len(led) == 1 else asked}
-            stored = {self._source.catalog.resolved(asked)} if self._source is not None else set()
+            stored = {self._source.index.resolved(asked)} if self._source is not None else set()
             self._resolved[asked] = known | stored
         return self._resolved[asked]
 

@@ -1,7 +1,7 @@
 """
 Make a campaign report: numbers about the removals among many pages, from verified captures.
 
-    (1) the catalog is brought up to date with the store
+    (1) the index is brought up to date with the store
     (2) for each page, all captures until the end of the period are read, and the controls of those
         that show a removal
     (3) each bundle is verified, and its verdict is derived again by its rules. The report leaves
@@ -60,7 +60,7 @@ class CampaignService:
     now: Callable[[], datetime]
     new_id: Callable[[datetime], str]
     progress: Callable[[str], None] = lambda text: None
-    # Returns why a bundle does not show, by its own rules, what the catalog states; "" if it does.
+    # Returns why a bundle does not show, by its own rules, what the index states; "" if it does.
     mismatch: Callable[[Observation, VerifiedFacts, BinaryIO], str] = lambda said, facts, stream: ""
 
 
@@ -90,7 +90,7 @@ def make(service: CampaignService, scope: Scope, *, verify: bool = True) -> Camp
     """
     now = service.now().replace(microsecond=0)
     service.source.sync()  # (1)
-    service.source.catalog.sync_events(service.source.store)
+    service.source.index.sync_events(service.source.store)
     judge = _Judge(service, verify=verify)
     campaign = _campaign(service, scope, judge, now)  # (2), (3)
     while wrong := misplaced_captures(campaign, judge.established, max_skew=service.trust.max_skew):
@@ -268,10 +268,10 @@ def _controls(
         if observation.cause is None and not observation.accounts:
             continue
         bad = [*judge.left_out, *judge.no_control]
-        control = service.source.catalog.control(observation, identity, without=bad)
+        control = service.source.index.control(observation, identity, without=bad)
         while control is not None and not judge.good_control(control):
             bad.append(control.bundle_id)
-            control = service.source.catalog.control(observation, identity, without=bad)
+            control = service.source.index.control(observation, identity, without=bad)
         if control is not None and control.at < until:
             found[control.bundle_id] = control
     return list(found.values())
@@ -311,7 +311,7 @@ def gap_reference(record: GapRecord, sha256: str) -> GapRef:
 def _recorded(service: CampaignService, found: CampaignFindings) -> Iterable[TakedownRef]:
     """Yield references to the signed events of the store that the report contains."""
     for event_id in campaign_event_ids(found):
-        for kept in service.source.catalog.events(event_id=event_id):
+        for kept in service.source.index.events(event_id=event_id):
             believed = key_counts(service.trust, kept.key_id) or kept.key_id in service.own_keys
             if kept.event is not None and believed:
                 yield TakedownRef(event_id=event_id, sha256=kept.sha256)

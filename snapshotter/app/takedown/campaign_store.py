@@ -45,7 +45,7 @@ def has_captures_of(campaign: Campaign, source: ObservationSource) -> bool:
     """Return whether a store has a capture of the report; without one it shows nothing."""
     source.sync()
     return any(
-        source.catalog.row(observation.bundle_id) is not None
+        source.index.row(observation.bundle_id) is not None
         for page in campaign.pages
         for observation in page.captures
     )
@@ -62,9 +62,9 @@ class StoredCaptures:
         self._holds: dict[str, bool] = {}
 
     def holds(self, bundle_id: str) -> bool:
-        """Return whether a bundle is present, is not FAILED, and shows what the catalog states."""
+        """Return whether a bundle is present, is not FAILED, and shows what the index states."""
         if bundle_id not in self._holds:
-            row = self.source.catalog.row(bundle_id)
+            row = self.source.index.row(bundle_id)
             with self._find(bundle_id) as here:
                 facts = here.report.established if here is not None else None
                 self._holds[bundle_id] = (
@@ -182,10 +182,10 @@ def _controls(
     for observation in page.captures:
         if observation.cause is None and not observation.accounts:
             continue
-        found = stored.source.catalog.control(observation, page.identity, without=bad)
+        found = stored.source.index.control(observation, page.identity, without=bad)
         while not (found is None or found.bundle_id in known or stored.is_control(found.bundle_id)):
             bad.append(found.bundle_id)
-            found = stored.source.catalog.control(observation, page.identity, without=bad)
+            found = stored.source.index.control(observation, page.identity, without=bad)
         if found is not None and found.at < campaign.until and found.bundle_id not in known:
             known.add(found.bundle_id)
             yield found

@@ -1,7 +1,7 @@
 """
 Derive take-down events from captures, sign and store them, log them, and notify people.
 
-    (1) the catalog is brought up to date with the store
+    (1) the index is brought up to date with the store
     (2) for each named page, or else for each page that a capture shows as removed, and for the
         accounts of these pages, events are concluded from the captures
     (3) each bundle of an event is verified, and its verdict is derived again by its rules. A
@@ -45,6 +45,7 @@ from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.hosts import host_of
 from snapshotter.formats.proofs.leaf import TAKEDOWN, Leaf
 from snapshotter.formats.statements import takedown
+from snapshotter.index.stored_events import StoredEvent
 from snapshotter.model.finding import Code, Report
 from snapshotter.model.notification import (
     MAX_TEXT,
@@ -66,7 +67,6 @@ from snapshotter.policy import page_identity
 from snapshotter.policy.policy_selection import AUTO
 from snapshotter.ports import Signer
 from snapshotter.report.wording import format_minute, format_second
-from snapshotter.store.stored_events import StoredEvent
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify import capture_order
@@ -95,7 +95,7 @@ class TakedownService:
     confirm: Callable[[str], ConfirmRules]  # the rules for an address, by its policy
     now: Callable[[], datetime]
     lock_dir: Path  # of this store, on this machine
-    # Returns why a bundle does not show, by its own rules, what the catalog states; "" if it does.
+    # Returns why a bundle does not show, by its own rules, what the index states; "" if it does.
     mismatch: Callable[[Observation, VerifiedFacts, BinaryIO], str] = lambda said, facts, stream: ""
     quick: bool = False  # read only the newest days of the store
     burst: timedelta = BURST  # removals of one account within this belong together
@@ -158,10 +158,10 @@ def derive(service: TakedownService, urls: Sequence[str] = ()) -> tuple[Derivati
 
 
 def _derive(service: TakedownService, urls: Sequence[str]) -> tuple[Derivation, ...]:
-    source, catalog = service.source, service.source.catalog
+    source, index = service.source, service.source.index
     source.sync(until=service.now() if service.quick else None)  # (1)
-    catalog.sync_events(source.store)
-    pages = tuple(dict.fromkeys(map(source.identity, urls))) if urls else catalog.pages_in_doubt()
+    index.sync_events(source.store)
+    pages = tuple(dict.fromkeys(map(source.identity, urls))) if urls else index.pages_in_doubt()
     work = _Work(service)
     done = [work.page(page) for page in pages]
     accounts = {
@@ -180,7 +180,7 @@ class _Work:
 
     def __init__(self, service: TakedownService) -> None:
         self._service = service
-        self._catalog = service.source.catalog
+        self._index = service.source.index
         self._trust = service.trust()
         self._signer: Signer | None = None
         self._fresh: set[str] = set()  # keys of records that this call stored
@@ -203,7 +203,7 @@ class _Work:
         return self._subject(identity, self.of_page(identity), conclude)
 
     def account(self, account: str) -> Derivation:
-        pages = self._catalog.identities(account=account)
+        pages = self._index.identities(account=account)
         found = [
             observation
             for page in pages
@@ -246,7 +246,7 @@ class _Work:
         """Return the events of a page or an account whose keys are trusted, the newest last."""
         return [
             kept_event
-            for kept_event in self._catalog.events(identity=subject)
+            for kept_event in self._index.events(identity=subject)
             if kept_event.event is not None and self._is_believed(kept_event.key_id)
         ]
 
@@ -268,7 +268,7 @@ class _Work:
                 continue
             if observation.cause is None and not observation.accounts:
                 continue
-            control = self._catalog.control(observation, observation.identity, without=skipped)
+            control = self._index.control(observation, observation.identity, without=skipped)
             if control is not None:
                 found[control.bundle_id] = control
         known = {observation.bundle_id for observation in captures}
@@ -361,7 +361,7 @@ class _Work:
         else:  # another process was faster: its record counts
             data = store_records.read(store, key, limit=takedown.MAX_BYTES) or b""
             self._require_same(key, data, event)
-        self._catalog.sync_events(store)
+        self._index.sync_events(store)
         return RecordedEvent(event=event, key=key, sha256=digest_bytes(data).sha256, is_new=is_new)
 
     def _require_same(self, key: str, data: bytes, event: Takedown) -> None:
@@ -392,7 +392,7 @@ class _Work:
         service = self._service
         owed = [
             (kept_event, kept_event.event)
-            for kept_event in self._catalog.events(pending=True)
+            for kept_event in self._index.events(pending=True)
             if kept_event.event is not None and self._is_believed(kept_event.key_id)
         ]
         leaves = [
@@ -403,7 +403,7 @@ class _Work:
         if service.log is not None and leaves:
             service.log(leaves, any(kept_event.key not in self._fresh for kept_event, _ in owed))
         for kept_event, _ in owed:
-            self._catalog.settled(kept_event.key, logged=True)
+            self._index.settled(kept_event.key, logged=True)
         news = [
             event
             for kept_event, event in owed
@@ -421,7 +421,7 @@ class _Work:
                 )
                 return
         for kept_event, _ in owed:
-            self._catalog.settled(kept_event.key, told=True)
+            self._index.settled(kept_event.key, told=True)
 
     def _about(self, event: Takedown) -> tuple[NotificationScope, ...]:
         """Return what notification rules match of the captures of an event, without other pages."""
@@ -478,26 +478,26 @@ class _Work:
         Return captures that show which page an address leads to, if the event's own do not.
 
         For an account, a capture that names it is added if the address of the page does not. A
-        capture that must not be used is left out, because the catalog did not verify it.
+        capture that must not be used is left out, because the index did not verify it.
         """
         named = [
-            self._catalog.names(observation.bundle_id) for observation in captures_of_event(event)
+            self._index.names(observation.bundle_id) for observation in captures_of_event(event)
         ]
         shown = {asked for asked, stated in named if stated}
         found = []
         for asked in sorted({asked for asked, _ in named} - shown):
-            identity = self._catalog.resolved(asked)
-            by = self._catalog.shown_by(asked, identity) if identity != asked else None
+            identity = self._index.resolved(asked)
+            by = self._index.shown_by(asked, identity) if identity != asked else None
             if by is not None and not self._why_not(by):
                 found.append(by)
         of_account = event.kind in ACCOUNT_KINDS
         if of_account and not any(
             page_identity.account_of_identity(observation.identity)
-            or self._catalog.names_account(observation.bundle_id)
+            or self._index.names_account(observation.bundle_id)
             for observation in captures_of_event(event)
             if observation.account == event.identity
         ):
-            by = self._catalog.of_account(event.first_gone.identity, event.identity)
+            by = self._index.of_account(event.first_gone.identity, event.identity)
             if by is not None and not self._why_not(by):
                 found.append(by)
         return tuple(found)
@@ -508,7 +508,7 @@ class _Work:
             return ()
         near = [
             kept_event.event
-            for kept_event in self._catalog.events()
+            for kept_event in self._index.events()
             if kept_event.event is not None
             and kept_event.event.kind is TakedownKind.REMOVED
             and account_of(kept_event.event) == event.identity
@@ -533,7 +533,7 @@ def export_event(
         )
     chain = {
         kept_event.sha256: kept_event
-        for kept_event in source.catalog.events(identity=found.event.identity)
+        for kept_event in source.index.events(identity=found.event.identity)
     }
     written: list[Path] = []
     event: StoredEvent | None = found

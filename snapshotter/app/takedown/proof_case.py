@@ -24,13 +24,13 @@ from snapshotter.app.takedown.proof_pack import ProofCase, ProofService, Written
 from snapshotter.assess.takedown_events import Conclusion, MissingKind, PagePresence
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle import store_keys
+from snapshotter.index.stored_events import StoredEvent
 from snapshotter.model import sentences
 from snapshotter.model.finding import Code
 from snapshotter.model.proof import ENDS, Role
 from snapshotter.model.takedown import Observation, TakedownKind
 from snapshotter.ports import ShowMessage
 from snapshotter.report import wording
-from snapshotter.store.stored_events import StoredEvent
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify.audit.sidecar_facts import key_counts
@@ -77,8 +77,8 @@ def find(
                 "captures:\n  snapshotter list"
             ),
         ) from error
-    service.source.catalog.sync_events(service.source.store)
-    for stored in service.source.catalog.events(event_id=one):
+    service.source.index.sync_events(service.source.store)
+    for stored in service.source.index.events(event_id=one):
         if stored.event is not None:
             _require_believed(service, stored)
             return _case(stored, proof_of)
@@ -158,7 +158,7 @@ def _of_page(
     identity = service.source.identity(url)
     believed = [
         kept_event
-        for kept_event in service.source.catalog.events(identity=identity)
+        for kept_event in service.source.index.events(identity=identity)
         if _is_believed(service, kept_event)
     ]
     removals = [

@@ -16,9 +16,9 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.bundle import custody_sidecars, names, store_keys
 from snapshotter.formats.proofs import leaf as leaves
 from snapshotter.formats.proofs.leaf import Leaf
+from snapshotter.index import stored_events
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.ports import Clock, ReadableStore
-from snapshotter.store import stored_events
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify.bundle import verify_bundle

@@ -21,7 +21,7 @@ def campaign_service(settings: Settings, *, show_message: ShowMessage) -> Iterat
     Yield the service that makes campaign reports from the configured store.
 
     Raises:
-        SnapshotterError: The settings are invalid, or the catalog cannot be written.
+        SnapshotterError: The settings are invalid, or the index cannot be used.
     """
     configured_policy.warn_if_ignored(settings, show_message)
     trust = wiring_trust.trust(settings)

@@ -1,7 +1,7 @@
 """
 Build the service that derives take-down events from captures, and the parts that verify events.
 
-The catalog of observations, from which events are derived, is built here too.
+The source of observations, from which events are derived, is built here too.
 """
 
 import contextlib
@@ -27,6 +27,7 @@ from snapshotter.app.takedown.events import TakedownService
 from snapshotter.app.takedown.previous_event import PreviousEvent
 from snapshotter.app.takedown.rederivation import Rederivation, mismatch
 from snapshotter.app.wiring import capture as wiring
+from snapshotter.app.wiring import index as wiring_index
 from snapshotter.app.wiring import keys as wiring_keys
 from snapshotter.app.wiring import log as wiring_log
 from snapshotter.app.wiring import store as wiring_store
@@ -38,17 +39,11 @@ from snapshotter.model.notification import NotificationEvent, NotificationScope
 from snapshotter.model.takedown import ConfirmRules, Takedown
 from snapshotter.policy import capture_decision, page_identity
 from snapshotter.ports import ShowMessage
-from snapshotter.store.catalog import Catalog
 from snapshotter.translation import tr
 from snapshotter.verify.files import file_with_digest
 from snapshotter.verify.trust import Trust
 
 _DOM = "capture/dom.html"
-
-
-def catalog_path(settings: Settings) -> Path:
-    """Return the path of the catalog of the configured store."""
-    return settings.data_dir / "catalog" / f"{wiring_store.store_name(settings)}.db"
 
 
 def proofs_dir(settings: Settings) -> Path:
@@ -59,17 +54,18 @@ def proofs_dir(settings: Settings) -> Path:
 @contextmanager
 def observation_source(settings: Settings) -> Iterator[ObservationSource]:
     """
-    Yield the configured store with its catalog.
+    Yield the configured store with its index.
 
     Raises:
-        SnapshotterError: The settings are invalid, or the catalog cannot be written.
+        SnapshotterError: The settings are invalid, or the index cannot be used.
     """
-    with Catalog(catalog_path(settings)) as catalog:
+    with wiring_index.index(settings) as index:
         yield ObservationSource(
             store=wiring_store.store(settings),
-            catalog=catalog,
+            index=index,
             rules=page_identity.shipped_identity_rules(),
             reassess=partial(_reassess, settings),
+            jobs=partial(wiring_index.jobs_of_bundles, settings),
         )
 
 
@@ -185,10 +181,10 @@ def previous_event_finder(settings: Settings, folders: Sequence[Path]) -> Previo
                 data = file_with_digest(folder, "*.json", sha256, limit=takedown.MAX_BYTES)
                 if data is not None:
                     return takedown.parse(data)
-        # Without rights to make a catalog here, or without a store, nobody can say.
+        # Without rights to make an index here, or without a store, nobody can say.
         with contextlib.suppress(SnapshotterError), observation_source(settings) as source:
-            source.catalog.sync_events(source.store)
-            for kept_event in source.catalog.events(sha256=sha256):
+            source.index.sync_events(source.store)
+            for kept_event in source.index.events(sha256=sha256):
                 if kept_event.event is not None:
                     return kept_event.event, kept_event.key_id
         return None

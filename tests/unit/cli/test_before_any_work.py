@@ -130,7 +130,7 @@ def test_a_place_that_can_not_be_written_to_is_named_with_what_to_do(
     named = f"{tmp_path / 'file' / 'data'}"
     for command, begin in (
         (("queue", "list"), f"snapshotter: {named}: "),
-        (("counts", "https://example.org"), f"snapshotter: the directory {named}/catalog "),
+        (("counts", "https://example.org"), f"snapshotter: the directory {named}/index "),
     ):
         assert shell.run(*command) == 1
         said, hint = shell.err.splitlines()

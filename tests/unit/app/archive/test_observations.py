@@ -13,6 +13,9 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import names, store_keys
 from snapshotter.formats.digest import digest_bytes
+from snapshotter.index.open_index import open_index_file
+from snapshotter.index.store_index import Index
+from snapshotter.index.values import VerdictSource
 from snapshotter.model.assessment import (
     AccountState,
     Assessment,
@@ -23,7 +26,6 @@ from snapshotter.model.assessment import (
 )
 from snapshotter.model.network import NetworkPath
 from snapshotter.model.reading import Count, Metadatum, Readings, Source
-from snapshotter.store.catalog import Catalog, VerdictSource
 from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles, observed
 from tests.bundles import ChainAuthority
@@ -38,10 +40,10 @@ SIGNER = bundles.new_signer()
 class Desk:
     """A store to put captures into, and the observatory over it."""
 
-    def __init__(self, folder: Path, catalog: Catalog) -> None:
+    def __init__(self, folder: Path, index: Index) -> None:
         self.folder = folder
         self.source = ObservationSource(
-            store=DirectoryStore(folder / "store"), catalog=catalog, rules=RULES
+            store=DirectoryStore(folder / "store"), index=index, rules=RULES
         )
 
     def put(self, minute: float, assessed: Assessment | None, **more: str) -> str:
@@ -52,8 +54,8 @@ class Desk:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Desk]:
-    with Catalog(tmp_path / "catalog.db") as catalog:
-        yield Desk(tmp_path, catalog)
+    with open_index_file(tmp_path / "index.db") as index:
+        yield Desk(tmp_path, index)
 
 
 def test_a_capture_in_short_says_what_its_bundle_says(service: Desk) -> None:
@@ -215,11 +217,11 @@ def test_a_bundle_without_a_verdict_is_judged_by_todays_rules_or_said_to_be_unju
     assert (row.bundle_id, row.verdict_source) == (old, VerdictSource.UNASSESSED)
 
     judging = replace(service.source, reassess=lambda stream: observed.available())
-    judging.catalog.clear()
+    judging.index.clear()
 
     (found,) = observations(judging, url=ARTICLE)
     assert found.bundle_id == old
-    assert judging.catalog.count_by_verdict_source() == {VerdictSource.REASSESSED: 1}
+    assert judging.index.count_by_verdict_source() == {VerdictSource.REASSESSED: 1}
 
 
 def test_the_earliest_token_over_its_signature_is_its_time(service: Desk, tmp_path: Path) -> None:

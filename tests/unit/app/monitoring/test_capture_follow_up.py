@@ -17,6 +17,7 @@ from snapshotter.app.wiring import worker as wiring_worker
 from snapshotter.app.wiring.worker import open_job_runner
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.formats.statements import pack
+from snapshotter.index.open_index import open_index_file
 from snapshotter.jobs.follow_ups import JobsToFollowUp
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.job_table import JOB
@@ -27,7 +28,6 @@ from snapshotter.model.proof import Role
 from snapshotter.model.request import Threshold
 from snapshotter.model.takedown import TakedownKind
 from snapshotter.site.state import BEGIN, SiteState, available, removed, wall
-from snapshotter.store.catalog import Catalog
 from snapshotter.verify.proof_pack import verify_pack
 from tests import observed
 from tests.monitored import MINUTE, RULES_OF_MONITORS, Watched, shot
@@ -42,11 +42,11 @@ Make = Callable[..., Watched]
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Make]:
     made: list[Watched] = []
-    with Catalog(tmp_path / "catalog.db") as catalog:
+    with open_index_file(tmp_path / "index.db") as index:
 
         def make(site: SiteState = SITE, **more: object) -> Watched:
             how = {"url": PAGE, "capture": shot, **more}
-            here = Watched(tmp_path, catalog, BEGIN, site=site, **how)  # type: ignore[arg-type]
+            here = Watched(tmp_path, index, BEGIN, site=site, **how)  # type: ignore[arg-type]
             made.append(here)
             return here
 
@@ -495,7 +495,7 @@ def test_the_duty_of_a_worker_follows_up_by_the_settings(tmp_path: Path) -> None
     assert said == []
     assert JobsToFollowUp(opened).not_followed_up() == []
     assert [status.job.id for status in DatabaseQueue(opened).jobs()] == [visit.id]
-    with wiring_takedown.observation_source(here) as source:  # the catalog has followed the store
+    with wiring_takedown.observation_source(here) as source:  # the index has followed the store
         assert [observation.bundle_id for observation in observations(source, sync=False)] == [
             made.sealed.bundle_id
         ]

@@ -19,6 +19,7 @@ from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.app.wiring import capture as wiring
 from snapshotter.assess.takedown_events import event_id, group_bursts
 from snapshotter.formats.statements import takedown
+from snapshotter.index.open_index import open_index_file
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.notification import NotificationEvent, NotificationKind
 from snapshotter.model.takedown import ConfirmRules, Takedown, TakedownKind
@@ -27,7 +28,6 @@ from snapshotter.policy.capture_decision import decide
 from snapshotter.policy.load import load
 from snapshotter.site import wechat
 from snapshotter.site.state import PageState, SiteState, removed
-from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.takedown import EventReport
 from snapshotter.verify.trust import Trust, own_trust
@@ -90,9 +90,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         observed.put(store, observed.shoot(folder / "spool", at(minute), STATE, url, signer=SIGNER))
     trust = own_trust([SIGNER.public_key, EVENTS.public_key], ())
     told: list[NotificationEvent] = []
-    with Catalog(folder / "catalog.db") as catalog:
+    with open_index_file(folder / "index.db") as index:
         service = TakedownService(
-            source=ObservationSource(store=store, catalog=catalog, rules=RULES),
+            source=ObservationSource(store=store, index=index, rules=RULES),
             trust=lambda: trust,
             signer=lambda: EVENTS,
             own_keys=frozenset(),
@@ -102,7 +102,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             notify=told.extend,
         )
         derive(service)
-        records = [kept_event.data for kept_event in catalog.events()]
+        records = [kept_event.data for kept_event in index.events()]
     return Run(store=store, trust=trust, records=records, told=told)
 
 

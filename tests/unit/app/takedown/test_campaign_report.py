@@ -39,6 +39,7 @@ from snapshotter.formats.proofs.leaf import BUNDLE, Leaf
 from snapshotter.formats.proofs.note import LogPolicy
 from snapshotter.formats.statements import campaign as records
 from snapshotter.formats.statements import gap as gap_records
+from snapshotter.index.open_index import open_index_file
 from snapshotter.model.assessment import Assessment, Cause
 from snapshotter.model.bundle import Bundle
 from snapshotter.model.campaign import (
@@ -60,7 +61,6 @@ from snapshotter.model.verified_facts import VerifiedFacts
 from snapshotter.site.rendered_pages import rendered_page
 from snapshotter.site.state import BEGIN, SiteState, campaign
 from snapshotter.site.wechat import account_story
-from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.file_kind import FileKind, kind_of
 from snapshotter.verify.trust import Trust, trusted_key
@@ -89,7 +89,7 @@ class Case:
     """A store with the captures of a campaign."""
 
     store: DirectoryStore
-    catalog: Path
+    index: Path
     urls: tuple[str, ...]
     trust: Trust = TRUST
     now: datetime = NOW
@@ -120,7 +120,7 @@ def case(folder: Path, accounts: int, removed: int) -> Case:
             observed.put(store, made)
     return Case(
         store=store,
-        catalog=folder / "catalog.db",
+        index=folder / "index.db",
         urls=tuple(address(number) for number in range(accounts)),
     )
 
@@ -156,10 +156,10 @@ def stamped(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 @contextmanager
 def service(of: Case) -> Iterator[CampaignService]:
-    with Catalog(of.catalog) as catalog:
+    with open_index_file(of.index) as index:
         yield CampaignService(
             source=ObservationSource(
-                store=of.store, catalog=catalog, rules=RULES, reassess=of.reassess
+                store=of.store, index=index, rules=RULES, reassess=of.reassess
             ),
             trust=of.trust,
             monitoring=lambda url: Monitoring(confirm=ConfirmRules()),
@@ -403,7 +403,7 @@ def _put(its: Case, number: int, state: SiteState, minutes: float, **more: Any) 
     page = replace(rendered_page(f"wx/account/{number}/0", state), requested_url=url)
     page = replace(page, final_url=more.pop("final_url", url))
     when = BEGIN + timedelta(minutes=minutes)
-    spool = its.catalog.with_name("spool")
+    spool = its.index.with_name("spool")
     bundle = site_bundles.seal(spool, page, when, signer=SIGNER, by=DECISION, **more)
     observed.put(its.store, bundle)
     return bundle
@@ -428,7 +428,7 @@ def test_a_page_that_led_to_another_host_is_no_control_of_a_report(tmp_path: Pat
     assert failed(checked(its, report)) == []
 
     with service(its) as source:  # as older reports had it
-        control = source.source.catalog.row(away.id)
+        control = source.source.index.row(away.id)
     assert control is not None
     assert control.observation is not None
     older = _changed(report, 0, controls=(control.observation,))
@@ -485,7 +485,7 @@ def test_a_capture_that_says_what_its_rules_do_not_plays_no_part_in_a_report(
     changes = {assessments.PATH: assessments.encode(said)}
     path.write_bytes(bundles.pack(bundles.resealed(members, changes, SIGNER, None)))
     by = Rederivation(rules=RULES, assessor_of=wiring.assessor, decide=lambda url: DECISION)
-    its = replace(its, catalog=tmp_path / "another.db", mismatch=partial(mismatch, by))
+    its = replace(its, index=tmp_path / "another.db", mismatch=partial(mismatch, by))
 
     report = made(its)
 
@@ -598,7 +598,7 @@ def test_a_bundle_that_was_altered_plays_no_part_and_is_named(
     its.store.put_new(key, altered, digest_bytes(altered.read_bytes()).sha256)
 
     found = checked(its, whole)
-    report = made(replace(its, catalog=tmp_path / "new.db"))
+    report = made(replace(its, index=tmp_path / "new.db"))
 
     assert found.verdict is Verdict.FAILED
     assert [left_out.why.split(":")[0] for left_out in report.campaign.left_out] == [

@@ -27,6 +27,7 @@ from snapshotter.formats.proofs.leaf import BUNDLE, TAKEDOWN, Leaf
 from snapshotter.formats.proofs.note import LogPolicy
 from snapshotter.formats.signatures import signed_statement
 from snapshotter.formats.statements import takedown
+from snapshotter.index.open_index import open_index_file
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.request import Decision
 from snapshotter.model.takedown import (
@@ -41,7 +42,6 @@ from snapshotter.policy.capture_decision import decide
 from snapshotter.policy.load import load
 from snapshotter.seal.signer import FileSigner
 from snapshotter.site.state import PageState, Showing, SiteState, removed, wall
-from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.event_without_rules import verify_event_without_rules
@@ -166,9 +166,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Case:
         authorities=(authority.anchor,),
         max_lag=timedelta(days=3650),
     )
-    with Catalog(folder / "catalog.db") as catalog:
+    with open_index_file(folder / "index.db") as index:
         service = TakedownService(
-            source=ObservationSource(store=store, catalog=catalog, rules=RULES),
+            source=ObservationSource(store=store, index=index, rules=RULES),
             trust=lambda: trust,
             signer=lambda: EVENTS,
             own_keys=frozenset(),

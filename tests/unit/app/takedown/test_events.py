@@ -27,6 +27,8 @@ from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.proofs.leaf import BUNDLE, TAKEDOWN, Leaf
 from snapshotter.formats.proofs.note import LogPolicy
 from snapshotter.formats.statements import takedown
+from snapshotter.index.open_index import open_index_file
+from snapshotter.index.store_index import Index
 from snapshotter.model.assessment import Assessment, Cause
 from snapshotter.model.network import NetworkPath
 from snapshotter.model.notification import NotificationEvent, NotificationKind, NotificationScope
@@ -34,7 +36,6 @@ from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, Take
 from snapshotter.model.verified_facts import VerifiedFacts
 from snapshotter.ports import ObjectStore
 from snapshotter.seal.signer import FileSigner
-from snapshotter.store.catalog import Catalog
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.trust import own_trust
 from tests import audited, bundles, exhibits, logs, observed
@@ -51,7 +52,7 @@ class Bench:
     """A store with a log, captures to put into it, and what was told."""
 
     folder: Path
-    catalog: Catalog
+    index: Index
     told: list[NotificationEvent] = field(default_factory=list)
     now: datetime = field(default_factory=lambda: at(24 * 60))
     signer: FileSigner = EVENTS
@@ -67,7 +68,7 @@ class Bench:
     def service(self) -> TakedownService:
         keys = [SIGNER.public_key, EVENTS.public_key]
         return TakedownService(
-            source=ObservationSource(store=self.store, catalog=self.catalog, rules=RULES),
+            source=ObservationSource(store=self.store, index=self.index, rules=RULES),
             trust=lambda: replace(own_trust(keys, ()), log=self.trusted_log),
             signer=lambda: self.signer,
             own_keys=frozenset(),
@@ -124,8 +125,8 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Catalog(tmp_path / "catalog.db") as catalog:
-        yield Bench(tmp_path, catalog)
+    with open_index_file(tmp_path / "index.db") as index:
+        yield Bench(tmp_path, index)
 
 
 def test_a_removal_is_signed_stored_logged_and_told_once(bench: Bench) -> None:
@@ -215,8 +216,8 @@ def test_at_once_or_one_by_one_the_events_are_the_same(bench: Bench, tmp_path: P
     bench.derive()
     bench.put(90, observed.available())
     bench.derive()
-    with Catalog(tmp_path / "other" / "catalog.db") as catalog:
-        other = Bench(tmp_path / "other", catalog)
+    with open_index_file(tmp_path / "other" / "index.db") as index:
+        other = Bench(tmp_path / "other", index)
         other.removal()
         other.put(90, observed.available())
         other.derive()
@@ -230,7 +231,7 @@ def test_at_once_or_one_by_one_the_events_are_the_same(bench: Bench, tmp_path: P
         assert [event.previous for event in other.stored] == ["", other.logged[0].sha256]
 
 
-@pytest.mark.parametrize("lost", [False, True], ids=["catalog kept", "catalog lost"])
+@pytest.mark.parametrize("lost", [False, True], ids=["index kept", "index lost"])
 def test_a_crash_between_store_and_log_is_made_good_by_the_next(bench: Bench, lost: bool) -> None:
     bench.removal()
     bench.logging = False
@@ -238,11 +239,11 @@ def test_a_crash_between_store_and_log_is_made_good_by_the_next(bench: Bench, lo
         bench.derive()
     assert (len(bench.stored), bench.logged, bench.told) == (1, [], [])
     if lost:
-        bench.catalog.clear()
+        bench.index.clear()
     bench.logging = True
 
     bench.derive()
-    bench.catalog.clear()
+    bench.index.clear()
     bench.derive()
 
     (event,) = bench.stored
@@ -256,8 +257,8 @@ def test_of_two_who_conclude_the_same_the_first_record_counts(
     bench.removal()
     put = store_records.put
 
-    with Catalog(tmp_path / "second.db") as catalog:
-        second = replace(bench.service, source=replace(bench.service.source, catalog=catalog))
+    with open_index_file(tmp_path / "second.db") as index:
+        second = replace(bench.service, source=replace(bench.service.source, index=index))
         second = replace(second, lock_dir=tmp_path / "lock 2")  # on another machine
 
         def overtaken(store: ObjectStore, key: str, data: bytes) -> bool:
@@ -337,15 +338,15 @@ def test_a_bundle_that_was_exchanged_since_it_was_catalogued_plays_no_part(bench
     bench.service.source.sync()
     size = path.stat().st_size
     _reseal(path)
-    bench.catalog._database.execute(
-        "UPDATE bundle SET print = replace(print, ?, ?)", (str(size), str(path.stat().st_size))
+    bench.index.database.execute(
+        "UPDATE bundle SET listed = replace(listed, ?, ?)", (str(size), str(path.stat().st_size))
     )
 
     found = bench.derive(ARTICLE)
 
     assert bench.stored == []
     assert [passed.why for passed in found[IDENTITY].passed] == [
-        "the digest of the bundle differs from the digest in the catalog"
+        "the digest of the bundle differs from the digest in the index"
     ]
 
 
@@ -628,7 +629,7 @@ def test_an_event_is_copied_with_its_bundles_and_those_before_it_and_over_nothin
     bench.derive()
     bench.put(90, observed.available())
     bench.derive()
-    last = bench.catalog.events()[-1]
+    last = bench.index.events()[-1]
 
     files = takedowns.export_event(bench.service.source, last, tmp_path / "exhibit")
 

@@ -1,8 +1,7 @@
-"""The catalog: an index over a store that can be lost, and is made again."""
+"""The index of a store: it can be lost, and is made again."""
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,9 +13,11 @@ import pytest
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle import store_keys
+from snapshotter.index.open_index import open_index_file
+from snapshotter.index.store_index import Index
+from snapshotter.index.values import BundleSummary, IndexSyncResult, VerdictSource
 from snapshotter.model.assessment import Availability, Content
 from snapshotter.model.takedown import Observation
-from snapshotter.store.catalog import BundleSummary, Catalog, CatalogSyncResult, VerdictSource
 from snapshotter.store.filesystem import DirectoryStore
 from tests.observed import at
 
@@ -52,7 +53,7 @@ class Shelf:
 
     @property
     def path(self) -> Path:
-        return self.folder / "catalog.db"
+        return self.folder / "index.db"
 
     def add(self, number: int, stated: str = "", **more: object) -> None:
         key = store_keys.bundle_key(IDS[number])
@@ -71,13 +72,13 @@ class Shelf:
         self.reads.append(key)
         return self.known[key]
 
-    def sync(self, catalog: Catalog) -> CatalogSyncResult:
-        return catalog.sync(self.store, self.read)
+    def sync(self, index: Index) -> IndexSyncResult:
+        return index.sync(self.store, self.read)
 
     def ids(self, **wanted: str) -> list[str]:
-        with Catalog(self.path) as catalog:
-            self.sync(catalog)
-            return [row.bundle_id for row in catalog.rows(**wanted)]  # type: ignore[arg-type]
+        with open_index_file(self.path) as index:
+            self.sync(index)
+            return [row.bundle_id for row in index.rows(**wanted)]  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -86,51 +87,51 @@ def shelf(tmp_path: Path) -> Shelf:
 
 
 @pytest.fixture
-def catalog(shelf: Shelf) -> Iterator[Catalog]:
-    with Catalog(shelf.path) as opened:
+def index(shelf: Shelf) -> Iterator[Index]:
+    with open_index_file(shelf.path) as opened:
         yield opened
 
 
-def test_a_look_reads_what_is_new_and_nothing_twice(shelf: Shelf, catalog: Catalog) -> None:
+def test_a_look_reads_what_is_new_and_nothing_twice(shelf: Shelf, index: Index) -> None:
     for number in range(3):
         shelf.add(number)
-    assert shelf.sync(catalog) == CatalogSyncResult(read=3, removed=0)
+    assert shelf.sync(index) == IndexSyncResult(read=3, removed=0)
 
     shelf.add(3)
 
-    assert shelf.sync(catalog) == CatalogSyncResult(read=1, removed=0)
+    assert shelf.sync(index) == IndexSyncResult(read=1, removed=0)
     assert shelf.reads == [store_keys.bundle_key(bundle_id) for bundle_id in IDS[:4]]
-    assert [row.observation for row in catalog.rows()] == [seen(number) for number in range(4)]
+    assert [row.observation for row in index.rows()] == [seen(number) for number in range(4)]
 
 
-def test_what_the_store_does_not_list_any_more_is_forgotten(shelf: Shelf, catalog: Catalog) -> None:
+def test_what_the_store_does_not_list_any_more_is_forgotten(shelf: Shelf, index: Index) -> None:
     for number in range(5):
         shelf.add(number)
-    shelf.sync(catalog)
+    shelf.sync(index)
     for number in (0, 2, 4):
         (shelf.folder / "store" / store_keys.bundle_key(IDS[number])).unlink()
 
-    assert shelf.sync(catalog) == CatalogSyncResult(read=0, removed=3)
-    assert [row.bundle_id for row in catalog.rows()] == [IDS[1], IDS[3]]
+    assert shelf.sync(index) == IndexSyncResult(read=0, removed=3)
+    assert [row.bundle_id for row in index.rows()] == [IDS[1], IDS[3]]
 
 
-def test_a_late_token_lets_its_bundle_be_read_again(shelf: Shelf, catalog: Catalog) -> None:
+def test_a_late_token_lets_its_bundle_be_read_again(shelf: Shelf, index: Index) -> None:
     shelf.add(0)
     shelf.add(1)
-    shelf.sync(catalog)
+    shelf.sync(index)
     shelf.put(f"{store_keys.bundle_key(IDS[1])}.late-01.tsr", b"a token")
     shelf.put(f"{store_keys.bundle_key(IDS[0])}.tlog-proof", b"says nothing of times")
     shelf.reads.clear()
 
-    assert shelf.sync(catalog).read == 1
+    assert shelf.sync(index).read == 1
     assert shelf.reads == [store_keys.bundle_key(IDS[1])]
 
 
 def test_a_quick_look_is_into_the_newest_days_and_a_whole_one_finds_the_rest(
-    shelf: Shelf, catalog: Catalog
+    shelf: Shelf, index: Index
 ) -> None:
     shelf.add(0)
-    shelf.sync(catalog)
+    shelf.sync(index)
     for day in (20, 26, 28):
         name = f"202605{day}t080000z-{'abcdefgh' * 2}"
         shelf.put(store_keys.bundle_key(name), b"a bundle")
@@ -140,12 +141,12 @@ def test_a_quick_look_is_into_the_newest_days_and_a_whole_one_finds_the_rest(
     shelf.reads.clear()
     now = at(26 * 60)
 
-    assert catalog.sync(shelf.store, shelf.read, until=now) == CatalogSyncResult(read=2, removed=0)
+    assert index.sync(shelf.store, shelf.read, until=now) == IndexSyncResult(read=2, removed=0)
     assert [key.rpartition("/")[2][:8] for key in shelf.reads] == ["20260526", "20260528"]
-    assert catalog.sync(shelf.store, shelf.read, until=now) == CatalogSyncResult(read=0, removed=0)
-    assert shelf.sync(catalog) == CatalogSyncResult(read=1, removed=0)
+    assert index.sync(shelf.store, shelf.read, until=now) == IndexSyncResult(read=0, removed=0)
+    assert shelf.sync(index) == IndexSyncResult(read=1, removed=0)
     # Far from the newest row all of it is looked at.
-    assert catalog.sync(shelf.store, shelf.read, until=at(60 * 24 * 60)).read == 0
+    assert index.sync(shelf.store, shelf.read, until=at(60 * 24 * 60)).read == 0
 
 
 def test_rows_come_in_the_order_of_the_captures_and_are_found_by_what_they_are_of(
@@ -159,10 +160,10 @@ def test_rows_come_in_the_order_of_the_captures_and_are_found_by_what_they_are_o
     assert shelf.ids(identity="//example.test/page") == [IDS[2], IDS[0]]
     assert shelf.ids(url="http://example.test/other") == [IDS[1]]
     assert shelf.ids(account="weibo-user:7") == [IDS[2]]
-    with Catalog(shelf.path) as catalog:
-        assert [row.bundle_id for row in catalog.rows(since=at(2), until=at(9))] == [IDS[2]]
-        assert catalog.identities() == ("//example.test/other", "//example.test/page")
-        assert catalog.identities(account="weibo-user:7") == ("//example.test/page",)
+    with open_index_file(shelf.path) as index:
+        assert [row.bundle_id for row in index.rows(since=at(2), until=at(9))] == [IDS[2]]
+        assert index.identities() == ("//example.test/other", "//example.test/page")
+        assert index.identities(account="weibo-user:7") == ("//example.test/page",)
 
 
 def test_one_capture_says_for_all_which_page_a_short_link_leads_to(shelf: Shelf) -> None:
@@ -174,10 +175,10 @@ def test_one_capture_says_for_all_which_page_a_short_link_leads_to(shelf: Shelf)
     assert shelf.ids(identity="wechat:Mz/1/1") == IDS[:3]
     assert shelf.ids(identity="wechat-short:AbC") == IDS[:3]
     assert shelf.ids(account="wechat:Mz") == IDS[:2]
-    with Catalog(shelf.path) as catalog:
-        found = [row.observation.identity for row in catalog.rows() if row.observation]
+    with open_index_file(shelf.path) as index:
+        found = [row.observation.identity for row in index.rows() if row.observation]
         assert found == ["wechat:Mz/1/1"] * 3 + ["wechat-short:DeF"]
-        assert catalog.identities() == ("wechat-short:DeF", "wechat:Mz/1/1")
+        assert index.identities() == ("wechat-short:DeF", "wechat:Mz/1/1")
 
 
 def test_of_two_pages_that_one_link_is_said_to_lead_to_neither_is_believed(shelf: Shelf) -> None:
@@ -188,7 +189,7 @@ def test_of_two_pages_that_one_link_is_said_to_lead_to_neither_is_believed(shelf
     assert shelf.ids(identity="wechat-short:AbC") == IDS[:2]
 
 
-def test_what_can_not_be_read_or_judged_is_listed_as_such(shelf: Shelf, catalog: Catalog) -> None:
+def test_what_can_not_be_read_or_judged_is_listed_as_such(shelf: Shelf, index: Index) -> None:
     keys = [store_keys.bundle_key(bundle_id) for bundle_id in IDS[:2]]
     for key in keys:
         shelf.put(key, b"x")
@@ -198,15 +199,15 @@ def test_what_can_not_be_read_or_judged_is_listed_as_such(shelf: Shelf, catalog:
     shelf.known[keys[1]] = BundleSummary(
         verdict_source=VerdictSource.UNASSESSED, problem="old", asked="//example.test/page", url="u"
     )
-    shelf.sync(catalog)
+    shelf.sync(index)
 
-    found = [(row.verdict_source, row.problem, row.observation) for row in catalog.rows()]
+    found = [(row.verdict_source, row.problem, row.observation) for row in index.rows()]
     assert found == [
         (VerdictSource.UNREADABLE, "no bundle", None),
         (VerdictSource.UNASSESSED, "old", None),
     ]
-    assert [row.bundle_id for row in catalog.rows(identity="//example.test/page")] == [IDS[1]]
-    assert catalog.count_by_verdict_source() == {
+    assert [row.bundle_id for row in index.rows(identity="//example.test/page")] == [IDS[1]]
+    assert index.count_by_verdict_source() == {
         VerdictSource.UNREADABLE: 1,
         VerdictSource.UNASSESSED: 1,
     }
@@ -231,8 +232,12 @@ def test_a_file_that_is_ruined_behind_its_beginning_is_made_again_by_the_next(
 ) -> None:
     shelf.add(0)
     assert shelf.ids() == IDS[:1]
-    whole = shelf.path.read_bytes()
-    shelf.path.write_bytes(whole[:4096] + bytes(~byte & 0xFF for byte in whole[4096:]))
+    with open_index_file(shelf.path) as index:
+        ((page,),) = index.database.rows("SELECT rootpage FROM sqlite_master WHERE name = 'bundle'")
+    whole = bytearray(shelf.path.read_bytes())
+    begin, end = (page - 1) * 4096, page * 4096
+    whole[begin:end] = bytes(~byte & 0xFF for byte in whole[begin:end])
+    shelf.path.write_bytes(whole)
 
     with pytest.raises(SnapshotterError, match="is damaged and was deleted"):
         shelf.ids()
@@ -241,21 +246,10 @@ def test_a_file_that_is_ruined_behind_its_beginning_is_made_again_by_the_next(
     assert len(shelf.reads) == 2
 
 
-def test_rows_of_another_version_are_thrown_away(shelf: Shelf) -> None:
-    shelf.add(0)
-    assert shelf.ids() == IDS[:1]
-    with sqlite3.connect(shelf.path) as database:
-        database.execute("PRAGMA user_version = 999")
-    database.close()
-
-    assert shelf.ids() == IDS[:1]
-    assert len(shelf.reads) == 2
-
-
 def test_a_store_that_stops_answering_leaves_what_was_read(
-    shelf: Shelf, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    shelf: Shelf, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("snapshotter.store.catalog._LOT", 2)
+    monkeypatch.setattr("snapshotter.index.sync._BATCH", 2)
     for number in range(5):
         shelf.add(number)
     store, read = shelf.store, shelf.read
@@ -266,11 +260,11 @@ def test_a_store_that_stops_answering_leaves_what_was_read(
         return read(key, tokens)
 
     with pytest.raises(ServiceUnavailable):
-        catalog.sync(store, failing)
-    assert [row.bundle_id for row in catalog.rows()] == IDS[:2]
+        index.sync(store, failing)
+    assert [row.bundle_id for row in index.rows()] == IDS[:2]
 
-    assert shelf.sync(catalog).read == 3
-    assert [row.bundle_id for row in catalog.rows()] == IDS[:5]
+    assert shelf.sync(index).read == 3
+    assert [row.bundle_id for row in index.rows()] == IDS[:5]
 
 
 def test_two_at_once_write_the_same_rows(shelf: Shelf) -> None:
@@ -280,10 +274,10 @@ def test_two_at_once_write_the_same_rows(shelf: Shelf) -> None:
     ended: list[int] = []
 
     def work() -> None:
-        with Catalog(shelf.path) as catalog:
+        with open_index_file(shelf.path) as index:
             both.wait()
-            shelf.sync(catalog)
-            ended.append(len(list(catalog.rows())))
+            shelf.sync(index)
+            ended.append(len(list(index.rows())))
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
@@ -298,9 +292,9 @@ def test_a_catalog_that_others_hold_for_long_is_tried_again_later(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf.add(0)
-    monkeypatch.setattr("snapshotter.store.catalog._WAIT_S", 0.0)
-    with Catalog(shelf.path) as mine, Catalog(shelf.path) as theirs:
-        theirs._database.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr("snapshotter.index.sqlite_database._WAIT_S", 0.0)
+    with open_index_file(shelf.path) as mine, open_index_file(shelf.path) as theirs:
+        theirs.database.execute("BEGIN IMMEDIATE")
 
         with pytest.raises(ServiceUnavailable, match="in use by another process"):
             shelf.sync(mine)
@@ -309,44 +303,45 @@ def test_a_catalog_that_others_hold_for_long_is_tried_again_later(
 def test_a_place_that_can_not_be_written_is_told(shelf: Shelf) -> None:
     (shelf.folder / "file").write_bytes(b"")
     with pytest.raises(SnapshotterError, match="cannot be created"):
-        Catalog(shelf.folder / "file" / "catalog.db")
+        open_index_file(shelf.folder / "file" / "index.db")
     (shelf.folder / "directory").mkdir()
     with pytest.raises(SnapshotterError, match="cannot be used"):
-        Catalog(shelf.folder / "directory")
+        open_index_file(shelf.folder / "directory")
 
 
-def test_one_bundle_is_found_by_its_id(shelf: Shelf, catalog: Catalog) -> None:
+def test_one_bundle_is_found_by_its_id(shelf: Shelf, index: Index) -> None:
     shelf.add(0)
     shelf.put("bundles/2026/05/27/notes.txt", b"not ours")
-    shelf.sync(catalog)
+    shelf.sync(index)
 
-    found = catalog.row(IDS[0])
+    found = index.row(IDS[0])
 
     assert found is not None
     assert found.observation == seen(0)
-    assert catalog.row(IDS[1]) is None
+    assert index.row(IDS[1]) is None
 
 
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from snapshotter.store import catalog
-from tests.unit.store.test_catalog import Shelf, IDS
+from snapshotter.index import sync
+from snapshotter.index.open_index import open_index_file
+from tests.unit.index.test_store_index import Shelf, IDS
 from snapshotter.formats.bundle import store_keys
 
-catalog._LOT = 2
+sync._BATCH = 2
 shelf = Shelf(Path(sys.argv[1]))
 for number in range(6):
     shelf.add(number)
 
 def read(key, tokens):
     if key == store_keys.bundle_key(IDS[5]):
-        opened._database.execute("BEGIN IMMEDIATE")
-        opened._database.execute("DELETE FROM bundle")
+        opened.database.execute("BEGIN IMMEDIATE")
+        opened.database.execute("DELETE FROM bundle")
         os.kill(os.getpid(), signal.SIGKILL)
     return shelf.known[key]
 
-opened = catalog.Catalog(shelf.path)
+opened = open_index_file(shelf.path)
 opened.sync(shelf.store, read)
 """
 
@@ -362,7 +357,7 @@ def test_a_process_that_is_killed_leaves_what_it_had_finished(shelf: Shelf) -> N
     for number in range(6):
         shelf.add(number)
 
-    with Catalog(shelf.path) as catalog:
-        assert [row.bundle_id for row in catalog.rows()] == IDS[:4]
-        assert shelf.sync(catalog).read == 2
-        assert [row.bundle_id for row in catalog.rows()] == IDS[:6]
+    with open_index_file(shelf.path) as index:
+        assert [row.bundle_id for row in index.rows()] == IDS[:4]
+        assert shelf.sync(index).read == 2
+        assert [row.bundle_id for row in index.rows()] == IDS[:6]

@@ -57,7 +57,7 @@ def test_a_catalog_is_made_again_and_says_what_it_holds(shell: Shell, tmp_path: 
             "verdict"
         ),
     ]
-    (file,) = (tmp_path / "data" / "catalog").glob("*.db")
+    (file,) = (tmp_path / "data" / "index").glob("*.db")
     file.write_bytes(b"ruined")
 
     assert shell.run("store", "reindex", "--json") == 0

@@ -1,0 +1,50 @@
+"""
+Define the contract of the database of an index.
+
+Statements are written once, in the SQL that SQLite and PostgreSQL share, with `?` for each value.
+Each database translates what differs (`tables.py`).
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from snapshotter.errors import SnapshotterError
+
+
+class IndexDamaged(SnapshotterError):
+    """The database was no valid index and was deleted. The next `Index` creates it again."""
+
+
+class IndexDatabase(Protocol):
+    """
+    The tables of one index. Used from one thread; other processes may use the same tables.
+
+    Every method raises IndexDamaged if the database was damaged, ServiceUnavailable if it does not
+    answer or others use it for too long, and SnapshotterError if it cannot be used.
+    """
+
+    @property
+    def name(self) -> str:
+        """The database in messages: a path, or an address without its password."""
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a statement."""
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> None:
+        """Run a statement that has no rows."""
+
+    def execute_many(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
+        """Run a statement once for each of the values."""
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Open a transaction that excludes other writers; roll it back if the block raises."""
+
+    def has_table(self, table: str) -> bool:
+        """Return whether a table exists."""
+
+    def translate(self, statements: str) -> list[str]:
+        """Return the statements of a migration, `;` between them, in the SQL of this database."""
+
+    def close(self) -> None:
+        """Close the connection."""

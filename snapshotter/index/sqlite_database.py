@@ -1,0 +1,135 @@
+"""Keep an index in an SQLite file, which is deleted if it is damaged and then made again."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
+
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.index.database import IndexDamaged, IndexDatabase
+from snapshotter.translation import tr
+
+_WAIT_S = 60.0  # for the transaction of another process; each is short
+# Errors of a file that is no valid database, as SQLite numbers them.
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class SqliteDatabase(IndexDatabase):
+    """
+    See `IndexDatabase`.
+
+    Args:
+        path: The file; it is created if it does not exist.
+
+    Raises:
+        SnapshotterError: The folder of the file cannot be created.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise SnapshotterError(
+                tr(
+                    "the directory {parent} cannot be created: {strerror}",
+                    parent=path.parent,
+                    strerror=error.strerror,
+                ),
+                hint=tr("set data_dir to a directory where you may write"),
+            ) from error
+        with self._translated():
+            self._connection = self._open()
+
+    @property
+    @override
+    def name(self) -> str:
+        return str(self._path)
+
+    @override
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._translated():
+            return self._connection.execute(statement, values).fetchall()
+
+    @override
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> None:
+        with self._translated():
+            self._connection.execute(statement, values)
+
+    @override
+    def execute_many(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
+        with self._translated():
+            self._connection.executemany(statement, values)
+
+    @override
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        with self._translated():
+            self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            with self._translated():
+                self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    @override
+    def has_table(self, table: str) -> bool:
+        return bool(self.rows("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)))
+
+    @override
+    def translate(self, statements: str) -> list[str]:
+        return [stripped for part in statements.split(";") if (stripped := part.strip())]
+
+    @override
+    def close(self) -> None:
+        self._connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = TRUNCATE")
+            connection.execute("PRAGMA synchronous = NORMAL")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _discard(self) -> None:
+        for ending in ("", "-journal"):
+            with contextlib.suppress(OSError):
+                self._path.with_name(self._path.name + ending).unlink()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = error.sqlite_errorcode & 0xFF
+            if code in _DAMAGED:
+                # It is an index: whoever opens it next makes it again.
+                self._discard()
+                raise IndexDamaged(
+                    tr(
+                        "the index {path} is damaged and was deleted: {error}",
+                        path=self._path,
+                        error=error,
+                    ),
+                    hint=tr("run the command again, which makes the index again from the store"),
+                ) from error
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise ServiceUnavailable(
+                    tr("the index {path} is in use by another process", path=self._path),
+                    hint=tr("try again"),
+                ) from error
+            raise SnapshotterError(
+                tr("the index {path} cannot be used: {error}", path=self._path, error=error),
+                hint=tr(
+                    "check whether the disk is full, and check the owner and the permissions "
+                    "of the file"
+                ),
+            ) from error

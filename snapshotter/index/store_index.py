@@ -1,0 +1,385 @@
+"""
+Answer questions about a store from its index: captures of a page, controls, events.
+
+Which addresses mean the same page is computed over all rows. If one capture shows to which page a
+short link leads (`stated`), that holds for every capture of that link (`asked`), also for captures
+of a notice, which no longer names the page.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, Self
+
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.statements import takedown
+from snapshotter.index import tables
+from snapshotter.index.bundle_rows import ms, read_observation, storable
+from snapshotter.index.database import IndexDatabase
+from snapshotter.index.stored_events import StoredEvent, read_stored_event
+from snapshotter.index.sync import ReadJobs, sync_bundles
+from snapshotter.index.values import (
+    IndexProgress,
+    IndexRow,
+    IndexSyncResult,
+    ReadBundle,
+    VerdictSource,
+)
+from snapshotter.model.takedown import Observation
+from snapshotter.policy import page_identity
+from snapshotter.policy.page_identity import host_and_port
+from snapshotter.ports import ReadableStore
+
+_SELECT: Final = "SELECT key, bundle_id, verdict_source, problem, observation FROM bundle"
+# Shows its page, and not a few words that may be a notice: a control, or a page to be one.
+_CERTAIN: Final = "availability = 'available' AND ambiguous = 0"
+
+
+class Index:
+    """
+    The rows of one store. Used from one thread; other processes may use the same database.
+
+    Args:
+        database: Where the rows are kept. The index closes it.
+
+    Raises:
+        SnapshotterError: A later version of snapshotter made the tables, or the database cannot be
+            used.
+        ServiceUnavailable: The database does not answer, or another process locks it for too long.
+    """
+
+    def __init__(self, database: IndexDatabase) -> None:
+        self.database = database
+        try:
+            tables.prepare(database)
+        except BaseException:
+            database.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    def clear(self) -> None:
+        """Remove every row."""
+        with self.database.writing():
+            for table in ("bundle", "passage", "event"):
+                self.database.execute(f"DELETE FROM {table}")  # noqa: S608  names of our own
+
+    def sync(
+        self,
+        store: ReadableStore,
+        read: ReadBundle,
+        *,
+        jobs: ReadJobs | None = None,
+        until: datetime | None = None,
+        progress: IndexProgress = lambda count: None,
+    ) -> IndexSyncResult:
+        """
+        Add the bundles that only the store lists; remove those that it lists no longer.
+
+        Args:
+            jobs: Returns what the queue knows of the jobs of bundles.
+            until: List only the days from shortly before the newest row until then; a bundle
+                added with an older id is found by the next whole sync.
+
+        Raises:
+            ServiceUnavailable: The store did not answer. The next sync continues there.
+            SnapshotterError: The store or the database cannot be used.
+        """
+        return sync_bundles(self.database, store, read, jobs=jobs, until=until, progress=progress)
+
+    def rows(
+        self,
+        *,
+        identity: str = "",
+        url: str = "",
+        account: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[IndexRow]:
+        """
+        Yield the matching rows in the order in which their captures ended; all by default.
+
+        Args:
+            identity: Of a page, as `policy/page_identity.py` writes it; also one that other
+                captures show to be the same.
+            url: As it was asked for, letter by letter.
+            account: As `Observation.account` has it.
+            since, until: When the capture ended; `until` is excluded.
+        """
+        said, values = ["TRUE"], list[Any]()
+        if identity:
+            asked = self.asked_for(self.resolved(identity))
+            said.append(_among("asked", asked))
+            values.extend(asked)
+        if url:
+            said.append("url = ?")
+            values.append(url)
+        if account:
+            asked = self._asked_of(account)
+            said.append(f"(account = ? OR {_among('asked', asked)})")
+            values.extend([account, *asked])
+        if since is not None:
+            said.append("at_ms >= ?")
+            values.append(ms(since))
+        if until is not None:
+            said.append("at_ms < ?")
+            values.append(ms(until))
+        # Nothing of what was given stands in the statement itself.
+        where = " AND ".join(said)
+        for row in self.database.rows(f"{_SELECT} WHERE {where} ORDER BY at_ms, bundle_id", values):
+            yield self._row(row)
+
+    def row(self, bundle_id: str) -> IndexRow | None:
+        """Return the row of one bundle; None without one. Raises ValueError: no bundle's id."""
+        found = self.database.rows(f"{_SELECT} WHERE key = ?", (store_keys.bundle_key(bundle_id),))
+        return self._row(found[0]) if found else None
+
+    def resolved(self, identity: str) -> str:
+        """
+        Return the identity that an address turned out to have.
+
+        If captures of the same address state two, neither is used.
+        """
+        found = self.database.rows(
+            "SELECT DISTINCT stated FROM bundle WHERE asked = ? AND stated != '' LIMIT 2",
+            (identity,),
+        )
+        return found[0][0] if len(found) == 1 else identity
+
+    def asked_for(self, identity: str) -> tuple[str, ...]:
+        """Return the identities of all addresses that turned out to be this page, itself first."""
+        found = self.database.rows(
+            "SELECT DISTINCT asked FROM bundle WHERE stated = ?", (identity,)
+        )
+        others = sorted(asked for (asked,) in found if self.resolved(asked) == identity)
+        return (identity, *(other for other in others if other != identity))
+
+    def identities(self, *, account: str = "") -> tuple[str, ...]:
+        """Return every page that was captured; those of one account if that is named."""
+        if account:
+            rows = self.database.rows(
+                "SELECT DISTINCT asked FROM bundle WHERE account = ? AND observation != ''",
+                (account,),
+            )
+        else:
+            rows = self.database.rows("SELECT DISTINCT asked FROM bundle WHERE observation != ''")
+        found = {asked for (asked,) in rows}
+        found |= set(self._asked_of(account)) if account else set()
+        return tuple(sorted({self.resolved(url) for url in found}))
+
+    def pages_in_doubt(self) -> tuple[str, ...]:
+        """Return the pages of which a capture shows that they or their account may be gone."""
+        rows = self.database.rows(
+            "SELECT DISTINCT asked FROM bundle WHERE availability = 'unavailable'"
+            " UNION SELECT DISTINCT asked FROM bundle WHERE states != ''"
+        )
+        return tuple(sorted({self.resolved(asked) for (asked,) in rows}))
+
+    def control(
+        self, after: Observation, identity: str, *, without: Collection[str] = ()
+    ) -> Observation | None:
+        """
+        Return the first capture that shows another page of the host, since a capture began.
+
+        Args:
+            after: The capture; a control took the same way through the network.
+            identity: Of the page that it is a control for.
+            without: Ids of bundles to exclude.
+        """
+        asked = self.asked_for(identity)
+        pages, bundles = _among("asked", asked), _among("bundle_id", without)
+        return self._first(
+            f" WHERE host = ? AND vantage = ? AND {_CERTAIN} AND began_ms >= ? "
+            f"AND NOT {pages} AND NOT {bundles} "
+            "ORDER BY at_ms, began_ms, bundle_id LIMIT 1",
+            (host_and_port(after.url), after.vantage, ms(after.began_at), *asked, *without),
+        )
+
+    def alive(self, host: str, vantage: str, *, without: str) -> Observation | None:
+        """
+        Return the newest capture that shows a page of a host.
+
+        Args:
+            vantage: The way through the network by which it was seen.
+            without: The identity of a page to exclude.
+        """
+        asked = self.asked_for(without)
+        pages = _among("asked", asked)
+        return self._first(
+            f" WHERE host = ? AND vantage = ? AND {_CERTAIN} "
+            f"AND NOT {pages} ORDER BY at_ms DESC LIMIT 1",
+            (host, vantage, *asked),
+        )
+
+    def names(self, bundle_id: str) -> tuple[str, str]:
+        """Return the identity of a capture's address, and the other one that it states."""
+        found = self.database.rows(
+            "SELECT asked, stated FROM bundle WHERE key = ?", (store_keys.bundle_key(bundle_id),)
+        )
+        return (found[0][0], found[0][1]) if found else ("", "")
+
+    def names_account(self, bundle_id: str) -> bool:
+        """Whether a capture itself states the account of its page."""
+        found = self.database.rows(
+            "SELECT account FROM bundle WHERE key = ?", (store_keys.bundle_key(bundle_id),)
+        )
+        return bool(found and found[0][0])
+
+    def of_account(self, identity: str, account: str) -> Observation | None:
+        """Return the first capture of a page that itself states this account."""
+        asked = self.asked_for(identity)
+        pages = _among("asked", asked)
+        return self._first(
+            f" WHERE account = ? AND {pages} ORDER BY at_ms LIMIT 1",
+            (account, *asked),
+        )
+
+    def shown_by(self, asked: str, identity: str) -> Observation | None:
+        """Return the first capture that states which page an address leads to."""
+        return self._first(
+            " WHERE asked = ? AND stated = ? ORDER BY at_ms LIMIT 1",
+            (asked, identity),
+        )
+
+    def count_by_verdict_source(self) -> dict[VerdictSource, int]:
+        """Return the number of bundles by verdict source."""
+        rows = self.database.rows(
+            "SELECT verdict_source, COUNT(*) FROM bundle GROUP BY verdict_source"
+        )
+        return {VerdictSource(verdict_source): count for verdict_source, count in rows}
+
+    # Events of the store: their bytes as they were read, and what this machine did with them.
+
+    def sync_events(self, store: ReadableStore) -> None:
+        """
+        Add the events that only the store lists; remove those that it lists no longer.
+
+        Raises:
+            ServiceUnavailable: The store did not answer.
+        """
+        known = {key for (key,) in self.database.rows("SELECT key FROM event")}
+        there = {found.key for found in store.list(f"{store_keys.TAKEDOWNS}/")}
+        if known == there:
+            return
+        # One after another: what stands in a store may be a stranger's, and much.
+        read = (read_stored_event(store, key) for key in sorted(there - known))
+        with self.database.writing():
+            self.database.execute_many(
+                "INSERT INTO event (key, sha256, data, event_id, identity, account, kind, at_ms, "
+                "problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+                (_event_values(kept_event) for kept_event in read if kept_event is not None),
+            )
+            self.database.execute_many(
+                "DELETE FROM event WHERE key = ?", [(key,) for key in sorted(known - there)]
+            )
+
+    def events(
+        self, *, identity: str = "", event_id: str = "", sha256: str = "", pending: bool = False
+    ) -> tuple["StoredEvent", ...]:
+        """
+        Return the events of the store in the order in which they were concluded.
+
+        Args:
+            identity: Of a page, or an account.
+            sha256: Of the record.
+            pending: Only events that this machine has not logged or notified yet.
+        """
+        said, values = ["TRUE"], list[Any]()
+        if identity:
+            said.append("identity = ?")
+            values.append(identity)
+        if event_id:
+            said.append("event_id = ?")
+            values.append(event_id)
+        if sha256:
+            said.append("sha256 = ?")
+            values.append(sha256)
+        if pending:
+            said.append("logged + notified < 2")
+        rows = self.database.rows(
+            "SELECT key, sha256, data, problem, logged, notified FROM event "  # noqa: S608
+            f" WHERE {' AND '.join(said)} ORDER BY at_ms, event_id",
+            values,
+        )
+        return tuple(map(_kept_event, rows))
+
+    def settled(self, key: str, *, logged: bool = False, told: bool = False) -> None:
+        """Record that this machine logged an event, or sent its notification."""
+        with self.database.writing():
+            if logged:
+                self.database.execute("UPDATE event SET logged = 1 WHERE key = ?", (key,))
+            if told:
+                self.database.execute("UPDATE event SET notified = 1 WHERE key = ?", (key,))
+
+    def _asked_of(self, account: str) -> tuple[str, ...]:
+        """Return the addresses whose pages turned out to be of an account: `wechat:MzA…/…`."""
+        rows = self.database.rows(
+            "SELECT DISTINCT asked FROM bundle WHERE stated >= ? AND stated < ?",
+            (f"{account}/", f"{account}0"),  # "0" is the character behind "/"
+        )
+        return tuple(
+            sorted(page for (page,) in rows if self.resolved(page).startswith(f"{account}/"))
+        )
+
+    def _row(self, row: Any) -> IndexRow:
+        key, bundle_id, verdict_source, problem, value = row
+        found = read_observation(value)
+        if found is not None:
+            identity = self.resolved(found.identity)
+            account = found.account or page_identity.account_of_identity(identity)
+            found = replace(found, identity=identity, account=account)
+        return IndexRow(
+            key=key,
+            bundle_id=bundle_id,
+            verdict_source=VerdictSource(verdict_source),
+            problem=problem,
+            observation=found,
+        )
+
+    def _first(self, rest: str, values: Sequence[Any]) -> Observation | None:
+        """Return the observation of the first bundle for the rest of a statement."""
+        found = self.database.rows(f"{_SELECT} {rest}", values)
+        return self._row(found[0]).observation if found else None
+
+
+def _among(column: str, values: Collection[str]) -> str:
+    """Return the condition that a column has one of these values, with a `?` for each."""
+    return f"{column} IN ({', '.join('?' * len(values))})" if values else "FALSE"
+
+
+def _event_values(found: StoredEvent) -> tuple[Any, ...]:
+    event = found.event
+    if event is None:
+        return found.key, found.sha256, found.data, "", "", "", "", 0, storable(found.problem)
+    account = event.last_seen.account or event.first_gone.account
+    about = (event.event_id, event.identity, account, event.kind.value, ms(event.at), "")
+    return (found.key, found.sha256, found.data, *about)
+
+
+def _kept_event(row: Any) -> StoredEvent:
+    key, sha256, data, problem, logged, notified = row
+    event, key_id = (None, "") if problem else takedown.parse(data)
+    return StoredEvent(
+        key=key,
+        sha256=sha256,
+        data=data,
+        event=event,
+        key_id=key_id,
+        problem=problem,
+        logged=bool(logged),
+        told=bool(notified),
+    )

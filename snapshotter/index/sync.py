@@ -1,0 +1,179 @@
+"""
+Bring the rows of an index up to date with the bundles that a store lists.
+
+The listing and the rows are compared in the order of keys, and new bundles are read. Each batch of
+rows is one transaction: a process that is killed leaves what it had finished, and the next one
+continues. Several processes may sync at once, because they write the same rows.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from snapshotter.formats.bundle import store_keys
+from snapshotter.index.bundle_rows import COLUMNS, ListedObject, storable, to_row
+from snapshotter.index.database import IndexDatabase
+from snapshotter.index.values import (
+    BundleSummary,
+    IndexProgress,
+    IndexSyncResult,
+    JobFacts,
+    ReadBundle,
+)
+from snapshotter.ports import ReadableStore
+
+# Returns what the queue knows of the jobs that made bundles, by the ids of the bundles.
+ReadJobs = Callable[[Sequence[str]], Mapping[str, JobFacts]]
+
+_BATCH = 50  # bundles of one transaction
+_PAGE = 500  # rows that are held at once
+_DAYS = 31  # that are listed one by one; for more the whole store is
+_ROOT = f"{store_keys.BUNDLES}/"
+# Beginnings of the kinds of sidecars that change what a row says.
+_SIDECARS = ("late-", "hold-", "custody-0001.jsonl")
+_UPSERT = (
+    f"INSERT INTO bundle ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608  names of our own
+    f"ON CONFLICT (key) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS)}"
+)
+
+
+def sync_bundles(
+    database: IndexDatabase,
+    store: ReadableStore,
+    read: ReadBundle,
+    *,
+    jobs: ReadJobs | None,
+    until: datetime | None,
+    progress: IndexProgress,
+) -> IndexSyncResult:
+    """See `Index.sync`."""
+    batch = _Batch(database, read, jobs, progress)
+    removed = 0
+    for prefix in _prefixes(database, until):
+        removed += _sync_prefix(database, store, prefix, batch)
+    batch.write()
+    return IndexSyncResult(read=batch.count, removed=removed)
+
+
+class _Batch:
+    """The bundles that are read before they are written together."""
+
+    def __init__(
+        self,
+        database: IndexDatabase,
+        read: ReadBundle,
+        jobs: ReadJobs | None,
+        progress: IndexProgress,
+    ) -> None:
+        self.count = 0  # bundles that were read
+        self._database = database
+        self._read = read
+        self._jobs = jobs
+        self._progress = progress
+        self._held = list[tuple[ListedObject, BundleSummary]]()
+
+    def add(self, listed: ListedObject) -> None:
+        self._held.append((listed, self._read(listed.key, listed.sidecars)))
+        self.count += 1
+        if len(self._held) == _BATCH:
+            self.write()
+
+    def write(self) -> None:
+        if not self._held:
+            return
+        ids = [store_keys.parse_bundle_key(listed.key).bundle_id for listed, _ in self._held]
+        known = self._jobs(ids) if self._jobs is not None else {}
+        jobs = [known.get(bundle_id, JobFacts()) for bundle_id in ids]
+        with self._database.writing():
+            self._database.execute_many(
+                _UPSERT,
+                [
+                    to_row(listed, found, job)
+                    for (listed, found), job in zip(self._held, jobs, strict=True)
+                ],
+            )
+            _delete_passages(self._database, ids)
+            self._database.execute_many(
+                "INSERT INTO passage (bundle_id, number, region, text) VALUES (?, ?, ?, ?)",
+                [
+                    (bundle_id, number, passage.region.value, storable(passage.text))
+                    for bundle_id, (_, found) in zip(ids, self._held, strict=True)
+                    for number, passage in enumerate(found.passages)
+                ],
+            )
+        self._held.clear()
+        self._progress(self.count)
+
+
+def _sync_prefix(database: IndexDatabase, store: ReadableStore, prefix: str, batch: _Batch) -> int:
+    """Add the new bundles below a prefix to the batch; return the number of removed rows."""
+    gone: list[str] = []
+    rows = _known(database, prefix)
+    row = next(rows, None)
+    for listed in _listed(store, prefix):
+        while row is not None and row[0] < listed.key:
+            gone.append(row[0])
+            row = next(rows, None)
+        mark = ""
+        if row is not None and row[0] == listed.key:
+            mark = row[1]
+            row = next(rows, None)
+        # Bundles are immutable: what can change is what stands beside them.
+        if mark != listed.mark:
+            batch.add(listed)
+    while row is not None:
+        gone.append(row[0])
+        row = next(rows, None)
+    if gone:
+        with database.writing():
+            database.execute_many("DELETE FROM bundle WHERE key = ?", [(key,) for key in gone])
+            _delete_passages(database, [store_keys.parse_bundle_key(key).bundle_id for key in gone])
+    return len(gone)
+
+
+def _delete_passages(database: IndexDatabase, bundle_ids: Sequence[str]) -> None:
+    database.execute_many(
+        "DELETE FROM passage WHERE bundle_id = ?", [(bundle_id,) for bundle_id in bundle_ids]
+    )
+
+
+def _known(database: IndexDatabase, prefix: str) -> Iterator[tuple[Any, ...]]:
+    """Yield key and mark of each row in the order of keys; others may write in between."""
+    start, end = prefix, f"{prefix[:-1]}0"  # "0" is the character behind "/"
+    while page := database.rows(
+        "SELECT key, listed FROM bundle WHERE key > ? AND key < ? ORDER BY key LIMIT ?",
+        (start, end, _PAGE),
+    ):
+        yield from page
+        start = page[-1][0]
+
+
+def _listed(store: ReadableStore, prefix: str) -> Iterator[ListedObject]:
+    """Yield each bundle of a store with the sidecars that the index needs."""
+    key, length, sidecars = "", 0, list[str]()
+    for found in store.list(prefix):
+        try:
+            there = store_keys.parse_bundle_key(found.key)
+        except ValueError:
+            continue  # not ours
+        if not there.kind:
+            if key:
+                yield ListedObject(key=key, length=length, sidecars=tuple(sidecars))
+            key, length, sidecars = found.key, found.length, []
+        elif there.kind.startswith(_SIDECARS) and key and found.key.startswith(key):
+            sidecars.append(found.key)
+    if key:
+        yield ListedObject(key=key, length=length, sidecars=tuple(sidecars))
+
+
+def _prefixes(database: IndexDatabase, until: datetime | None) -> list[str]:
+    """Return the key prefixes to list: of a few days, or of all."""
+    newest = database.rows("SELECT MAX(key) FROM bundle")[0][0]
+    if until is None or newest is None:
+        return [_ROOT]
+    newest_day = store_keys.bundle_time(store_keys.parse_bundle_key(newest).bundle_id).date()
+    first = newest_day - timedelta(days=1)
+    days = (until.date() - first).days + 2  # a clock that is ahead of ours may be in tomorrow
+    if not 0 < days <= _DAYS:
+        return [_ROOT]
+    return [f"{_ROOT}{first + timedelta(days=day):%Y/%m/%d}/" for day in range(days)]

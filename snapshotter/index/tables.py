@@ -1,0 +1,144 @@
+"""
+Create the tables of an index, and migrate them forward and back.
+
+A migration adds to the tables of the migration before it. Its number is written into the table
+`meta`, with the version of the code that makes rows. Tables or rows of a later version are refused.
+Rows of an earlier version stay readable, and the next sync reads their bundles again.
+"""
+
+from typing import Final
+
+from snapshotter.errors import SnapshotterError
+from snapshotter.index.database import IndexDatabase
+from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
+
+# Increased with each change of how rows are made from bundles.
+ROWS_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """Two lists of statements: from the tables of the migration before to these, and back."""
+
+    forward: str
+    back: str
+
+
+MIGRATIONS: Final = (
+    Migration(
+        forward="""
+CREATE TABLE bundle (
+  key TEXT PRIMARY KEY,
+  listed TEXT NOT NULL,
+  verdict_source TEXT NOT NULL, problem TEXT NOT NULL,
+  bundle_id TEXT NOT NULL, sha256 TEXT NOT NULL,
+  asked TEXT NOT NULL, stated TEXT NOT NULL, account TEXT NOT NULL,
+  url TEXT NOT NULL, host TEXT NOT NULL,
+  began_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, proven_ms INTEGER,
+  content TEXT NOT NULL, availability TEXT NOT NULL, ambiguous INTEGER NOT NULL,
+  cause TEXT NOT NULL, undecided TEXT NOT NULL, states TEXT NOT NULL, rule TEXT NOT NULL,
+  counts TEXT NOT NULL, main_sha256 TEXT NOT NULL, vantage TEXT NOT NULL,
+  light INTEGER NOT NULL, key_id TEXT NOT NULL, observation TEXT NOT NULL,
+  length INTEGER NOT NULL, sidecars TEXT NOT NULL,
+  title TEXT NOT NULL, final_url TEXT NOT NULL, http_status INTEGER,
+  outcome TEXT NOT NULL, reasons TEXT NOT NULL, missing TEXT NOT NULL,
+  language TEXT NOT NULL, policy TEXT NOT NULL, operator TEXT NOT NULL,
+  worker TEXT NOT NULL, schedule TEXT NOT NULL, tags TEXT NOT NULL,
+  shown TEXT NOT NULL, text_whole INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX bundle_by_asked ON bundle (asked, at_ms);
+CREATE INDEX bundle_by_stated ON bundle (stated, asked);
+CREATE INDEX bundle_by_account ON bundle (account, at_ms);
+CREATE INDEX bundle_by_url ON bundle (url, at_ms);
+CREATE INDEX bundle_by_time ON bundle (at_ms);
+CREATE INDEX bundle_by_id ON bundle (bundle_id);
+CREATE INDEX bundle_by_host ON bundle (host, vantage, availability, began_ms);
+CREATE INDEX bundle_by_verdict ON bundle (availability, states);
+CREATE INDEX bundle_by_main ON bundle (main_sha256);
+CREATE TABLE event (
+  key TEXT PRIMARY KEY, sha256 TEXT NOT NULL, data BLOB NOT NULL,
+  event_id TEXT NOT NULL, identity TEXT NOT NULL, account TEXT NOT NULL, kind TEXT NOT NULL,
+  at_ms INTEGER NOT NULL, problem TEXT NOT NULL,
+  logged INTEGER NOT NULL DEFAULT 0, notified INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX event_by_identity ON event (identity, at_ms);
+""",
+        back="DROP TABLE event; DROP TABLE bundle",
+    ),
+    Migration(
+        forward="""
+CREATE TABLE passage (
+  id INTEGER PRIMARY KEY,
+  bundle_id TEXT NOT NULL, number INTEGER NOT NULL,
+  region TEXT NOT NULL, text TEXT NOT NULL
+);
+CREATE UNIQUE INDEX passage_by_bundle ON passage (bundle_id, number);
+""",
+        back="DROP TABLE passage",
+    ),
+)
+TABLES_VERSION: Final = len(MIGRATIONS)
+
+
+def prepare(database: IndexDatabase) -> None:
+    """
+    Create the tables, or migrate older ones; mark rows of an older version as outdated.
+
+    Raises:
+        SnapshotterError: A later version of snapshotter made the tables or the rows.
+    """
+    # Readers must not wait for a writer if nothing is to be done.
+    if database.has_table("meta") and _versions(database) == (TABLES_VERSION, ROWS_VERSION):
+        return
+    with database.writing():
+        for statement in database.translate(
+            "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
+        ):
+            database.execute(statement)
+        tables, rows = _versions(database)
+        if tables > TABLES_VERSION or rows > ROWS_VERSION:
+            raise SnapshotterError(
+                tr(
+                    "the index {name} was made by a later version of snapshotter",
+                    name=database.name,
+                ),
+                hint=tr(
+                    "use that version of snapshotter, or set data_dir to another directory, where "
+                    "this version makes an index of its own"
+                ),
+            )
+        migrate(database, tables, TABLES_VERSION)
+        if 0 < rows < ROWS_VERSION:
+            mark_outdated(database)
+        _store_version(database, "rows", ROWS_VERSION)
+
+
+def migrate(database: IndexDatabase, found: int, wanted: int) -> None:
+    """Change the tables from one version to another, in a transaction of the caller; 0: none."""
+    if found < wanted:
+        steps = [migration.forward for migration in MIGRATIONS[found:wanted]]
+    else:
+        steps = [migration.back for migration in reversed(MIGRATIONS[wanted:found])]
+    for step in steps:
+        for statement in database.translate(step):
+            database.execute(statement)
+    _store_version(database, "tables", wanted)
+
+
+def mark_outdated(database: IndexDatabase) -> None:
+    """Let the next sync read every bundle again, in a transaction of the caller."""
+    database.execute("UPDATE bundle SET listed = ''")
+
+
+def _versions(database: IndexDatabase) -> tuple[int, int]:
+    found = dict(database.rows("SELECT name, value FROM meta"))
+    return int(found.get("tables", 0)), int(found.get("rows", 0))
+
+
+def _store_version(database: IndexDatabase, name: str, version: int) -> None:
+    database.execute(
+        "INSERT INTO meta (name, value) VALUES (?, ?) "
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, str(version)),
+    )
