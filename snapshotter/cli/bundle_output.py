@@ -3,22 +3,29 @@ Format bundles for output: list entries as text or JSON, and the main facts of a
 labelled lines.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from snapshotter.cli.output import (
     format_bytes,
+    format_local_time,
+    format_time,
     page_facts,
     verdict_json,
 )
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
+    from snapshotter.app.archive.bundle_overview import BundleOverview
     from snapshotter.app.archive.bundles import ListedBundle
     from snapshotter.model.assessment import Assessment
     from snapshotter.model.sentences import CaptureState, PageState
     from snapshotter.model.takedown import Observation
 
+_MOST_CHARACTERS = 300  # of a text in an overview
+_MOST_PARTS = 5  # missing parts that an overview names
 # The parts of the court minimum in a record.
 _MINIMUM = (
     ("url", "URL"),
@@ -96,13 +103,31 @@ def bundle_line(entry: "ListedBundle", *, held: bool) -> str:
     )
 
 
+def overview_lines(overview: "BundleOverview") -> list[str]:
+    """Return the facts of a bundle that a person needs first: the headline, then one group."""
+    from snapshotter.model import sentences
+    from snapshotter.verify.report import group_lines
+
+    record, assessment = overview.record, overview.assessment
+    capture = sentences.CaptureState.of_record(record)
+    with _strange_records_refused():
+        page = sentences.PageState.of(assessment, record["what"]["http_status"])
+        headline = sentences.headline(page=page, capture=capture)
+        rows = _overview_rows(overview, capture, page)
+    return [
+        f"{headline} {sentences.NOT_VERIFIED}",
+        "",
+        *group_lines(f"bundle {record['bundle_id']}", rows),
+    ]
+
+
 def record_lines(record: dict[str, Any], assessment: "Assessment | None") -> list[str]:
-    """Return the main facts of a capture record for a person: the headline, then groups."""
+    """Return the facts of a capture record for a person: the headline, then groups."""
     from snapshotter.model import sentences
     from snapshotter.verify.report import group_lines
 
     capture = sentences.CaptureState.of_record(record)
-    try:
+    with _strange_records_refused():
         page = sentences.PageState.of(assessment, record["what"]["http_status"])
         headline = sentences.headline(page=page, capture=capture)
         state = capture.outcome.value if capture.outcome is not None else "not established"
@@ -116,8 +141,18 @@ def record_lines(record: dict[str, Any], assessment: "Assessment | None") -> lis
             ("environment", _environment_rows(record)),
             ("files", _file_rows(record)),
         )
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
-        # A stranger may have written the record, so it may lack fields.
+    lines = [f"{headline} {sentences.NOT_VERIFIED}", ""]
+    for heading, rows in groups:
+        lines += group_lines(heading, [(label, str(text)) for label, text in rows])
+    return lines
+
+
+@contextlib.contextmanager
+def _strange_records_refused() -> Iterator[None]:
+    """Raise SnapshotterError for a record that lacks fields: a stranger may have written it."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, EvidenceInvalid) as error:
         why = (
             tr("the field {error} is missing", error=error)
             if isinstance(error, KeyError)
@@ -130,10 +165,6 @@ def record_lines(record: dict[str, Any], assessment: "Assessment | None") -> lis
                 "snapshotter verify BUNDLE"
             ),
         ) from error
-    lines = [f"{headline} {sentences.NOT_VERIFIED}", ""]
-    for heading, rows in groups:
-        lines += group_lines(heading, [(label, str(text)) for label, text in rows])
-    return lines
 
 
 Rows = list[tuple[str, Any]]
@@ -142,6 +173,90 @@ _SYNCHRONISED = {
     False: tr("not synchronised"),
     None: tr("synchronisation unknown"),
 }
+
+
+def _overview_rows(
+    overview: "BundleOverview", capture: "CaptureState", page: "PageState"
+) -> list[tuple[str, str]]:
+    from snapshotter.formats.canonical_json import parse_instant
+    from snapshotter.formats.printable import cut
+    from snapshotter.model.sentences import page_words
+
+    record = overview.record
+    what = record["what"]
+    requested, final, title = (what[key] for key in ("requested_url", "final_url", "title"))
+    rows = [("title", cut(str(title), _MOST_CHARACTERS))] if title else []
+    rows.append(("address", cut(str(final), _MOST_CHARACTERS)))
+    if requested != final:
+        rows.append(("requested", cut(str(requested), _MOST_CHARACTERS)))
+    rows += [
+        ("captured", format_local_time(parse_instant(record["when"]["started_at"]))),
+        ("page", page_words(page.shown, capture.outcome)),
+        *(
+            (label, cut(text, _MOST_CHARACTERS))
+            for label, text in page_facts(page.shown, stub=False)
+        ),
+        ("capture", capture.outcome.value if capture.outcome is not None else "not established"),
+    ]
+    missing = _missing(record)
+    rows += [("missing", cut(part, _MOST_CHARACTERS)) for part in missing[:_MOST_PARTS]]
+    if len(missing) > _MOST_PARTS:
+        rows.append(("", tr("and further parts: {count}", count=len(missing) - _MOST_PARTS)))
+    if not missing:
+        rows.append(("missing", tr("nothing")))
+    times = overview.token_times
+    time = tr("no timestamp token")
+    if times:
+        time = tr(
+            "timestamp tokens: {count}, the earliest of {time}",
+            count=len(times),
+            time=format_time(times[0]),
+        )
+    logged = tr("a log proof is beside the bundle")
+    return [
+        *rows,
+        ("time proof", time),
+        ("log", logged if overview.is_logged else tr("no log proof is beside the bundle")),
+        *(("signed by", f"key {signer['key_id']}") for signer in record["signers"]),
+        (
+            "size",
+            tr(
+                "{bytes}, files in the bundle: {files}",
+                bytes=format_bytes(overview.length),
+                files=overview.files,
+            ),
+        ),
+    ]
+
+
+def _missing(record: dict[str, Any]) -> list[str]:
+    """Return what the capture lacks, the reasons first, each as a clause."""
+    from snapshotter.model.sentences import reason_clause
+
+    content = record["content"]
+    images, requests = content["images"], content["requests"]
+    missing = [
+        reason_clause(reason["code"], reason.get("fault") or "")
+        for reason in record["outcome"]["reasons"]
+    ]
+    missing += map(str, content["missing_parts"])
+    if images["loaded"] < images["wanted"]:
+        missing.append(
+            tr(
+                "images: {loaded} of {wanted} loaded",
+                loaded=images["loaded"],
+                wanted=images["wanted"],
+            )
+        )
+    if requests["answered"] < requests["total"]:
+        missing.append(
+            tr(
+                "answers to requests: {answered} of {total} received",
+                answered=requests["answered"],
+                total=requests["total"],
+            )
+        )
+    return missing
 
 
 def _page_rows(record: dict[str, Any], page: "PageState") -> Rows:
@@ -181,7 +296,7 @@ def _capture_rows(record: dict[str, Any], capture: "CaptureState", page: "PageSt
         ("requests", f"{requests['answered']} of {requests['total']} answered"),
         *(
             ("no answer", f"{failed['error']} {failed['url']}")
-            for failed in content["failed_requests"][:20]
+            for failed in content["failed_requests"]
         ),
         *(("missing", part) for part in content["missing_parts"]),
         *(_replaced(item["place"], item["name"], item["count"]) for item in record["redactions"]),

@@ -118,7 +118,7 @@ def page_facts(shown: "AssessmentSummary | None", *, stub: bool = True) -> list[
             (
                 "new rule",
                 tr(
-                    "no rule matches this notice. The command snapshotter show "
+                    "no rule matches this notice. The command snapshotter show --all "
                     "prints a draft of a rule"
                 ),
             )
@@ -235,6 +235,18 @@ def format_bytes(count: int) -> str:
 def format_time(at: datetime) -> str:
     """Return an instant for a person: `2026-05-27 09:00:00 UTC`."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def format_local_time(at: datetime) -> str:
+    """
+    Return an instant in UTC and in the time zone of this machine.
+
+    In UTC only, `2026-05-27 09:00:00 UTC`, where both are the same.
+    """
+    local = at.astimezone()
+    if not local.utcoffset():
+        return format_time(at)
+    return f"{local:%Y-%m-%d %H:%M:%S %z} ({format_time(at)})"
 
 
 def instant_json(at: datetime | None) -> str | None:

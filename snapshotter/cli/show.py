@@ -1,13 +1,14 @@
 """
-Provide `snapshotter show`: print the capture record of a bundle and what was read from its page,
-without verifying the bundle.
+Provide `snapshotter show`: print what bundles contain, in short or whole, without verifying them.
 """
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import click
 
+from snapshotter.cli.bundle_output import overview_lines, record_lines
 from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.object_id import FILE_OR_BUNDLE
 from snapshotter.cli.options import store_option
@@ -15,16 +16,16 @@ from snapshotter.cli.output import (
     print_group,
     print_json,
     print_message,
+    print_next,
     print_result,
+    program_name,
     verdict_json,
 )
 from snapshotter.model.custody import DISPLAYING
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
-    from snapshotter.model.assessment import Assessment
-
-
-from snapshotter.cli.bundle_output import record_lines
+    from snapshotter.app.archive.bundle_overview import BundleOverview
 
 
 @click.command(
@@ -32,11 +33,19 @@ from snapshotter.cli.bundle_output import record_lines
 Examples:
   snapshotter show 20261124t160642z-k3v4q2m7xw4c5b6d
   snapshotter show latest
-  snapshotter show --json exhibit.wacz k3v4q2m7
+  snapshotter show --all k3v4q2m7
+  snapshotter show --json exhibit.wacz latest
 """
 )
 @click.argument("bundles", nargs=-1, required=True, type=FILE_OR_BUNDLE, metavar="FILE|BUNDLE-ID…")
 @store_option
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Print everything: also redirects, requests without an answer, clock, server, TLS, the "
+    "files of the bundle, and the counts, dates, metadata and QR codes of the page.",
+)
 @click.option(
     "--json",
     "as_json",
@@ -44,11 +53,12 @@ Examples:
     help="Print the capture record and the readings of each bundle as one JSON object.",
 )
 @click.pass_context
-def show(ctx: click.Context, bundles: tuple[str, ...], store: str | None, as_json: bool) -> None:
+def show(
+    ctx: click.Context, bundles: tuple[str, ...], store: str | None, everything: bool, as_json: bool
+) -> None:
     """
-    Show the facts in bundles: what was captured, when, how, and what is missing.
-
-    The output also shows the verdict about the page, and its counts, dates, metadata and QR codes.
+    Show the facts in bundles: what was captured and when, what the page showed, what is missing,
+    and the facts about the proof.
 
     The facts are read from the bundles. This command does not verify the bundles: use `snapshotter
     verify`.
@@ -57,43 +67,55 @@ def show(ctx: click.Context, bundles: tuple[str, ...], store: str | None, as_jso
     for number, (name, file) in enumerate(files.items()):
         if number and not as_json:
             print_result()
-        _show(ctx, name, file, store=store, as_json=as_json)
+        overview, verified_by = _overview(ctx, name, file, store)
+        if as_json:
+            _print_json(overview)
+        elif everything:
+            _print_all(overview)
+        else:
+            for line in overview_lines(overview):
+                print_result(line)
+            if number == len(files) - 1:
+                print_next(
+                    tr("verify the bundle, or show everything"),
+                    f"{program_name()} verify {verified_by}",
+                    f"{program_name()} show --all {verified_by}",
+                )
 
 
-def _show(
-    ctx: click.Context, name: str, file: Path | None, *, store: str | None, as_json: bool
-) -> None:
-    from snapshotter.app.archive import bundles
+def _overview(
+    ctx: click.Context, name: str, file: Path | None, store: str | None
+) -> "tuple[BundleOverview, str]":
+    """Return the overview of a bundle, and the arguments that name the bundle to other commands."""
+    from snapshotter.app.archive import bundle_overview
     from snapshotter.app.wiring import store as wiring_store
-    from snapshotter.cli.readings_output import describe_readings
-    from snapshotter.formats.canonical_json import plain
-    from snapshotter.model.assessment import AssessmentSummary
 
     if file is not None:
         with open_named(file) as stream:
-            record, assessment = bundles.read_record(stream), _read_assessment(stream)
-    else:
-        settings = ctx.obj.load(store=store or "")
-        opened = wiring_store.store(settings)
-        (bundle_id,) = FILE_OR_BUNDLE.resolve(opened, [name])
-        with opened.open(bundles.find_bundle_key(opened, bundle_id)) as found:
-            record, assessment = bundles.read_record(found), _read_assessment(found)
-        wiring_store.note_access(
-            settings, opened, bundle_id, DISPLAYING, show_message=print_message
-        )
+            return bundle_overview.file_overview(file, stream), shlex.quote(name)
+    settings = ctx.obj.load(store=store or "")
+    opened = wiring_store.store(settings)
+    (bundle_id,) = FILE_OR_BUNDLE.resolve(opened, [name])
+    overview = bundle_overview.stored_overview(opened, bundle_id)
+    wiring_store.note_access(settings, opened, bundle_id, DISPLAYING, show_message=print_message)
+    where = f"--store {shlex.quote(store)} " if store else ""
+    return overview, f"{where}{bundle_id}"
+
+
+def _print_json(overview: "BundleOverview") -> None:
+    from snapshotter.formats.canonical_json import plain
+    from snapshotter.model.assessment import AssessmentSummary
+
+    assessment = overview.assessment
     shown = AssessmentSummary.of(assessment) if assessment is not None else None
-    if as_json:
-        kept = {"assessment": plain(assessment), "verdict": verdict_json(shown)}
-        print_json({**record, **kept})
-        return
-    for line in record_lines(record, assessment):
+    kept = {"assessment": plain(assessment), "verdict": verdict_json(shown)}
+    print_json({**overview.record, **kept})
+
+
+def _print_all(overview: "BundleOverview") -> None:
+    from snapshotter.cli.readings_output import describe_readings
+
+    for line in record_lines(overview.record, overview.assessment):
         print_result(line)
-    if assessment is not None:
-        print_group("readings", describe_readings(assessment.readings))
-
-
-def _read_assessment(stream: BinaryIO) -> "Assessment | None":
-    """Return the assessment in a bundle; None for a bundle from before assessments existed."""
-    from snapshotter.app.archive import assessment as assessing
-
-    return assessing.read_assessment(assessing.BundleFiles(stream))
+    if overview.assessment is not None:
+        print_group("readings", describe_readings(overview.assessment.readings))

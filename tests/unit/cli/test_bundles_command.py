@@ -12,6 +12,7 @@ from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import names
 from tests import bundles
 from tests.bundles import RealClock
+from tests.tools import ROOT
 
 Record = dict[str, Any]
 
@@ -101,12 +102,13 @@ def test_a_strange_record_is_shown_as_far_as_it_goes_or_is_a_sentence(
 ) -> None:
     Path("a.wacz").write_bytes(_edited(members, edit))
 
-    code = main(["show", "a.wacz"])
+    for command in (["show"], ["show", "--all"]):
+        code = main([*command, "a.wacz"])
 
-    shown = capsys.readouterr()
-    assert code in (0, 1)
-    assert (code == 1) is shown.err.startswith("snapshotter: the capture record is invalid: ")
-    assert "\x1b" not in shown.out + shown.err
+        shown = capsys.readouterr()
+        assert code in (0, 1)
+        assert (code == 1) is shown.err.startswith("snapshotter: the capture record is invalid: ")
+        assert "\x1b" not in shown.out + shown.err
     assert main(["show", "--json", "a.wacz"]) == 0
 
 
@@ -123,10 +125,11 @@ def test_a_title_can_not_steer_the_terminal(
     )
 
     assert main(["list"]) == main(["show", name]) == main(["show", "--json", name]) == 0
+    assert main(["show", "--all", name]) == 0
 
     out = capsys.readouterr().out
     assert all(character.isprintable() for character in out.replace("\n", ""))
-    assert out.count("\\u202egnp") == 6
+    assert out.count("\\u202egnp") == 8
 
 
 def test_what_is_longer_than_anything_of_ours_is_not_exported(
@@ -140,3 +143,49 @@ def test_what_is_longer_than_anything_of_ours_is_not_exported(
     assert main(["export", "--store", "captures", _id(1), "--output", "out"]) == 1
 
     assert "which is more than snapshotter ever stores" in capsys.readouterr().err
+
+
+def test_show_is_short_and_names_what_is_missing_and_what_to_do_next(
+    members: bundles.Members, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lacking(record: Record) -> None:
+        content = record["content"]
+        content["failed_requests"] = [
+            {"error": "no-answer", "url": f"http://x/{number}"} for number in range(200)
+        ]
+        content["requests"].update(answered=3, total=203)
+        content["images"].update(loaded=2, wanted=5)
+        content["missing_parts"] = [f"part {number}" for number in range(6)]
+        record["what"].update(requested_url="http://asked/", title="T" * 5000)
+
+    name = _put(1, _edited(members, lacking))
+
+    assert main(["show", name]) == 0
+    out = capsys.readouterr().out
+    assert main(["show", "--all", name]) == 0
+    everything = capsys.readouterr().out
+
+    assert len(out.splitlines()) <= 25
+    assert max(map(len, out.splitlines())) <= 400
+    assert "  requested      http://asked/\n" in out
+    assert "  missing        part 4\n                 and further parts: 3\n" in out
+    assert "  time proof     no timestamp token\n" in out
+    assert f"show --all {name}\n" in out
+    assert "http://x/199" not in out
+    assert "no-answer http://x/199" in everything
+
+
+def test_show_states_tokens_and_log_proof_beside_a_bundle(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bundle = Path("bundle.wacz")
+    bundle.write_bytes((ROOT / "tests" / "vectors" / "key-rsa" / "bundle.wacz").read_bytes())
+    Path("bundle.wacz.tlog-proof").write_bytes(b"a proof")
+    Path("bundle.wacz.late-01.tsr").write_bytes(b"no token")
+
+    assert main(["show", "bundle.wacz"]) == 0
+
+    out = capsys.readouterr().out
+    assert "timestamp tokens: 1, the earliest of 2026-11-24 21:43:03 UTC\n" in out
+    assert "  log            a log proof is beside the bundle\n" in out
+    assert "files in the bundle: 16\n" in out

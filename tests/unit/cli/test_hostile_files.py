@@ -40,7 +40,7 @@ READS = {
     "report campaign --urls": "report campaign --urls FILE",
     "schedule add --from": "schedule add --every 1d --name x --from FILE",
     "schedule add --curves": "schedule add --curve x --curves FILE http://a.example/",
-    "show bundle": "show FILE",
+    "show bundles": "show FILE",
     "store add files": "store add FILE",
     "streams check bundle": "streams check --key page.html FILE",
     "streams check --key": "streams check --key FILE FILE",

@@ -2,16 +2,7 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.unit.cli.bundle_shell import BundleShell
-
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> BundleShell:
-    return BundleShell(tmp_path, monkeypatch, capsys)
 
 
 def test_commands_take_an_end_of_an_id_and_latest(shell: BundleShell) -> None:

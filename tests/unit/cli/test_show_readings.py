@@ -45,7 +45,7 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_was_read_is_said_in_words(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["show", str(bundle)]) == 0
+    assert main(["show", "--all", str(bundle)]) == 0
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(
