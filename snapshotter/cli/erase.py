@@ -1,7 +1,11 @@
-"""Provide `snapshotter erase`: erase bundles by order, and leave a signed tombstone for each."""
+"""
+Provide `snapshotter erase`: erase bundles and texts of annotations by order, and leave a signed
+record of each erasure.
+"""
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,15 +16,28 @@ from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
 
+if TYPE_CHECKING:
+    from snapshotter.app.settings import Settings
+
 
 @click.command(
     epilog="""\b
 Examples:
   snapshotter erase --order "District Court of Exampleton, 12 O 345/26" \\
       --reason "names a minor" 20261124t160642z-k3v4q2m7xw4c5b6d
+  snapshotter erase --order "request of 3 December" --reason "names a witness" --note 17
 """
 )
-@click.argument("bundle_ids", nargs=-1, required=True, type=BUNDLE_ID, metavar="BUNDLE-ID…")
+@click.argument("bundle_ids", nargs=-1, type=BUNDLE_ID, metavar="[BUNDLE-ID…]")
+@click.option(
+    "--note",
+    "notes",
+    multiple=True,
+    type=click.IntRange(1),
+    metavar="NUMBER",
+    help="Erase the text of this annotation: a note, a reason or a title. `snapshotter note list` "
+    "prints the numbers. May be repeated.",
+)
 @click.option("--order", required=True, help="Reference of the order that requires the erasure.")
 @click.option(
     "--reason",
@@ -36,6 +53,7 @@ Examples:
 def erase(
     ctx: click.Context,
     bundle_ids: tuple[str, ...],
+    notes: tuple[int, ...],
     order: str,
     reason: str,
     store: str | None,
@@ -44,11 +62,14 @@ def erase(
     as_json: bool,
 ) -> None:
     """
-    Erase bundles by order, and record each erasure.
+    Erase bundles or notes by order, and record each erasure.
 
     Every version of the bundle and of its sidecars is deleted. The salts of the bundle on this
     machine are deleted too. A signed tombstone takes the place of the bundle and is added to the
     log. The custody chain remains. No command stores the erased bundle again.
+
+    With --note, the text of an annotation is deleted. Its record and a commitment to the text stay,
+    so that the chain of annotations can be checked.
 
     Copies in other stores are not erased: run the command for each replica with --store.
 
@@ -59,7 +80,12 @@ def erase(
     from snapshotter.app.wiring import upkeep as wiring_upkeep
     from snapshotter.formats.canonical_json import instant
 
+    if bool(bundle_ids) == bool(notes):
+        raise click.UsageError(tr("name either bundles by their ids, or notes with --note"))
     settings = ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
+    if notes:
+        _erase_notes(settings, notes, order=order, reason=reason, yes=yes, as_json=as_json)
+        return
     service = wiring_upkeep.erasure_service(
         settings, ask=ask_passphrase, show_message=print_message
     )
@@ -105,8 +131,40 @@ def erase(
             )
 
 
+def _erase_notes(
+    settings: "Settings",
+    notes: tuple[int, ...],
+    *,
+    order: str,
+    reason: str,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Erase the texts of annotations."""
+    from snapshotter.app.archive import annotations
+    from snapshotter.app.wiring import annotations as wiring
+
+    service = wiring.annotation_service(settings, ask=ask_passphrase, show_message=print_message)
+    names = tuple(tr("note {number}", number=number) for number in notes)
+    if not (yes or _is_confirmed(names, service.store.url)):
+        raise SnapshotterError(
+            tr("nothing was erased"), hint=tr("answer the question with y, or give --yes")
+        )
+    for number in notes:
+        try:
+            added = annotations.erase_text(service, number, order=order, reason=reason)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        if as_json:
+            print_json({"erased": added is not None, "number": number, "order": order})
+        elif added is not None:
+            print_result(tr("note {number}  erased", number=number))
+        else:
+            print_result(tr("note {number}  was erased before", number=number))
+
+
 def _is_confirmed(bundle_ids: tuple[str, ...], url: str) -> bool:
-    """Ask the person to confirm the erasure of these bundles."""
+    """Ask the person to confirm the erasure of these objects."""
     return sys.stdin.isatty() and click.confirm(
         tr("erase {bundle_ids} from {url} permanently?", bundle_ids=", ".join(bundle_ids), url=url),
         err=True,

@@ -40,6 +40,7 @@ COMMANDS = {
         tr("Capture a table of addresses, and write a table with the results"),
     ),
     "capture": ("capture", "capture", tr("Capture web pages into sealed bundles")),
+    "case": ("case", "case", tr("Put captures into cases with exhibit numbers, and check cases")),
     "check": (
         "check",
         "check",
@@ -65,6 +66,8 @@ COMMANDS = {
     "keys": ("keys", "keys", tr("Make, list, export, replace and revoke signing keys")),
     "log": ("log", "log", tr("Make, show, prove, check and repair the log of a store")),
     "list": ("list", "list_", tr("List the bundles in a store, newest first")),
+    "mark": ("mark", "mark", tr("Mark captures whose pictures are not shown unasked")),
+    "note": ("note", "note", tr("Write notes about captures and cases, and list notes")),
     "notify": ("notify", "notify", tr("Send messages about captures, audits and take-downs")),
     "proof": (
         "proof",
@@ -79,6 +82,11 @@ COMMANDS = {
         tr("Renew the time proofs of bundles before the certificates of the time proofs expire"),
     ),
     "report": ("report", "report", tr("Report what happened to the pages of a campaign")),
+    "review": (
+        "review",
+        "review",
+        tr("List the captures that need a look, and decide about them"),
+    ),
     "schedule": (
         "schedule",
         "schedule",
@@ -95,6 +103,7 @@ COMMANDS = {
         "streams",
         tr("Decrypt kept streams, and compare the network record with them"),
     ),
+    "tag": ("tag", "tag", tr("Add tags to captures, remove and list tags")),
     "takedown": (
         "takedown",
         "takedown",

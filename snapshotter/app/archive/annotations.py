@@ -205,7 +205,7 @@ def erase_text(
     if record is None or not record.text:
         raise SnapshotterError(
             tr("the annotation {number} does not exist, or has no text", number=number),
-            hint=tr("show the numbers of all annotations:\n  snapshotter case log"),
+            hint=tr("list the notes with their numbers:\n  snapshotter note list"),
         )
     key = store_keys.annotation_text_key(record.text)
     try:

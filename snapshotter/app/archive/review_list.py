@@ -1,0 +1,132 @@
+"""
+List the captures that need a look by a person, worst first.
+
+The reasons are read from the captures (unverified, as the catalog has them) and from the captures
+of the same page before. A capture that was accepted or rejected does not need a look any more; one
+that needs work stays in the list.
+"""
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+from snapshotter.app.archive import cases
+from snapshotter.app.archive.observations import ObservationSource, observations
+from snapshotter.assess.possible_removals import PossibleRemoval, possible_removals
+from snapshotter.model.annotation_state import AnnotationState, Decision
+from snapshotter.model.annotations import ReviewDecision
+from snapshotter.model.assessment import Availability, Content, Undecided
+from snapshotter.model.takedown import Observation
+from snapshotter.value_class import dataclass
+
+
+class ReviewReason(IntEnum):
+    """Why a capture needs a look; the lowest is the worst. `--json` prints the names."""
+
+    POSSIBLE_REMOVAL = 1
+    REMOVED = 2
+    UNKNOWN_NOTICE = 3
+    FAILED = 4
+    WALL = 5
+    PARTIAL = 6
+    UNDECIDED = 7
+    CHANGED = 8
+    NEEDS_WORK = 9
+
+    @property
+    def code(self) -> str:
+        """The name in JSON."""
+        return self.name.lower().replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewItem:
+    """A capture in the list."""
+
+    observation: Observation
+    reasons: tuple[ReviewReason, ...]  # the worst first
+    decision: Decision | None  # the newest one
+    removal: PossibleRemoval | None  # None: the capture is no possible removal
+
+
+def items_to_review(source: ObservationSource, *, decided: bool = False) -> tuple[ReviewItem, ...]:
+    """
+    Return the captures of a store that need a look, after bringing the catalog up to date.
+
+    Args:
+        decided: Also return captures that were accepted or rejected.
+
+    Raises:
+        ServiceUnavailable: The store did not answer.
+    """
+    return review_list(observations(source), cases.read_state(source.store), decided=decided)
+
+
+def review_list(
+    seen: Iterable[Observation], state: AnnotationState, *, decided: bool = False
+) -> tuple[ReviewItem, ...]:
+    """
+    Return the captures that need a look, the worst first, and of equal ones the newest.
+
+    Args:
+        seen: All captures of the store.
+        decided: Also return captures that were accepted or rejected.
+    """
+    items = []
+    given = tuple(seen)
+    suspected = possible_removals(given)
+    before: dict[tuple[str, str, bool], Observation] = {}
+    ordered = sorted(given, key=lambda found: (found.at, found.began_at, found.bundle_id))
+    for observation in ordered:
+        # A full capture scrolls and expands text, so its text differs from that of a light check.
+        page = (observation.identity, observation.vantage, observation.light)
+        removal = suspected.get(observation.bundle_id)
+        reasons = _reasons(observation, before.get(page))
+        if removal is not None:
+            reasons.append(ReviewReason.POSSIBLE_REMOVAL)
+        if observation.main_sha256 and observation.availability is Availability.AVAILABLE:
+            before[page] = observation
+        capture = state.capture(observation.bundle_id)
+        if capture.quarantine is not None:
+            continue
+        decision = capture.review
+        if decision is not None and decision.name == ReviewDecision.NEEDS_WORK:
+            reasons.append(ReviewReason.NEEDS_WORK)
+        elif decision is not None and not decided:
+            continue
+        if reasons:
+            items.append(
+                ReviewItem(
+                    observation=observation,
+                    reasons=tuple(sorted(reasons)),
+                    decision=decision,
+                    removal=removal,
+                )
+            )
+    items.reverse()
+    return tuple(sorted(items, key=lambda item: item.reasons[0]))
+
+
+def _reasons(observation: Observation, before: Observation | None) -> list[ReviewReason]:
+    reasons = []
+    if observation.availability is Availability.UNAVAILABLE:
+        reasons.append(ReviewReason.REMOVED)
+    if observation.undecided is Undecided.UNKNOWN_NOTICE:
+        reasons.append(ReviewReason.UNKNOWN_NOTICE)
+    if observation.content is Content.ERROR and observation.availability is (
+        Availability.INCONCLUSIVE
+    ):
+        reasons.append(ReviewReason.FAILED)
+    if observation.content is Content.WALL:
+        reasons.append(ReviewReason.WALL)
+    if observation.content in (Content.PARTIAL, Content.SHELL, Content.BLANK):
+        reasons.append(ReviewReason.PARTIAL)
+    if observation.undecided is Undecided.UNKNOWN and not reasons:
+        reasons.append(ReviewReason.UNDECIDED)
+    if (
+        before is not None
+        and observation.main_sha256
+        and observation.main_sha256 != before.main_sha256
+        and observation.availability is Availability.AVAILABLE
+    ):
+        reasons.append(ReviewReason.CHANGED)
+    return reasons

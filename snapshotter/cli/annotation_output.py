@@ -1,0 +1,130 @@
+"""
+Open the annotations of a store for commands, and print what was recorded.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.key_options import ask_passphrase, passphrase_file_option
+from snapshotter.cli.options import store_option
+from snapshotter.cli.output import format_time, print_json, print_message, print_result
+from snapshotter.translation import tr
+
+if TYPE_CHECKING:
+    from snapshotter.app.archive.annotations import AnnotationService
+    from snapshotter.app.archive.cases import AnnotationChange
+    from snapshotter.model.annotation_state import Decision, Note
+    from snapshotter.model.annotations import Annotation
+
+_Command = Callable[..., Any]
+
+
+def annotation_options(command: _Command) -> _Command:
+    """Add the options that all commands have which record something."""
+    command = click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON object for each record."
+    )(command)
+    return store_option(passphrase_file_option(command))
+
+
+def open_service(
+    ctx: click.Context, store: str | None, passphrase_file: Path | None
+) -> "AnnotationService":
+    """Return what is needed to annotate captures of the store that the user named."""
+    from snapshotter.app.wiring import annotations as wiring
+
+    settings = ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
+    return wiring.annotation_service(settings, ask=ask_passphrase, show_message=print_message)
+
+
+def print_change(change: "AnnotationChange", done: str, unchanged: str, *, as_json: bool) -> None:
+    """
+    Print what was recorded.
+
+    Args:
+        done: A sentence about a changed capture, without its id.
+        unchanged: The sentence if nothing had to be changed.
+    """
+    for record in change.records:
+        if as_json:
+            print_json(annotation_json(record))
+            continue
+        for number, bundle_id in enumerate(record.bundles):
+            exhibit = (
+                tr("exhibit {number}: ", number=record.exhibits[number])
+                if (record.exhibits)
+                else ""
+            )
+            print_result(f"{bundle_id}  {exhibit}{done}")
+        if not record.bundles:
+            print_result(done)
+    if as_json:
+        return
+    for bundle_id in change.unchanged:
+        print_result(f"{bundle_id}  {unchanged}")
+    if not change.records and not change.unchanged:
+        print_result(unchanged)
+
+
+def annotation_json(record: "Annotation") -> dict[str, Any]:
+    """Return a record as `--json` prints it."""
+    from snapshotter.formats.canonical_json import instant
+
+    return {
+        "at": instant(record.at),
+        "author": record.author.name or None,
+        "bundle_ids": list(record.bundles),
+        "case": record.case or None,
+        "exhibits": list(record.exhibits),
+        "kind": record.kind.value,
+        "name": record.name or None,
+        "number": record.number,
+        "role": record.author.role or None,
+    }
+
+
+def decision_json(decision: "Decision | None") -> dict[str, Any] | None:
+    """Return a decision as `--json` prints it."""
+    if decision is None:
+        return None
+    from snapshotter.formats.canonical_json import instant
+
+    return {
+        "at": instant(decision.at),
+        "author": decision.author or None,
+        "decision": decision.name or None,
+        "number": decision.number,
+        "reason": decision.reason,
+        "role": decision.role or None,
+    }
+
+
+def note_json(note: "Note") -> dict[str, Any]:
+    """Return a note as `--json` prints it."""
+    from snapshotter.formats.canonical_json import instant
+
+    return {
+        "at": instant(note.at),
+        "author": note.author or None,
+        "erased": note.erased,
+        "number": note.number,
+        "role": note.role or None,
+        "text": note.text,
+    }
+
+
+def note_line(note: "Note") -> str:
+    """Return a note in one line: `3  2026-11-30 09:00:00 UTC  A. Example: text`."""
+    text = note.text
+    if text is None:
+        text = tr("(erased by order)") if note.erased else tr("(the text is missing)")
+    who = author_words(note.author, note.role)
+    return f"{note.number}  {format_time(note.at)}  {who}: {text}"
+
+
+def author_words(author: str, role: str) -> str:
+    """Return who made a record: `A. Example, reviewer`."""
+    return ", ".join(filter(None, (author, role))) or tr("(no name)")

@@ -1,0 +1,437 @@
+"""
+Provide `snapshotter case`: put captures into cases with exhibit numbers, show cases, and check the
+annotations of a store.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.annotation_output import (
+    annotation_json,
+    annotation_options,
+    author_words,
+    decision_json,
+    note_json,
+    note_line,
+    open_service,
+    print_change,
+)
+from snapshotter.cli.object_id import BUNDLE_ID
+from snapshotter.cli.options import root_key_option, store_option, trust_option
+from snapshotter.cli.output import (
+    format_time,
+    instant_json,
+    print_json,
+    print_message,
+    print_next,
+    print_result,
+)
+from snapshotter.translation import tr
+
+if TYPE_CHECKING:
+    from snapshotter.app.archive.annotations import ChainReport
+    from snapshotter.app.archive.case_view import CaseExhibit, CaseView
+    from snapshotter.model.annotation_state import CaseState
+
+
+@click.group()
+def case() -> None:
+    """
+    Put captures into cases, with exhibit numbers.
+
+    A case belongs to the store. Its records are signed and kept beside the captures; no capture is
+    changed. A capture can be in several cases.
+    """
+
+
+@case.command(
+    epilog="""\b
+Examples:
+  snapshotter case create harbour --title "The harbour fire"
+"""
+)
+@click.argument("name")
+@click.option("--title", default="", help="Title of the case.")
+@annotation_options
+@click.pass_context
+def create(
+    ctx: click.Context,
+    name: str,
+    title: str,
+    store: str | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """
+    Create a case.
+
+    NAME has 1 to 64 characters of a-z, 0-9, dot, dash and underscore. The name is kept permanently:
+    it must not name a person. The title can be erased.
+    """
+    from snapshotter.app.archive import cases
+
+    service = open_service(ctx, store, passphrase_file)
+    try:
+        record = cases.create_case(service, name, title=title)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if as_json:
+        print_json(annotation_json(record))
+        return
+    print_result(tr("the case {name} was created", name=name))
+    print_next(tr("add captures to the case:"), f"snapshotter case add {name} ID…")
+
+
+@case.command(
+    "list",
+    epilog="""\b
+Examples:
+  snapshotter case list
+  snapshotter case list --json
+""",
+)
+@store_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each case.")
+@click.pass_context
+def list_(ctx: click.Context, store: str | None, as_json: bool) -> None:
+    """List the cases of a store."""
+    from snapshotter.app.archive import cases
+    from snapshotter.app.wiring import store as wiring_store
+
+    opened = wiring_store.store(ctx.obj.load(store=store or ""))
+    found = cases.read_state(opened).cases
+    for entry in found.values():
+        if as_json:
+            print_json(_case_json(entry))
+        else:
+            state = tr("closed") if entry.closed else tr("open")
+            print_result(
+                tr(
+                    "{name}  {state}  captures: {count}  {title}",
+                    name=entry.name,
+                    state=state,
+                    count=len(entry.captures),
+                    title=entry.title or "",
+                ).rstrip()
+            )
+    if not found and not as_json:
+        print_message(
+            tr(
+                "the store {url} has no case. To create a case:\n  snapshotter case create NAME",
+                url=opened.url,
+            )
+        )
+
+
+@case.command(
+    epilog="""\b
+Examples:
+  snapshotter case show harbour
+"""
+)
+@click.argument("name")
+@store_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def show(ctx: click.Context, name: str, store: str | None, as_json: bool) -> None:
+    """
+    Show the exhibits and notes of a case.
+
+    Captures in quarantine are counted and named with their reasons, and not shown. Nothing is
+    verified: use `snapshotter case check` and `snapshotter verify`.
+    """
+    from snapshotter.app.archive.case_view import case_view
+    from snapshotter.app.wiring import store as wiring_store
+
+    view = case_view(wiring_store.store(ctx.obj.load(store=store or "")), name)
+    if as_json:
+        print_json(_view_json(view))
+        return
+    _print_view(view)
+
+
+@case.command(
+    epilog="""\b
+Examples:
+  snapshotter case add harbour latest
+  snapshotter case add harbour k3v4q2m7 a2b3c4d5
+"""
+)
+@click.argument("name")
+@click.argument("bundle_ids", nargs=-1, required=True, type=BUNDLE_ID, metavar="ID…")
+@click.option("--reason", default="", help="Reason, for example how the capture was found.")
+@annotation_options
+@click.pass_context
+def add(
+    ctx: click.Context,
+    name: str,
+    bundle_ids: tuple[str, ...],
+    reason: str,
+    store: str | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """
+    Add captures to a case.
+
+    Each capture gets the next exhibit number of the case. A number is never given again. A capture
+    that was in the case before gets its former number.
+    """
+    from snapshotter.app.archive import cases
+
+    service = open_service(ctx, store, passphrase_file)
+    ids = BUNDLE_ID.resolve(service.store, bundle_ids)
+    change = cases.add_to_case(service, name, ids, reason=reason)
+    print_change(
+        change,
+        tr("added to the case {name}", name=name),
+        tr("already in the case {name}", name=name),
+        as_json=as_json,
+    )
+
+
+@case.command(
+    epilog="""\b
+Examples:
+  snapshotter case remove harbour k3v4q2m7 --reason "another fire"
+"""
+)
+@click.argument("name")
+@click.argument("bundle_ids", nargs=-1, required=True, type=BUNDLE_ID, metavar="ID…")
+@click.option("--reason", required=True, help="Reason for the removal.")
+@annotation_options
+@click.pass_context
+def remove(
+    ctx: click.Context,
+    name: str,
+    bundle_ids: tuple[str, ...],
+    reason: str,
+    store: str | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """
+    Remove captures from a case.
+
+    The captures stay in the store, and the records of their time in the case stay too.
+    """
+    from snapshotter.app.archive import cases
+
+    service = open_service(ctx, store, passphrase_file)
+    ids = BUNDLE_ID.resolve(service.store, bundle_ids)
+    change = cases.remove_from_case(service, name, ids, reason=reason)
+    print_change(
+        change,
+        tr("removed from the case {name}", name=name),
+        tr("not in the case {name}", name=name),
+        as_json=as_json,
+    )
+
+
+@case.command(
+    epilog="""\b
+Examples:
+  snapshotter case close harbour --reason "published on 4 December"
+"""
+)
+@click.argument("name")
+@click.option("--reason", required=True, help="Reason for closing the case.")
+@annotation_options
+@click.pass_context
+def close(
+    ctx: click.Context,
+    name: str,
+    reason: str,
+    store: str | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Close a case. Nothing can be added to it any more, and it cannot be opened again."""
+    from snapshotter.app.archive import cases
+
+    service = open_service(ctx, store, passphrase_file)
+    print_change(
+        cases.close_case(service, name, reason=reason),
+        tr("the case {name} was closed", name=name),
+        tr("the case {name} was closed before", name=name),
+        as_json=as_json,
+    )
+
+
+@case.command(
+    epilog="""\b
+Examples:
+  snapshotter case check
+  snapshotter case check --trust trust.json --root-key KEY-ID
+"""
+)
+@store_option
+@trust_option
+@root_key_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def check(
+    ctx: click.Context,
+    store: str | None,
+    trust_file: Path | None,
+    root_key: str | None,
+    as_json: bool,
+) -> int:
+    """
+    Check the signatures and the chain of all annotations of a store.
+
+    The check finds records that are missing, changed or contradict each other, texts that are
+    missing or were not erased, and exhibits that the store does not have. It does not verify the
+    captures: use `snapshotter verify` and `snapshotter audit`.
+
+    Records that were removed from the end of the chain are found only if this machine has seen
+    them.
+
+    Exit codes: 0 PASSED. 10 FAILED. 11 INDETERMINATE.
+    """
+    from snapshotter.app.archive import annotations, bundles
+    from snapshotter.app.wiring import annotations as wiring
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import trust as wiring_trust
+    from snapshotter.model.finding import Verdict
+
+    settings = ctx.obj.load(
+        store=store or "", trust_file=str(trust_file or ""), trust_root_key=root_key or ""
+    )
+    opened = wiring_store.store(settings)
+    report = annotations.check(
+        opened,
+        is_trusted=wiring_trust.trusted_keys(settings),
+        seen=wiring.seen_end(settings),
+        bundles=bundles.bundle_ids(opened),
+    )
+    if report.verdict is not Verdict.FAILED and report.records:
+        wiring.remember_end(settings, report.end)
+    if as_json:
+        print_json(_report_json(report))
+    else:
+        _print_report(report, opened.url)
+    return {Verdict.PASSED: 0, Verdict.FAILED: 10, Verdict.INDETERMINATE: 11}[report.verdict]
+
+
+def _case_json(entry: "CaseState") -> dict[str, Any]:
+    return {
+        "author": entry.author or None,
+        "captures": len(entry.captures),
+        "closed": decision_json(entry.closed),
+        "created_at": instant_json(entry.created_at),
+        "last_exhibit": entry.last_exhibit,
+        "name": entry.name,
+        "title": entry.title,
+    }
+
+
+def _view_json(view: "CaseView") -> dict[str, Any]:
+    return {
+        **_case_json(view.case),
+        "exhibits": [_exhibit_json(exhibit) for exhibit in view.exhibits],
+        "notes": [note_json(note) for note in view.case.notes],
+        "quarantined": [
+            {"bundle_id": left_out.bundle_id, **(decision_json(left_out.decision) or {})}
+            for left_out in view.quarantined
+        ],
+    }
+
+
+def _exhibit_json(exhibit: "CaseExhibit") -> dict[str, Any]:
+    return {
+        "bundle_id": exhibit.bundle_id,
+        "captured_at": instant_json(exhibit.captured_at),
+        "exhibit": exhibit.number,
+        "marks": list(exhibit.capture.marks),
+        "notes": [note_json(note) for note in exhibit.capture.notes],
+        "problem": exhibit.problem or None,
+        "requested_url": exhibit.url or None,
+        "review": decision_json(exhibit.capture.review),
+        "tags": list(exhibit.capture.tags),
+        "title": exhibit.title or None,
+    }
+
+
+def _print_view(view: "CaseView") -> None:
+    entry = view.case
+    print_result(f"{entry.name}: {entry.title}" if entry.title else entry.name)
+    print_result(
+        tr(
+            "created {at} by {who}",
+            at=format_time(entry.created_at),
+            who=author_words(entry.author, ""),
+        )
+    )
+    if entry.closed is not None:
+        print_result(
+            tr(
+                "closed {at} by {who}: {reason}",
+                at=format_time(entry.closed.at),
+                who=author_words(entry.closed.author, entry.closed.role),
+                reason=entry.closed.reason or "",
+            )
+        )
+    for exhibit in view.exhibits:
+        words = [
+            tr("exhibit {number}", number=exhibit.number),
+            exhibit.bundle_id,
+            format_time(exhibit.captured_at) if exhibit.captured_at else "",
+            exhibit.problem or exhibit.title,
+            exhibit.url,
+            *(f"#{tag}" for tag in exhibit.capture.tags),
+            *exhibit.capture.marks,
+            exhibit.capture.review.name if exhibit.capture.review else "",
+        ]
+        print_result("  ".join(filter(None, words)))
+        for note in exhibit.capture.notes:
+            print_result(f"    {note_line(note)}")
+    for note in entry.notes:
+        print_result(f"  {note_line(note)}")
+    if view.quarantined:
+        print_result(tr("in quarantine and not shown: {count}", count=len(view.quarantined)))
+        for left_out in view.quarantined:
+            print_result(
+                f"  {left_out.bundle_id}  "
+                f"{author_words(left_out.decision.author, left_out.decision.role)}: "
+                f"{left_out.decision.reason or tr('(the reason was erased)')}"
+            )
+
+
+def _report_json(report: "ChainReport") -> dict[str, Any]:
+    return {
+        "findings": [
+            {
+                "code": finding.code,
+                "detail": finding.detail,
+                "subject": finding.subject or None,
+                "verdict": finding.verdict.value,
+            }
+            for finding in report.findings
+        ],
+        "keys": dict(report.keys),
+        "last": {"number": report.end.number, "sha256": report.end.sha256},
+        "records": report.records,
+        "verdict": report.verdict.value,
+    }
+
+
+def _print_report(report: "ChainReport", url: str) -> None:
+    for finding in report.findings:
+        subject = f"{finding.subject}: " if finding.subject else ""
+        print_result(f"{finding.verdict.value.upper()}  {subject}{finding.detail}")
+    for key_id, count in report.keys.items():
+        print_result(tr("key {key_id} signed records: {count}", key_id=key_id, count=count))
+    if not report.records:
+        print_result(tr("INDETERMINATE  the store {url} has no annotation", url=url))
+        return
+    print_result(
+        tr(
+            "{verdict}  annotations of {url}; records: {count}",
+            verdict=report.verdict.value.upper(),
+            url=url,
+            count=report.records,
+        )
+    )

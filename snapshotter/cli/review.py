@@ -1,0 +1,187 @@
+"""
+Provide `snapshotter review`: list the captures that need a look, and record decisions about them.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.annotation_output import (
+    annotation_options,
+    author_words,
+    decision_json,
+    open_service,
+    print_change,
+)
+from snapshotter.cli.object_id import BUNDLE_ID
+from snapshotter.cli.output import (
+    format_time,
+    instant_json,
+    print_json,
+    print_message,
+    print_next,
+    print_result,
+)
+from snapshotter.translation import tr
+
+if TYPE_CHECKING:
+    from snapshotter.app.archive.review_list import ReviewItem
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter review
+  snapshotter review --accept latest
+  snapshotter review --reject --reason "the log-in page, not the article" k3v4q2m7
+"""
+)
+@click.argument("bundle_ids", nargs=-1, type=BUNDLE_ID, metavar="[ID…]")
+@click.option("--accept", "decision", flag_value="accepted", help="Accept the captures.")
+@click.option(
+    "--reject", "decision", flag_value="rejected", help="Reject the captures; needs --reason."
+)
+@click.option(
+    "--needs-work",
+    "decision",
+    flag_value="needs-work",
+    help="Keep the captures in the list; needs --reason.",
+)
+@click.option("--reason", default="", help="Reason for the decision.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="List at most this many captures.",
+)
+@click.option("--all", "decided", is_flag=True, help="Also list captures that were decided.")
+@annotation_options
+@click.pass_context
+def review(
+    ctx: click.Context,
+    bundle_ids: tuple[str, ...],
+    decision: str | None,
+    reason: str,
+    limit: int,
+    decided: bool,
+    store: str | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """
+    List the captures that need a look, the worst first, or decide about captures.
+
+    Without ID, the list has possible removals, removals, unknown notices, failed captures, walls
+    and log-in pages, partial captures, pages that no rule covers, and pages that changed. It is
+    read from the captures and verifies nothing.
+
+    With ID, a decision is recorded and signed. A capture that was accepted or rejected leaves the
+    list. The newest decision counts; the others are kept.
+    """
+    if decision is None and not bundle_ids:
+        _list(ctx, store, limit, decided=decided, as_json=as_json)
+        return
+    if decision is None or not bundle_ids:
+        raise click.UsageError(
+            tr("name captures by their ids together with --accept, --reject or --needs-work")
+        )
+    from snapshotter.app.archive import cases
+    from snapshotter.model.annotations import ReviewDecision
+
+    service = open_service(ctx, store, passphrase_file)
+    ids = BUNDLE_ID.resolve(service.store, bundle_ids)
+    wanted = ReviewDecision(decision)
+    try:
+        change = cases.review(service, wanted, ids, reason=reason)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    print_change(change, _decision_words(wanted.value), "", as_json=as_json)
+
+
+def _list(
+    ctx: click.Context, store: str | None, limit: int, *, decided: bool, as_json: bool
+) -> None:
+    from snapshotter.app.archive.review_list import items_to_review
+    from snapshotter.app.wiring import takedown as wiring_takedown
+
+    settings = ctx.obj.load(store=store or "")
+    with wiring_takedown.observation_source(settings) as source:
+        items = items_to_review(source, decided=decided)
+    for item in items[:limit]:
+        if as_json:
+            print_json(_item_json(item))
+        else:
+            _print_item(item)
+    if as_json:
+        return
+    if not items:
+        print_message(tr("no capture in {url} needs a look", url=source.store.url))
+        return
+    if len(items) > limit:
+        print_message(tr("{count} more captures need a look: --limit", count=len(items) - limit))
+    print_next(tr("decide about a capture:"), "snapshotter review --accept ID")
+
+
+def _print_item(item: "ReviewItem") -> None:
+    observation = item.observation
+    print_result(
+        f"{observation.bundle_id}  {format_time(observation.at)}  "
+        f"{', '.join(_reason_words(item))}  {observation.url}"
+    )
+    if item.removal is not None:
+        seen = item.removal.last_seen
+        print_result(
+            tr(
+                "    last seen {at}. Compare the captures:",
+                at=format_time(seen.at),
+            )
+        )
+        print_result(f"    snapshotter diff {seen.bundle_id} {observation.bundle_id}")
+    if item.decision is not None:
+        print_result(
+            f"    {_decision_words(item.decision.name)}, "
+            f"{author_words(item.decision.author, item.decision.role)}: "
+            f"{item.decision.reason or ''}"
+        )
+
+
+def _reason_words(item: "ReviewItem") -> list[str]:
+    from snapshotter.app.archive.review_list import ReviewReason
+    from snapshotter.cli.bundle_output import describe_observation
+
+    words = {
+        ReviewReason.POSSIBLE_REMOVAL: tr("possible removal"),
+        ReviewReason.REMOVED: describe_observation(item.observation),
+        ReviewReason.UNKNOWN_NOTICE: tr("a notice that no rule knows"),
+        ReviewReason.FAILED: tr("the page did not answer"),
+        ReviewReason.WALL: tr("a wall or a log-in page"),
+        ReviewReason.PARTIAL: tr("a part of the page is missing"),
+        ReviewReason.UNDECIDED: tr("no rule covers the page"),
+        ReviewReason.CHANGED: tr("the text changed"),
+        ReviewReason.NEEDS_WORK: tr("needs work"),
+    }
+    return [words[reason] for reason in item.reasons]
+
+
+def _decision_words(decision: str) -> str:
+    return {
+        "accepted": tr("accepted"),
+        "rejected": tr("rejected"),
+        "needs-work": tr("needs work"),
+    }[decision]
+
+
+def _item_json(item: "ReviewItem") -> dict[str, Any]:
+    observation, removal = item.observation, item.removal
+    return {
+        "bundle_id": observation.bundle_id,
+        "captured_at": instant_json(observation.at),
+        "last_seen": removal.last_seen.bundle_id if removal is not None else None,
+        "reasons": [reason.code for reason in item.reasons],
+        "requested_url": observation.url,
+        "review": decision_json(item.decision),
+        "suspicion": removal.suspicion.value if removal is not None else None,
+    }

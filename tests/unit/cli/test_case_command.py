@@ -1,0 +1,175 @@
+"""`case`, `tag`, `note`, `mark`, `review` and `erase --note`: what people record about captures."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests import bundles
+from tests.bundles import RealClock
+from tests.fakes.world import FixedClock
+from tests.unit.cli.bundle_shell import BundleShell
+
+
+@pytest.fixture
+def other(shell: BundleShell) -> str:
+    """The id of a second capture in the same store."""
+    clock = FixedClock(RealClock().now() - timedelta(hours=1))
+    made = bundles.seal(shell.folder / "spool2", signer=bundles.new_signer(), clock=clock)
+    assert shell.run("store", "add", str(made.file)) == 0, shell.err
+    return made.id
+
+
+def _objects(shell: BundleShell) -> dict[str, bytes]:
+    return {
+        found.key: Path(shell.store.url, found.key).read_bytes()
+        for found in shell.store.list("bundles/")
+    }
+
+
+def exhibits(shell: BundleShell) -> dict[str, int]:
+    assert shell.run("case", "show", "--json", "harbour") == 0, shell.err
+    return {found["bundle_id"]: found["exhibit"] for found in shell.object["exhibits"]}
+
+
+def test_a_case_numbers_its_exhibits_and_gives_no_number_twice(
+    shell: BundleShell, other: str
+) -> None:
+    assert shell.run("case", "create", "harbour", "--title", "The harbour fire") == 0
+    assert "a key for annotations was made for you" in shell.err
+    assert "snapshotter case add harbour ID" in shell.out
+    assert shell.run("case", "add", "harbour", shell.id[:15]) == 0
+    assert f"{shell.id}  exhibit 1: added to the case harbour" in shell.out
+    assert shell.run("case", "remove", "harbour", shell.id, "--reason", "another fire") == 0
+    assert shell.run("case", "add", "--json", "harbour", other) == 0
+    assert (shell.object["exhibits"], shell.object["author"]) == ([2], "the archive")
+    assert exhibits(shell) == {other: 2}
+
+    assert shell.run("case", "add", "harbour", shell.id, other) == 0
+    assert "already in the case harbour" in shell.out
+    assert exhibits(shell) == {shell.id: 1, other: 2}
+    assert shell.run("case", "list") == 0
+    assert shell.out == "harbour  open  captures: 2  The harbour fire\n"
+
+
+def test_nothing_is_added_to_a_closed_case(shell: BundleShell) -> None:
+    shell.run("case", "create", "harbour")
+    assert shell.run("case", "close", "harbour", "--reason", "published") == 0
+
+    assert shell.run("case", "add", "harbour", shell.id) == 1
+    assert "the case harbour was closed on" in shell.err
+    assert exhibits(shell) == {}
+
+
+def test_names_that_do_not_exist_are_refused_with_the_next_command(shell: BundleShell) -> None:
+    assert shell.run("case", "show", "harbour") == 1
+    assert "snapshotter case create harbour" in shell.err
+    assert shell.run("case", "create", "Harbour Fire") == 2
+    assert shell.run("case", "add", "harbour", "20200101t000000z-aaaaaaaaaaaaaaaa") == 1
+    assert "has no bundle" in shell.err
+    assert not list(shell.store.list("annotations/"))
+
+
+def test_annotations_change_neither_a_bundle_nor_its_verdict(
+    shell: BundleShell, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAPSHOTTER_RECORD_ACCESS", "false")  # verifying would write an event
+
+    def verified() -> str:
+        code = shell.run("verify", "--json", shell.id)
+        return f"{code} {shell.object['verdict']} {shell.object['findings']}"
+
+    verdict = verified()
+    audited = shell.run("audit", "--recheck-after", "0")
+    stored = _objects(shell)
+    for command in (
+        ("case", "create", "harbour"),
+        ("case", "add", "harbour", shell.id),
+        ("tag", "add", "谣言", shell.id, other),
+        ("note", "add", shell.id, "the caption names another harbour"),
+        ("mark", "graphic", shell.id),
+        ("review", "--reject", "--reason", "a log-in page", shell.id),
+        ("tag", "remove", "谣言", shell.id),
+        ("mark", "graphic", "--remove", shell.id),
+        ("case", "remove", "harbour", shell.id, "--reason", "over"),
+    ):
+        assert shell.run(*command) == 0, shell.err
+
+    assert verified() == verdict
+    assert _objects(shell) == stored
+    assert shell.run("case", "check") == 0, shell.out
+    assert shell.run("audit", "--recheck-after", "0", "--json") == audited
+    assert "annotations/" not in shell.out
+
+
+def test_case_check_names_a_record_that_was_removed(shell: BundleShell) -> None:
+    assert shell.run("case", "check") == 11
+    for tag in ("a", "b", "c"):
+        assert shell.run("tag", "add", tag, shell.id) == 0
+    assert shell.run("case", "check") == 0
+    assert "PASSED" in shell.out
+
+    Path(shell.store.url, "annotations/records/00000002.json").unlink()
+    assert shell.run("case", "check") == 10
+    assert "record 2 is missing" in shell.out
+    Path(shell.store.url, "annotations/records/00000003.json").unlink()
+    assert shell.run("case", "check", "--json") == 10
+    assert [found["code"] for found in shell.object["findings"]] == ["removed"]
+
+
+def test_an_erased_note_is_gone_and_its_record_stays(shell: BundleShell) -> None:
+    assert shell.run("note", "add", shell.id, "names a minor") == 0
+    assert shell.run("note", "list", "--json", shell.id) == 0
+    number = shell.object["number"]
+    erase = ("erase", "--order", "12 O 345/26", "--reason", "by order", "--note", number)
+
+    assert shell.run(*erase) == 1  # nobody confirmed
+    assert shell.run(*erase, "--yes") == 0
+
+    assert shell.run("note", "list", shell.id) == 0
+    assert "(erased by order)" in shell.out
+    assert not [
+        file for file in shell.folder.rglob("*") if file.is_file() and b"minor" in file.read_bytes()
+    ]
+    assert shell.run("case", "check") == 0
+    assert shell.run("erase", "--order", "x", "--reason", "y", "--note", 1, shell.id) == 2
+
+
+def test_a_person_is_named_by_a_pseudonym_with_a_commitment(
+    shell: BundleShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAPSHOTTER_PSEUDONYM", "P-07")
+    monkeypatch.setenv("SNAPSHOTTER_ROLE", "reviewer")
+
+    assert shell.run("tag", "add", "--json", "media", shell.id) == 0
+    assert shell.run("tag", "add", "harbour", shell.id) == 0
+
+    assert shell.run("tag", "list", "--json") == 0
+    records = [
+        Path(shell.store.url, f"annotations/records/0000000{n}.json").read_text() for n in (1, 2)
+    ]
+    assert all('"author":"P-07"' in record and "the archive" not in record for record in records)
+    (one, two) = (record.partition('"author_commitment":"')[2][:71] for record in records)
+    assert one == two
+    assert one.startswith("sha256:")
+    salts = Path(f"{shell.store.url}.private", "pseudonym-P-07.salts.jsonl").read_text()
+    assert one in salts
+
+
+def test_a_key_that_signs_evidence_signs_no_annotation(
+    shell: BundleShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAPSHOTTER_ANNOTATION_KEY", "default")
+
+    assert shell.run("tag", "add", "media", shell.id) == 1
+    assert "cannot sign annotations" in shell.err
+
+
+def test_hostile_texts_are_shown_as_text(shell: BundleShell) -> None:
+    shell.run("case", "create", "harbour", "--title", "\x1b[31m<script>")
+    shell.run("note", "add", "--case", "harbour", "one\nsnapshotter: two \u202e")
+
+    assert shell.run("case", "show", "harbour") == 0
+    assert "\x1b" not in shell.out
+    assert "\u202e" not in shell.out
+    assert shell.run("tag", "add", "a\x1bb", shell.id) == 2
