@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.index.tokens import PieceQuery
 
 
 class IndexDamaged(SnapshotterError):
@@ -45,6 +46,16 @@ class IndexDatabase(Protocol):
 
     def translate(self, statements: str) -> list[str]:
         """Return the statements of a migration, `;` between them, in the SQL of this database."""
+
+    def pieces_value(self, pieces: Sequence[str]) -> str:
+        """Return search pieces as a value of the column `text` of the table `piece`."""
+
+    def pieces_condition(self, query: PieceQuery) -> tuple[str, str]:
+        """
+        Return a condition on rows of the table `piece`, with one `?`, and its value.
+
+        All rows that contain the pieces one after the other meet it, and maybe others.
+        """
 
     def close(self) -> None:
         """Close the connection."""

@@ -35,7 +35,7 @@ VERDICTS: Final = (
     "available", "unavailable", "inconclusive",
 )  # fmt: skip
 OUTCOMES: Final = ("complete", "partial", "failed")
-HAS: Final = ("case", "tag", "note", "review", "missing", "main", "time-proof")
+HAS: Final = ("case", "tag", "note", "review", "missing", "time-proof")
 IN: Final = ("title", "address", "main", "rest", "hidden", "note", "tag")
 FILTERS: Final[dict[str, tuple[str, ...]]] = {
     "host": (),
@@ -54,7 +54,7 @@ FILTERS: Final[dict[str, tuple[str, ...]]] = {
 }
 _DATES: Final = ("after", "before")
 _WORD = re.compile(r"[^\s()\"“”„]+")
-_FILTER = re.compile(r"([A-Za-z]{2,20})[:：](?!//)")
+_FILTER = re.compile(r"([A-Za-z]{2,20})[:：]")
 _QUOTES: Final = '"“”„'
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)Z?)?)?)?")
 
@@ -382,7 +382,9 @@ class _Parser:
         if self._text[start] in _QUOTES:
             return self._term(self._phrase(), start)
         match = _FILTER.match(self._text, start)
-        if match is not None:
+        # An address is a word: https://example.org
+        is_address = self._text.startswith("//", match.end()) if match else False
+        if match is not None and (match[1].lower() in FILTERS or not is_address):
             return self._filter(match, negated=negated)
         match = _WORD.match(self._text, start)
         if match is None:  # a closing parenthesis after a minus sign

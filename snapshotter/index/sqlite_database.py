@@ -10,8 +10,10 @@ from typing_extensions import override
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.index.database import IndexDamaged, IndexDatabase
+from snapshotter.index.tokens import PieceQuery
 from snapshotter.translation import tr
 
+_LEAST_VERSION = (3, 43)  # the first that deletes rows of a contentless table
 _WAIT_S = 60.0  # for the transaction of another process; each is short
 # Errors of a file that is no valid database, as SQLite numbers them.
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -25,11 +27,20 @@ class SqliteDatabase(IndexDatabase):
         path: The file; it is created if it does not exist.
 
     Raises:
-        SnapshotterError: The folder of the file cannot be created.
+        SnapshotterError: The folder of the file cannot be created, or SQLite is too old.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        if sqlite3.sqlite_version_info < _LEAST_VERSION:
+            raise SnapshotterError(
+                tr(
+                    "the index needs SQLite {wanted} or later, and Python uses SQLite {version}",
+                    wanted=".".join(map(str, _LEAST_VERSION)),
+                    version=sqlite3.sqlite_version,
+                ),
+                hint=tr("install a later version of SQLite or of Python"),
+            )
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -84,6 +95,15 @@ class SqliteDatabase(IndexDatabase):
     @override
     def translate(self, statements: str) -> list[str]:
         return [stripped for part in statements.split(";") if (stripped := part.strip())]
+
+    @override
+    def pieces_value(self, pieces: Sequence[str]) -> str:
+        return " ".join(pieces)
+
+    @override
+    def pieces_condition(self, query: PieceQuery) -> tuple[str, str]:
+        # A phrase. No piece contains a quotation mark.
+        return "piece MATCH ?", f'"{" ".join(query.pieces)}"{"*" if query.prefix else ""}'
 
     @override
     def close(self) -> None:

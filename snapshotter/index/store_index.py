@@ -75,7 +75,7 @@ class Index:
     def clear(self) -> None:
         """Remove every row."""
         with self.database.writing():
-            for table in ("bundle", "passage", "event"):
+            for table in ("bundle", "passage", "piece", "event"):
                 self.database.execute(f"DELETE FROM {table}")  # noqa: S608  names of our own
 
     def sync(

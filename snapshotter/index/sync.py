@@ -13,6 +13,7 @@ from typing import Any
 from snapshotter.formats.bundle import store_keys
 from snapshotter.index.bundle_rows import COLUMNS, ListedObject, storable, to_row
 from snapshotter.index.database import IndexDatabase
+from snapshotter.index.tokens import normalise, pieces
 from snapshotter.index.values import (
     BundleSummary,
     IndexProgress,
@@ -101,6 +102,19 @@ class _Batch:
                     for number, passage in enumerate(found.passages)
                 ],
             )
+            self._database.execute_many(
+                "INSERT INTO piece (rowid, text) "
+                "SELECT id, ? FROM passage WHERE bundle_id = ? AND number = ?",
+                [
+                    (
+                        self._database.pieces_value(pieces(normalise(passage.text))),
+                        bundle_id,
+                        number,
+                    )
+                    for bundle_id, (_, found) in zip(ids, self._held, strict=True)
+                    for number, passage in enumerate(found.passages)
+                ],
+            )
         self._held.clear()
         self._progress(self.count)
 
@@ -132,9 +146,11 @@ def _sync_prefix(database: IndexDatabase, store: ReadableStore, prefix: str, bat
 
 
 def _delete_passages(database: IndexDatabase, bundle_ids: Sequence[str]) -> None:
+    values = [(bundle_id,) for bundle_id in bundle_ids]
     database.execute_many(
-        "DELETE FROM passage WHERE bundle_id = ?", [(bundle_id,) for bundle_id in bundle_ids]
+        "DELETE FROM piece WHERE rowid IN (SELECT id FROM passage WHERE bundle_id = ?)", values
     )
+    database.execute_many("DELETE FROM passage WHERE bundle_id = ?", values)
 
 
 def _known(database: IndexDatabase, prefix: str) -> Iterator[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 # Increased with each change of how rows are made from bundles.
-ROWS_VERSION: Final = 1
+ROWS_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,14 @@ CREATE TABLE passage (
 CREATE UNIQUE INDEX passage_by_bundle ON passage (bundle_id, number);
 """,
         back="DROP TABLE passage",
+    ),
+    # Tables of pieces have a row for each passage, with the id of the passage.
+    Migration(
+        forward="""
+CREATE VIRTUAL TABLE piece
+  USING fts5(text, content='', contentless_delete=1, tokenize='ascii')
+""",
+        back="DROP TABLE piece",
     ),
 )
 TABLES_VERSION: Final = len(MIGRATIONS)

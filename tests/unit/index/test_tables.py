@@ -1,5 +1,6 @@
 """The tables of an index: migrations forward and back, and versions that do not fit."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +113,14 @@ def test_an_index_that_is_current_is_opened_without_a_lock(shelf: Shelf) -> None
         database = SqliteDatabase(shelf.path)
         with Index(database) as reader:
             assert [row.bundle_id for row in reader.rows()] == IDS[:1]
+
+
+def test_a_sqlite_that_cannot_delete_texts_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 42, 0))
+
+    with pytest.raises(SnapshotterError, match=r"needs SQLite 3\.43 or later"):
+        open_index_file(tmp_path / "index.db")
+
+    assert not (tmp_path / "index.db").exists()

@@ -1,0 +1,457 @@
+"""
+Find captures by words and filters, newest first.
+
+The index names candidates: captures whose passages have the pieces of a word, or that may meet the
+filters. Each candidate is then checked: its normalised texts must contain the words, and its row
+must meet the filters. A word that is in very many passages names no candidates: captures are
+checked one after the other, and a page of results is full soon.
+
+What people recorded (cases, tags, notes, reviews) comes from the annotations. A capture in
+quarantine is never found.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from snapshotter.formats import typed
+from snapshotter.index.bundle_rows import ms, split
+from snapshotter.index.database import IndexDatabase
+from snapshotter.index.query import (
+    And,
+    Filter,
+    Node,
+    Not,
+    Or,
+    Query,
+    Region,
+    Term,
+    filters,
+    matches,
+)
+from snapshotter.index.query import terms as shown_terms
+from snapshotter.index.tokens import Normalised, Searched, find, normalise, piece_query
+from snapshotter.model.annotation_state import AnnotationState, CaptureState
+from snapshotter.model.assessment import AssessmentSummary
+from snapshotter.value_class import dataclass
+
+# Returns the identities of all addresses of the page that an `identity:` filter names.
+ResolveIdentity = Callable[[str], Sequence[str]]
+
+_COMMON: Final = 20_000  # passages: a word in more of them names no candidates
+_CHUNK: Final = 100  # captures that are read together
+_MAX_HITS: Final = 3  # texts of one capture that are returned
+_MAX_MARKS: Final = 20  # places of words that are marked in one text
+_COLUMNS: Final = (
+    "bundle_id", "key", "title", "url", "final_url", "http_status", "began_ms", "outcome", "shown",
+    "problem", "tags",
+)  # fmt: skip
+# Hits in these texts are returned first. Titles and addresses are shown with each capture anyway.
+_ORDER: Final = (
+    Region.MAIN, Region.REST, Region.NOTE, Region.HIDDEN, Region.TAG, Region.TITLE, Region.ADDRESS,
+)  # fmt: skip
+_PASSAGE_REGIONS: Final = frozenset(Region) - {Region.NOTE, Region.TAG}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A text of a capture that contains words of the query."""
+
+    region: Region
+    text: str  # as shown
+    marks: tuple[tuple[int, int], ...]  # where the words are, in characters, sorted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundCapture:
+    """What the index has of a capture, unverified, and where the words of the query are."""
+
+    bundle_id: str
+    key: str
+    title: str
+    url: str  # requested
+    final_url: str
+    http_status: int | None
+    began_at: datetime  # UTC
+    outcome: str  # "complete", "partial", "failed"; "" if the bundle does not state it
+    shown: AssessmentSummary | None  # None: the bundle has no assessment
+    problem: str  # why the bundle cannot be read, or ""
+    job_tags: tuple[str, ...]
+    annotations: CaptureState
+    hits: tuple[Hit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPage:
+    """Captures, newest first."""
+
+    captures: tuple[FoundCapture, ...]
+    next: str  # what to give as `before` for the captures after these; "" at the end
+
+
+def search(
+    database: IndexDatabase,
+    query: Query | None,
+    *,
+    state: AnnotationState,
+    identities: ResolveIdentity,
+    limit: int,
+    before: str = "",
+) -> FoundPage:
+    """
+    Return the captures that match a query, newest first.
+
+    Args:
+        query: None: all captures.
+        state: The annotations of the store.
+        limit: Most captures to return; at least 1.
+        before: Return only captures whose id is smaller: `FoundPage.next` of the page before.
+    """
+    run = _Run(database, query, state, identities)
+    found, quarantined = list[FoundCapture](), state.quarantined
+    for candidate in run.candidates(before):
+        if candidate.bundle_id in quarantined or (
+            query is not None
+            and not matches(query.root, contains=candidate.contains, fits=candidate.fits)
+        ):
+            continue
+        if len(found) == limit:
+            return FoundPage(captures=tuple(found), next=found[-1].bundle_id)
+        found.append(candidate.found(run.shown))
+    return FoundPage(captures=tuple(found), next="")
+
+
+class _Run:
+    """One search: the query, and what the index says about its words and filters."""
+
+    def __init__(
+        self,
+        database: IndexDatabase,
+        query: Query | None,
+        state: AnnotationState,
+        identities: ResolveIdentity,
+    ) -> None:
+        self._database = database
+        self._query = query
+        self.state = state
+        self.regions = query.regions if query is not None else frozenset[Region]()
+        self.shown = (
+            tuple(dict.fromkeys(term.searched for term in shown_terms(query.root)))
+            if query is not None
+            else ()
+        )
+        conditions = list(filters(query.root)) if query is not None else []
+        self._row_conditions = {
+            condition: _row_condition(condition, identities)
+            for condition in conditions
+            if condition.name not in _RECORDED and condition.value not in _RECORDED_HAS
+        }
+        self.recorded = {
+            condition: self._with_record(condition)
+            for condition in conditions
+            if condition not in self._row_conditions
+        }
+        # The ids of the passages with the pieces of a word, by capture; None: too many.
+        self._passages: dict[Searched, dict[str, list[int]] | None] = {}
+        self._noted: dict[Searched, frozenset[str]] = {}
+        for searched in _searched(query.root) if query is not None else ():
+            self._passages[searched] = self._find_passages(searched)
+            self._noted[searched] = self._find_noted(searched)
+
+    def candidates(self, before: str) -> Iterator["_Candidate"]:
+        """Yield every capture that may match, newest first."""
+        ids = self._ids(self._query.root) if self._query is not None else None
+        if ids is not None:
+            wanted = sorted((one for one in ids if not before or one < before), reverse=True)
+            for start in range(0, len(wanted), _CHUNK):
+                yield from self._read(*_among("bundle_id", wanted[start : start + _CHUNK]))
+            return
+        while True:
+            count = 0
+            for candidate in self._read(*(("bundle_id < ?", [before]) if before else _TRUE)):
+                before = candidate.bundle_id
+                count += 1
+                yield candidate
+            if count < _CHUNK:
+                return
+
+    def _read(self, chosen: str, values: Sequence[Any]) -> Iterator["_Candidate"]:
+        """Yield at most `_CHUNK` captures that a condition selects and that may match."""
+        conditions = list(self._row_conditions.items())
+        columns, given = list(_COLUMNS), list[Any]()
+        for _, (statement, more) in conditions:
+            columns.append(f"CASE WHEN {statement} THEN 1 ELSE 0 END")
+            given += more
+        where, more = self._bound(self._query.root, upper=True) if self._query else _TRUE
+        given += [*more, *values]
+        for row in self._database.rows(
+            f"SELECT {', '.join(columns)} FROM bundle WHERE {where} AND {chosen} "  # noqa: S608  no value is in it
+            f"ORDER BY bundle_id DESC LIMIT {_CHUNK}",
+            given,
+        ):
+            flags = row[len(_COLUMNS) :]
+            yield _Candidate(
+                self,
+                row[: len(_COLUMNS)],
+                {name: bool(flag) for (name, _), flag in zip(conditions, flags, strict=True)},
+            )
+
+    def texts(self, bundle_id: str) -> Iterator[tuple[Region, str]]:
+        """Yield the texts of a capture that may contain a word of the query."""
+        known = [found for found in self._passages.values() if found is not None]
+        where, values = "bundle_id = ?", list[Any]([bundle_id])
+        if len(known) == len(self._passages):
+            ids = sorted({number for found in known for number in found.get(bundle_id, ())})
+            where, values = _among("id", ids)
+        if values:
+            for region, text in self._database.rows(
+                f"SELECT region, text FROM passage WHERE {where} ORDER BY id",  # noqa: S608
+                values,
+            ):
+                yield Region(region), text
+        yield from _recorded_texts(self.state.capture(bundle_id))
+
+    def _ids(self, node: Node) -> frozenset[str] | None:
+        """Return the ids of all captures that may match, and maybe others; None: any capture."""
+        match node:
+            case Term():
+                passages = self._passages[node.searched]
+                return None if passages is None else self._noted[node.searched].union(passages)
+            case Filter():
+                return self.recorded.get(node)
+            case Not():
+                return None
+            case And():
+                known = [ids for ids in map(self._ids, node.children) if ids is not None]
+                return frozenset.intersection(*known) if known else None
+            case Or():
+                known = [ids for ids in map(self._ids, node.children) if ids is not None]
+                is_whole = len(known) == len(node.children)
+                return frozenset[str]().union(*known) if is_whole else None
+
+    def _bound(self, node: Node, *, upper: bool) -> tuple[str, list[Any]]:
+        """
+        Return a condition on rows: all that match meet it (`upper`), or all that meet it match.
+
+        What a row does not say is unknown in it.
+        """
+        unknown = _TRUE if upper else ("FALSE", [])
+        match node:
+            case Term():
+                return unknown
+            case Filter():
+                return self._row_conditions.get(node, unknown)
+            case Not():
+                statement, values = self._bound(node.child, upper=not upper)
+                return f"NOT ({statement})", values
+            case And() | Or():
+                parts = [self._bound(child, upper=upper) for child in node.children]
+                joint = " AND " if isinstance(node, And) else " OR "
+                statement = joint.join(part for part, _ in parts)
+                return f"({statement})", [value for _, values in parts for value in values]
+
+    def _find_passages(self, searched: Searched) -> dict[str, list[int]] | None:
+        query = piece_query(searched)
+        if query is None:
+            raise ValueError(f"{searched.text!r} has no pieces")
+        condition, value = self._database.pieces_condition(query)
+        regions = sorted(self.regions & _PASSAGE_REGIONS)
+        if not regions:
+            return {}
+        found = self._database.rows(
+            "SELECT id, bundle_id, region FROM passage "  # noqa: S608  no value is in it
+            f"WHERE id IN (SELECT rowid FROM piece WHERE {condition} LIMIT {_COMMON + 1})",
+            [value],
+        )
+        if len(found) > _COMMON:
+            return None
+        ids = defaultdict[str, list[int]](list)
+        for number, bundle_id, region in found:
+            if region in regions:
+                ids[bundle_id].append(number)
+        return ids
+
+    def _find_noted(self, searched: Searched) -> frozenset[str]:
+        """Return the captures with the word in their notes or tags."""
+        if not self.regions & {Region.NOTE, Region.TAG}:
+            return frozenset()
+        return frozenset(
+            bundle_id
+            for bundle_id, state in self.state.captures.items()
+            if any(
+                region in self.regions and any(find(searched, normalise(text)))
+                for region, text in _recorded_texts(state)
+            )
+        )
+
+    def _with_record(self, condition: Filter) -> frozenset[str]:
+        """Return the captures that meet a filter on what people recorded."""
+        value = condition.value
+        found = {
+            bundle_id
+            for bundle_id, state in self.state.captures.items()
+            if _has_record(state, condition.name, value)
+        }
+        if condition.name == "tag" or value == "tag":
+            # The job that made a capture may have given it tags.
+            like = "_%" if condition.name == "has" else f"%\n{_escaped(value)}\n%"
+            rows = self._database.rows(
+                "SELECT bundle_id FROM bundle WHERE tags LIKE ? ESCAPE '!'", [like]
+            )
+            found |= {bundle_id for (bundle_id,) in rows}
+        return frozenset(found)
+
+
+class _Candidate:
+    """A capture that may match."""
+
+    def __init__(self, run: _Run, row: tuple[Any, ...], fitting: dict[Filter, bool]) -> None:
+        self.bundle_id: str = row[0]
+        self._run = run
+        self._row = row
+        self._fitting = fitting
+        self._read: list[tuple[Region, str, str]] | None = None
+
+    def fits(self, condition: Filter) -> bool:
+        """Whether the capture meets a filter."""
+        if condition in self._fitting:
+            return self._fitting[condition]
+        return self.bundle_id in self._run.recorded[condition]
+
+    def contains(self, searched: Searched) -> bool:
+        """Whether a text of the capture contains a word."""
+        return any(any(find(searched, normalised)) for _, _, normalised in self._texts())
+
+    def found(self, words: Sequence[Searched]) -> FoundCapture:
+        """Return the capture as a result, with the hits of these words."""
+        values = dict(zip(_COLUMNS, self._row, strict=True))
+        shown = values.pop("shown")
+        return FoundCapture(
+            began_at=datetime.fromtimestamp(values.pop("began_ms") / 1000, UTC),
+            shown=typed.read(AssessmentSummary, json.loads(shown)) if shown else None,
+            job_tags=split(values.pop("tags")),
+            annotations=self._run.state.capture(self.bundle_id),
+            hits=self._hits(words) if words else (),
+            **values,
+        )
+
+    def _texts(self) -> list[tuple[Region, str, str]]:
+        """Return the searched texts, each also normalised."""
+        if self._read is None:
+            self._read = [
+                (region, text, normalise(text))
+                for region, text in self._run.texts(self.bundle_id)
+                if region in self._run.regions
+            ]
+        return self._read
+
+    def _hits(self, words: Sequence[Searched]) -> tuple[Hit, ...]:
+        """Return the texts with most words of the query, each text of a page once."""
+        ranked = list[tuple[int, int, int, Hit]]()
+        for number, (region, text, normalised) in enumerate(self._texts()):
+            places = [list(find(word, normalised)) for word in words]
+            count = sum(map(bool, places))
+            if count:
+                hit = Hit(region=region, text=text, marks=_marks(text, places))
+                ranked.append((-count, _ORDER.index(region), number, hit))
+        ranked.sort(key=lambda entry: entry[:3])
+        return tuple(hit for *_, hit in ranked[:_MAX_HITS])
+
+
+def _marks(text: str, places: Iterable[Iterable[tuple[int, int]]]) -> tuple[tuple[int, int], ...]:
+    """Return where words are in the text as shown, from where they are in the normalised text."""
+    shown = Normalised(text)
+    ranges = sorted(shown.shown_range(*place) for found in places for place in found)
+    apart: list[tuple[int, int]] = []
+    for start, end in ranges:
+        if apart and start < apart[-1][1]:
+            apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
+        else:
+            apart.append((start, end))
+    return tuple(apart[:_MAX_MARKS])
+
+
+def _searched(node: Node) -> Iterator[Searched]:
+    """Yield every word of a tree, also the excluded ones."""
+    match node:
+        case Term():
+            yield node.searched
+        case Not():
+            yield from _searched(node.child)
+        case And() | Or():
+            for child in node.children:
+                yield from _searched(child)
+        case Filter():
+            return
+
+
+# Filters on what people recorded; all others are conditions on a row.
+_RECORDED: Final = frozenset({"case", "tag"})
+_RECORDED_HAS: Final = frozenset({"case", "tag", "note", "review"})
+_TRUE: Final[tuple[str, list[Any]]] = ("TRUE", [])
+
+
+def _has_record(state: CaptureState, name: str, value: str) -> bool:
+    if name == "case":
+        return value in state.cases
+    if name == "tag":
+        return value in state.tags
+    kinds = {"case": state.cases, "tag": state.tags, "note": state.notes, "review": state.review}
+    return bool(kinds[value])
+
+
+def _recorded_texts(state: CaptureState) -> Iterator[tuple[Region, str]]:
+    """Yield the notes and tags of a capture; erased notes have no text."""
+    for note in state.notes:
+        if note.text:
+            yield Region.NOTE, note.text
+    for tag in state.tags:
+        yield Region.TAG, tag
+
+
+def _row_condition(condition: Filter, identities: ResolveIdentity) -> tuple[str, list[Any]]:
+    """Return the condition on a row of a filter, and its values."""
+    value = condition.value
+    match condition.name:
+        case "host":
+            host = value.lower()
+            return "(host = ? OR host LIKE ? ESCAPE '!')", [host, f"{_escaped(host)}:%"]
+        case "site":
+            host = value.lower()
+            like = _escaped(host)
+            return (
+                "(host = ? OR host LIKE ? ESCAPE '!' OR host LIKE ? ESCAPE '!' "
+                "OR host LIKE ? ESCAPE '!')",
+                [host, f"{like}:%", f"%.{like}", f"%.{like}:%"],
+            )
+        case "identity":
+            return _among("asked", identities(value))
+        case "verdict":
+            return "(content = ? OR availability = ?)", [value, value]
+        case "lang":
+            tag = value.lower()
+            return (
+                "(lower(language) = ? OR lower(language) LIKE ? ESCAPE '!')",
+                [tag, f"{_escaped(tag)}-%"],
+            )
+        case "outcome" | "policy":
+            return f"{condition.name} = ?", [value]
+        case "has":
+            return {"missing": "missing != ''", "time-proof": "proven_ms IS NOT NULL"}[value], []
+    if condition.at is None:
+        raise ValueError(f"there is no filter {condition.name}")
+    return f"began_ms {'>=' if condition.name == 'after' else '<'} ?", [ms(condition.at)]
+
+
+def _among(column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
+    """Return the condition that a column has one of these values."""
+    if not values:
+        return "FALSE", []
+    return f"{column} IN ({', '.join('?' * len(values))})", list(values)
+
+
+def _escaped(text: str) -> str:
+    """Return a text for `LIKE … ESCAPE '!'` that stands for itself."""
+    return "".join(f"!{one}" if one in "!%_" else one for one in text)

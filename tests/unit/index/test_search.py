@@ -1,0 +1,373 @@
+"""A search finds what a plain scan of all texts finds, in every script, and nothing else."""
+
+import random
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from snapshotter.index import search as search_module
+from snapshotter.index.open_index import open_index_file
+from snapshotter.index.query import Region
+from snapshotter.index.tokens import Searched, find, normalise, piece_query, tokens
+from snapshotter.index.values import BundleFacts, JobFacts
+from snapshotter.model.annotation_state import CaptureState, Decision, Note
+from snapshotter.model.assessment import Availability, Content
+from snapshotter.model.takedown import Observation
+from tests.cases import in_one_test
+from tests.fuzzing import tries
+from tests.searched import Library, bundle_id
+
+AT = datetime(2026, 11, 24, 16, tzinfo=UTC)
+# One text for each capture; queries of every language meet texts of every other.
+TEXTS = (
+    "有人传播谣言，政府网信办说这是谣言。",
+    "中华人民共和国网络安全法",
+    "言论自由不是谣\n言",  # a line break between the two characters
+    "日本語のニュースをカタカナで読む。ｶﾞﾗｽ",
+    "東京の政府は「噂」を否定した",
+    "한국어 뉴스에서 소문을 부인했다",
+    "ข่าวลือในภาษาไทยถูกลบ",
+    "ข่าวไทย ๒๕๖๙",
+    "أُزِيلَ المقالُ مِنَ المَوْقِعِ، وكـــتاب آخَر",
+    "ازيل المقال من الموقع",
+    "A rumour, two rumors, the Rumor mill; don’t panic – it’s over.",
+    "rumor\u00ad has it that the great  firewall was rebuilt",
+    "重跑gen-itgc后，CPU是90%，版本v2.0",
+    "删除了 the article 并道歉",
+    "👍🏽 通过 😀😀 ❤️",
+    "𠮷野家と𪚥",
+    "слухи и слух, covid19 и B2B",
+    "नमस्ते दुनिया, हिन्दी समाचार",
+    "Straße ＦＵＬＬＷＩＤＴＨ ﬁnance İstanbul",
+    "emoji 👨‍👩‍👧 family",
+    "Khmer: សួស្តីពិភពលោក Lao: ສະບາຍດີ Burmese: မင်္ဂလာပါ",
+)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    with open_index_file(tmp_path_factory.mktemp("index") / "index.db") as index:
+        made = Library(index)
+        for text in TEXTS:
+            made.add(text)
+        made.sync()
+        yield made
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Library]:
+    with open_index_file(tmp_path / "index.db") as index:
+        yield Library(index)
+
+
+def anywhere(query: str) -> list[str]:
+    """Return the captures whose text contains the query, by a plain scan."""
+    wanted = normalise(query)
+    return [bundle_id(number) for number, text in enumerate(TEXTS) if wanted in normalise(text)]
+
+
+def whole_word(query: str) -> list[str]:
+    """Return the captures that have the query as whole words, by a plain scan."""
+    word = re.compile(rf"(?<!\w){re.escape(normalise(query))}(?!\w)")
+    return [bundle_id(number) for number, text in enumerate(TEXTS) if word.search(normalise(text))]
+
+
+@in_one_test(
+    ("query", "count"),
+    [
+        ("谣言", 1),
+        ("谣", 2),
+        ("言", 2),
+        ("网", 2),
+        ("政府", 2),
+        ("中华人民共和国", 1),
+        ("民共和", 1),
+        ("噂", 1),
+        ("ニュース", 1),
+        ("ガラス", 1),  # written in half width
+        ("カタ", 1),
+        ("の", 2),
+        ("뉴스", 1),
+        ("뉴", 1),
+        ("소문을", 1),
+        ("ข่าว", 2),
+        ("ข่าวลือ", 1),
+        ("ไทย", 2),
+        ("เขียน", 0),
+        ("👍", 1),
+        ("😀", 1),
+        ("😀😀", 1),
+        ("❤", 1),
+        ("👨", 1),
+        ("𠮷", 1),
+        ("𠮷野", 1),
+        ("𪚥", 1),
+        ("后", 1),
+        ("សួស្តី", 1),
+        ("ສະບາຍ", 1),
+        ("မင်္ဂလာ", 1),
+    ],
+)
+def test_texts_without_spaces_are_found_anywhere(library: Library, query: str, count: int) -> None:
+    assert library.found(query) == anywhere(query)
+    assert len(library.found(query)) == count
+
+
+@in_one_test(
+    ("query", "count"),
+    [
+        ("rumor", 2),
+        ("RUMORS", 1),
+        ("rumo", 0),
+        ("rumour", 1),
+        ('"great firewall"', 1),
+        ('"great fire"', 0),
+        ('"don\'t panic"', 1),
+        ("“don’t”", 1),
+        ("слух", 1),
+        ("covid19", 1),
+        ("covid", 0),
+        ("b2b", 1),
+        ("90%", 0),  # by itself it is a word; in the text a character of a script precedes it
+        ("المقال", 2),
+        ("الموقع", 2),
+        ("المَوْقِع", 2),
+        ("آخر", 1),
+        ("اخر", 1),
+        ("كتاب", 0),  # part of a word with the conjunction
+        ("وكتاب", 1),
+        ("أزيل", 2),
+        ("हिन्दी", 1),
+        ("हिन्", 0),
+        ("strasse", 1),
+        ("fullwidth", 1),
+        ("finance", 1),
+        ("article", 1),
+    ],
+)
+def test_words_are_found_whole(library: Library, query: str, count: int) -> None:
+    if query != "90%":
+        assert library.found(query) == whole_word(query.strip('"“”'))
+        assert len(library.found(query)) == count
+    else:
+        assert library.found(query) == anywhere(query)
+
+
+@in_one_test(
+    ("query", "expected"),
+    [
+        ("rumo*", [10, 11]),
+        ('"the rumor mi"*', [10]),
+        ("gen", [12]),
+        ("itgc后", [12]),
+        ("跑gen", [12]),
+        ("v2.0", [12]),
+        ("删除 article", [13]),
+        ("谣言 政府", [0]),
+        ("政府 -谣言", [4]),
+        ("谣言 OR 噂", [0, 4]),
+        ("(谣言 OR 噂) 政府 -否定", [0]),
+        ("谣 -谣言", [2]),
+        ("rumor -mill", [11]),
+        ("host:example.org 谣言", [0]),
+        ("host:example.org -rumor 😀", [14]),
+        ("谣言 OR host:nowhere", [0]),
+        ("nothing", []),
+    ],
+)
+def test_words_are_combined(library: Library, query: str, expected: list[int]) -> None:
+    assert library.found(query) == [bundle_id(number) for number in expected]
+
+
+def test_what_is_found_is_marked_in_the_text_as_shown(library: Library) -> None:
+    (found,) = library.search("谣言 政府").captures
+    (hit,) = found.hits
+    assert [hit.text[start:end] for start, end in hit.marks] == ["谣言", "政府", "谣言"]
+    (found,) = library.search("المقال ازيل آخر").captures
+    (hit,) = found.hits
+    assert [hit.text[start:end] for start, end in hit.marks] == ["أُزِيلَ", "المقالُ", "آخَر"]
+
+
+@settings(max_examples=tries(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_the_index_finds_what_a_scan_finds(library: Library, data: st.DataObject) -> None:
+    text = normalise(data.draw(st.sampled_from(TEXTS)))
+    start = data.draw(st.integers(0, len(text) - 1))
+    wanted = text[start : start + data.draw(st.integers(1, 8))].strip()
+    if piece_query(Searched(text=wanted)) is None or '"' in wanted:
+        return
+    found = library.found(f'"{wanted}"')
+
+    assert found == [
+        bundle_id(number)
+        for number, shown in enumerate(TEXTS)
+        if any(find(Searched(text=wanted), normalise(shown)))
+    ]
+    if all(token.paired for token in tokens(wanted)):
+        assert found == anywhere(wanted)
+
+
+def test_a_word_in_very_many_passages_is_found_without_candidates(
+    empty: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_module, "_COMMON", 3)
+    monkeypatch.setattr(search_module, "_CHUNK", 4)
+    expected = [empty.add("the 谣言" if number % 3 else "nothing") for number in range(30)]
+    empty.sync()
+    wanted = [one for number, one in enumerate(expected) if number % 3]
+
+    assert empty.found("谣言") == wanted
+    assert empty.found("the -nothing") == wanted
+    assert empty.found("nothing OR the") == expected
+
+
+def test_pages_follow_one_another_without_gap_and_without_repetition(
+    empty: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_module, "_CHUNK", 4)
+    ids = [empty.add("谣言") for _ in range(23)]
+    empty.sync()
+    for query in ("谣言", "", "host:example.org"):
+        pages = [empty.search(query, limit=5)]
+        while pages[-1].next:
+            pages.append(empty.search(query, limit=5, before=pages[-1].next))
+
+        assert [len(page.captures) for page in pages] == [5, 5, 5, 5, 3]
+        found = [capture.bundle_id for page in pages for capture in page.captures]
+        assert found == ids[::-1]
+
+
+def test_regions_are_searched_apart_and_hidden_text_only_on_request(empty: Library) -> None:
+    places = {
+        region: empty.add(regions={region: "谣言 one"}) for region in ("title", "address", "rest")
+    }
+    places["hidden"] = empty.add(regions={"hidden": "谣言 one"})
+    places["main"] = empty.add("谣言 one")
+    empty.sync()
+
+    assert empty.found("谣言") == [places[one] for one in ("title", "address", "rest", "main")]
+    for region, expected in places.items():
+        assert empty.found(f"in:{region} 谣言") == [expected]
+    assert empty.found("in:title in:hidden 谣言") == [places["title"], places["hidden"]]
+
+
+def test_words_of_one_capture_may_be_in_several_of_its_texts(empty: Library) -> None:
+    both = empty.add("谣言", regions={"rest": "government"})
+    empty.add("谣言")
+    empty.sync()
+
+    assert empty.found("谣言 government") == [both]
+    (found,) = empty.search("谣言 government").captures
+    assert [hit.region for hit in found.hits] == [Region.MAIN, Region.REST]
+
+
+def test_what_people_recorded_is_searched_and_filtered(empty: Library) -> None:
+    noted, tagged, in_case, plain = (empty.add("谣言") for _ in range(4))
+    labelled = empty.add("谣言", job=JobFacts(tags=("daily", "100%")))
+    empty.sync()
+    note = Note(number=1, at=AT, author="A", role="", text="ask the Editor 编辑", erased=False)
+    erased = Note(number=2, at=AT, author="A", role="", text=None, erased=True)
+    review = Decision(number=3, name="accepted", at=AT, author="A", role="", reason="")
+    empty.state.captures = {
+        noted: CaptureState(notes=[erased, note]),
+        tagged: CaptureState(tags={"urgent": None}),
+        in_case: CaptureState(cases={"case-7": 1}, review=review),
+    }
+
+    assert empty.found("编辑") == empty.found("in:note editor") == [noted]
+    assert empty.found("in:main editor") == []
+    assert empty.found("in:tag urgent") == empty.found("tag:urgent") == [tagged]
+    assert empty.found("tag:daily") == empty.found("tag:100%") == [labelled]
+    assert empty.found("tag:dail") == empty.found("tag:100_") == []
+    assert empty.found("has:tag") == [tagged, labelled]
+    assert empty.found("has:note") == [noted]
+    assert empty.found("case:case-7") == empty.found("has:case") == [in_case]
+    assert empty.found("has:review") == [in_case]
+    assert empty.found("谣言 -has:case -has:tag -has:note") == [plain]
+    assert empty.found("case:case-7 OR tag:urgent") == [tagged, in_case]
+
+
+def test_a_capture_in_quarantine_is_never_found(empty: Library) -> None:
+    secret, other = empty.add("谣言"), empty.add("谣言")
+    empty.sync()
+    decision = Decision(number=1, name="", at=AT, author="A", role="", reason="")
+    empty.state.captures = {secret: CaptureState(quarantine=decision, tags={"x": None})}
+
+    assert empty.found("谣言") == empty.found("") == empty.found("host:example.org") == [other]
+    assert empty.found("tag:x") == []
+
+
+def test_filters_are_about_the_row_of_a_capture(empty: Library) -> None:
+    gone = empty.add(
+        observation=Observation(
+            bundle_id="",
+            sha256="0" * 64,
+            identity="//news.example.org/a",
+            url="https://news.example.org/a",
+            at=AT,
+            began_at=AT,
+            content=Content.NOTICE,
+            availability=Availability.UNAVAILABLE,
+            key_id="0" * 64,
+        ),
+        facts=BundleFacts(
+            outcome="partial", language="zh-CN", policy="court", missing=("one image",)
+        ),
+    )
+    other = empty.add(facts=BundleFacts(outcome="complete", language="en", policy="default"))
+    empty.sync()
+
+    for query in (
+        "host:news.example.org",
+        "site:news.example.org",
+        "verdict:notice",
+        "verdict:unavailable",
+        "outcome:partial",
+        "lang:zh",
+        "lang:zh-cn",
+        "policy:court",
+        "has:missing",
+        "identity://news.example.org/a",
+        "before:2026-11-24T16:01",
+        "-after:2026-11-24T16:01",
+    ):
+        assert empty.found(query) == [gone], query
+    for query in ("host:example.org", "lang:en", "after:2026-11-24T16:01", "-verdict:notice"):
+        assert empty.found(query) == [other], query
+    assert empty.found("site:example.org") == [gone, other]
+    assert empty.found("site:ample.org") == empty.found("host:%") == empty.found("lang:e") == []
+
+
+def test_texts_of_removed_captures_are_gone_from_the_index(empty: Library) -> None:
+    first, second = empty.add("谣言"), empty.add("谣言")
+    empty.sync()
+    empty.remove(first)
+    empty.sync()
+
+    assert empty.found("谣言") == [second]
+    assert len(empty.index.database.rows("SELECT rowid FROM piece")) == 1
+    empty.index.clear()
+    assert empty.index.database.rows("SELECT rowid FROM piece") == []
+
+
+def test_a_random_library_is_searched_as_it_is_scanned(empty: Library) -> None:
+    chance = random.Random(7)  # noqa: S311  repeatable, not secret
+    letters = "谣言网政府カナ한국ไทย ab Ünø кот كتاب 😀.\n"
+    texts = ["".join(chance.choices(letters, k=chance.randint(0, 60))) for _ in range(40)]
+    ids = [empty.add(text) for text in texts]
+    empty.sync()
+    plain = [normalise(text) for text in texts]
+
+    for _ in range(tries(60)):
+        text = chance.choice(plain)
+        start = chance.randrange(len(text) + 1)
+        wanted = Searched(text=text[start : start + chance.randint(1, 5)].strip())
+        if piece_query(wanted) is None:
+            continue
+        expected = [one for one, shown in zip(ids, plain, strict=True) if any(find(wanted, shown))]
+        assert empty.found(f'"{wanted.text}"') == expected, wanted
