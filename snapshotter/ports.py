@@ -59,9 +59,9 @@ class Clock(Protocol):
 
 class PicturesTaken(Protocol):
     """
-    Called when no picture of a capture is taken any more, from the thread of the capture.
+    Called when the pictures of a capture are taken, from the thread of the capture.
 
-    Returns at once.
+    Called again at the end of the page, because the pictures may be others then. Returns at once.
     """
 
     def __call__(self, pictures: Sequence[Picture], artifacts: Sequence[Artifact], /) -> None:
@@ -104,8 +104,8 @@ class Capturer(Protocol):
                 they have in the bundle.
             free_later: Return as soon as the capture is complete. The rest of the browser is freed
                 meanwhile, and the caller calls `discard`, which waits for that.
-            pictures_taken: Called before the network record is written, at most once; not where
-                nothing was photographed.
+            pictures_taken: Called before the network record is written, and perhaps before that;
+                not where nothing was photographed.
 
         Raises:
             ServiceUnavailable: No browser could be started.

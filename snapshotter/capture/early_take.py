@@ -31,12 +31,18 @@ class EarlyTake:
         bodies: Returns the body of the step `viewport`, and the other steps, which may run at the
             same time.
         revive: Makes the page answer again after a call that took too long.
+        taken: Called when all files are taken, with whether the page is still observed then.
     """
 
     def __init__(
-        self, page_context: PageContext, bodies: Bodies, revive: Callable[[], Awaitable[None]]
+        self,
+        page_context: PageContext,
+        bodies: Bodies,
+        revive: Callable[[], Awaitable[None]],
+        taken: Callable[[bool], Awaitable[None]],
     ) -> None:
         self._revive = revive
+        self._taken = taken
         self._is_late = False  # a call took too long
         self._page_context = page_context
         self._builder = page_context.builder
@@ -46,12 +52,19 @@ class EarlyTake:
         self._failure = ""
         self._lost: PageLost | CaptureTimeout | None = None
         self._is_valid = False
+        self._is_observed = False
         self._documents = 0
         self._began_at = self._confirmed_at = 0.0  # `clock.monotonic()`
         self.took_s = 0.0
 
-    def begin(self) -> None:
-        """Begin to take the files; see `confirm`. The page must be at its top."""
+    def begin(self, *, is_observed: bool) -> None:
+        """
+        Begin to take the files; see `confirm`. The page must be at its top.
+
+        Args:
+            is_observed: The page has not settled yet, and is observed for a while.
+        """
+        self._is_observed = is_observed
         self._began_at = self._page_context.clock.monotonic()
         self._documents = self._page_context.document.count
         self._failure, self._lost, self._is_valid = "", None, False
@@ -162,6 +175,15 @@ class EarlyTake:
         finally:
             self._is_held.set()
             self.took_s = clock.monotonic() - self._began_at
+        if not self._failure:
+            await self._use_time()
+
+    async def _use_time(self) -> None:
+        try:
+            await self._taken(self._is_observed)
+        except Exception as error:  # noqa: BLE001 - the files are there; the next step meets it
+            words = first_error_line(error) or type(error).__name__
+            self._builder.log("early-take", f"nothing was prepared meanwhile: {words}")
 
     async def _run(self, name: str, body: StepBody) -> None:
         self._builder.begin_step(name)

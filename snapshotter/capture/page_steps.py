@@ -28,12 +28,15 @@ _ENTER_S = 2.0  # for our scripts to be put into the page beforehand
 _ENTER_FRAME_S = 0.2  # into each other frame
 
 
-async def capture_page(opened: OpenedPage, navigated: Callable[[], None]) -> None:
+async def capture_page(
+    opened: OpenedPage, navigated: Callable[[], None], pictures_taken: Callable[[], None]
+) -> None:
     """
     Take all steps on a page.
 
     Args:
         navigated: Called when the navigation has ended, whether a page came or not.
+        pictures_taken: Called when all pictures are taken early, which may be taken again.
 
     Raises:
         PageLost, CaptureTimeout: No other step makes sense.
@@ -53,7 +56,12 @@ async def capture_page(opened: OpenedPage, navigated: Callable[[], None]) -> Non
     from snapshotter.capture.early_take import EarlyTake
 
     picture_set = _picture_set(opened)
-    early_take = EarlyTake(context, lambda: _bodies(opened, picture_set), opened.recovery.revive)
+    early_take = EarlyTake(
+        context,
+        lambda: _bodies(opened, picture_set),
+        opened.recovery.revive,
+        partial(_use_time, opened, picture_set, pictures_taken),
+    )
     opened.reveal.early_take = early_take
     try:
         await _reveal_and_take(opened, picture_set, early_take)
@@ -98,6 +106,19 @@ async def _reveal_and_take(
             "photographed the page; the navigation was stopped, and the pictures and the text "
             "show the previous document",
         )
+
+
+async def _use_time(
+    opened: OpenedPage,
+    picture_set: PictureSet,
+    pictures_taken: Callable[[], None],
+    is_observed: bool,
+) -> None:
+    """Begin what works with the files of a page that were taken early."""
+    if not _further_pictures(opened.context, picture_set):
+        pictures_taken()
+    if is_observed and opened.live_assessment is not None:  # else it is assessed just now
+        await opened.live_assessment.prepare()
 
 
 async def keep_minimum(opened: OpenedPage, until: float) -> None:

@@ -178,11 +178,14 @@ class CaptureSession:
                 self._environment = await self._description
             # (4) End the browser, which is not needed any more, and write the record.
             closing = asyncio.create_task(self._close())
-            if self._attempt.pictures_taken is not None and self._builder.pictures:
-                self._attempt.pictures_taken(self._builder.pictures, self._spool.artifacts)
+            self._pass_pictures()
             await self._record()
         finally:
             await (self._close() if closing is None else closing)
+
+    def _pass_pictures(self) -> None:
+        if self._attempt.pictures_taken is not None and self._builder.pictures:
+            self._attempt.pictures_taken(self._builder.pictures, self._spool.artifacts)
 
     def _start_assessor(self, assessor: "asyncio.Future[Assessor]") -> None:
         """Have the rules of the assessor read in the background, after the page was asked for."""
@@ -236,7 +239,9 @@ class CaptureSession:
                     asyncio.create_task(opened.console.watch()),
                     asyncio.create_task(watch_size_limits(opened.context, opened.navigation)),
                 ]
-                await page_steps.capture_page(opened, navigated=navigated)
+                await page_steps.capture_page(
+                    opened, navigated=navigated, pictures_taken=self._pass_pictures
+                )
         except Exception as error:  # noqa: BLE001 - as in a step: what there is already is evidence
             # An error outside of a step is not recorded yet.
             self._builder.add_reason(*self._reason("capture", error))

@@ -9,7 +9,7 @@ capturing process knew. So anybody who has the bundle derives the same bytes.
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -166,21 +166,60 @@ class Rederived:
         return stored == replace(again, unread=stored.unread)
 
 
+class _CodeSearch:
+    """
+    A search for codes in pictures, in a thread of its own, which begins at once.
+
+    The thread mostly decodes pictures, during which Python runs other threads.
+
+    Args:
+        shots: Read in the thread.
+        streams: Closed at the end.
+    """
+
+    def __init__(self, shots: Iterable[Shot], streams: contextlib.ExitStack) -> None:
+        self._shots = shots
+        self._streams = streams
+        self._found: Future[QrReadings] = Future()
+        threading.Thread(target=self._search, name="codes", daemon=True).start()
+
+    def wait(self) -> None:
+        """Wait until the search has ended."""
+        self._found.exception()
+
+    def result(self) -> QrReadings:
+        """Wait for the codes, and return them. Raises what `read_codes` raises."""
+        return self._found.result()
+
+    def _search(self) -> None:
+        try:
+            with self._streams:
+                found = read_codes(self._shots)
+        except BaseException as error:  # noqa: BLE001 - raised by `result`
+            self._found.set_exception(error)
+        else:
+            self._found.set_result(found)
+
+
 class EarlyCodes:
     """
-    The codes of a capture's pictures, searched in a thread of its own from now on.
+    The codes of a capture's pictures, whose search begins before the capture has ended.
 
-    The pictures are final before the network record is written. The codes count only for these
-    pictures: other files, or other places on the page, are searched again.
+    The codes count only for these pictures: other files, or other places on the page, are searched
+    again. The files are opened at once: pictures that are taken again have the same paths.
     """
 
     def __init__(self, pictures: Sequence[Picture], artifacts: Sequence[Artifact]) -> None:
-        record = {"content": {"pictures": [plain(picture) for picture in pictures]}}
-        self._shots = _shot_places(record)
+        self._shots = _shot_places(_record_of(pictures))
         self._sha256 = _sha256_of(artifacts, self._shots)
-        self._files = SpooledFiles({artifact.path: artifact.file for artifact in artifacts})
-        self._found: Future[QrReadings] = Future()
-        threading.Thread(target=self._search, name="early-codes", daemon=True).start()
+        files = SpooledFiles({artifact.path: artifact.file for artifact in artifacts})
+        streams = contextlib.ExitStack()
+        shots: Iterable[Shot]
+        try:
+            shots = list(_opened(self._shots, files, streams))
+        except OSError:
+            shots = _opened(self._shots, files, streams)  # the search meets the error again
+        self.search = _CodeSearch(shots, streams)
 
     def are_of(self, record: Mapping[str, Any], artifacts: Sequence[Artifact]) -> bool:
         """
@@ -192,15 +231,9 @@ class EarlyCodes:
         shots = _shot_places(record)
         return shots == self._shots and _sha256_of(artifacts, shots) == self._sha256
 
-    def result(self) -> QrReadings:
-        """Wait for the codes, and return them. Raises what `read_codes` raises."""
-        return self._found.result()
-
-    def _search(self) -> None:
-        try:
-            self._found.set_result(_codes(self._shots, self._files))
-        except BaseException as error:  # noqa: BLE001 - raised by `result`
-            self._found.set_exception(error)
+    def are_of_pictures(self, pictures: Sequence[Picture], artifacts: Sequence[Artifact]) -> bool:
+        """Return whether the codes are those of these pictures."""
+        return self.are_of(_record_of(pictures), artifacts)
 
 
 def with_assessment(
@@ -336,23 +369,26 @@ def _assessed(
 ) -> Assessment:
     if not decision.readings.qr:
         return assessor_of(decision).assess(page)
-    # Reading codes mostly decodes pictures, during which Python runs other threads.
-    with ThreadPoolExecutor(1) as beside:
-        searching = beside.submit(
-            early.result if early is not None else lambda: _codes(_shot_places(record), files)
-        )
+    if early is not None:
+        searching = early.search
+    else:
+        streams = contextlib.ExitStack()
+        searching = _CodeSearch(_opened(_shot_places(record), files, streams), streams)
+    try:
         found = assessor_of(decision).assess(page)
-        try:
-            codes = searching.result()
-        except EvidenceInvalid:
-            raise  # the pictures of the record are not valid
-        except Exception as error:  # noqa: BLE001 - recorded: it costs the codes alone
-            codes = QrReadings(left_out=type(error).__name__)
-        unread = found.unread
-        if codes.left_out:
-            unread = (*unread, FailedReading(reading=_CODES, why=codes.left_out))
-        readings = replace(found.readings, qr_codes=codes.codes)
-        return replace(found, readings=readings, unread=unread)
+    finally:
+        searching.wait()  # until then it reads the files, which the caller may close
+    try:
+        codes = searching.result()
+    except EvidenceInvalid:
+        raise  # a picture changed after its verification
+    except Exception as error:  # noqa: BLE001 - recorded: it costs the codes alone
+        codes = QrReadings(left_out=type(error).__name__)
+    unread = found.unread
+    if codes.left_out:
+        unread = (*unread, FailedReading(reading=_CODES, why=codes.left_out))
+    readings = replace(found.readings, qr_codes=codes.codes)
+    return replace(found, readings=readings, unread=unread)
 
 
 def decision_of(record: Mapping[str, Any], files: Files) -> Decision:
@@ -520,23 +556,25 @@ def _sha256_of(artifacts: Sequence[Artifact], shots: Sequence[_ShotPlace]) -> li
     return [digests.get(shot.path, "") for shot in shots]
 
 
-def _codes(shots: Sequence[_ShotPlace], files: Files) -> QrReadings:
-    """Return the codes of these files; one that does not exist has none."""
-    with contextlib.ExitStack() as stack:
+def _record_of(pictures: Sequence[Picture]) -> Mapping[str, Any]:
+    """Return as much of a record as `_shot_places` reads."""
+    return {"content": {"pictures": [plain(picture) for picture in pictures]}}
 
-        def opened() -> Iterator[Shot]:
-            for shot in shots:
-                stream = files.open(shot.path)
-                if stream is not None:
-                    yield Shot(
-                        path=shot.path,
-                        stream=stack.enter_context(stream),
-                        left_px=shot.left_px,
-                        top_px=shot.top_px,
-                        scale=shot.scale,
-                    )
 
-        return read_codes(opened())
+def _opened(
+    shots: Sequence[_ShotPlace], files: Files, streams: contextlib.ExitStack
+) -> Iterator[Shot]:
+    """Open the files of shots, which `streams` closes; a file that does not exist is left out."""
+    for shot in shots:
+        stream = files.open(shot.path)
+        if stream is not None:
+            yield Shot(
+                path=shot.path,
+                stream=streams.enter_context(stream),
+                left_px=shot.left_px,
+                top_px=shot.top_px,
+                scale=shot.scale,
+            )
 
 
 def _joined_headers(response: Mapping[str, Any] | None) -> dict[str, str]:

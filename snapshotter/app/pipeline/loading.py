@@ -16,6 +16,7 @@ from snapshotter.ports import Progress
 
 _BEFORE = frozenset({"launch", "navigate"})  # steps up to the page's first answer
 _MODULES = (
+    "snapshotter.capture.retakes",
     "snapshotter.capture.record.archive_writer",
     "snapshotter.capture.record.tls_facts",
     "snapshotter.app.archive.assessment",
@@ -25,6 +26,8 @@ _MODULES = (
     "snapshotter.app.pipeline.capture_warnings",
     "snapshotter.app.pipeline.capturer_identity",
     "snapshotter.egress.transport",
+    "snapshotter.policy.host_responses",
+    "rfc3161_client",
 )
 _FOR_CODES = ("PIL.PngImagePlugin", "zxingcpp")  # see `snapshotter.assess.qr`
 

@@ -37,7 +37,7 @@ from snapshotter.app.upkeep.log_entries import LogResult, StoreLog
 from snapshotter.lazy_module import LazyModule
 from snapshotter.model.assessment import Assessment, AssessmentSummary
 from snapshotter.model.bundle import Bundle, StoredObject
-from snapshotter.model.capture import Capture
+from snapshotter.model.capture import Artifact, Capture, Picture
 from snapshotter.model.capturer_identity import CapturerIdentifier
 from snapshotter.model.conclusion import exit_code
 from snapshotter.model.finding import Report, Verdict
@@ -281,7 +281,7 @@ def visit(
             quoted=quoted,
             lease=right,
             held=stack.pop_all(),
-            codes=next(iter(codes), None),
+            codes=codes[-1] if codes else None,
         )
 
 
@@ -393,7 +393,12 @@ def _search_codes(
     """Return what begins to search the pictures for codes, if the assessment names codes."""
     if dependencies.assessor is None or not decision.readings.qr:
         return None
-    return lambda pictures, artifacts: codes.append(assessments.EarlyCodes(pictures, artifacts))
+
+    def search(pictures: Sequence[Picture], artifacts: Sequence[Artifact]) -> None:
+        if not codes or not codes[-1].are_of_pictures(pictures, artifacts):
+            codes.append(assessments.EarlyCodes(pictures, artifacts))
+
+    return search
 
 
 def _prewarming(

@@ -256,14 +256,14 @@ class PageReveal:
         """Take the files of a page that is only observed any more, from its top."""
         if self.early_take is not None and self._may_take_early and height <= _PAINTED_PX:
             await scrolling.scroll_to_top(self._page_context)
-            self.early_take.begin()
+            self.early_take.begin(is_observed=True)
 
     def _begin_early_take(self, settled: settling.SettleResult) -> None:
         """Begin to take the files of a page that is at rest and at its top, unless that began."""
         is_at_rest = settled.how in _AT_REST and not settled.open_ends and not settled.animations
         is_short = settled.height <= _PAINTED_PX
         if self.early_take is not None and is_at_rest and is_short and self._may_take_early:
-            self.early_take.begin()
+            self.early_take.begin(is_observed=False)
 
     @property
     def _may_take_early(self) -> bool:

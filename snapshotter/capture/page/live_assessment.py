@@ -128,14 +128,52 @@ class LiveAssessment:
         self._builder.end_step(StepState.OK, detail, STEP)
         return content
 
+    async def prepare(self) -> None:
+        """
+        Load what the assessment of the page needs, in the background, unless that was begun.
+
+        Called while the page is observed: this process and its browser only wait then.
+
+        Raises:
+            PageLost, CaptureTimeout: No other step makes sense.
+        """
+        if not self._is_prepared:
+            await self._ignore_failure(self._begin_to_prepare)
+
+    async def _begin_to_prepare(self) -> None:
+        assessor = await self._loaded_assessor()
+        limit_s = self._page_context.decision.limits.step_s
+        sample = await sample_page(self._page_context.worlds, limit_s=limit_s)
+        self._prepare(assessor, self._page_of(sample))
+
+    def _prepare(self, assessor: Assessor, page: Page) -> None:
+        if not self._is_prepared:
+            self._is_prepared = True
+            threading.Thread(
+                target=assessor.prepare, args=(page,), name="prepare-assessment", daemon=True
+            ).start()
+
     async def _verdicts(self) -> tuple[ContentVerdict, TakedownVerdict]:
-        decision, document, builder = self._page_context.decision, self._document, self._builder
-        limit_s = decision.limits.step_s
-        assessor = await self._page_context.guard.call(
-            "loading the rules", asyncio.shield(self._assessor), limit_s
-        )
+        limit_s = self._page_context.decision.limits.step_s
+        assessor = await self._loaded_assessor()
         self._sample = sample = await sample_page(self._page_context.worlds, limit_s=limit_s)
-        page = Page(
+        page = self._page_of(sample)
+        verdicts = await self._page_context.guard.call(
+            "the assessment", asyncio.to_thread(assessor.judge, page), limit_s
+        )
+        self._prepare(assessor, page)  # this process mostly waits while the page is photographed
+        return verdicts
+
+    async def _loaded_assessor(self) -> Assessor:
+        return await self._page_context.guard.call(
+            "loading the rules",
+            asyncio.shield(self._assessor),
+            self._page_context.decision.limits.step_s,
+        )
+
+    def _page_of(self, sample: PageSample) -> Page:
+        decision, document, builder = self._page_context.decision, self._document, self._builder
+        return Page(
             requested_url=self._page_context.request.url,
             final_url=builder.final_url,
             captured_at=builder.navigation_ended_at or self._page_context.clock.now(),
@@ -149,16 +187,6 @@ class LiveAssessment:
             blocks=sample.blocks,
             images=builder.images.in_sight if decision.light else builder.images,
         )
-        verdicts = await self._page_context.guard.call(
-            "the assessment", asyncio.to_thread(assessor.judge, page), limit_s
-        )
-        if not self._is_prepared:
-            # This process mostly waits while the page is photographed.
-            self._is_prepared = True
-            threading.Thread(
-                target=assessor.prepare, args=(page,), name="prepare-assessment", daemon=True
-            ).start()
-        return verdicts
 
     async def _wait_at_wall(self, wall: ContentVerdict, grace_s: float) -> bool:
         """Wait at a wall for another page; return whether one came, and reveal it."""

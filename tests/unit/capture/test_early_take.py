@@ -51,8 +51,15 @@ def taken(
     clock: FixedClock,
     happens: Callable[[], object],
     frames: tuple[dict[str, bool] | None, ...] = ({"still": True},),
+    use: Callable[[], object] = lambda: None,
 ) -> Page:
-    """Return a page with these answers of frames; this happens while the screenshot is taken."""
+    """
+    Return a page with these answers of frames.
+
+    Args:
+        happens: Called while the screenshot is taken.
+        use: Called when all files are taken.
+    """
     spool, document, calls = Spool(tmp_path, clock), MainDocument(count=1), list[str]()
     builder = CaptureBuilder(requested_url="https://a.com/", clock=clock, progress=lambda *_: None)
     spool.write("capture/before-expand.png", "image/png", b"x", step="expand")
@@ -63,6 +70,10 @@ def taken(
 
     async def revive() -> None:
         calls.append("revive")
+
+    async def use_time(is_observed: bool) -> None:
+        calls.append("taken" if is_observed else "taken at the end")
+        use()
 
     async def ask_all(name: str, *args: object, **limits: float) -> list[object]:
         calls.append(name)
@@ -100,13 +111,14 @@ def taken(
             ],
         ),
         revive,
+        use_time,
     )
     return Page(clock, spool, builder, document, take, calls, guard)
 
 
 def test_files_of_a_page_that_did_not_change_are_used_with_their_steps(page: Page) -> None:
     async def settle() -> bool:
-        page.take.begin()
+        page.take.begin(is_observed=True)
         assert page.take.is_begun
         await page.take.hold()
         page.clock.sleep(0.5)
@@ -115,13 +127,31 @@ def test_files_of_a_page_that_did_not_change_are_used_with_their_steps(page: Pag
 
     assert asyncio.run(settle())
     assert not page.take.is_begun
-    assert page.calls == ["adopt", "holdStill", "viewport", "screenshot", "text"]
+    assert page.calls == ["adopt", "holdStill", "viewport", "screenshot", "text", "taken"]
     assert page.steps == [
         ("viewport", StepState.OK), ("screenshot", StepState.PARTIAL), ("text", StepState.OK),
     ]  # fmt: skip
     assert page.files[1:] == ["capture/viewport.png", "capture/screenshot.png", "capture/page.txt"]
     asyncio.run(page.take.discard())  # as at the end of each capture
     assert len(page.files) == 4
+
+
+def test_a_failure_of_what_is_prepared_meanwhile_costs_no_file(
+    tmp_path: Path, clock: FixedClock
+) -> None:
+    def fail() -> None:
+        raise ValueError("no rules")
+
+    page = taken(tmp_path, clock, lambda: None, use=fail)
+
+    async def settle() -> bool:
+        page.take.begin(is_observed=True)
+        await page.take.confirm(is_still=True, changed_at=0.0)
+        return await page.take.use()
+
+    assert asyncio.run(settle())
+    assert len(page.files) == 4
+    assert "no rules" in page.builder._log[-1]["detail"]
 
 
 def later(page: Page) -> None:
@@ -148,7 +178,7 @@ def test_files_of_a_page_that_changed_are_removed_with_their_reasons_and_no_step
 
     async def settle() -> bool:
         begin = page.clock.monotonic()
-        page.take.begin()
+        page.take.begin(is_observed=True)
         await page.take.hold()
         await page.take.confirm(is_still=is_still, changed_at=begin + changed_s)
         if then is not None:
@@ -169,7 +199,7 @@ def test_a_file_that_cannot_be_had_leaves_everything_to_the_steps_that_follow(
     page = taken(tmp_path, clock, fail)
 
     async def settle() -> bool:
-        page.take.begin()
+        page.take.begin(is_observed=True)
         await page.take.confirm(is_still=True, changed_at=0.0)
         return await page.take.use()
 
@@ -177,6 +207,7 @@ def test_a_file_that_cannot_be_had_leaves_everything_to_the_steps_that_follow(
     assert (page.steps, page.files) == ([], ["capture/before-expand.png"])
     assert page.builder._reasons == []
     assert page.calls[-1] == "revive"
+    assert "taken" not in page.calls
     assert "a screenshot took longer" in page.builder._log[-1]["detail"]
 
 
@@ -191,7 +222,7 @@ def test_a_page_that_is_lost_meanwhile_keeps_what_was_finished_if_it_had_settled
     lost_page = page = taken(tmp_path, clock, crash)
 
     async def settle() -> bool:
-        page.take.begin()
+        page.take.begin(is_observed=True)
         await page.take.confirm(is_still=is_settled, changed_at=0.0)
         try:
             return await page.take.use()
@@ -216,7 +247,7 @@ def test_a_frame_that_does_not_answer_or_leaves_content_out_is_not_photographed_
     page = taken(tmp_path, clock, lambda: None, ({"still": True}, other))
 
     async def settle() -> bool:
-        page.take.begin()
+        page.take.begin(is_observed=True)
         await page.take.hold()
         await page.take.confirm(is_still=True, changed_at=0.0)
         return await page.take.use()

@@ -5,7 +5,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -373,40 +373,48 @@ class Photographing(FakeCapturer):
     A capturer whose page shows a code.
 
     Args:
-        early, final: The picture and its file that are reported early, and those of the capture.
+        early: The pictures that are reported early, with their files: one of the same path is
+            written in the place of the one before.
+        final: The picture of the capture, and its file.
     """
 
-    def __init__(self, early: tuple[Picture, bytes], final: tuple[Picture, bytes]) -> None:
+    def __init__(
+        self, early: Sequence[tuple[Picture, bytes]], final: tuple[Picture, bytes]
+    ) -> None:
         self._early, self._final = early, final
         super().__init__(bundles.RealClock(), contents={**bundles.CONTENTS, SCREENSHOT: final[1]})
 
     @override
     def capture(self, *arguments: Any, pictures_taken: Any = None, **more: Any) -> Capture:
         made = super().capture(*arguments, **more)
-        picture, data = self._early
         shot = next(artifact for artifact in made.artifacts if artifact.path == SCREENSHOT)
+        others = [artifact for artifact in made.artifacts if artifact.path != SCREENSHOT]
         early = shot.file.with_name("early.png")
-        early.write_bytes(data)
-        digests = digest_bytes(data)
-        others = (artifact for artifact in made.artifacts if artifact.path != SCREENSHOT)
-        pictures_taken((picture,), (*others, replace(shot, file=early, digests=digests)))
+        for picture, data in self._early:
+            early.unlink(missing_ok=True)
+            early.write_bytes(data)
+            digests = digest_bytes(data)
+            pictures_taken((picture,), (*others, replace(shot, file=early, digests=digests)))
+        early.unlink()
         return replace(made, pictures=(self._final[0],))
 
 
 @pytest.mark.parametrize(
     ("early", "searches"),
     [
-        ((whole_page(), drawn(30)), 1),
-        ((whole_page(), drawn(200)), 2),  # the page was photographed again
-        ((whole_page(top_px=10), drawn(30)), 2),
-        ((replace(whole_page(), subject="before-change"), drawn(30)), 2),
+        ([(whole_page(), drawn(30))], 1),
+        ([(whole_page(), drawn(30))] * 2, 1),  # they are reported again when the page has ended
+        ([(whole_page(), drawn(200)), (whole_page(), drawn(30))], 2),
+        ([(whole_page(), drawn(200))], 2),  # the page was photographed again
+        ([(whole_page(top_px=10), drawn(30))], 2),
+        ([(replace(whole_page(), subject="before-change"), drawn(30))], 2),
     ],
-    ids=["same", "other file", "other place", "other picture"],
+    ids=["same", "twice", "taken again", "other file", "other place", "other picture"],
 )
 def test_codes_that_were_searched_early_count_only_for_the_same_pictures(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    early: tuple[Picture, bytes],
+    early: Sequence[tuple[Picture, bytes]],
     searches: int,
 ) -> None:
     searched: list[None] = []
