@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import snapshotter
+from snapshotter.app import malloc
 from snapshotter.app.archive.observations import ObservationSource, observations
 from snapshotter.app.identity_file import load_identity_file
 from snapshotter.app.pipeline import (
@@ -78,6 +79,7 @@ class CaptureJobRunner:
 
     def open(self) -> None:
         """See `JobRunner.open`."""
+        malloc.share_one_arena()
         configured_policy.configured_policy(self._settings)
         self._dependencies(locked=False)
 

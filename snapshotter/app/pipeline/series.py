@@ -91,6 +91,10 @@ class CaptureSeries:
             lease: Gets the bundle's id, and says whether the bundle may be stored.
         """
         process_began, self._process_began = self._process_began, None
+        if following:
+            from snapshotter.app import malloc  # a single capture does not need it
+
+            malloc.share_one_arena()
         return pipeline.visit(
             CaptureRequest(url=url), decision, self.dependencies, progress, self.stop,
             prewarmer=self._prewarmer, more=following, lease=lease, process_began=process_began,
