@@ -51,6 +51,26 @@ def store_location(settings: Settings) -> DirectoryLocation | S3Location:
     return where
 
 
+def require_store(settings: Settings) -> None:
+    """
+    See that the configured store exists, if it is a directory.
+
+    A bucket without objects cannot be told from one that was never used.
+
+    Raises:
+        SnapshotterError: There is no such directory; or as `store_location`.
+    """
+    where = store_location(settings)
+    if isinstance(where, DirectoryLocation) and not where.path.is_dir():
+        raise SnapshotterError(
+            tr("the store {path} does not exist", path=where.path.absolute()),
+            hint=tr(
+                "name the store with --store, change to the directory that contains it, or make "
+                "the first capture, which makes the store:\n  snapshotter capture https://…"
+            ),
+        )
+
+
 def receipts_store_name(settings: Settings) -> str:
     """Return the name of the configured store in receipts (docs/spec/custody.md, "Receipts")."""
     where = store_location(settings)

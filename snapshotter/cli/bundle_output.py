@@ -5,6 +5,7 @@ labelled lines.
 
 import contextlib
 from collections.abc import Iterator
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from snapshotter.cli.output import (
@@ -14,6 +15,7 @@ from snapshotter.cli.output import (
     page_facts,
     verdict_json,
 )
+from snapshotter.cli.table import Column
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.translation import tr
 
@@ -24,6 +26,20 @@ if TYPE_CHECKING:
     from snapshotter.model.sentences import CaptureState, PageState
     from snapshotter.model.takedown import Observation
 
+_SHORT_ID = 8  # characters at the end of an id
+_ID_AND_TIME = (Column(heading="id"), Column(heading=tr("captured (UTC)")))
+LIST_COLUMNS = (
+    *_ID_AND_TIME,
+    Column(heading="page", least=15),
+    Column(heading="capture"),
+    Column(heading="title", least=12),
+    Column(heading="host", least=8, keeps_end=True),
+)
+OBSERVATION_COLUMNS = (
+    *_ID_AND_TIME,
+    Column(heading="page", least=15),
+    Column(heading="address", least=12),
+)
 _MOST_CHARACTERS = 300  # of a text in an overview
 _MOST_PARTS = 5  # missing parts that an overview names
 # The parts of the court minimum in a record.
@@ -100,6 +116,42 @@ def bundle_line(entry: "ListedBundle", *, held: bool) -> str:
         f"{page_words(entry.shown, capture.outcome)}  "
         f"{record['outcome']['state']}  {status}  {what['requested_url']}"
         f"{f'  {title}' if title else ''}{tr('  legal hold') if held else ''}"
+    )
+
+
+def bundle_row(entry: "ListedBundle", *, held: bool) -> tuple[str, ...]:
+    """Return the cells of a bundle in the table of `list`, in the order of `LIST_COLUMNS`."""
+    from snapshotter.app.archive.bundle_list import hosts
+    from snapshotter.formats.bundle.store_keys import bundle_time
+    from snapshotter.model.sentences import CaptureState, page_words
+
+    at = f"{bundle_time(entry.bundle_id):%Y-%m-%d %H:%M}"
+    short = entry.bundle_id[-_SHORT_ID:]
+    if entry.erased:
+        return short, at, tr("erased"), "", tr("order: {order}", order=entry.erased.order), ""
+    if entry.problem:
+        return short, at, tr("cannot be read"), "", entry.problem, ""
+    capture = CaptureState.of_record(entry.record)
+    outcome = capture.outcome.value if capture.outcome is not None else "?"
+    what = entry.record["what"]
+    host = next(iter(hosts(entry)), "")
+    return (
+        short,
+        at,
+        page_words(entry.shown, capture.outcome),
+        tr("{outcome}, held", outcome=outcome) if held else outcome,
+        what["title"] or what["requested_url"],
+        host,
+    )
+
+
+def observation_row(observation: "Observation") -> tuple[str, ...]:
+    """Return the cells of a capture of a page, in the order of `OBSERVATION_COLUMNS`."""
+    return (
+        observation.bundle_id[-_SHORT_ID:],
+        f"{observation.at.astimezone(UTC):%Y-%m-%d %H:%M}",
+        describe_observation(observation),
+        observation.url,
     )
 
 

@@ -1,11 +1,21 @@
 """Provide `snapshotter list`: list the bundles in a store, or the captures of one page."""
 
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
 
+from snapshotter.cli.bundle_output import (
+    LIST_COLUMNS,
+    OBSERVATION_COLUMNS,
+    bundle_json,
+    bundle_line,
+    bundle_row,
+    describe_observation,
+    observation_row,
+)
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import (
     format_time,
@@ -13,13 +23,20 @@ from snapshotter.cli.output import (
     print_message,
     print_result,
 )
+from snapshotter.translation import tr
 
 if TYPE_CHECKING:
+    from snapshotter.app.archive.bundle_list import BundleFilter
+    from snapshotter.app.archive.bundles import ListedBundle
     from snapshotter.app.settings import Settings
+    from snapshotter.cli.table import Column
+    from snapshotter.ports import ObjectStore
 
-
-from snapshotter.cli.bundle_output import bundle_json, bundle_line, describe_observation
-from snapshotter.translation import tr
+_VERDICTS = (
+    "available", "unavailable", "inconclusive",
+    "content", "notice", "wall", "shell", "blank", "error", "partial",
+)  # fmt: skip
+_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command(
@@ -27,7 +44,8 @@ from snapshotter.translation import tr
     epilog="""\b
 Examples:
   snapshotter list
-  snapshotter list --since 2026-11-01 --json
+  snapshotter list --host mp.weixin.qq.com --verdict unavailable
+  snapshotter list --since 2026-11-01 --until 2026-11-30 --json
   snapshotter list --identity 'https://mp.weixin.qq.com/s?__biz=MzA…&mid=26…&idx=1'
 """,
 )
@@ -42,9 +60,30 @@ Examples:
 )
 @click.option(
     "--since",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=_DAY,
     metavar="YYYY-MM-DD",
     help="Show only bundles that were captured on this day or later, UTC.",
+)
+@click.option(
+    "--until",
+    type=_DAY,
+    metavar="YYYY-MM-DD",
+    help="Show only bundles that were captured on this day or earlier, UTC.",
+)
+@click.option(
+    "--host",
+    metavar="HOST",
+    default="",
+    help="Show only bundles whose requested or final address has this host.",
+)
+@click.option(
+    "--verdict",
+    "verdicts",
+    multiple=True,
+    type=click.Choice(_VERDICTS),
+    metavar="VERDICT",
+    help="Show only bundles with this verdict: available, unavailable, inconclusive, or what the "
+    "page shows: content, notice, wall, shell, blank, error, partial. May be repeated.",
 )
 @click.option(
     "--identity",
@@ -59,49 +98,100 @@ def list_(
     store: str | None,
     limit: int,
     since: datetime | None,
+    until: datetime | None,
+    host: str,
+    verdicts: tuple[str, ...],
     identity: str | None,
     as_json: bool,
 ) -> None:
     """
     List the bundles in a store, newest first.
 
+    In a terminal, the list is a table with the last 8 characters of each id. Other commands accept
+    them instead of the id. Elsewhere, each line has the whole id and nothing is shortened.
+
     The list shows what the bundles contain. This command does not verify the bundles: use
     `snapshotter verify`.
+
+    Exit codes: 0 also if no bundle was found, 1 the store does not exist.
     """
-    from snapshotter.app.archive import bundles
-    from snapshotter.app.upkeep import holds
+    from snapshotter.app.archive.bundle_list import BundleFilter
+    from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import store as wiring_store
-    from snapshotter.app.wiring import trust as wiring_trust
 
     settings = ctx.obj.load(store=store or "")
+    require_store(settings)
+    wanted = BundleFilter(
+        since=since.date() if since else None,
+        until=until.date() if until else None,
+        host=host,
+        verdicts=frozenset(verdicts),
+    )
     if identity:
-        _list_identity(settings, identity, limit, since, as_json=as_json)
+        _list_identity(settings, identity, limit, wanted, as_json=as_json)
         return
-    opened, is_trusted = wiring_store.store(settings), wiring_trust.trusted_keys(settings)
-    day: date | None = since.date() if since else None
-    count = 0
-    for entry in islice(bundles.list_bundles(opened, since=day), limit):
-        count += 1
-        held = any(map(holds.is_hold_record, entry.kinds)) and (
-            holds.read(opened, entry.bundle_id, is_trusted).held
+    _list_bundles(settings, wiring_store.store(settings), limit, wanted, as_json=as_json)
+
+
+def _list_bundles(
+    settings: "Settings",
+    store: "ObjectStore",
+    limit: int,
+    wanted: "BundleFilter",
+    *,
+    as_json: bool,
+) -> None:
+    from snapshotter.app.archive.bundle_list import select
+    from snapshotter.app.upkeep import holds
+    from snapshotter.app.wiring import trust as wiring_trust
+    from snapshotter.cli.table import terminal_width
+
+    is_trusted = wiring_trust.trusted_keys(settings)
+
+    def is_held(entry: "ListedBundle") -> bool:
+        return any(map(holds.is_hold_record, entry.kinds)) and (
+            holds.read(store, entry.bundle_id, is_trusted).held
         )
+
+    width = 0 if as_json else terminal_width()
+    entries = select(store, wanted)
+    count, rows = 0, []
+    for entry in islice(entries, limit):
+        count += 1
+        held = is_held(entry)
         if as_json:
             print_json(bundle_json(entry, held=held))
+        elif width:
+            rows.append(bundle_row(entry, held=held))
         else:
             print_result(bundle_line(entry, held=held))
-    if not count and not as_json:
-        print_message(tr("the store {url} contains no bundles yet", url=opened.url))
+    _print_table(LIST_COLUMNS, rows, width)
+    if not count:
+        print_message(
+            tr("the store {url} contains no bundles yet", url=store.url)
+            if wanted.is_empty
+            else tr("no bundle in the store {url} matches these options", url=store.url)
+        )
+    elif width and next(entries, None) is not None:
+        print_message(
+            tr(
+                "the store has more of these bundles. To show more, give --limit {limit}",
+                limit=limit * 5,
+            )
+        )
 
 
 def _list_identity(
-    settings: "Settings", identity: str, limit: int, since: datetime | None, *, as_json: bool
+    settings: "Settings", identity: str, limit: int, wanted: "BundleFilter", *, as_json: bool
 ) -> None:
     """Print the captures of one page, the newest first."""
+    from snapshotter.app.archive.bundle_list import select_observations
     from snapshotter.app.archive.observations import observations
     from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.cli.table import terminal_width
     from snapshotter.formats.canonical_json import plain
 
-    begins = since.replace(tzinfo=UTC) if since else None
+    begins = datetime.combine(wanted.since, datetime.min.time(), UTC) if wanted.since else None
     with wiring_takedown.observation_source(settings) as source:
         source.sync()
         # A text that is not an address is an identity, as `--json` prints it.
@@ -109,7 +199,10 @@ def _list_identity(
             source.identity(identity) if "://" in identity else source.index.resolved(identity)
         )
         found = observations(source, identity=resolved, since=begins, sync=False)
-    for observation in found[::-1][:limit]:
+    selected = select_observations(found, wanted)[:limit]
+    width = 0 if as_json else terminal_width()
+    _print_table(OBSERVATION_COLUMNS, list(map(observation_row, selected)) if width else [], width)
+    for observation in selected if not width else ():
         if as_json:
             print_json(plain(observation))
         else:
@@ -117,11 +210,24 @@ def _list_identity(
                 f"{observation.bundle_id}  {format_time(observation.at)}  "
                 f"{describe_observation(observation)}  {observation.url}"
             )
-    if not found and not as_json:
+    if not selected:
         print_message(
             tr(
+                "no capture of {resolved} in the store {url} matches these options",
+                url=source.store.url,
+                resolved=resolved,
+            )
+            if found
+            else tr(
                 "the store {url} contains no capture of {resolved} with a verdict",
                 url=source.store.url,
                 resolved=resolved,
             )
         )
+
+
+def _print_table(columns: "Sequence[Column]", rows: Sequence[Sequence[str]], width: int) -> None:
+    from snapshotter.cli.table import table_lines
+
+    for line in table_lines(columns, rows, width=width) if rows else ():
+        print_result(line)

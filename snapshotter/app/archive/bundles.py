@@ -60,16 +60,23 @@ class ListedBundle:
     erased: Tombstone | None = None  # None: it was not erased
 
 
-def list_bundles(store: ReadableStore, *, since: date | None = None) -> Iterator[ListedBundle]:
+def list_bundles(
+    store: ReadableStore, *, since: date | None = None, until: date | None = None
+) -> Iterator[ListedBundle]:
     """
     Yield the bundles of a store, newest first, reading each record as it comes.
 
     An erased bundle is yielded with its tombstone. The signature of a tombstone is not judged.
+
+    Args:
+        since, until: Only bundles that were captured on these days or between them, UTC.
     """
     parsed = filter(None, map(_parsed, store.list(f"{store_keys.BUNDLES}/", reverse=True)))
     for bundle_id, group in groupby(parsed, key=lambda pair: pair[0].bundle_id):
         if since is not None and store_keys.bundle_time(bundle_id).date() < since:
             return
+        if until is not None and store_keys.bundle_time(bundle_id).date() > until:
+            continue
         found = {key.kind: there for key, there in group}
         if "" in found:
             yield _entry(store, bundle_id, found[""], tuple(found))

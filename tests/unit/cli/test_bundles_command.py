@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from snapshotter.cli.main import main
+from snapshotter.cli.table import cells
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import names
 from tests import bundles
@@ -189,3 +190,66 @@ def test_show_states_tokens_and_log_proof_beside_a_bundle(
     assert "timestamp tokens: 1, the earliest of 2026-11-24 21:43:03 UTC\n" in out
     assert "  log            a log proof is beside the bundle\n" in out
     assert "files in the bundle: 16\n" in out
+
+
+def _on_a_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+
+
+def test_in_a_terminal_the_list_is_a_table_that_fits(
+    members: bundles.Members, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def hostile(record: Record) -> None:
+        record["what"].update(
+            title="谣言\x1b[2J" + "T" * 1_000_000, final_url="http://a.example:81/"
+        )
+
+    _put(1, bundles.pack(members))
+    _put(2, _edited(members, hostile))
+    _put(3, b"no bundle")
+    _on_a_terminal(monkeypatch, 100)
+
+    assert main(["list", "--limit", "2"]) == 0
+
+    shown = capsys.readouterr()
+    heading, unreadable, second = shown.out.splitlines()
+    assert heading.split("  ")[0] == "id"
+    assert all(cells(line) <= 100 for line in (heading, unreadable, second))
+    assert "cannot be read" in unreadable
+    assert second.startswith("ijklmnop  2020-01-01 00:00  not established")
+    assert second.endswith("  a.example")
+    assert "\x1b" not in shown.out
+    assert "the store has more of these bundles" in shown.err
+
+
+def test_a_list_is_restricted_by_host_verdict_and_days(
+    members: bundles.Members, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _put(1, bundles.pack(members))
+    other = _put(
+        2, _edited(members, lambda record: record["what"].update(final_url="http://a.example:81/"))
+    )
+    _put(3, b"no bundle")
+
+    def listed(*options: str) -> list[str]:
+        assert main(["list", "--json", *options]) == 0
+        return [json.loads(line)["bundle_id"] for line in capsys.readouterr().out.splitlines()]
+
+    assert listed("--host", "A.example") == listed("--host", "a.example:81") == [other]
+    assert listed("--host", "example.test") == [_id(2), _id(1)]
+    assert listed("--since", "2020-01-01", "--until", "2020-01-01") == [_id(3), _id(2), _id(1)]
+    assert listed("--until", "2019-12-31") == listed("--verdict", "available") == []
+    assert main(["list", "--host", "none.example"]) == 0
+    shown = capsys.readouterr()
+    assert (shown.out, "matches these options" in shown.err) == ("", True)
+    assert main(["list", "--verdict", "gone"]) == 2
+
+
+def test_a_store_that_does_not_exist_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 1
+    assert "captures does not exist" in capsys.readouterr().err
+    assert main(["list", "--store", "none", "--identity", "http://a.example/"]) == 1
+    Path("captures").mkdir()
+    assert main(["list"]) == 0
+    assert "contains no bundles yet" in capsys.readouterr().err
