@@ -315,7 +315,11 @@ def _print_result(done: "CaptureResult", *, store: str, last: bool, timings: boo
             if "://" in done.location
             else f" {shlex.quote(_from_here(done.location))}"
         )
-        print_next(tr("verify the bundle"), f"{program_name()} verify{of_bundle}")
+        print_next(
+            tr("look at the capture, or verify the bundle"),
+            f"{program_name()} open{where} {done.bundle.id}",
+            f"{program_name()} verify{of_bundle}",
+        )
 
 
 def _print_groups(done: "CaptureResult") -> None:

@@ -4,17 +4,15 @@ proof of its removal. The demo needs no network.
 """
 
 import contextlib
-import os
 import shutil
-import sys
 import tempfile
 import textwrap
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.cli import desktop
 from snapshotter.cli.output import (
     Steps,
     on_terminal,
@@ -102,7 +100,7 @@ def demo(ctx: click.Context, keep: Path | None, no_open: bool, as_json: bool) ->
 
             with demo_environment(own, folder.absolute(), steps, print_message) as environment:
                 done = demos.run(environment, step_done)
-        wanted = not (no_open or as_json) and has_desktop()
+        wanted = not (no_open or as_json) and desktop.has_desktop()
         shown = open_proof(done.proof, stays=keep is not None) if wanted else None
         if as_json:
             print_json(_object(done, keep))
@@ -135,15 +133,6 @@ def _print(number: int, step: "Step") -> None:
             print_result(f"     {line}")
 
 
-def has_desktop() -> bool:
-    """Return whether a person sits at a desktop that can show a file."""
-    if not (sys.stdout.isatty() and on_terminal()):
-        return False
-    # What the session can show is not a setting of ours.
-    names = ("DISPLAY", "WAYLAND_DISPLAY")
-    return sys.platform == "darwin" or any(map(os.environ.get, names))  # noqa: TID251  see above
-
-
 def open_proof(file: Path, *, stays: bool) -> Path | None:
     """
     Open a proof in the person's browser; return where it is, None if no browser took it.
@@ -156,7 +145,7 @@ def open_proof(file: Path, *, stays: bool) -> Path | None:
         # The output names the folder, which belongs to the person.
         folder = Path(tempfile.mkdtemp(prefix="snapshotter-proof-"))  # noqa: TID251
         file = Path(shutil.move(file, folder / file.name))
-    if webbrowser.open(file.as_uri()):
+    if desktop.open_file(file):
         return file
     if not stays:
         shutil.rmtree(file.parent)

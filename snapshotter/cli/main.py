@@ -69,6 +69,7 @@ COMMANDS = {
     "mark": ("mark", "mark", tr("Mark captures whose pictures are not shown unasked")),
     "note": ("note", "note", tr("Write notes about captures and cases, and list notes")),
     "notify": ("notify", "notify", tr("Send messages about captures, audits and take-downs")),
+    "open": ("open", "open_", tr("Show a capture in the browser")),
     "proof": (
         "proof",
         "proof",

@@ -8,7 +8,7 @@ pictures that are inside the file. Text from captured pages is isolated and esca
 import base64
 import hashlib
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -17,18 +17,20 @@ from markupsafe import Markup, escape
 
 from snapshotter.translation import tr
 
+_WHOLE_TEXT = 65_536  # characters of a shortened text that the page has one click away
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def render(template: str, style: str, script: str, **values: Any) -> bytes:
+def render(template: str, style: str | Sequence[str], script: str, **values: Any) -> bytes:
     """
     Return a page.
 
     Args:
         template: Of `report/templates`; it puts `style`, `script` and `policy` into its head.
-        style, script: Names of files beside it; "": none.
+        style, script: Names of files beside it; "": no script. Several styles become one.
     """
-    its_style, its_script = source(style), source(script) if script else ""
+    names = (style,) if isinstance(style, str) else style
+    its_style, its_script = "".join(map(source, names)), source(script) if script else ""
     text = (
         _environment()
         .get_template(template)
@@ -92,6 +94,19 @@ def isolate_foreign_text(text: str) -> Markup:
     return Markup('<bdi dir="auto">{}</bdi>').format(escape_misleading(text))
 
 
+def shorten_middle(text: str, most: int) -> str:
+    """Return a text of `most` characters at most: of a longer one, its beginning and its end."""
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 3
+    return f"{text[: most - 1 - end]}…{text[-end:]}"
+
+
+def group_digits(number: int) -> str:
+    """Return a number with thin spaces between its thousands."""
+    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
 def environment(**filters: Callable[..., object]) -> Environment:
     """Return what renders our templates, with filters of one's own."""
     found = _environment().overlay()
@@ -114,5 +129,9 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     found.filters["foreign"] = isolate_foreign_text
+    found.filters["fours"] = lambda text: [text[at : at + 4] for at in range(0, len(text), 4)]
+    found.filters["middle"] = shorten_middle
+    found.filters["number"] = group_digits
+    found.globals["whole_text"] = _WHOLE_TEXT
     found.filters["verbatim"] = lambda text: escape(escape_misleading(text))
     return found

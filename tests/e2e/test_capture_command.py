@@ -111,8 +111,14 @@ def test_the_text_output_names_the_bundle_its_proof_a_citation_and_the_next_comm
         "  court minimum  met: URL, HTML source and full-page capture exist. It is not " in done.out
     )
     assert re.search(rf'(?m)^cite: "plain", .*{bundle.stem}, SHA-256 [0-9a-f]{{64}}$', done.out)
-    following = re.findall(r"\nnext: verify the bundle\n  .*snapshotter (verify .*)\n$", done.out)
-    assert installation.run(*shlex.split(following[0])).code == 0
+    following = re.search(
+        r"\nnext: look at the capture, or verify the bundle\n"
+        r"  .*snapshotter (open .*)\n  .*snapshotter (verify .*)\n$",
+        done.out,
+    )
+    assert following is not None
+    for command in following.groups():
+        assert installation.run(*shlex.split(command)).code == 0
     assert "loading" not in done.err  # --quiet
     # The key that was made on first use is announced, and never by its content.
     assert "Back up this file now" in done.err

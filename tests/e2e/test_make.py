@@ -49,8 +49,9 @@ def test_make_capture_ends_in_a_bundle_a_time_proof_a_citation_and_the_next_comm
     assert str(bundle) in done.stdout
     assert "time           not confirmed: no timestamp authority is configured" in done.stdout
     assert f"{url}, captured 20" in done.stdout
-    *_, before, last = done.stdout.splitlines()
-    assert before == "next: verify the bundle"
+    *_, before, look, last = done.stdout.splitlines()
+    assert before == "next: look at the capture, or verify the bundle"
+    assert look.endswith(f" {bundle.stem}")
     assert last.startswith("  .venv/bin/snapshotter verify ")
     verified = _type(last.strip().split(" "), installation)
     assert verified.returncode == 11, verified.stdout  # intact; nobody has confirmed the time

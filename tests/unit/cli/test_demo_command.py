@@ -8,7 +8,7 @@ import pytest
 
 from snapshotter.app import demo as demos
 from snapshotter.app.settings import Settings
-from snapshotter.cli import demo
+from snapshotter.cli import demo, desktop
 from snapshotter.cli.main import main
 from snapshotter.errors import ServiceUnavailable
 
@@ -70,12 +70,12 @@ def test_only_somebody_at_a_desktop_is_shown_a_proof(
     terminal: bool, display: str, platform: str, is_there: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
-    monkeypatch.setattr(demo, "on_terminal", lambda: terminal)
+    monkeypatch.setattr(desktop, "on_terminal", lambda: terminal)
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setenv("DISPLAY", display)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
 
-    assert demo.has_desktop() is is_there
+    assert desktop.has_desktop() is is_there
 
 
 def test_settings_that_can_not_be_read_are_not_needed(

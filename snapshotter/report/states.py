@@ -1,0 +1,76 @@
+"""
+Give the three answers about a capture a label for pages: words first, then a shape and a tone.
+
+The words are those of `model/sentences.py`. No state is shown by its colour alone.
+"""
+
+from snapshotter.model import sentences
+from snapshotter.model.assessment import AssessmentSummary, Availability, Content
+from snapshotter.model.capture import Outcome
+from snapshotter.model.finding import Verdict
+from snapshotter.model.sentences import ProofState
+from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateLabel:
+    """A state as pages show it."""
+
+    words: str
+    shape: str  # one character
+    tone: str  # a class of base.css: good, bad, warn or open
+
+
+OPEN = StateLabel(words=tr("Not established"), shape="○", tone="open")
+_CAPTURE = {
+    Outcome.COMPLETE: ("complete", "●", "good"),
+    Outcome.PARTIAL: ("partial", "◐", "warn"),
+    Outcome.FAILED: ("failed", "✕", "bad"),
+}
+_VERDICTS = {
+    Verdict.PASSED: (tr("passed"), "✓", "good"),
+    Verdict.FAILED: (tr("failed"), "✕", "bad"),
+    Verdict.INDETERMINATE: (tr("not established"), "○", "open"),
+}
+
+
+def page_label(shown: AssessmentSummary | None, outcome: Outcome | None) -> StateLabel:
+    """Return the answer to "Is the page there?"."""
+    words = _capital(sentences.page_words(shown, outcome))
+    if outcome is Outcome.FAILED and (shown is None or shown.content is Content.ERROR):
+        return StateLabel(words=words, shape="✕", tone="bad")
+    state = sentences.page_state(shown)
+    if state == sentences.PAGE_STATES[Availability.AVAILABLE]:
+        return StateLabel(words=words, shape="●", tone="good")
+    if state == sentences.PAGE_STATES[Availability.UNAVAILABLE]:
+        return StateLabel(words=words, shape="■", tone="bad")
+    is_wall = shown is not None and shown.wall is not None
+    return StateLabel(
+        words=words, shape="◆" if is_wall else "○", tone="warn" if is_wall else "open"
+    )
+
+
+def capture_label(outcome: Outcome | None) -> StateLabel:
+    """Return the answer to "Is the capture whole?"."""
+    if outcome is None:
+        return OPEN
+    words, shape, tone = _CAPTURE[outcome]
+    return StateLabel(words=_capital(words), shape=shape, tone=tone)
+
+
+def proof_label(proof: ProofState) -> StateLabel:
+    """Return the answer to "Is the proof intact?"."""
+    _, shape, tone = _VERDICTS[proof.verdict]
+    words = sentences.proof_words(proof).partition("(")[2].rstrip(")")
+    return StateLabel(words=_capital(words), shape=shape, tone=tone)
+
+
+def verdict_label(verdict: Verdict) -> StateLabel:
+    """Return the result of one check."""
+    words, shape, tone = _VERDICTS[verdict]
+    return StateLabel(words=_capital(words), shape=shape, tone=tone)
+
+
+def _capital(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}"

@@ -1,0 +1,199 @@
+"""The page about a capture: alone, closed, and with nothing of a stranger's working in it."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from typing_extensions import override
+
+from snapshotter.model.assessment import Availability, Content
+from snapshotter.model.finding import Code, Finding, Report
+from snapshotter.model.takedown import Observation
+from snapshotter.report.capture_page import CaptureMaterial, RequestRow, page
+from snapshotter.report.local_time import LocalTime
+
+AT = datetime(2026, 11, 29, 23, 16, 5, tzinfo=UTC)
+ID = "20261129t231605z-abcdefghijklmnop"
+HOSTILE = (
+    "</title></style><script>alert(1)</script><img src=x onerror=alert(1)> \u202egpj.exe\u202c "
+    "\x1b[2J &amp; \ud800"
+)
+RECORD: dict[str, Any] = {
+    "content": {"images": {"wanted": 2, "loaded": 2, "failed": 0}},
+    "outcome": {"state": "complete", "reasons": []},
+    "signers": [{"key_id": "ab" * 32, "algorithm": "ecdsa-p384-sha384"}],
+    "what": {
+        "final_url": "https://news.test/a",
+        "http_status": 200,
+        "requested_url": "https://news.test/a",
+        "title": "A story",
+    },
+    "when": {"started_at": "2026-11-29T23:16:05Z"},
+}
+PASSED = Report(
+    findings=(Finding.passed("hashes", "all files match"),), bundle_id=ID, captured_at=AT,
+    requested_url="https://news.test/a", sha256="cd" * 32, proven_time=AT, authorities=("One",),
+    trust="the keys of a test",
+)  # fmt: skip
+FAILED = replace(PASSED, findings=(Finding.failed("hashes", Code.HASH, "a file differs"),))
+MATERIAL = CaptureMaterial(
+    name=ID, store="captures", report=PASSED, headline="The page was available.", record=RECORD,
+    made_at=AT + timedelta(hours=1), software="snapshotter 0", without="openssl",
+)  # fmt: skip
+
+
+class _Tags(HTMLParser):
+    """The elements and attributes of a page, and its text outside of style."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(text)
+
+    @override
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    @override
+    def handle_data(self, data: str) -> None:
+        self.text += data if self.tags[-1:] != ["style"] else ""
+
+
+def made(material: CaptureMaterial = MATERIAL, local: LocalTime | None = None) -> str:
+    return page(material, local or LocalTime(zone=UTC)).decode()
+
+
+def observed(number: int) -> Observation:
+    at = AT + timedelta(days=number)
+    return Observation(
+        bundle_id=ID if number == 0 else f"{at:%Y%m%dt%H%M%S}z-abcdefghijklmnop", sha256="00" * 32,
+        identity="//news.test/a", url="https://news.test/a", at=at, began_at=at,
+        content=Content.CONTENT, availability=Availability.AVAILABLE,
+    )  # fmt: skip
+
+
+def test_the_page_has_no_script_and_may_load_nothing() -> None:
+    text = made()
+
+    tags = _Tags(text)
+    assert "script" not in tags.tags
+    policy = re.findall('http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    assert len(policy) == 1
+    assert policy[0].startswith("default-src &#39;none&#39;; style-src &#39;sha256-")
+    addresses = [value for name, value in tags.attributes if name in ("src", "href") and value]
+    assert [value for value in addresses if not value.startswith(("#", "data:"))] == []
+    assert not [name for name, _ in tags.attributes if name.startswith("on") or name == "style"]
+
+
+def test_what_a_stranger_wrote_is_text_in_every_place() -> None:
+    def spoiled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: spoiled(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [spoiled(inner) for inner in value]
+        return HOSTILE if isinstance(value, str) else value
+
+    record = spoiled(RECORD) | {
+        "how": {
+            "actions": [{"kind": HOSTILE, "detail": HOSTILE}],
+            "steps": [{"name": HOSTILE, "state": HOSTILE, "detail": HOSTILE}],
+            "settings": {"locale": HOSTILE},
+        },
+        "limits": [HOSTILE],
+        "outcome": {"state": "partial", "reasons": [{"code": HOSTILE, "detail": HOSTILE}]},
+        "redactions": [{"place": HOSTILE, "name": HOSTILE, "count": 1}],
+    }
+    record["content"]["document_language"] = '"><script>'
+
+    text = made(
+        replace(
+            MATERIAL, record=record, text=HOSTILE, text_length=9, headline=HOSTILE,
+            requests=(RequestRow(url=HOSTILE, media_type=HOSTILE, error=HOSTILE),),
+            report=replace(PASSED, requested_url=HOSTILE, bundle_id=HOSTILE),
+        )
+    )  # fmt: skip
+
+    tags = _Tags(text)
+    assert "script" not in tags.tags
+    assert "img" not in tags.tags
+    assert tags.text.count("<script>alert(1)</script>") >= 15
+    assert not set("\u202e\u202c\x1b") & set(text)
+    assert "lang" not in [name for name, value in tags.attributes if value != "en"]
+
+
+@pytest.mark.parametrize("value", [None, 5, True, [], {}, "x", [[]], [5], {"what": 5}])
+def test_a_record_of_any_form_gets_a_page(value: Any) -> None:
+    record = dict.fromkeys((*RECORD, "how", "who", "from_whom", "redactions", "limits"), value)
+
+    assert "Checks" in made(replace(MATERIAL, record=record))
+
+
+def test_a_long_title_is_shortened_in_the_middle_and_whole_one_click_away() -> None:
+    title = "a" * 500 + "MIDDLE" + "b" * 500
+    text = made(replace(MATERIAL, record=RECORD | {"what": {"title": title}}))
+
+    assert re.search("<h1[^>]*><span[^>]*>a{93}…b{46}</span>", text)
+    assert "Show all 1\u202f006 characters" in text
+    assert title in text
+
+
+def test_an_altered_file_says_so_before_anything_else_and_answers_no_other_question() -> None:
+    text = made(replace(MATERIAL, report=FAILED, headline="The proof is not intact."))
+
+    body = text[text.index("<main") :]
+    assert body.index("Do not rely on this file") < body.index("The proof is not intact.")
+    assert body.index("The proof is not intact.") < body.index("A story")
+    answers = re.findall("<dd><span class=.state (\\w+).*?<span>([^<]*)</span></span></dd>", text)
+    assert answers[:3] == [
+        ("open", "Not established"), ("open", "Not established"), ("bad", "Not intact"),
+    ]  # fmt: skip
+    assert "existed by" not in text
+
+
+def test_a_file_without_a_readable_record_gets_a_page_with_its_checks() -> None:
+    text = made(replace(MATERIAL, report=FAILED, record={}))
+
+    assert "The record of this capture cannot be read" in text
+    assert "a file differs" in text
+
+
+def test_times_are_those_of_the_reader_with_utc_beside() -> None:
+    text = made(local=LocalTime(zone=timezone(timedelta(hours=8))))
+
+    shown = '<time datetime="2026-11-29T23:16:05Z">30 Nov 2026, 07:16:05 '
+    assert f'{shown}<span class="utc">(29 Nov, 23:16:05 UTC)</span></time>' in text
+    assert "Times are in UTC+08:00, with UTC beside." in text
+
+
+def test_what_is_missing_is_a_sentence_with_its_code() -> None:
+    outcome = {
+        "state": "partial",
+        "reasons": [{"code": "images-missing", "detail": "1 of 3"}],
+        "warnings": [{"code": "clock-skew", "detail": "far"}],
+    }
+    text = made(replace(MATERIAL, record=RECORD | {"outcome": outcome}))
+
+    assert "Images of the page are missing." in text
+    assert "images-missing" in text
+    assert "clock-skew" in text
+    assert "Nothing." not in text
+
+
+def test_the_captures_before_and_after_are_named_with_their_command() -> None:
+    text = made(replace(MATERIAL, captures=tuple(map(observed, range(-6, 7)))))
+
+    assert f"snapshotter open {observed(-1).bundle_id}" in text
+    assert f"snapshotter open {observed(1).bundle_id}" in text
+    assert "Captures of this page: 13" in text
+    assert len(re.findall("aria-current", text)) == 1
+    assert text.count("<li", text.index('class="strip"'), text.index('class="around"')) == 9
+
+
+def test_the_same_material_makes_the_same_page() -> None:
+    assert made() == made()
