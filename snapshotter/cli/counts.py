@@ -87,7 +87,7 @@ def counts(
         raise click.UsageError(tr("give only one of the options --chart, --json and --csv"))
     settings = ctx.obj.load(store=store or "")
     asked = tuple(map(_threshold, given))
-    with wiring_takedown.observation_source(settings) as source:
+    with wiring_takedown.observation_source(settings, show_message=print_message) as source:
         source.sync()
         pages = FILE_OR_BUNDLE.resolve(source.store, pages)
         found = [

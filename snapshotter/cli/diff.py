@@ -131,7 +131,10 @@ def diff(
     now = machine.SystemClock().now()
     with ExitStack() as stack:
         names = comparison.select_bundles(
-            captures, lambda: stack.enter_context(wiring_takedown.observation_source(stored()))
+            captures,
+            lambda: stack.enter_context(
+                wiring_takedown.observation_source(stored(), show_message=print_message)
+            ),
         )
         given = []
         for name in names:

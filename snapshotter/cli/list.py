@@ -192,7 +192,7 @@ def _list_identity(
     from snapshotter.formats.canonical_json import plain
 
     begins = datetime.combine(wanted.since, datetime.min.time(), UTC) if wanted.since else None
-    with wiring_takedown.observation_source(settings) as source:
+    with wiring_takedown.observation_source(settings, show_message=print_message) as source:
         source.sync()
         # A text that is not an address is an identity, as `--json` prints it.
         resolved = (

@@ -62,6 +62,7 @@ COMMANDS = {
     "erase": ("erase", "erase", tr("Erase bundles by order, and record each erasure")),
     "export": ("export", "export", tr("Copy bundles and their sidecars out of the store")),
     "hold": ("hold", "hold", tr("Place, lift and list legal holds on bundles")),
+    "index": ("index", "index", tr("Rebuild the index of a store, and show its state")),
     "init": ("init", "init", tr("Write a commented settings file, snapshotter.toml")),
     "keys": ("keys", "keys", tr("Make, list, export, replace and revoke signing keys")),
     "log": ("log", "log", tr("Make, show, prove, check and repair the log of a store")),

@@ -257,43 +257,12 @@ Examples:
 @click.pass_context
 def reindex(ctx: click.Context, url: str | None, as_json: bool) -> None:
     """
-    Build the index of a store again from all its bundles.
-
-    The index on this machine lists the captures of each page. The index is updated automatically.
-    This command builds the index again from the beginning.
+    Read all bundles of a store again for its index, as `snapshotter index rebuild` does.
     """
-    from snapshotter.app.wiring import takedown as wiring_takedown
-    from snapshotter.index.values import VerdictSource
+    from snapshotter.cli.index import rebuild_index
 
-    settings = ctx.obj.load(store=url or "")
-    with wiring_takedown.observation_source(settings) as source:
-        source.index.clear()
-        source.sync(progress=lambda count: print_message(tr("bundles read: {count}", count=count)))
-        found = source.index.count_by_verdict_source()
-    if as_json:
-        counts = {standing.value: found.get(standing, 0) for standing in VerdictSource}
-        print_json({"bundles": sum(found.values()), "store": source.store.url, **counts})
-        return
-    print_result(
-        tr("bundles of {url} in the index: {sum}", url=source.store.url, sum=sum(found.values()))
-    )
-    for standing, words in _STANDINGS:
-        if count := found.get(VerdictSource(standing), 0):
-            print_result(f"{count:>6} {words}")
+    rebuild_index(ctx.obj.load(store=url or ""), as_json=as_json)
 
-
-_STANDINGS = (
-    ("assessed", tr("have a verdict in the bundle")),
-    (
-        "reassessed",
-        tr("were made by earlier versions of snapshotter, and have a verdict by the present rules"),
-    ),
-    (
-        "unassessed",
-        tr("were made by earlier versions of snapshotter, and have too little data for a verdict"),
-    ),
-    ("unreadable", tr("cannot be read (to find out why, use snapshotter verify)")),
-)
 
 store.add_command(replicate)
 store.add_command(repair)

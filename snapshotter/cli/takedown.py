@@ -83,7 +83,7 @@ def list_(
     settings = ctx.obj.load(store=store or "")
     is_trusted = wiring_trust.trusted_keys(settings)
     begins = since.replace(tzinfo=UTC) if since else None
-    with wiring_takedown.observation_source(settings) as source:
+    with wiring_takedown.observation_source(settings, show_message=print_message) as source:
         if page and "://" in page:
             source.sync()
         source.index.sync_events(source.store)
@@ -162,7 +162,9 @@ def show(ctx: click.Context, event_ids: tuple[str, ...], store: str | None, as_j
     """
     from snapshotter.app.wiring import takedown as wiring_takedown
 
-    with wiring_takedown.observation_source(ctx.obj.load(store=store or "")) as source:
+    with wiring_takedown.observation_source(
+        ctx.obj.load(store=store or ""), show_message=print_message
+    ) as source:
         wanted = EVENT_ID.resolve(source.store, event_ids)
         for number, found in enumerate(_find_event(source, event_id) for event_id in wanted):
             if as_json:
@@ -248,7 +250,7 @@ def export(
     from snapshotter.model.custody import EXPORTING
 
     settings = ctx.obj.load(store=store or "")
-    with wiring_takedown.observation_source(settings) as source:
+    with wiring_takedown.observation_source(settings, show_message=print_message) as source:
         (event_id,) = EVENT_ID.resolve(source.store, [event_id])
         found = _find_event(source, event_id)
         files = takedowns.export_event(source, found, output or Path(event_id))

@@ -5,11 +5,15 @@ from pathlib import Path
 from snapshotter.index.database import IndexDamaged
 from snapshotter.index.sqlite_database import SqliteDatabase
 from snapshotter.index.store_index import Index
+from snapshotter.ports import ShowMessage
 
 
-def open_index_file(path: Path) -> Index:
+def open_index_file(path: Path, *, show_message: ShowMessage | None = None) -> Index:
     """
     Open the index in an SQLite file.
+
+    Args:
+        show_message: Shows that the index was damaged.
 
     Raises:
         SnapshotterError: The index cannot be used, or a later version of snapshotter made it.
@@ -17,5 +21,7 @@ def open_index_file(path: Path) -> Index:
     """
     try:
         return Index(SqliteDatabase(path))
-    except IndexDamaged:  # the file was deleted
+    except IndexDamaged as error:  # the file was deleted
+        if show_message is not None:
+            show_message(str(error))
         return Index(SqliteDatabase(path))

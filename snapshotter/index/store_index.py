@@ -18,8 +18,9 @@ from snapshotter.index import tables
 from snapshotter.index.bundle_rows import ms, read_observation, storable
 from snapshotter.index.database import IndexDatabase
 from snapshotter.index.stored_events import StoredEvent, read_stored_event
-from snapshotter.index.sync import ReadJobs, sync_bundles
+from snapshotter.index.sync import FolderStamps, ReadJobs, compare, sync_bundles
 from snapshotter.index.values import (
+    IndexCounts,
     IndexProgress,
     IndexRow,
     IndexSyncResult,
@@ -75,7 +76,7 @@ class Index:
     def clear(self) -> None:
         """Remove every row."""
         with self.database.writing():
-            for table in ("bundle", "passage", "piece", "event"):
+            for table in ("bundle", "passage", "piece", "event", "folder"):
                 self.database.execute(f"DELETE FROM {table}")  # noqa: S608  names of our own
 
     def sync(
@@ -84,6 +85,7 @@ class Index:
         read: ReadBundle,
         *,
         jobs: ReadJobs | None = None,
+        stamps: FolderStamps | None = None,
         until: datetime | None = None,
         progress: IndexProgress = lambda count: None,
     ) -> IndexSyncResult:
@@ -92,14 +94,36 @@ class Index:
 
         Args:
             jobs: Returns what the queue knows of the jobs of bundles.
-            until: List only the days from shortly before the newest row until then; a bundle
-                added with an older id is found by the next whole sync.
+            stamps: Tells which folders of the store changed; only these are listed.
+            until: Without `stamps`, list only the days from shortly before the newest row until
+                then; a bundle added with an older id is found by the next whole sync.
 
         Raises:
             ServiceUnavailable: The store did not answer. The next sync continues there.
             SnapshotterError: The store or the database cannot be used.
         """
-        return sync_bundles(self.database, store, read, jobs=jobs, until=until, progress=progress)
+        return sync_bundles(
+            self.database, store, read, jobs=jobs, stamps=stamps, until=until, progress=progress
+        )
+
+    def mark_outdated(self) -> None:
+        """Let the next sync read every bundle again. The rows stay readable."""
+        with self.database.writing():
+            tables.mark_outdated(self.database)
+
+    def compare(self, store: ReadableStore) -> tuple[int, int]:
+        """See `sync.compare`."""
+        return compare(self.database, store)
+
+    def counts(self) -> IndexCounts:
+        """Return the numbers of rows."""
+        (row,) = self.database.rows(
+            "SELECT (SELECT COUNT(*) FROM passage), (SELECT COUNT(*) FROM event), "
+            "(SELECT COUNT(*) FROM bundle WHERE text_whole = 0)"
+        )
+        return IndexCounts(
+            bundles=self.count_by_verdict_source(), passages=row[0], events=row[1], cut=row[2]
+        )
 
     def rows(
         self,

@@ -4,6 +4,8 @@ Bring the rows of an index up to date with the bundles that a store lists.
 The listing and the rows are compared in the order of keys, and new bundles are read. Each batch of
 rows is one transaction: a process that is killed leaves what it had finished, and the next one
 continues. Several processes may sync at once, because they write the same rows.
+
+A store in a directory shows which folders changed since they were compared. Only these are listed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,11 +27,15 @@ from snapshotter.ports import ReadableStore
 
 # Returns what the queue knows of the jobs that made bundles, by the ids of the bundles.
 ReadJobs = Callable[[Sequence[str]], Mapping[str, JobFacts]]
+# Returns the folders some levels below a prefix, each with a text that changes with its content;
+# "" for a folder that has to be listed.
+FolderStamps = Callable[[str, int], Mapping[str, str]]
 
 _BATCH = 50  # bundles of one transaction
 _PAGE = 500  # rows that are held at once
 _DAYS = 31  # that are listed one by one; for more the whole store is
 _ROOT = f"{store_keys.BUNDLES}/"
+_DEPTH = 3  # levels below it: year, month and day
 # Beginnings of the kinds of sidecars that change what a row says.
 _SIDECARS = ("late-", "hold-", "custody-0001.jsonl")
 _UPSERT = (
@@ -44,15 +50,19 @@ def sync_bundles(
     read: ReadBundle,
     *,
     jobs: ReadJobs | None,
+    stamps: FolderStamps | None,
     until: datetime | None,
     progress: IndexProgress,
 ) -> IndexSyncResult:
     """See `Index.sync`."""
     batch = _Batch(database, read, jobs, progress)
     removed = 0
-    for prefix in _prefixes(database, until):
-        removed += _sync_prefix(database, store, prefix, batch)
-    batch.write()
+    if stamps is not None:
+        removed = _sync_folders(database, store, stamps(_ROOT, _DEPTH), batch)
+    else:
+        for prefix in _prefixes(database, until):
+            removed += _sync_prefix(database, store, prefix, batch)
+        batch.write()
     return IndexSyncResult(read=batch.count, removed=removed)
 
 
@@ -119,25 +129,89 @@ class _Batch:
         self._progress(self.count)
 
 
+def compare(database: IndexDatabase, store: ReadableStore) -> tuple[int, int]:
+    """
+    Return how many bundles of a store the next sync has to read, and how many rows it removes.
+
+    Raises:
+        ServiceUnavailable: The store did not answer.
+    """
+    outdated = 0
+    rows = _KnownRows(database, _ROOT)
+    for listed in _listed(store, _ROOT):
+        outdated += rows.mark_before(listed.key) != listed.mark
+    rows.take_rest()
+    return outdated, len(rows.gone)
+
+
+class _KnownRows:
+    """
+    The rows below a prefix, passed in the order of keys beside a listing of the store.
+
+    Attributes:
+        gone: Keys of the rows so far that the store does not list.
+    """
+
+    def __init__(self, database: IndexDatabase, prefix: str) -> None:
+        self.gone: list[str] = []
+        self._rows = _known(database, prefix)
+        self._row = next(self._rows, None)
+
+    def mark_before(self, key: str) -> str:
+        """Pass all rows up to a key that the store lists; return its mark, "" without a row."""
+        while self._row is not None and self._row[0] < key:
+            self._take()
+        if self._row is None or self._row[0] != key:
+            return ""
+        mark: str = self._row[1]
+        self._row = next(self._rows, None)
+        return mark
+
+    def take_rest(self) -> None:
+        """Pass all rows that are left."""
+        while self._row is not None:
+            self._take()
+
+    def _take(self) -> None:
+        if self._row is not None:
+            self.gone.append(self._row[0])
+        self._row = next(self._rows, None)
+
+
+def _sync_folders(
+    database: IndexDatabase, store: ReadableStore, stamps: Mapping[str, str], batch: _Batch
+) -> int:
+    """List the folders that changed; return the number of removed rows."""
+    known = dict(database.rows("SELECT prefix, stamp FROM folder"))
+    removed = 0
+    # A folder that no longer exists is listed as well: all of its rows are removed.
+    for prefix in sorted({*known, *stamps}):
+        stamp = stamps.get(prefix, "")
+        if stamp and known.get(prefix) == stamp:
+            continue
+        removed += _sync_prefix(database, store, prefix, batch)
+        batch.write()  # before the stamp: a crash in between has the folder listed again
+        if known.get(prefix) != stamp or prefix not in stamps:
+            with database.writing():
+                database.execute("DELETE FROM folder WHERE prefix = ?", (prefix,))
+                if prefix in stamps:
+                    database.execute(
+                        "INSERT INTO folder (prefix, stamp) VALUES (?, ?) "
+                        "ON CONFLICT (prefix) DO UPDATE SET stamp = excluded.stamp",
+                        (prefix, stamp),
+                    )
+    return removed
+
+
 def _sync_prefix(database: IndexDatabase, store: ReadableStore, prefix: str, batch: _Batch) -> int:
     """Add the new bundles below a prefix to the batch; return the number of removed rows."""
-    gone: list[str] = []
-    rows = _known(database, prefix)
-    row = next(rows, None)
+    rows = _KnownRows(database, prefix)
     for listed in _listed(store, prefix):
-        while row is not None and row[0] < listed.key:
-            gone.append(row[0])
-            row = next(rows, None)
-        mark = ""
-        if row is not None and row[0] == listed.key:
-            mark = row[1]
-            row = next(rows, None)
         # Bundles are immutable: what can change is what stands beside them.
-        if mark != listed.mark:
+        if rows.mark_before(listed.key) != listed.mark:
             batch.add(listed)
-    while row is not None:
-        gone.append(row[0])
-        row = next(rows, None)
+    rows.take_rest()
+    gone = rows.gone
     if gone:
         with database.writing():
             database.execute_many("DELETE FROM bundle WHERE key = ?", [(key,) for key in gone])

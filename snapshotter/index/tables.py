@@ -85,6 +85,12 @@ CREATE VIRTUAL TABLE piece
 """,
         back="DROP TABLE piece",
     ),
+    Migration(
+        forward="""
+CREATE TABLE folder (prefix TEXT PRIMARY KEY, stamp TEXT NOT NULL) WITHOUT ROWID
+""",
+        back="DROP TABLE folder",
+    ),
 )
 TABLES_VERSION: Final = len(MIGRATIONS)
 
@@ -112,8 +118,8 @@ def prepare(database: IndexDatabase) -> None:
                     name=database.name,
                 ),
                 hint=tr(
-                    "use that version of snapshotter, or set data_dir to another directory, where "
-                    "this version makes an index of its own"
+                    "use that version of snapshotter, or delete the index, which this version "
+                    "then makes again from the store"
                 ),
             )
         migrate(database, tables, TABLES_VERSION)
@@ -137,6 +143,7 @@ def migrate(database: IndexDatabase, found: int, wanted: int) -> None:
 def mark_outdated(database: IndexDatabase) -> None:
     """Let the next sync read every bundle again, in a transaction of the caller."""
     database.execute("UPDATE bundle SET listed = ''")
+    database.execute("UPDATE folder SET stamp = ''")
 
 
 def _versions(database: IndexDatabase) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """Define the values that go into the index of a store and come out of it."""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field
 
 from snapshotter.model.assessment import AssessmentSummary
@@ -94,6 +94,16 @@ class IndexSyncResult:
 
     read: int  # bundles that were new, or had new sidecars that the index needs
     removed: int  # rows of bundles that the store no longer lists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexCounts:
+    """The numbers of rows in an index."""
+
+    bundles: Mapping[VerdictSource, int]  # a source without bundles may be missing
+    passages: int
+    events: int
+    cut: int  # bundles of whose text only the beginning is in the index
 
 
 # Reads one bundle: its key, and the keys of the sidecars beside it that the index needs.

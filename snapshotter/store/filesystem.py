@@ -52,6 +52,8 @@ _INCOMING = ".incoming"
 _ASIDE = ".aside"
 _CHUNK = 1 << 20  # bytes per read
 _BUFFER = 64 << 10  # bytes that a reader asks for at once
+# Two changes of a folder within one tick of the file system's clock have the same time.
+_SETTLED_S = 2
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -250,6 +252,33 @@ class DirectoryStore:
         """See `ObjectStore.list`. Holds the names of one folder at a time, and no digests."""
         check_prefix(prefix)
         return self._walk("", prefix, reverse)
+
+    def folder_stamps(self, prefix: str, depth: int, *, now: datetime) -> dict[str, str]:
+        """
+        Return a text for each folder of objects that changes whenever an object in it is added,
+        replaced or removed; "" for a folder that changed so recently that this is not certain.
+
+        Args:
+            prefix: The folder to begin at, with a "/" at its end.
+            depth: How many levels below it the folders are; 0 for the folder itself.
+            now: The present time.
+        """
+        check_prefix(prefix)
+        folders = [prefix]
+        for _ in range(depth):
+            folders = [
+                folder + name
+                for folder in folders
+                for name, _ in self._entries(folder, "", reverse=False)
+                if name.endswith("/")
+            ]
+        stamps = {}
+        for folder in folders:
+            with contextlib.suppress(FileNotFoundError), self._translated(folder):
+                found = (self._root / folder).lstat()
+                is_settled = now.timestamp() - found.st_ctime > _SETTLED_S
+                stamps[folder] = f"{found.st_ino} {found.st_ctime_ns}" if is_settled else ""
+        return stamps
 
     def read(self, key: str, limit: int) -> TaggedContent:
         """See `CompareAndSwapStore.read`. The tag is the content's SHA-256."""

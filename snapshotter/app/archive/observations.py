@@ -23,8 +23,8 @@ from snapshotter.formats.page import assessment as assessments
 from snapshotter.formats.proofs import rfc3161
 from snapshotter.formats.proofs.rfc3161 import TokenInvalid
 from snapshotter.index.store_index import Index
-from snapshotter.index.sync import ReadJobs
-from snapshotter.index.values import BundleSummary, IndexRow, VerdictSource
+from snapshotter.index.sync import FolderStamps, ReadJobs
+from snapshotter.index.values import BundleSummary, IndexProgress, IndexRow, VerdictSource
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import CaptureFacts
@@ -43,6 +43,10 @@ _ACCOUNT = "account"  # as `policies/readings/` calls the name of the account am
 _MAX_NAME = 200  # characters
 
 
+def _no_progress(count: int) -> None:
+    """Show nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservationSource:
     """A store and its index, from which observations are read."""
@@ -52,24 +56,28 @@ class ObservationSource:
     rules: PageIdentityRules
     reassess: ReassessBundle | None = None
     jobs: ReadJobs | None = None
+    stamps: FolderStamps | None = None  # None: the store does not show which folders changed
+    progress: IndexProgress = _no_progress
 
-    def sync(
-        self,
-        *,
-        until: datetime | None = None,
-        progress: Callable[[int], None] = lambda count: None,
-    ) -> None:
+    def sync(self, *, until: datetime | None = None) -> None:
         """
         Bring the index up to date with the store.
 
         Args:
-            until: Read the newest days only, which is quicker in a store with many bundles.
+            until: Read the newest days only, which is quicker in a bucket with many bundles.
 
         Raises:
             ServiceUnavailable: The store did not answer.
         """
         read = partial(read_stored_bundle, self.store, rules=self.rules, reassess=self.reassess)
-        self.index.sync(self.store, read, jobs=self.jobs, until=until, progress=progress)
+        self.index.sync(
+            self.store,
+            read,
+            jobs=self.jobs,
+            stamps=self.stamps,
+            until=until,
+            progress=self.progress,
+        )
 
     def identity(self, url: str) -> str:
         """

@@ -26,7 +26,7 @@ def campaign_service(settings: Settings, *, show_message: ShowMessage) -> Iterat
     configured_policy.warn_if_ignored(settings, show_message)
     trust = wiring_trust.trust(settings)
     own = frozenset(key.key_id for key in wiring_trust.signing_keys(settings) if key.key_id)
-    with wiring_takedown.observation_source(settings) as source:
+    with wiring_takedown.observation_source(settings, show_message=show_message) as source:
         yield CampaignService(
             source=source,
             trust=trust,

@@ -4,12 +4,19 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from snapshotter.app.machine import SystemClock
 from snapshotter.app.settings import Settings, file_of_queue
+from snapshotter.app.store_location import store_location
 from snapshotter.app.wiring import store as wiring_store
 from snapshotter.index.open_index import open_index_file
 from snapshotter.index.store_index import Index
-from snapshotter.index.values import JobFacts
+from snapshotter.index.sync import FolderStamps
+from snapshotter.index.values import IndexProgress, JobFacts
+from snapshotter.ports import ObjectStore, ShowMessage
+from snapshotter.store.location import DirectoryLocation
+from snapshotter.translation import tr
 
+_PROGRESS_S = 3  # between two messages
 _SCHEDULE = "schedule:"  # how the origin of a job of a schedule begins
 
 
@@ -18,9 +25,12 @@ def index_path(settings: Settings) -> Path:
     return settings.data_dir / "index" / f"{wiring_store.store_name(settings)}.db"
 
 
-def index(settings: Settings) -> Index:
+def index(settings: Settings, *, show_message: ShowMessage | None = None) -> Index:
     """
     Open the index of the configured store; a damaged one is created again.
+
+    Args:
+        show_message: Shows that the index was damaged.
 
     Raises:
         SnapshotterError: The index cannot be used, or a later version of snapshotter made it.
@@ -30,7 +40,32 @@ def index(settings: Settings) -> Index:
     if not path.exists():
         # Earlier versions kept an index there.
         shutil.rmtree(settings.data_dir / "catalog", ignore_errors=True)
-    return open_index_file(path)
+    return open_index_file(path, show_message=show_message)
+
+
+def folder_stamps(settings: Settings, store: ObjectStore) -> FolderStamps | None:
+    """Return what shows which folders of the store changed; None for a bucket."""
+    if not isinstance(store_location(settings), DirectoryLocation):
+        return None
+    from snapshotter.store.filesystem import DirectoryStore
+
+    assert isinstance(store, DirectoryStore)  # noqa: S101  for the type checker
+    clock = SystemClock()
+    return lambda prefix, depth: store.folder_stamps(prefix, depth, now=clock.now())
+
+
+def progress_messages(show_message: ShowMessage) -> IndexProgress:
+    """Return what shows from time to time how many bundles were read for the index."""
+    clock = SystemClock()
+    shown = clock.monotonic()
+
+    def progress(count: int) -> None:
+        nonlocal shown
+        if clock.monotonic() - shown > _PROGRESS_S:
+            shown = clock.monotonic()
+            show_message(tr("the index is being updated: {count} bundles read", count=count))
+
+    return progress
 
 
 def jobs_of_bundles(settings: Settings, bundle_ids: Sequence[str]) -> Mapping[str, JobFacts]:

@@ -46,26 +46,38 @@ from snapshotter.verify.trust import Trust
 _DOM = "capture/dom.html"
 
 
+def _discard(sentence: str) -> None:
+    """Show nothing."""
+
+
 def proofs_dir(settings: Settings) -> Path:
     """Return the folder of the proof packs that workers write, one for each event."""
     return settings.data_dir / "proofs"
 
 
 @contextmanager
-def observation_source(settings: Settings) -> Iterator[ObservationSource]:
+def observation_source(
+    settings: Settings, *, show_message: ShowMessage | None = None
+) -> Iterator[ObservationSource]:
     """
     Yield the configured store with its index.
+
+    Args:
+        show_message: Shows that the index was damaged, and how an update proceeds.
 
     Raises:
         SnapshotterError: The settings are invalid, or the index cannot be used.
     """
-    with wiring_index.index(settings) as index:
+    store = wiring_store.store(settings)
+    with wiring_index.index(settings, show_message=show_message) as index:
         yield ObservationSource(
-            store=wiring_store.store(settings),
+            store=store,
             index=index,
             rules=page_identity.shipped_identity_rules(),
             reassess=partial(_reassess, settings),
             jobs=partial(wiring_index.jobs_of_bundles, settings),
+            stamps=wiring_index.folder_stamps(settings, store),
+            progress=wiring_index.progress_messages(show_message or _discard),
         )
 
 
@@ -98,7 +110,7 @@ def takedown_service(
         else None
     )
     with ExitStack() as stack:
-        source = stack.enter_context(observation_source(settings))
+        source = stack.enter_context(observation_source(settings, show_message=show_message))
         yield TakedownService(
             source=source,
             trust=cache(lambda: wiring_trust.trust(settings)),

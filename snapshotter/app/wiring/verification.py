@@ -56,7 +56,7 @@ def verification_service(
     def observation_source() -> "AbstractContextManager[ObservationSource]":
         from snapshotter.app.wiring import takedown
 
-        return takedown.observation_source(settings)
+        return takedown.observation_source(settings, show_message=show_message)
 
     return VerificationService(
         trust=trust,

@@ -1,4 +1,4 @@
-"""`snapshotter list --identity` and `store reindex`, as a person types them."""
+"""`snapshotter index`, `store reindex` and `list --identity`, as a person types them."""
 
 from pathlib import Path
 
@@ -44,8 +44,11 @@ def test_the_captures_of_a_page_are_listed_with_what_they_show(shell: Shell) -> 
     assert (shell.out, "contains no capture" in shell.err) == ("", True)
 
 
-def test_a_catalog_is_made_again_and_says_what_it_holds(shell: Shell, tmp_path: Path) -> None:
-    assert shell.run("store", "reindex") == 0
+@pytest.mark.parametrize("command", [("index", "rebuild"), ("store", "reindex")])
+def test_an_index_is_rebuilt_and_its_content_counted(
+    shell: Shell, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    assert shell.run(*command) == 0
     assert shell.out.splitlines()[1:] == [
         "     2 have a verdict in the bundle",
         (
@@ -60,9 +63,39 @@ def test_a_catalog_is_made_again_and_says_what_it_holds(shell: Shell, tmp_path: 
     (file,) = (tmp_path / "data" / "index").glob("*.db")
     file.write_bytes(b"ruined")
 
-    assert shell.run("store", "reindex", "--json") == 0
+    assert shell.run(*command, "--json") == 0
+    assert f"the index {file} is damaged and was deleted" in shell.err
     assert shell.object["bundles"] == 4
     counts = [
         shell.object[field] for field in ("assessed", "reassessed", "unassessed", "unreadable")
     ]
     assert counts == [2, 1, 1, 0]
+
+
+def test_the_status_compares_the_index_with_the_store(shell: Shell, tmp_path: Path) -> None:
+    assert shell.run("index", "status") == 0
+    assert shell.out.splitlines()[-1] == (
+        "the next command that uses the index reads 4 bundles and removes 0"
+    )
+    assert shell.run("index", "rebuild") == 0
+
+    assert shell.run("index", "status") == 0
+    assert shell.out.splitlines()[-1] == "the index is up to date"
+
+    (first, *_) = sorted((tmp_path / "captures" / "bundles").rglob("*.wacz"))
+    first.unlink()
+    assert shell.run("index", "status", "--json") == 0
+    found = shell.object
+    assert (found["bundles"], found["outdated"], found["removed"]) == (4, 0, 1)
+    assert found["passages"] > 4
+    assert Path(found["index"]).parent == tmp_path / "data" / "index"
+
+
+def test_an_index_of_an_earlier_version_is_removed(shell: Shell, tmp_path: Path) -> None:
+    old = tmp_path / "data" / "catalog"
+    old.mkdir(parents=True)
+    (old / "0123.db").write_bytes(b"SQLite format 3")
+
+    assert shell.run("index", "rebuild") == 0
+
+    assert not old.exists()

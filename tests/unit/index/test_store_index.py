@@ -1,6 +1,7 @@
 """The index of a store: it can be lost, and is made again."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from snapshotter.index.open_index import open_index_file
 from snapshotter.index.store_index import Index
 from snapshotter.index.values import BundleSummary, IndexSyncResult, VerdictSource
 from snapshotter.model.assessment import Availability, Content
+from snapshotter.model.bundle import StoredObject
 from snapshotter.model.takedown import Observation
 from snapshotter.store.filesystem import DirectoryStore
 from tests.observed import at
@@ -147,6 +149,44 @@ def test_a_quick_look_is_into_the_newest_days_and_a_whole_one_finds_the_rest(
     assert shelf.sync(index) == IndexSyncResult(read=1, removed=0)
     # Far from the newest row all of it is looked at.
     assert index.sync(shelf.store, shelf.read, until=at(60 * 24 * 60)).read == 0
+
+
+def test_only_folders_that_changed_are_listed(
+    shelf: Shelf, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = list[str]()
+    stamps = {"bundles/2026/05/27/": "1", "bundles/2026/05/28/": "1"}
+    store = shelf.store
+    whole = store.list
+
+    def listing(prefix: str) -> Iterator[StoredObject]:
+        listed.append(prefix)
+        return whole(prefix)
+
+    monkeypatch.setattr(store, "list", listing)
+
+    def synced() -> tuple[list[str], IndexSyncResult]:
+        listed.clear()
+        result = index.sync(store, shelf.read, stamps=lambda prefix, depth: stamps)
+        return [prefix.removeprefix("bundles/2026/05/") for prefix in listed], result
+
+    shelf.add(0)
+    assert synced() == (["27/", "28/"], IndexSyncResult(read=1, removed=0))
+    assert synced() == ([], IndexSyncResult(read=0, removed=0))
+
+    shelf.add(1)
+    stamps["bundles/2026/05/27/"] = "2"
+    assert synced() == (["27/"], IndexSyncResult(read=1, removed=0))
+
+    stamps["bundles/2026/05/28/"] = ""  # it changed so recently that this is not certain
+    assert synced()[0] == ["28/"]
+    assert synced()[0] == ["28/"]
+
+    index.mark_outdated()
+    shutil.rmtree(shelf.folder / "store")
+    stamps.clear()
+    assert synced() == (["27/", "28/"], IndexSyncResult(read=0, removed=2))
+    assert synced() == ([], IndexSyncResult(read=0, removed=0))
 
 
 def test_rows_come_in_the_order_of_the_captures_and_are_found_by_what_they_are_of(
@@ -346,14 +386,36 @@ opened.sync(shelf.store, read)
 """
 
 
-def test_a_process_that_is_killed_leaves_what_it_had_finished(shelf: Shelf) -> None:
+def _run_killed(shelf: Shelf) -> int:
+    """Sync in a process that kills itself before the last of six bundles; return how it ended."""
+    root = Path(__file__).resolve().parents[3]
     died = subprocess.run(
         [sys.executable, "-c", _KILLED, str(shelf.folder)],
         check=False,
-        cwd=Path(__file__).resolve().parents[3],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
     )
-    assert died.returncode == -signal.SIGKILL
+    return died.returncode
+
+
+def test_a_rebuild_that_is_killed_is_completed_by_the_next_sync(shelf: Shelf) -> None:
+    for number in range(6):
+        shelf.add(number)
+    assert shelf.ids() == IDS[:6]
+    with open_index_file(shelf.path) as index:
+        before = index.database.rows("SELECT * FROM bundle ORDER BY key")
+        index.mark_outdated()
+    died = _run_killed(shelf)
+    assert died == -signal.SIGKILL
+
+    with open_index_file(shelf.path) as index:
+        assert [row.bundle_id for row in index.rows()] == IDS[:6]
+        assert shelf.sync(index).read == 2
+        assert index.database.rows("SELECT * FROM bundle ORDER BY key") == before
+
+
+def test_a_process_that_is_killed_leaves_what_it_had_finished(shelf: Shelf) -> None:
+    assert _run_killed(shelf) == -signal.SIGKILL
     for number in range(6):
         shelf.add(number)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +275,42 @@ def test_a_key_that_is_free_again_while_it_is_taken_is_taken(
 
     assert store.swap("log/lock", b"new", "")
     assert store.read("log/lock", 9).data == b"new"
+
+
+def wait_for_tick(folder: Path) -> None:
+    """Return when the clock of the file system has moved on."""
+    file = folder / "touched"
+    file.touch()
+    before = file.stat().st_ctime_ns
+    while file.stat().st_ctime_ns == before:
+        file.touch()
+
+
+def test_a_folder_has_another_stamp_after_each_change(
+    store: DirectoryStore, tmp_path: Path
+) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    put(store, KEY, b"x", tmp_path)
+    put(store, "bundles/2026/11/25/y.wacz", b"x", tmp_path)
+    folders = ["bundles/2026/11/24/", "bundles/2026/11/25/"]
+    seen = [store.folder_stamps("bundles/", 3, now=later)]
+
+    wait_for_tick(tmp_path)
+    put(store, f"{KEY}.late-01.tsr", b"x", tmp_path)
+    seen.append(store.folder_stamps("bundles/", 3, now=later))
+    wait_for_tick(tmp_path)
+    store.delete(KEY, now=later)
+    seen.append(store.folder_stamps("bundles/", 3, now=later))
+
+    assert [list(stamps) for stamps in seen] == [folders] * 3
+    assert len({stamps[folders[0]] for stamps in seen}) == 3
+    assert len({stamps[folders[1]] for stamps in seen}) == 1
+
+
+def test_a_folder_that_has_just_changed_has_no_stamp(store: DirectoryStore, tmp_path: Path) -> None:
+    put(store, KEY, b"x", tmp_path)
+
+    found = store.folder_stamps("bundles/", 3, now=datetime.now(UTC))
+
+    assert found == {"bundles/2026/11/24/": ""}
+    assert store.folder_stamps("nothing/", 3, now=datetime.now(UTC)) == {}
