@@ -17,6 +17,7 @@ from snapshotter.cli.schedule_output import (
     describe_schedule_state,
     entry_json,
     entry_line,
+    possible_removal_line,
     print_changed,
     print_dry_run,
     print_schedule,
@@ -29,6 +30,8 @@ from snapshotter.model.job import MOST_PRIORITY, NORMAL
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
+    from snapshotter.app.settings import Settings
+    from snapshotter.assess.possible_removals import PossibleRemoval
     from snapshotter.jobs.schedules.schedules import Schedule
 
 _SHOWN = 5  # visits to come that are printed after an `add`
@@ -525,6 +528,9 @@ def history(
     """
     Show the visits and gaps of schedules, newest first. Removed schedules are included.
 
+    A capture that may show a removal which no rule knows is marked as a possible removal, with the
+    command that compares it with the last capture of the page before.
+
     With --signed, the records of gaps in the store are shown. Everybody with access to the store
     can read these records. Each line states whether a key that you trust signed the record. The
     records contain commitments instead of URLs.
@@ -550,14 +556,40 @@ def history(
         wiring_queue.schedules(settings) as schedules,
         wiring_queue.command_queue(settings) as queue,
     ):
-        for name in names:
-            for entry in schedules.history(
-                name, newest=newest, gaps_only=gaps_only, look=queue.get
-            ):
-                if as_json:
-                    print_json({"schedule": name, **entry_json(entry)})
-                else:
-                    print_result(entry_line(entry))
+        found = [
+            (name, entry)
+            for name in names
+            for entry in schedules.history(name, newest=newest, gaps_only=gaps_only, look=queue.get)
+        ]
+    removals = _possible_removals(settings, {entry.url for _, entry in found if entry.bundle_id})
+    for name, entry in found:
+        removal = removals.get(entry.bundle_id)
+        if as_json:
+            print_json({"schedule": name, **entry_json(entry, removal)})
+        else:
+            print_result(entry_line(entry))
+            if removal is not None:
+                print_result(possible_removal_line(removal))
+
+
+def _possible_removals(settings: "Settings", urls: set[str]) -> "dict[str, PossibleRemoval]":
+    """Return the possible removals among captures; none, with a message, without the store."""
+    if not urls:
+        return {}
+    from snapshotter.app.archive.review_list import possible_removals_of
+    from snapshotter.app.wiring import takedown as wiring_takedown
+
+    try:
+        with wiring_takedown.observation_source(settings) as source:
+            return possible_removals_of(source, urls)
+    except SnapshotterError as error:
+        print_message(
+            tr(
+                "possible removals are not shown, since the store cannot be read: {error}",
+                error=error,
+            )
+        )
+        return {}
 
 
 def _is_confirmed(found: "list[Schedule]", unread: list[str]) -> bool:

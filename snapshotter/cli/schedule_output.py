@@ -8,6 +8,7 @@ from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.stored_gaps import StoredGap
+    from snapshotter.assess.possible_removals import PossibleRemoval
     from snapshotter.formats.statements.gap import GapRecord
     from snapshotter.jobs.schedules.history import HistoryEntry
     from snapshotter.jobs.schedules.plan import Plan, Slot
@@ -116,7 +117,7 @@ def plan_json(plan: "Plan") -> dict[str, Any]:
     }
 
 
-def entry_json(entry: "HistoryEntry") -> dict[str, Any]:
+def entry_json(entry: "HistoryEntry", removal: "PossibleRemoval | None" = None) -> dict[str, Any]:
     """Return an entry of a history for `--json`."""
     return {
         "at": instant_json(entry.at),
@@ -131,9 +132,21 @@ def entry_json(entry: "HistoryEntry") -> dict[str, Any]:
         "slot": instant_json(entry.slot),
         "slots": [instant(slot) for slot in entry.slots],
         "state": entry.state or None,
+        "suspicion": None
+        if removal is None
+        else {"kind": removal.suspicion.value, "last_seen": removal.last_seen.bundle_id},
         "until": instant_json(entry.until),
         "url": entry.url or None,
     }
+
+
+def possible_removal_line(removal: "PossibleRemoval") -> str:
+    """Return the line below a visit that may show a removal."""
+    return tr(
+        "    possible removal. Compare the captures: snapshotter diff {last} {this}",
+        last=removal.last_seen.bundle_id,
+        this=removal.capture.bundle_id,
+    )
 
 
 def entry_line(entry: "HistoryEntry") -> str:

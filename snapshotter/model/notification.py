@@ -30,6 +30,7 @@ class NotificationKind(StrEnum):
     SCHEDULE_GAP = "schedule.gap"  # a visit that was due and was not made
     WATCH_TROUBLE = "watch.trouble"  # a list cannot be read, or makes no sense
     HOST_THROTTLED = "host.throttled"  # a site asks us to come less often
+    TAKEDOWN_SUSPECTED = "takedown.suspected"  # it was there, and may be gone: not confirmed
     TAKEDOWN_CONFIRMED = "takedown.confirmed"  # it was there, and is gone
     TAKEDOWN_REINSTATED = "takedown.reinstated"  # it is there again
     ACCOUNT_CHANGED = "account.changed"  # frozen, closed, blocked; with the articles that went

@@ -44,6 +44,10 @@ HEADLINES: Final = {
         tr("a host limits the number of visits"),
         tr("{} hosts limit the number of visits"),
     ),
+    NotificationKind.TAKEDOWN_SUSPECTED: (
+        tr("a page may have been removed"),
+        tr("{} pages may have been removed"),
+    ),
     NotificationKind.TAKEDOWN_CONFIRMED: (
         tr("a take-down was confirmed"),
         tr("{} take-downs were confirmed"),

@@ -216,11 +216,16 @@ class NotifyRules:
             QueuedNotification(
                 event=reduce_event(event, NONE if hides else self.channel(name).urls),
                 channel=name,
-                group_s=self.group_s if rule.group_s is None else rule.group_s,
+                group_s=self._group_s(event.kind) if rule.group_s is None else rule.group_s,
                 repeat_s=self.repeat_s if rule.repeat_s is None else rule.repeat_s,
             )
             for name in dict.fromkeys(rule.channels)
         )
+
+    def _group_s(self, kind: NotificationKind) -> int:
+        """Return how long an event waits for others, if its rule does not say."""
+        # The confirmation of a removal takes ten minutes or more; its first sign waits for nobody.
+        return 0 if kind is NotificationKind.TAKEDOWN_SUSPECTED else self.group_s
 
     def _candidates(self, event: NotificationEvent) -> "_Candidates":
         """Return the rules of which one decides: for each capture that the event is about."""

@@ -61,6 +61,26 @@ def items_to_review(source: ObservationSource, *, decided: bool = False) -> tupl
     return review_list(observations(source), cases.read_state(source.store), decided=decided)
 
 
+def possible_removals_of(
+    source: ObservationSource, urls: Iterable[str]
+) -> dict[str, PossibleRemoval]:
+    """
+    Return the possible removals among the captures of some pages, by the id of the bundle.
+
+    Args:
+        urls: Addresses of the pages; captures under other addresses of a page are included.
+
+    Raises:
+        ServiceUnavailable: The store did not answer.
+        SnapshotterError: The index cannot be used.
+    """
+    source.sync()
+    found: dict[str, PossibleRemoval] = {}
+    for identity in sorted({source.identity(url) for url in urls}):
+        found |= possible_removals(observations(source, identity=identity, sync=False))
+    return found
+
+
 def review_list(
     seen: Iterable[Observation], state: AnnotationState, *, decided: bool = False
 ) -> tuple[ReviewItem, ...]:
@@ -82,6 +102,7 @@ def review_list(
         removal = suspected.get(observation.bundle_id)
         reasons = _reasons(observation, before.get(page))
         if removal is not None:
+            reasons = [reason for reason in reasons if reason is not ReviewReason.CHANGED]
             reasons.append(ReviewReason.POSSIBLE_REMOVAL)
         if observation.main_sha256 and observation.availability is Availability.AVAILABLE:
             before[page] = observation

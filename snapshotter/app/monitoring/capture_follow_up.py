@@ -12,6 +12,8 @@ After a capture of a watched page has ended:
         capture, a capture by another vantage.
     (4) If the page is gone, enqueue later visits, since it may come back.
     (5) If the policy wants a proof pack of an event, write it.
+    (6) For a page that is captured regularly and not watched by its policy, notify only of the
+        first sign of a removal.
 
 The id of each job is made of the capture that it follows, and the queue accepts an id once. So
 all steps may run again, after a crash or in another worker, and no job is enqueued twice. This
@@ -28,7 +30,7 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from snapshotter.app.archive.observations import observations
-from snapshotter.app.monitoring.change_alerts import change_alerts
+from snapshotter.app.monitoring.change_alerts import change_alerts, removal_alerts
 from snapshotter.app.takedown.events import Derivation, TakedownService, derive
 from snapshotter.assess.takedown_events import MissingEvidence, MissingKind, PagePresence
 from snapshotter.errors import ServiceUnavailable, SnapshotterError, bug
@@ -105,9 +107,16 @@ class Monitor:
         """
         enqueued = 0
         while found := self._dependencies.ended.not_followed_up():
-            watched = [
-                (status, rules) for status in found if (rules := self._rules(status)) is not None
-            ]
+            watched: list[tuple[JobStatus, Monitoring]] = []
+            others: list[JobStatus] = []
+            for status in found:
+                rules = self._rules(status)
+                if rules is None:
+                    others.append(status)
+                else:
+                    watched.append((status, rules))
+            if others:
+                self._alert(others)  # (6)
             if watched:
                 with self._dependencies.service() as service:
                     for status, rules in watched:
@@ -118,6 +127,27 @@ class Monitor:
                             self._prove(service, status, pdf=rules.proof_pdf)  # (5)
             self._dependencies.ended.mark(found)
         return enqueued
+
+    def _alert(self, jobs: Sequence[JobStatus]) -> None:
+        """Notify of the first sign of a removal; show failures, since no evidence depends on it."""
+        try:
+            with self._dependencies.service() as service:
+                service.source.sync(until=self._dependencies.now())
+                for status in jobs:
+                    page = service.source.identity(status.job.url)
+                    seen = observations(service.source, identity=page, sync=False)
+                    news = removal_alerts(seen, status.bundle_id, NotificationScope.of(status.job))
+                    if news and service.notify is not None:
+                        service.notify(news)
+        except ServiceUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - shown, and these captures are not tried again
+            self._dependencies.show_message(
+                tr(
+                    "it was not checked whether pages may be removed: {describe_error}",
+                    describe_error=_describe_error(error),
+                )
+            )
 
     def _rules(self, status: JobStatus) -> Monitoring | None:
         """Return the rules by which a page is watched; None if it is not watched."""
@@ -178,8 +208,10 @@ class Monitor:
                     )
         page = pages[0]
         seen = observations(service.source, identity=page.subject, sync=False)
-        news = change_alerts(
-            seen, status.bundle_id, rules.thresholds, NotificationScope.of(status.job)
+        about = NotificationScope.of(status.job)
+        news = (
+            *removal_alerts(seen, status.bundle_id, about),
+            *change_alerts(seen, status.bundle_id, rules.thresholds, about),
         )  # (1)
         if news and service.notify is not None:
             service.notify(news)

@@ -1,15 +1,17 @@
 """
-Make notification events of what a new capture of a watched page shows besides a removal.
+Make notification events of what a new capture of a watched page shows besides a confirmed removal.
 
 These are: a count that crossed a threshold, a changed main text, a renamed account, a notice
-that no rule knows. The id of an event is made of its bundle, or of the account and its names, so
-that an event that is found again after a crash is not delivered twice. Nothing is read or written.
+that no rule knows, and the first sign that the page may be removed (`removal_alerts`). The id of
+an event is made of its bundle, or of the account and its names, so that an event that is found
+again after a crash is not delivered twice. Nothing is read or written.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from snapshotter.assess.possible_removals import possible_removals
 from snapshotter.assess.thresholds import crossings, series
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.hosts import host_of
@@ -57,6 +59,58 @@ def change_alerts(
         *_renamed(before, this, about),
         *_unknown(before, this, about),
     )
+
+
+def removal_alerts(
+    seen: Sequence[Observation], bundle_id: str, about: NotificationScope
+) -> tuple[NotificationEvent, ...]:
+    """
+    Return the event of a capture that is the first sign of a removal, or nothing.
+
+    The sign may be a notice that a rule knows, or a possible removal (`possible_removals`). It is
+    not confirmed: the page may be available a moment later.
+
+    Args:
+        seen: All captures of the page, in the order in which they ended.
+        bundle_id: The capture that ended now.
+        about: The job of the capture, as notification rules match it.
+    """
+    this = next((observation for observation in seen if observation.bundle_id == bundle_id), None)
+    if this is None:
+        return ()
+    before = [
+        observation
+        for observation in seen
+        if observation.vantage == this.vantage
+        and (observation.at, observation.bundle_id) < (this.at, this.bundle_id)
+        and observation.availability is not Availability.INCONCLUSIVE
+    ]
+    possible = possible_removals(seen).get(bundle_id)
+    if possible is not None and possible.is_first:
+        last = possible.last_seen
+    elif (
+        this.availability is Availability.UNAVAILABLE
+        and before
+        and before[-1].availability is Availability.AVAILABLE
+    ):
+        last = before[-1]
+    else:
+        return ()
+    event = _event(
+        NotificationKind.TAKEDOWN_SUSPECTED,
+        this,
+        about,
+        summary=tr(
+            "a page that was available at {minute} may be removed since {minute2}. This is not "
+            "confirmed yet. Compare the captures: snapshotter diff {last_id} {this_id}",
+            minute=format_minute(last.at),
+            minute2=format_minute(this.at),
+            last_id=last.bundle_id,
+            this_id=this.bundle_id,
+        ),
+        detail=this.notice,
+    )
+    return (event,)
 
 
 def _crossed(

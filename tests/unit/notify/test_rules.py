@@ -160,3 +160,14 @@ def test_a_network_of_ones_own_is_reached_without_tls_when_it_is_named(tmp_path:
     rules = load(tmp_path, WEBHOOK.replace("https", "http") + own + MAIL + 'tls = "none"\n' + own)
 
     assert [channel.allow_networks for channel in rules.channels] == [("10.1.2.3/32",)] * 2
+
+
+def test_the_first_sign_of_a_removal_waits_for_no_other_event(tmp_path: Path) -> None:
+    suspected = event(kind=NotificationKind.TAKEDOWN_SUSPECTED)
+    (told,) = load(tmp_path, WEBHOOK).waiting(suspected)
+    (other,) = load(tmp_path, WEBHOOK).waiting(event())
+
+    assert (told.group_s, other.group_s) == (0, 300)
+    slow = '[[rule]]\nchannels = ["desk"]\ngroup_s = 60\n'
+    (waits,) = load(tmp_path, WEBHOOK + slow).waiting(suspected)
+    assert waits.group_s == 60

@@ -25,7 +25,7 @@ from snapshotter.model.finding import Verdict
 from snapshotter.model.job import CaptureJob, JobState
 from snapshotter.model.notification import NotificationKind
 from snapshotter.model.proof import Role
-from snapshotter.model.request import Threshold
+from snapshotter.model.request import Monitoring, Threshold
 from snapshotter.model.takedown import TakedownKind
 from snapshotter.site.state import BEGIN, SiteState, available, removed, wall
 from snapshotter.verify.proof_pack import verify_pack
@@ -91,7 +91,11 @@ def test_a_removal_is_bracketed_by_the_pace_confirmed_and_told(watched: Make) ->
     assert control.url == "http://mp.weixin.qq.com/"
     assert event.first_gone.at < control.at < event.confirmations[-1].at
     assert event.confirmations[-1].at - event.first_gone.at >= here.rules.confirm.after
-    assert [event.kind for event in here.told] == [NotificationKind.TAKEDOWN_CONFIRMED]
+    assert [event.kind for event in here.told] == [
+        NotificationKind.TAKEDOWN_SUSPECTED, NotificationKind.TAKEDOWN_CONFIRMED,
+    ]  # fmt: skip
+    # The first sign is told with the first capture that shows it.
+    assert here.told[0].bundle_id == event.first_gone.bundle_id
 
 
 def test_what_is_told_of_a_watched_page_has_the_policy_and_the_origin_of_its_job(
@@ -121,6 +125,20 @@ def test_a_wall_in_between_is_no_event_and_is_not_captured_again(watched: Make) 
     ]  # fmt: skip
 
 
+def test_a_page_that_its_policy_does_not_watch_is_told_of_at_the_first_sign(
+    watched: Make,
+) -> None:
+    here = watched(gone_at(40), rules=Monitoring(light=False))
+    here.watch(30 * MINUTE)
+
+    here.until(95)
+
+    assert here.events == []
+    assert [event.kind for event in here.told] == [NotificationKind.TAKEDOWN_SUSPECTED]
+    first, gone = [f.bundle_id for f in here.seen if f.bundle_id in here.told[0].summary]
+    assert here.told[0].summary.endswith(f"Compare the captures: snapshotter diff {first} {gone}")
+
+
 def test_a_page_that_comes_back_is_an_event_of_its_own(watched: Make) -> None:
     here = watched(gone_at(40).change("wx/article", BEGIN + 100 * MINUTE, available()))
     here.watch(30 * MINUTE)
@@ -132,7 +150,8 @@ def test_a_page_that_comes_back_is_an_event_of_its_own(watched: Make) -> None:
     assert back.previous != ""
     assert kinds(here)[-2:] == ["visit", "whole"]
     assert [event.kind for event in here.told] == [
-        NotificationKind.TAKEDOWN_CONFIRMED, NotificationKind.TAKEDOWN_REINSTATED,
+        NotificationKind.TAKEDOWN_SUSPECTED, NotificationKind.TAKEDOWN_CONFIRMED,
+        NotificationKind.TAKEDOWN_REINSTATED,
     ]  # fmt: skip
 
 

@@ -1,11 +1,13 @@
 """What one more capture of a watched page tells beside a removal."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from snapshotter.app.monitoring.change_alerts import change_alerts
+from snapshotter.app.monitoring.change_alerts import change_alerts, removal_alerts
 from snapshotter.model.assessment import Availability, Content, Undecided
 from snapshotter.model.notification import NotificationKind, NotificationScope
 from snapshotter.model.reading import Count, Source
@@ -174,3 +176,45 @@ def test_two_pages_of_one_account_tell_its_new_name_once() -> None:
 )
 def test_what_is_no_other_name_of_the_same_account_tells_nothing(after: Observation) -> None:
     assert change_alerts([named(1, "Old"), after], "b2", [], ABOUT) == ()
+
+
+def removed(number: int, **more: Any) -> Observation:
+    given = {"availability": Availability.UNAVAILABLE, "main_sha256": "", "notice": "gone"}
+    return replace(seen(number), **(given | more))
+
+
+def few_words(number: int) -> Observation:
+    return replace(seen(number, main="b"), ambiguous=True)
+
+
+@pytest.mark.parametrize("sign", [removed, few_words])
+def test_the_first_sign_of_a_removal_is_told_once_and_with_the_next_command(
+    sign: Callable[[int], Observation],
+) -> None:
+    made = [seen(1), seen(2), sign(3), sign(4), seen(5), sign(6)]
+
+    told = {
+        observation.bundle_id: removal_alerts(made, observation.bundle_id, ABOUT)
+        for observation in made
+    }
+
+    assert [bundle_id for bundle_id, events in told.items() if events] == ["b3", "b6"]
+    (event,) = told["b3"]
+    assert event.kind is NotificationKind.TAKEDOWN_SUSPECTED
+    assert event.summary == (
+        "a page that was available at 2026-05-27 14:35 UTC may be removed since 2026-05-27 14:50 "
+        "UTC. This is not confirmed yet. Compare the captures: snapshotter diff b2 b3"
+    )
+    assert event.url == "https://weibo.com/1/A"
+    assert "weibo" not in event.subject + event.summary + event.id
+
+
+def test_what_was_never_available_on_the_same_way_is_no_sign() -> None:
+    quiet = [
+        [removed(3)],
+        [removed(2), removed(3)],
+        [replace(seen(2), vantage="tor"), removed(3)],
+        [gone(2, Undecided.ERROR, ""), removed(3)],
+    ]
+
+    assert [removal_alerts(made, "b3", ABOUT) for made in quiet] == [()] * len(quiet)

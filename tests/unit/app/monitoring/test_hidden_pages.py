@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy.event import listen
 
 from snapshotter.app.monitoring import notification_events
-from snapshotter.app.monitoring.change_alerts import change_alerts
+from snapshotter.app.monitoring.change_alerts import change_alerts, removal_alerts
 from snapshotter.app.monitoring.notification_delivery import NotificationService
 from snapshotter.app.takedown import events as takedowns
 from snapshotter.jobs.open_database import open_database
@@ -108,6 +108,11 @@ def alert(job: CaptureJob, before: Observation, this: Observation) -> Notificati
     return event
 
 
+def suspicion(job: CaptureJob, before: Observation, this: Observation) -> NotificationEvent:
+    (event,) = removal_alerts([before, this], this.bundle_id, NotificationScope.of(job))
+    return event
+
+
 def takedown(job: CaptureJob, kind: TakedownKind) -> NotificationEvent:
     made = Takedown(
         event_id="20261127t120000z-abc", kind=kind, at=AT, identity=f"//{HOST}/words", url=URL,
@@ -156,6 +161,11 @@ PRODUCED: Final[dict[NotificationKind, Callable[[CaptureJob], NotificationEvent]
     NotificationKind.SCHEDULE_GAP: gap,
     NotificationKind.WATCH_TROUBLE: trouble,
     NotificationKind.HOST_THROTTLED: lambda job: politeness.throttled_event(job, HOST, AT, AT),
+    NotificationKind.TAKEDOWN_SUSPECTED: lambda job: suspicion(
+        job,
+        seen(1),
+        seen(2, availability=Availability.UNAVAILABLE, notice=f"{HOST} is closed"),
+    ),
     NotificationKind.TAKEDOWN_CONFIRMED: lambda job: takedown(job, TakedownKind.REMOVED),
     NotificationKind.TAKEDOWN_REINSTATED: lambda job: takedown(job, TakedownKind.REINSTATED),
     NotificationKind.ACCOUNT_CHANGED: lambda job: takedown(job, TakedownKind.ACCOUNT_CHANGED),
