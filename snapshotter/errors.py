@@ -2,6 +2,7 @@
 Define the expected errors with their exit codes, and describe unexpected errors as bugs.
 
     SnapshotterError              1   something expected went wrong
+    ├── UsageMistake              2   the command line is invalid
     ├── CaptureIncomplete         3   a bundle was sealed, and lacks something required
     ├── EvidenceInvalid          10   checked, and it does not hold
     ├── EvidenceUnverifiable     11   could not be checked; says nothing about the evidence
@@ -38,6 +39,12 @@ class SnapshotterError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class UsageMistake(SnapshotterError):
+    """The command line is invalid, which was found out after it was parsed."""
+
+    exit_code = 2
 
 
 class CaptureIncomplete(SnapshotterError):

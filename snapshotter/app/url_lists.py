@@ -1,11 +1,15 @@
 """Read lists of addresses to capture, with one address a line."""
 
+import os
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.capture_url import check_url
+from snapshotter.model.capture_url import check_url, complete_url
 from snapshotter.translation import tr
+
+if TYPE_CHECKING:
+    from snapshotter.ports import ShowMessage
 
 MAX_LIST_BYTES: Final = 8 << 20  # a hundred thousand addresses
 _BOM = b"\xef\xbb\xbf"
@@ -40,15 +44,43 @@ def numbered_urls(data: bytes) -> Iterator[tuple[int, str]]:
             yield number, url
 
 
-def collect_urls(given: Sequence[str], data: bytes = b"") -> list[str]:
+def complete_urls(urls: Sequence[str], show_message: "ShowMessage") -> list[str]:
+    """
+    Return addresses with `https://` added where a scheme is missing.
+
+    The name of a file in the working directory is not completed.
+
+    Args:
+        show_message: Called with a sentence for each address that was completed.
+    """
+    completed = []
+    for text in urls:
+        url = complete_url(text)
+        if url != text and os.path.lexists(text):
+            url = text
+        if url != text:
+            show_message(
+                tr("{text} has no scheme, so https:// is added: {url}", text=text, url=url)
+            )
+        completed.append(url)
+    return completed
+
+
+def collect_urls(
+    given: Sequence[str], data: bytes = b"", *, show_message: "ShowMessage"
+) -> list[str]:
     """
     Return the addresses of arguments and of a list, each once, in their order.
+
+    Args:
+        show_message: As for `complete_urls`.
 
     Raises:
         SnapshotterError: An address cannot be captured; the message names its line.
     """
-    found = list(map(check_url, given))
-    for number, url in numbered_urls(data):
+    found = list(map(check_url, complete_urls(given, show_message)))
+    for number, text in numbered_urls(data):
+        (url,) = complete_urls([text], show_message)
         try:
             found.append(check_url(url))
         except SnapshotterError as error:

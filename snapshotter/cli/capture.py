@@ -64,6 +64,7 @@ def capture(
 
     Each URL becomes one bundle with screenshots, MHTML, DOM, text and the network record. The
     bundle is signed, timestamped and stored. `-` reads URLs from standard input, one on each line.
+    If a URL has no scheme, https:// is added.
 
     The first line of each result answers three questions: Is the page there? Is the capture whole?
     Is the proof intact? If a page does not answer, the record of the attempt is sealed as evidence.
@@ -101,9 +102,9 @@ def parse_urls(
     urls: tuple[str, ...], *, as_json: bool
 ) -> tuple[list[str], dict[int, SnapshotterError]]:
     """Return the URLs of the arguments, and those that cannot be captured by their number."""
-    from snapshotter.app.url_lists import refused_urls
+    from snapshotter.app.url_lists import complete_urls, refused_urls
 
-    wanted = _read_urls(urls)
+    wanted = complete_urls(_read_urls(urls), print_message)
     if not wanted:
         raise click.UsageError(tr("standard input contains no URL"))
     refused = refused_urls(wanted)

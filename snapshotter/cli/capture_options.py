@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.cli.checked_text import NETWORK, VIEWPORT
 from snapshotter.cli.options import lock_mode_option
 from snapshotter.translation import tr
 
@@ -83,6 +84,7 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         "--allow-network",
         "allow_networks",
         multiple=True,
+        type=NETWORK,
         metavar="CIDR",
         help="Allow connections to this private network; may be repeated.",
     ),
@@ -105,6 +107,7 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         "--viewport",
         "viewports",
         multiple=True,
+        type=VIEWPORT,
         metavar="NAME|WxH",
         help="Take a further picture in a window of this size: phone, tablet, 1024x768, "
         "1024x768@2; may be repeated.",

@@ -165,9 +165,32 @@ class _LazyGroup(click.Group):
         return command
 
     @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(_describe_unknown(name), ctx)
+        return super().resolve_command(ctx, args)
+
+    @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, _, text) in sorted(COMMANDS.items())])
+
+
+def _describe_unknown(name: str) -> str:
+    """Return the sentence about a command that does not exist, with the nearest commands."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name.lower(), COMMANDS, n=2, cutoff=0.6)
+    if not near:
+        return tr(
+            "the command {name} does not exist. To list the commands: snapshotter --help", name=name
+        )
+    return tr(
+        "the command {name} does not exist. Did you mean {near}?", name=name, near=" or ".join(near)
+    )
 
 
 class _Deferred:

@@ -127,7 +127,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     """
     from snapshotter.app.machine import SystemClock
     from snapshotter.app.policies import capture_preview
-    from snapshotter.app.url_lists import collect_urls, read_list
+    from snapshotter.app.url_lists import collect_urls, complete_urls, read_list
     from snapshotter.cli import policy_explain_output
     from snapshotter.model.capture_url import check_url
 
@@ -135,13 +135,14 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
         raise click.UsageError(tr("give one URL, or a file of URLs with --list"))
     settings, now = ctx.obj.load(), SystemClock().now()
     if url is not None:
+        (url,) = complete_urls([url], print_message)
         found = capture_preview.explain(settings, check_url(url), policy, now=now)
         if as_json:
             print_json(policy_explain_output.explanation_json(found))
         else:
             policy_explain_output.print_explanation(found)
         return
-    urls = collect_urls((), read_list(file))
+    urls = collect_urls((), read_list(file), show_message=print_message)
     if not urls:
         raise click.UsageError(tr("the list contains no URL"))
     sums = capture_preview.visits_per_host(settings, urls, policy, now=now)

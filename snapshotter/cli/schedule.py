@@ -206,7 +206,7 @@ def add(
     from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.policy import policy_selection
 
-    found = collect_urls(urls, read_list(file) if file else b"")
+    found = collect_urls(urls, read_list(file) if file else b"", show_message=print_message)
     if not found:
         raise click.UsageError(tr("give at least one URL, or a file of URLs with --from"))
     settings = ctx.obj.load()
@@ -235,6 +235,7 @@ def add(
                         "end of the schedule"
                     )
                 )
+            _warn_without_worker(settings)
             print_schedule(schedules, schedules.get(to), as_json, following=_SHOWN)
         return
     chosen = policy or settings.policy
@@ -289,7 +290,18 @@ def add(
                     count2=len(found),
                 )
             )
+        _warn_without_worker(settings)
         print_schedule(schedules, made, as_json, following=_SHOWN)
+
+
+def _warn_without_worker(settings: "Settings") -> None:
+    """Print a message if no worker runs, which would make the visits."""
+    from snapshotter.app.wiring import queue as wiring_queue
+
+    if not wiring_queue.has_worker(settings):
+        print_message(
+            tr("no worker is running, so visits are missed. Start a worker:\n  snapshotter worker")
+        )
 
 
 @schedule.command(

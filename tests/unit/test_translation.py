@@ -19,7 +19,8 @@ PACKAGE = ROOT / "snapshotter"
 # Their first argument and `hint` are read by people.
 ERRORS = {
     "SnapshotterError", "CaptureIncomplete", "EvidenceInvalid", "EvidenceUnverifiable",
-    "PolicyRefused", "ServiceUnavailable", "UsageError", "BadParameter", "ClickException",
+    "PolicyRefused", "ServiceUnavailable", "UsageError", "UsageMistake",
+    "BadParameter", "ClickException",
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from snapshotter.compare import captures, masks
 from snapshotter.compare.captures import ComparableCapture
 from snapshotter.compare.image_diff import PictureSource
 from snapshotter.compare.value_diff import summarise_verdict
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.errors import EvidenceInvalid, SnapshotterError, UsageMistake
 from snapshotter.formats import toml
 from snapshotter.formats.bundle import container
 from snapshotter.formats.digest import CHUNK
@@ -95,7 +95,7 @@ def select_bundles(
     if len(names) == 1:
         url, until = _asked(names[0])
         if not url:
-            raise SnapshotterError(
+            raise UsageMistake(
                 tr("a comparison needs two bundles, but only one bundle is named"),
                 hint=tr(
                     "name two bundles, or name one address to compare the last two captures of "

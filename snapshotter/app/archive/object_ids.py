@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.errors import EvidenceInvalid, SnapshotterError, UsageMistake
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.printable import cut, printable
 from snapshotter.translation import tr
@@ -56,10 +56,8 @@ class NoSuchId(SnapshotterError):
     """No id of the store begins or ends with the given text."""
 
 
-class AmbiguousId(SnapshotterError):
+class AmbiguousId(UsageMistake):
     """Several ids of the store begin or end with the given text."""
-
-    exit_code = 2
 
 
 def may_be_part(text: str) -> bool:
@@ -83,7 +81,7 @@ def resolve(store: "ReadableStore", text: str, kinds: Sequence[ObjectKind] = BUN
     Raises:
         AmbiguousId: Several ids begin or end so.
         NoSuchId: None does.
-        SnapshotterError: The text cannot be a part of an id.
+        UsageMistake: The text cannot be a part of an id.
     """
     if _is_whole(text):
         return text
@@ -94,7 +92,7 @@ def resolve(store: "ReadableStore", text: str, kinds: Sequence[ObjectKind] = BUN
             tr("the store {url} contains no {kind} yet", url=store.url, kind=kinds[0].value)
         )
     if not may_be_part(text):
-        raise SnapshotterError(
+        raise UsageMistake(
             tr(
                 "{text} is not an id and not a part of an id. A part is the beginning or the end "
                 "of an id, with at least {count} characters",

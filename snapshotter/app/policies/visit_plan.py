@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import SnapshotterError, UsageMistake
 from snapshotter.jobs.schedules.cron import zone as zone_of
 from snapshotter.jobs.schedules.plan import DEFAULT_LATE, CatchUp, Plan, with_defaults
 from snapshotter.policy import load as policies
@@ -45,14 +45,15 @@ def plan_from_options(options: VisitOptions) -> Plan:
     Return the plan that the options describe; the policy's schedule table gives the rest.
 
     Raises:
-        SnapshotterError: An option is invalid or contradicts another one.
+        UsageMistake: An option is invalid or contradicts another one.
+        SnapshotterError: The policy or the curve does not exist or cannot be read.
     """
     table = _table(options)
     cron, every, curve, jitter = options.cron, options.every, options.curve, _jitter(options.jitter)
     if not (cron or every or curve):
         cron, every, curve = table.cron, table.every, table.curve
     if not (cron or every or curve):
-        raise SnapshotterError(
+        raise UsageMistake(
             tr("the schedule does not state when visits are due"),
             hint=tr(
                 'give --cron "0 9 * * mon-fri", --every 6h or --curve curve-news, or a '
@@ -62,15 +63,17 @@ def plan_from_options(options: VisitOptions) -> Plan:
     if options.policy and jitter is None and not (cron or options.every):
         jitter = table.jitter_percent / 100
     zone_name = options.zone or table.zone
-    zone, start, end = zone_of(zone_name), options.start or table.start, options.end or table.end
+    start, end = options.start or table.start, options.end or table.end
+    found_curve = _curve(curve, options.curves) if curve else None
     try:
+        zone = zone_of(zone_name)
         seasons = tuple(_season(season) for season in options.seasons)
         if not seasons and not cron:
             seasons = tuple(season.season() for season in table.seasons)
         plan = Plan(
             cron=cron,
             every=parse_duration(every) if every else None,
-            curve=_curve(curve, options.curves) if curve else None,
+            curve=found_curve,
             zone=zone_name,
             start=parse_moment(start, zone, is_end=False) if start else None,
             end=parse_moment(end, zone, is_end=True) if end else None,
@@ -84,8 +87,10 @@ def plan_from_options(options: VisitOptions) -> Plan:
             jitter=jitter,
             max_late=parse_duration(options.max_late) if options.max_late else None,
         )
+    except SnapshotterError as error:
+        raise UsageMistake(error.message, hint=error.hint) from error
     except ValueError as error:
-        raise SnapshotterError(
+        raise UsageMistake(
             str(error), hint=tr("show the options of schedules:\n  snapshotter schedule add --help")
         ) from error
 
@@ -135,7 +140,7 @@ def _jitter(text: str) -> float | None:
     try:
         return parse_percent(text)
     except ValueError as error:
-        raise SnapshotterError(
+        raise UsageMistake(
             tr("{text!r} is not a valid jitter", text=text),
             hint=tr("give a share of the time to the next visit, for example 15%, or 0"),
         ) from error

@@ -188,6 +188,14 @@ def schedules(settings: Settings) -> "Iterator[Schedules]":
         yield Schedules(found)
 
 
+def has_worker(settings: Settings) -> bool:
+    """Return whether a worker of the queue is running. Raises as `queue` does."""
+    from snapshotter.jobs.workers.registry import WorkerRegistry
+
+    with queue_database(settings) as found:
+        return bool(WorkerRegistry(found).live_workers())
+
+
 @contextlib.contextmanager
 def command_queue(settings: Settings) -> "Iterator[DatabaseQueue]":
     """Yield the queue, for one command. Raises as `queue` does."""

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import SnapshotterError, UsageMistake
 from snapshotter.jobs.database import (
     Now,
     database_now,
@@ -89,9 +89,9 @@ class ScheduleTarget:
 
 
 def check_name(name: str) -> str:
-    """Return a schedule's name. Raises SnapshotterError if it is invalid."""
+    """Return a schedule's name. Raises UsageMistake if it is invalid."""
     if not _NAME.fullmatch(name):
-        raise SnapshotterError(
+        raise UsageMistake(
             tr("{name!r} is not a valid name for a schedule", name=name),
             hint=tr(
                 "use a to z, 0 to 9 and dashes, at most 48 characters. The name is written into "

@@ -55,6 +55,8 @@ def test_every_command_explains_itself(shell: Shell, command: str) -> None:
         ("capture", "--no-such-option", "http://127.0.0.1/"),
         ("capture", "--lock-days", "0", "http://127.0.0.1/"),
         ("capture", "--passphrase-file", "missing", "http://127.0.0.1/"),
+        ("capture", "--viewport", "x", "http://127.0.0.1/"),
+        ("capture", "--allow-network", "x", "http://127.0.0.1/"),
         ("verify",),
         ("no-such-command",),
     ],
@@ -70,7 +72,8 @@ def test_what_can_not_be_understood_ends_in_2_with_nothing_on_stdout(
 @pytest.mark.parametrize(
     ("url", "hint"),
     [
-        ("example.org", "did you mean https://example.org"),
+        ("http//example.org", "did you mean http://example.org"),
+        ("http://exa mple.org/a", "did you mean http://example.org/a"),
         ("ftp://example.org/", ""),
         ("file:///etc/passwd", ""),
         ("javascript:alert(1)", ""),
@@ -183,3 +186,19 @@ entry()
     assert done.stdout.splitlines() == ["thread", "at the end"]
     assert "no-such-command" in done.stderr
     assert done.returncode == 2
+
+
+def test_an_address_without_a_scheme_is_completed_and_the_person_is_told(shell: Shell) -> None:
+    assert shell.run("policy", "explain", "example.org/a", "--json") == 0
+    assert "example.org/a has no scheme, so https:// is added: https://example.org/a" in shell.err
+    Path("page.html").write_bytes(b"")
+    assert shell.run("policy", "explain", "page.html") == 1
+    assert "https:// is added" not in shell.err
+
+
+def test_a_mistyped_command_gets_the_nearest_commands(shell: Shell) -> None:
+    for typed, near in {"captur": "capture", "verfy": "verify", "LIST": "list"}.items():
+        assert shell.run(typed) == 2
+        assert f"the command {typed} does not exist. Did you mean {near}?" in shell.err
+    assert shell.run("xyzzy") == 2
+    assert "snapshotter --help" in shell.err

@@ -147,7 +147,7 @@ def test_what_is_not_there_is_said_with_what_to_do(
 ) -> None:
     assert run(made, made.url, f"{made.url}@2026-05-01") == 1
     assert f"the store has no capture of {made.url} until 2026-05-02" in capsys.readouterr().err
-    assert run(made, made.ids[0]) == 1
+    assert run(made, made.ids[0]) == 2
     assert "a comparison needs two bundles, but only one bundle is named" in capsys.readouterr().err
     assert run(made, *made.ids) == 2
 

@@ -15,6 +15,7 @@ from snapshotter.app.wiring import worker as wiring_worker
 from snapshotter.cli.main import main
 from snapshotter.jobs.database import writing
 from snapshotter.jobs.schedules.tables import TARGET
+from snapshotter.jobs.workers.registry import WorkerRegistry
 from tests.unit.cli.shell import Shell
 from tests.unit.jobs.heard import Heard
 
@@ -46,7 +47,7 @@ def test_quiet_hours_are_kept_and_shown(shell: Home) -> None:
     assert shell.run("add", "--every", "1h", "--quiet-hours", "22:00-06:30", "--json", URL) == 0
     assert shell.object["quiet_hours"] == ["22:00-06:30"]
 
-    assert shell.run("add", "--every", "1h", "--quiet-hours", "at night", URL) == 1
+    assert shell.run("add", "--every", "1h", "--quiet-hours", "at night", URL) == 2
     assert "not a range of quiet hours; write a range like 22:00-06:30" in shell.err
 
 
@@ -65,6 +66,17 @@ def test_the_address_of_each_page_may_decide_its_policy_and_that_is_told(shell: 
 
     assert shell.run("add", "--policy", "auto", *posts, "https://mp.weixin.qq.com/s/a") == 1
     assert "different schedules: wechat-article, weibo-post" in shell.err
+
+
+def test_while_no_worker_runs_who_adds_a_schedule_is_told(shell: Home) -> None:
+    assert shell.run("add", "--name", "case-7", "--every", "6h", URL) == 0
+    assert "no worker is running, so visits are missed. Start a worker:" in shell.err
+
+    with wiring_jobs.queue_database(load()) as database:
+        WorkerRegistry(database).register("worker-1", slots=1, version="0")
+
+    assert shell.run("add", "--to", "case-7", f"{URL}2") == 0
+    assert "no worker" not in shell.err
 
 
 def test_a_schedule_is_added_shown_and_listed(shell: Home) -> None:
@@ -98,7 +110,7 @@ def test_many_urls_come_from_a_file_or_standard_input_and_more_later(
 
     assert "1 of 2 URLs were added to many" in shell.err
     assert shell.object["urls"] == 3
-    Path("bad.txt").write_text(f"{URL}\nexample.org\n")
+    Path("bad.txt").write_text(f"{URL}\nexample\n")
     assert shell.run("add", "--every", "1d", "--from", "bad.txt") == 1
     assert "line 2: only http and https URLs" in shell.err
     Path("bad.txt").write_bytes(f"{URL}\nhttps://example.org/\xe9\n".encode("latin-1"))
@@ -165,7 +177,7 @@ def test_the_policy_of_the_settings_may_state_the_curve(
     )
     assert shell.run("add", "--cron", "0 9 * * *", "--json", URL) == 0
     assert [shell.object[key] for key in ("curve", "zone")] == [None, "Europe/Berlin"]
-    assert shell.run("add", "--policy", "default", URL) == 1
+    assert shell.run("add", "--policy", "default", URL) == 2
     assert "does not state when visits are due" in shell.err
 
 
@@ -209,7 +221,8 @@ def test_more_than_a_host_may_be_asked_is_said_beforehand(shell: Home) -> None:
 def test_what_is_mistyped_ends_with_a_sentence_and_a_way_out(
     shell: Home, options: tuple[str, ...], said: str, hint: str
 ) -> None:
-    assert shell.run("add", *options, URL) == 1
+    does_not_exist = "curve-wechatt" in options or "defualt" in options or "2020-01-01" in options
+    assert shell.run("add", *options, URL) == (1 if does_not_exist else 2)
 
     first, second, *more = shell.err.splitlines()
     assert said in first
