@@ -51,8 +51,14 @@ def seal(
     authorities: Sequence[TimestampAuthority] = (),
     took: timedelta = timedelta(seconds=2),
     log_checkpoint: str = "",
+    title: str | None = None,
 ) -> Bundle:
-    """Return the sealed bundle of a capture that ended then and shows that page."""
+    """
+    Return the sealed bundle of a capture that ended then and shows that page.
+
+    Args:
+        title: Of the window; by default the same for all pages.
+    """
     by = by or decision()
     folder.mkdir(parents=True, exist_ok=True)
     spool = Path(mkdtemp(dir=folder))
@@ -73,6 +79,7 @@ def seal(
         made,
         requested_url=page.requested_url,
         final_url=page.final_url,
+        title=made.title if title is None else title,
         redirects=page.redirects,
         response=replace(
             made.response,

@@ -94,6 +94,7 @@ COMMANDS = {
         "schedule",
         tr("Capture pages repeatedly, and record the visits that were missed"),
     ),
+    "search": ("search", "search", tr("Find captures by words and filters")),
     "show": ("show", "show", tr("Show the facts that a bundle contains")),
     "store": (
         "store",
@@ -249,6 +250,7 @@ def cli(ctx: click.Context) -> None:
     snapshotter capture https://example.org      capture, sign, timestamp and store a page
     snapshotter check https://example.org        check whether the page is still available
     snapshotter list                             list the bundles in the store
+    snapshotter search 谣言                      find captures by words
     snapshotter verify captures/bundles/…        verify a bundle, offline
 
     Instead of the id of a bundle, an event or a job, you can give the beginning or the end of the

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from snapshotter.formats.bundle import store_keys
+from snapshotter.index import tables
 from snapshotter.index.bundle_rows import COLUMNS, ListedObject, storable, to_row
 from snapshotter.index.database import IndexDatabase
 from snapshotter.index.tokens import normalise, pieces
@@ -60,9 +61,13 @@ def sync_bundles(
     if stamps is not None:
         removed = _sync_folders(database, store, stamps(_ROOT, _DEPTH), batch)
     else:
-        for prefix in _prefixes(database, until):
+        prefixes = _prefixes(database, until)
+        for prefix in prefixes:
             removed += _sync_prefix(database, store, prefix, batch)
         batch.write()
+        if prefixes == [_ROOT] and tables.is_outdated(database):
+            with database.writing():
+                tables.mark_current(database)
     return IndexSyncResult(read=batch.count, removed=removed)
 
 
@@ -259,7 +264,7 @@ def _listed(store: ReadableStore, prefix: str) -> Iterator[ListedObject]:
 def _prefixes(database: IndexDatabase, until: datetime | None) -> list[str]:
     """Return the key prefixes to list: of a few days, or of all."""
     newest = database.rows("SELECT MAX(key) FROM bundle")[0][0]
-    if until is None or newest is None:
+    if until is None or newest is None or tables.is_outdated(database):
         return [_ROOT]
     newest_day = store_keys.bundle_time(store_keys.parse_bundle_key(newest).bundle_id).date()
     first = newest_day - timedelta(days=1)

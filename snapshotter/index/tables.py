@@ -93,6 +93,7 @@ CREATE TABLE folder (prefix TEXT PRIMARY KEY, stamp TEXT NOT NULL) WITHOUT ROWID
     ),
 )
 TABLES_VERSION: Final = len(MIGRATIONS)
+_OUTDATED: Final = "outdated"  # in `meta` as long as rows may be outdated
 
 
 def prepare(database: IndexDatabase) -> None:
@@ -144,6 +145,17 @@ def mark_outdated(database: IndexDatabase) -> None:
     """Let the next sync read every bundle again, in a transaction of the caller."""
     database.execute("UPDATE bundle SET listed = ''")
     database.execute("UPDATE folder SET stamp = ''")
+    _store_version(database, _OUTDATED, 1)
+
+
+def is_outdated(database: IndexDatabase) -> bool:
+    """Return whether rows are outdated, so that a sync of the newest days is not enough."""
+    return bool(database.rows("SELECT 1 FROM meta WHERE name = ?", (_OUTDATED,)))
+
+
+def mark_current(database: IndexDatabase) -> None:
+    """State that the sync of a whole store is complete, in a transaction of the caller."""
+    database.execute("DELETE FROM meta WHERE name = ?", (_OUTDATED,))
 
 
 def _versions(database: IndexDatabase) -> tuple[int, int]:

@@ -71,6 +71,8 @@ def _problem(words: list[str]) -> str:
             path.append(word)
             context = click.Context(inner, info_name=word, parent=context, **inner.context_settings)
             command, known = inner, _options(inner, context)
+        elif context.ignore_unknown_options and re.match(r"-[a-z]", word):
+            continue  # an argument: `search -draft` excludes a word
         elif re.match(r"-{1,2}[a-z]", word) and word.partition("=")[0].rstrip(".,:") not in known:
             return f"{' '.join(path)} has no option {word} ({number})"
     return ""
@@ -101,6 +103,8 @@ def test_every_command_that_the_documentation_shows_is_one() -> None:
         ("hold placed B", "no command hold placed"),
         ("capture https://a.test --lock-day 3", "capture has no option --lock-day"),
         ("audit --policy FILE", "audit has no option --policy"),
+        ("search a -draft", ""),
+        ("search a --draft", "search has no option --draft"),
     ],
 )
 def test_a_command_that_is_none_would_be_seen(command: str, problem: str) -> None:

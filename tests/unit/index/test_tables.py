@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.bundle import store_keys
 from snapshotter.index import tables
 from snapshotter.index.database import IndexDatabase
 from snapshotter.index.open_index import open_index_file
 from snapshotter.index.sqlite_database import SqliteDatabase
 from snapshotter.index.store_index import Index
 from snapshotter.index.tables import MIGRATIONS, TABLES_VERSION
+from tests.observed import at
 from tests.unit.index.test_store_index import IDS, Shelf
 
 
@@ -103,7 +105,14 @@ def test_rows_of_an_earlier_version_are_kept_until_their_bundles_are_read_again(
 
     with open_index_file(shelf.path) as index:
         assert [row.bundle_id for row in index.rows()] == IDS[:1]
-        assert shelf.sync(index).read == 1
+        # Also if only the newest days were to be looked at.
+        late = at(60 * 24 * 5)
+        newer = f"20260530t080000z-{'abcdefgh' * 2}"
+        shelf.put(store_keys.bundle_key(newer), b"a bundle")
+        shelf.known[store_keys.bundle_key(newer)] = shelf.known[store_keys.bundle_key(IDS[0])]
+        assert index.sync(shelf.store, shelf.read, until=late).read == 2
+        shelf.reads.clear()
+        assert index.sync(shelf.store, shelf.read, until=late).read == 0
     with open_index_file(shelf.path) as index:
         assert shelf.sync(index).read == 0
 

@@ -1,0 +1,107 @@
+"""
+Search the captures of a store by words and filters, or list them by filters.
+
+Results are what the index has: nothing is verified. They come newest first, in pages.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from snapshotter.app.archive.annotations import read_chain
+from snapshotter.app.archive.observations import ObservationSource
+from snapshotter.formats.bundle import store_keys
+from snapshotter.index import search as index_search
+from snapshotter.index.query import Query
+from snapshotter.index.search import FoundPage, Hit
+from snapshotter.model.annotation_state import AnnotationState
+from snapshotter.value_class import dataclass
+
+_BEFORE: Final = 40  # characters of an excerpt before the first hit
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excerpt:
+    """A part of a text around its first hit, on one line."""
+
+    text: str
+    marks: tuple[tuple[int, int], ...]  # where the words are, in characters of the excerpt
+    is_cut_before: bool
+    is_cut_after: bool
+
+
+def search(
+    source: ObservationSource,
+    query: Query | None,
+    *,
+    limit: int,
+    before: str = "",
+    now: datetime,
+    state: AnnotationState | None = None,
+) -> FoundPage:
+    """
+    Return the captures that match a query, newest first.
+
+    Args:
+        query: Words and filters (docs/reference/search.md); None: all captures match.
+        limit: Most captures to return; at least 1.
+        before: `FoundPage.next` of the page before this one.
+        now: Bundles of days until then are looked for in the store.
+        state: The annotations of the store; None: they are read.
+
+    Raises:
+        ServiceUnavailable: The store did not answer.
+        SnapshotterError: The index cannot be used.
+    """
+    source.sync(until=now)
+    annotations = state if state is not None else read_chain(source.store).state()
+
+    def identities(value: str) -> Sequence[str]:
+        # A text that is not an address is an identity.
+        identity = source.identity(value) if "://" in value else source.index.resolved(value)
+        return source.index.asked_for(identity)
+
+    return index_search.search(
+        source.index.database,
+        query,
+        state=annotations,
+        identities=identities,
+        limit=limit,
+        before=before,
+    )
+
+
+def is_cursor(text: str) -> bool:
+    """Return whether a text can be `FoundPage.next`."""
+    return store_keys.is_id(text)
+
+
+def excerpt(hit: Hit, most: int) -> Excerpt:
+    """
+    Return the part of a text that shows its first hit.
+
+    Args:
+        most: Characters of the excerpt; the first hit is longer only if it is long itself.
+    """
+    first, last = hit.marks[0]
+    begin = max(0, first - _BEFORE)
+    while 0 < begin < first and not hit.text[begin - 1].isspace() and first - begin < 2 * _BEFORE:
+        begin -= 1
+    if begin and not hit.text[begin - 1].isspace():
+        begin = max(0, first - _BEFORE)  # a script without spaces
+    end = max(last, min(len(hit.text), begin + most))
+    text, marks = "", []
+    at = begin
+    for start, stop in hit.marks:
+        if stop > end:
+            break
+        text += _SPACES.sub(" ", hit.text[at:start])
+        marks.append((len(text), len(text) + len(_SPACES.sub(" ", hit.text[start:stop]))))
+        text += _SPACES.sub(" ", hit.text[start:stop])
+        at = stop
+    text += _SPACES.sub(" ", hit.text[at:end])
+    return Excerpt(
+        text=text, marks=tuple(marks), is_cut_before=begin > 0, is_cut_after=end < len(hit.text)
+    )

@@ -1,0 +1,232 @@
+"""Provide `snapshotter search`: find captures by words and filters."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from snapshotter.cli.options import store_option
+from snapshotter.cli.output import (
+    format_time,
+    print_json,
+    print_message,
+    print_next,
+    print_result,
+    verdict_json,
+)
+from snapshotter.translation import tr
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from snapshotter.app.archive.search import Excerpt
+    from snapshotter.index.search import FoundCapture, FoundPage, Hit
+
+_EXCERPT = 160  # characters in text
+_JSON_EXCERPT = 400  # characters in JSON
+_TITLE = 120  # characters in text
+
+
+@click.command(
+    # -word excludes a word, so that a minus sign and letters are no option here, not even -h.
+    context_settings={"ignore_unknown_options": True},
+    add_help_option=False,
+    epilog="""\b
+Examples:
+  snapshotter search 谣言
+  snapshotter search '"exact words" site:example.org after:2026-11-01'
+  snapshotter search censor* -draft
+  snapshotter search in:note interview --json
+""",
+)
+@click.argument("words", nargs=-1, metavar="WORDS…")
+@store_option
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="Show at most this many captures.",
+)
+@click.option(
+    "--before",
+    metavar="BUNDLE-ID",
+    default="",
+    help="Show only captures before this one: the last one of the page of results before.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each capture.")
+@click.help_option("--help")
+@click.pass_context
+def search(
+    ctx: click.Context,
+    words: tuple[str, ...],
+    store: str | None,
+    limit: int,
+    before: str,
+    as_json: bool,
+) -> None:
+    """
+    Find captures by words and filters, newest first.
+
+    \b
+    rumor 谣言            both words, anywhere in the title, the address, the text,
+                          the notes and the tags of a capture
+    '"exact words"'       a phrase (the outer quotation marks are for the shell)
+    censor*               words that begin so
+    -draft                without the word
+    notice OR wall        one of both; (a OR b) c
+    host:example.org      a filter: host: site: identity: verdict: outcome: case: tag:
+                          lang: after: before: policy: has:
+    in:title              search only there: title, address, main, rest, hidden, note, tag
+
+    A word of a script with spaces is found only as a whole word. Text that no reader of the page
+    saw is searched only with in:hidden.
+
+    The results show what the bundles contain. This command does not verify the bundles: use
+    `snapshotter verify`.
+
+    Exit codes: 0 also if nothing was found, 1 the store does not exist, 2 the query is invalid or
+    cannot be answered.
+    """
+    from snapshotter.app import machine
+    from snapshotter.app.archive import search as use_case
+    from snapshotter.app.store_location import require_store
+    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.index.query import InvalidQuery, parse
+
+    for word in words:
+        if word.startswith("--"):
+            raise click.NoSuchOption(word, ctx=ctx)
+    if before and not use_case.is_cursor(before):
+        raise click.BadParameter(
+            tr("{before} is not the id of a bundle", before=before), param_hint="--before"
+        )
+    text = " ".join(words)
+    if not text.strip():
+        raise click.UsageError(
+            tr("WORDS is missing. To list all captures: snapshotter list"), ctx=ctx
+        )
+    try:
+        query = parse(text)
+    except InvalidQuery as error:
+        raise click.UsageError(f"{error}. {error.hint}" if error.hint else str(error)) from error
+    settings = ctx.obj.load(store=store or "")
+    require_store(settings)
+    with wiring_takedown.observation_source(settings, show_message=print_message) as source:
+        found = use_case.search(
+            source, query, limit=limit, before=before, now=machine.SystemClock().now()
+        )
+    if as_json:
+        for capture in found.captures:
+            print_json(found_json(capture))
+        print_json({"next": found.next or None, "results": len(found.captures)})
+        return
+    _print(found, text)
+
+
+def _print(found: "FoundPage", query: str) -> None:
+    for number, capture in enumerate(found.captures):
+        if number:
+            print_result()
+        for line in found_lines(capture):
+            print_result(line)
+    if not found.captures:
+        print_message(tr("no capture matches the query {query}", query=query))
+    if found.next:
+        print_result()
+        print_next(
+            tr("show the next captures that match"),
+            f"snapshotter search {_quoted(query)} --before {found.next}",
+        )
+
+
+def found_lines(capture: "FoundCapture") -> list[str]:
+    """Return a result as lines of text, each safe for a terminal."""
+    from snapshotter.app.archive.search import excerpt
+    from snapshotter.formats.printable import cut, printable
+    from snapshotter.model.capture import Outcome
+    from snapshotter.model.sentences import page_words
+
+    state = (
+        tr("cannot be read: {problem}", problem=capture.problem)
+        if capture.problem and capture.shown is None
+        else page_words(
+            capture.shown, Outcome(capture.outcome) if capture.outcome in set(Outcome) else None
+        )
+    )
+    lines = [f"{capture.bundle_id}  {_both_times(capture.began_at)}  {state}"]
+    if capture.title:
+        lines.append(f"  {cut(printable(capture.title), _TITLE)}")
+    lines.append(f"  {printable(capture.url)}")
+    labels = [
+        *(
+            tr("case {name}, exhibit {number}", name=name, number=number)
+            for name, number in capture.annotations.cases.items()
+        ),
+        *(tr("tag {name}", name=name) for name in tags_of(capture)),
+    ]
+    if labels:
+        lines.append(f"  {printable('; '.join(labels))}")
+    for hit in capture.hits:
+        shown = _with_brackets(excerpt(hit, _EXCERPT))
+        lines.append(f"  {hit.region.value}: {printable(shown)}")
+    return lines
+
+
+def found_json(capture: "FoundCapture") -> dict[str, Any]:
+    """Return a result as JSON output has it."""
+    return {
+        "bundle_id": capture.bundle_id,
+        "captured_at": f"{capture.began_at:%Y-%m-%dT%H:%M:%SZ}",
+        "captured_at_local": capture.began_at.astimezone().isoformat(timespec="seconds"),
+        "cases": dict(capture.annotations.cases),
+        "final_url": capture.final_url,
+        "hits": [_hit_json(hit) for hit in capture.hits],
+        "http_status": capture.http_status,
+        "outcome": capture.outcome or None,
+        "problem": capture.problem or None,
+        "requested_url": capture.url,
+        "tags": list(tags_of(capture)),
+        "title": capture.title,
+        "verdict": verdict_json(capture.shown),
+    }
+
+
+def tags_of(capture: "FoundCapture") -> tuple[str, ...]:
+    """Return the tags that people gave a capture, and those of the job that made it."""
+    return tuple(dict.fromkeys([*capture.annotations.tags, *capture.job_tags]))
+
+
+def _hit_json(hit: "Hit") -> dict[str, Any]:
+    from snapshotter.app.archive.search import excerpt
+
+    shown = excerpt(hit, _JSON_EXCERPT)
+    return {
+        "marks": [list(mark) for mark in shown.marks],
+        "region": hit.region.value,
+        "text": shown.text,
+    }
+
+
+def _with_brackets(shown: "Excerpt") -> str:
+    text, at = "…" if shown.is_cut_before else "", 0
+    for start, end in shown.marks:
+        text += f"{shown.text[at:start]}[{shown.text[start:end]}]"
+        at = end
+    return f"{text}{shown.text[at:]}{'…' if shown.is_cut_after else ''}"
+
+
+def _both_times(at: "datetime") -> str:
+    """Return an instant in UTC, and by the clock of this machine if that differs."""
+    there = at.astimezone()
+    if not there.utcoffset():
+        return format_time(at)
+    clock = f"{there:%H:%M:%S}" if there.date() == at.date() else f"{there:%Y-%m-%d %H:%M:%S}"
+    offset = f"{there:%z}"
+    return f"{format_time(at)} ({clock} UTC{offset[:3]}:{offset[3:5]})"
+
+
+def _quoted(query: str) -> str:
+    import shlex
+
+    return shlex.quote(query)

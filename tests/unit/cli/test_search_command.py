@@ -1,0 +1,157 @@
+"""`snapshotter search`, as a person types it: what is found, and what hostile pages cannot do."""
+
+import json
+import unicodedata
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from snapshotter.model.page import Page
+from snapshotter.ports import Signer
+from snapshotter.store.filesystem import DirectoryStore
+from tests import bundles, observed, site_bundles
+from tests.unit.cli.shell import Shell
+
+AT = datetime(2026, 5, 27, 8, tzinfo=UTC)
+HOSTILE = "<script>alert(1)</script>\x1b[31m\u202egnp.exe\u0007 谣言 title"
+
+AddPage = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def signer() -> Signer:
+    return bundles.new_signer()
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("SNAPSHOTTER_OPERATOR", "A. Example")
+    monkeypatch.chdir(tmp_path)
+    return Shell(capsys)
+
+
+@pytest.fixture
+def add(shell: Shell, tmp_path: Path, signer: Signer) -> AddPage:
+    """Add a capture of a page with this text to the store; return its id."""
+    count = 0
+
+    def add(text: str, *, title: str = "A page", host: str = "news.example.org") -> str:
+        nonlocal count
+        count += 1
+        url = f"https://{host}/{count}"
+        paragraphs = "".join(f"<p>{line}</p>" for line in text.splitlines())
+        page = Page(
+            requested_url=url,
+            final_url=url,
+            captured_at=AT,
+            timezone="UTC",
+            locale="en",
+            status=200,
+            html=f"<html><body><main>{paragraphs}</main></body></html>",
+            text=text,
+        )
+        when = AT + timedelta(minutes=count)
+        made = site_bundles.seal(tmp_path / "spool", page, when, signer=signer, title=title)
+        observed.put(DirectoryStore(tmp_path / "captures"), made)
+        return made.id
+
+    return add
+
+
+def test_a_result_has_title_address_time_verdict_case_and_the_marked_passage(
+    shell: Shell, add: AddPage
+) -> None:
+    wanted = add("有人说这是谣言，后来被删除。\nSecond line.", title="News & more")
+    add("Nothing of this kind.")
+    assert shell.run("case", "create", "case-7") == 0, shell.err
+    assert shell.run("case", "add", "case-7", wanted) == 0, shell.err
+    assert shell.run("tag", "add", "urgent", wanted) == 0, shell.err
+
+    assert shell.run("search", "谣言") == 0
+    first, *rest = shell.out.splitlines()
+    assert first.startswith(f"{wanted}  2026-05-27 08:0")
+    assert first.endswith("  not established (little text)")
+    assert " UTC" in first
+    assert rest == [
+        "  News & more",
+        "  https://news.example.org/1",
+        "  case case-7, exhibit 1; tag urgent",
+        "  main: 有人说这是[谣言]，后来被删除。 Second line.",
+    ]
+
+    assert shell.run("search", "谣言", "--json") == 0
+    found, end = shell.objects
+    assert end == {"next": None, "results": 1}
+    assert found["bundle_id"] == wanted
+    assert (found["cases"], found["tags"]) == ({"case-7": 1}, ["urgent"])
+    assert found["requested_url"] == "https://news.example.org/1"
+    assert found["captured_at"].startswith("2026-05-27T08:0")
+    assert datetime.fromisoformat(found["captured_at_local"]).utcoffset() is not None
+    assert found["verdict"]["availability"] == "available"
+    (hit,) = found["hits"]
+    assert [hit["text"][start:end] for start, end in hit["marks"]] == ["谣言"]
+
+
+def test_words_filters_and_exclusions_are_typed_without_more_quotation_marks(
+    shell: Shell, add: AddPage
+) -> None:
+    one, two = add("rumor draft"), add("rumor final", host="other.example.net")
+    assert shell.run("search", "rumor", "-draft", "--json") == 0
+    assert [found["bundle_id"] for found in shell.objects[:-1]] == [two]
+    assert shell.run("search", "-host:other.example.net", "rumor", "--json") == 0
+    assert [found["bundle_id"] for found in shell.objects[:-1]] == [one]
+    assert shell.run("search", "site:example.org OR final", "--json") == 0
+    assert [found["bundle_id"] for found in shell.objects[:-1]] == [two, one]
+
+
+def test_results_come_in_pages_and_the_next_command_is_printed(shell: Shell, add: AddPage) -> None:
+    ids = [add("谣言") for _ in range(3)]
+
+    assert shell.run("search", "谣言", "--limit", "2") == 0
+    assert shell.out.splitlines()[-1] == f"  snapshotter search '谣言' --before {ids[1]}"
+    assert shell.run("search", "谣言", "--before", ids[1], "--json") == 0
+    assert [found.get("bundle_id") for found in shell.objects] == [ids[0], None]
+
+
+def test_what_cannot_be_answered_is_said_with_exit_code_2(shell: Shell, add: AddPage) -> None:
+    for arguments, message in (
+        (["-draft"], "only excludes words"),
+        (['""'], "nothing that can be searched"),
+        (["hots:a"], "did you mean host:?"),
+        (["a", "--jsno"], "No such option '--jsno'"),
+        (["a", "--before", "yesterday"], "is not the id of a bundle"),
+        ([" "], "WORDS is missing"),
+    ):
+        assert shell.run("search", *arguments) == 2, arguments
+        assert message in shell.err
+    assert shell.run("search", "谣言") == 1
+    assert "does not exist" in shell.err
+    add("something")
+    assert shell.run("search", "谣言") == 0
+    assert (shell.out, "no capture matches the query 谣言" in shell.err) == ("", True)
+
+
+@pytest.mark.parametrize("title", [HOSTILE, "谣言 " + "a\u202e\x1b[2J" * 200_000])
+def test_a_hostile_page_harms_neither_the_terminal_nor_json(
+    shell: Shell, add: AddPage, title: str
+) -> None:
+    wanted = add(f"谣言 \x1b]0;owned\x07 \u202e{'x' * 5000} &lt;script&gt;", title=title)
+
+    assert shell.run("search", "谣言") == 0
+    assert wanted in shell.out
+    assert all(
+        character == "\n" or unicodedata.category(character) != "Cc" for character in shell.out
+    )
+    assert "\u202e" not in shell.out
+    assert max(map(len, shell.out.splitlines())) < 2000
+    assert shell.run("search", "谣言", "--json") == 0
+    line, _ = shell.out.splitlines()
+    assert json.loads(line)["bundle_id"] == wanted
+    assert all(unicodedata.category(character) != "Cc" for character in line)
+    assert len(line) < 20_000
