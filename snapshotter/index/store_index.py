@@ -8,18 +8,19 @@ of a notice, which no longer names the page.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.statements import takedown
 from snapshotter.index import tables
-from snapshotter.index.bundle_rows import ms, read_observation, storable
+from snapshotter.index.bundle_rows import ms, read_observation, split, storable
 from snapshotter.index.database import IndexDatabase
 from snapshotter.index.stored_events import StoredEvent, read_stored_event
 from snapshotter.index.sync import FolderStamps, ReadJobs, compare, sync_bundles
 from snapshotter.index.values import (
+    CaptureRow,
     IndexCounts,
     IndexProgress,
     IndexRow,
@@ -166,6 +167,26 @@ class Index:
         where = " AND ".join(said)
         for row in self.database.rows(f"{_SELECT} WHERE {where} ORDER BY at_ms, bundle_id", values):
             yield self._row(row)
+
+    def captures(self, *, since: datetime, until: datetime) -> tuple[CaptureRow, ...]:
+        """Return the captures that ended in a period, in this order; `until` is excluded."""
+        rows = self.database.rows(
+            "SELECT bundle_id, at_ms, url, title, outcome, reasons, problem FROM bundle"
+            " WHERE at_ms >= ? AND at_ms < ? ORDER BY at_ms, bundle_id",
+            (ms(since), ms(until)),
+        )
+        return tuple(
+            CaptureRow(
+                bundle_id=bundle_id,
+                at=datetime.fromtimestamp(at_ms / 1000, UTC),
+                url=url,
+                title=title,
+                outcome=outcome,
+                reasons=split(reasons),
+                problem=problem,
+            )
+            for bundle_id, at_ms, url, title, outcome, reasons, problem in rows
+        )
 
     def row(self, bundle_id: str) -> IndexRow | None:
         """Return the row of one bundle; None without one. Raises ValueError: no bundle's id."""

@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import field
+from datetime import datetime
 
 from snapshotter.model.assessment import AssessmentSummary
 from snapshotter.model.takedown import Observation
@@ -86,6 +87,19 @@ class IndexRow:
     verdict_source: VerdictSource
     problem: str
     observation: Observation | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureRow:
+    """One capture in the index, in short."""
+
+    bundle_id: str
+    at: datetime  # when the capture ended; of an unreadable bundle, the time in its id
+    url: str
+    title: str
+    outcome: str  # "" if the bundle does not state it
+    reasons: tuple[str, ...]  # codes of the outcome
+    problem: str  # why the bundle cannot be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

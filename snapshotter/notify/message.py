@@ -90,6 +90,7 @@ HEADLINES: Final = {
         tr("{} services failed or did not answer"),
     ),
     NotificationKind.DISK_LOW: (tr("a disk is nearly full"), tr("{} disks are nearly full")),
+    NotificationKind.REPORT_DAY: (tr("the report about a day"), tr("the reports about {} days")),
     NotificationKind.TEST: (tr("this is a test"), "{} test messages"),
 }
 

@@ -40,6 +40,11 @@ class LocalTime:
         day = "" if there.date() == utc.date() else f"{_day(utc)}, "
         return ShownTime(iso=_iso(utc), local=local, utc=f"{day}{utc:{clock}} UTC")
 
+    def day(self, at: datetime) -> str:
+        """Return the local date of an instant: `30 Nov 2026`."""
+        there = at.astimezone(self.zone)
+        return f"{_day(there)} {there.year}"
+
     def name(self, at: datetime) -> str:
         """Return the difference of local time from UTC at an instant: `UTC+08:00`."""
         offset = f"{at.astimezone(self.zone):%z}"

@@ -167,6 +167,25 @@ def disk_event(
     )
 
 
+def day_event(store: str, day: str, summary: str, at: datetime) -> NotificationEvent:
+    """
+    Return the event of the report about a day; one event a day for each store.
+
+    Args:
+        store: Name of the store, without an address.
+        day: YYYYMMDD, local time.
+        summary: Numbers and ids. It names no page.
+    """
+    return NotificationEvent(
+        id=f"{NotificationKind.REPORT_DAY}/{_key(store)}/{day}",
+        kind=NotificationKind.REPORT_DAY,
+        at=at,
+        subject=f"{_key(store)}/{day}",
+        summary=summary[:MAX_TEXT],
+        about=(),
+    )
+
+
 def test_event(message_id: str, at: datetime) -> NotificationEvent:
     """Return the event of a test message."""
     return NotificationEvent(

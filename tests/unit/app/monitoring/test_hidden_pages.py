@@ -207,6 +207,9 @@ PRODUCED: Final[dict[NotificationKind, Callable[[CaptureJob], NotificationEvent]
     NotificationKind.DISK_LOW: lambda job: notification_events.disk_event(
         "spool", 1, 100, "m1", AT
     ),
+    NotificationKind.REPORT_DAY: lambda job: notification_events.day_event(
+        "store", "20261129", "Captures: 3.", AT
+    ),
     NotificationKind.TEST: lambda job: notification_events.test_event("m1", AT),
 }
 
