@@ -7,6 +7,7 @@ The index is made from the objects of the store alone: losing it loses no eviden
 `store_index` is the index with its queries, and `sync` brings it up to date with a store. `values`
 are what goes in and out, `bundle_rows` converts them to rows, and `passages` cuts the text of a
 page. `tables` has the tables and their migrations. `database` is the contract of a database, which
-`sqlite_database` fulfils; `open_index` opens one. `stored_events` reads take-down events. `tokens`
-cuts texts into the pieces that are searched, and `query` reads the query language.
+`sqlite_database` and `postgresql_database` fulfil; `open_index` opens one. `stored_events` reads
+take-down events. `tokens` cuts texts into the pieces that are searched, `query` reads the query
+language, and `search` answers it.
 """

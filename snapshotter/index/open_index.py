@@ -1,5 +1,6 @@
 """Open an index; create it if it does not exist, and again if it is damaged."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from snapshotter.index.database import IndexDamaged
@@ -25,3 +26,18 @@ def open_index_file(path: Path, *, show_message: ShowMessage | None = None) -> I
         if show_message is not None:
             show_message(str(error))
         return Index(SqliteDatabase(path))
+
+
+def open_index_schema(
+    address: str, *, options: Mapping[str, str], schema: str, shown: str
+) -> Index:
+    """
+    Open the index in a schema of a PostgreSQL database; see `PostgresqlDatabase`.
+
+    Raises:
+        ServiceUnavailable: The server does not answer.
+        SnapshotterError: The index cannot be used, or a later version of snapshotter made it.
+    """
+    from snapshotter.index.postgresql_database import PostgresqlDatabase
+
+    return Index(PostgresqlDatabase(address, options=options, schema=schema, shown=shown))

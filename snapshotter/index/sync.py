@@ -118,13 +118,13 @@ class _Batch:
                 ],
             )
             self._database.execute_many(
-                "INSERT INTO piece (rowid, text) "
-                "SELECT id, ? FROM passage WHERE bundle_id = ? AND number = ?",
+                "INSERT INTO piece (rowid, text) VALUES "
+                "((SELECT id FROM passage WHERE bundle_id = ? AND number = ?), ?)",
                 [
                     (
-                        self._database.pieces_value(pieces(normalise(passage.text))),
                         bundle_id,
                         number,
+                        self._database.pieces_value(pieces(normalise(passage.text))),
                     )
                     for bundle_id, (_, found) in zip(ids, self._held, strict=True)
                     for number, passage in enumerate(found.passages)

@@ -3,12 +3,14 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from snapshotter.app.machine import SystemClock
 from snapshotter.app.settings import Settings, file_of_queue
 from snapshotter.app.store_location import store_location
 from snapshotter.app.wiring import store as wiring_store
-from snapshotter.index.open_index import open_index_file
+from snapshotter.errors import SnapshotterError
+from snapshotter.index.open_index import open_index_file, open_index_schema
 from snapshotter.index.store_index import Index
 from snapshotter.index.sync import FolderStamps
 from snapshotter.index.values import IndexProgress, JobFacts
@@ -17,17 +19,20 @@ from snapshotter.store.location import DirectoryLocation
 from snapshotter.translation import tr
 
 _PROGRESS_S = 3  # between two messages
+_POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")  # beginnings of addresses
 _SCHEDULE = "schedule:"  # how the origin of a job of a schedule begins
 
 
 def index_path(settings: Settings) -> Path:
-    """Return the file of the index of the configured store."""
+    """Return the file of the index of the configured store, where the queue is a file."""
     return settings.data_dir / "index" / f"{wiring_store.store_name(settings)}.db"
 
 
 def index(settings: Settings, *, show_message: ShowMessage | None = None) -> Index:
     """
-    Open the index of the configured store; a damaged one is created again.
+    Open the index of the configured store, in a file or in the database server of the queue.
+
+    A damaged file is created again.
 
     Args:
         show_message: Shows that the index was damaged.
@@ -36,11 +41,42 @@ def index(settings: Settings, *, show_message: ShowMessage | None = None) -> Ind
         SnapshotterError: The index cannot be used, or a later version of snapshotter made it.
         ServiceUnavailable: Another process locks the index for longer than a minute.
     """
+    if not file_of_queue(settings.queue)[1]:
+        return _index_on_server(settings)
     path = index_path(settings)
     if not path.exists():
         # Earlier versions kept an index there.
         shutil.rmtree(settings.data_dir / "catalog", ignore_errors=True)
     return open_index_file(path, show_message=show_message)
+
+
+def _index_on_server(settings: Settings) -> Index:
+    """Open the index in the PostgreSQL database of the queue."""
+    from snapshotter.jobs.postgresql_options import KEEPALIVE, read_password
+
+    try:
+        parts = urlsplit(settings.queue)
+        if parts.scheme not in _POSTGRESQL:
+            raise ValueError(parts.scheme)
+        where, user = parts.netloc.rpartition("@")[2], parts.username
+        given = parse_qs(parts.query, keep_blank_values=True)
+    except ValueError as error:
+        raise SnapshotterError(tr("the address of the queue is not a valid URL")) from error
+    options = {name: value for name, value in KEEPALIVE.items() if name not in given}
+    if "password_file" in given:
+        files = given.pop("password_file")
+        options["password"] = read_password(files[0] if len(files) == 1 else tuple(files))
+    query = urlencode(given, doseq=True, quote_via=quote)
+    try:
+        return open_index_schema(
+            f"postgresql://{parts.netloc}{parts.path}{f'?{query}' if query else ''}",
+            # In a cluster that was created without a locale the driver returns bytes for text.
+            options={**options, "client_encoding": "utf8"},
+            schema=f"snapshotter_index_{wiring_store.store_name(settings)[:16]}",
+            shown=f"postgresql://{f'{user}@' if user else ''}{where}{parts.path}",
+        )
+    except ModuleNotFoundError as error:
+        raise SnapshotterError(tr("{name} is not installed", name=error.name)) from error
 
 
 def folder_stamps(settings: Settings, store: ObjectStore) -> FolderStamps | None:

@@ -57,6 +57,9 @@ class Shelf:
     def path(self) -> Path:
         return self.folder / "index.db"
 
+    def open(self) -> Index:
+        return open_index_file(self.path)
+
     def add(self, number: int, stated: str = "", **more: object) -> None:
         key = store_keys.bundle_key(IDS[number])
         self.put(key, b"a bundle")
@@ -78,7 +81,7 @@ class Shelf:
         return index.sync(self.store, self.read)
 
     def ids(self, **wanted: str) -> list[str]:
-        with open_index_file(self.path) as index:
+        with self.open() as index:
             self.sync(index)
             return [row.bundle_id for row in index.rows(**wanted)]  # type: ignore[arg-type]
 
@@ -90,7 +93,7 @@ def shelf(tmp_path: Path) -> Shelf:
 
 @pytest.fixture
 def index(shelf: Shelf) -> Iterator[Index]:
-    with open_index_file(shelf.path) as opened:
+    with shelf.open() as opened:
         yield opened
 
 
@@ -200,7 +203,7 @@ def test_rows_come_in_the_order_of_the_captures_and_are_found_by_what_they_are_o
     assert shelf.ids(identity="//example.test/page") == [IDS[2], IDS[0]]
     assert shelf.ids(url="http://example.test/other") == [IDS[1]]
     assert shelf.ids(account="weibo-user:7") == [IDS[2]]
-    with open_index_file(shelf.path) as index:
+    with shelf.open() as index:
         assert [row.bundle_id for row in index.rows(since=at(2), until=at(9))] == [IDS[2]]
         assert index.identities() == ("//example.test/other", "//example.test/page")
         assert index.identities(account="weibo-user:7") == ("//example.test/page",)
@@ -215,7 +218,7 @@ def test_one_capture_says_for_all_which_page_a_short_link_leads_to(shelf: Shelf)
     assert shelf.ids(identity="wechat:Mz/1/1") == IDS[:3]
     assert shelf.ids(identity="wechat-short:AbC") == IDS[:3]
     assert shelf.ids(account="wechat:Mz") == IDS[:2]
-    with open_index_file(shelf.path) as index:
+    with shelf.open() as index:
         found = [row.observation.identity for row in index.rows() if row.observation]
         assert found == ["wechat:Mz/1/1"] * 3 + ["wechat-short:DeF"]
         assert index.identities() == ("wechat-short:DeF", "wechat:Mz/1/1")
@@ -272,7 +275,7 @@ def test_a_file_that_is_ruined_behind_its_beginning_is_made_again_by_the_next(
 ) -> None:
     shelf.add(0)
     assert shelf.ids() == IDS[:1]
-    with open_index_file(shelf.path) as index:
+    with shelf.open() as index:
         ((page,),) = index.database.rows("SELECT rootpage FROM sqlite_master WHERE name = 'bundle'")
     whole = bytearray(shelf.path.read_bytes())
     begin, end = (page - 1) * 4096, page * 4096
@@ -314,7 +317,7 @@ def test_two_at_once_write_the_same_rows(shelf: Shelf) -> None:
     ended: list[int] = []
 
     def work() -> None:
-        with open_index_file(shelf.path) as index:
+        with shelf.open() as index:
             both.wait()
             shelf.sync(index)
             ended.append(len(list(index.rows())))
@@ -333,7 +336,7 @@ def test_a_catalog_that_others_hold_for_long_is_tried_again_later(
 ) -> None:
     shelf.add(0)
     monkeypatch.setattr("snapshotter.index.sqlite_database._WAIT_S", 0.0)
-    with open_index_file(shelf.path) as mine, open_index_file(shelf.path) as theirs:
+    with shelf.open() as mine, shelf.open() as theirs:
         theirs.database.execute("BEGIN IMMEDIATE")
 
         with pytest.raises(ServiceUnavailable, match="in use by another process"):
@@ -402,13 +405,13 @@ def test_a_rebuild_that_is_killed_is_completed_by_the_next_sync(shelf: Shelf) ->
     for number in range(6):
         shelf.add(number)
     assert shelf.ids() == IDS[:6]
-    with open_index_file(shelf.path) as index:
+    with shelf.open() as index:
         before = index.database.rows("SELECT * FROM bundle ORDER BY key")
         index.mark_outdated()
     died = _run_killed(shelf)
     assert died == -signal.SIGKILL
 
-    with open_index_file(shelf.path) as index:
+    with shelf.open() as index:
         assert [row.bundle_id for row in index.rows()] == IDS[:6]
         assert shelf.sync(index).read == 2
         assert index.database.rows("SELECT * FROM bundle ORDER BY key") == before
@@ -419,7 +422,7 @@ def test_a_process_that_is_killed_leaves_what_it_had_finished(shelf: Shelf) -> N
     for number in range(6):
         shelf.add(number)
 
-    with open_index_file(shelf.path) as index:
+    with shelf.open() as index:
         assert [row.bundle_id for row in index.rows()] == IDS[:4]
         assert shelf.sync(index).read == 2
         assert [row.bundle_id for row in index.rows()] == IDS[:6]

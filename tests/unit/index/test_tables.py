@@ -12,7 +12,6 @@ from snapshotter.index import tables
 from snapshotter.index.database import IndexDatabase
 from snapshotter.index.open_index import open_index_file
 from snapshotter.index.sqlite_database import SqliteDatabase
-from snapshotter.index.store_index import Index
 from snapshotter.index.tables import MIGRATIONS, TABLES_VERSION
 from tests.observed import at
 from tests.unit.index.test_store_index import IDS, Shelf
@@ -46,9 +45,8 @@ def described(database: IndexDatabase) -> list[tuple[str, str]]:
 
 
 def set_version(shelf: Shelf, name: str, version: int) -> None:
-    database = SqliteDatabase(shelf.path)
-    database.execute("UPDATE meta SET value = ? WHERE name = ?", (str(version), name))
-    database.close()
+    with shelf.open() as index:
+        index.database.execute("UPDATE meta SET value = ? WHERE name = ?", (str(version), name))
 
 
 @pytest.mark.parametrize("version", range(TABLES_VERSION))
@@ -93,7 +91,7 @@ def test_an_index_of_a_later_version_is_refused_and_left_alone(shelf: Shelf, nam
     before = shelf.path.read_bytes()
 
     with pytest.raises(SnapshotterError, match="was made by a later version of snapshotter"):
-        open_index_file(shelf.path)
+        shelf.open()
 
     assert shelf.path.read_bytes() == before
 
@@ -103,7 +101,7 @@ def test_rows_of_an_earlier_version_are_kept_until_their_bundles_are_read_again(
 ) -> None:
     monkeypatch.setattr(tables, "ROWS_VERSION", tables.ROWS_VERSION + 1)
 
-    with open_index_file(shelf.path) as index:
+    with shelf.open() as index:
         assert [row.bundle_id for row in index.rows()] == IDS[:1]
         # Also if only the newest days were to be looked at.
         late = at(60 * 24 * 5)
@@ -113,15 +111,13 @@ def test_rows_of_an_earlier_version_are_kept_until_their_bundles_are_read_again(
         assert index.sync(shelf.store, shelf.read, until=late).read == 2
         shelf.reads.clear()
         assert index.sync(shelf.store, shelf.read, until=late).read == 0
-    with open_index_file(shelf.path) as index:
+    with shelf.open() as index:
         assert shelf.sync(index).read == 0
 
 
 def test_an_index_that_is_current_is_opened_without_a_lock(shelf: Shelf) -> None:
-    with open_index_file(shelf.path) as writer, writer.database.writing():
-        database = SqliteDatabase(shelf.path)
-        with Index(database) as reader:
-            assert [row.bundle_id for row in reader.rows()] == IDS[:1]
+    with shelf.open() as writer, writer.database.writing(), shelf.open() as reader:
+        assert [row.bundle_id for row in reader.rows()] == IDS[:1]
 
 
 def test_a_sqlite_that_cannot_delete_texts_is_refused(
