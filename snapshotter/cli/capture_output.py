@@ -308,6 +308,8 @@ def _print_result(done: "CaptureResult", *, store: str, last: bool, timings: boo
         _print_timings(done.timings)
     print_result()
     print_result(tr("cite: {citation}", citation=citation(done)))
+    if not last:
+        print_result()
     if last:
         where = "" if store == "captures" else f" --store {shlex.quote(store)}"
         of_bundle = (

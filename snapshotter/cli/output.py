@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -129,6 +129,48 @@ def page_facts(shown: "AssessmentSummary | None", *, stub: bool = True) -> list[
     return lines
 
 
+class _LiveLine:
+    """
+    The line of a terminal that shows the current step, of which there is one at a time.
+
+    It is removed while other lines are printed, so that it does not stand before or between them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._status: Any = None  # a `rich.status.Status` that runs
+
+    def show(self, status: Any) -> None:
+        """Show a status until `remove`."""
+        with self._lock:
+            self._status = status
+            status.start()
+
+    def remove(self, status: Any) -> None:
+        """Remove a status from the terminal."""
+        with self._lock:
+            status.stop()
+            if self._status is status:
+                self._status = None
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Remove the line during the `with` block, in which other lines are printed."""
+        with self._lock:
+            status = self._status
+            if status is None:
+                yield
+                return
+            status.stop()
+            try:
+                yield
+            finally:
+                status.start()
+
+
+_live_line = _LiveLine()
+
+
 class OutputClosed(BrokenPipeError):
     """
     The reader closed our output (`| head`), which is not an error.
@@ -148,7 +190,7 @@ def print_message(text: str) -> None:
 
     # Nobody may be listening any more (`2>&1 | head`), and a full disk cannot be told of
     # on itself: what a command does must not depend on that.
-    with contextlib.suppress(OSError):
+    with _live_line.paused(), contextlib.suppress(OSError):
         for number, line in enumerate(text.split("\n")):
             indent = "snapshotter: " if number == 0 else "" if line.startswith("  ") else "  "
             click.echo(indent + printable(line), err=True)
@@ -197,7 +239,8 @@ def print_json(value: Any) -> None:
 
 def _print(line: str) -> None:
     try:
-        click.echo(line)
+        with _live_line.paused():
+            click.echo(line)
     except BrokenPipeError as error:
         raise OutputClosed from error
     except OSError as error:
@@ -287,7 +330,7 @@ class Steps:
             from rich.console import Console
 
             self._status = Console(stderr=True, highlight=False).status("")
-            self._status.start()
+            _live_line.show(self._status)
         return self
 
     def __exit__(
@@ -297,7 +340,7 @@ class Steps:
         trace: TracebackType | None,
     ) -> None:
         if self._status is not None:
-            self._status.stop()
+            _live_line.remove(self._status)
             self._status = None
 
     def __call__(self, stage: str, detail: str) -> None:

@@ -54,7 +54,7 @@ def signer(
             tr(
                 "a signing key was made for you: {keys_dir}\n  The key id is {key_id}\n  Back up "
                 "this file now, in a place that only you can read. Without the file, you cannot "
-                "sign with\n  this key again. Anybody with the file can sign in your name. To "
+                "sign with\n  this key again. Anybody with the file can sign in your name.\n  To "
                 "sign with a key that has a passphrase, make a key with another name, and set\n  "
                 'key = "NAME" in the settings:\n  snapshotter keys init --name NAME '
                 "--ask-passphrase",

@@ -1,6 +1,11 @@
 """What is printed: whatever a stranger named it, it can not steer the terminal."""
 
+import contextlib
 import json
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
 
@@ -15,6 +20,7 @@ from snapshotter.cli.output import (
 )
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.assessment import Assessment, AssessmentSummary
+from tests.tools import ROOT
 from tests.unit.assess.pages import assessor, site_page
 
 BAD = "a\x1b[31mred\x9b2J\u202e\ud800\U000e0001\rb"
@@ -134,3 +140,38 @@ def test_what_a_page_says_beside_its_verdict_is_told(
         line for line in lines if line[0] in {"account", "label", "quoted item", "new rule"}
     ] == told
     assert (("", 'cause = "not_stated"') in lines) is (name == "wx/future-wording")
+
+
+_ON_A_TERMINAL = """
+import threading
+from snapshotter.cli.output import Steps, print_message, print_result
+with Steps() as steps:
+    steps("load", "")
+    print_message("a key was made")
+    other = threading.Thread(target=print_result, args=("the result of another page",))
+    other.start()
+    other.join()
+    steps("store", "")
+print_result("the result")
+"""
+
+
+def test_in_a_terminal_nothing_is_printed_into_the_line_of_the_current_step() -> None:
+    """The program runs in a pseudo-terminal, because the line exists only there."""
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-c", _ON_A_TERMINAL], cwd=ROOT, stdin=theirs, stdout=theirs,
+        stderr=theirs, check=True, timeout=60, env={**os.environ, "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # a terminal whose other end is closed
+        while part := os.read(ours, 65_536):
+            shown += part
+    os.close(ours)
+
+    for text in (b"snapshotter: a key was made", b"the result of another page", b"the result\r"):
+        before = shown[: shown.rindex(text)]
+        erased = before.rstrip(b"\x1b[?25lh\r")
+        assert before.endswith((b"\r\n", b"\x1b[2K")) or erased.endswith(b"\x1b[2K"), before[-40:]
+    assert shown.rstrip().endswith(b"the result")
