@@ -538,7 +538,8 @@ def history(
     as_json: bool,
 ) -> None:
     """
-    Show the visits and gaps of schedules, newest first. Removed schedules are included.
+    Show the visits with their outcomes and verdicts, and the gaps of schedules, newest first.
+    Removed schedules are included.
 
     A capture that may show a removal which no rule knows is marked as a possible removal, with the
     command that compares it with the last capture of the page before.
@@ -573,13 +574,16 @@ def history(
             for name in names
             for entry in schedules.history(name, newest=newest, gaps_only=gaps_only, look=queue.get)
         ]
+        job_ids = [entry.job_id for _, entry in found if entry.job_id]
+        shown = {status.job.id: status.shown for status in queue.some(job_ids)}
     removals = _possible_removals(settings, {entry.url for _, entry in found if entry.bundle_id})
     for name, entry in found:
         removal = removals.get(entry.bundle_id)
         if as_json:
-            print_json({"schedule": name, **entry_json(entry, removal)})
+            seen = shown.get(entry.job_id)
+            print_json({"schedule": name, **entry_json(entry, removal, seen)})
         else:
-            print_result(entry_line(entry))
+            print_result(entry_line(entry, shown.get(entry.job_id)))
             if removal is not None:
                 print_result(possible_removal_line(removal))
 

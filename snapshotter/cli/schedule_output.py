@@ -3,7 +3,13 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from snapshotter.cli.output import instant_json, milliseconds, print_json, print_result
+from snapshotter.cli.output import (
+    instant_json,
+    milliseconds,
+    print_json,
+    print_result,
+    verdict_json,
+)
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
@@ -14,6 +20,7 @@ if TYPE_CHECKING:
     from snapshotter.jobs.schedules.plan import Plan, Slot
     from snapshotter.jobs.schedules.scheduler import SchedulerResult
     from snapshotter.jobs.schedules.schedules import Schedule, Schedules
+    from snapshotter.model.assessment import AssessmentSummary
 
 
 def describe_schedule(entry: "Schedule") -> str:
@@ -117,8 +124,17 @@ def plan_json(plan: "Plan") -> dict[str, Any]:
     }
 
 
-def entry_json(entry: "HistoryEntry", removal: "PossibleRemoval | None" = None) -> dict[str, Any]:
-    """Return an entry of a history for `--json`."""
+def entry_json(
+    entry: "HistoryEntry",
+    removal: "PossibleRemoval | None" = None,
+    shown: "AssessmentSummary | None" = None,
+) -> dict[str, Any]:
+    """
+    Return an entry of a history for `--json`.
+
+    Args:
+        shown: What the capture of a visit shows, by its job; None: there is none, or it is unknown.
+    """
     return {
         "at": instant_json(entry.at),
         "bundle_id": entry.bundle_id or None,
@@ -137,6 +153,7 @@ def entry_json(entry: "HistoryEntry", removal: "PossibleRemoval | None" = None) 
         else {"kind": removal.suspicion.value, "last_seen": removal.last_seen.bundle_id},
         "until": instant_json(entry.until),
         "url": entry.url or None,
+        "verdict": verdict_json(shown),
     }
 
 
@@ -149,12 +166,16 @@ def possible_removal_line(removal: "PossibleRemoval") -> str:
     )
 
 
-def entry_line(entry: "HistoryEntry") -> str:
-    """Return an entry of a history, as a line."""
+def entry_line(entry: "HistoryEntry", shown: "AssessmentSummary | None" = None) -> str:
+    """Return an entry of a history, as a line; of a visit with its outcome and verdict."""
     if entry.kind == "visit":
+        from snapshotter.model.sentences import page_words
+
         what = entry.bundle_id or entry.job_id
         more = f"  {entry.detail}" if entry.detail else ""
-        return f"{instant(entry.at)}  {entry.state}  {entry.url}  {what}{more}"
+        outcome = f"  {entry.outcome}" if entry.outcome else ""
+        verdict = f"  {page_words(shown)}" if shown is not None else ""
+        return f"{instant(entry.at)}  {entry.state}{outcome}{verdict}  {entry.url}  {what}{more}"
     by = f" by {entry.by}" if entry.by else ""
     until = f" to {instant(entry.until)}" if entry.until and entry.until != entry.at else ""
     count = f"  {len(entry.slots)} visits" if entry.slots else ""
