@@ -198,7 +198,7 @@ def compose_mail(message: UndeliveredMessage, *, sender: str, to: Sequence[str])
     told["Auto-Submitted"] = "auto-generated"  # RFC 3834: nothing answers it
     told["X-Snapshotter-Event"] = message.kind.value
     # Seven bits: not every relay takes eight, and a broken line is a broken message.
-    told.set_content("\n".join(_lines(message.id, data)) + "\n", cte="quoted-printable")
+    told.set_content("\n".join(_lines(message, data)) + "\n", cte="quoted-printable")
     return told
 
 
@@ -208,7 +208,13 @@ _WORDS: Final = (
 )  # fmt: skip
 
 
-def _lines(message_id: str, data: dict[str, Any]) -> list[str]:
+# Their ids end with the id of a take-down event, of which a proof pack can be made.
+_HAVE_PACKS: Final = frozenset(
+    {NotificationKind.TAKEDOWN_CONFIRMED, NotificationKind.TAKEDOWN_REINSTATED}
+)
+
+
+def _lines(message: UndeliveredMessage, data: dict[str, Any]) -> list[str]:
     found = [as_sentence(data["headline"]), ""]
     for number, event in enumerate(data["events"], start=1):
         times = (
@@ -226,6 +232,7 @@ def _lines(message_id: str, data: dict[str, Any]) -> list[str]:
             found.append(f"     {'reasons':<12} {', '.join(map(_reason, event['reasons']))}")
         if "tags" in event:
             found.append(f"     {'tags':<12} {', '.join(event['tags'])}")
+        found += [f"     {label:<12} {text}" for label, text in _next(message.kind, event)]
     named = any(event.get("url") or event.get("host") for event in data["events"])
     how = (
         tr(
@@ -233,16 +240,41 @@ def _lines(message_id: str, data: dict[str, Any]) -> list[str]:
             "addresses into links."
         )
         if named
-        else tr("This message does not contain addresses.")
+        else tr(
+            "This message does not contain addresses. The commands above show the page. To get "
+            'addresses in messages, set urls = "defanged" for this channel in notify.toml.'
+        )
     )
     found += [
         "",
         "-- ",
-        f"Message {message_id}. {how}",
+        f"Message {message.id}. {how}",
         "This message is not evidence. The records of what happened are in the store, in its log "
         "and in the queue.",
     ]
     return found
+
+
+def _next(kind: NotificationKind, event: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return where a proof pack is, and the commands that show what happened."""
+    rows = []
+    event_id = event["id"].rpartition("/")[2]
+    has_pack = kind in _HAVE_PACKS and event["id"].startswith(f"{kind.value}/")
+    if has_pack:
+        rows.append(
+            (
+                "proof pack",
+                tr(
+                    "proofs/{event_id}.html in the data_dir of the worker, if the policy "
+                    "requires a proof pack",
+                    event_id=event_id,
+                ),
+            )
+        )
+    commands = [f"snapshotter show {event['bundle_id']}"] if event.get("bundle_id") else []
+    if has_pack:
+        commands += [f"snapshotter takedown show {event_id}", f"snapshotter proof {event_id}"]
+    return rows + [("next" if not number else "", text) for number, text in enumerate(commands)]
 
 
 def _reason(code: str) -> str:

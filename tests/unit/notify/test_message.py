@@ -1,6 +1,7 @@
 """What a message says, to programs and to people."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,8 @@ from snapshotter.notify.message import HEADLINES, compose, compose_mail, headlin
 from snapshotter.notify.rules import DEFANGED, NONE, reduce_event
 from tests.fakes.world import START
 from tests.unit.notify.parts import event
+
+BUNDLE = "20260527t083000z-k3v4q2m7xw4c5b6d"
 
 
 def test_the_json_lists_every_event() -> None:
@@ -111,7 +114,26 @@ def test_mail_without_addresses_says_that_they_are_left_out() -> None:
     text = compose_mail(owed(body), sender="s@example.org", to=["a@example.org"]).get_content()
 
     assert "This message does not contain addresses." in text
+    assert 'urls = "defanged"' in text
     assert "news.example" not in text
+
+
+def test_mail_about_a_take_down_says_where_its_proof_pack_is_and_what_to_run_next() -> None:
+    kind, event_id = NotificationKind.TAKEDOWN_CONFIRMED, "20260527t091000z-k3v4q2m7xw4c5b6d"
+    removed = event(kind=kind, id=f"{kind}/{event_id}", bundle_id=BUNDLE, job_id="")
+    for urls in (NONE, DEFANGED):
+        body = compose("m", kind, START, [reduce_event(removed, urls)], "")
+
+        mail = compose_mail(
+            replace(owed(body), kind=kind), sender="s@example.org", to=["a@example.org"]
+        )
+
+        text = mail.get_content()
+        assert ("hxxps://news[.]example[.]org/1" in text) is (urls == DEFANGED)
+        assert f"     proof pack   proofs/{event_id}.html in the data_dir of the worker" in text
+        for command in (f"show {BUNDLE}", f"takedown show {event_id}", f"proof {event_id}"):
+            assert f" snapshotter {command}\n" in text
+        assert "snapshotter proof" not in str(json.loads(body)), "programs get the ids"
 
 
 @pytest.mark.parametrize("kind", NotificationKind)
