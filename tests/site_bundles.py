@@ -25,6 +25,7 @@ from snapshotter.model.capture import (
     PictureFile,
     PictureKind,
 )
+from snapshotter.model.capturer_identity import ExposedBox
 from snapshotter.model.page import Block, Box, Page
 from snapshotter.model.request import Decision
 from snapshotter.policy.capture_decision import PolicyOverrides, decide
@@ -52,6 +53,7 @@ def seal(
     took: timedelta = timedelta(seconds=2),
     log_checkpoint: str = "",
     title: str | None = None,
+    shown_in_pictures: tuple[ExposedBox, ...] = (),
 ) -> Bundle:
     """
     Return the sealed bundle of a capture that ended then and shows that page.
@@ -89,6 +91,7 @@ def seal(
         ),
         images=page.images,
         pictures=(_whole_page(len(blocks)),),
+        shown_in_pictures=shown_in_pictures,
     )
     made, _ = assessment.with_assessment(made, by, wiring.assessor, spool=spool, clock=clock)
     return observed.sealed(made, by, spool, signer, tuple(authorities), clock, log_checkpoint)

@@ -78,6 +78,7 @@ COMMANDS = {
     ),
     "policy": ("policy", "policy", tr("Show, check and compare policies")),
     "queue": ("queue", "queue", tr("Show, cancel and retry the jobs of the queue")),
+    "quote": ("quote", "quote", tr("Find a quotation in a capture, with its picture")),
     "renew": (
         "renew",
         "renew",

@@ -262,7 +262,7 @@ def find(searched: Searched, normalised: str) -> Iterator[tuple[int, int]]:
     at = normalised.find(text) if text else -1
     if at < 0:
         return
-    inside = _inside_words(normalised)
+    inside = inside_words(normalised)
     while at >= 0:
         end = at + len(text)
         if not inside[at] and (searched.prefix or not inside[end]):
@@ -272,7 +272,7 @@ def find(searched: Searched, normalised: str) -> Iterator[tuple[int, int]]:
             at = normalised.find(text, at + 1)
 
 
-def _inside_words(normalised: str) -> bytearray:
+def inside_words(normalised: str) -> bytearray:
     """Return for each place of a text whether it is inside a word."""
     inside = bytearray(len(normalised) + 1)
     for token in tokens(normalised):

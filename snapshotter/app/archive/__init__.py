@@ -8,6 +8,7 @@ Use cases: list, read and export bundles (`bundles`, `evidence_folder`), verify 
 (`comparison`), list the captures and counts of a page (`observations`, `page_counts`), write masked
 pictures (`masked_pictures`), take one response out of the network record (`network_record`),
 decrypt recorded streams (`encrypted_streams`), read gap records (`stored_gaps`), extend,
-check and erase from the annotation chain (`annotations`). `assessment` derives from
-its files what a capture shows.
+check and erase from the annotation chain (`annotations`), find captures by words and filters
+(`search`), find a quotation in a capture (`quotation`). `assessment` derives from its files what a
+capture shows.
 """
