@@ -3827,7 +3827,7 @@ SIDECARS = (
     (r"\.custody-[0-9]{4,}\.jsonl$", rb'\{"agent":"'),
 )
 CONTAINER_TRACE = re.compile(rb"PK(?:\x01\x02|\x03\x04|\x05\x06|\x06\x06|\x06\x07|\x07\x08)|UEsDB")
-OTHER_RECORD = re.compile(rb'"format":"snapshotter-(audit|gap|hold|tombstone|trust)/')
+OTHER_RECORD = re.compile(rb'"format":"snapshotter-(audit|gap|hold|quarantine|tombstone|trust)/')
 
 
 def is_exhibit(path: str) -> bool:

@@ -93,9 +93,12 @@ def export(
 
     --masked writes no bundle. It writes copies of the pictures in which the redacted text is
     covered (docs/howto/stay-unnamed.md). The bundle itself does not change.
+
+    Exit code 20: a capture is in quarantine, and nothing was written.
     """
-    from snapshotter.app.archive import bundles
+    from snapshotter.app.archive import bundles, quarantined
     from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import trust as wiring_trust
 
     if evidence and (unpack or len(bundle_ids) > 1):
         raise click.UsageError(
@@ -115,6 +118,9 @@ def export(
     )
     opened = wiring_store.store(settings)
     bundle_ids = BUNDLE_ID.resolve(opened, bundle_ids)
+    is_trusted = wiring_trust.trusted_keys(settings)
+    for bundle_id in bundle_ids:  # nothing is written of a list in which one is in quarantine
+        quarantined.require_visible(opened, bundle_id, is_trusted)
     if evidence:
         _export_evidence(settings, opened, bundle_ids[0], output, as_json=as_json)
         return

@@ -154,7 +154,8 @@ def _list_bundles(
         )
 
     width = 0 if as_json else terminal_width()
-    entries = select(store, wanted)
+    hidden: list[str] = []
+    entries = select(store, wanted, is_trusted=is_trusted, left_out=hidden.append)
     count, rows = 0, []
     for entry in islice(entries, limit):
         count += 1
@@ -166,6 +167,14 @@ def _list_bundles(
         else:
             print_result(bundle_line(entry, held=held))
     _print_table(LIST_COLUMNS, rows, width)
+    if hidden:
+        print_message(
+            tr(
+                "captures in quarantine that are not listed: {count}. To list them:\n  snapshotter "
+                "quarantine",
+                count=len(hidden),
+            )
+        )
     if not count:
         print_message(
             tr("the store {url} contains no bundles yet", url=store.url)
@@ -185,9 +194,11 @@ def _list_identity(
     settings: "Settings", identity: str, limit: int, wanted: "BundleFilter", *, as_json: bool
 ) -> None:
     """Print the captures of one page, the newest first."""
+    from snapshotter.app.archive import quarantined
     from snapshotter.app.archive.bundle_list import select_observations
     from snapshotter.app.archive.observations import observations
     from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.cli.table import terminal_width
     from snapshotter.formats.canonical_json import plain
 
@@ -199,7 +210,8 @@ def _list_identity(
             source.identity(identity) if "://" in identity else source.index.resolved(identity)
         )
         found = observations(source, identity=resolved, since=begins, sync=False)
-    selected = select_observations(found, wanted)[:limit]
+    seen = quarantined.visible(found, source.store, wiring_trust.trusted_keys(settings))
+    selected = select_observations(seen, wanted)[:limit]
     width = 0 if as_json else terminal_width()
     _print_table(OBSERVATION_COLUMNS, list(map(observation_row, selected)) if width else [], width)
     for observation in selected if not width else ():

@@ -77,8 +77,14 @@ COMMANDS = {
         tr("Make a proof pack: one file that proves a take-down"),
     ),
     "policy": ("policy", "policy", tr("Show, check and compare policies")),
+    "quarantine": (
+        "quarantine",
+        "quarantine",
+        tr("Stop captures from being shown and copied, or list such captures"),
+    ),
     "queue": ("queue", "queue", tr("Show, cancel and retry the jobs of the queue")),
     "quote": ("quote", "quote", tr("Find a quotation in a capture, with its picture")),
+    "release": ("quarantine", "release", tr("Release captures from quarantine")),
     "renew": (
         "renew",
         "renew",

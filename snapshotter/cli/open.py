@@ -67,7 +67,8 @@ def open_(
     only you can read, until 200 newer pages exist or the bundle is erased. -o writes the page to
     another file.
 
-    Exit codes: 0 the pages were made, whatever the verdicts are. 2 a file is no bundle.
+    Exit codes: 0 the pages were made, whatever the verdicts are. 2 a file is no bundle. 20 a
+    capture is in quarantine.
     """
     from snapshotter.app.archive.page_folder import PageFolder
 
@@ -136,6 +137,7 @@ def _of_file(settings: "Settings", name: str, file: Path) -> "MadePage":
 
 def _stored(settings: "Settings", name: str) -> "MadePage":
     from snapshotter.app import machine
+    from snapshotter.app.archive import quarantined
     from snapshotter.app.archive.capture_page import make_stored_page
     from snapshotter.app.archive.observations import observations
     from snapshotter.app.wiring import store as wiring_store
@@ -144,16 +146,19 @@ def _stored(settings: "Settings", name: str) -> "MadePage":
     from snapshotter.errors import SnapshotterError
     from snapshotter.report.local_time import LocalTime
 
+    is_trusted = wiring_trust.trusted_keys(settings)
+
     def captures_of(url: str) -> "Sequence[Observation]":
         try:
             with wiring_takedown.observation_source(settings) as source:
-                return observations(source, url=url)
+                return quarantined.visible(observations(source, url=url), opened, is_trusted)
         except SnapshotterError as error:  # the page of the capture is whole without them
             print_message(tr("other captures of the page are not shown: {error}", error=error))
             return ()
 
     opened = wiring_store.store(settings)
     (bundle_id,) = FILE_OR_BUNDLE.resolve(opened, [name])
+    quarantined.require_visible(opened, bundle_id, is_trusted)
     made = make_stored_page(
         bundle_id,
         opened,

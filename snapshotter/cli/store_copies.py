@@ -69,11 +69,13 @@ def replicate(
 
     Each bundle is verified before it is written, and read back afterwards. Sidecars are copied when
     they belong to the bundle. Retention and legal holds are copied too. After the bundles, the
-    command copies records of gaps, take-down events, audit reports, and the log. The copy of the
-    store can be audited without the original store. Nothing can be added to the copy of the log.
+    command copies records of gaps, take-down events, audit reports and annotations, and the log.
+    The copy of the store can be audited without the original store. Nothing can be added to the
+    copy of the log.
 
     With BUNDLE-ID, only these bundles are copied. Nothing is overwritten. Bundles that were erased
-    by order are not copied. If objects are missing in the copy, give the same command again.
+    by order are not copied. Of a bundle in quarantine, only the signed notice and the custody chain
+    are copied. If objects are missing in the copy, give the same command again.
 
     Exit codes: 0 the copy is complete, 1 something is missing in the copy or differs.
     """
@@ -117,6 +119,7 @@ def replicate(
                 "oldest_lagging": oldest or None,
                 "present": done.present,
                 "problems": done.problems,
+                "quarantined": done.quarantined,
                 "records": done.records,
             }
         )
@@ -131,6 +134,8 @@ def replicate(
             else ""
         )
         erased = tr(", erased by order: {erased}", erased=done.erased) if done.erased else ""
+        if done.quarantined:
+            erased += tr(", in quarantine: {count}", count=done.quarantined)
         more = f", records copied: {done.records}" if done.records else ""
         log = (
             tr(", entries of the log: {entries}", entries=done.entries)

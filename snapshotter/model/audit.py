@@ -53,6 +53,7 @@ class AuditCode(enum.StrEnum):
     RETURNED = "returned"
     UNRECORDED = "unrecorded"
     ERASED_BY_ORDER = "erased-by-order"
+    QUARANTINED = "quarantined"
     GAP = "gap"
     TAKEDOWN = "takedown"
     WAITING = "waiting"
@@ -161,6 +162,10 @@ HINTS: Mapping[AuditCode, str] = MappingProxyType(
         ),
         AuditCode.ERASED_BY_ORDER: tr(
             "read the tombstone, which states who ordered the erasure and why"
+        ),
+        AuditCode.QUARANTINED: tr(
+            "the notice states who put the capture into quarantine and why; ask this person for "
+            "access to the store that has the capture"
         ),
         AuditCode.GAP: tr(
             "the record documents that no capture was made in this time; this command lists the "

@@ -43,6 +43,7 @@ _OTHER_RECORDS: Final = {
     b"audit": "the report of an audit",
     b"gap": "the record of a gap",
     b"hold": "the record of a legal hold",
+    b"quarantine": "the notice of a quarantine",
     b"tombstone": "the record of an erasure",
     b"trust": "a trust file",
 }

@@ -353,20 +353,27 @@ def _check_texts(store: ReadableStore, chain: AnnotationChain) -> list[ChainFind
 
 
 def _check_captures(state: AnnotationState, bundles: frozenset[str]) -> list[ChainFinding]:
-    return [
-        _failed(
-            "capture-missing",
-            bundle_id,
-            tr(
-                "exhibit {number} of the case {case} is missing in the store",
-                number=number,
-                case=case.name,
-            ),
-        )
-        for case in state.cases.values()
-        for bundle_id, number in case.captures.items()
-        if bundle_id not in bundles
-    ]
+    findings = []
+    hidden = state.quarantined
+    for case in state.cases.values():
+        for bundle_id, number in case.captures.items():
+            if bundle_id in bundles:
+                continue
+            if bundle_id in hidden:
+                detail = tr(
+                    "exhibit {number} of the case {case} is in quarantine, and not in this store",
+                    number=number,
+                    case=case.name,
+                )
+                findings.append(_open("capture-quarantined", bundle_id, detail))
+            else:
+                detail = tr(
+                    "exhibit {number} of the case {case} is missing in the store",
+                    number=number,
+                    case=case.name,
+                )
+                findings.append(_failed("capture-missing", bundle_id, detail))
+    return findings
 
 
 def _failed(code: str, subject: str, detail: str) -> ChainFinding:

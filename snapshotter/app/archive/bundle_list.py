@@ -1,11 +1,13 @@
 """Select bundles of a store for a list, the newest first, by what the bundles state."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Final
 from urllib.parse import urlsplit
 
+from snapshotter.app.archive import quarantined
 from snapshotter.app.archive.bundles import ListedBundle, list_bundles
+from snapshotter.app.archive.quarantined import IsTrusted
 from snapshotter.model.assessment import Availability, Content
 from snapshotter.model.takedown import Observation
 from snapshotter.ports import ReadableStore
@@ -67,9 +69,25 @@ def select_observations(
     )
 
 
-def select(store: ReadableStore, wanted: BundleFilter) -> Iterator[ListedBundle]:
-    """Yield the bundles of a store that fit, the newest first, reading each as it comes."""
-    return filter(wanted.fits, list_bundles(store, since=wanted.since, until=wanted.until))
+def select(
+    store: ReadableStore,
+    wanted: BundleFilter,
+    *,
+    is_trusted: IsTrusted,
+    left_out: Callable[[str], None],
+) -> Iterator[ListedBundle]:
+    """
+    Yield the bundles of a store that fit, the newest first, reading each as it comes.
+
+    Args:
+        is_trusted: Whether a key of this id may end a quarantine.
+        left_out: Called with the id of each bundle that is left out because of its quarantine.
+    """
+    for entry in list_bundles(store, since=wanted.since, until=wanted.until):
+        if quarantined.is_hidden(store, entry.bundle_id, is_trusted, kinds=entry.kinds):
+            left_out(entry.bundle_id)
+        elif wanted.fits(entry):
+            yield entry
 
 
 def hosts(entry: ListedBundle) -> tuple[str, ...]:

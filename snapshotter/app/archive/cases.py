@@ -36,9 +36,14 @@ class AnnotationChange:
     unchanged: tuple[str, ...] = ()  # captures that were in the wanted state already
 
 
-def read_state(store: ReadableStore) -> AnnotationState:
-    """Return the cases, tags, notes, marks and decisions of a store. Nothing is verified."""
-    return annotations.read_chain(store).state()
+def read_state(store: ReadableStore, *, texts: bool = True) -> AnnotationState:
+    """
+    Return the cases, tags, notes, marks and decisions of a store.
+
+    Args:
+        texts: Also read notes, reasons and titles.
+    """
+    return annotations.read_chain(store, texts=texts).state()
 
 
 def require_captures(store: ReadableStore, bundle_ids: Sequence[str]) -> None:

@@ -1,5 +1,5 @@
 """
-Copy or repair the records beside the bundles: gaps, take-down events, audit reports.
+Copy or repair the records beside the bundles: gaps, take-down events, audit reports, annotations.
 
     for each record of either store, in the order of keys
       if the source's log names it    its bytes must be the logged ones
@@ -22,6 +22,7 @@ from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import custody_sidecars, store_keys
 from snapshotter.formats.proofs import leaf
 from snapshotter.formats.signatures import keys
+from snapshotter.formats.statements import annotation
 from snapshotter.model.bundle import Retention, StoredObject
 from snapshotter.model.custody import RECOVERY, REPLICATION
 from snapshotter.ports import ReadableStore
@@ -78,6 +79,21 @@ _CARRIED = RecordKind(
     check=_check_carried,
     is_of_copies=True,
 )
+# Records first: the text of a record exists before the record does.
+_ANNOTATIONS = RecordKind(
+    leaf="",
+    prefix=f"{store_keys.ANNOTATIONS}/records/",
+    limit=annotation.MAX_BYTES,
+    id_of=lambda key: str(store_keys.parse_annotation_key(key)),
+    check=lambda data, number: annotation.parse(data, int(number)),
+)
+_TEXTS = RecordKind(
+    leaf="",
+    prefix=f"{store_keys.ANNOTATIONS}/texts/",
+    limit=annotation.MAX_TEXT_BYTES,
+    id_of=store_keys.parse_annotation_text_key,
+    check=annotation.parse_text,
+)
 RECORD_KINDS = (
     *(
         RecordKind(
@@ -91,6 +107,8 @@ RECORD_KINDS = (
     ),
     _REPORTS,
     _CARRIED,
+    _ANNOTATIONS,
+    _TEXTS,
 )
 
 
@@ -176,7 +194,14 @@ class RecordCopier:
             if here is None and kind.is_of_copies:
                 return
             if here is None:
-                self._progress("surplus", key, tr("the source does not have the record"))
+                detail = tr("the source does not have the record")
+                if kind is _TEXTS:
+                    detail = tr(
+                        "the source does not have the text. If the text was erased by order, erase "
+                        "it there too:\n  snapshotter erase --store {url} --note NUMBER",
+                        url=self._service.target.url,
+                    )
+                self._progress("surplus", key, detail)
                 return
             data = self._read(kind, key, record_id, there)
             if data is None:

@@ -20,7 +20,7 @@ from dataclasses import field
 from itertools import groupby
 from pathlib import Path
 
-from snapshotter.app.archive import bundles
+from snapshotter.app.archive import bundles, quarantined
 from snapshotter.app.spool import scratch_directory
 from snapshotter.app.upkeep import holds, log_mirror, sidecar_checks
 from snapshotter.app.upkeep.object_copy import (
@@ -145,6 +145,8 @@ class _Repair:
             ):
                 self.done.erased += 1
                 return
+            if "" not in there.objects and self._is_quarantined(there.bundle_id):
+                return  # a copy has only the notices of a bundle in quarantine
             if not self._dry_run:
                 self._service.target.complete(there.bundle_id)
             known = self._known(there)
@@ -156,6 +158,14 @@ class _Repair:
             raise
         except (SnapshotterError, OSError) as error:
             self._left("unclear", there.bundle_id, "", str(error))
+
+    def _is_quarantined(self, bundle_id: str) -> bool:
+        """Whether either store has a notice of quarantine that is in force."""
+        service = self._service
+        return any(
+            quarantined.read_quarantine(store, bundle_id, service.tombstones.is_trusted).is_hidden
+            for store in (service.target, service.source)
+        )
 
     def log(self) -> None:
         """Check and repair each published file of the log."""

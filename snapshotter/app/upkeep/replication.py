@@ -4,12 +4,13 @@ Copy a store to another one: bundles, sidecars, retention and holds, records, an
     read the log's entries first: what they name is stored by now
     for each bundle of either store, in the order of ids
       erased in either         copy nothing; report what is left in the other
+      in quarantine            copy only the notices, and the custody chain
       missing in the target    read, verify (also the id), write, read back
       present in the target    compare, never overwrite; a difference is a divergence
       sidecars                 copy each one that belongs to this very bundle
       custody                  copy the events that the source added since the first copy
       retention and holds      at least those of the source
-    copy the records: gaps, take-down events, audit reports
+    copy the records: gaps, take-down events, audit reports, annotations
     copy what was logged in the meantime
     copy the log last, so that it names nothing that the target lacks (docs/adr/0054)
 
@@ -22,6 +23,7 @@ from dataclasses import field
 from pathlib import Path
 
 from snapshotter.app import store_records
+from snapshotter.app.archive import cases, quarantined
 from snapshotter.app.spool import scratch_directory
 from snapshotter.app.upkeep import holds, log_mirror, sidecar_checks
 from snapshotter.app.upkeep.log_contents import LogContents, read_log
@@ -57,9 +59,9 @@ from snapshotter.value_class import dataclass
 from snapshotter.verify.log import LogReader
 
 # Called with the state of one object: "copied", "present", "lagging" (not copied), "divergent",
-# "damaged", "erased", "surplus" (only in the target), "unlocked", "passed-over", and for the log
-# "apart" (the target has a log of its own); then a bundle id, the key of a record, or "log"; then
-# a detail.
+# "damaged", "erased", "quarantined", "surplus" (only in the target), "unlocked", "passed-over", and
+# for the log "apart" (the target has a log of its own); then a bundle id, the key of a record, or
+# "log"; then a detail.
 ReplicationProgress = Callable[[str, str, str], None]
 
 LOG = "log"  # the name of the log in `ReplicationProgress`
@@ -83,6 +85,7 @@ class ReplicationResult:
     bytes: int = 0
     present: int = 0  # bundles that the target had already
     erased: int = 0  # bundles that are erased by order, and not copied
+    quarantined: int = 0  # bundles in quarantine, of which only the notices are copied
     lagging: list[str] = field(default_factory=list)  # bundles that the target still lacks
     records: int = 0  # gaps, take-down events, reports, custody of the source: objects copied
     entries: int | None = None  # in the target's copy of the log; None: it has no copy
@@ -164,6 +167,7 @@ class _Replication:
         self._records = RecordCopier(service, logged.records, self._report_record, dry_run=dry_run)
         self._dry_run = dry_run
         self._deep = deep
+        self._annotated = cases.read_state(service.source, texts=False).quarantined
         self.done = ReplicationResult()
 
     def bundle(self, bundle_id: str, here: BundleObjects, there: BundleObjects | None) -> None:
@@ -182,7 +186,10 @@ class _Replication:
                     )
                 return
             with scratch_directory(self._service.spool_dir, "replica") as folder:
-                self._copy(here, there, folder)
+                if self._is_quarantined(bundle_id, here):
+                    self._copy_notices(here, there, folder)
+                else:
+                    self._copy(here, there, folder)
         except ServiceUnavailable:
             raise
         except FileNotFoundError:
@@ -283,7 +290,8 @@ class _Replication:
         has_records = False
         for entry in self._service.source_log.entries(known, signed.size):
             kind = entry.leaf.kind if entry.leaf else ""
-            if entry.leaf and kind in (leaf.BUNDLE, leaf.CUSTODY, leaf.TOMBSTONE):
+            kinds = (leaf.BUNDLE, leaf.CUSTODY, leaf.TOMBSTONE, leaf.QUARANTINE)
+            if entry.leaf and kind in kinds and store_keys.is_id(entry.leaf.name):
                 ids[entry.leaf.name] = None
             has_records = has_records or kind in (leaf.GAP, leaf.TAKEDOWN, leaf.REPORT)
         present = self.done.present
@@ -371,6 +379,42 @@ class _Replication:
             self._copy_tombstone(here)
         return True
 
+    def _is_quarantined(self, bundle_id: str, here: BundleObjects) -> bool:
+        service = self._service
+        # An annotation alone counts too: its command was interrupted.
+        return bundle_id in self._annotated or quarantined.is_hidden(
+            service.source, bundle_id, service.tombstones.is_trusted, kinds=here.objects
+        )
+
+    def _copy_notices(self, here: BundleObjects, there: BundleObjects | None, folder: Path) -> None:
+        """
+        Copy the notices of a bundle in quarantine, and its custody chain before them.
+
+        A copy of the bundle that the target has from earlier stays.
+        """
+        self.done.quarantined += 1
+        copies = there.objects if there else {}
+        detail = tr("in quarantine: only the notices are copied")
+        if "" in copies:
+            detail = tr("in quarantine: the copy from earlier stays, and is not shown")
+        self._progress("quarantined", here.bundle_id, detail)
+        if self._dry_run:
+            return
+        self._service.target.complete(here.bundle_id)
+        file = folder / "bundle"
+        fetch_object(self._service.source, here.key, file)
+        subject = sidecar_checks.verify_bundle_file(
+            file, here.bundle_id, self._service.trust, self._service.clock.now()
+        )
+        kinds = [kind for kind in here.objects if kind and kind not in copies]
+        chain = [kind for kind in kinds if custody_sidecars.number_of(kind) is not None]
+        if not copies:  # else the target's own part of the chain has begun
+            self._sidecars(here, chain, subject, None, folder / "sidecar")
+        notices = [kind for kind in kinds if quarantined.is_notice(kind)]
+        self._sidecars(here, notices, subject, None, folder / "sidecar")
+        if copies:
+            self._copy_later_custody(here, copies)
+
     def _copy_tombstone(self, here: BundleObjects) -> None:
         if self._dry_run:
             return
@@ -431,7 +475,8 @@ class _Replication:
         if subject is not None:
             self._sidecars(here, others, subject, retention, folder / "sidecar")
         self._compare_sidecars(here, copies)
-        if not missing:  # otherwise the whole chain was copied just now
+        # Otherwise the whole chain was copied just now; a chain may be there without its bundle.
+        if not missing or any(custody_sidecars.number_of(kind) is not None for kind in copies):
             self._copy_later_custody(here, copies)
         self._extend_locks(here, retention)
 

@@ -4,8 +4,8 @@ Check that a bundle or a sidecar belongs where it is stored, before it is copied
 Anybody who can write to the other store may have put an object there. A bundle is copied if
 its verification did not end in FAILED and it has the id under which it is stored. A sidecar
 is copied if it is about that very bundle: a token over one of its signatures, a log proof
-of its leaf, a renewal of it, a hold of its id, or a custody chain that begins where the
-chain inside the bundle ends.
+of its leaf, a renewal of it, a hold or a notice of quarantine of its id, or a custody chain
+that begins where the chain inside the bundle ends.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from snapshotter.formats.bundle.custody_sidecars import ChainHead
 from snapshotter.formats.digest import digest
 from snapshotter.formats.proofs import leaf, merkle, note, renewal, tlog_proof
 from snapshotter.formats.proofs.rfc3161 import TokenInvalid, check_subject
-from snapshotter.formats.statements import holds
+from snapshotter.formats.statements import holds, quarantine
 from snapshotter.model.finding import Verdict
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -153,6 +153,10 @@ def _hold(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSide
     holds.check(data, subject.bundle_id, holds.sequence_of(kind) or 0)
 
 
+def _notice(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
+    quarantine.check(data, subject.bundle_id, quarantine.sequence_of(kind) or 0)
+
+
 def _renewal(kind: str, data: bytes, subject: VerifiedBundleFile, sibling: ReadSidecar) -> None:
     match = _RENEWAL.fullmatch(kind)
     if match is None:
@@ -204,5 +208,6 @@ _CHECKS: tuple[
     (names.LOG_PROOF.__eq__, _proof),
     (_RENEWAL.fullmatch, _renewal),
     (holds.sequence_of, _hold),
+    (quarantine.sequence_of, _notice),
     (custody_sidecars.number_of, _custody),
 )

@@ -19,9 +19,11 @@ from snapshotter.app.store_location import pending_dir, receipts_store_name, sal
 from snapshotter.app.upkeep.erasure import ErasureService
 from snapshotter.app.upkeep.holds import HoldService
 from snapshotter.app.upkeep.late_tokens import TokenService
+from snapshotter.app.upkeep.quarantine import QuarantineService
 from snapshotter.app.upkeep.repair import RepairService
 from snapshotter.app.upkeep.replication import ReplicationService
 from snapshotter.app.upkeep.tombstones import Tombstones
+from snapshotter.app.wiring import annotations as wiring_annotations
 from snapshotter.app.wiring import keys as wiring_keys
 from snapshotter.app.wiring import log as wiring_log
 from snapshotter.app.wiring import store as wiring_store
@@ -49,6 +51,32 @@ def hold_service(
         is_trusted=wiring_trust.trusted_keys(settings),
         clock=SystemClock(),
         by=wiring_keys.operator(settings),
+    )
+
+
+def quarantine_service(
+    settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
+) -> QuarantineService:
+    """Return what is needed to put captures of the configured store into quarantine."""
+    opened = wiring_store.store(settings)
+    kept = wiring_store.custodial_store(settings, opened, show_message=show_message)
+    # No log is begun for the sake of a quarantine.
+    book = (
+        wiring_log.logbook(settings, proofs=kept, ask=ask, show_message=show_message)
+        if wiring_log.stored_origin(opened)
+        else None
+    )
+    return QuarantineService(
+        store=kept,
+        signer=wiring_keys.signer(settings, ask=ask, show_message=show_message),
+        is_trusted=wiring_trust.trusted_keys(settings),
+        annotations=wiring_annotations.annotation_service(
+            settings, ask=ask, show_message=show_message
+        ),
+        log=(lambda added: book.append(added)) if book else None,
+        clock=SystemClock(),
+        by=wiring_annotations.author(settings).name,
+        pages=PageFolder(settings.data_dir).files,
     )
 
 

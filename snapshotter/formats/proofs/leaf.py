@@ -27,6 +27,7 @@ CUSTODY = "custody"  # a bundle's id; the head of its custody chain
 TOMBSTONE = "tombstone"  # a bundle's id; SHA-256 of the record of its erasure
 GAP = "gap"  # a gap's id, like a bundle's; SHA-256 of its record
 TAKEDOWN = "takedown"  # an event's id, like a bundle's; SHA-256 of its record
+QUARANTINE = "quarantine"  # a bundle's id; SHA-256 of a notice of quarantine
 REPORT = "report"  # a report's id; SHA-256 of a signed audit report
 
 MAX_BYTES = 400  # of one leaf

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from functools import partial
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import canonical_json
@@ -17,7 +18,7 @@ from snapshotter.formats.bundle import custody_sidecars, store_keys
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.formats.proofs import leaf
 from snapshotter.formats.signatures import keys, signed_statement
-from snapshotter.formats.statements import tombstone
+from snapshotter.formats.statements import quarantine, tombstone
 from snapshotter.model.audit import AuditCode, AuditFinding, Severity, TreeHead
 from snapshotter.translation import tr
 from snapshotter.verify.audit import replica_custody
@@ -36,6 +37,7 @@ from snapshotter.verify.audit.sidecar_facts import (
     RECORD_CLAIM,
     BundleFacts,
     judge_tombstone,
+    key_counts,
     shortened,
 )
 from snapshotter.verify.audit.workspace import AuditDatabase, ListedObject, StoredLogEntry
@@ -517,6 +519,8 @@ class LogComparison:
         except ObjectAbsent:
             if self._workspace.entries(leaf.TOMBSTONE, bundle_id):
                 said += "; the tombstone that the log lists does not exist either"
+            elif self._is_quarantined(bundle_id, key, sha256):
+                return
             self._second_look.suspect(AuditCode.DELETED, key, said, keys=(key, stone))
         except ObjectUnreadable as error:
             words = tr(
@@ -530,6 +534,43 @@ class LogComparison:
         else:
             about = (bundle_id, key, sha256, said)
             self._second_look.suspect(AuditCode.DELETED, key, said, then="erased", about=about)
+
+    def _is_quarantined(self, bundle_id: str, key: str, sha256: str) -> bool:
+        """
+        Add a finding if a logged notice by a trusted key explains that a copy lacks a bundle.
+
+        Return False if there is none: the bundle counts as missing.
+        """
+        records = []
+        for listed in self._objects.list(f"{key}.quarantine-"):
+            sequence = quarantine.sequence_of(listed.key.removeprefix(f"{key}."))
+            if sequence is None:
+                continue
+            try:
+                records.append(
+                    (sequence, self._objects.read(listed.key, signed_statement.MAX_BYTES))
+                )
+            except (ObjectAbsent, ObjectUnreadable):
+                return False
+        found = quarantine.read(bundle_id, records, partial(key_counts, self._trust))
+        active = found.active
+        if active is None or found.problems or not key_counts(self._trust, active.key_id):
+            return False
+        logged = {entry.sha256 for entry in self._workspace.entries(leaf.QUARANTINE, bundle_id)}
+        if active.notice_sha256 not in logged or active.sha256 != sha256:
+            return False
+        self._say(
+            AuditCode.QUARANTINED,
+            _UNCLEAR,
+            key,
+            tr(
+                "the store does not have the bundle, and a notice states that the bundle is in "
+                "quarantine since {at}: {reason}",
+                at=instant(active.at),
+                reason=shortened(active.reason),
+            ),
+        )
+        return True
 
     def _erased(self, bundle_id: str, key: str, sha256: str, said: str) -> None:
         """Handle a missing bundle with a tombstone."""

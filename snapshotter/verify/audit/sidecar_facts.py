@@ -19,7 +19,7 @@ from snapshotter.formats.printable import cut
 from snapshotter.formats.proofs import merkle, note, renewal, rfc3161, tlog_proof
 from snapshotter.formats.proofs.leaf import BUNDLE, Leaf
 from snapshotter.formats.proofs.note import LogPolicy
-from snapshotter.formats.statements import holds, tombstone
+from snapshotter.formats.statements import holds, quarantine, tombstone
 from snapshotter.model.audit import AuditCode, Severity
 from snapshotter.model.finding import Report
 from snapshotter.translation import tr
@@ -55,6 +55,7 @@ def is_known(kind: str) -> bool:
         kind in _KINDS
         or custody_sidecars.number_of(kind) is not None
         or holds.sequence_of(kind) is not None
+        or quarantine.sequence_of(kind) is not None
     )
 
 
