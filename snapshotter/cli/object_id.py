@@ -7,7 +7,8 @@ queue.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ from typing_extensions import override
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.object_ids import ObjectKind
+    from snapshotter.app.archive.object_ids import IdsWithEnd, ObjectKind
     from snapshotter.jobs.queue.database_queue import DatabaseQueue
     from snapshotter.ports import ReadableStore
 
@@ -68,22 +69,37 @@ class ObjectId(_TextType):
             )
         return text
 
-    def resolve(self, store: "ReadableStore", texts: Sequence[str]) -> tuple[str, ...]:
+    def resolve(
+        self, store: "ReadableStore", texts: Sequence[str], *, indexed: bool = True
+    ) -> tuple[str, ...]:
         """
         Return the whole ids in a store, each once.
 
         A text that cannot be a part of an id is returned as it is.
 
+        Args:
+            indexed: Use the index of the store, where there is one.
+
         Raises:
             SnapshotterError: No id has this part, or several have it (exit code 2).
         """
-        from snapshotter.app.archive.object_ids import LATEST, NoSuchId, may_be_part, resolve
+        from snapshotter.app.archive.object_ids import (
+            LATEST,
+            NoSuchId,
+            is_end,
+            may_be_part,
+            resolve,
+        )
         from snapshotter.errors import SnapshotterError
 
         found = []
         for text in texts:
             try:
-                found.append(resolve(store, text, self.kinds) if may_be_part(text) else text)
+                if not may_be_part(text):
+                    found.append(text)
+                    continue
+                with _index_of(store) if indexed and is_end(text) else nullcontext() as ends:
+                    found.append(resolve(store, text, self.kinds, bundles_with_end=ends))
             except NoSuchId as error:
                 if not self._others or text == LATEST:
                     raise
@@ -101,6 +117,19 @@ class ObjectId(_TextType):
                     hint=error.hint,
                 ) from error
         return tuple(dict.fromkeys(found))
+
+
+@contextmanager
+def _index_of(store: "ReadableStore") -> "Iterator[IdsWithEnd | None]":
+    """Yield what finds bundles of a store by the ends of their ids in its index; None without."""
+    from snapshotter.app.wiring import index as wiring_index
+
+    context = click.get_current_context(silent=True)
+    if context is None or context.obj is None:
+        yield None
+        return
+    with wiring_index.ids_with_end(context.obj.load(store=store.url), store) as ends:
+        yield ends
 
 
 BUNDLE_ID = ObjectId()

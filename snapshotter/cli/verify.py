@@ -115,7 +115,7 @@ def verify(
         try:
             settings, service = own if files[name] is not None else of_ids()
             if (file := files[name]) is None:
-                (name,) = FILE_OR_ID.resolve(service.store(), [name])
+                (name,) = FILE_OR_ID.resolve(service.store(), [name], indexed=False)
             found = _verified(service, name, file)
             codes.append(report.EXIT_CODES[found.verdict])
             if found.stored is not None:

@@ -188,6 +188,23 @@ class Index:
             for bundle_id, at_ms, url, title, outcome, reasons, problem in rows
         )
 
+    def ids_with_end(self, end: str) -> tuple[str, ...]:
+        """
+        Return the ids of the bundles in the rows that end so, the newest first.
+
+        Args:
+            end: Characters of ids: a-z, 0-9 and dashes.
+        """
+        found = self.database.rows(
+            "SELECT bundle_id FROM bundle WHERE bundle_id LIKE ? ORDER BY bundle_id DESC",
+            (f"%{end}",),
+        )
+        return tuple(bundle_id for (bundle_id,) in found)
+
+    def folder_stamps(self) -> dict[str, str]:
+        """Return the stamps of the folders that the last sync compared; "" must be listed."""
+        return dict(self.database.rows("SELECT prefix, stamp FROM folder"))
+
     def row(self, bundle_id: str) -> IndexRow | None:
         """Return the row of one bundle; None without one. Raises ValueError: no bundle's id."""
         found = self.database.rows(f"{_SELECT} WHERE key = ?", (store_keys.bundle_key(bundle_id),))

@@ -3,7 +3,9 @@ Find the bundle or the take-down event that a person means by a part of its id.
 
     20261124t160642z-k3v4q2m7xw4c5b6d   the whole id; the store is not asked
     20261124t1606                       the beginning: one folder of the store is listed
-    xw4c5b6d                            the end: the whole store is listed
+    xw4c5b6d                            the end: folders that changed since the index was updated
+                                        are listed, the other ids are in the index; without an
+                                        index the whole store is listed
     latest                              the newest
 
 A part has at least four characters. If several ids have this part, nothing is guessed: the error
@@ -12,7 +14,7 @@ names the candidates with their times and titles.
 
 import enum
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError, UsageMistake
@@ -21,7 +23,11 @@ from snapshotter.formats.printable import cut, printable
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
+    from snapshotter.index.store_index import Index
     from snapshotter.ports import ReadableStore
+
+# Yields the ids of the bundles that end so, the newest first.
+IdsWithEnd = Callable[[str], Iterator[str]]
 
 LATEST: Final = "latest"
 MIN_PART: Final = 4  # characters
@@ -67,7 +73,18 @@ def may_be_part(text: str) -> bool:
     )
 
 
-def resolve(store: "ReadableStore", text: str, kinds: Sequence[ObjectKind] = BUNDLES) -> str:
+def is_end(text: str) -> bool:
+    """Return whether a text may be the end of an id, which an index finds faster than a listing."""
+    return text != LATEST and not _is_whole(text) and _ends_an_id(text)
+
+
+def resolve(
+    store: "ReadableStore",
+    text: str,
+    kinds: Sequence[ObjectKind] = BUNDLES,
+    *,
+    bundles_with_end: IdsWithEnd | None = None,
+) -> str:
     """
     Return the id that a person means.
 
@@ -77,6 +94,7 @@ def resolve(store: "ReadableStore", text: str, kinds: Sequence[ObjectKind] = BUN
     Args:
         text: A whole id, the beginning or the end of one, or `latest`.
         kinds: The objects that are looked for; `latest` is the newest of the first kind.
+        bundles_with_end: Finds the bundles whose ids end so; None: the store is listed.
 
     Raises:
         AmbiguousId: Several ids begin or end so.
@@ -101,7 +119,9 @@ def resolve(store: "ReadableStore", text: str, kinds: Sequence[ObjectKind] = BUN
             ),
             hint=tr("list the ids:\n  snapshotter list"),
         )
-    candidates = _candidates(store, text, kinds)
+    candidates = _candidates(store, text, kinds, bundles_with_end)
+    if not candidates and bundles_with_end is not None:
+        candidates = _candidates(store, text, kinds, None)  # an erased bundle is not in the index
     if not candidates:
         raise NoSuchId(
             tr(
@@ -118,11 +138,31 @@ def resolve(store: "ReadableStore", text: str, kinds: Sequence[ObjectKind] = BUN
     return candidates[0][0]
 
 
-def resolve_all(
-    store: "ReadableStore", texts: Sequence[str], kinds: Sequence[ObjectKind] = BUNDLES
-) -> tuple[str, ...]:
-    """Return the ids that a person means, each once, in their order. Raises as `resolve` does."""
-    return tuple(dict.fromkeys(resolve(store, text, kinds) for text in texts))
+def indexed_ids(index: "Index", store: "ReadableStore", current: Mapping[str, str]) -> IdsWithEnd:
+    """
+    Return what finds bundles by the ends of their ids, from an index that may be out of date.
+
+    Only the folders that changed since the index was updated are listed. No bundle is read, and the
+    index is not changed.
+
+    Args:
+        current: The present stamps of the store's folders (`index.sync.FolderStamps`).
+    """
+
+    def with_end(end: str) -> Iterator[str]:
+        known = index.folder_stamps()
+        unchanged = {
+            prefix for prefix, stamp in current.items() if stamp and known.get(prefix) == stamp
+        }
+        for prefix in sorted(set(current) - unchanged, reverse=True):
+            for found in _ids(store, ObjectKind.BUNDLE, prefix, reverse=True):
+                if found.endswith(end):
+                    yield found
+        for found in index.ids_with_end(end):
+            if store_keys.bundle_key(found).rpartition("/")[0] + "/" in unchanged:
+                yield found
+
+    return with_end
 
 
 def choose(text: str, candidates: Mapping[str, str]) -> str:
@@ -157,22 +197,32 @@ def _ambiguous(text: str, candidates: Iterable[tuple[str, str]]) -> AmbiguousId:
 
 
 def _candidates(
-    store: "ReadableStore", wanted: str, kinds: Sequence[ObjectKind]
+    store: "ReadableStore",
+    wanted: str,
+    kinds: Sequence[ObjectKind],
+    bundles_with_end: IdsWithEnd | None,
 ) -> list[tuple[str, ObjectKind]]:
     """Return the ids with a part, the newest of each kind first; at most one more than is named."""
     found: dict[str, ObjectKind] = {}
     for kind in kinds:
-        for object_id in _with_part(store, wanted, kind):
+        for object_id in _with_part(store, wanted, kind, bundles_with_end):
             found.setdefault(object_id, kind)
             if len(found) > _NAMED:
                 break
     return list(found.items())
 
 
-def _with_part(store: "ReadableStore", wanted: str, kind: ObjectKind) -> Iterator[str]:
+def _with_part(
+    store: "ReadableStore",
+    wanted: str,
+    kind: ObjectKind,
+    bundles_with_end: IdsWithEnd | None,
+) -> Iterator[str]:
     if _begins_an_id(wanted):
         yield from _ids(store, kind, kind.prefix + _beginning_of_key(wanted), reverse=True)
-    if _ends_an_id(wanted):
+    if _ends_an_id(wanted) and kind is ObjectKind.BUNDLE and bundles_with_end is not None:
+        yield from bundles_with_end(wanted)
+    elif _ends_an_id(wanted):
         for found in _ids(store, kind, kind.prefix, reverse=True):
             if found.endswith(wanted):
                 yield found

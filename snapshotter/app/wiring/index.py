@@ -1,23 +1,27 @@
 """Open the index of the configured store, and the queue that knows which jobs made its bundles."""
 
+import contextlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
+from snapshotter.app.archive.object_ids import IdsWithEnd, indexed_ids
 from snapshotter.app.machine import SystemClock
 from snapshotter.app.settings import Settings, file_of_queue
 from snapshotter.app.store_location import store_location
 from snapshotter.app.wiring import store as wiring_store
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.bundle import store_keys
 from snapshotter.index.open_index import open_index_file, open_index_schema
 from snapshotter.index.store_index import Index
 from snapshotter.index.sync import FolderStamps
 from snapshotter.index.values import IndexProgress, JobFacts
-from snapshotter.ports import ObjectStore, ShowMessage
+from snapshotter.ports import ObjectStore, ReadableStore, ShowMessage
 from snapshotter.store.location import DirectoryLocation
 from snapshotter.translation import tr
 
+_DAY_FOLDERS = 3  # levels below `bundles/`
 _PROGRESS_S = 3  # between two messages
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")  # beginnings of addresses
 _SCHEDULE = "schedule:"  # how the origin of a job of a schedule begins
@@ -88,6 +92,30 @@ def folder_stamps(settings: Settings, store: ObjectStore) -> FolderStamps | None
     assert isinstance(store, DirectoryStore)  # noqa: S101  for the type checker
     clock = SystemClock()
     return lambda prefix, depth: store.folder_stamps(prefix, depth, now=clock.now())
+
+
+@contextlib.contextmanager
+def ids_with_end(settings: Settings, store: ReadableStore) -> Iterator[IdsWithEnd | None]:
+    """
+    Yield what finds bundles by the ends of their ids in the index.
+
+    None: the store is no directory, there is no index yet, or the index cannot be used; the store
+    then has to be listed.
+    """
+    with contextlib.ExitStack() as stack:
+        found = None
+        is_file = bool(file_of_queue(settings.queue)[1])
+        if isinstance(store_location(settings), DirectoryLocation) and (
+            index_path(settings).exists() or not is_file
+        ):
+            # Whatever is wrong with the index, a listing of the store answers as well.
+            with contextlib.suppress(SnapshotterError):
+                opened = stack.enter_context(index(settings))
+                stamps = folder_stamps(settings, wiring_store.store(settings))
+                if stamps is not None:
+                    current = stamps(f"{store_keys.BUNDLES}/", _DAY_FOLDERS)
+                    found = indexed_ids(opened, store, current)
+        yield found
 
 
 def progress_messages(show_message: ShowMessage) -> IndexProgress:

@@ -1,6 +1,7 @@
 """Which bundle or event a person means by a part of its id."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,14 @@ from snapshotter.app.archive.object_ids import (
     AmbiguousId,
     NoSuchId,
     choose,
+    indexed_ids,
     may_be_part,
     resolve,
-    resolve_all,
 )
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import store_keys
+from snapshotter.index.open_index import open_index_file
+from snapshotter.index.values import BundleSummary, VerdictSource
 from snapshotter.model.bundle import StoredObject
 from snapshotter.store.filesystem import DirectoryStore
 
@@ -120,10 +123,6 @@ def test_what_is_no_part_of_an_id_is_an_error(store: _CountingStore) -> None:
         resolve(store, "zzzz")
 
 
-def test_several_parts_give_each_id_once(store: _CountingStore) -> None:
-    assert resolve_all(store, ["k3v5", SECOND, "k3v4"]) == (SECOND, FIRST)
-
-
 def test_latest_of_an_empty_store_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NoSuchId, match="contains no bundle yet"):
         resolve(DirectoryStore(tmp_path / "none"), "latest")
@@ -137,3 +136,39 @@ def test_of_a_short_list_the_one_with_the_part_is_chosen() -> None:
     assert choose("-one", {"job-one": "http://a/"}) == "job-one"
     with pytest.raises(AmbiguousId, match="http://b/"):
         choose("job-", jobs)
+
+
+def test_the_end_of_an_id_lists_only_folders_that_changed_since_the_index_was_made(
+    store: _CountingStore, tmp_path: Path
+) -> None:
+    def stamps(prefix: str, depth: int) -> dict[str, str]:
+        return store.folder_stamps(prefix, depth, now=datetime.now(UTC) + timedelta(hours=1))
+
+    def unreadable(key: str, sidecars: tuple[str, ...]) -> BundleSummary:
+        return BundleSummary(verdict_source=VerdictSource.UNREADABLE, problem="not a bundle")
+
+    def found(end: str) -> str:
+        ends = indexed_ids(index, store, stamps("bundles/", 3))
+        return resolve(store, end, bundles_with_end=ends)
+
+    with open_index_file(tmp_path / "index.db") as index:
+        index.sync(store, unreadable, stamps=stamps)
+        store.listed = 0
+        assert (found("ak3v4"), found("k3v5"), store.listed) == (FIRST, SECOND, 0)
+
+        new = "20261201t000001z-cccccccccccck3v5"
+        (tmp_path / store_keys.bundle_key(new)).write_bytes(b"no bundle")
+        with pytest.raises(AmbiguousId, match=new):
+            found("k3v5")
+        assert store.listed == 2, "one day was listed, and not the others"
+        assert found("cck3v5") == new
+
+        (tmp_path / store_keys.bundle_key(SECOND)).unlink()
+        assert found("ak3v4") == FIRST
+        with pytest.raises(NoSuchId):
+            found("bk3v5")
+
+        stone = tmp_path / f"{store_keys.bundle_key(SECOND)}.tombstone.json"
+        stone.write_bytes(b"a tombstone")
+        index.sync(store, unreadable, stamps=stamps)
+        assert found("bk3v5") == SECOND, "what remains of an erased bundle is found as well"
