@@ -158,6 +158,9 @@ def found_lines(capture: "FoundCapture") -> list[str]:
     if capture.title:
         lines.append(f"  {cut(printable(capture.title), _TITLE)}")
     lines.append(f"  {printable(capture.url)}")
+    if capture.copies:
+        addresses = ", ".join(copy.url for copy in capture.copies)
+        lines.append(f"  {printable(tr('also published at {addresses}', addresses=addresses))}")
     labels = [
         *(
             tr("case {name}, exhibit {number}", name=name, number=number)
@@ -176,6 +179,9 @@ def found_lines(capture: "FoundCapture") -> list[str]:
 def found_json(capture: "FoundCapture") -> dict[str, Any]:
     """Return a result as JSON output has it."""
     return {
+        "also_published_at": [
+            {"bundle_id": copy.bundle_id, "requested_url": copy.url} for copy in capture.copies
+        ],
         "bundle_id": capture.bundle_id,
         "captured_at": f"{capture.began_at:%Y-%m-%dT%H:%M:%SZ}",
         "captured_at_local": capture.began_at.astimezone().isoformat(timespec="seconds"),

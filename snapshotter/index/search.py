@@ -19,6 +19,7 @@ from typing import Any, Final
 from snapshotter.formats import typed
 from snapshotter.index.bundle_rows import ms, split
 from snapshotter.index.database import IndexDatabase
+from snapshotter.index.fingerprint import SHARED
 from snapshotter.index.query import (
     And,
     Filter,
@@ -43,6 +44,7 @@ ResolveIdentity = Callable[[str], Sequence[str]]
 _COMMON: Final = 20_000  # passages: a word in more of them names no candidates
 _CHUNK: Final = 100  # captures that are read together
 _MAX_HITS: Final = 3  # texts of one capture that are returned
+_MAX_COPIES: Final = 20  # pages with the same text that are returned
 _MAX_MARKS: Final = 20  # places of words that are marked in one text
 _COLUMNS: Final = (
     "bundle_id", "key", "title", "url", "final_url", "http_status", "began_ms", "outcome", "shown",
@@ -65,6 +67,14 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """The newest capture of another page with nearly the same main text."""
+
+    bundle_id: str
+    url: str  # requested
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoundCapture:
     """What the index has of a capture, unverified, and where the words of the query are."""
 
@@ -81,6 +91,7 @@ class FoundCapture:
     job_tags: tuple[str, ...]
     annotations: CaptureState
     hits: tuple[Hit, ...]
+    copies: tuple["Copy", ...]  # captures of other pages with nearly the same main text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +224,31 @@ class _Run:
                 yield Region(region), text
         yield from _recorded_texts(self.state.capture(bundle_id))
 
+    def copies(self, bundle_id: str) -> tuple[Copy, ...]:
+        """Return captures of other pages with nearly the same main text, one for each page."""
+        known = self._database.rows(
+            "SELECT value, page FROM fingerprint WHERE bundle_id = ?", [bundle_id]
+        )
+        if not known:
+            return ()
+        among, values = _among("value", [value for value, _ in known])
+        pages = self._database.rows(
+            f"SELECT page, MAX(bundle_id) FROM fingerprint WHERE {among} AND page != ? "  # noqa: S608
+            "GROUP BY page HAVING COUNT(DISTINCT value) >= ? ORDER BY page LIMIT ?",
+            [*values, known[0][1], SHARED, _MAX_COPIES],
+        )
+        newest = [found for _, found in pages if found not in self.state.quarantined]
+        if not newest:
+            return ()
+        among, values = _among("bundle_id", newest)
+        return tuple(
+            Copy(bundle_id=found, url=url)
+            for found, url in self._database.rows(
+                f"SELECT bundle_id, url FROM bundle WHERE {among} ORDER BY url",  # noqa: S608
+                values,
+            )
+        )
+
     def _ids(self, node: Node) -> frozenset[str] | None:
         """Return the ids of all captures that may match, and maybe others; None: any capture."""
         match node:
@@ -334,6 +370,7 @@ class _Candidate:
             job_tags=split(values.pop("tags")),
             annotations=self._run.state.capture(self.bundle_id),
             hits=self._hits(words) if words else (),
+            copies=self._run.copies(self.bundle_id),
             **values,
         )
 

@@ -77,7 +77,7 @@ class Index:
     def clear(self) -> None:
         """Remove every row."""
         with self.database.writing():
-            for table in ("bundle", "passage", "piece", "event", "folder"):
+            for table in ("bundle", "passage", "piece", "fingerprint", "event", "folder"):
                 self.database.execute(f"DELETE FROM {table}")  # noqa: S608  names of our own
 
     def sync(

@@ -16,12 +16,14 @@ from snapshotter.formats.bundle import store_keys
 from snapshotter.index import tables
 from snapshotter.index.bundle_rows import COLUMNS, ListedObject, storable, to_row
 from snapshotter.index.database import IndexDatabase
+from snapshotter.index.fingerprint import fingerprint
 from snapshotter.index.tokens import normalise, pieces
 from snapshotter.index.values import (
     BundleSummary,
     IndexProgress,
     IndexSyncResult,
     JobFacts,
+    PassageRegion,
     ReadBundle,
 )
 from snapshotter.ports import ReadableStore
@@ -130,8 +132,25 @@ class _Batch:
                     for number, passage in enumerate(found.passages)
                 ],
             )
+            self._database.execute_many(
+                "INSERT INTO fingerprint (value, page, bundle_id) VALUES (?, ?, ?)",
+                [
+                    (value, page, bundle_id)
+                    for bundle_id, (_, found) in zip(ids, self._held, strict=True)
+                    for page, value in _fingerprint(found)
+                ],
+            )
         self._held.clear()
         self._progress(self.count)
+
+
+def _fingerprint(found: BundleSummary) -> Iterator[tuple[str, int]]:
+    """Yield the page of a capture with each value of the fingerprint of its main text."""
+    seen = found.observation
+    page = found.stated or (seen.identity if seen is not None else found.asked)
+    main = (one.text for one in found.passages if one.region is PassageRegion.MAIN)
+    for value in fingerprint("\n".join(main)):
+        yield storable(page), value
 
 
 def compare(database: IndexDatabase, store: ReadableStore) -> tuple[int, int]:
@@ -230,6 +249,7 @@ def _delete_passages(database: IndexDatabase, bundle_ids: Sequence[str]) -> None
         "DELETE FROM piece WHERE rowid IN (SELECT id FROM passage WHERE bundle_id = ?)", values
     )
     database.execute_many("DELETE FROM passage WHERE bundle_id = ?", values)
+    database.execute_many("DELETE FROM fingerprint WHERE bundle_id = ?", values)
 
 
 def _known(database: IndexDatabase, prefix: str) -> Iterator[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 # Increased with each change of how rows are made from bundles.
-ROWS_VERSION: Final = 2
+ROWS_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,17 @@ CREATE VIRTUAL TABLE piece
 CREATE TABLE folder (prefix TEXT PRIMARY KEY, stamp TEXT NOT NULL) WITHOUT ROWID
 """,
         back="DROP TABLE folder",
+    ),
+    # The fingerprint of the main text of a capture; `page` is the identity of the page.
+    Migration(
+        forward="""
+CREATE TABLE fingerprint (
+  value INTEGER NOT NULL, page TEXT NOT NULL, bundle_id TEXT NOT NULL,
+  PRIMARY KEY (value, page, bundle_id)
+) WITHOUT ROWID;
+CREATE INDEX fingerprint_by_bundle ON fingerprint (bundle_id);
+""",
+        back="DROP TABLE fingerprint",
     ),
 )
 TABLES_VERSION: Final = len(MIGRATIONS)

@@ -343,6 +343,57 @@ def test_filters_are_about_the_row_of_a_capture(empty: Library) -> None:
     assert empty.found("site:ample.org") == empty.found("host:%") == empty.found("lang:e") == []
 
 
+def story(words: str, seed: int) -> str:
+    """Return a text of 200 words or characters."""
+    chance = random.Random(seed)  # noqa: S311  repeatable, not secret
+    return "".join(chance.choice(words.split()) + " " * words.isascii() for _ in range(200))
+
+
+@in_one_test(
+    "words", ["one two three four five six seven eight nine", "谣 言 网 络 政 府 新 闻 社"]
+)
+def test_the_same_text_under_another_address_is_named(tmp_path: Path, words: str) -> None:
+    text = story(words, 1)
+    edited = f"By our desk. {text[:300]} {text[310:]} Read more."
+    with open_index_file(tmp_path / f"{len(words)}.db") as index:
+        library = Library(index)
+        first, copy = library.add(text), library.add(edited)
+        other = library.add(story(words, 2))
+        notices = [library.add("This content is no longer available.") for _ in range(2)]
+        library.sync()
+
+        found = {one.bundle_id: one.copies for one in library.search("").captures}
+        assert [one.bundle_id for one in found[first]] == [copy]
+        assert [one.url for one in found[copy]] == ["https://example.org/0"]
+        assert found[other] == found[notices[0]] == found[notices[1]] == ()
+        library.remove(first)
+        library.sync()
+        assert all(one.copies == () for one in library.search("").captures)
+
+
+def test_captures_of_one_page_are_no_copies_of_each_other(empty: Library) -> None:
+    seen = Observation(
+        bundle_id="",
+        sha256="0" * 64,
+        identity="//example.org/a",
+        url="https://example.org/a",
+        at=AT,
+        began_at=AT,
+        content=Content.CONTENT,
+        availability=Availability.AVAILABLE,
+        key_id="0" * 64,
+    )
+    text = story("one two three four five six seven", 1)
+    for _ in range(2):
+        empty.add(text, observation=seen)
+    elsewhere = empty.add(text)
+    empty.sync()
+
+    found = {one.bundle_id: one.copies for one in empty.search("").captures}
+    assert [one.bundle_id for one in found[elsewhere]] == [bundle_id(1)]
+    assert [one.bundle_id for one in found[bundle_id(0)]] == [elsewhere]
+
+
 def test_texts_of_removed_captures_are_gone_from_the_index(empty: Library) -> None:
     first, second = empty.add("谣言"), empty.add("谣言")
     empty.sync()
