@@ -16,6 +16,8 @@ from typing import Any, Final
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.canonical_json import parse_instant
 from snapshotter.model import sentences
+from snapshotter.model.annotation_state import CaptureState as CaptureAnnotations
+from snapshotter.model.annotations import Mark
 from snapshotter.model.assessment import Assessment, AssessmentSummary
 from snapshotter.model.custody import CustodyEvent
 from snapshotter.model.finding import Finding, Report, Verdict
@@ -99,6 +101,7 @@ class CaptureMaterial:
     custody: tuple[CustodyEvent, ...] = ()
     custody_problems: tuple[str, ...] = ()
     captures: tuple[Observation, ...] = ()  # of the same page, in the order of time
+    annotations: CaptureAnnotations | None = None  # None: of a file, which has none
     unread: tuple[str, ...] = ()  # parts of the bundle that could not be read, with the reason
     made_at: datetime  # when the verification was made
     software: str
@@ -145,6 +148,7 @@ def page(of: CaptureMaterial, local: LocalTime) -> bytes:
             (tr("Is the proof intact?"), proof_label(ProofState.of(report))),
         ),
         before=before,
+        is_graphic=of.annotations is not None and Mark.GRAPHIC in of.annotations.marks,
         bundle_id=report.bundle_id or of.name,
         captured_at=captured_at,
         checks=[(verdict_label(finding.verdict), finding) for finding in report.findings],

@@ -17,11 +17,12 @@ from typing import Any, BinaryIO, Final, TypeVar
 
 import snapshotter
 from snapshotter.app.archive import assessment as assessing
-from snapshotter.app.archive import bundles
+from snapshotter.app.archive import bundles, cases
 from snapshotter.app.archive.assessment import BundleFiles
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle import container, custody_sidecars, names, store_keys
 from snapshotter.formats.digest import CHUNK, digest_bytes
+from snapshotter.model.annotation_state import CaptureState as CaptureAnnotations
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.model.sentences import (
@@ -74,6 +75,7 @@ class CaptureSource:
     report: Report
     sidecars: Sidecars
     captures: Sequence[Observation] = ()  # of the same page
+    annotations: CaptureAnnotations | None = None  # None: of a file
     now: datetime
 
 
@@ -136,6 +138,7 @@ def make_stored_page(
         OSError, SnapshotterError: The store does not have the bundle, or cannot be read.
     """
     key = bundles.find_bundle_key(store, bundle_id)
+    annotations = cases.read_state(store).capture(bundle_id)
     with tempfile.TemporaryFile(prefix="snapshotter-open-") as copy:
         with store.open(key) as source:
             left = container.MAX_BYTES
@@ -168,6 +171,7 @@ def make_stored_page(
                 report=report,
                 sidecars=sidecars,
                 captures=captures,
+                annotations=annotations,
                 now=now,
             ),
             local,
@@ -246,6 +250,7 @@ def read_material(source: CaptureSource) -> CaptureMaterial:
         custody=tuple(linked.event for linked in chain.events) if chain else (),
         custody_problems=chain.problems if chain else (),
         captures=tuple(source.captures),
+        annotations=source.annotations,
         unread=tuple(dict.fromkeys(unread)),
         made_at=source.now,
         software=f"snapshotter {snapshotter.__version__}",

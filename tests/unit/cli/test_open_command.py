@@ -129,3 +129,14 @@ def test_several_captures_are_opened_by_parts_of_their_ids_but_not_into_one_file
 
     assert home.run("open", "-o", "page.html", "latest", home.file) == 2
     assert not Path("page.html").exists()
+
+
+def test_a_capture_in_quarantine_is_not_shown_and_its_page_goes(home: BundleShell) -> None:
+    assert home.run("open", "--print", home.id) == 0
+    page = Path(home.out.strip())
+    assert home.run("quarantine", "--reason", "a court order", home.id) == 0, home.err
+
+    assert home.run("open", home.id) == 20
+
+    assert "is in quarantine: a court order" in home.err
+    assert not page.exists()

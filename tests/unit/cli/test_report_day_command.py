@@ -74,3 +74,13 @@ def test_a_digest_is_sent_once_for_a_day_and_names_no_page(
     assert '"type":"report.day"' in messages[0]
     assert "Captures: 1." in messages[0]
     assert "example.test" not in messages[0]
+
+
+def test_a_capture_that_was_put_into_quarantine_is_counted_and_not_shown(
+    home: BundleShell,
+) -> None:
+    assert home.run("quarantine", "--reason", "a court order", home.id) == 0, home.err
+
+    assert home.run("report", "day", "--json") == 0
+
+    assert (home.object["captured"], home.object["quarantined"]) == ([], 1)

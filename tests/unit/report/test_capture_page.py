@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
+from snapshotter.model.annotation_state import CaptureState, Decision, Note
 from snapshotter.model.assessment import Availability, Content
 from snapshotter.model.finding import Code, Finding, Report
 from snapshotter.model.takedown import Observation
 from snapshotter.report.capture_page import CaptureMaterial, RequestRow, page
 from snapshotter.report.local_time import LocalTime
+from snapshotter.report.picture_copies import CopyPiece, PictureCopy
 
 AT = datetime(2026, 11, 29, 23, 16, 5, tzinfo=UTC)
 ID = "20261129t231605z-abcdefghijklmnop"
@@ -193,6 +195,38 @@ def test_the_captures_before_and_after_are_named_with_their_command() -> None:
     assert "Captures of this page: 13" in text
     assert len(re.findall("aria-current", text)) == 1
     assert text.count("<li", text.index('class="strip"'), text.index('class="around"')) == 9
+
+
+def test_annotations_are_shown_as_text_and_apart_from_the_evidence() -> None:
+    decision = Decision(
+        number=1, name="needs-work", at=AT, author="", role="", reason=f"why? {HOSTILE}"
+    )
+    note = Note(number=2, at=AT, author=HOSTILE, role="", text=HOSTILE, erased=False)
+    state = CaptureState(cases={"harbour": 7}, tags={"media": None}, notes=[note], review=decision)
+    text = made(replace(MATERIAL, annotations=state))
+
+    tags = _Tags(text)
+    assert "script" not in tags.tags
+    assert "(Exhibit 7)" in tags.text
+    assert "Needs work, (no name)" in tags.text
+    assert "Annotations are signed apart from the bundle." in tags.text
+    assert "Cases, tags, notes" not in made()  # a file has none
+
+
+def test_the_picture_of_a_graphic_capture_is_behind_a_click() -> None:
+    picture = PictureCopy(
+        pieces=(CopyPiece(url="data:image/webp;base64,", top=0, width=9, height=9),), width=9,
+        height=9, cut=False,
+    )  # fmt: skip
+    decision = Decision(number=1, name="graphic", at=AT, author="", role="", reason="")
+    plain = replace(MATERIAL, picture=picture, picture_path="capture/screenshot.png")
+    marked = replace(plain, annotations=CaptureState(marks={"graphic": decision}))
+
+    assert re.search(
+        "<details><summary>This capture is marked as graphic.*?<img", made(marked), re.S
+    )
+    assert "marked as graphic" not in made(plain)
+    assert "<img" in made(plain)
 
 
 def test_the_same_material_makes_the_same_page() -> None:
