@@ -119,38 +119,45 @@ class _Batch:
                     for number, passage in enumerate(found.passages)
                 ],
             )
+            cut = [
+                [pieces(normalise(passage.text)) for passage in found.passages]
+                for _, found in self._held
+            ]
             self._database.execute_many(
                 "INSERT INTO piece (rowid, text) VALUES "
                 "((SELECT id FROM passage WHERE bundle_id = ? AND number = ?), ?)",
                 [
-                    (
-                        bundle_id,
-                        number,
-                        self._database.pieces_value(pieces(normalise(passage.text))),
-                    )
-                    for bundle_id, (_, found) in zip(ids, self._held, strict=True)
-                    for number, passage in enumerate(found.passages)
+                    (bundle_id, number, self._database.pieces_value(of_passage))
+                    for bundle_id, of_bundle in zip(ids, cut, strict=True)
+                    for number, of_passage in enumerate(of_bundle)
                 ],
             )
             self._database.execute_many(
                 "INSERT INTO fingerprint (value, page, bundle_id) VALUES (?, ?, ?)",
                 [
-                    (value, page, bundle_id)
-                    for bundle_id, (_, found) in zip(ids, self._held, strict=True)
-                    for page, value in _fingerprint(found)
+                    (value, _page(found), bundle_id)
+                    for bundle_id, (_, found), of_bundle in zip(ids, self._held, cut, strict=True)
+                    for value in fingerprint(_main_pieces(found, of_bundle))
                 ],
             )
         self._held.clear()
         self._progress(self.count)
 
 
-def _fingerprint(found: BundleSummary) -> Iterator[tuple[str, int]]:
-    """Yield the page of a capture with each value of the fingerprint of its main text."""
+def _page(found: BundleSummary) -> str:
+    """Return the identity of the page of a capture."""
     seen = found.observation
-    page = found.stated or (seen.identity if seen is not None else found.asked)
-    main = (one.text for one in found.passages if one.region is PassageRegion.MAIN)
-    for value in fingerprint("\n".join(main)):
-        yield storable(page), value
+    return storable(found.stated or (seen.identity if seen is not None else found.asked))
+
+
+def _main_pieces(found: BundleSummary, cut: Sequence[Sequence[str]]) -> list[str]:
+    """Return the pieces of the main text of a capture, from those of its passages."""
+    return [
+        piece
+        for passage, of_passage in zip(found.passages, cut, strict=True)
+        if passage.region is PassageRegion.MAIN
+        for piece in of_passage
+    ]
 
 
 def compare(database: IndexDatabase, store: ReadableStore) -> tuple[int, int]:

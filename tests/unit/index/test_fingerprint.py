@@ -2,12 +2,18 @@
 
 import random
 
-from snapshotter.index.fingerprint import SHARED, SIZE, fingerprint
+from snapshotter.index import fingerprint as module
+from snapshotter.index.fingerprint import SHARED, SIZE
+from snapshotter.index.tokens import normalise, pieces
 from tests.cases import in_one_test
 
 chance = random.Random(1)  # noqa: S311  repeatable, not secret
 ENGLISH = " ".join(f"word{chance.randrange(500)}" for _ in range(400))
 CHINESE = "".join(chr(0x4E00 + chance.randrange(2000)) for _ in range(400))
+
+
+def fingerprint(text: str) -> tuple[int, ...]:
+    return module.fingerprint(pieces(normalise(text)))
 
 
 def shared(one: str, other: str) -> int:
