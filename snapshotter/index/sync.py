@@ -59,7 +59,7 @@ def sync_bundles(
 ) -> IndexSyncResult:
     """See `Index.sync`."""
     batch = _Batch(database, read, jobs, progress)
-    removed = 0
+    removed, is_whole = 0, True
     if stamps is not None:
         removed = _sync_folders(database, store, stamps(_ROOT, _DEPTH), batch)
     else:
@@ -67,9 +67,10 @@ def sync_bundles(
         for prefix in prefixes:
             removed += _sync_prefix(database, store, prefix, batch)
         batch.write()
-        if prefixes == [_ROOT] and tables.is_outdated(database):
-            with database.writing():
-                tables.mark_current(database)
+        is_whole = prefixes == [_ROOT]
+    if is_whole and tables.is_outdated(database):
+        with database.writing():
+            tables.mark_current(database)
     return IndexSyncResult(read=batch.count, removed=removed)
 
 
@@ -89,6 +90,7 @@ class _Batch:
         self._jobs = jobs
         self._progress = progress
         self._held = list[tuple[ListedObject, BundleSummary]]()
+        self._stamps = dict[str, str]()
 
     def add(self, listed: ListedObject) -> None:
         self._held.append((listed, self._read(listed.key, listed.sidecars)))
@@ -96,50 +98,67 @@ class _Batch:
         if len(self._held) == _BATCH:
             self.write()
 
+    def add_stamp(self, prefix: str, stamp: str) -> None:
+        """Write the stamp of a folder together with the last of its bundles."""
+        self._stamps[prefix] = stamp
+
     def write(self) -> None:
-        if not self._held:
+        if not self._held and not self._stamps:
             return
         ids = [store_keys.parse_bundle_key(listed.key).bundle_id for listed, _ in self._held]
-        known = self._jobs(ids) if self._jobs is not None else {}
-        jobs = [known.get(bundle_id, JobFacts()) for bundle_id in ids]
+        known = self._jobs(ids) if ids and self._jobs is not None else {}
+        # Before the transaction, for which others wait.
+        bundles = [
+            to_row(listed, found, known.get(bundle_id, JobFacts()))
+            for bundle_id, (listed, found) in zip(ids, self._held, strict=True)
+        ]
+        passages = [
+            (bundle_id, number, passage.region.value, storable(passage.text))
+            for bundle_id, (_, found) in zip(ids, self._held, strict=True)
+            for number, passage in enumerate(found.passages)
+        ]
+        cut = [
+            [pieces(normalise(passage.text)) for passage in found.passages]
+            for _, found in self._held
+        ]
+        searched = [
+            (bundle_id, number, self._database.pieces_value(of_passage))
+            for bundle_id, of_bundle in zip(ids, cut, strict=True)
+            for number, of_passage in enumerate(of_bundle)
+        ]
+        fingerprints = [
+            (value, _page(found), bundle_id)
+            for bundle_id, (_, found), of_bundle in zip(ids, self._held, cut, strict=True)
+            for value in fingerprint(_main_pieces(found, of_bundle))
+        ]
         with self._database.writing():
+            if ids:
+                marks = ", ".join("?" * len(ids))
+                there = self._database.rows(
+                    f"SELECT bundle_id FROM bundle WHERE bundle_id IN ({marks})",  # noqa: S608
+                    ids,
+                )
+                _delete_passages(self._database, [bundle_id for (bundle_id,) in there])
+                self._database.execute_many(_UPSERT, bundles)
+                self._database.execute_many(
+                    "INSERT INTO passage (bundle_id, number, region, text) VALUES (?, ?, ?, ?)",
+                    passages,
+                )
+                self._database.execute_many(
+                    "INSERT INTO piece (rowid, text) VALUES "
+                    "((SELECT id FROM passage WHERE bundle_id = ? AND number = ?), ?)",
+                    searched,
+                )
+                self._database.execute_many(
+                    "INSERT INTO fingerprint (value, page, bundle_id) VALUES (?, ?, ?)",
+                    fingerprints,
+                )
             self._database.execute_many(
-                _UPSERT,
-                [
-                    to_row(listed, found, job)
-                    for (listed, found), job in zip(self._held, jobs, strict=True)
-                ],
+                "INSERT INTO folder (prefix, stamp) VALUES (?, ?) "
+                "ON CONFLICT (prefix) DO UPDATE SET stamp = excluded.stamp",
+                list(self._stamps.items()),
             )
-            _delete_passages(self._database, ids)
-            self._database.execute_many(
-                "INSERT INTO passage (bundle_id, number, region, text) VALUES (?, ?, ?, ?)",
-                [
-                    (bundle_id, number, passage.region.value, storable(passage.text))
-                    for bundle_id, (_, found) in zip(ids, self._held, strict=True)
-                    for number, passage in enumerate(found.passages)
-                ],
-            )
-            cut = [
-                [pieces(normalise(passage.text)) for passage in found.passages]
-                for _, found in self._held
-            ]
-            self._database.execute_many(
-                "INSERT INTO piece (rowid, text) VALUES "
-                "((SELECT id FROM passage WHERE bundle_id = ? AND number = ?), ?)",
-                [
-                    (bundle_id, number, self._database.pieces_value(of_passage))
-                    for bundle_id, of_bundle in zip(ids, cut, strict=True)
-                    for number, of_passage in enumerate(of_bundle)
-                ],
-            )
-            self._database.execute_many(
-                "INSERT INTO fingerprint (value, page, bundle_id) VALUES (?, ?, ?)",
-                [
-                    (value, _page(found), bundle_id)
-                    for bundle_id, (_, found), of_bundle in zip(ids, self._held, cut, strict=True)
-                    for value in fingerprint(_main_pieces(found, of_bundle))
-                ],
-            )
+        self._stamps.clear()
         self._held.clear()
         self._progress(self.count)
 
@@ -214,6 +233,7 @@ def _sync_folders(
 ) -> int:
     """List the folders that changed; return the number of removed rows."""
     known = dict(database.rows("SELECT prefix, stamp FROM folder"))
+    gone = list[str]()
     removed = 0
     # A folder that no longer exists is listed as well: all of its rows are removed.
     for prefix in sorted({*known, *stamps}):
@@ -221,16 +241,16 @@ def _sync_folders(
         if stamp and known.get(prefix) == stamp:
             continue
         removed += _sync_prefix(database, store, prefix, batch)
-        batch.write()  # before the stamp: a crash in between has the folder listed again
-        if known.get(prefix) != stamp or prefix not in stamps:
-            with database.writing():
-                database.execute("DELETE FROM folder WHERE prefix = ?", (prefix,))
-                if prefix in stamps:
-                    database.execute(
-                        "INSERT INTO folder (prefix, stamp) VALUES (?, ?) "
-                        "ON CONFLICT (prefix) DO UPDATE SET stamp = excluded.stamp",
-                        (prefix, stamp),
-                    )
+        if prefix not in stamps:
+            gone.append(prefix)
+        elif known.get(prefix) != stamp:
+            batch.add_stamp(prefix, stamp)
+    batch.write()
+    if gone:
+        with database.writing():
+            database.execute_many(
+                "DELETE FROM folder WHERE prefix = ?", [(prefix,) for prefix in gone]
+            )
     return removed
 
 
