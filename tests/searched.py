@@ -52,6 +52,7 @@ class Library:
     def __init__(self, index: Index) -> None:
         self.index = index
         self.state = AnnotationState()
+        self.hidden = set[str]()
         self._bundles: dict[str, BundleSummary] = {}
         self._jobs: dict[str, JobFacts] = {}
 
@@ -104,6 +105,7 @@ class Library:
             parse(query) if query else None,
             state=self.state,
             identities=lambda value: (value,),
+            is_hidden=lambda one, kinds: one in self.hidden,
             limit=limit,
             before=before,
         )

@@ -92,6 +92,7 @@ def search(
     from snapshotter.app.archive import search as use_case
     from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.index.query import InvalidQuery, parse
 
     for word in words:
@@ -114,7 +115,12 @@ def search(
     require_store(settings)
     with wiring_takedown.observation_source(settings, show_message=print_message) as source:
         found = use_case.search(
-            source, query, limit=limit, before=before, now=machine.SystemClock().now()
+            source,
+            query,
+            limit=limit,
+            before=before,
+            now=machine.SystemClock().now(),
+            is_trusted=wiring_trust.trusted_keys(settings),
         )
     if as_json:
         for capture in found.captures:

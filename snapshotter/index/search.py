@@ -40,6 +40,8 @@ from snapshotter.value_class import dataclass
 
 # Returns the identities of all addresses of the page that an `identity:` filter names.
 ResolveIdentity = Callable[[str], Sequence[str]]
+# Returns whether a capture with these kinds of sidecars is in quarantine.
+IsHidden = Callable[[str, Sequence[str]], bool]
 
 _COMMON: Final = 20_000  # passages: a word in more of them names no candidates
 _CHUNK: Final = 100  # captures that are read together
@@ -48,7 +50,7 @@ _MAX_COPIES: Final = 20  # pages with the same text that are returned
 _MAX_MARKS: Final = 20  # places of words that are marked in one text
 _COLUMNS: Final = (
     "bundle_id", "key", "title", "url", "final_url", "http_status", "began_ms", "outcome", "shown",
-    "problem", "tags",
+    "problem", "tags", "sidecars",
 )  # fmt: skip
 # Hits in these texts are returned first. Titles and addresses are shown with each capture anyway.
 _ORDER: Final = (
@@ -108,6 +110,7 @@ def search(
     *,
     state: AnnotationState,
     identities: ResolveIdentity,
+    is_hidden: IsHidden,
     limit: int,
     before: str = "",
 ) -> FoundPage:
@@ -120,13 +123,14 @@ def search(
         limit: Most captures to return; at least 1.
         before: Return only captures whose id is smaller: `FoundPage.next` of the page before.
     """
-    run = _Run(database, query, state, identities)
-    found, quarantined = list[FoundCapture](), state.quarantined
+    run = _Run(database, query, state, identities, is_hidden)
+    found = list[FoundCapture]()
     for candidate in run.candidates(before):
-        if candidate.bundle_id in quarantined or (
-            query is not None
-            and not matches(query.root, contains=candidate.contains, fits=candidate.fits)
+        if query is not None and not matches(
+            query.root, contains=candidate.contains, fits=candidate.fits
         ):
+            continue
+        if run.is_hidden(candidate.bundle_id, candidate.sidecars):
             continue
         if len(found) == limit:
             return FoundPage(captures=tuple(found), next=found[-1].bundle_id)
@@ -143,7 +147,10 @@ class _Run:
         query: Query | None,
         state: AnnotationState,
         identities: ResolveIdentity,
+        is_hidden: IsHidden,
     ) -> None:
+        self._is_hidden = is_hidden
+        self._quarantined = state.quarantined
         self._database = database
         self._query = query
         self.state = state
@@ -237,17 +244,19 @@ class _Run:
             "GROUP BY page HAVING COUNT(DISTINCT value) >= ? ORDER BY page LIMIT ?",
             [*values, known[0][1], SHARED, _MAX_COPIES],
         )
-        newest = [found for _, found in pages if found not in self.state.quarantined]
-        if not newest:
-            return ()
-        among, values = _among("bundle_id", newest)
+        among, values = _among("bundle_id", [found for _, found in pages])
         return tuple(
             Copy(bundle_id=found, url=url)
-            for found, url in self._database.rows(
-                f"SELECT bundle_id, url FROM bundle WHERE {among} ORDER BY url",  # noqa: S608
+            for found, url, sidecars in self._database.rows(
+                f"SELECT bundle_id, url, sidecars FROM bundle WHERE {among} ORDER BY url",  # noqa: S608
                 values,
             )
+            if not self.is_hidden(found, sidecars)
         )
+
+    def is_hidden(self, bundle_id: str, sidecars: str) -> bool:
+        """Return whether a capture is in quarantine, by a record or by a notice beside it."""
+        return bundle_id in self._quarantined or self._is_hidden(bundle_id, split(sidecars))
 
     def _ids(self, node: Node) -> frozenset[str] | None:
         """Return the ids of all captures that may match, and maybe others; None: any capture."""
@@ -345,6 +354,7 @@ class _Candidate:
 
     def __init__(self, run: _Run, row: tuple[Any, ...], fitting: dict[Filter, bool]) -> None:
         self.bundle_id: str = row[0]
+        self.sidecars: str = row[-1]
         self._run = run
         self._row = row
         self._fitting = fitting
@@ -364,6 +374,7 @@ class _Candidate:
         """Return the capture as a result, with the hits of these words."""
         values = dict(zip(_COLUMNS, self._row, strict=True))
         shown = values.pop("shown")
+        del values["sidecars"]
         return FoundCapture(
             began_at=datetime.fromtimestamp(values.pop("began_ms") / 1000, UTC),
             shown=typed.read(AssessmentSummary, json.loads(shown)) if shown else None,

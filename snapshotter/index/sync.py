@@ -40,7 +40,7 @@ _DAYS = 31  # that are listed one by one; for more the whole store is
 _ROOT = f"{store_keys.BUNDLES}/"
 _DEPTH = 3  # levels below it: year, month and day
 # Beginnings of the kinds of sidecars that change what a row says.
-_SIDECARS = ("late-", "hold-", "custody-0001.jsonl")
+_SIDECARS = ("late-", "hold-", "quarantine-", "custody-0001.jsonl")
 _UPSERT = (
     f"INSERT INTO bundle ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608  names of our own
     f"ON CONFLICT (key) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS)}"

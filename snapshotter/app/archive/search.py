@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from snapshotter.app.archive import quarantined
 from snapshotter.app.archive.annotations import read_chain
 from snapshotter.app.archive.observations import ObservationSource
+from snapshotter.app.archive.quarantined import IsTrusted
 from snapshotter.formats.bundle import store_keys
 from snapshotter.index import search as index_search
 from snapshotter.index.query import Query
@@ -39,6 +41,7 @@ def search(
     limit: int,
     before: str = "",
     now: datetime,
+    is_trusted: IsTrusted,
     state: AnnotationState | None = None,
 ) -> FoundPage:
     """
@@ -48,6 +51,7 @@ def search(
         query: Words and filters (docs/reference/search.md); None: all captures match.
         limit: Most captures to return; at least 1.
         before: `FoundPage.next` of the page before this one.
+        is_trusted: Whether a key of this id may end a quarantine.
         now: Bundles of days until then are looked for in the store.
         state: The annotations of the store; None: they are read.
 
@@ -68,6 +72,9 @@ def search(
         query,
         state=annotations,
         identities=identities,
+        is_hidden=lambda bundle_id, kinds: quarantined.is_hidden(
+            source.store, bundle_id, is_trusted, kinds=kinds
+        ),
         limit=limit,
         before=before,
     )

@@ -155,3 +155,23 @@ def test_a_hostile_page_harms_neither_the_terminal_nor_json(
     assert json.loads(line)["bundle_id"] == wanted
     assert all(unicodedata.category(character) != "Cc" for character in line)
     assert len(line) < 20_000
+
+
+def test_a_capture_in_quarantine_is_not_found_until_it_is_released(
+    shell: Shell, add: AddPage
+) -> None:
+    text = " ".join(f"谣言 story {number} of the agency" for number in range(100))
+    secret, other = add(text), add(text, host="other.example.net")
+    assert shell.run("search", "谣言", "--json") == 0
+    assert [
+        copy["bundle_id"] for found in shell.objects[:-1] for copy in found["also_published_at"]
+    ] == [secret, other]
+
+    assert shell.run("quarantine", secret, "--reason", "private") == 0, shell.err
+    assert shell.run("search", "谣言", "--json") == 0
+    (found, _) = shell.objects
+    assert (found["bundle_id"], found["also_published_at"]) == (other, [])
+
+    assert shell.run("release", secret, "--reason", "public") == 0, shell.err
+    assert shell.run("search", "谣言", "--json") == 0
+    assert [found.get("bundle_id") for found in shell.objects] == [other, secret, None]

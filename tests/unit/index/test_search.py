@@ -300,6 +300,8 @@ def test_a_capture_in_quarantine_is_never_found(empty: Library) -> None:
 
     assert empty.found("谣言") == empty.found("") == empty.found("host:example.org") == [other]
     assert empty.found("tag:x") == []
+    empty.hidden = {other}
+    assert empty.found("谣言") == []
 
 
 def test_filters_are_about_the_row_of_a_capture(empty: Library) -> None:
