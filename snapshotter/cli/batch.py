@@ -16,11 +16,13 @@ import click
 from snapshotter.cli.batch_output import BatchProgress, Forecast, print_summary
 from snapshotter.cli.capture_options import capture_options, load_settings
 from snapshotter.cli.key_options import ask_passphrase
+from snapshotter.cli.label_options import checked_labels, label_options, record_labels
 from snapshotter.cli.output import print_message
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
+    from snapshotter.app.batch.plan import BatchRow
     from snapshotter.app.batch.whole_batch import Batch
     from snapshotter.app.policies.capture_options import CaptureOptions
     from snapshotter.app.settings import Settings
@@ -112,6 +114,7 @@ Examples:
 @click.option(
     "--wait", is_flag=True, help="With --enqueue: wait until workers have finished the rows."
 )
+@label_options
 @capture_options
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object for each row, and a summary."
@@ -135,6 +138,8 @@ def batch(
     dry_run: bool,
     enqueue: bool,
     wait: bool,
+    tags: tuple[str, ...],
+    cases: tuple[str, ...],
     options: "CaptureOptions",
     as_json: bool,
     quiet: bool,
@@ -145,7 +150,8 @@ def batch(
     FILE is a CSV, TSV, JSON Lines or YAML file, or a plain list of addresses. `-` reads the table
     from standard input. FILE itself is not changed. The new table has the columns of FILE and these
     further columns: status, outcome, verdict, bundle_id, sha256, time, location, title, error,
-    hint. A row can have its own policy and its own tags.
+    hint. A row can have its own policy and its own tags. Tags and cases are
+    recorded when the rows are finished.
 
     When the command is interrupted, give the same command again: the batch continues with the rows
     that are not finished.
@@ -193,6 +199,7 @@ def batch(
         clock=machine.SystemClock(),
         hosts=tuple(host.lower().strip(".") for host in hosts),
         limit=limit or 0,
+        labels=checked_labels(settings, tags, cases),
     )
     if dry_run:
         return _dry_run(plan, settings, as_json=as_json)
@@ -282,6 +289,12 @@ def _capture(
 
     # A table that cannot be read is reported before a key is made and a browser is searched.
     enqueue.refuse_if_queued(*batch.preview())
+    labelled: dict[str, list[str]] = {}  # ids of bundles by label
+
+    def stored(entry: "BatchRow", bundle_id: str) -> None:
+        for label in dict.fromkeys((*entry.tags, *batch.labels)):
+            labelled.setdefault(label, []).append(bundle_id)
+
     stop = Interruption()
     with stop.handle_signals():
         dependencies = wiring.capture_dependencies(
@@ -295,8 +308,10 @@ def _capture(
         with wiring_queue.visit_tracker(settings, batch.clock, longest=longest) as visits:
             done = capture_batch(
                 batch, dependencies, visits, stop,
-                partial(BatchProgress, quiet=quiet, as_json=as_json), print_message,
+                partial(BatchProgress, quiet=quiet, as_json=as_json, stored=stored), print_message,
             )  # fmt: skip
+        for label, bundle_ids in labelled.items():
+            record_labels(settings, (label,), bundle_ids)
         print_summary(done, batch.decisions.picked, as_json=as_json, queued=False)
         if done.owed is not None and done.exit_code != INTERRUPTED_EXIT_CODE:
             done.owed.join(settings.timestamp_timeout_s)

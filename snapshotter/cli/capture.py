@@ -12,6 +12,7 @@ from snapshotter.cli.capture_options import capture_options, load_settings
 from snapshotter.cli.capture_output import CaptureOutput, print_failure
 from snapshotter.cli.enqueue import EnqueueOptions, enqueue_options, enqueue_urls
 from snapshotter.cli.key_options import ask_passphrase
+from snapshotter.cli.label_options import checked_labels, label_options, record_labels
 from snapshotter.cli.output import print_message
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError
 from snapshotter.model.job import NORMAL
@@ -27,6 +28,7 @@ _EXAMPLES = """\b
 Examples:
   snapshotter capture https://example.org
   snapshotter capture --store s3://evidence/case-7 https://example.org
+  snapshotter capture --case harbour --tag media https://example.org
   snapshotter capture --viewport phone --element '#article' https://example.org
   snapshotter capture --json - < urls.txt
   snapshotter capture --browser chromium --policy ./slow.toml https://example.org
@@ -39,6 +41,7 @@ Examples:
 @click.argument("urls", nargs=-1, required=True, metavar="URL…")
 @capture_options
 @enqueue_options
+@label_options
 @click.option(
     "--timings",
     is_flag=True,
@@ -55,6 +58,7 @@ def capture(
     wait: bool,
     priority: int,
     tags: tuple[str, ...],
+    cases: tuple[str, ...],
     timings: bool,
     as_json: bool,
     quiet: bool,
@@ -76,6 +80,7 @@ def capture(
     """
     settings = load_settings(ctx, options)
     wanted, refused = parse_urls(urls, as_json=as_json)
+    labels = checked_labels(settings, tags, cases)
     if enqueue:
         if timings:
             raise click.UsageError(
@@ -87,15 +92,18 @@ def capture(
         for number, error in refused.items():
             print_failure(wanted[number], error, as_json=as_json)
         handover = EnqueueOptions(
-            wait=wait, priority=priority, tags=tags, as_json=as_json, quiet=quiet
+            wait=wait, priority=priority, labels=labels, as_json=as_json, quiet=quiet
         )
         return enqueue_urls(ctx, settings, wanted, refused, options.policy, handover)
-    if wait or tags or priority != NORMAL:
-        raise click.UsageError(tr("--wait, --tag and --priority work only together with --enqueue"))
+    if wait or priority != NORMAL:
+        raise click.UsageError(tr("--wait and --priority work only together with --enqueue"))
     output = CaptureOutput(
         wanted, store=settings.store, as_json=as_json, quiet=quiet, timings=timings
     )
-    return capture_urls(wanted, refused, options, settings, output)
+    try:
+        return capture_urls(wanted, refused, options, settings, output)
+    finally:  # also after Ctrl-C: what is stored is labelled
+        record_labels(settings, labels, output.stored)
 
 
 def parse_urls(

@@ -66,6 +66,7 @@ class CaptureOutput:
         self._store = store
         self._quiet = quiet
         self._timings = timings
+        self.stored: list[str] = []  # the ids of the bundles of this run
 
     def policy(self, number: int, picked: "Candidate | None") -> None:
         """Show the policy that the address of a page decides for; None: it does not decide."""
@@ -110,6 +111,7 @@ class CaptureOutput:
 
     def captured(self, number: int, result: "CaptureResult", warnings: Sequence[str]) -> None:
         """Show the result of a capture."""
+        self.stored.append(result.bundle.id)
         for warning in warnings:
             print_message(warning)
         if self.as_json:

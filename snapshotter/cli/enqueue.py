@@ -2,7 +2,7 @@
 Hand URLs to the queue for `snapshotter capture --enqueue`, print their jobs, and wait for the end
 of the jobs if `--wait` is given.
 
-The module also declares these options, and `--tag` and `--priority`.
+The module also declares these options, and `--priority`.
 """
 
 import time
@@ -28,7 +28,7 @@ _LOOK_S = 0.5
 _NO_WORKER_S = 5.0  # without a live worker, before a message is printed
 # What goes with a job; everything else about a capture is the worker's and its policy's.
 _HANDED_OVER = frozenset(
-    {"urls", "policy", "as_json", "quiet", "enqueue", "wait", "priority", "tags"}
+    {"urls", "policy", "as_json", "quiet", "enqueue", "wait", "priority", "tags", "cases"}
 )
 
 
@@ -38,7 +38,7 @@ class EnqueueOptions:
 
     wait: bool
     priority: int
-    tags: tuple[str, ...]
+    labels: tuple[str, ...]
     as_json: bool
     quiet: bool
 
@@ -46,10 +46,6 @@ class EnqueueOptions:
 def enqueue_options(command: Any) -> Any:
     """Give a command the options of handing URLs to the queue."""
     for option in (
-        click.option(
-            "--tag", "tags", multiple=True, metavar="TEXT",
-            help="With --enqueue: a tag for the job; may be repeated.",
-        ),
         click.option(
             "--priority", type=click.IntRange(0, MOST_PRIORITY), metavar="N", default=NORMAL,
             show_default=True,
@@ -105,7 +101,7 @@ def enqueue_urls(
                 policy=configured_policy.absolute_policy_path(policy or ""),
                 origin="cli",
                 priority=options.priority,
-                tags=options.tags,
+                tags=options.labels,
             )
             for number, url in enumerate(wanted)
             if number not in refused

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.key_options import ask_passphrase, passphrase_file_option
+from snapshotter.cli.label_options import checked_labels, label_options
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.schedule_output import (
@@ -152,9 +153,7 @@ Examples:
     metavar="NAME|FILE|auto",
     help="Policy for the captures. The policy may also contain a schedule.",
 )
-@click.option(
-    "--tag", "tags", multiple=True, metavar="TEXT", help="Tag for the jobs; may be repeated."
-)
+@label_options
 @click.option(
     "--priority",
     type=click.IntRange(0, MOST_PRIORITY),
@@ -186,6 +185,7 @@ def add(
     max_late: str,
     policy: str,
     tags: tuple[str, ...],
+    cases: tuple[str, ...],
     priority: int,
     dry_run: bool,
     as_json: bool,
@@ -210,8 +210,9 @@ def add(
     if not found:
         raise click.UsageError(tr("give at least one URL, or a file of URLs with --from"))
     settings = ctx.obj.load()
+    labels = checked_labels(settings, tags, cases)
     if to:
-        if dry_run or name or cron or every or curve:
+        if dry_run or name or cron or every or curve or labels:
             raise click.UsageError(
                 tr(
                     "--to adds URLs to an existing schedule, and does not work with options that "
@@ -277,7 +278,7 @@ def add(
             )
         return
     with wiring_queue.schedules(settings) as schedules:
-        made = schedules.add(name, plan, found, policy=named, priority=priority, tags=tags)
+        made = schedules.add(name, plan, found, policy=named, priority=priority, tags=labels)
         if picked:
             print_message(
                 tr("policies that the addresses of the pages select: {picked}", picked=picked)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.cli.label_options import case_option, checked_labels, tag_option
 from snapshotter.cli.output import (
     print_json,
     print_message,
@@ -153,13 +154,8 @@ _RULES: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         metavar="NAME|FILE|auto",
         help="Policy for the captures of the pages.  [default: auto]",
     ),
-    click.option(
-        "--tag",
-        "tags",
-        multiple=True,
-        metavar="TEXT",
-        help="Tag for the jobs; may be repeated.",
-    ),
+    tag_option,
+    case_option,
     click.option(
         "--end",
         "ends_at",
@@ -299,9 +295,10 @@ def change(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> Non
     """
     Change how a list is watched.
 
-    Settings for which no option is given stay unchanged. New patterns and tags replace all earlier
-    patterns and tags. Pages that were found before are not captured again. At the next poll, a
-    worker reads the list again, and captures the new pages that match.
+    Settings for which no option is given stay unchanged. New patterns replace all earlier patterns,
+    and new tags and cases replace all earlier tags and cases. Pages that were found before are not
+    captured again. At the next poll, a worker reads the list again, and captures the pages that
+    match.
     """
     with _opened(ctx) as (settings, watches):
         before = watches.status(name).watch
@@ -319,7 +316,9 @@ def _values(given: dict[str, Any], settings: "Settings") -> dict[str, Any]:
     """Return the checked values of a watch, and print warnings."""
     from snapshotter.app.monitoring.watch_options import watch_values
 
-    values, warnings = watch_values(given, settings.policies_dir)
+    tags = checked_labels(settings, given.get("tags", ()), given.get("cases", ()))
+    rest = {name: value for name, value in given.items() if name != "cases"}
+    values, warnings = watch_values(rest | {"tags": tags}, settings.policies_dir)
     for warning in warnings:
         print_message(tr("WARNING: {warning}", warning=warning))
     return values

@@ -56,6 +56,7 @@ class AnnotationService:
         signer: Returns the annotation key; made on first use, so called only before a record is
             signed.
         remember: Keeps the end of the chain on this machine.
+        chains: The chain as this process has read it, if it has: a worker adds many records.
     """
 
     store: ObjectStore
@@ -64,6 +65,7 @@ class AnnotationService:
     clock: Clock
     ids: IdSource
     remember: Callable[[ChainEnd], None]
+    chains: list["AnnotationChain"] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,7 +155,11 @@ def append(
         SnapshotterError: The store refuses, or `decide` does.
         ValueError: The record is invalid.
     """
-    chain = read_chain(service.store, texts=False)
+    if not service.chains:
+        service.chains.append(read_chain(service.store, texts=False))
+    chain = service.chains[0]
+    while (data := _read_next(service.store, chain)) is not None:
+        chain.extend(chain.number + 1, data)
     commitment = ""
     for _ in range(_TRIES):
         state = chain.state()
@@ -173,13 +179,12 @@ def append(
             previous=chain.sha256,
             signer=signer,
         )
-        key = store_keys.annotation_key(number)
-        if store_records.put(service.store, key, data):
+        if store_records.put(service.store, store_keys.annotation_key(number), data):
             chain.extend(number, data)
             service.remember(ChainEnd(number=number, sha256=chain.sha256))
             return annotation.parse(data, number), state
         # Read it directly: a listing may lag behind.
-        other = _read_record(service.store, key)
+        other = _read_next(service.store, chain)
         if other is not None:
             chain.extend(number, other)
     raise ServiceUnavailable(
@@ -386,6 +391,10 @@ def _open(code: str, subject: str, detail: str) -> ChainFinding:
 
 def _read_record(store: ReadableStore, key: str) -> bytes | None:
     return store_records.read(store, key, limit=annotation.MAX_BYTES)
+
+
+def _read_next(store: ReadableStore, chain: AnnotationChain) -> bytes | None:
+    return _read_record(store, store_keys.annotation_key(chain.number + 1))
 
 
 def _read_texts(store: ReadableStore, chain: AnnotationChain, known: Mapping[str, bytes]) -> None:

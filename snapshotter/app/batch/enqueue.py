@@ -75,13 +75,19 @@ def refuse_if_queued(plan: BatchPlan, journal: Journal | None) -> None:
 
 
 def enqueue_rows(
-    state: BatchState, entries: tuple[BatchRow, ...], queue: JobQueue, *, policy: str
+    state: BatchState,
+    entries: tuple[BatchRow, ...],
+    queue: JobQueue,
+    *,
+    policy: str,
+    labels: tuple[str, ...] = (),
 ) -> int:
     """
     Enqueue the rows that are not in the queue; return how many jobs were new to it.
 
     Args:
         policy: For rows that name none; "" leaves it to the worker.
+        labels: Of all rows, besides the tags of each row.
 
     Raises:
         ServiceUnavailable: The queue cannot be reached; the next call enqueues the same jobs.
@@ -101,7 +107,7 @@ def enqueue_rows(
             enqueued_at=at,
             policy=absolute_policy_path(entry.policy or policy),
             origin=_origin(state),
-            tags=entry.tags,
+            tags=tuple(dict.fromkeys((*entry.tags, *labels))),
         )
         for entry in wanted
     ]

@@ -49,6 +49,7 @@ class Batch:
     clock: Clock
     hosts: tuple[str, ...] = ()  # only rows of these and of hosts below them; empty: all
     limit: int = 0  # most rows of this run; 0: all
+    labels: tuple[str, ...] = ()  # of all captures, besides the tags of each row
 
     def preview(self, *, dry_run: bool = False) -> tuple[BatchPlan, Journal | None]:
         """Return the plan and what the journal knows, as `preview_batch` does and raises."""
@@ -179,7 +180,9 @@ def enqueue_batch(
         enqueue.refuse_if_local(state)
         pending = state.pending_rows(retry_failed=batch.request.retry_failed)
         entries = batch.select(tuple(row for row in pending if not state.known(row).queued))
-        if taken := enqueue.enqueue_rows(state, entries, queue.jobs, policy=policy):
+        if taken := enqueue.enqueue_rows(
+            state, entries, queue.jobs, policy=policy, labels=batch.labels
+        ):
             display.message(tr("pages handed to the queue: {taken:,}", taken=taken))
         queued = tuple(row for row in state.plan.rows_to_capture if state.known(row).queued)
         display.begin(queued, queue.politeness)

@@ -7,12 +7,14 @@ found again. Between captures, `chores` keeps bundles that were not stored, and 
 timestamp tokens and log entries.
 """
 
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import snapshotter
 from snapshotter.app import malloc
@@ -44,8 +46,12 @@ from snapshotter.ports import Capturer, Lease, PicturesTaken, Progress, ShowMess
 from snapshotter.seal import sealer
 from snapshotter.translation import tr
 
+if TYPE_CHECKING:
+    from snapshotter.app.archive.annotations import AnnotationService
+
 _CHORES_S = 20.0  # the most for owed tokens; nothing is captured meanwhile
 _VISITS = ("schedule:", "watch:")  # how the origins of such jobs begin
+_CONTROL = re.compile(r"monitor-.*-control-\d+")  # the id of a job for a control page
 _SPARE_BYTES = 64 << 20  # free on a disk, beside what a capture may need
 
 
@@ -57,6 +63,7 @@ class CaptureJobRunner:
         show_message: Shows a sentence to the person who runs the worker.
         dependencies: Builds what captures need, by settings; True if their bundles are locked.
         observation_source: Opens the index of the configured store.
+        annotations: Returns the service that records tags and cases of captures.
     """
 
     def __init__(
@@ -66,11 +73,13 @@ class CaptureJobRunner:
         show_message: ShowMessage,
         dependencies: Callable[[Settings, bool], CaptureDependencies],
         observation_source: Callable[[], AbstractContextManager[ObservationSource]],
+        annotations: "Callable[[], AnnotationService]",
     ) -> None:
         self._settings = settings
         self._show_message = show_message
         self._build_dependencies = dependencies
         self._observation_source = observation_source
+        self._annotations = annotations
         # By whether bundles are locked, and by the vantage ("" for the usual one).
         self._built: dict[tuple[bool, str], CaptureDependencies] = {}
         self._prewarmers: dict[tuple[bool, str], Prewarmer] = {}
@@ -95,17 +104,16 @@ class CaptureJobRunner:
         dependencies = self._dependencies(locked=locked, vantage=job.vantage)
         self._require_space(dependencies, decision)
         prewarmer = self._prewarmers[locked, job.vantage]
-        return self._stored_result(
-            run.run(
-                _request(job),
-                decision,
-                dependencies,
-                _silent,
-                lease=lease,
-                prewarmer=prewarmer,
-                more=more,
-            )
+        done = run.run(
+            _request(job),
+            decision,
+            dependencies,
+            _silent,
+            lease=lease,
+            prewarmer=prewarmer,
+            more=more,
         )
+        return self._labelled(job, self._stored_result(done))
 
     def record_failure(self, job: CaptureJob, why: str, lease: Lease) -> StoredResult:
         """See `JobRunner.record_failure`."""
@@ -119,9 +127,8 @@ class CaptureJobRunner:
             own=load_identity_file(self._settings.identity_file),
         )
         dependencies = replace(dependencies, capturer=unrendered)
-        return self._stored_result(
-            run.run(_request(job), decision, dependencies, _silent, lease=lease)
-        )
+        done = run.run(_request(job), decision, dependencies, _silent, lease=lease)
+        return self._labelled(job, self._stored_result(done))
 
     def find(self, sealed: SealedResult) -> StoredResult | None:
         """See `JobRunner.find`."""
@@ -163,6 +170,15 @@ class CaptureJobRunner:
             location=store_bundle.location(dependencies.store, key),
             notes=tuple(notes),
         )
+
+    def _labelled(self, job: CaptureJob, stored: StoredResult) -> StoredResult:
+        """Record the tags and cases of a job; what cannot be recorded becomes a note of the job."""
+        if not job.tags or _CONTROL.fullmatch(job.id):
+            return stored  # a control page is another page: it belongs to no case
+        from snapshotter.app.archive.capture_labels import label_captures
+
+        problems = label_captures(self._annotations, job.tags, [stored.sealed.bundle_id])
+        return replace(stored, notes=(*stored.notes, *problems))
 
     def chores(self) -> tuple[UnstoredBundle, ...]:
         """See `JobRunner.chores`."""

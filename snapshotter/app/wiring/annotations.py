@@ -5,6 +5,7 @@ and this machine's memory of the end of the chain.
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from snapshotter.app import commitment_salts, private_files
@@ -44,6 +45,13 @@ def annotation_service(
         ids=RandomIds(),
         remember=lambda end: remember_end(settings, end),
     )
+
+
+def opener(
+    settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
+) -> Callable[[], AnnotationService]:
+    """Return a function that returns the service, which is built once, on first use."""
+    return cache(lambda: annotation_service(settings, ask=ask, show_message=show_message))
 
 
 def author(settings: Settings) -> AnnotationAuthor:

@@ -21,6 +21,7 @@ from snapshotter.ports import JobObserver, ShowMessage
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
+    from snapshotter.app.archive.annotations import AnnotationService
     from snapshotter.app.monitoring.job_runner import CaptureJobRunner
     from snapshotter.app.takedown.events import TakedownService
     from snapshotter.jobs.database import Database
@@ -187,4 +188,19 @@ def open_job_runner(settings: Settings, show_message: ShowMessage) -> "CaptureJo
             these, ask=None, show_message=show_message, locked=locked
         ),
         observation_source=partial(wiring_takedown.observation_source, settings),
+        annotations=_annotations(settings, show_message),
     )
+
+
+def _annotations(
+    settings: Settings, show_message: ShowMessage
+) -> "Callable[[], AnnotationService]":
+    """Return a function that builds the service on first use: most jobs have no labels."""
+
+    @cache
+    def service() -> "AnnotationService":
+        from snapshotter.app.wiring import annotations as wiring_annotations
+
+        return wiring_annotations.annotation_service(settings, ask=None, show_message=show_message)
+
+    return service

@@ -10,6 +10,7 @@ import pytest
 from typing_extensions import override
 
 from snapshotter.app import machine, settings
+from snapshotter.app.archive import cases
 from snapshotter.app.monitoring.job_runner import CaptureJobRunner
 from snapshotter.app.settings import Settings
 from snapshotter.app.wiring import takedown as wiring_takedown
@@ -23,6 +24,7 @@ from snapshotter.ports import JobSuperseded
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.log import LogReader
+from tests import annotated
 from tests.servers.authority import start_authority
 from tests.unit.jobs.making import job
 
@@ -101,6 +103,28 @@ def test_a_page_that_is_given_up_has_a_sealed_stored_and_logged_record(
         report = verify_bundle(stream, wiring_trust.trust(here), now=machine.SystemClock().now())
     assert report.verdict is not Verdict.FAILED
     assert entries(here) == [made.sealed.bundle_id]
+
+
+def test_the_labels_of_a_job_become_tags_and_cases_of_its_capture(
+    here: Settings, workshop: CaptureJobRunner
+) -> None:
+    labelled = replace(job(), tags=("media", "case:harbour"))
+    store = DirectoryStore(Path(here.store))
+
+    first = given_up(workshop, Lease(), labelled)
+    (note,) = [note for note in first.notes if "harbour" in note]
+    assert f"snapshotter case add harbour {first.sealed.bundle_id}" in note
+
+    cases.create_case(annotated.service_on(store), "harbour")
+    second = given_up(workshop, Lease(), labelled)
+    control = replace(labelled, id="monitor-20261124t160640z-k3v4q2m7xw4c5b6d-control-1")
+    third = given_up(workshop, Lease(), control)
+
+    state = cases.read_state(store)
+    assert state.cases["harbour"].captures == {second.sealed.bundle_id: 1}
+    assert list(state.capture(first.sealed.bundle_id).tags) == ["media"]
+    assert third.sealed.bundle_id not in state.captures
+    assert not [note for note in (*second.notes, *third.notes) if "label" in note]
 
 
 def test_the_record_of_a_job_says_why_its_policy_was_followed(here: Settings) -> None:
