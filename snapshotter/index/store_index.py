@@ -6,7 +6,7 @@ short link leads (`stated`), that holds for every capture of that link (`asked`)
 of a notice, which no longer names the page.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -77,7 +77,15 @@ class Index:
     def clear(self) -> None:
         """Remove every row."""
         with self.database.writing():
-            for table in ("bundle", "passage", "piece", "fingerprint", "event", "folder"):
+            for table in (
+                "bundle",
+                "passage",
+                "piece",
+                "fingerprint",
+                "event",
+                "folder",
+                "annotation",
+            ):
                 self.database.execute(f"DELETE FROM {table}")  # noqa: S608  names of our own
 
     def sync(
@@ -386,6 +394,27 @@ class Index:
                 self.database.execute("UPDATE event SET logged = 1 WHERE key = ?", (key,))
             if told:
                 self.database.execute("UPDATE event SET notified = 1 WHERE key = ?", (key,))
+
+    # Annotations of the store: valid objects of their chain, so that none is read twice.
+
+    def annotation_objects(self) -> dict[str, bytes]:
+        """Return the kept objects by their keys."""
+        return dict(self.database.rows("SELECT key, data FROM annotation"))
+
+    def keep_annotation_objects(self, objects: Mapping[str, bytes]) -> None:
+        """Keep these objects, and no others."""
+        known = {key for (key,) in self.database.rows("SELECT key FROM annotation")}
+        if known == objects.keys():
+            return
+        with self.database.writing():
+            self.database.execute_many(
+                "DELETE FROM annotation WHERE key = ?",
+                [(key,) for key in sorted(known - objects.keys())],
+            )
+            self.database.execute_many(
+                "INSERT INTO annotation (key, data) VALUES (?, ?) ON CONFLICT (key) DO NOTHING",
+                [(key, objects[key]) for key in sorted(objects.keys() - known)],
+            )
 
     def _asked_of(self, account: str) -> tuple[str, ...]:
         """Return the addresses whose pages turned out to be of an account: `wechat:MzA…/…`."""

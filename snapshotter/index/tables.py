@@ -102,6 +102,11 @@ CREATE INDEX fingerprint_by_bundle ON fingerprint (bundle_id);
 """,
         back="DROP TABLE fingerprint",
     ),
+    # Valid objects of the annotation chain, as the store has them.
+    Migration(
+        forward="CREATE TABLE annotation (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
+        back="DROP TABLE annotation",
+    ),
 )
 TABLES_VERSION: Final = len(MIGRATIONS)
 _OUTDATED: Final = "outdated"  # in `meta` as long as rows may be outdated

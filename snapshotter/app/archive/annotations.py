@@ -13,6 +13,7 @@ the same command completes the work (docs/adr/0090).
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from snapshotter.app import store_records
 from snapshotter.errors import EvidenceInvalid, PolicyRefused, ServiceUnavailable, SnapshotterError
@@ -30,6 +31,9 @@ from snapshotter.model.finding import Verdict
 from snapshotter.ports import Clock, IdSource, ObjectStore, ReadableStore, Signer
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
+
+if TYPE_CHECKING:
+    from snapshotter.index.store_index import Index
 
 _TRIES = 1000  # each is lost to another writer, who stored a record
 _RECORDS = f"{store_keys.ANNOTATIONS}/records/"
@@ -75,6 +79,8 @@ class AnnotationChain:
     records: list[Annotation] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)  # by commitment
     problems: list[str] = field(default_factory=list)  # records that are missing or damaged
+    # The objects of the records and texts, by key.
+    objects: dict[str, bytes] = field(default_factory=dict)
     number: int = 0  # of the last object
     sha256: str = annotation.START  # of the last object
 
@@ -128,13 +134,31 @@ def read_chain(
             number = store_keys.parse_annotation_key(found.key)
         except ValueError:
             continue  # not of the chain: `check` names it
-        if found.key in have:
-            chain.extend(number, have[found.key], verified=True)
-        else:
-            chain.extend(number, _read_record(store, found.key) or b"")
+        is_known = found.key in have
+        data = have[found.key] if is_known else _read_record(store, found.key) or b""
+        count = len(chain.records)
+        chain.extend(number, data, verified=is_known)
+        if len(chain.records) > count:
+            chain.objects[found.key] = data
     if texts:
         _read_texts(store, chain, have)
     return chain
+
+
+def read_indexed_state(store: ReadableStore, index: "Index") -> AnnotationState:
+    """
+    Return the state of the archive; read and check only objects that the index does not have.
+
+    Raises:
+        ServiceUnavailable: The store did not answer.
+        SnapshotterError: The store or the index cannot be used.
+    """
+    # A text that was erased is no longer listed.
+    listed = {found.key for found in store.list(f"{store_keys.ANNOTATIONS}/")}
+    known = {key: data for key, data in index.annotation_objects().items() if key in listed}
+    chain = read_chain(store, known=known)
+    index.keep_annotation_objects(chain.objects)
+    return chain.state()
 
 
 def append(
@@ -408,6 +432,7 @@ def _read_texts(store: ReadableStore, chain: AnnotationChain, known: Mapping[str
             continue  # erased, or missing: `check` says which
         try:
             chain.texts[record.text] = annotation.parse_text(data, record.text).text
+            chain.objects[key] = data
         except EvidenceInvalid:
             continue  # `check` names it; to all others it is as good as missing
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 import snapshotter
-from snapshotter.app.archive import cases
+from snapshotter.app.archive import annotations
 from snapshotter.app.archive.observations import ObservationSource, observations
 from snapshotter.app.archive.review_list import ReviewReason, review_list
 from snapshotter.app.archive.stored_gaps import stored_gaps
@@ -77,7 +77,7 @@ def make_day_report(
     return day_report(
         source.index.captures(since=period.since, until=period.until),
         seen,
-        cases.read_state(source.store),
+        annotations.read_indexed_state(source.store, source.index),
         gaps=(gap for stored in stored_gaps(source.store) if (gap := stored.record) is not None),
         jobs=jobs,
         store=source.store.url,

@@ -9,7 +9,7 @@ that needs work stays in the list.
 from collections.abc import Iterable
 from enum import IntEnum
 
-from snapshotter.app.archive import cases
+from snapshotter.app.archive import annotations
 from snapshotter.app.archive.observations import ObservationSource, observations
 from snapshotter.assess.possible_removals import PossibleRemoval, possible_removals
 from snapshotter.model.annotation_state import AnnotationState, Decision
@@ -58,7 +58,11 @@ def items_to_review(source: ObservationSource, *, decided: bool = False) -> tupl
     Raises:
         ServiceUnavailable: The store did not answer.
     """
-    return review_list(observations(source), cases.read_state(source.store), decided=decided)
+    return review_list(
+        observations(source),
+        annotations.read_indexed_state(source.store, source.index),
+        decided=decided,
+    )
 
 
 def possible_removals_of(

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from snapshotter.app.archive import quarantined
-from snapshotter.app.archive.annotations import read_chain
+from snapshotter.app.archive.annotations import read_indexed_state
 from snapshotter.app.archive.observations import ObservationSource
 from snapshotter.app.archive.quarantined import IsTrusted
 from snapshotter.formats.bundle import store_keys
@@ -60,7 +60,7 @@ def search(
         SnapshotterError: The index cannot be used.
     """
     source.sync(until=now)
-    annotations = state if state is not None else read_chain(source.store).state()
+    annotations = state if state is not None else read_indexed_state(source.store, source.index)
 
     def identities(value: str) -> Sequence[str]:
         # A text that is not an address is an identity.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from typing_extensions import override
@@ -13,6 +14,7 @@ from snapshotter.app.archive import annotations
 from snapshotter.app.archive.annotations import AnnotationService, ChainEnd, ChainReport
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import store_keys
+from snapshotter.index.open_index import open_index_file
 from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.model.annotations import AnnotationKind, NewAnnotation
 from snapshotter.model.finding import Verdict
@@ -229,3 +231,45 @@ def test_a_missing_exhibit_is_named(store: DirectoryStore) -> None:
     assert [(finding.code, finding.subject) for finding in report.findings] == [
         ("capture-missing", TWO)
     ]
+
+
+def test_an_index_has_each_object_read_once_and_forgets_what_was_erased(
+    store: DirectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = service_on(store)
+    annotations.append(service, _tag("urgent"))
+    number = _note(service, "a name")
+    opened = list[str]()
+    whole = store.open
+
+    def counting(key: str) -> BinaryIO:
+        opened.append(key)
+        return whole(key)
+
+    monkeypatch.setattr(store, "open", counting)
+    with open_index_file(tmp_path / "index.db") as index:
+
+        def read() -> tuple[list[str], int]:
+            opened.clear()
+            state = annotations.read_indexed_state(store, index)
+            count = len(opened)
+            assert state == annotations.read_chain(store).state()
+            return [note.text for note in state.capture(ONE).notes if note.text], count
+
+        assert read() == (["a name"], 3)
+        assert read() == (["a name"], 0)
+
+        annotations.erase_text(service, number, order="order 7", reason="")
+        assert read()[0] == []
+        assert not any(b"a name" in data for data in index.annotation_objects().values())
+
+
+def test_a_damaged_record_is_not_kept_in_an_index(store: DirectoryStore, tmp_path: Path) -> None:
+    annotations.append(service_on(store), _tag("urgent"))
+    file = _file(store, store_keys.annotation_key(1))
+    file.chmod(0o644)
+    file.write_bytes(b"{}")
+
+    with open_index_file(tmp_path / "index.db") as index:
+        assert annotations.read_indexed_state(store, index).capture(ONE).tags == {}
+        assert index.annotation_objects() == {}
