@@ -57,15 +57,38 @@ class Clock(Protocol):
         """Return what the system reports about its own clock."""
 
 
-class PicturesTaken(Protocol):
-    """
-    Called when the pictures of a capture are taken, from the thread of the capture.
+class PictureRows(Protocol):
+    """Receives the rows of one file of a picture while it is made, from one thread at a time."""
 
-    Called again at the end of the page, because the pictures may be others then. Returns at once.
-    """
+    def add(self, head: bytes, rows: bytes) -> None:
+        """
+        Receive the next bytes of the rows; wait if many are not read yet.
 
-    def __call__(self, pictures: Sequence[Picture], artifacts: Sequence[Artifact], /) -> None:
-        """Take the pictures and the files so far."""
+        Args:
+            head: Signature and IHDR of a PNG image with rows of this kind.
+            rows: Inflated, with their filter bytes, as they are in the file.
+        """
+
+    def give_up(self) -> None:
+        """Forget the rows: the file will have others."""
+
+    def end(self, sha256: str) -> None:
+        """Receive the digest of the file, which is finished."""
+
+
+class PictureReader(Protocol):
+    """Reads the pictures of a capture, also while they are made. Never fails."""
+
+    def file(self) -> PictureRows:
+        """Return what receives the rows of a file of the whole page's picture."""
+
+    def taken(self, pictures: Sequence[Picture], artifacts: Sequence[Artifact]) -> None:
+        """
+        Receive the pictures that are taken, and the files so far; return at once.
+
+        Called from the thread of the capture, and again at the end of the page, because the
+        pictures may be others then.
+        """
 
 
 class IdSource(Protocol):
@@ -94,7 +117,7 @@ class Capturer(Protocol):
         progress: Progress,
         *,
         free_later: bool = False,
-        pictures_taken: PicturesTaken | None = None,
+        picture_reader: Callable[[], PictureReader] | None = None,
     ) -> Capture:
         """
         Render the page and return the capture, within `decision.limits.total_s`.
@@ -104,8 +127,9 @@ class Capturer(Protocol):
                 they have in the bundle.
             free_later: Return as soon as the capture is complete. The rest of the browser is freed
                 meanwhile, and the caller calls `discard`, which waits for that.
-            pictures_taken: Called before the network record is written, and perhaps before that;
-                not where nothing was photographed.
+            picture_reader: Returns what reads the pictures, always the same. Its `taken` is called
+                before the network record is written, and perhaps before that; not where nothing was
+                photographed.
 
         Raises:
             ServiceUnavailable: No browser could be started.

@@ -1,17 +1,18 @@
 """
 Decode the QR codes in the pictures of a page. The addresses in them are never visited.
 
-A picture is read in strips, so that a page of any length needs the memory of one strip only. The
-limit is a number of pixels, not a time: the same picture gives the same codes on any machine.
+A picture is searched in strips, so that a page of any length needs the memory of few strips. Its
+rows are decoded only once if they come while it is made (`RowSearch`). The limit is a number of
+pixels, not a time: the same picture gives the same codes on any machine.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import Any, BinaryIO
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.page.png import PngRows
+from snapshotter.formats.page.png import BAND, PngBands, PngHeader, PngRows, read_header
 from snapshotter.model.page import Box
 from snapshotter.model.reading import QrCode
 from snapshotter.value_class import dataclass
@@ -19,7 +20,6 @@ from snapshotter.value_class import dataclass
 # Of all pictures of a page: more than 100,000 px at the usual width. What is beyond is named.
 MAX_PIXELS = 160_000_000
 _MAX_WIDTH = 20_000  # device pixels
-_AT_ONCE = 24_000_000  # pixels of a picture that is decoded whole: in half of the time
 _STRIP = 2048  # rows that are looked at together
 _OVERLAP = 1024  # rows that the next strip sees again: a code of that height is found whole
 _MAX_CODES = 100
@@ -36,6 +36,7 @@ class Shot:
     left_px: int  # CSS pixels from the page's left edge
     top_px: int
     scale: int  # device pixels a CSS pixel
+    searched: "SearchedPicture | None" = None  # what was found while the picture was made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,113 @@ class QrReadings:
 
     codes: tuple[QrCode, ...] = ()  # from top to bottom
     left_out: str = ""  # which parts of the pictures were not searched, and why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchedPicture:
+    """The codes of one file of a picture, and the strips at its ends."""
+
+    width: int  # pixels
+    height: int  # pixels
+    codes: tuple[tuple[str, Box], ...]  # texts, and places in pixels of the file
+    failures: tuple[str, ...]  # names of errors, one for each strip that could not be searched
+    first: Any  # grey, of Pillow
+    last: Any
+
+
+@dataclass(slots=True)
+class _StripSearch:
+    """Searches a picture strip by strip, from its top."""
+
+    height: int = 0  # rows that were added
+    _bands: list[Any] = field(default_factory=list)  # grey: what is not searched, or seen again
+    _held: int = 0  # rows of these
+    _codes: list[tuple[str, Box]] = field(default_factory=list)
+    _failures: list[str] = field(default_factory=list)
+    _first: Any = None
+    _last: Any = None
+
+    def add(self, band: Any) -> None:
+        """Add the next rows (of Pillow), at most `BAND` of them."""
+        self._bands.append(band.convert("L"))
+        self.height += band.height
+        self._held += band.height
+        if self._held < _STRIP:
+            return
+        strip = self._search()
+        self._bands = [strip.crop((0, strip.height - _OVERLAP, strip.width, strip.height))]
+        self._held = _OVERLAP
+
+    def end(self) -> SearchedPicture:
+        """Search what is left."""
+        if self._held > _OVERLAP or self._first is None:
+            self._search()
+        return SearchedPicture(
+            width=self._first.width,
+            height=self.height,
+            codes=tuple(self._codes),
+            failures=tuple(self._failures),
+            first=self._first,
+            last=self._last,
+        )
+
+    def _search(self) -> Any:
+        self._last = strip = _joined(self._bands)
+        if self._first is None:
+            self._first = strip
+        codes, failure = _searched(strip)
+        top = self.height - strip.height
+        self._codes += [(text, replace(box, top=box.top + top)) for text, box in codes]
+        if failure:
+            self._failures.append(failure)
+        return strip
+
+
+class RowSearch:
+    """Searches a picture whose rows come while it is made."""
+
+    def __init__(self) -> None:
+        self._search = _StripSearch()
+        self._header: PngHeader | None = None
+        self._bands: PngBands | None = None  # None: it is not searched, or not yet
+        self._rows = bytearray()
+
+    def add(self, head: bytes, rows: bytes) -> None:
+        """
+        Add the next bytes of its rows, inflated, with their filter bytes.
+
+        Args:
+            head: Beginning of a PNG image with rows of this kind, `HEAD_BYTES` long.
+
+        Raises:
+            SnapshotterError: They are broken.
+        """
+        if self._header is None:
+            self._header = header = read_header(head)
+            if header.bit_depth == 8 and header.width <= _MAX_WIDTH:
+                self._bands = PngBands(header)
+        if self._bands is None:
+            return
+        self._rows += rows
+        size = (self._header.row_bytes + 1) * BAND
+        while len(self._rows) >= size:
+            self._decode(self._bands, size)
+        if self._search.height * self._header.width > MAX_PIXELS:
+            self._bands = None
+
+    def end(self) -> SearchedPicture | None:
+        """Return what was found; None if the picture is not one to search in this way."""
+        if self._bands is None:
+            return None
+        if self._rows:
+            self._decode(self._bands, len(self._rows))
+        return self._search.end()
+
+    def _decode(self, bands: PngBands, size: int) -> None:
+        with memoryview(self._rows) as held, held[:size] as rows:
+            band = bands.decode(rows)
+        del self._rows[:size]
+        self._search.add(band)
 
 
 def read_codes(shots: Iterable[Shot]) -> QrReadings:
@@ -76,21 +184,21 @@ def read_codes(shots: Iterable[Shot]) -> QrReadings:
                 break
             left -= header.width * most
             found_here: list[tuple[Shot, str, Box]] = []
-            strip, top = None, 0
-            for strip, top in _strips(rows, most):
-                if top == 0 and above is not None and above.continues_in(shot, strip):
-                    across = above.joined(strip)
-                    border = above.strip.height
-                    found_here += [
-                        (above.shot, text, replace(box, top=box.top + above.top))
-                        for text, box in _searched(across, above.shot, left_out)
-                        if box.top < border < box.top + box.height
-                    ]
+            searched = shot.searched
+            if searched is None or (searched.width, searched.height) != (header.width, most):
+                searched = _search_file(rows, most)
+            if above is not None and above.continues_in(shot, searched.first):
+                across, border = above.joined(searched.first), above.strip.height
+                codes, failure = _searched(across)
                 found_here += [
-                    (shot, text, replace(box, top=box.top + top))
-                    for text, box in _searched(strip, shot, left_out)
+                    (above.shot, text, replace(box, top=box.top + above.top))
+                    for text, box in codes
+                    if box.top < border < box.top + box.height
                 ]
-            above = _OpenEdge.of(shot, strip, top) if most == header.height else None
+                left_out += _failures(above.shot, [failure])
+            found_here += [(shot, text, box) for text, box in searched.codes]
+            left_out += _failures(shot, searched.failures)
+            above = _OpenEdge.of(shot, searched) if most == header.height else None
         except SnapshotterError as error:
             left_out.append(f"{shot.path}: {error.message}")
             continue
@@ -133,9 +241,11 @@ class _OpenEdge:
     top: int  # row of the picture at which the strip begins
 
     @classmethod
-    def of(cls, shot: Shot, strip: Any, top: int) -> "_OpenEdge":
+    def of(cls, shot: Shot, searched: SearchedPicture) -> "_OpenEdge":
+        strip = searched.last
         cut = max(0, strip.height - _OVERLAP)
-        return cls(shot=shot, strip=strip.crop((0, cut, strip.width, strip.height)), top=top + cut)
+        top = searched.height - strip.height + cut
+        return cls(shot=shot, strip=strip.crop((0, cut, strip.width, strip.height)), top=top)
 
     def continues_in(self, shot: Shot, strip: Any) -> bool:
         """Whether a picture begins where this one ends, at most a CSS pixel off."""
@@ -148,49 +258,49 @@ class _OpenEdge:
     def joined(self, strip: Any) -> Any:
         """Return this with the first rows of the next picture below it."""
         below = strip.crop((0, 0, strip.width, min(_OVERLAP, strip.height)))
-        return _below(self.strip, below)
+        return _joined([self.strip, below])
 
 
-def _below(above: Any, strip: Any) -> Any:
+def _joined(bands: list[Any]) -> Any:
+    """Return images of the same width below each other."""
+    if len(bands) == 1:
+        return bands[0]
     from PIL import Image
 
-    joined = Image.new("L", (strip.width, (above.height if above else 0) + strip.height))
-    if above:
-        joined.paste(above, (0, 0))
-    joined.paste(strip, (0, joined.height - strip.height))
+    joined = Image.new("L", (bands[0].width, sum(band.height for band in bands)))
+    top = 0
+    for band in bands:
+        joined.paste(band, (0, top))
+        top += band.height
     return joined
 
 
-def _strips(rows: PngRows, most: int) -> Iterator[tuple[Any, int]]:
-    """Yield the first rows of a picture, in grey, each strip with the row that it begins at."""
-    if rows.header.width * rows.header.height <= _AT_ONCE:
-        grey = rows.whole().convert("L")
-        for top in range(0, max(most - _OVERLAP, 1), _STRIP - _OVERLAP):
-            yield grey.crop((0, top, grey.width, min(top + _STRIP, most))), top
-        return
-    strip: Any = None  # what was not looked at yet with what is seen again
-    top = seen = 0
+def _search_file(rows: PngRows, most: int) -> SearchedPicture:
+    """Search the first rows of a picture. Raises SnapshotterError when it is broken."""
+    search = _StripSearch()
     for band in rows.bands():
-        if seen >= most:
+        left = most - search.height
+        search.add(band if band.height <= left else band.crop((0, 0, band.width, left)))
+        if search.height == most:
             break
-        strip, seen = _below(strip, band.convert("L")), seen + band.height
-        if strip.height >= _STRIP:
-            yield strip, top
-            cut = strip.height - _OVERLAP
-            strip, top = strip.crop((0, cut, strip.width, strip.height)), top + cut
-    if strip is not None and (strip.height > _OVERLAP or not top):
-        yield strip, top
+    return search.end()
 
 
-def _searched(strip: Any, shot: Shot, left_out: list[str]) -> list[tuple[str, Box]]:
-    """Return the codes in a strip; name one that cannot be searched, which costs no other."""
+def _failures(shot: Shot, failures: Iterable[str]) -> list[str]:
+    """Name the strips that could not be searched, each of which costs no other."""
+    return [
+        f"{shot.path}: a part of the picture could not be searched: {failure}"
+        for failure in failures
+        if failure
+    ]
+
+
+def _searched(strip: Any) -> tuple[list[tuple[str, Box]], str]:
+    """Return the codes in a strip; name the error if it cannot be searched."""
     try:
-        return list(_in_strip(strip))
+        return list(_in_strip(strip)), ""
     except Exception as error:  # noqa: BLE001 - recorded: no picture may cost the others
-        left_out.append(
-            f"{shot.path}: a part of the picture could not be searched: {type(error).__name__}"
-        )
-        return []
+        return [], type(error).__name__
 
 
 def _in_strip(strip: Any) -> Iterator[tuple[str, Box]]:

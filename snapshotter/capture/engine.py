@@ -30,7 +30,7 @@ from snapshotter.errors import PolicyRefused
 from snapshotter.model.capture import Capture
 from snapshotter.model.capturer_identity import CapturerIdentifier
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.ports import Assessor, Clock, IdSource, PicturesTaken, Progress
+from snapshotter.ports import Assessor, Clock, IdSource, PictureReader, Progress
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
@@ -106,7 +106,7 @@ class ChromiumCapturer:
         progress: Progress,
         *,
         free_later: bool = False,
-        pictures_taken: PicturesTaken | None = None,
+        picture_reader: Callable[[], PictureReader] | None = None,
     ) -> Capture:
         """
         Render the page; see `ports.Capturer`.
@@ -133,7 +133,7 @@ class ChromiumCapturer:
             progress=progress,
             kill_at=began + total - min(_KILL_S, total * _KILL_SHARE),
             retry_until=began + total * _RETRY_SHARE,
-            pictures_taken=pictures_taken,
+            picture_reader=picture_reader,
         )
         while True:
             made = self._try(attempt, free_later=free_later)

@@ -28,7 +28,7 @@ from snapshotter.capture.pictures.screenshot_command import ScreenshotCommand
 from snapshotter.capture.steps import Steps, first_error_line
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.request import Viewport
-from snapshotter.ports import Assessor
+from snapshotter.ports import Assessor, PictureReader
 from snapshotter.value_class import dataclass
 
 # Browsers of this machine that were tried, and whether they show what lies below a window.
@@ -56,6 +56,7 @@ async def open_page(
     *,
     gate: RasterGate,
     saved: Path,
+    picture_reader: Callable[[], PictureReader] | None,
     assessor: asyncio.Future[Assessor] | None,
     may_retry: Callable[[], bool],
 ) -> OpenedPage:
@@ -65,6 +66,7 @@ async def open_page(
     Args:
         gate: Limits how many captures draw at once.
         saved: Where the browser saves an address that is a file.
+        picture_reader: Returns what reads the picture of the whole page while it is made.
         assessor: Assesses the page while it is open; None: nothing does.
         may_retry: Whether another browser may be tried if this one fails.
 
@@ -95,7 +97,9 @@ async def open_page(
         page_context.worlds.attach(browser_context, page_context.page, limit),
         _prepare_pictures(page_context, shutter, may_retry),
     )
-    camera = Camera(page_context, shutter, gate=gate, beyond=not paints_below)
+    camera = Camera(
+        page_context, shutter, gate=gate, beyond=not paints_below, picture_reader=picture_reader
+    )
     steps = Steps(builder, page_context.document, recovery.revive)
     reveal = PageReveal(page_context, steps=steps, navigation=navigation, camera=camera)
     live_assessment = None

@@ -41,7 +41,7 @@ from snapshotter.capture.steps import first_error_line, reason_for_error
 from snapshotter.errors import PolicyRefused, ServiceUnavailable
 from snapshotter.model.capture import Capture, Environment, SandboxFacts, StepState
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.ports import Assessor, Clock, PicturesTaken, Progress
+from snapshotter.ports import Assessor, Clock, PictureReader, Progress
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
@@ -62,7 +62,7 @@ class CaptureAttempt:
     kill_at: float  # when the supervisor kills everything, on the clock's monotonic scale
     retry_until: float  # until when another browser may be tried, likewise
     failed_before: str = ""  # why a browser was given up before it requested the page; "" if none
-    pictures_taken: PicturesTaken | None = None  # see `Capturer.capture`
+    picture_reader: Callable[[], PictureReader] | None = None  # see `Capturer.capture`
 
 
 class CaptureSession:
@@ -184,8 +184,8 @@ class CaptureSession:
             await (self._close() if closing is None else closing)
 
     def _pass_pictures(self) -> None:
-        if self._attempt.pictures_taken is not None and self._builder.pictures:
-            self._attempt.pictures_taken(self._builder.pictures, self._spool.artifacts)
+        if self._attempt.picture_reader is not None and self._builder.pictures:
+            self._attempt.picture_reader().taken(self._builder.pictures, self._spool.artifacts)
 
     def _start_assessor(self, assessor: "asyncio.Future[Assessor]") -> None:
         """Have the rules of the assessor read in the background, after the page was asked for."""
@@ -265,6 +265,7 @@ class CaptureSession:
                     page_context,
                     gate=self._gate,
                     saved=self._saved,
+                    picture_reader=self._attempt.picture_reader,
                     assessor=assessor if self._make_assessor is not None else None,
                     may_retry=lambda: not self._is_last,
                 ),

@@ -6,7 +6,7 @@ A page that ends its browser and its worker at each attempt is not rendered agai
 states that, with the circumstances.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from snapshotter.capture.browser import environment
@@ -19,7 +19,7 @@ from snapshotter.capture.spool import Spool
 from snapshotter.model.capture import Capture, RequestCounts
 from snapshotter.model.capturer_identity import CapturerIdentifier
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.ports import Clock, IdSource, PicturesTaken, Progress
+from snapshotter.ports import Clock, IdSource, PictureReader, Progress
 
 GIVEN_UP = "given-up"  # docs/reference/outcomes.md
 
@@ -57,7 +57,7 @@ class UnrenderedCapturer:
         progress: Progress,
         *,
         free_later: bool = False,
-        pictures_taken: PicturesTaken | None = None,
+        picture_reader: Callable[[], PictureReader] | None = None,
     ) -> Capture:
         """Return a capture that failed for the given reason."""
         builder = CaptureBuilder(requested_url=request.url, clock=self._clock, progress=progress)

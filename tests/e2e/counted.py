@@ -12,6 +12,7 @@ The counts are written to FILE, as JSON:
 - `fsyncs`: files and folders that were made durable.
 - `bucket_requests`: HTTP requests to a bucket.
 - `code_searches`: how often the pictures of the page were searched for QR codes.
+- `decoded_for_codes`: how many of their files were decoded for that.
 - `browser_reads`: how often this process opened the program of the browser.
 - `sent …`: commands of the DevTools protocol by method.
 
@@ -31,6 +32,7 @@ import botocore.httpsession
 import playwright._impl.transport as driver
 
 from snapshotter.app.archive import assessment
+from snapshotter.assess import qr
 from snapshotter.capture.browser import result_files
 from snapshotter.capture.browser.binary import find_browser
 from snapshotter.cli.main import main
@@ -69,6 +71,7 @@ def _count_into(counts: Counter[str]) -> None:
         (os, "fdatasync", "fsyncs"),
         (botocore.httpsession.URLLib3Session, "send", "bucket_requests"),
         (assessment, "read_codes", "code_searches"),
+        (qr, "_search_file", "decoded_for_codes"),
     ):
         setattr(module, name, _counted(getattr(module, name), counts, what))
     browser = find_browser("shell")

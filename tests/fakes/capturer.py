@@ -5,7 +5,7 @@ from pathlib import Path
 
 from snapshotter.model.capture import Capture, Disclosure
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.ports import Clock, PicturesTaken, Progress
+from snapshotter.ports import Clock, PictureReader, Progress
 from tests import bundles
 
 
@@ -40,7 +40,7 @@ class FakeCapturer:
         progress: Progress,
         *,
         free_later: bool = False,
-        pictures_taken: PicturesTaken | None = None,
+        picture_reader: Callable[[], PictureReader] | None = None,
     ) -> Capture:
         progress("navigate", request.url)
         result = bundles.capture(
@@ -51,8 +51,8 @@ class FakeCapturer:
         )
         if self._hook:
             self._hook(spool)
-        if pictures_taken is not None:
-            pictures_taken(result.pictures, result.artifacts)
+        if picture_reader is not None:
+            picture_reader().taken(result.pictures, result.artifacts)
         progress("record", "")
         return result
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from snapshotter.app.archive import bundles, network_record
 from snapshotter.assess.assessor import hosts_of
@@ -50,6 +50,9 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify.capture_record import MAX_BYTES as MAX_RECORD
 from snapshotter.verify.capture_record import loads
+
+if TYPE_CHECKING:
+    from snapshotter.app.archive.early_codes import EarlyCodes
 
 AssessorOf = Callable[[Decision], Assessor]
 
@@ -166,14 +169,12 @@ class Rederived:
         return stored == replace(again, unread=stored.unread)
 
 
-class _CodeSearch:
+class CodeSearch:
     """
-    A search for codes in pictures, in a thread of its own, which begins at once.
-
-    The thread mostly decodes pictures, during which Python runs other threads.
+    A search for codes in pictures.
 
     Args:
-        shots: Read in the thread.
+        shots: Read by `run`.
         streams: Closed at the end.
     """
 
@@ -181,7 +182,6 @@ class _CodeSearch:
         self._shots = shots
         self._streams = streams
         self._found: Future[QrReadings] = Future()
-        threading.Thread(target=self._search, name="codes", daemon=True).start()
 
     def wait(self) -> None:
         """Wait until the search has ended."""
@@ -191,7 +191,8 @@ class _CodeSearch:
         """Wait for the codes, and return them. Raises what `read_codes` raises."""
         return self._found.result()
 
-    def _search(self) -> None:
+    def run(self) -> None:
+        """Search, in any thread: mostly pictures are decoded, while Python runs other threads."""
         try:
             with self._streams:
                 found = read_codes(self._shots)
@@ -201,41 +202,6 @@ class _CodeSearch:
             self._found.set_result(found)
 
 
-class EarlyCodes:
-    """
-    The codes of a capture's pictures, whose search begins before the capture has ended.
-
-    The codes count only for these pictures: other files, or other places on the page, are searched
-    again. The files are opened at once: pictures that are taken again have the same paths.
-    """
-
-    def __init__(self, pictures: Sequence[Picture], artifacts: Sequence[Artifact]) -> None:
-        self._shots = _shot_places(_record_of(pictures))
-        self._sha256 = _sha256_of(artifacts, self._shots)
-        files = SpooledFiles({artifact.path: artifact.file for artifact in artifacts})
-        streams = contextlib.ExitStack()
-        shots: Iterable[Shot]
-        try:
-            shots = list(_opened(self._shots, files, streams))
-        except OSError:
-            shots = _opened(self._shots, files, streams)  # the search meets the error again
-        self.search = _CodeSearch(shots, streams)
-
-    def are_of(self, record: Mapping[str, Any], artifacts: Sequence[Artifact]) -> bool:
-        """
-        Return whether the codes are those of the pictures of a capture.
-
-        Raises:
-            EvidenceInvalid: The record is not valid.
-        """
-        shots = _shot_places(record)
-        return shots == self._shots and _sha256_of(artifacts, shots) == self._sha256
-
-    def are_of_pictures(self, pictures: Sequence[Picture], artifacts: Sequence[Artifact]) -> bool:
-        """Return whether the codes are those of these pictures."""
-        return self.are_of(_record_of(pictures), artifacts)
-
-
 def with_assessment(
     capture: Capture,
     decision: Decision,
@@ -243,7 +209,7 @@ def with_assessment(
     *,
     spool: Path,
     clock: Clock,
-    early: EarlyCodes | None = None,
+    early: "EarlyCodes | None" = None,
 ) -> tuple[Capture, Assessment | None]:
     """
     Return the capture with its assessment, and the rules that gave it, among its files.
@@ -259,9 +225,9 @@ def with_assessment(
         record = records.content(capture, decision, capture.artifacts)
         page = page_of(record, files)
         decision = _narrowed(decision, page)
-        if early is not None and not early.are_of(record, capture.artifacts):
-            early = None
-        found = _assessed(page, record, files, decision, assessor_of, early)
+        is_searched = early is not None and early.are_of(record, capture.artifacts)
+        searching = early.search if early is not None and is_searched else None
+        found = _assessed(page, record, files, decision, assessor_of, searching)
         decision, found = _without_silent(decision, found)
         made = [(assessments.PATH, "application/json", assessments.encode(found))]
         for rules, text in (*decision.verdict.rule_texts, *decision.readings.rules):
@@ -365,15 +331,14 @@ def _assessed(
     files: Files,
     decision: Decision,
     assessor_of: AssessorOf,
-    early: EarlyCodes | None = None,
+    searching: CodeSearch | None = None,
 ) -> Assessment:
     if not decision.readings.qr:
         return assessor_of(decision).assess(page)
-    if early is not None:
-        searching = early.search
-    else:
+    if searching is None:
         streams = contextlib.ExitStack()
-        searching = _CodeSearch(_opened(_shot_places(record), files, streams), streams)
+        searching = CodeSearch(opened(shot_places(record), files, streams), streams)
+        threading.Thread(target=searching.run, name="codes", daemon=True).start()
     try:
         found = assessor_of(decision).assess(page)
     finally:
@@ -514,7 +479,7 @@ def _pictures(pictures: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _ShotPlace:
+class ShotPlace:
     """One file of a picture, and its place on the page; see `Shot`."""
 
     path: str
@@ -523,7 +488,7 @@ class _ShotPlace:
     scale: int
 
 
-def _shot_places(record: Mapping[str, Any]) -> list[_ShotPlace]:
+def shot_places(record: Mapping[str, Any]) -> list[ShotPlace]:
     """Return the files of the whole page's picture; of the first view's where there is no such."""
     try:
         made = [
@@ -535,7 +500,7 @@ def _shot_places(record: Mapping[str, Any]) -> list[_ShotPlace]:
             picture for picture in made if picture["kind"] == PictureKind.VIEWPORT
         ]
         return [
-            _ShotPlace(
+            ShotPlace(
                 path=str(file["path"]),
                 left_px=int(picture["left_px"]),
                 top_px=int(file["top_px"]),
@@ -550,19 +515,19 @@ def _shot_places(record: Mapping[str, Any]) -> list[_ShotPlace]:
         ) from error
 
 
-def _sha256_of(artifacts: Sequence[Artifact], shots: Sequence[_ShotPlace]) -> list[str]:
+def sha256_of(artifacts: Sequence[Artifact], shots: Sequence[ShotPlace]) -> list[str]:
     """Return the digest of the file of each shot; "" for a file that does not exist."""
     digests = {artifact.path: artifact.digests.sha256 for artifact in artifacts}
     return [digests.get(shot.path, "") for shot in shots]
 
 
-def _record_of(pictures: Sequence[Picture]) -> Mapping[str, Any]:
-    """Return as much of a record as `_shot_places` reads."""
+def record_of(pictures: Sequence[Picture]) -> Mapping[str, Any]:
+    """Return as much of a record as `shot_places` reads."""
     return {"content": {"pictures": [plain(picture) for picture in pictures]}}
 
 
-def _opened(
-    shots: Sequence[_ShotPlace], files: Files, streams: contextlib.ExitStack
+def opened(
+    shots: Sequence[ShotPlace], files: Files, streams: contextlib.ExitStack
 ) -> Iterator[Shot]:
     """Open the files of shots, which `streams` closes; a file that does not exist is left out."""
     for shot in shots:

@@ -42,7 +42,7 @@ from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.policy.capture_decision import PolicyOverrides, decide
 from snapshotter.policy.tables import Policy
-from snapshotter.ports import Capturer, Lease, PicturesTaken, Progress, ShowMessage
+from snapshotter.ports import Capturer, Lease, PictureReader, Progress, ShowMessage
 from snapshotter.seal import sealer
 from snapshotter.translation import tr
 
@@ -366,7 +366,7 @@ class _LocalCapturer:
         progress: Progress,
         *,
         free_later: bool = False,
-        pictures_taken: PicturesTaken | None = None,
+        picture_reader: Callable[[], PictureReader] | None = None,
     ) -> Capture:
         """See `Capturer.capture`. Raises ServiceUnavailable, CapturerIdentityExposed."""
         try:
@@ -376,7 +376,7 @@ class _LocalCapturer:
                 spool,
                 progress,
                 free_later=free_later,
-                pictures_taken=pictures_taken,
+                picture_reader=picture_reader,
             )
         except CapturerIdentityExposed:
             raise

@@ -12,6 +12,7 @@ before the bundle, so that the store never holds a bundle whose salts are lost.
 """
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -37,7 +38,7 @@ from snapshotter.app.upkeep.log_entries import LogResult, StoreLog
 from snapshotter.lazy_module import LazyModule
 from snapshotter.model.assessment import Assessment, AssessmentSummary
 from snapshotter.model.bundle import Bundle, StoredObject
-from snapshotter.model.capture import Artifact, Capture, Picture
+from snapshotter.model.capture import Capture
 from snapshotter.model.capturer_identity import CapturerIdentifier
 from snapshotter.model.conclusion import exit_code
 from snapshotter.model.finding import Report, Verdict
@@ -53,7 +54,6 @@ from snapshotter.ports import (
     IdSource,
     Lease,
     ObjectStore,
-    PicturesTaken,
     Progress,
     Replayer,
     Signer,
@@ -65,7 +65,9 @@ from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
     from snapshotter.app.archive import assessment as assessments
-    from snapshotter.app.archive.assessment import AssessorOf, EarlyCodes
+    from snapshotter.app.archive import early_codes
+    from snapshotter.app.archive.assessment import AssessorOf
+    from snapshotter.app.archive.early_codes import EarlyCodes
     from snapshotter.app.pipeline import capturer_identity
     from snapshotter.app.upkeep.late_tokens import TokenService
     from snapshotter.seal import sealer
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from snapshotter.verify.trust import Trust
 else:  # used when the page is captured
     assessments = LazyModule("snapshotter.app.archive.assessment")
+    early_codes = LazyModule("snapshotter.app.archive.early_codes")
     capturer_identity = LazyModule("snapshotter.app.pipeline.capturer_identity")
     sealer = LazyModule("snapshotter.seal.sealer")
     verification = LazyModule("snapshotter.verify.bundle")
@@ -153,7 +156,7 @@ class VisitedPage:
     quoted: QuotedCheckpoint
     lease: Lease
     held: contextlib.ExitStack  # frees the browser, and removes the spool directory
-    codes: "EarlyCodes | None" = None  # the search for codes in the pictures, which has begun
+    codes: "Callable[[], EarlyCodes] | None" = None  # those in the pictures; None: not searched
     sealed: Bundle | None = None  # when it is sealed
     stored: StoredObject | None = None  # when it is stored
 
@@ -257,14 +260,15 @@ def visit(
         progress = load_meanwhile(timer, decision)
         if more and prewarmer is not None:
             progress = _prewarming(progress, prewarmer, decision, prewarm_from)
-        codes: list[EarlyCodes] = []
+        names_codes = dependencies.assessor is not None and decision.readings.qr
+        codes = functools.cache(lambda: early_codes.EarlyCodes()) if names_codes else None
         capture = dependencies.capturer.capture(
             request,
             decision,
             spool,
             progress,
             free_later=True,
-            pictures_taken=_search_codes(decision, dependencies, codes),
+            picture_reader=codes,
         )
         timer.captured()
         stop.hold()
@@ -281,7 +285,7 @@ def visit(
             quoted=quoted,
             lease=right,
             held=stack.pop_all(),
-            codes=codes[-1] if codes else None,
+            codes=codes,
         )
 
 
@@ -310,7 +314,7 @@ def complete(
                     dependencies.assessor,
                     spool=spool,
                     clock=clock,
-                    early=visited.codes,
+                    early=visited.codes() if visited.codes else None,
                 )
                 capture = capturer_identity.with_identifiers_in_pictures(
                     capture, decision, dependencies.own
@@ -385,20 +389,6 @@ def complete(
         logged=logged,
         assessment=assessment,
     )
-
-
-def _search_codes(
-    decision: Decision, dependencies: CaptureDependencies, codes: "list[EarlyCodes]"
-) -> PicturesTaken | None:
-    """Return what begins to search the pictures for codes, if the assessment names codes."""
-    if dependencies.assessor is None or not decision.readings.qr:
-        return None
-
-    def search(pictures: Sequence[Picture], artifacts: Sequence[Artifact]) -> None:
-        if not codes or not codes[-1].are_of_pictures(pictures, artifacts):
-            codes.append(assessments.EarlyCodes(pictures, artifacts))
-
-    return search
 
 
 def _prewarming(

@@ -19,7 +19,8 @@ from typing import BinaryIO
 from snapshotter.capture.pictures import deflate_blocks
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.digest import CHUNK, DigestingWriter
-from snapshotter.formats.page.png import SIGNATURE, PngHeader, read_header
+from snapshotter.formats.page.png import HEAD_BYTES, SIGNATURE, PngHeader, read_header
+from snapshotter.ports import PictureRows
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
@@ -62,10 +63,14 @@ class PngStitcher:
         work: An empty binary file, readable and writable, for the compressed rows: the height comes
             first in a PNG and is known last.
         blocks: Move compressed blocks unchanged, if this system can; see `deflate_blocks.py`.
+        rows: Receives the rows of the joined image.
     """
 
-    def __init__(self, work: BinaryIO, *, blocks: bool = True) -> None:
+    def __init__(
+        self, work: BinaryIO, *, blocks: bool = True, rows: PictureRows | None = None
+    ) -> None:
         self._work = work
+        self._rows = rows
         self._blocks = blocks
         self._adler = zlib.adler32(b"")
         self._header: PngHeader | None = None
@@ -89,7 +94,7 @@ class PngStitcher:
             raise SnapshotterError(tr("the parts of a screenshot differ in width or pixel format"))
         self._before = self._work.tell(), self._adler, self._height, self._header
         try:
-            colour = self._join(_idat(png), header, first=self._header is None)
+            colour = self._join(_idat(png), header, png[:HEAD_BYTES])
         except (zlib.error, SnapshotterError) as error:
             self.take_back()
             if isinstance(error, SnapshotterError):
@@ -103,6 +108,8 @@ class PngStitcher:
 
     def take_back(self) -> None:
         """Remove the last image. Works once; then nothing happens."""
+        if self._rows is not None:
+            self._rows.give_up()
         at, self._adler, self._height, self._header = self._before
         self._work.seek(at)
         self._work.truncate()
@@ -131,8 +138,9 @@ class PngStitcher:
         _write_chunk(out, b"IEND", b"")
         return head.width, self._height
 
-    def _join(self, stream: bytes, header: PngHeader, *, first: bool) -> bytes | None:
+    def _join(self, stream: bytes, header: PngHeader, head: bytes) -> bytes | None:
         """Write one image's rows behind the others; return its one colour, if it has one."""
+        first = self._header is None
         row = header.row_bytes + 1
         top, same = _FirstRow(row, header.pixel_bytes, kept=first), _OneColour(header)
         # What is before `start` is compressed again, because it holds the first row or
@@ -147,6 +155,8 @@ class PngStitcher:
             same.look(piece.data)
             data = top.pass_on(piece.data)
             self._adler = zlib.adler32(data, self._adler)
+            if self._rows is not None:
+                self._rows.add(head, data)
             if start < 0:
                 self._work.write(anew.compress(data))
             if piece.boundary < 0:

@@ -37,6 +37,7 @@ from snapshotter.model.capture import (
     PictureTile,
 )
 from snapshotter.model.request import Viewport
+from snapshotter.ports import PictureReader, PictureRows
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
@@ -105,6 +106,7 @@ class Camera:
         gate: Limits how many captures draw at once.
         beyond: Request parts below the window with `captureBeyondViewport`; see
             `browser/arguments.py`.
+        picture_reader: Returns what reads the picture of the whole page while it is made.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class Camera:
         *,
         gate: RasterGate,
         beyond: bool,
+        picture_reader: Callable[[], PictureReader] | None = None,
     ) -> None:
         decision = page_context.decision
         self._session = page_context.session
@@ -124,6 +127,7 @@ class Camera:
         self._pictures = decision.pictures
         self._work = page_context.browser.workspace.root  # for temporary files
         self._gate = gate
+        self._picture_reader = picture_reader
         self._beyond = self.resizes = beyond  # the page may notice a picture
         self.shutter = shutter
         self.limit_s = decision.limits.tile_s  # of one shot
@@ -445,7 +449,7 @@ class Camera:
             self._builder.taking_picture(path, step),
             tempfile.TemporaryFile(dir=self._work) as scratch,
         ):
-            strip = _Strip(scratch, self._is_blank)
+            strip = _Strip(scratch, self._is_blank, self._reader_of(picture))
             try:
                 while progress.done < end:
                     at = min(progress.done + tile, end)
@@ -494,6 +498,13 @@ class Camera:
             keep(replace(so_far, files=tuple(progress.files)))
         if failure is not None:
             raise failure
+
+    def _reader_of(self, picture: Picture) -> PictureRows | None:
+        """Return what reads the rows of a picture of the page as it is assessed."""
+        is_default = picture.viewport == DEFAULT and not picture.subject
+        if self._picture_reader is None or not is_default or picture.kind is not PictureKind.PAGE:
+            return None
+        return self._picture_reader().file()
 
     async def _positions(
         self,
@@ -651,14 +662,17 @@ class _Strip:
 
     Args:
         is_blank: Returns whether an area of one colour should not be one.
+        rows: Receives the rows of the joined image.
     """
 
     def __init__(
         self,
         scratch: BinaryIO,
         is_blank: Callable[[Area, bytes], Awaitable[bool]],
+        rows: PictureRows | None,
     ) -> None:
-        self._stitcher = PngStitcher(scratch)
+        self._stitcher = PngStitcher(scratch, rows=rows)
+        self._rows = rows
         self._is_blank = is_blank
         self._running: tuple[Area, asyncio.Task[PngPart]] | None = None
         self.tiles: list[PictureTile] = []
@@ -712,7 +726,10 @@ class _Strip:
 
     def _finish(self, spool: Spool, path: str, step: str, note: str) -> tuple[int, int]:
         with spool.create(path, _PNG, step=step, note=note) as out:
-            return self._stitcher.finish(out)
+            size = self._stitcher.finish(out)
+        if self._rows is not None:
+            self._rows.end(out.digests().sha256)
+        return size
 
 
 def _cut(progress: _Progress, reason: CutReason) -> Picture:

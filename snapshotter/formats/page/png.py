@@ -22,6 +22,7 @@ HEAD_BYTES = 33  # signature and IHDR (§5.2, §11.2.1)
 BAND = 256  # rows
 _READ = 64 << 10  # bytes
 _SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}  # colour type: samples a pixel (§11.2.1); no palettes
+_MODES = {0: "L", 2: "RGB", 4: "LA", 6: "RGBA"}  # colour type: Pillow's name for 8 bits a sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,45 @@ def read_header(png: bytes) -> PngHeader:
     return PngHeader(width=width, height=height, bit_depth=depth, colour_type=colour)
 
 
+class PngBands:
+    """
+    Decodes the rows of an image from its top, when they are inflated already.
+
+    Args:
+        header: Of an image with 8 bits a sample. Its height does not matter.
+    """
+
+    def __init__(self, header: PngHeader) -> None:
+        self._width = header.width
+        self._row = header.row_bytes + 1
+        self._mode = _MODES[header.colour_type]
+        self._above = bytes(header.row_bytes)  # what the first row is predicted from (§9.2)
+
+    def decode(self, rows: bytes | memoryview) -> Any:
+        """
+        Return the next rows as an image (of Pillow).
+
+        Args:
+            rows: Whole rows with their filter bytes.
+
+        Raises:
+            SnapshotterError: They are broken.
+        """
+        from PIL import Image
+
+        count = len(rows) // self._row
+        # Not compressed: Pillow undoes filters only while it inflates.
+        data = zlib.compress(b"".join((b"\0", self._above, rows)), 0)
+        try:
+            image = Image.frombytes(
+                self._mode, (self._width, count + 1), data, "zip", self._mode, 0
+            )
+        except (OSError, ValueError) as error:  # as Pillow tells of a bad image
+            raise SnapshotterError(tr("the picture is damaged")) from error
+        self._above = image.crop((0, count, self._width, count + 1)).tobytes()
+        return image.crop((0, 1, self._width, count + 1))
+
+
 class PngRows:
     """
     A PNG file as bands of decoded rows, read from the top, once.
@@ -89,19 +129,12 @@ class PngRows:
         Raises:
             SnapshotterError: It is broken.
         """
-        row = self.header.row_bytes + 1
-        above = bytes(row - 1)  # what the first row is predicted from (§9.2)
+        bands, row = PngBands(self.header), self.header.row_bytes + 1
         left = self.header.height
         inflated = _Inflated(self._stream)
         while left:
             rows = min(BAND, left)
-            data = inflated.take(rows * row)
-            try:
-                image = self._decoded(b"\0" + above + data, rows + 1)
-            except (OSError, ValueError, SyntaxError) as error:  # as Pillow tells of a bad image
-                raise SnapshotterError(tr("the picture is damaged")) from error
-            above = image.crop((0, rows, self.header.width, rows + 1)).tobytes()
-            yield image.crop((0, 1, self.header.width, rows + 1))
+            yield bands.decode(inflated.take(rows * row))
             left -= rows
 
     def whole(self) -> Any:
@@ -119,24 +152,6 @@ class PngRows:
             image.load()
         except (OSError, ValueError, SyntaxError) as error:
             raise SnapshotterError(tr("the picture is damaged")) from error
-        return image
-
-    def _decoded(self, rows: bytes, height: int) -> Any:
-        from PIL.PngImagePlugin import PngImageFile
-
-        head = struct.pack(
-            ">IIBBBBB", self.header.width, height, 8, self.header.colour_type, 0, 0, 0
-        )
-        png = b"".join(
-            (
-                SIGNATURE,
-                _chunk(b"IHDR", head),
-                _chunk(b"IDAT", zlib.compress(rows, 0)),  # not compressed: it is read at once
-                _chunk(b"IEND", b""),
-            )
-        )
-        image = PngImageFile(io.BytesIO(png))
-        image.load()
         return image
 
 
@@ -180,14 +195,3 @@ class _Inflated:
         if not self._left:
             self._stream.seek(4, io.SEEK_CUR)  # the checksum; zlib has one of its own
         return data
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return b"".join(
-        (
-            struct.pack(">I", len(data)),
-            name,
-            data,
-            struct.pack(">I", zlib.crc32(data, zlib.crc32(name))),
-        )
-    )

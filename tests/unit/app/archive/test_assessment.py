@@ -385,7 +385,7 @@ class Photographing(FakeCapturer):
         super().__init__(bundles.RealClock(), contents={**bundles.CONTENTS, SCREENSHOT: final[1]})
 
     @override
-    def capture(self, *arguments: Any, pictures_taken: Any = None, **more: Any) -> Capture:
+    def capture(self, *arguments: Any, picture_reader: Any = None, **more: Any) -> Capture:
         made = super().capture(*arguments, **more)
         shot = next(artifact for artifact in made.artifacts if artifact.path == SCREENSHOT)
         others = [artifact for artifact in made.artifacts if artifact.path != SCREENSHOT]
@@ -394,7 +394,9 @@ class Photographing(FakeCapturer):
             early.unlink(missing_ok=True)
             early.write_bytes(data)
             digests = digest_bytes(data)
-            pictures_taken((picture,), (*others, replace(shot, file=early, digests=digests)))
+            picture_reader().taken(
+                (picture,), (*others, replace(shot, file=early, digests=digests))
+            )
         early.unlink()
         return replace(made, pictures=(self._final[0],))
 
@@ -440,8 +442,8 @@ def test_codes_that_were_searched_early_count_only_for_the_same_pictures(
 def test_no_codes_are_searched_early_where_the_policy_asks_for_none(tmp_path: Path) -> None:
     class Asked(FakeCapturer):
         @override
-        def capture(self, *arguments: Any, pictures_taken: Any = None, **more: Any) -> Capture:
-            asked.append(pictures_taken)
+        def capture(self, *arguments: Any, picture_reader: Any = None, **more: Any) -> Capture:
+            asked.append(picture_reader)
             return super().capture(*arguments, **more)
 
     asked: list[object] = []

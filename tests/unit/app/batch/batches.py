@@ -20,7 +20,7 @@ from snapshotter.app.pipeline.series import CaptureSeries
 from snapshotter.model.capture import Capture, MainResponse
 from snapshotter.model.request import CaptureRequest, Decision
 from snapshotter.policy import page_identity, politeness_file
-from snapshotter.ports import PicturesTaken, Progress
+from snapshotter.ports import PictureReader, Progress
 from snapshotter.seal.signer import FileSigner
 from tests import bundles
 from tests.bundles import RealClock
@@ -62,7 +62,7 @@ class Pages(FakeCapturer):
         progress: Progress,
         *,
         free_later: bool = False,
-        pictures_taken: PicturesTaken | None = None,
+        picture_reader: Callable[[], PictureReader] | None = None,
     ) -> Capture:
         self.visited.append(request.url)
         self.policies.append(decision.policy_name)

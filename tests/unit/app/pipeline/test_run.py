@@ -31,7 +31,7 @@ from snapshotter.model.capture import Capture, Disclosure
 from snapshotter.model.custody import INGESTION, SIGNATURE
 from snapshotter.model.finding import Verdict
 from snapshotter.model.request import CaptureRequest, Decision
-from snapshotter.ports import Clock, Content, PicturesTaken, Progress
+from snapshotter.ports import Clock, Content, PictureReader, Progress
 from snapshotter.seal.signer import FileSigner
 from snapshotter.seal.timestamp import HttpTimestampAuthority
 from snapshotter.store import custodial_store
@@ -352,7 +352,7 @@ def test_what_the_policy_takes_out_of_an_address_is_never_asked_for(tmp_path: Pa
             progress: Progress,
             *,
             free_later: bool = False,
-            pictures_taken: PicturesTaken | None = None,
+            picture_reader: Callable[[], PictureReader] | None = None,
         ) -> Capture:
             visited.append(request)
             return super().capture(request, decision, spool, progress)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from snapshotter.capture.pictures.png_stitching import PngStitcher
+from snapshotter.capture.pictures.png_stitching import PngStitcher, _idat
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.digest import DigestingWriter
 from snapshotter.formats.page.png import read_header
@@ -93,6 +93,52 @@ def test_images_of_many_compressed_blocks_are_joined_with_and_without_moving_the
     joined = stitch([png(rows, [kind] * len(rows), 3, level) for rows in parts], blocks=blocks)
 
     assert Image.open(io.BytesIO(joined)).tobytes() == b"".join(b"".join(rows) for rows in parts)
+
+
+class Rows:
+    """Keeps the rows that it receives."""
+
+    def __init__(self) -> None:
+        self.data, self.is_given_up = b"", False
+
+    def add(self, head: bytes, rows: bytes) -> None:
+        assert read_header(head).width
+        self.data += rows
+
+    def give_up(self) -> None:
+        self.is_given_up = True
+
+    def end(self, sha256: str) -> None:
+        raise AssertionError
+
+
+@given(filters=st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=5), min_size=2))
+def test_a_reader_receives_the_rows_as_they_are_in_the_joined_image(
+    filters: list[list[int]],
+) -> None:
+    source = random.Random(len(filters))  # noqa: S311 - pixels, no secrets
+    received = Rows()
+    stitcher = PngStitcher(io.BytesIO(), rows=received)
+    for part in filters:
+        stitcher.add(png([source.randbytes(30) for _ in part], part, 3))
+    out = io.BytesIO()
+    stitcher.finish(DigestingWriter(out, limit=1 << 30))
+
+    assert received.data == zlib.decompress(_idat(out.getvalue()))
+    assert not received.is_given_up
+
+
+def test_a_reader_gives_up_an_image_of_which_a_part_is_refused() -> None:
+    good = png([bytes(300)] * 20, [2] * 20, 3)
+    received = Rows()
+    stitcher = PngStitcher(io.BytesIO(), rows=received)
+    stitcher.add(good)
+    assert not received.is_given_up
+
+    with pytest.raises(SnapshotterError):
+        stitcher.add(good[:-30] + bytes(30))
+
+    assert received.is_given_up
 
 
 @pytest.mark.parametrize("kind", [0, 1, 2, 4])
