@@ -25,7 +25,7 @@ from snapshotter.report.wording import format_second
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
-_TEMPLATE, _STYLE = "campaign.html.j2", "campaign.css"
+_TEMPLATE, _STYLES = "campaign.html.j2", ("base.css", "campaign.css")
 
 # Numbers that are told also where they are 0.
 ALWAYS = frozenset({"watched", "removed", "reinstated", "fate.available", "captures", "gaps"})
@@ -90,7 +90,7 @@ def page(report: CampaignReport, *, weak: Collection[str] = ()) -> bytes:
     campaign, found = report.campaign, report.findings
     return html.render(
         _TEMPLATE,
-        _STYLE,
+        _STYLES,
         "",
         bands=_bands(found),
         campaign=campaign,

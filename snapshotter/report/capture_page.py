@@ -42,6 +42,7 @@ MAX_REQUESTS: Final = 300  # rows of the network table
 MAX_ROWS: Final = 100  # of every other table
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _AROUND: Final = 4  # captures of the address that the strip shows on each side
+_IMAGES_MISSING: Final = "images-missing"  # a reason of an outcome
 _TEMPLATE: Final = "capture.html.j2"
 _STYLES: Final = ("base.css", "capture.css")
 
@@ -116,6 +117,7 @@ class MissingPart:
     detail: str = ""
     code: str = ""
     examples: tuple[str, ...] = ()  # addresses
+    is_warning: bool = False  # nothing is missing, but a reader has to know it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,7 @@ def page(of: CaptureMaterial, local: LocalTime) -> bytes:
     shown = AssessmentSummary.of(of.assessment) if of.assessment is not None else None
     is_altered = report.verdict is Verdict.FAILED
     before, after, strip = _neighbours(of)
+    parts = list(_missing(record, capture))
     captured_at = report.captured_at or _instant(record, "when.started_at")
     return html.render(
         _TEMPLATE,
@@ -161,7 +164,8 @@ def page(of: CaptureMaterial, local: LocalTime) -> bytes:
         log=[finding for finding in report.findings if finding.check.strip() == "log"],
         max_requests=MAX_REQUESTS,
         max_rows=MAX_ROWS,
-        missing=list(_missing(record, capture)),
+        missing=[part for part in parts if not part.is_warning],
+        warnings=[part for part in parts if part.is_warning],
         of=of,
         paragraphs=[line for line in of.text.splitlines() if line.strip()],
         redactions=list(_redactions(record)),
@@ -186,26 +190,24 @@ def page(of: CaptureMaterial, local: LocalTime) -> bytes:
 
 
 def _missing(record: Mapping[str, Any], capture: CaptureState) -> Iterator[MissingPart]:
+    lost = _lost_images(record)
     for kind in ("reasons", "warnings"):
         for reason in _objects(record, f"outcome.{kind}"):
             code, detail = _text(reason, "code"), _text(reason, "detail")
-            if code:
-                words = sentences.reason_clause(code, _text(reason, "fault"))
-                shown = "" if words == code else sentences.as_sentence(words)
-                yield MissingPart(words=shown or code, detail=detail, code=code if shown else "")
+            clause = sentences.reason_clause(code, _text(reason, "fault"))
+            has_words = clause != code  # else those of the record
+            yield MissingPart(
+                words=sentences.as_sentence(clause if has_words else detail) or code,
+                detail=detail if has_words else "",
+                code=code,
+                examples=lost.examples if lost is not None and code == _IMAGES_MISSING else (),
+                is_warning=kind == "warnings",
+            )
     for text in _values(record, "content.missing_parts"):
         if isinstance(text, str):
             yield MissingPart(words=sentences.as_sentence(text.rstrip(".")))
-    lost = (_number(record, "content.images.failed") or 0) + (
-        _number(record, "content.images.pending") or 0
-    )
-    if lost:
-        yield MissingPart(
-            words=tr("Images that were not loaded: {lost}.", lost=lost),
-            examples=tuple(
-                url for url in _values(record, "content.images.failed_urls") if isinstance(url, str)
-            )[:10],
-        )
+    if lost is not None and _IMAGES_MISSING not in capture.reasons:
+        yield lost
     if fonts := _number(record, "content.fonts.failed"):
         yield MissingPart(words=tr("Fonts that were not loaded: {fonts}.", fonts=fonts))
     for frame in _objects(record, "content.frames"):
@@ -233,6 +235,17 @@ def _missing(record: Mapping[str, Any], capture: CaptureState) -> Iterator[Missi
         )
     if capture.light:
         yield MissingPart(words=tr("A light check has no picture of the whole page."))
+
+
+def _lost_images(record: Mapping[str, Any]) -> MissingPart | None:
+    count = sum(_number(record, f"content.images.{state}") or 0 for state in ("failed", "pending"))
+    if not count:
+        return None
+    urls = (url for url in _values(record, "content.images.failed_urls") if isinstance(url, str))
+    return MissingPart(
+        words=tr("Images that were not loaded: {count}.", count=count),
+        examples=tuple(islice(urls, MAX_ROWS)),
+    )
 
 
 def _images(record: Mapping[str, Any]) -> str:
