@@ -1,6 +1,7 @@
 """Provide `snapshotter list`: list the bundles in a store, or the captures of one page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from snapshotter.app.archive.bundles import ListedBundle
     from snapshotter.app.settings import Settings
     from snapshotter.cli.table import Column
+    from snapshotter.index.query import Query
     from snapshotter.ports import ObjectStore
 
 _VERDICTS = (
@@ -46,9 +48,11 @@ Examples:
   snapshotter list
   snapshotter list --host mp.weixin.qq.com --verdict unavailable
   snapshotter list --since 2026-11-01 --until 2026-11-30 --json
+  snapshotter list --case case-7 outcome:partial
   snapshotter list --identity 'https://mp.weixin.qq.com/s?__biz=MzA…&mid=26…&idx=1'
 """,
 )
+@click.argument("words", nargs=-1, metavar="[QUERY]…")
 @store_option
 @click.option(
     "--limit",
@@ -86,6 +90,12 @@ Examples:
     "page shows: content, notice, wall, shell, blank, error, partial. May be repeated.",
 )
 @click.option(
+    "--case", "cases", multiple=True, metavar="NAME", help="Show only captures in this case."
+)
+@click.option(
+    "--tag", "tags", multiple=True, metavar="TAG", help="Show only captures with this tag."
+)
+@click.option(
     "--identity",
     metavar="URL|IDENTITY",
     help="Show only the captures of this page and their verdicts. Captures under other addresses "
@@ -95,12 +105,15 @@ Examples:
 @click.pass_context
 def list_(
     ctx: click.Context,
+    words: tuple[str, ...],
     store: str | None,
     limit: int,
     since: datetime | None,
     until: datetime | None,
     host: str,
     verdicts: tuple[str, ...],
+    cases: tuple[str, ...],
+    tags: tuple[str, ...],
     identity: str | None,
     as_json: bool,
 ) -> None:
@@ -110,15 +123,24 @@ def list_(
     In a terminal, the list is a table with the last 8 characters of each id. Other commands accept
     them instead of the id. Elsewhere, each line has the whole id and nothing is shortened.
 
+    QUERY selects captures by words and filters, as in `snapshotter search`: 谣言 policy:court. What
+    begins with a minus sign comes after --.
+
     The list shows what the bundles contain. This command does not verify the bundles: use
     `snapshotter verify`.
 
-    Exit codes: 0 also if no bundle was found, 1 the store does not exist.
+    Exit codes: 0 also if no bundle was found, 1 the store does not exist, 2 the query is invalid or
+    cannot be answered.
     """
     from snapshotter.app.archive.bundle_list import BundleFilter
     from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import store as wiring_store
 
+    query = _query(words, cases, tags)
+    if query is not None and identity:
+        raise click.UsageError(
+            tr("QUERY, --case and --tag do not apply to --identity: write identity:… in QUERY")
+        )
     settings = ctx.obj.load(store=store or "")
     require_store(settings)
     wanted = BundleFilter(
@@ -130,7 +152,18 @@ def list_(
     if identity:
         _list_identity(settings, identity, limit, wanted, as_json=as_json)
         return
-    _list_bundles(settings, wiring_store.store(settings), limit, wanted, as_json=as_json)
+    _list_bundles(settings, wiring_store.store(settings), limit, wanted, query, as_json=as_json)
+
+
+def _query(words: Sequence[str], cases: Sequence[str], tags: Sequence[str]) -> "Query | None":
+    """Return what the captures of the list match; None for all captures."""
+    text = " ".join(words)
+    if not (text.strip() or cases or tags):
+        return None
+    from snapshotter.cli.search import parse_query
+    from snapshotter.index.query import with_filters
+
+    return with_filters(parse_query(text) if text.strip() else None, case=cases, tag=tags)
 
 
 def _list_bundles(
@@ -138,10 +171,10 @@ def _list_bundles(
     store: "ObjectStore",
     limit: int,
     wanted: "BundleFilter",
+    query: "Query | None",
     *,
     as_json: bool,
 ) -> None:
-    from snapshotter.app.archive.bundle_list import select
     from snapshotter.app.upkeep import holds
     from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.cli.table import terminal_width
@@ -155,17 +188,18 @@ def _list_bundles(
 
     width = 0 if as_json else terminal_width()
     hidden: list[str] = []
-    entries = select(store, wanted, is_trusted=is_trusted, left_out=hidden.append)
-    count, rows = 0, []
-    for entry in islice(entries, limit):
-        count += 1
-        held = is_held(entry)
-        if as_json:
-            print_json(bundle_json(entry, held=held))
-        elif width:
-            rows.append(bundle_row(entry, held=held))
-        else:
-            print_result(bundle_line(entry, held=held))
+    with _selected(settings, store, wanted, query, hidden.append) as entries:
+        count, rows = 0, list[Sequence[str]]()
+        for entry in islice(entries, limit):
+            count += 1
+            held = is_held(entry)
+            if as_json:
+                print_json(bundle_json(entry, held=held))
+            elif width:
+                rows.append(bundle_row(entry, held=held))
+            else:
+                print_result(bundle_line(entry, held=held))
+        has_more = bool(width) and next(entries, None) is not None
     _print_table(LIST_COLUMNS, rows, width)
     if hidden:
         print_message(
@@ -178,16 +212,41 @@ def _list_bundles(
     if not count:
         print_message(
             tr("the store {url} contains no bundles yet", url=store.url)
-            if wanted.is_empty
+            if wanted.is_empty and query is None
             else tr("no bundle in the store {url} matches these options", url=store.url)
         )
-    elif width and next(entries, None) is not None:
+    elif has_more:
         print_message(
             tr(
                 "the store has more of these bundles. To show more, give --limit {limit}",
                 limit=limit * 5,
             )
         )
+
+
+@contextmanager
+def _selected(
+    settings: "Settings",
+    store: "ObjectStore",
+    wanted: "BundleFilter",
+    query: "Query | None",
+    left_out: "Callable[[str], None]",
+) -> "Iterator[Iterator[ListedBundle]]":
+    """Yield the bundles of the list; the index is open as long as they are read."""
+    from snapshotter.app.archive.bundle_list import select
+    from snapshotter.app.wiring import trust as wiring_trust
+
+    is_trusted = wiring_trust.trusted_keys(settings)
+    if query is None:
+        yield select(store, wanted, is_trusted=is_trusted, left_out=left_out)
+        return
+    from snapshotter.app import machine
+    from snapshotter.app.archive import search
+    from snapshotter.app.wiring import takedown as wiring_takedown
+
+    with wiring_takedown.observation_source(settings, show_message=print_message) as source:
+        now = machine.SystemClock().now()
+        yield search.select(source, query, wanted, now=now, is_trusted=is_trusted)
 
 
 def _list_identity(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from snapshotter.app.archive.search import Excerpt
+    from snapshotter.index.query import Query
     from snapshotter.index.search import FoundCapture, FoundPage, Hit
 
 _EXCERPT = 160  # characters in text
@@ -93,7 +94,6 @@ def search(
     from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import takedown as wiring_takedown
     from snapshotter.app.wiring import trust as wiring_trust
-    from snapshotter.index.query import InvalidQuery, parse
 
     for word in words:
         if word.startswith("--"):
@@ -107,10 +107,7 @@ def search(
         raise click.UsageError(
             tr("WORDS is missing. To list all captures: snapshotter list"), ctx=ctx
         )
-    try:
-        query = parse(text)
-    except InvalidQuery as error:
-        raise click.UsageError(f"{error}. {error.hint}" if error.hint else str(error)) from error
+    query = parse_query(text)
     settings = ctx.obj.load(store=store or "")
     require_store(settings)
     with wiring_takedown.observation_source(settings, show_message=print_message) as source:
@@ -128,6 +125,16 @@ def search(
         print_json({"next": found.next or None, "results": len(found.captures)})
         return
     _print(found, text)
+
+
+def parse_query(text: str) -> "Query":
+    """Return the query that a user typed. Raises UsageError with what is wrong and what to do."""
+    from snapshotter.index.query import InvalidQuery, parse
+
+    try:
+        return parse(text)
+    except InvalidQuery as error:
+        raise click.UsageError(f"{error}. {error.hint}" if error.hint else str(error)) from error
 
 
 def _print(found: "FoundPage", query: str) -> None:

@@ -16,7 +16,7 @@ A query is read into a tree of `Term`, `Filter`, `Not`,
 import difflib
 import enum
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -162,6 +162,25 @@ def parse(text: str) -> Query:
             hint=tr("add a word or a filter that results must match, such as after:2026-01-01"),
         )
     return Query(root=root, regions=parser.regions or DEFAULT_REGIONS)
+
+
+def with_filters(query: Query | None, **values: Sequence[str]) -> Query | None:
+    """
+    Return a query that also has these filters; None if there is nothing to look for.
+
+    Args:
+        values: By name of the filter. A capture must meet each.
+    """
+    found = [
+        Filter(name=name, value=value, position=0)
+        for name, given in values.items()
+        for value in given
+    ]
+    if not found:
+        return query
+    children = (query.root, *found) if query is not None else tuple(found)
+    regions = query.regions if query is not None else DEFAULT_REGIONS
+    return Query(root=And(children=children), regions=regions)
 
 
 def terms(node: Node) -> Iterator[Term]:

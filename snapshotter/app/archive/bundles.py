@@ -92,6 +92,13 @@ def list_bundles(
                 )
 
 
+def listed_bundle(store: ReadableStore, bundle_id: str) -> ListedBundle | None:
+    """Return one bundle as `list_bundles` does; None if the store does not list it."""
+    parsed = filter(None, map(_parsed, store.list(store_keys.bundle_key(bundle_id))))
+    found = {key.kind: there for key, there in parsed if key.bundle_id == bundle_id}
+    return _entry(store, bundle_id, found[""], tuple(found)) if "" in found else None
+
+
 def _parsed(found: StoredObject) -> tuple[store_keys.BundleKey, StoredObject] | None:
     try:
         return store_keys.parse_bundle_key(found.key), found

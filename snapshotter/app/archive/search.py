@@ -5,12 +5,14 @@ Results are what the index has: nothing is verified. They come newest first, in 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
 from snapshotter.app.archive import quarantined
 from snapshotter.app.archive.annotations import read_indexed_state
+from snapshotter.app.archive.bundle_list import BundleFilter
+from snapshotter.app.archive.bundles import ListedBundle, listed_bundle
 from snapshotter.app.archive.observations import ObservationSource
 from snapshotter.app.archive.quarantined import IsTrusted
 from snapshotter.formats.bundle import store_keys
@@ -20,6 +22,7 @@ from snapshotter.index.search import FoundPage, Hit
 from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.value_class import dataclass
 
+_PAGE: Final = 100  # captures that are read from the index together
 _BEFORE: Final = 40  # characters of an excerpt before the first hit
 _SPACES = re.compile(r"\s+")
 
@@ -61,7 +64,55 @@ def search(
     """
     source.sync(until=now)
     annotations = state if state is not None else read_indexed_state(source.store, source.index)
+    return _search(source, query, annotations, is_trusted, limit=limit, before=before)
 
+
+def select(
+    source: ObservationSource,
+    query: Query,
+    wanted: BundleFilter,
+    *,
+    now: datetime,
+    is_trusted: IsTrusted,
+) -> Iterator[ListedBundle]:
+    """
+    Yield the bundles of a store that match a query and fit, the newest first, as a list has them.
+
+    Args:
+        now, is_trusted: As for `search`.
+
+    Raises:
+        ServiceUnavailable: The store did not answer.
+        SnapshotterError: The index cannot be used.
+    """
+    source.sync(until=now)
+    state = read_indexed_state(source.store, source.index)
+    before = ""
+    while True:
+        page = _search(source, query, state, is_trusted, limit=_PAGE, before=before)
+        for capture in page.captures:
+            day = store_keys.bundle_time(capture.bundle_id).date()
+            if wanted.since is not None and day < wanted.since:
+                return
+            if wanted.until is not None and day > wanted.until:
+                continue
+            entry = listed_bundle(source.store, capture.bundle_id)
+            if entry is not None and wanted.fits(entry):
+                yield entry
+        if not page.next:
+            return
+        before = page.next
+
+
+def _search(
+    source: ObservationSource,
+    query: Query | None,
+    state: AnnotationState,
+    is_trusted: IsTrusted,
+    *,
+    limit: int,
+    before: str,
+) -> FoundPage:
     def identities(value: str) -> Sequence[str]:
         # A text that is not an address is an identity.
         identity = source.identity(value) if "://" in value else source.index.resolved(value)
@@ -70,7 +121,7 @@ def search(
     return index_search.search(
         source.index.database,
         query,
-        state=annotations,
+        state=state,
         identities=identities,
         is_hidden=lambda bundle_id, kinds: quarantined.is_hidden(
             source.store, bundle_id, is_trusted, kinds=kinds

@@ -175,3 +175,29 @@ def test_a_capture_in_quarantine_is_not_found_until_it_is_released(
     assert shell.run("release", secret, "--reason", "public") == 0, shell.err
     assert shell.run("search", "谣言", "--json") == 0
     assert [found.get("bundle_id") for found in shell.objects] == [other, secret, None]
+
+
+def test_list_takes_the_same_words_and_filters(shell: Shell, add: AddPage) -> None:
+    one, two = add("谣言 draft"), add("谣言 final", host="other.example.net")
+    three = add("nothing")
+    assert shell.run("tag", "add", "urgent", one, three) == 0, shell.err
+    assert shell.run("case", "create", "case-7") == 0, shell.err
+    assert shell.run("case", "add", "case-7", one, two) == 0, shell.err
+
+    for arguments, expected in (
+        (["谣言"], [two, one]),
+        (["谣言", "--", "-draft"], [two]),
+        (["site:example.org"], [three, one]),
+        (["--tag", "urgent"], [three, one]),
+        (["--tag", "urgent", "--case", "case-7"], [one]),
+        (["谣言 OR nothing", "--host", "other.example.net"], [two]),
+        (["谣言", "--limit", "1"], [two]),
+        (["--case", "case-7", "--until", "2026-05-26"], []),
+        (["--case", "other"], []),
+    ):
+        assert shell.run("list", "--json", *arguments) == 0, shell.err
+        assert [found["bundle_id"] for found in shell.objects] == expected, arguments
+    assert "no bundle in the store" in shell.err
+    assert shell.run("list", "hots:a") == 2
+    assert "did you mean host:?" in shell.err
+    assert shell.run("list", "谣言", "--identity", "https://news.example.org/1") == 2
