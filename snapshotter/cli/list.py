@@ -269,7 +269,8 @@ def _list_identity(
             source.identity(identity) if "://" in identity else source.index.resolved(identity)
         )
         found = observations(source, identity=resolved, since=begins, sync=False)
-    seen = quarantined.visible(found, source.store, wiring_trust.trusted_keys(settings))
+        is_trusted = wiring_trust.trusted_keys(settings)
+        seen = quarantined.visible(found, source.store, is_trusted, index=source.index)
     selected = select_observations(seen, wanted)[:limit]
     width = 0 if as_json else terminal_width()
     _print_table(OBSERVATION_COLUMNS, list(map(observation_row, selected)) if width else [], width)

@@ -151,7 +151,9 @@ def _stored(settings: "Settings", name: str) -> "MadePage":
     def captures_of(url: str) -> "Sequence[Observation]":
         try:
             with wiring_takedown.observation_source(settings) as source:
-                return quarantined.visible(observations(source, url=url), opened, is_trusted)
+                return quarantined.visible(
+                    observations(source, url=url), opened, is_trusted, index=source.index
+                )
         except SnapshotterError as error:  # the page of the capture is whole without them
             print_message(tr("other captures of the page are not shown: {error}", error=error))
             return ()

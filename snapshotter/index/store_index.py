@@ -33,6 +33,7 @@ from snapshotter.policy import page_identity
 from snapshotter.policy.page_identity import host_and_port
 from snapshotter.ports import ReadableStore
 
+_AT_ONCE: Final = 500  # values of one statement
 _SELECT: Final = "SELECT key, bundle_id, verdict_source, problem, observation FROM bundle"
 # Shows its page, and not a few words that may be a notice: a control, or a page to be one.
 _CERTAIN: Final = "availability = 'available' AND ambiguous = 0"
@@ -217,6 +218,19 @@ class Index:
         """Return the row of one bundle; None without one. Raises ValueError: no bundle's id."""
         found = self.database.rows(f"{_SELECT} WHERE key = ?", (store_keys.bundle_key(bundle_id),))
         return self._row(found[0]) if found else None
+
+    def sidecar_kinds(self, bundle_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Return the kinds of sidecars that the index keeps, by the ids of bundles with any."""
+        found = dict[str, tuple[str, ...]]()
+        for start in range(0, len(bundle_ids), _AT_ONCE):
+            chosen = bundle_ids[start : start + _AT_ONCE]
+            rows = self.database.rows(
+                "SELECT bundle_id, sidecars FROM bundle "  # noqa: S608  no value is in it
+                f"WHERE sidecars != '' AND {_among('bundle_id', chosen)}",
+                chosen,
+            )
+            found |= {bundle_id: split(kinds) for bundle_id, kinds in rows}
+        return found
 
     def resolved(self, identity: str) -> str:
         """

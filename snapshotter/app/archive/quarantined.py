@@ -6,6 +6,7 @@ a capture; only a trusted key ends a quarantine.
 """
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from snapshotter.app import store_records
 from snapshotter.errors import PolicyRefused
@@ -16,6 +17,9 @@ from snapshotter.formats.statements.quarantine import Quarantine
 from snapshotter.model.takedown import Observation
 from snapshotter.ports import ReadableStore
 from snapshotter.translation import tr
+
+if TYPE_CHECKING:
+    from snapshotter.index.store_index import Index
 
 IsTrusted = Callable[[str], bool]  # whether a key of this id may end a quarantine
 
@@ -79,12 +83,27 @@ def require_visible(store: ReadableStore, bundle_id: str, is_trusted: IsTrusted)
 
 
 def visible(
-    observations: Iterable[Observation], store: ReadableStore, is_trusted: IsTrusted
+    observations: Iterable[Observation],
+    store: ReadableStore,
+    is_trusted: IsTrusted,
+    *,
+    index: "Index",
 ) -> tuple[Observation, ...]:
-    """Return the captures that are not in quarantine, in their order."""
+    """
+    Return the captures that are not in quarantine, in their order.
+
+    Args:
+        index: Of the store, brought up to date: it has the kinds of the sidecars.
+    """
     given = tuple(observations)
-    hidden = hidden_captures(store, is_trusted) if given else {}
-    return tuple(observation for observation in given if observation.bundle_id not in hidden)
+    kinds = index.sidecar_kinds([observation.bundle_id for observation in given])
+    return tuple(
+        observation
+        for observation in given
+        if not is_hidden(
+            store, observation.bundle_id, is_trusted, kinds=kinds.get(observation.bundle_id, ())
+        )
+    )
 
 
 def hidden_captures(store: ReadableStore, is_trusted: IsTrusted) -> dict[str, Quarantine]:

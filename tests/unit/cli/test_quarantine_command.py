@@ -29,6 +29,8 @@ def test_a_capture_in_quarantine_is_not_shown_and_its_evidence_stays(hidden: Bun
     assert hidden.run("list") == 0
     assert hidden.id not in hidden.out
     assert "captures in quarantine that are not listed: 1" in hidden.err
+    assert hidden.run("list", "--identity", "http://example.test/page") == 0
+    assert (hidden.out, "matches these options" in hidden.err) == ("", True)
     for command in (
         ("open", "--print", hidden.id),
         ("export", "-o", hidden.folder / "out", hidden.id),
