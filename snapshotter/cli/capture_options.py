@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.checked_text import NETWORK, VIEWPORT
-from snapshotter.cli.options import lock_mode_option
+from snapshotter.cli.options import complete_policy, lock_mode_option
+from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
@@ -33,12 +33,47 @@ def load_settings(ctx: click.Context, options: "CaptureOptions") -> "Settings":
     return loaded
 
 
+def _check_each(
+    check: Callable[[str], object],
+) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], tuple[str, ...]]:
+    """
+    Return a callback that checks each value of an option while the command line is parsed.
+
+    Args:
+        check: Raises ValueError or SnapshotterError for an invalid text.
+    """
+
+    def callback(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+        for text in values:
+            try:
+                check(text)
+            except (ValueError, SnapshotterError) as error:
+                hint = getattr(error, "hint", "")
+                raise click.BadParameter(f"{error}: {hint}" if hint else str(error)) from error
+        return values
+
+    return callback
+
+
+def _check_viewport(text: str) -> None:
+    from snapshotter.model.request import Viewport
+
+    Viewport.named(text)
+
+
+def _check_network(text: str) -> None:
+    from snapshotter.policy.files import network
+
+    network(text)
+
+
 _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--store", metavar="DIR|s3://…", help="Store for the bundles.  [default: captures]"
     ),
     click.option(
         "--policy",
+        shell_complete=complete_policy,
         metavar="NAME|FILE|auto",
         help="Policy for the capture; auto selects the policy by the address of the page.  "
         "[default: auto]",
@@ -84,7 +119,7 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         "--allow-network",
         "allow_networks",
         multiple=True,
-        type=NETWORK,
+        callback=_check_each(_check_network),
         metavar="CIDR",
         help="Allow connections to this private network; may be repeated.",
     ),
@@ -107,7 +142,7 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         "--viewport",
         "viewports",
         multiple=True,
-        type=VIEWPORT,
+        callback=_check_each(_check_viewport),
         metavar="NAME|WxH",
         help="Take a further picture in a window of this size: phone, tablet, 1024x768, "
         "1024x768@2; may be repeated.",

@@ -19,7 +19,7 @@ from snapshotter.cli.annotation_output import (
     print_change,
 )
 from snapshotter.cli.object_id import BUNDLE_ID
-from snapshotter.cli.options import root_key_option, store_option, trust_option
+from snapshotter.cli.options import complete_case, root_key_option, store_option, trust_option
 from snapshotter.cli.output import (
     format_time,
     instant_json,
@@ -131,7 +131,7 @@ Examples:
   snapshotter case show harbour
 """
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete_case)
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
@@ -159,7 +159,7 @@ Examples:
   snapshotter case add harbour k3v4q2m7 a2b3c4d5
 """
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete_case)
 @click.argument("bundle_ids", nargs=-1, required=True, type=BUNDLE_ID, metavar="ID…")
 @click.option("--reason", default="", help="Reason, for example how the capture was found.")
 @annotation_options
@@ -198,7 +198,7 @@ Examples:
   snapshotter case remove harbour k3v4q2m7 --reason "another fire"
 """
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete_case)
 @click.argument("bundle_ids", nargs=-1, required=True, type=BUNDLE_ID, metavar="ID…")
 @click.option("--reason", required=True, help="Reason for the removal.")
 @annotation_options
@@ -236,7 +236,7 @@ Examples:
   snapshotter case close harbour --reason "published on 4 December"
 """
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete_case)
 @click.option("--reason", required=True, help="Reason for closing the case.")
 @annotation_options
 @click.pass_context

@@ -11,7 +11,7 @@ import click
 from snapshotter.cli.diff_output import comparison_json, differs, print_comparison
 from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.object_id import FILE_OR_BUNDLE
-from snapshotter.cli.options import root_key_option, store_option, trust_option
+from snapshotter.cli.options import complete_policy, root_key_option, store_option, trust_option
 from snapshotter.cli.output import print_json, print_message, write_file
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.translation import tr
@@ -48,6 +48,7 @@ Examples:
 @click.option("--main-only", is_flag=True, help="Compare only the main regions of the pages.")
 @click.option(
     "--policy",
+    shell_complete=complete_policy,
     metavar="NAME|FILE",
     help="Mask the parts of the page that this policy masks.  [default: the parts that the "
     "policies of both captures mask]",

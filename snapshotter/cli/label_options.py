@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.cli.options import complete_case
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ case_option = click.option(
     "--case",
     "cases",
     multiple=True,
+    shell_complete=complete_case,
     metavar="NAME",
     help="Add the captures to this case; may be repeated. The case must exist.",
 )

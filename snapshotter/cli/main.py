@@ -24,6 +24,8 @@ from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError, is_disk_
 from snapshotter.translation import look_up, tr
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from snapshotter.app.settings import Settings
 
 # name -> (module, attribute, one line of help): the help is here so that the list
@@ -45,6 +47,11 @@ COMMANDS = {
         "check",
         "check",
         tr("Check whether pages are still available, and store the result as evidence"),
+    ),
+    "completion": (
+        "completion",
+        "completion",
+        tr("Print the script that completes commands in bash, zsh or fish"),
     ),
     "counts": ("counts", "counts", tr("Show the counts of a page over its captures")),
     "custody": (
@@ -171,6 +178,19 @@ class _LazyGroup(click.Group):
             raise TypeError(f"{module}.{attribute} is not a command")
         _translate_help(command)
         return command
+
+    @override
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Complete commands without importing their modules."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=look_up(text))
+            for name, (_, _, text) in sorted(COMMANDS.items())
+            if name.startswith(incomplete)
+        ]
 
     @override
     def resolve_command(

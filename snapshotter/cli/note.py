@@ -12,7 +12,7 @@ from snapshotter.cli.annotation_output import (
     print_change,
 )
 from snapshotter.cli.object_id import BUNDLE_ID
-from snapshotter.cli.options import store_option
+from snapshotter.cli.options import complete_case, store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.translation import tr
 
@@ -36,7 +36,14 @@ Examples:
 )
 @click.argument("bundle_ids", nargs=-1, type=BUNDLE_ID, metavar="[ID…]")
 @click.argument("text")
-@click.option("--case", "case_name", default="", metavar="NAME", help="Write about this case.")
+@click.option(
+    "--case",
+    "case_name",
+    default="",
+    shell_complete=complete_case,
+    metavar="NAME",
+    help="Write about this case.",
+)
 @annotation_options
 @click.pass_context
 def add(
@@ -72,7 +79,14 @@ Examples:
 """,
 )
 @click.argument("bundle_ids", nargs=-1, type=BUNDLE_ID, metavar="[ID…]")
-@click.option("--case", "case_name", default="", metavar="NAME", help="List the notes of a case.")
+@click.option(
+    "--case",
+    "case_name",
+    default="",
+    shell_complete=complete_case,
+    metavar="NAME",
+    help="List the notes of a case.",
+)
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each note.")
 @click.pass_context

@@ -17,6 +17,8 @@ from typing_extensions import override
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from snapshotter.app.archive.object_ids import IdsWithEnd, ObjectKind
     from snapshotter.jobs.queue.database_queue import DatabaseQueue
     from snapshotter.ports import ReadableStore
@@ -68,6 +70,14 @@ class ObjectId(_TextType):
                 ctx,
             )
         return text
+
+    @override
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem]":
+        from snapshotter.cli.suggestions import complete_ids
+
+        return complete_ids(ctx, incomplete, self.kinds, files=self._others)
 
     def resolve(
         self, store: "ReadableStore", texts: Sequence[str], *, indexed: bool = True

@@ -1,13 +1,17 @@
 """
 Declare options that several commands share: the store, the trust file and its root key, the lock
-mode, and the wait before missing objects or files are looked for again.
+mode, the wait before missing objects or files are looked for again, and the completion of policies
+and cases.
 """
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 store_option = click.option(
     "--store", metavar="DIR|s3://…", help="Store with the bundles.  [default: captures]"
@@ -19,6 +23,25 @@ lock_mode_option = click.option(
     help="Mode of S3 Object Lock; a COMPLIANCE lock cannot be shortened.  [default: the mode of "
     "the policy, else GOVERNANCE]",
 )
+
+
+def complete_policy(
+    ctx: click.Context, parameter: click.Parameter, typed: str
+) -> "list[CompletionItem]":
+    """Return the policies whose names begin as they were typed, else files."""
+    from snapshotter.cli import suggestions  # only where a shell asks
+
+    return suggestions.complete_policy(ctx, typed)
+
+
+def complete_case(
+    ctx: click.Context, parameter: click.Parameter, typed: str
+) -> "list[CompletionItem]":
+    """Return the cases of the store whose names begin as they were typed."""
+    from snapshotter.cli import suggestions  # only where a shell asks
+
+    return suggestions.complete_case(ctx, typed)
+
 
 trust_option = click.option(
     "--trust",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.cli.options import complete_policy
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.policy_output import (
     policy_json,
@@ -27,6 +28,7 @@ _FAILED = 1  # exit code: a rule is wrong about a page, or a file has an error
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _named = click.option(
     "--policy",
+    shell_complete=complete_policy,
     default="",
     metavar="NAME|FILE",
     help="Use this policy.  [default: the policy that a capture would use]",
@@ -79,7 +81,7 @@ Examples:
   snapshotter policy show --json ./our-forum.toml
 """
 )
-@click.argument("name", metavar="NAME|FILE")
+@click.argument("name", shell_complete=complete_policy, metavar="NAME|FILE")
 @_json
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool) -> None:
@@ -268,8 +270,8 @@ Examples:
   snapshotter policy diff --json news-article ./ours.toml
 """
 )
-@click.argument("left", metavar="NAME|FILE")
-@click.argument("right", metavar="NAME|FILE")
+@click.argument("left", shell_complete=complete_policy, metavar="NAME|FILE")
+@click.argument("right", shell_complete=complete_policy, metavar="NAME|FILE")
 @_json
 @click.pass_context
 def diff(ctx: click.Context, left: str, right: str, as_json: bool) -> None:

@@ -12,7 +12,7 @@ import click
 
 from snapshotter.cli.key_options import ask_passphrase, passphrase_file_option
 from snapshotter.cli.label_options import checked_labels, label_options
-from snapshotter.cli.options import store_option
+from snapshotter.cli.options import complete_policy, store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.schedule_output import (
     describe_schedule_state,
@@ -149,6 +149,7 @@ Examples:
 )
 @click.option(
     "--policy",
+    shell_complete=complete_policy,
     default="",
     metavar="NAME|FILE|auto",
     help="Policy for the captures. The policy may also contain a schedule.",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.label_options import case_option, checked_labels, tag_option
+from snapshotter.cli.options import complete_policy
 from snapshotter.cli.output import (
     print_json,
     print_message,
@@ -151,6 +152,7 @@ _RULES: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     ),
     click.option(
         "--policy",
+        shell_complete=complete_policy,
         metavar="NAME|FILE|auto",
         help="Policy for the captures of the pages.  [default: auto]",
     ),

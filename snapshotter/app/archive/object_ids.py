@@ -133,7 +133,7 @@ def resolve(
         )
     if len(candidates) > 1:
         raise _ambiguous(
-            text, ((found, _describe(store, found, kind)) for found, kind in candidates)
+            text, ((found, describe(store, found, kind)) for found, kind in candidates)
         )
     return candidates[0][0]
 
@@ -228,6 +228,13 @@ def _with_part(
                 yield found
 
 
+def newest_ids(store: "ReadableStore", kind: ObjectKind, beginning: str = "") -> Iterator[str]:
+    """Yield the ids of a kind, the newest first; of a beginning of an id, those that begin so."""
+    if len(beginning) >= MIN_PART and _begins_an_id(beginning):
+        return _ids(store, kind, kind.prefix + _beginning_of_key(beginning), reverse=True)
+    return _ids(store, kind, kind.prefix, reverse=True)
+
+
 def _ids(store: "ReadableStore", kind: ObjectKind, prefix: str, *, reverse: bool) -> Iterator[str]:
     """Yield the ids of the objects whose keys begin with a prefix, each once."""
     last = ""
@@ -281,7 +288,7 @@ def _beginning_of_key(text: str) -> str:
     return f"{folders}/{text}" if len(text) >= _FOLDERS[-1][1] else folders
 
 
-def _describe(store: "ReadableStore", object_id: str, kind: ObjectKind) -> str:
+def describe(store: "ReadableStore", object_id: str, kind: ObjectKind) -> str:
     """Return the time and the title of an object, for a person."""
     from snapshotter.app.archive import bundles
 

@@ -1,0 +1,87 @@
+"""
+Suggest what a person may mean while typing: ids of a store, cases, policies.
+
+A shell asks at each press of the tab key. Therefore only little is read, and buckets are not
+contacted.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from snapshotter.app.archive.object_ids import LATEST, ObjectKind, newest_ids
+from snapshotter.policy.files import shipped_directory
+from snapshotter.value_class import dataclass
+
+if TYPE_CHECKING:
+    from snapshotter.ports import ReadableStore
+
+_MOST: Final = 30  # ids that are suggested
+_EXAMINED: Final = 1000  # newest ids whose ends are compared with what was typed
+_SHORT: Final = 8  # characters at the end of an id, as `list` shows them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """One thing that a person may mean."""
+
+    text: str
+    description: str = ""
+
+
+def suggest_ids(
+    store: "ReadableStore", typed: str, kinds: Sequence[ObjectKind]
+) -> tuple[Suggestion, ...]:
+    """
+    Return the newest ids that begin with a text, and the ends of ids that begin with it.
+
+    Raises:
+        SnapshotterError, OSError: The store cannot be read.
+    """
+    from snapshotter.app.archive.object_ids import describe
+
+    found = [Suggestion(text=LATEST)] if LATEST.startswith(typed) else []
+    for kind in kinds:
+        wanted = islice(_matching(store, typed, kind), _MOST)
+        found += [
+            Suggestion(text=text, description=describe(store, object_id, kind))
+            for text, object_id in wanted
+        ]
+    return tuple(found)
+
+
+def _matching(store: "ReadableStore", typed: str, kind: ObjectKind) -> Iterator[tuple[str, str]]:
+    """Yield a text that begins as it was typed, and the id that it stands for, newest first."""
+    for object_id in islice(newest_ids(store, kind, typed), _EXAMINED):
+        if object_id.startswith(typed):
+            yield object_id, object_id
+        elif object_id[-_SHORT:].startswith(typed):
+            yield object_id[-_SHORT:], object_id
+
+
+def suggest_cases(store: "ReadableStore", typed: str) -> tuple[Suggestion, ...]:
+    """
+    Return the cases of a store whose names begin with a text.
+
+    Raises:
+        SnapshotterError, OSError: The store cannot be read.
+    """
+    from snapshotter.app.archive.cases import read_state
+
+    return tuple(
+        Suggestion(text=case.name, description=case.title or "")
+        for case in read_state(store, texts=True).cases.values()
+        if case.name.startswith(typed)
+    )
+
+
+def suggest_policies(directory: Path | None, typed: str) -> tuple[Suggestion, ...]:
+    """
+    Return the shipped policies and those of a directory whose names begin with a text.
+
+    The files are not read, so that rules of readings or watches in the directory are suggested too.
+    """
+    folders = [shipped_directory(), *([directory] if directory is not None else [])]
+    names = {path.stem for folder in folders for path in folder.glob("*.toml")}
+    return tuple(Suggestion(text=name) for name in sorted(names) if name.startswith(typed))
