@@ -295,7 +295,9 @@ def _picture(files: BundleFiles, record: Mapping[str, Any]) -> tuple[PictureCopy
             found.setdefault(picture["kind"], (paths, max(1, int(picture["scale"]))))
     for kind in ("page", "viewport"):
         paths, scale = found.get(kind, ([], 1))
-        copy = make_picture_copy([partial(_opened, files, path) for path in paths], scale)
+        copy = make_picture_copy(
+            [partial(_opened, files, path) for path in paths], scale, fast=True
+        )
         if paths and copy is not None:
             return copy, paths[0]
     return None, ""
