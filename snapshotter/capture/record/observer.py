@@ -380,8 +380,14 @@ class RequestObserver:
 
     async def _follow_popup(self, context: BrowserContext, page: Page) -> None:
         """Follow a window that the page opened; it may be gone already."""
-        with contextlib.suppress(PlaywrightError, ProtocolError):
+        try:
             session = self._targets.listen(await context.new_cdp_session(page), _EVENTS)
+        except (PlaywrightError, ProtocolError):
+            # No event names the end of what it requested, which may still be on its way to us.
+            await asyncio.sleep(_GRACE_S)
+            await self._end_orphaned_requests()
+            return
+        with contextlib.suppress(PlaywrightError, ProtocolError):
             page.on("close", lambda _: self._targets.forget(session))
             if page.is_closed():
                 self._targets.forget(session)

@@ -1,8 +1,12 @@
 """What the browser's news of requests and sockets says of what is still to come."""
 
+import asyncio
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from playwright.async_api import Error as PlaywrightError
 
 from snapshotter.capture.record.observer import RequestObserver
 from snapshotter.capture.redaction.redactor import Redactor
@@ -74,6 +78,34 @@ def test_a_question_that_is_asked_without_a_pause_is_a_poll_before_that(browser:
     browser.ask()
 
     assert (browser.observer.awaited, browser.observer.polls) == (0, 1)
+
+
+def test_what_a_window_requested_that_is_gone_before_it_is_followed_is_not_awaited(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("snapshotter.capture.record.observer._GRACE_S", 0.01)
+
+    async def new_cdp_session(page: object) -> None:
+        raise PlaywrightError("Target page, context or browser has been closed")
+
+    request: Any = Mock(
+        url="https://a.example/popup",
+        method="GET",
+        timing={"startTime": 0},
+        resource_type="document",
+    )
+    context: Any = SimpleNamespace(new_cdp_session=new_cdp_session)
+    nothing: Any = None
+
+    async def open_and_close() -> int:
+        observer = browser.observer
+        await observer._begin_from_playwright(request)
+        under_way = observer.awaited
+        await observer._follow_popup(context, nothing)
+        return under_way
+
+    assert asyncio.run(open_and_close()) == 1
+    assert browser.observer.awaited == 0
 
 
 def polled(browser: Browser, count: int, lengths: tuple[int, ...] = (5,)) -> list[str]:
