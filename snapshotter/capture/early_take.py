@@ -89,7 +89,8 @@ class EarlyTake:
 
         Args:
             is_still: No frame changed since `hold`, and nothing was stopped for pictures.
-            changed_at: `clock.monotonic()` of the last change of document, layout or network.
+            changed_at: `clock.monotonic()` of the last change of document, layout, style, scrolling
+                or network.
         """
         self._confirmed_at = self._page_context.clock.monotonic()
         self._is_valid = is_still and changed_at <= self._began_at

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops
 
+from snapshotter.capture.behaviours.reveal import PageReveal
 from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.model.capture import Capture, FrameState, Outcome, SettleEnd
 from snapshotter.model.request import Limits, MediaRules, Pictures
@@ -292,6 +294,46 @@ def test_what_changes_while_a_page_is_observed_is_in_all_its_files(
     assert {steps[name] for name in ("viewport", "screenshot", "mhtml", "dom", "text")} == {1}
     assert [picture.subject for picture in captured.pictures] == ["", ""]
     assert captured.settlings[-1].unchanged_ms >= 1000
+
+
+def test_what_scrolls_while_a_page_is_observed_is_in_its_pictures(
+    site: Site, capture: Engine
+) -> None:
+    captured = capture(site.url("/polls-and-scrolls"))
+
+    assert (captured.outcome, captured.reasons) == (Outcome.COMPLETE, ())
+    for name in ("viewport", "screenshot"):
+        assert picture(captured, f"capture/{name}.png").getpixel((50, 100)) == (0, 255, 0)
+
+
+def test_files_that_are_taken_early_are_those_of_the_usual_order(
+    site: Site, capture: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a page with a sticky header, a font, a popup, a popover and a consent banner."""
+    consent = decide(load("consent-refused")).consent
+    early = capture(site.url("/sticky"), consent=consent)
+    monkeypatch.setattr(PageReveal, "_may_take_early", False)
+    usual = capture(site.url("/sticky"), consent=consent)
+
+    begun: list[bool] = []
+    for captured in (early, usual):
+        (settle,) = (step for step in captured.steps if step.name == "settle")
+        (view,) = (step for step in captured.steps if step.name == "viewport")
+        begun.append(
+            view.started_at < settle.started_at + timedelta(milliseconds=settle.duration_ms)
+        )
+        assert codes(captured) == []
+        assert {"consent", "close-popup"} <= set(kinds(captured))
+    assert begun == [True, False]
+    for name in ("dom.html", "page.txt", "layout.json", "page.mhtml"):
+        texts = [read(captured, f"capture/{name}") for captured in (early, usual)]
+        own = r"Boundary--\w+|Date: .*|(?:css|frame)-[\w-]+@|=\n"  # of each MHTML file
+        texts = [re.sub(own, "", text) for text in texts]
+        assert texts[0] == texts[1], name
+    for name in ("viewport", "screenshot"):
+        pictures = [picture(captured, f"capture/{name}.png") for captured in (early, usual)]
+        assert pictures[0].size == pictures[1].size
+        assert ImageChops.difference(*pictures).getbbox() is None, name
 
 
 @pytest.mark.parametrize("where", ["shadow", "svg", "marquee"])

@@ -19,15 +19,22 @@ _BUSY = """() => { let n = 0; const {port1, port2} = new MessageChannel();
 port1.onmessage = () => { const end = performance.now() + 3; while (performance.now() < end);
   window.set = ++n; setTimeout(() => {}, 1e6 + n); if (!window.enough) port2.postMessage(0); };
 port2.postMessage(0); }"""
+_SCROLLS = "document.querySelector('div').scrollTop = 20"
+_STYLES = """() => { const sheet = new CSSStyleSheet(); sheet.replaceSync('p{translate:9px}');
+document.adoptedStyleSheets = [sheet]; }"""
 _FRAME = """(url) => { const it = document.createElement('iframe'); it.src = url;
 document.body.append(it); }"""
-_SAYS = "<!doctype html><script>for (let n = 0; n < 5; n++) setTimeout(() => {}, 2000)</script>"
+_SAYS = (
+    "<!doctype html><div style='overflow:auto;height:9px'><p>a<p>b</div>"
+    "<script>for (let n = 0; n < 5; n++) setTimeout(() => {}, 2000)</script>"
+)
 
 
 @pytest.mark.xdist_group("pending")
 def test_each_timer_is_seen_in_a_look_or_said_to_be_missed(tmp_path: Path) -> None:
     looks: list[tuple[PageActivity, int, int]] = []
     conceal_frames: list[PageActivity] = []
+    restyled: list[bool] = []
 
     async def act(page: Page, recorder: Recorder) -> None:
         clock = SystemClock()
@@ -44,6 +51,11 @@ def test_each_timer_is_seen_in_a_look_or_said_to_be_missed(tmp_path: Path) -> No
         await page.goto("http://127.0.0.1/")
         await worlds.attach(page.context, page, 5)
         assert [wait.count for wait in (await watch.look()).waits] == [5]
+        for script in (_SCROLLS, _STYLES):
+            began = clock.monotonic()
+            await page.evaluate(script)
+            await guard.pause(0.1)  # for a frame to be drawn
+            restyled.append((await watch.look()).restyled_at > began)
         await page.evaluate(_BUSY)
         for _ in range(8):
             before = int(await page.evaluate("window.set"))
@@ -60,6 +72,7 @@ def test_each_timer_is_seen_in_a_look_or_said_to_be_missed(tmp_path: Path) -> No
 
     record(tmp_path, "", act=act)
 
+    assert restyled == [True, True]
     for seen, before, after in looks:
         known = sum(wait.count for wait in seen.far)
         missed = any(wait.kind == "not-watched" for wait in seen.unshown)

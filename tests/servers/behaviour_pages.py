@@ -149,6 +149,27 @@ _page("/polls", _POLLING.replace("CHANGE", ""))
 _page("/polls-tall", _POLLING.replace("CHANGE", "").replace("2000px", "9000px"))
 # While it is observed: the third answer comes after 0.9 s.
 _page("/polls-and-changes", _POLLING.replace("CHANGE", "n === 5 && document.body.append('late')"))
+# Neither a change of the document, nor laid out, nor painted.
+_BOTH = (
+    "<p style='height:400px;margin:0;background:#f00'></p><p style='height:400px;background:#0f0'>"
+)
+_page(
+    "/polls-and-scrolls",
+    f"<!doctype html><div id=box style='width:200px;height:200px;overflow:auto'>{_BOTH}</div>"
+    + _POLLING.replace("CHANGE", "if (n === 5) document.querySelector('#box').scrollTop = 800"),
+)
+# What files that are taken early may show in another way.
+_page(
+    "/sticky",
+    "<!doctype html><title>sticky</title><style>@font-face{font-family:Own;font-display:swap;"
+    "src:local('DejaVu Sans Mono'),local('Liberation Mono'),local('Noto Sans Mono')}"
+    "p{font-family:Own,serif}header,footer{position:sticky;top:0;bottom:0;background:#0af}"
+    "</style><header>header</header><div id=banner style='position:fixed;inset:0'>We use cookies."
+    f"<button id=no>Reject all</button></div>{'<p>text</p>' * 60}<footer>footer</footer>"
+    "<div id=pop popover>a popover</div><script>document.querySelector('#no').onclick=()=>"
+    "{document.querySelector('#banner').remove();document.querySelector('#pop').showPopover()};"
+    "open('/inner')</script>",
+)
 # What no document counts among its animations.
 _MOVES = "from{transform:none}to{transform:translateX(900px)}"
 _BOX = "position:absolute;top:0;width:99px;height:99px;background:red"

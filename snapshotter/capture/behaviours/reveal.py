@@ -233,7 +233,7 @@ class PageReveal:
         if early_take is not None:
             await early_take.confirm(
                 is_still=frozen.is_still and settled.how in _AT_REST and not settled.animations,
-                changed_at=settled.changed_at,
+                changed_at=settled.shown_at,
             )
         self._builder.images = frozen.images
         self._builder.image_lines = frozen.lines

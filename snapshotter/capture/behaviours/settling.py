@@ -42,7 +42,7 @@ class SettleResult:
     height: int  # CSS pixels of the document
     how: SettleEnd
     unchanged_s: float  # at its end, since the last change of document, layout or network
-    changed_at: float  # `clock.monotonic()` of that change
+    shown_at: float  # `clock.monotonic()` of that change, or of a later one without a new layout
     animations: int  # that run; what scripts paint all the time counts as one
     waited_for: tuple[str, ...]  # kinds
     announced: tuple[AnnouncedWork, ...]  # that should have been waited for
@@ -73,6 +73,7 @@ class _Progress:
 
     height: int = 0
     changed_at: float = 0.0
+    restyled_at: float = 0.0
     activity: PageActivity | None = None
     looked_at: float = 0.0  # when what is announced was looked at
     look_at: float = 0.0  # when the next look is due
@@ -248,6 +249,7 @@ async def _look(page_context: PageContext, progress: _Progress) -> None:
     before = progress.activity
     progress.activity = activity = _with_others(announced, page_context, progress, busy_since, now)
     progress.changed_at = max(progress.changed_at, announced.changed_at)
+    progress.restyled_at = max(progress.restyled_at, announced.restyled_at)
     kinds = {wait.kind for wait in activity.waits}
     progress.waited_for = tuple(sorted(kinds.union(progress.waited_for)))
     progress.look_at = clock.monotonic() + progress.interval_s
@@ -377,7 +379,7 @@ def _ended(
         height=progress.height,
         how=how,
         unchanged_s=max(0.0, now - changed_at),
-        changed_at=changed_at,
+        shown_at=max(changed_at, progress.restyled_at),
         animations=progress.animations + activity.is_moving,
         waited_for=progress.waited_for,
         announced=activity.waits,

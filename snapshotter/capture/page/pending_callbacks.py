@@ -69,9 +69,12 @@ _ENDS: Final = {
     "AbortPostTaskCallback": "task",
 }
 _CHANGES: Final = frozenset({"Layout", "Paint"})
+_RESTYLES: Final = frozenset({"ScrollLayer", "UpdateLayoutTree"})
 _CALL: Final = "FunctionCall"  # of a script, by an event or a message for example
 _REQUEST: Final = "ResourceSendRequest"
-_OF_INTEREST: Final = frozenset({*_INSTALLS, *_ENDS, *_CHANGES, _CALL, _REQUEST, "CommitLoad"})
+_OF_INTEREST: Final = frozenset(
+    {*_INSTALLS, *_ENDS, *_CHANGES, *_RESTYLES, _CALL, _REQUEST, "CommitLoad"}
+)
 
 Event = Mapping[str, Any]
 
@@ -94,6 +97,7 @@ class PageActivity:
     unshown: tuple[AnnouncedWork, ...] = ()  # of which the browser cannot show the end
     far: tuple[AnnouncedWork, ...] = ()  # announced for a time beyond the horizon
     changed_at: float = 0.0  # of the last layout or paint, on that scale as well
+    restyled_at: float = 0.0  # of the last new style, or scrolling of a part: both need no paint
     ran_at: float = 0.0  # when the last script of the page ended, likewise
     ticked_at: float = 0.0  # when the last of the intervals in `unshown` had run often enough
     sent: frozenset[str] = frozenset()  # ids of the newest requests that intervals sent
@@ -154,6 +158,7 @@ class TraceReader:
         self._contexts: dict[tuple[int, int, str], _Context] = {}
         self._running: dict[tuple[int, int], tuple[float, _Callback]] = {}
         self._painted: deque[tuple[float, str]] = deque(maxlen=_PAINTS)  # when, in which frame
+        self._restyled: dict[str, float] = {}  # by frame: when last
         self._ran: dict[int, tuple[float, float]] = {}  # by process: scripts from and until
         self._sent: deque[str] = deque(maxlen=_SENT)  # ids of requests that intervals sent
         self._gaps: deque[tuple[float, float]] = deque(maxlen=_GAPS)
@@ -219,6 +224,7 @@ class TraceReader:
         is_looping = any(end - begin > HORIZON_S and now - end < _PAUSE_S for begin, end in ran)
         if is_looping and not unshown:
             unshown.append(("script-loop", _Callback("script-loop", 0, now, 0.0), now))
+        restyled = max((at for frame, at in self._restyled.items() if frame in frames), default=0.0)
         steady, changed = self._last_paint(now, frames)
         if steady:
             unshown.append(("animation", _Callback("animation", 0, now, 0.0), now))
@@ -235,6 +241,7 @@ class TraceReader:
             unshown=_grouped(unshown, offset),
             far=_grouped(far, offset),
             changed_at=changed + offset if changed else 0.0,
+            restyled_at=restyled + offset if restyled else 0.0,
             ran_at=max((end + offset for _, end in ran), default=0.0),
             ticked_at=ticked_at + offset if ticked_at else 0.0,
             sent=frozenset(self._sent),
@@ -299,6 +306,9 @@ class TraceReader:
                 self._note_run(thread[0], at, event)
         elif name in _CHANGES:
             self._painted.append((at + float(event.get("dur", 0)) / 1e6, frame))
+        elif name in _RESTYLES:
+            if name == "ScrollLayer" or args.get("elementCount"):
+                self._restyled[frame] = at + float(event.get("dur", 0)) / 1e6
         elif name == _REQUEST:
             end, sender = self._running.get(thread, (0.0, None))
             if sender is not None and sender.repeats and at <= end:

@@ -109,6 +109,23 @@ def test_it_is_known_since_when_an_interval_is_not_waited_for(
     assert after(*events, ms=ms).ticked_at == pytest.approx(ticked_at)
 
 
+@pytest.mark.parametrize(
+    ("name", "args", "restyled_at"),
+    [
+        ("ScrollLayer", {"data": {"frame": "F", "nodeName": "DIV"}}, 0.2),
+        ("UpdateLayoutTree", {"beginData": {"frame": "F"}, "elementCount": 1}, 0.2),
+        ("UpdateLayoutTree", {"beginData": {"frame": "F"}, "elementCount": 0}, 0.0),
+        ("ScrollLayer", {"data": {"frame": "another"}}, 0.0),
+    ],
+)
+def test_what_is_scrolled_or_styled_anew_is_noted_apart_from_what_is_painted(
+    name: str, args: dict[str, Any], restyled_at: float
+) -> None:
+    seen = after({**event(name, 200), "ph": "X", "args": args}, ms=300)
+
+    assert (seen.restyled_at, seen.changed_at) == (restyled_at, 0.0)
+
+
 def test_a_timer_that_no_trace_has_is_missed_by_its_number() -> None:
     reader = TraceReader()
     for trace in TRACES:  # between the two, a timer was set unseen
