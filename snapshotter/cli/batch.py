@@ -16,7 +16,8 @@ import click
 from snapshotter.cli.batch_output import BatchProgress, Forecast, print_summary
 from snapshotter.cli.capture_options import capture_options, load_settings
 from snapshotter.cli.key_options import ask_passphrase
-from snapshotter.cli.label_options import checked_labels, label_options, record_labels
+from snapshotter.cli.labels import checked_labels, record_labels
+from snapshotter.cli.options import label_options
 from snapshotter.cli.output import print_message
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError
 from snapshotter.translation import tr

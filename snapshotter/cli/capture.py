@@ -12,7 +12,7 @@ from snapshotter.cli.capture_options import capture_options, load_settings
 from snapshotter.cli.capture_output import CaptureOutput, print_failure
 from snapshotter.cli.enqueue import EnqueueOptions, enqueue_options, enqueue_urls
 from snapshotter.cli.key_options import ask_passphrase
-from snapshotter.cli.label_options import checked_labels, label_options, record_labels
+from snapshotter.cli.options import label_options
 from snapshotter.cli.output import print_message
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError
 from snapshotter.model.job import NORMAL
@@ -80,7 +80,11 @@ def capture(
     """
     settings = load_settings(ctx, options)
     wanted, refused = parse_urls(urls, as_json=as_json)
-    labels = checked_labels(settings, tags, cases)
+    labels: tuple[str, ...] = ()
+    if tags or cases:
+        from snapshotter.cli.labels import checked_labels
+
+        labels = checked_labels(settings, tags, cases)
     if enqueue:
         if timings:
             raise click.UsageError(
@@ -103,7 +107,10 @@ def capture(
     try:
         return capture_urls(wanted, refused, options, settings, output)
     finally:  # also after Ctrl-C: what is stored is labelled
-        record_labels(settings, labels, output.stored)
+        if labels:
+            from snapshotter.cli.labels import record_labels
+
+            record_labels(settings, labels, output.stored)
 
 
 def parse_urls(

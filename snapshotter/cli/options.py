@@ -1,7 +1,7 @@
 """
 Declare options that several commands share: the store, the trust file and its root key, the lock
-mode, the wait before missing objects or files are looked for again, and the completion of policies
-and cases.
+mode, tags and cases of captures, the wait before missing objects or files are looked for again, and
+the completion of policies and cases.
 """
 
 from collections.abc import Callable
@@ -69,3 +69,21 @@ def recheck_option(missing: str) -> Callable[[Callable[..., Any]], Callable[...,
             f"Wait this many seconds before the command looks for missing {missing} a second time."
         ),
     )
+
+
+tag_option = click.option(
+    "--tag", "tags", multiple=True, metavar="TEXT", help="Tag the captures; may be repeated."
+)
+case_option = click.option(
+    "--case",
+    "cases",
+    multiple=True,
+    shell_complete=complete_case,
+    metavar="NAME",
+    help="Add the captures to this case; may be repeated. The case must exist.",
+)
+
+
+def label_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options for tags and cases of captures (`cli/labels.py`)."""
+    return tag_option(case_option(command))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.key_options import ask_passphrase, passphrase_file_option
-from snapshotter.cli.label_options import checked_labels, label_options
-from snapshotter.cli.options import complete_policy, store_option
+from snapshotter.cli.labels import checked_labels
+from snapshotter.cli.options import complete_policy, label_options, store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.schedule_output import (
     describe_schedule_state,

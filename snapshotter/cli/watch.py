@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.label_options import case_option, checked_labels, tag_option
-from snapshotter.cli.options import complete_policy
+from snapshotter.cli.labels import checked_labels
+from snapshotter.cli.options import case_option, complete_policy, tag_option
 from snapshotter.cli.output import (
     print_json,
     print_message,

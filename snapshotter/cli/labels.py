@@ -1,39 +1,21 @@
-"""Declare `--tag` and `--case` of the commands that capture, and record them."""
+"""Check and record the values of `--tag` and `--case` of the commands that capture."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.options import complete_case
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
-
-tag_option = click.option(
-    "--tag", "tags", multiple=True, metavar="TEXT", help="Tag the captures; may be repeated."
-)
-case_option = click.option(
-    "--case",
-    "cases",
-    multiple=True,
-    shell_complete=complete_case,
-    metavar="NAME",
-    help="Add the captures to this case; may be repeated. The case must exist.",
-)
-
-
-def label_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add both options."""
-    return tag_option(case_option(command))
 
 
 def checked_labels(
     settings: "Settings", tags: Sequence[str], cases: Sequence[str]
 ) -> tuple[str, ...]:
     """
-    Return the labels of captures; nothing is loaded and read if there are none.
+    Return the labels of captures; nothing is read if there are none.
 
     Raises:
         UsageError: A tag or the name of a case is invalid.
