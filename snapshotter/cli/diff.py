@@ -95,10 +95,10 @@ def diff(
 
     Exit codes: 0 the captures were compared. With --exit-code: 4 the captures differ, or it could
     not be established whether they differ. With --main-only, only differences of the main regions
-    count.
+    count. 20 a capture is in quarantine.
     """
     from snapshotter.app import machine
-    from snapshotter.app.archive import comparison
+    from snapshotter.app.archive import comparison, quarantined
     from snapshotter.app.policies import configured_policy
     from snapshotter.app.wiring import capture as wiring
     from snapshotter.app.wiring import store as wiring_store
@@ -145,6 +145,7 @@ def diff(
                 opened = comparison.open_file_bundle(stream, file, trust, now)
             else:
                 there = wiring_store.store(stored())
+                quarantined.require_visible(there, name, wiring_trust.trusted_keys(stored()))
                 trust = wiring_trust.trust(stored(), by_bundle=True)
                 opened = stack.enter_context(comparison.open_stored_bundle(name, there, trust, now))
             _print_verification(opened, altered=altered)

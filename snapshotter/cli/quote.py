@@ -67,10 +67,11 @@ def quote(
 
     The capture is not verified: use `snapshotter verify`.
 
-    Exit codes: 0 found, 1 not found.
+    Exit codes: 0 found, 1 not found, 20 the capture is in quarantine.
     """
-    from snapshotter.app.archive import bundles
+    from snapshotter.app.archive import bundles, quarantined
     from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import trust as wiring_trust
 
     file = file_argument(bundle, store=store)
     if file is not None:
@@ -80,6 +81,7 @@ def quote(
     settings = ctx.obj.load(store=store or "")
     opened = wiring_store.store(settings)
     (bundle_id,) = FILE_OR_BUNDLE.resolve(opened, [bundle])
+    quarantined.require_visible(opened, bundle_id, wiring_trust.trusted_keys(settings))
     with opened.open(bundles.find_bundle_key(opened, bundle_id)) as found:
         _quote(found, text, picture, place, as_json=as_json)
     wiring_store.note_access(settings, opened, bundle_id, DISPLAYING, show_message=print_message)

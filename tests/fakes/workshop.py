@@ -89,7 +89,7 @@ class FakeWorkshop:
     def record_failure(self, job: CaptureJob, why: str, lease: Lease) -> StoredResult:
         return self._store(job, lease, self._begin(job, lease), "failure")
 
-    def find(self, sealed: SealedResult) -> StoredResult | None:
+    def find(self, job: CaptureJob, sealed: SealedResult) -> StoredResult | None:
         if not (self._folder / "store" / sealed.bundle_id).exists():
             return None
         (self._folder / "log" / sealed.bundle_id).touch()

@@ -130,7 +130,7 @@ class CaptureJobRunner:
         done = run.run(_request(job), decision, dependencies, _silent, lease=lease)
         return self._labelled(job, self._stored_result(done))
 
-    def find(self, sealed: SealedResult) -> StoredResult | None:
+    def find(self, job: CaptureJob, sealed: SealedResult) -> StoredResult | None:
         """See `JobRunner.find`."""
         dependencies = self._dependencies(locked=False)
         key = store_keys.bundle_key(sealed.bundle_id)
@@ -165,11 +165,12 @@ class CaptureJobRunner:
                 dependencies.logbook.log(sealed.bundle_id, sealed.sha256, sealed.log_size)
             except SnapshotterError as error:
                 notes.append(tr("the bundle is not in the log yet: {value}", value=error.message))
-        return StoredResult(
+        stored = StoredResult(
             sealed=sealed,
             location=store_bundle.location(dependencies.store, key),
             notes=tuple(notes),
         )
+        return self._labelled(job, stored)
 
     def _labelled(self, job: CaptureJob, stored: StoredResult) -> StoredResult:
         """Record the tags and cases of a job; what cannot be recorded becomes a note of the job."""

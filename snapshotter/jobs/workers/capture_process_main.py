@@ -111,7 +111,7 @@ def _done(runner: JobRunner, order: Order, lease: "_PipeLease") -> OrderResult:
         case FailureOrder():
             product = runner.record_failure(order.job, order.why, lease)
         case FindOrder():
-            product = runner.find(order.sealed)
+            product = runner.find(order.job, order.sealed)
         case ChoresOrder():
             product = runner.chores()
     return OrderResult(product)

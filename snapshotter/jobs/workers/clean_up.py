@@ -124,7 +124,8 @@ class CleanUp:
         is_last_look = database_time(context.database) > max(came, orphan.orphaned_at) + settle
         job = orphan.attempt.job
         try:
-            outcome = process.do(FindOrder(orphan.sealed), self._pool.answers(orphan.attempt))
+            order = FindOrder(job, orphan.sealed)
+            outcome = process.do(order, self._pool.answers(orphan.attempt))
         except CaptureProcessDied as error:
             self._log("job.search-failed", job=job.id, error=str(error))
             return

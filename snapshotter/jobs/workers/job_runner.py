@@ -69,9 +69,9 @@ class JobRunner(Protocol):
         Raises as `capture` does.
         """
 
-    def find(self, sealed: SealedResult) -> StoredResult | None:
+    def find(self, job: CaptureJob, sealed: SealedResult) -> StoredResult | None:
         """
-        Return a bundle from the store and log it if needed; None if the store does not have it.
+        Return the bundle of a job from the store, and log it if needed; None if it is not there.
 
         Raises:
             ServiceUnavailable: The store does not answer.

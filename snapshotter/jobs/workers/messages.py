@@ -29,8 +29,9 @@ class FailureOrder:
 
 @dataclass(frozen=True, slots=True)
 class FindOrder:
-    """Look for a bundle in the store."""
+    """Look for the bundle of a job in the store."""
 
+    job: CaptureJob
     sealed: SealedResult
 
 
