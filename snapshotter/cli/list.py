@@ -233,11 +233,11 @@ def _selected(
     left_out: "Callable[[str], None]",
 ) -> "Iterator[Iterator[ListedBundle]]":
     """Yield the bundles of the list; the index is open as long as they are read."""
-    from snapshotter.app.archive.bundle_list import select
+    from snapshotter.app.archive.bundle_list import select, select_indexed
     from snapshotter.app.wiring import trust as wiring_trust
 
     is_trusted = wiring_trust.trusted_keys(settings)
-    if query is None:
+    if query is None and not (wanted.host or wanted.verdicts):
         yield select(store, wanted, is_trusted=is_trusted, left_out=left_out)
         return
     from snapshotter.app import machine
@@ -246,7 +246,11 @@ def _selected(
 
     with wiring_takedown.observation_source(settings, show_message=print_message) as source:
         now = machine.SystemClock().now()
-        yield search.select(source, query, wanted, now=now, is_trusted=is_trusted)
+        yield (
+            search.select(source, query, wanted, now=now, is_trusted=is_trusted)
+            if query is not None
+            else select_indexed(source, wanted, now=now, is_trusted=is_trusted, left_out=left_out)
+        )
 
 
 def _list_identity(

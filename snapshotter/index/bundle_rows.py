@@ -19,7 +19,7 @@ COLUMNS: Final = (
     "ambiguous", "cause", "undecided", "states", "rule", "counts", "main_sha256", "vantage",
     "light", "key_id", "observation", "length", "sidecars", "title", "final_url", "http_status",
     "outcome", "reasons", "missing", "language", "policy", "operator", "worker", "schedule",
-    "tags", "shown", "text_whole",
+    "tags", "shown", "text_whole", "final_host",
 )  # fmt: skip
 _UNOBSERVED: Final = dict.fromkeys(
     ("sha256", "stated", "account", "content", "availability", "cause", "undecided", "states",
@@ -96,6 +96,7 @@ def to_row(listed: ListedObject, found: BundleSummary, job: JobFacts) -> tuple[A
         "tags": joined(job.tags),
         "shown": _json(facts.shown) if facts.shown is not None else "",
         "text_whole": int(facts.is_text_whole),
+        "final_host": host_and_port(facts.final_url),
     }
     row |= _observed(found, bundle_id) if seen is None else _observation_values(seen, found.stated)
     return tuple(

@@ -34,6 +34,7 @@ from snapshotter.policy.page_identity import host_and_port
 from snapshotter.ports import ReadableStore
 
 _AT_ONCE: Final = 500  # values of one statement
+_PAGE: Final = 100  # rows that are held at once
 _SELECT: Final = "SELECT key, bundle_id, verdict_source, problem, observation FROM bundle"
 # Shows its page, and not a few words that may be a notice: a control, or a page to be one.
 _CERTAIN: Final = "availability = 'available' AND ambiguous = 0"
@@ -231,6 +232,40 @@ class Index:
             )
             found |= {bundle_id: split(kinds) for bundle_id, kinds in rows}
         return found
+
+    def candidates(self, *, host: str = "", verdicts: Collection[str] = ()) -> Iterator[str]:
+        """
+        Yield the ids of the bundles that may have a host and a verdict, newest first.
+
+        Args:
+            host: Of the requested or the final address, with a port or for any port.
+            verdicts: Availabilities and kinds of content; one of them fits.
+        """
+        said, values = ["TRUE"], list[Any]()
+        if host:
+            host = storable(host.lower())
+            # ";" is the character behind ":", which begins a port.
+            said.append(
+                "(host = ? OR (host > ? AND host < ?)"
+                " OR final_host = ? OR (final_host > ? AND final_host < ?))"
+            )
+            values += [host, f"{host}:", f"{host};"] * 2
+        if verdicts:
+            wanted = sorted(verdicts)
+            said.append(f"({_among('availability', wanted)} OR {_among('content', wanted)})")
+            values += [*wanted, *wanted]
+        where, before = " AND ".join(said), ""
+        while True:
+            rows = self.database.rows(
+                "SELECT bundle_id FROM bundle "  # noqa: S608
+                f"WHERE {where}{' AND bundle_id < ?' if before else ''} "
+                f"ORDER BY bundle_id DESC LIMIT {_PAGE}",
+                [*values, before] if before else values,
+            )
+            yield from (bundle_id for (bundle_id,) in rows)
+            if len(rows) < _PAGE:
+                return
+            before = rows[-1][0]
 
     def resolved(self, identity: str) -> str:
         """

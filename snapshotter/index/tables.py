@@ -14,7 +14,7 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 # Increased with each change of how rows are made from bundles.
-ROWS_VERSION: Final = 3
+ROWS_VERSION: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,22 @@ CREATE INDEX fingerprint_by_bundle ON fingerprint (bundle_id);
     Migration(
         forward="CREATE TABLE annotation (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
         back="DROP TABLE annotation",
+    ),
+    Migration(
+        forward="""
+ALTER TABLE bundle ADD COLUMN final_host TEXT NOT NULL DEFAULT '';
+CREATE INDEX bundle_by_final_host ON bundle (final_host, bundle_id);
+CREATE INDEX bundle_by_requested_host ON bundle (host, bundle_id);
+CREATE INDEX bundle_by_content ON bundle (content, bundle_id);
+CREATE INDEX bundle_by_availability ON bundle (availability, bundle_id);
+""",
+        back="""
+DROP INDEX bundle_by_final_host;
+DROP INDEX bundle_by_requested_host;
+DROP INDEX bundle_by_content;
+DROP INDEX bundle_by_availability;
+ALTER TABLE bundle DROP COLUMN final_host
+""",
     ),
 )
 TABLES_VERSION: Final = len(MIGRATIONS)

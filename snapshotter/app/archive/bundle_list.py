@@ -1,17 +1,21 @@
 """Select bundles of a store for a list, the newest first, by what the bundles state."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date
-from typing import Final
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from snapshotter.app.archive import quarantined
-from snapshotter.app.archive.bundles import ListedBundle, list_bundles
+from snapshotter.app.archive.bundles import ListedBundle, list_bundles, listed_bundle
 from snapshotter.app.archive.quarantined import IsTrusted
+from snapshotter.formats.bundle import store_keys
 from snapshotter.model.assessment import Availability, Content
 from snapshotter.model.takedown import Observation
 from snapshotter.ports import ReadableStore
 from snapshotter.value_class import dataclass
+
+if TYPE_CHECKING:
+    from snapshotter.app.archive.observations import ObservationSource
 
 # What a verdict can be selected by: the availability of a page, or what the page shows.
 VERDICTS: Final = (
@@ -87,6 +91,41 @@ def select(
         if quarantined.is_hidden(store, entry.bundle_id, is_trusted, kinds=entry.kinds):
             left_out(entry.bundle_id)
         elif wanted.fits(entry):
+            yield entry
+
+
+def select_indexed(
+    source: "ObservationSource",
+    wanted: BundleFilter,
+    *,
+    now: datetime,
+    is_trusted: IsTrusted,
+    left_out: Callable[[str], None],
+) -> Iterator[ListedBundle]:
+    """
+    Yield the same bundles as `select`, found by host and verdict in the index.
+
+    Args:
+        now: Bundles of days until then are looked for in the store.
+        is_trusted, left_out: As for `select`.
+
+    Raises:
+        ServiceUnavailable: The store did not answer.
+        SnapshotterError: The index cannot be used.
+    """
+    source.sync(until=now)
+    for bundle_id in source.index.candidates(host=wanted.host, verdicts=wanted.verdicts):
+        day = store_keys.bundle_time(bundle_id).date()
+        if wanted.since is not None and day < wanted.since:
+            return
+        if wanted.until is not None and day > wanted.until:
+            continue
+        entry = listed_bundle(source.store, bundle_id)
+        if entry is None or not wanted.fits(entry):
+            continue
+        if quarantined.is_hidden(source.store, bundle_id, is_trusted, kinds=entry.kinds):
+            left_out(bundle_id)
+        else:
             yield entry
 
 

@@ -16,7 +16,7 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle import store_keys
 from snapshotter.index.open_index import open_index_file
 from snapshotter.index.store_index import Index
-from snapshotter.index.values import BundleSummary, IndexSyncResult, VerdictSource
+from snapshotter.index.values import BundleFacts, BundleSummary, IndexSyncResult, VerdictSource
 from snapshotter.model.assessment import Availability, Content
 from snapshotter.model.bundle import StoredObject
 from snapshotter.model.takedown import Observation
@@ -426,3 +426,33 @@ def test_a_process_that_is_killed_leaves_what_it_had_finished(shelf: Shelf) -> N
         assert [row.bundle_id for row in index.rows()] == IDS[:4]
         assert shelf.sync(index).read == 2
         assert [row.bundle_id for row in index.rows()] == IDS[:6]
+
+
+def test_candidates_have_the_host_or_the_verdict_and_come_newest_first(
+    shelf: Shelf, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("snapshotter.index.store_index._PAGE", 2)
+    for number, (url, final_url) in enumerate(
+        [
+            ("http://example.test/page", ""),
+            ("http://example.test:8080/page", ""),
+            ("http://short.test/1", "https://Example.test/page"),
+            ("http://example.test.other/", ""),
+            ("http://short.test/2", "https://me@example.test:444/"),
+        ]
+    ):
+        shelf.add(number, url=url, content=Content.NOTICE if number % 2 else Content.CONTENT)
+        key = store_keys.bundle_key(IDS[number])
+        shelf.known[key] = replace(shelf.known[key], facts=BundleFacts(final_url=final_url))
+    shelf.sync(index)
+
+    def found(host: str = "", *verdicts: str) -> list[int]:
+        return [IDS.index(one) for one in index.candidates(host=host, verdicts=verdicts)]
+
+    assert found() == [4, 3, 2, 1, 0]
+    assert found("EXAMPLE.test") == [4, 2, 1, 0]
+    assert found("example.test:8080") == [1]
+    assert found("", "notice") == [3, 1]
+    assert found("", "available", "notice") == [4, 3, 2, 1, 0]
+    assert found("example.test", "notice") == [1]
+    assert found("example.test", "unavailable") == []
