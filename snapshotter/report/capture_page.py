@@ -102,6 +102,8 @@ class CaptureMaterial:
     custody: tuple[CustodyEvent, ...] = ()
     custody_problems: tuple[str, ...] = ()
     captures: tuple[Observation, ...] = ()  # of the same page, in the order of time
+    lost_since: Observation | None = None  # the last capture that showed the page, if this one
+    # may show a removal that no rule knows
     annotations: CaptureAnnotations | None = None  # None: of a file, which has none
     unread: tuple[str, ...] = ()  # parts of the bundle that could not be read, with the reason
     made_at: datetime  # when the verification was made

@@ -19,6 +19,7 @@ import snapshotter
 from snapshotter.app.archive import assessment as assessing
 from snapshotter.app.archive import bundles, cases
 from snapshotter.app.archive.assessment import BundleFiles
+from snapshotter.assess.possible_removals import possible_removals
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle import container, custody_sidecars, names, store_keys
 from snapshotter.formats.digest import CHUNK, digest_bytes
@@ -250,6 +251,7 @@ def read_material(source: CaptureSource) -> CaptureMaterial:
         custody=tuple(linked.event for linked in chain.events) if chain else (),
         custody_problems=chain.problems if chain else (),
         captures=tuple(source.captures),
+        lost_since=_lost_since(source),
         annotations=source.annotations,
         unread=tuple(dict.fromkeys(unread)),
         made_at=source.now,
@@ -270,6 +272,12 @@ def _headline(report: Report, record: Mapping[str, Any], assessed: Assessment | 
         proof=proof,
     )
     return f"{said} {_OPEN}" if report.verdict is Verdict.INDETERMINATE else said
+
+
+def _lost_since(source: CaptureSource) -> Observation | None:
+    """Return the last capture that showed the page, if this one is a possible removal."""
+    found = possible_removals(source.captures).get(source.report.bundle_id)
+    return found.last_seen if found is not None else None
 
 
 # --- the parts of a bundle ---------------------------------------------------------------------

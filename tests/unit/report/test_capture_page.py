@@ -197,6 +197,15 @@ def test_the_captures_before_and_after_are_named_with_their_command() -> None:
     assert text.count("<li", text.index('class="strip"'), text.index('class="around"')) == 9
 
 
+def test_a_possible_removal_names_the_command_that_compares() -> None:
+    text = made(replace(MATERIAL, lost_since=observed(-1)))
+
+    assert "Possible removal" in text
+    assert f"snapshotter diff {observed(-1).bundle_id} {ID}" in text
+    assert "Possible removal" not in made()
+    assert "Possible removal" not in made(replace(MATERIAL, lost_since=observed(-1), report=FAILED))
+
+
 def test_annotations_are_shown_as_text_and_apart_from_the_evidence() -> None:
     decision = Decision(
         number=1, name="needs-work", at=AT, author="", role="", reason=f"why? {HOSTILE}"
