@@ -60,7 +60,12 @@ def complete_urls(urls: Sequence[str], show_message: "ShowMessage") -> list[str]
             url = text
         if url != text:
             show_message(
-                tr("{text} has no scheme, so https:// is added: {url}", text=text, url=url)
+                tr(
+                    "{text} has no scheme, so https:// is added: {url}. For a site without "
+                    "https, begin the address with http://",
+                    text=text,
+                    url=url,
+                )
             )
         completed.append(url)
     return completed

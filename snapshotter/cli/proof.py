@@ -100,6 +100,7 @@ def proof(
     from snapshotter.app.spool import scratch_directory
     from snapshotter.app.takedown import proof_case
     from snapshotter.app.takedown.proof_pack import MAIL_BYTES, format_megabytes, make
+    from snapshotter.app.url_lists import complete_urls
     from snapshotter.app.wiring import proof as wiring_proof
     from snapshotter.app.wiring import takedown as wiring_takedown
 
@@ -115,7 +116,7 @@ def proof(
     ) as service:
         found = proof_case.find(
             service,
-            FILE_OR_ID.resolve(service.source.store, wanted),
+            FILE_OR_ID.resolve(service.source.store, complete_urls(wanted, print_message)),
             wiring_proof.event_log_proof(settings),
             print_message,
             allowed=settings.allow_networks,

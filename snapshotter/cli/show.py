@@ -77,7 +77,8 @@ def show(
                 print_result(line)
             if number == len(files) - 1:
                 print_next(
-                    tr("verify the bundle, or show everything"),
+                    tr("look at the capture, verify the bundle, or show everything"),
+                    f"{program_name()} open {verified_by}",
                     f"{program_name()} verify {verified_by}",
                     f"{program_name()} show --all {verified_by}",
                 )
@@ -89,6 +90,7 @@ def _overview(
     """Return the overview of a bundle, and the arguments that name the bundle to other commands."""
     from snapshotter.app.archive import bundle_overview
     from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import trust as wiring_trust
 
     if file is not None:
         with open_named(file) as stream:
@@ -96,7 +98,9 @@ def _overview(
     settings = ctx.obj.load(store=store or "")
     opened = wiring_store.store(settings)
     (bundle_id,) = FILE_OR_BUNDLE.resolve(opened, [name])
-    overview = bundle_overview.stored_overview(opened, bundle_id)
+    overview = bundle_overview.stored_overview(
+        opened, bundle_id, lambda key_id: wiring_trust.trusted_keys(settings)(key_id)
+    )
     wiring_store.note_access(settings, opened, bundle_id, DISPLAYING, show_message=print_message)
     where = f"--store {shlex.quote(store)} " if store else ""
     return overview, f"{where}{bundle_id}"

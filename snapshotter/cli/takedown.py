@@ -198,13 +198,14 @@ def derive(ctx: click.Context, urls: tuple[str, ...], store: str | None, as_json
     The policy of a page sets the conditions for an event: [takedown.confirm] times, after, control.
     """
     from snapshotter.app.takedown import events as takedowns
+    from snapshotter.app.url_lists import complete_urls
     from snapshotter.app.wiring import takedown as wiring_takedown
 
     settings = ctx.obj.load(store=store or "")
     with wiring_takedown.takedown_service(
         settings, ask=ask_passphrase, show_message=print_message
     ) as service:
-        done = takedowns.derive(service, urls)
+        done = takedowns.derive(service, complete_urls(urls, print_message))
         where = service.source.store.url
     if not done and not as_json:
         print_message(tr("no capture in {where} shows a removal", where=where))

@@ -7,11 +7,13 @@ The overview is what the bundle and its sidecars state. Nothing is verified.
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from snapshotter.app.archive import bundles
+from snapshotter.app.archive.quarantined import read_quarantine
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.bundle import container, names
 from snapshotter.value_class import dataclass
@@ -19,6 +21,7 @@ from snapshotter.verify.files import MAX_SIDECAR_BYTES
 from snapshotter.verify.sidecars import Sidecars, sidecars_on_disk
 
 if TYPE_CHECKING:
+    from snapshotter.app.archive.quarantined import IsTrusted
     from snapshotter.model.assessment import Assessment
     from snapshotter.ports import ReadableStore
 
@@ -35,6 +38,7 @@ class BundleOverview:
     files: int  # in the bundle
     token_times: tuple[datetime, ...]  # of the timestamp tokens over the first signature, sorted
     is_logged: bool  # a proof of a log is beside the bundle
+    quarantine: str = ""  # why the capture is in quarantine; "" if it is not
 
 
 def file_overview(file: Path, stream: BinaryIO) -> BundleOverview:
@@ -47,9 +51,14 @@ def file_overview(file: Path, stream: BinaryIO) -> BundleOverview:
     return _overview(stream, lambda kinds: sidecars_on_disk(file, kinds))
 
 
-def stored_overview(store: "ReadableStore", bundle_id: str) -> BundleOverview:
+def stored_overview(
+    store: "ReadableStore", bundle_id: str, is_trusted: "IsTrusted"
+) -> BundleOverview:
     """
     Return the overview of a bundle of a store.
+
+    Args:
+        is_trusted: Whether a key of this id may end a quarantine.
 
     Raises:
         EvidenceInvalid: It has no readable record.
@@ -57,7 +66,14 @@ def stored_overview(store: "ReadableStore", bundle_id: str) -> BundleOverview:
     """
     key = bundles.find_bundle_key(store, bundle_id)
     with store.open(key) as stream:
-        return _overview(stream, lambda kinds: bundles.read_sidecars(store, key, kinds))
+        found = _overview(stream, lambda kinds: bundles.read_sidecars(store, key, kinds))
+    quarantine = read_quarantine(store, bundle_id, is_trusted)
+    if not quarantine.is_hidden:
+        return found
+    active = quarantine.active
+    return replace(
+        found, quarantine=active.reason if active is not None else quarantine.problems[0]
+    )
 
 
 def _overview(stream: BinaryIO, sidecars: Callable[[str], Sidecars]) -> BundleOverview:

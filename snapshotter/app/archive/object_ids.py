@@ -292,7 +292,9 @@ def describe(store: "ReadableStore", object_id: str, kind: ObjectKind) -> str:
     """Return the time and the title of an object, for a person."""
     from snapshotter.app.archive import bundles
 
-    at = f"{store_keys.bundle_time(object_id):%Y-%m-%d %H:%M:%S} UTC"
+    if kind is ObjectKind.BUNDLE and _has_quarantine_notice(store, object_id):
+        return tr("{at}  a notice of quarantine is beside this capture", at=_at(object_id))
+    at = _at(object_id)
     if kind is ObjectKind.EVENT:
         return tr("{at}  take-down event", at=at)
     try:
@@ -305,3 +307,16 @@ def describe(store: "ReadableStore", object_id: str, kind: ObjectKind) -> str:
     known = what if isinstance(what, dict) else {}
     title = known.get("title") or known.get("requested_url")
     return f"{at}  {cut(printable(title[: _TITLE * 2]), _TITLE)}" if isinstance(title, str) else at
+
+
+def _at(object_id: str) -> str:
+    return f"{store_keys.bundle_time(object_id):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _has_quarantine_notice(store: "ReadableStore", bundle_id: str) -> bool:
+    """Whether the title must not be shown; of a released capture it is left out as well."""
+    from snapshotter.app.archive.quarantined import is_notice
+
+    key = store_keys.bundle_key(bundle_id)
+    listed = store.list(f"{key}.quarantine-")
+    return any(is_notice(found.key.removeprefix(f"{key}.")) for found in listed)

@@ -60,3 +60,18 @@ def test_a_file_goes_before_a_part_of_an_id_unless_a_store_is_named(shell: Bundl
     assert shell.run("show", "latest") == 2
     assert "./latest" in shell.err
     assert shell.run("verify", "--store", "captures", "latest") in {0, 11}
+
+
+def test_the_title_of_a_capture_in_quarantine_is_no_candidate(shell: BundleShell) -> None:
+    year = shell.id[:4]
+    copy = Path(f"captures/bundles/{year}/01/01/{year}0101t000000z-zzzzzzzzzzzz2345.wacz")
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_bytes(b"no bundle")
+    assert shell.run("quarantine", "--reason", "names a minor", shell.id) == 0, shell.err
+
+    assert shell.run("hold", "list", year) == 2
+    assert shell.id in shell.err
+    assert "A page" not in shell.err
+    assert "a notice of quarantine" in shell.err
+    assert shell.run("show", shell.id) == 0
+    assert "  quarantine     names a minor\n" in shell.out
