@@ -49,14 +49,14 @@ class QrReadings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchedPicture:
-    """The codes of one file of a picture, and the strips at its ends."""
+    """The codes of one file of a picture, and what another file may continue."""
 
     width: int  # pixels
     height: int  # pixels
     codes: tuple[tuple[str, Box], ...]  # texts, and places in pixels of the file
     failures: tuple[str, ...]  # names of errors, one for each strip that could not be searched
-    first: Any  # grey, of Pillow
-    last: Any
+    first: Any  # its first rows, at most `_OVERLAP`: grey, of Pillow
+    last: Any  # its last rows, likewise
 
 
 @dataclass(slots=True)
@@ -78,8 +78,7 @@ class _StripSearch:
         self._held += band.height
         if self._held < _STRIP:
             return
-        strip = self._search()
-        self._bands = [strip.crop((0, strip.height - _OVERLAP, strip.width, strip.height))]
+        self._bands = [_rows(self._search(), -_OVERLAP)]
         self._held = _OVERLAP
 
     def end(self) -> SearchedPicture:
@@ -92,13 +91,13 @@ class _StripSearch:
             codes=tuple(self._codes),
             failures=tuple(self._failures),
             first=self._first,
-            last=self._last,
+            last=_rows(self._last, -_OVERLAP),
         )
 
     def _search(self) -> Any:
         self._last = strip = _joined(self._bands)
         if self._first is None:
-            self._first = strip
+            self._first = _rows(strip, _OVERLAP)
         codes, failure = _searched(strip)
         top = self.height - strip.height
         self._codes += [(text, replace(box, top=box.top + top)) for text, box in codes]
@@ -243,9 +242,7 @@ class _OpenEdge:
     @classmethod
     def of(cls, shot: Shot, searched: SearchedPicture) -> "_OpenEdge":
         strip = searched.last
-        cut = max(0, strip.height - _OVERLAP)
-        top = searched.height - strip.height + cut
-        return cls(shot=shot, strip=strip.crop((0, cut, strip.width, strip.height)), top=top)
+        return cls(shot=shot, strip=strip, top=searched.height - strip.height)
 
     def continues_in(self, shot: Shot, strip: Any) -> bool:
         """Whether a picture begins where this one ends, at most a CSS pixel off."""
@@ -257,8 +254,14 @@ class _OpenEdge:
 
     def joined(self, strip: Any) -> Any:
         """Return this with the first rows of the next picture below it."""
-        below = strip.crop((0, 0, strip.width, min(_OVERLAP, strip.height)))
-        return _joined([self.strip, below])
+        return _joined([self.strip, strip])
+
+
+def _rows(strip: Any, count: int) -> Any:
+    """Return so many rows from the top of a strip, or, for a negative number, from its bottom."""
+    if count < 0:
+        return strip.crop((0, max(0, strip.height + count), strip.width, strip.height))
+    return strip.crop((0, 0, strip.width, min(count, strip.height)))
 
 
 def _joined(bands: list[Any]) -> Any:

@@ -35,13 +35,17 @@ class EarlyCodes:
         self._runs = False  # a thread does the jobs
         self._room = threading.BoundedSemaphore(_WAITING)
         self._searched: dict[str, qr.SearchedPicture] = {}  # by SHA-256 of the file
+        self._pixels = 0  # of these
         self._shots: list[assessments.ShotPlace] = []
         self._sha256: list[str] = []
         self.search: assessments.CodeSearch | None = None  # of the pictures that were taken last
 
     def file(self) -> "RowsOfFile":
         """See `PictureReader.file`."""
-        return RowsOfFile(self)
+        rows = RowsOfFile(self)
+        if self._pixels >= qr.MAX_PIXELS:  # no more of one page are searched
+            rows.give_up()
+        return rows
 
     def taken(self, pictures: Sequence[Picture], artifacts: Sequence[Artifact]) -> None:
         """See `PictureReader.taken`."""
@@ -98,6 +102,7 @@ class EarlyCodes:
     def keep(self, sha256: str, searched: "qr.SearchedPicture") -> None:
         """Keep what was found in the file with this digest."""
         self._searched[sha256] = searched
+        self._pixels += searched.width * searched.height
 
     def _run(self) -> None:
         while True:

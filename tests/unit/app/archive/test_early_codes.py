@@ -113,3 +113,18 @@ def test_the_codes_of_another_take_do_not_count(tmp_path: Path, decoded: list[in
 
     assert abs(code.box.left - 54) < 8
     assert decoded == [_HEIGHT]
+
+
+def test_rows_beyond_the_limit_of_a_search_are_not_read(
+    tmp_path: Path, decoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = EarlyCodes()
+    join(codes.file(), tiles(300), tmp_path / "first.png")
+    codes.taken((whole_page(),), ())
+    assert found(codes).codes == ()  # the rows of the first file are read by now
+    monkeypatch.setattr(qr, "MAX_PIXELS", 600 * _HEIGHT)
+    made = join(codes.file(), tiles(30), tmp_path / "second.png")
+    codes.taken((whole_page(),), (made,))
+
+    assert len(found(codes).codes) == 1
+    assert decoded == [_HEIGHT]
