@@ -170,7 +170,14 @@ class Bench:
             return floor.shoot(self._binary, url, Path(folder), with_images=with_images)["total"]
 
     def taken(self, url: str) -> tuple["Taken", "Taken"]:
-        """Return what the floor and a capture take, in runs apart, the browser's start included."""
+        """
+        Return what the floor and a capture take, in runs apart, the browser's start included.
+
+        A first capture is not counted: it loads our modules, compiles the driver and hashes the
+        browser, once for all captures of an installation or process.
+        """
+        with self.prewarmer() as prewarmer:
+            self._capture(url, prewarmer, more=False)
         with _watching() as least:
             self._floor(url)
         with _watching() as full, self.prewarmer() as prewarmer:
@@ -308,7 +315,8 @@ def _ratios(measured: dict[str, Measured]) -> None:
 
 
 def _taken(taken: dict[str, tuple[Taken, Taken]]) -> None:
-    print("\n## Memory and processor\n\nIn runs apart, with the browser's own start. Memory: most "
+    print("\n## Memory and processor\n\nIn runs apart, with the browser's own start, after a "
+          "capture that is not counted. Memory: most "
           "resident MiB of our process; of browser and\ndriver, but for what they share. "
           "Processor: seconds of a core.\n")  # fmt: skip
     kinds = ("ours", "driver", "browser", "renderer", "compositor", "network")
