@@ -20,6 +20,7 @@ from snapshotter.value_class import dataclass
 # Of all pictures of a page: more than 100,000 px at the usual width. What is beyond is named.
 MAX_PIXELS = 160_000_000
 _MAX_WIDTH = 20_000  # device pixels
+_AT_ONCE = 24_000_000  # pixels of a picture that is decoded whole: in two thirds of the time
 _STRIP = 2048  # rows that are looked at together
 _OVERLAP = 1024  # rows that the next strip sees again: a code of that height is found whole
 _MAX_CODES = 100
@@ -281,12 +282,22 @@ def _joined(bands: list[Any]) -> Any:
 def _search_file(rows: PngRows, most: int) -> SearchedPicture:
     """Search the first rows of a picture. Raises SnapshotterError when it is broken."""
     search = _StripSearch()
-    for band in rows.bands():
+    for band in _bands(rows):
         left = most - search.height
         search.add(band if band.height <= left else band.crop((0, 0, band.width, left)))
         if search.height == most:
             break
     return search.end()
+
+
+def _bands(rows: PngRows) -> Iterator[Any]:
+    """Yield the rows of a picture, at most `BAND` of them at a time."""
+    if rows.header.width * rows.header.height > _AT_ONCE:
+        yield from rows.bands()
+        return
+    grey = rows.whole().convert("L")
+    for top in range(0, grey.height, BAND):
+        yield grey.crop((0, top, grey.width, min(top + BAND, grey.height)))
 
 
 def _failures(shot: Shot, failures: Iterable[str]) -> list[str]:
