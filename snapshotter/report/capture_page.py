@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any, Final
 
 from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.canonical_json import parse_instant
 from snapshotter.model import sentences
 from snapshotter.model.annotation_state import CaptureState as CaptureAnnotations
@@ -41,6 +42,7 @@ MAX_TEXT: Final = 200_000  # characters of the text that the page shows
 MAX_REQUESTS: Final = 300  # rows of the network table
 MAX_ROWS: Final = 100  # of every other table
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
+_HEX: Final = re.compile("[0-9a-f]{64}")
 _AROUND: Final = 4  # captures of the address that the strip shows on each side
 _IMAGES_MISSING: Final = "images-missing"  # a reason of an outcome
 _TEMPLATE: Final = "capture.html.j2"
@@ -145,6 +147,7 @@ def page(of: CaptureMaterial, local: LocalTime) -> bytes:
         _TEMPLATE,
         _STYLES,
         "",
+        end=_margins(report),
         actions=list(_actions(record)),
         after=after,
         answers=(  # of an altered file, only the last question has an answer
@@ -185,6 +188,17 @@ def page(of: CaptureMaterial, local: LocalTime) -> bytes:
         when=local.show,
         without=of.without,
         zone_sentence=local.sentence(captured_at or of.made_at),
+    )
+
+
+def _margins(report: Report) -> str:
+    """Return the running head and foot of a print: the id and the digest of the bundle."""
+    if not (store_keys.is_id(report.bundle_id) and _HEX.fullmatch(report.sha256)):
+        return ""
+    groups = " ".join(report.sha256[at : at + 4] for at in range(0, 16, 4))
+    return html.print_margins(
+        tr("snapshotter · capture {bundle_id}", bundle_id=report.bundle_id),
+        tr("SHA-256 of the bundle: {groups} …", groups=groups),
     )
 
 

@@ -81,6 +81,9 @@ def page(of: DayReport, local: LocalTime) -> bytes:
         "day.html.j2",
         ("base.css", "day.css"),
         "",
+        end=html.print_margins(
+            tr("snapshotter · report about {heading}", heading=heading(of, local)), ""
+        ),
         clock=lambda at: _clock(of, at, local),
         heading=heading(of, local),
         max_listed=MAX_LISTED,

@@ -7,6 +7,7 @@ pictures that are inside the file. Text from captured pages is isolated and esca
 
 import base64
 import hashlib
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -18,19 +19,24 @@ from markupsafe import Markup, escape
 from snapshotter.translation import tr
 
 _WHOLE_TEXT = 65_536  # characters of a shortened text that the page has one click away
+_PLAIN = re.compile(r"[A-Za-z0-9 .,:·…-]*")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def render(template: str, style: str | Sequence[str], script: str, **values: Any) -> bytes:
+def render(
+    template: str, style: str | Sequence[str], script: str, *, end: str = "", **values: Any
+) -> bytes:
     """
     Return a page.
 
     Args:
         template: Of `report/templates`; it puts `style`, `script` and `policy` into its head.
         style, script: Names of files beside it; "": no script. Several styles become one.
+        end: The end of the style, as `print_margins` makes it.
     """
     names = (style,) if isinstance(style, str) else style
-    its_style, its_script = "".join(map(source, names)), source(script) if script else ""
+    its_style = "".join(map(source, names)) + end
+    its_script = source(script) if script else ""
     text = (
         _environment()
         .get_template(template)
@@ -42,6 +48,23 @@ def render(template: str, style: str | Sequence[str], script: str, **values: Any
         )
     )
     return text.encode("utf-8", "replace")
+
+
+def print_margins(head: str, foot: str) -> str:
+    """
+    Return the style that prints a running head and foot, from the second sheet on the head.
+
+    Raises:
+        ValueError: A text has a character that CSS may read as more than text.
+    """
+    if not all(_PLAIN.fullmatch(text) for text in (head, foot)):
+        raise ValueError("a running head or foot has letters, digits and plain marks only")
+    font = "font: 9pt system-ui, sans-serif; color: #555b65;"
+    return (
+        f'@page {{ @top-left {{ content: "{head}"; {font} }}'
+        f' @bottom-left {{ content: "{foot}"; {font} }} }}\n'
+        "@page :first { @top-left { content: none; } }\n"
+    )
 
 
 def policy(style: str, script: str, *, pictures: str = "data:") -> str:

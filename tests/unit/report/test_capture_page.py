@@ -14,6 +14,7 @@ from snapshotter.model.assessment import Availability, Content
 from snapshotter.model.finding import Code, Finding, Report
 from snapshotter.model.takedown import Observation
 from snapshotter.report.capture_page import CaptureMaterial, RequestRow, page
+from snapshotter.report.html import print_margins
 from snapshotter.report.local_time import LocalTime
 from snapshotter.report.picture_copies import CopyPiece, PictureCopy
 
@@ -195,6 +196,15 @@ def test_the_captures_before_and_after_are_named_with_their_command() -> None:
     assert "Captures of this page: 13" in text
     assert len(re.findall("aria-current", text)) == 1
     assert text.count("<li", text.index('class="strip"'), text.index('class="around"')) == 9
+
+
+def test_a_print_has_the_id_and_the_digest_on_each_sheet_and_no_text_of_a_stranger() -> None:
+    assert f'content: "snapshotter · capture {ID}"' in made()
+    assert 'content: "SHA-256 of the bundle: cdcd cdcd cdcd cdcd …"' in made()
+    strange = replace(PASSED, bundle_id='x"; } body { display: none')
+    assert "@top-left" not in made(replace(MATERIAL, report=strange))
+    with pytest.raises(ValueError, match="plain marks"):
+        print_margins('a" } b', "")
 
 
 def test_a_possible_removal_names_the_command_that_compares() -> None:
