@@ -610,7 +610,9 @@ def test_show_tells_what_the_bundle_says_and_its_json_is_the_record(captured: Ca
     assert "固定頁 · Fixture" in shown.out
     assert shown.out.startswith("It is not established whether the page was available: ")
     assert ". The capture is complete. The proof was not verified: " in shown.out
-    assert "\npage: not established (little text)\n" in shown.out
+    assert "\n  page           not established (little text)\n" in shown.out
+    everything = captured.installation.run("show", "--all", captured.bundle)
+    assert "\npage: not established (little text)\n" in everything.out
     verdict = captured.object["verdict"]
     assert (verdict["content"], verdict["availability"]) == ("content", "available")
     told = as_json.object
