@@ -14,6 +14,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 
 from snapshotter.formats import typed
@@ -233,26 +234,32 @@ class _Run:
 
     def copies(self, bundle_id: str) -> tuple[Copy, ...]:
         """Return captures of other pages with nearly the same main text, one for each page."""
-        known = self._database.rows(
-            "SELECT value, page FROM fingerprint WHERE bundle_id = ?", [bundle_id]
+        own = self._database.rows(
+            "SELECT page, hashes FROM sketch WHERE bundle_id = ?", [bundle_id]
         )
-        if not known:
+        if not own:
             return ()
-        among, values = _among("value", [value for value, _ in known])
+        page, hashes = own[0]
+        among, values = _among("value", [int(value) for value in hashes.split()])
         pages = self._database.rows(
-            f"SELECT page, MAX(bundle_id) FROM fingerprint WHERE {among} AND page != ? "  # noqa: S608
-            "GROUP BY page HAVING COUNT(DISTINCT value) >= ? ORDER BY page LIMIT ?",
-            [*values, known[0][1], SHARED, _MAX_COPIES],
+            f"SELECT page FROM fingerprint WHERE {among} AND page != ? "  # noqa: S608
+            "GROUP BY page HAVING COUNT(*) >= ? ORDER BY page LIMIT ?",
+            [*values, page, SHARED, _MAX_COPIES],
         )
-        among, values = _among("bundle_id", [found for _, found in pages])
-        return tuple(
-            Copy(bundle_id=found, url=url)
-            for found, url, sidecars in self._database.rows(
-                f"SELECT bundle_id, url, sidecars FROM bundle WHERE {among} ORDER BY url",  # noqa: S608
-                values,
-            )
-            if not self.is_hidden(found, sidecars)
-        )
+        found = (self._newest(other) for (other,) in pages)
+        return tuple(copy for copy in found if copy is not None)
+
+    def _newest(self, page: str) -> Copy | None:
+        """Return the newest capture of a page that is not in quarantine, of the last few."""
+        for bundle_id, url, sidecars in self._database.rows(
+            "SELECT bundle.bundle_id, bundle.url, bundle.sidecars FROM sketch "
+            "JOIN bundle ON bundle.bundle_id = sketch.bundle_id "
+            "WHERE sketch.page = ? ORDER BY sketch.bundle_id DESC LIMIT ?",
+            [page, _MAX_HITS],
+        ):
+            if not self.is_hidden(bundle_id, sidecars):
+                return Copy(bundle_id=bundle_id, url=url)
+        return None
 
     def is_hidden(self, bundle_id: str, sidecars: str) -> bool:
         """Return whether a capture is in quarantine, by a record or by a notice beside it."""
@@ -397,15 +404,18 @@ class _Candidate:
 
     def _hits(self, words: Sequence[Searched]) -> tuple[Hit, ...]:
         """Return the texts with most words of the query, each text of a page once."""
-        ranked = list[tuple[int, int, int, Hit]]()
-        for number, (region, text, normalised) in enumerate(self._texts()):
-            places = [list(find(word, normalised)) for word in words]
-            count = sum(map(bool, places))
+        texts = self._texts()
+        ranked = list[tuple[int, int, int]]()
+        for number, (region, _, normalised) in enumerate(texts):
+            count = sum(any(find(word, normalised)) for word in words)
             if count:
-                hit = Hit(region=region, text=text, marks=_marks(text, places))
-                ranked.append((-count, _ORDER.index(region), number, hit))
-        ranked.sort(key=lambda entry: entry[:3])
-        return tuple(hit for *_, hit in ranked[:_MAX_HITS])
+                ranked.append((-count, _ORDER.index(region), number))
+        hits = list[Hit]()
+        for _, _, number in sorted(ranked)[:_MAX_HITS]:
+            region, text, normalised = texts[number]
+            places = [list(islice(find(word, normalised), _MAX_MARKS)) for word in words]
+            hits.append(Hit(region=region, text=text, marks=_marks(text, places)))
+        return tuple(hits)
 
 
 def _marks(text: str, places: Iterable[Iterable[tuple[int, int]]]) -> tuple[tuple[int, int], ...]:

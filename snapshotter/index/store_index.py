@@ -84,6 +84,7 @@ class Index:
                 "passage",
                 "piece",
                 "fingerprint",
+                "sketch",
                 "event",
                 "folder",
                 "annotation",

@@ -126,10 +126,10 @@ class _Batch:
             for bundle_id, of_bundle in zip(ids, cut, strict=True)
             for number, of_passage in enumerate(of_bundle)
         ]
-        fingerprints = [
-            (value, _page(found), bundle_id)
+        sketches = [
+            (bundle_id, _page(found), hashes)
             for bundle_id, (_, found), of_bundle in zip(ids, self._held, cut, strict=True)
-            for value in fingerprint(_main_pieces(found, of_bundle))
+            if (hashes := fingerprint(_main_pieces(found, of_bundle)))
         ]
         with self._database.writing():
             if ids:
@@ -150,8 +150,15 @@ class _Batch:
                     searched,
                 )
                 self._database.execute_many(
-                    "INSERT INTO fingerprint (value, page, bundle_id) VALUES (?, ?, ?)",
-                    fingerprints,
+                    "INSERT INTO sketch (bundle_id, page, hashes) VALUES (?, ?, ?)",
+                    [
+                        (bundle_id, page, " ".join(map(str, hashes)))
+                        for bundle_id, page, hashes in sketches
+                    ],
+                )
+                self._database.execute_many(
+                    "INSERT INTO fingerprint (value, page) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    [(value, page) for _, page, hashes in sketches for value in hashes],
                 )
             self._database.execute_many(
                 "INSERT INTO folder (prefix, stamp) VALUES (?, ?) "
@@ -276,7 +283,15 @@ def _delete_passages(database: IndexDatabase, bundle_ids: Sequence[str]) -> None
         "DELETE FROM piece WHERE rowid IN (SELECT id FROM passage WHERE bundle_id = ?)", values
     )
     database.execute_many("DELETE FROM passage WHERE bundle_id = ?", values)
-    database.execute_many("DELETE FROM fingerprint WHERE bundle_id = ?", values)
+    for bundle_id in bundle_ids:
+        # Values of a page stay as long as another capture of the page is in the index.
+        database.execute(
+            "DELETE FROM fingerprint WHERE page = (SELECT page FROM sketch WHERE bundle_id = ?) "
+            "AND NOT EXISTS (SELECT 1 FROM sketch AS other "
+            "WHERE other.page = fingerprint.page AND other.bundle_id != ?)",
+            (bundle_id, bundle_id),
+        )
+        database.execute("DELETE FROM sketch WHERE bundle_id = ?", (bundle_id,))
 
 
 def _known(database: IndexDatabase, prefix: str) -> Iterator[tuple[Any, ...]]:

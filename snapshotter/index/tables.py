@@ -14,7 +14,7 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 # Increased with each change of how rows are made from bundles.
-ROWS_VERSION: Final = 4
+ROWS_VERSION: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +121,29 @@ DROP INDEX bundle_by_requested_host;
 DROP INDEX bundle_by_content;
 DROP INDEX bundle_by_availability;
 ALTER TABLE bundle DROP COLUMN final_host
+""",
+    ),
+    # A page has the values of all its captures once, however often it was captured.
+    Migration(
+        forward="""
+DROP TABLE fingerprint;
+CREATE TABLE fingerprint (
+  value INTEGER NOT NULL, page TEXT NOT NULL, PRIMARY KEY (value, page)
+) WITHOUT ROWID;
+CREATE INDEX fingerprint_by_page ON fingerprint (page);
+CREATE TABLE sketch (
+  bundle_id TEXT PRIMARY KEY, page TEXT NOT NULL, hashes TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX sketch_by_page ON sketch (page, bundle_id)
+""",
+        back="""
+DROP TABLE sketch;
+DROP TABLE fingerprint;
+CREATE TABLE fingerprint (
+  value INTEGER NOT NULL, page TEXT NOT NULL, bundle_id TEXT NOT NULL,
+  PRIMARY KEY (value, page, bundle_id)
+) WITHOUT ROWID;
+CREATE INDEX fingerprint_by_bundle ON fingerprint (bundle_id)
 """,
     ),
 )

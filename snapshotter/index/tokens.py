@@ -23,6 +23,7 @@ import re
 import unicodedata
 from array import array
 from collections.abc import Iterator
+from functools import lru_cache
 from operator import add
 
 from snapshotter.value_class import dataclass
@@ -150,6 +151,12 @@ def _folded(text: str) -> str:
     return text.lower().replace("`", "'")
 
 
+@lru_cache(maxsize=20_000)
+def _folded_part(text: str) -> str:
+    """Return a few characters as `_folded` does."""
+    return _folded(text)
+
+
 def _fold(match: re.Match[str]) -> str:
     return _FOLDED.get(match[0], "")
 
@@ -163,7 +170,7 @@ def _with_offsets(shown: str) -> tuple[str, array[int], array[int]]:
     for end in range(1, len(shown) + 1):
         if end < len(shown) and _JOINS[ord(shown[end])]:
             continue
-        for character in _folded(shown[start:end]):
+        for character in _folded_part(shown[start:end]):
             space = character.isspace()
             if space and spaced:
                 continue
@@ -260,16 +267,30 @@ def find(searched: Searched, normalised: str) -> Iterator[tuple[int, int]]:
     """Yield where a normalised text contains what is searched, as ranges that do not overlap."""
     text = searched.text
     at = normalised.find(text) if text else -1
-    if at < 0:
-        return
-    inside = inside_words(normalised)
     while at >= 0:
         end = at + len(text)
-        if not inside[at] and (searched.prefix or not inside[end]):
+        if not _is_inside_word(normalised, at) and (
+            searched.prefix or not _is_inside_word(normalised, end)
+        ):
             yield at, end
             at = normalised.find(text, end)
         else:
             at = normalised.find(text, at + 1)
+
+
+def _is_inside_word(normalised: str, at: int) -> bool:
+    """Return what `inside_words` does for one place; it reads only the letters around it."""
+    if not 0 < at < len(normalised):
+        return False
+    if not (_IN_WORDS[ord(normalised[at - 1])] and _IN_WORDS[ord(normalised[at])]):
+        return False
+    start, end = at - 1, at + 1
+    while start and _IN_WORDS[ord(normalised[start - 1])]:
+        start -= 1
+    while end < len(normalised) and _IN_WORDS[ord(normalised[end])]:
+        end += 1
+    run = normalised[start:end]
+    return run.isascii() or bool(inside_words(run)[at - start])
 
 
 def inside_words(normalised: str) -> bytearray:
@@ -307,3 +328,15 @@ class _Classes(dict[int, str]):
 
 
 _CLASSES = _Classes()
+
+
+class _InWords(dict[int, bool]):
+    """Whether a character of a normalised text is part of a word."""
+
+    def __missing__(self, code: int) -> bool:
+        is_word = _CLASSES[code] not in (_SEPARATOR, _SYMBOL)
+        self[code] = is_word and _PAIR.match(chr(code)) is None
+        return self[code]
+
+
+_IN_WORDS = _InWords()

@@ -10,6 +10,7 @@ from snapshotter.index.tokens import (
     Normalised,
     Searched,
     find,
+    inside_words,
     normalise,
     piece_query,
     pieces,
@@ -170,6 +171,16 @@ def test_the_pieces_of_what_is_found_are_among_those_of_the_text(
         )
         for at in range(len(have) - count + 1)
     ), (wanted, query, have)
+
+
+@settings(max_examples=tries(300), deadline=None)
+@given(TEXTS)
+def test_a_place_is_inside_a_word_whether_one_or_all_are_asked_for(shown: str) -> None:
+    text = normalise(shown)
+    inside = inside_words(text)
+    for at in range(len(text)):
+        wanted = Searched(text=text[at : at + 1], prefix=True)
+        assert (at in {start for start, _ in find(wanted, text)}) == (not inside[at])
 
 
 @settings(max_examples=tries(300), deadline=None)
