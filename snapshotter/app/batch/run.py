@@ -27,10 +27,9 @@ from snapshotter.app.archive import bundles
 from snapshotter.app.batch.journal import DEFERRED, RowResult
 from snapshotter.app.batch.plan import BatchRow
 from snapshotter.app.batch.state import DONE, FAILED, INCOMPLETE, BatchState
-from snapshotter.app.interruption import keeping_notes
 from snapshotter.app.pipeline import safekeeping
 from snapshotter.app.pipeline.host_pacing import AllHostsWaiting, VisitQueue, VisitTurn
-from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult
+from snapshotter.app.pipeline.run import CaptureDependencies, CaptureResult, VisitedPage
 from snapshotter.app.pipeline.series import CaptureSeries
 from snapshotter.app.pipeline.store_bundle import location
 from snapshotter.app.upkeep.log_sync import sync_log
@@ -291,7 +290,7 @@ def capture_all(
             while not stop.wanted and run.stopped is None:
                 turn = line.next()
                 if turn is None or isinstance(turn, AllHostsWaiting):
-                    if run.settle_behind():  # its page may be visited again
+                    if series.settle_behind():  # its page may be visited again
                         continue
                     if turn is None:
                         break
@@ -299,11 +298,11 @@ def capture_all(
                     continue
                 run.one(turn)
                 stop.release()
-            run.settle_behind()
+            series.settle_behind()
         except KeyboardInterrupt:
-            if run.behind is None:
+            if not series.is_behind:
                 raise
-            run.settle_behind()  # the signal ended the page under way
+            series.settle_behind()  # the signal ended the page under way
             stop.release()
             return RunResult(interrupted=True)
     except KeyboardInterrupt as error:
@@ -316,9 +315,9 @@ def capture_all(
     return RunResult(stopped=run.stopped)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Visit:
-    """The visit of a row that is over."""
+    """The visit of a row."""
 
     turn: VisitTurn
     entry: BatchRow
@@ -338,7 +337,6 @@ class _Run:
     failures: int = 0  # one after the other
     stopped: SnapshotterError | None = None
     left: int = field(init=False)
-    behind: _Visit | None = None  # the row whose bundle another thread completes
 
     def __post_init__(self) -> None:
         self.left = len(self.entries)
@@ -361,58 +359,41 @@ class _Run:
         self.left -= 1
         visit = _Visit(turn=turn, entry=entry, decision=self.decide(entry.policy, entry.url))
         steps = self.observer.row_started(entry)
+        self.series.capture_next(
+            visit=partial(self._visit, visit, steps),
+            complete=lambda visited: self.series.complete(visited, steps),
+            settle=partial(self._settle, visit),
+            beside=partial(self._beside, visit),
+        )
+        if visit.trouble is not None:
+            self.line.done(turn, None)
+
+    def _visit(self, visit: _Visit, steps: Progress) -> VisitedPage:
+        """Visit the page of a row, and report the response to the queue of its host."""
+        entry = visit.entry
         try:
             visited = self.series.visit(
                 entry.url, visit.decision, steps,
                 following=self.left > 0, lease=_RecordingLease(self.state, entry),
             )  # fmt: skip
-        except Exception as error:  # noqa: BLE001 - told after the result of the row before
-            self.line.done(turn, None)
-            self.settle_behind()
-            self._settle(visit, partial(_raise, error))
-            return
         except BaseException:  # also Ctrl-C: the turn of the host is given back
-            self.line.done(turn, None)
+            self.line.done(visit.turn, None)
             raise
         try:
-            at = self.line.done(
-                turn, response_of(visited.capture), revisits=self.state.known(entry).deferred
+            visit.revisit_at = self.line.done(
+                visit.turn, response_of(visited.capture), revisits=self.state.known(entry).deferred
             )
-            visit = replace(visit, revisit_at=at)
         except SnapshotterError as error:  # raised when the bundle is stored
-            visit = replace(visit, trouble=error)
-        complete = partial(self.series.complete, visited, steps)
-        try:
-            self.settle_behind()
-        except KeyboardInterrupt as ending:  # the store hangs; this page is captured: it is sealed
-            with keeping_notes(ending):
-                self._settle(visit, complete)
-            raise
-        except BaseException:  # whatever ends the run, no browser and no directory stays
+            visit.trouble = error
+        except BaseException:
             visited.drop()
             raise
-        is_beside = self.left > 0 and self.stopped is None and visit.trouble is None
-        if is_beside and self.series.may_complete_beside:
-            self.series.complete_beside(visited, _silent)
-            self.behind = visit
-            return
-        self._settle(visit, complete)
-        if visit.trouble is not None:
-            self.line.done(turn, None)
+        return visited
 
-    def settle_behind(self) -> bool:
-        """
-        Wait for the bundle that another thread completes, and record the result of its row.
-
-        Returns:
-            Whether there was one.
-        """
-        if self.behind is None:
-            return False
-        with self.series.stop.holding():
-            visit, self.behind = self.behind, None
-            self._settle(visit, self.series.completed)
-        return True
+    def _beside(self, visit: _Visit) -> Progress | None:
+        """Return the display of a bundle that is completed beside the next visit, if one may be."""
+        may_be = self.left > 0 and self.stopped is None and visit.trouble is None
+        return _silent if may_be else None
 
     def _settle(self, visit: _Visit, obtain: Callable[[], CaptureResult]) -> None:
         """Obtain the capture of a row and record its result, or its error."""
@@ -453,10 +434,6 @@ class _Run:
         self.failures = self.failures + 1 if counts else 0
         if self.failures >= _MAX_FAILURES:
             self.stopped = error
-
-
-def _raise(error: Exception) -> CaptureResult:
-    raise error
 
 
 def _silent(_stage: str, _detail: str) -> None:

@@ -2,16 +2,18 @@
 Capture several pages one after the other in one process, for one command.
 
 `visit` captures a page. Its bundle is completed in the caller's thread (`complete`), or in another
-thread beside the next visit (`complete_beside`). At most one bundle is behind, and bundles are
-completed in the order of their visits. While a page settles, the browser of the next capture
-starts, if there is a second processor. Warnings about confinement are returned once for all
-captures. `retry_in_background` requests owed timestamp tokens meanwhile.
+thread beside the next visit. `capture_next` does both in the right order: at most one bundle is
+behind, and results are passed on in the order of the visits. While a page settles, the browser of
+the next capture starts, if there is a second processor. Warnings about confinement are returned
+once for all captures. `retry_in_background` requests owed timestamp tokens meanwhile.
 """
 
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Final, Self
 
-from snapshotter.app.interruption import Interruption
+from snapshotter.app.interruption import Interruption, keeping_notes
 from snapshotter.app.pipeline import run as pipeline
 from snapshotter.app.pipeline.background_completion import BundleCompletion
 from snapshotter.app.pipeline.prewarm import Prewarmer
@@ -25,6 +27,9 @@ from snapshotter.translation import tr
 
 # Most of this time is waiting: the page is observed, and pictures are taken.
 _SETTLE_STEP: Final = "settle"
+
+# Obtains the result of a capture from its argument, which may raise, and shows or records it.
+Settle = Callable[[Callable[[], CaptureResult]], None]
 
 
 class CaptureSeries:
@@ -51,6 +56,7 @@ class CaptureSeries:
         )
         self._told: set[str] = set()
         self._behind: BundleCompletion | None = None
+        self._settle_behind: Settle | None = None  # of that bundle
         self._process_began = process_began
 
     def __enter__(self) -> Self:
@@ -61,7 +67,7 @@ class CaptureSeries:
         try:
             if self._behind is not None:  # an error ended the command: the bundle is stored first
                 with self.stop.holding():
-                    self.completed()
+                    self._completed()
         finally:
             self._prewarmer.__exit__(*reason)
 
@@ -106,15 +112,67 @@ class CaptureSeries:
         visited.timer.show_in(progress)
         return pipeline.complete(visited, self.dependencies, self.stop)
 
-    def complete_beside(self, visited: VisitedPage, progress: Progress) -> None:
-        """Begin to make the bundle of a visited page; `completed` returns the result."""
-        if self._behind is not None:
-            raise RuntimeError("another bundle is still being completed")
+    def capture_next(
+        self,
+        visit: Callable[[], VisitedPage],
+        complete: Callable[[VisitedPage], CaptureResult],
+        settle: Settle,
+        beside: Callable[[], Progress | None],
+    ) -> None:
+        """
+        Visit a page beside the bundle of the page before, and make its own bundle after that.
+
+        Args:
+            visit: Visits the page; what it raises is passed to `settle`, after the page before.
+            complete: Makes the bundle of the page in this thread, as `complete` does and raises.
+            settle: Gets the result; called once, perhaps only by a later `settle_behind`.
+            beside: Returns the display of a bundle that is made beside the next visit; None if no
+                visit follows.
+        """
+        try:
+            visited = visit()
+        except Exception as error:  # noqa: BLE001 - told after the result of the page before
+            self.settle_behind()
+            settle(partial(_raise, error))
+            return
+        try:
+            self.settle_behind()
+        except KeyboardInterrupt as ending:  # the store hangs; this page is captured: it is sealed
+            with keeping_notes(ending):
+                settle(partial(complete, visited))
+            raise
+        except BaseException:  # whatever ends the run, no browser and no directory stays
+            visited.drop()
+            raise
+        progress = beside() if self.may_complete_beside else None
+        if progress is None:
+            settle(partial(complete, visited))
+            return
         visited.timer.show_in(progress)
         self._behind = BundleCompletion(visited, self.dependencies, self.stop)
+        self._settle_behind = settle
 
-    def completed(self) -> CaptureResult:
-        """Wait for the bundle of `complete_beside`, as `BundleCompletion.result` does."""
+    @property
+    def is_behind(self) -> bool:
+        """Whether another thread completes a bundle whose result is not settled."""
+        return self._settle_behind is not None
+
+    def settle_behind(self) -> bool:
+        """
+        Wait for the bundle that another thread completes, and settle its result.
+
+        Returns:
+            Whether there was one.
+        """
+        if (settle := self._settle_behind) is None:
+            return False
+        with self.stop.holding():
+            self._settle_behind = None
+            settle(self._completed)
+        return True
+
+    def _completed(self) -> CaptureResult:
+        """Wait for the bundle that another thread completes, as `BundleCompletion.result` does."""
         behind, self._behind = self._behind, None
         if behind is None:
             raise RuntimeError("no bundle is being completed")
@@ -144,6 +202,10 @@ class CaptureSeries:
             *capture_warnings.log_warnings(done),
             *capture_warnings.replay_warnings(done),
         )
+
+
+def _raise(error: Exception) -> CaptureResult:
+    raise error
 
 
 def retry_in_background(

@@ -11,7 +11,6 @@ from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from snapshotter.app.interruption import keeping_notes
 from snapshotter.app.pipeline.run import CaptureResult, VisitedPage
 from snapshotter.app.pipeline.series import CaptureSeries
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError, bug
@@ -93,14 +92,14 @@ def capture_each(
             stop.release()
             if stop.wanted:
                 break
-        run.settle_behind()
+        series.settle_behind()
     except _StopWanted:
         pass
     except KeyboardInterrupt:
-        if run.behind is None:
+        if not series.is_behind:
             raise
         interrupted = True  # the page under way was ended
-        run.settle_behind()
+        series.settle_behind()
     stop.release()
     if stop.wanted or interrupted:
         observer.interrupted(len(urls) - len(run.codes))
@@ -118,47 +117,26 @@ class _UrlRun:
     observer: UrlObserver
     raise_errors: bool
     codes: list[int] = field(default_factory=list)  # of the URLs that are over, in their order
-    behind: int | None = None  # the URL whose bundle another thread completes
+    # The visit could not be recorded, by number of the URL: raised after the bundle.
+    troubles: dict[int, SnapshotterError] = field(default_factory=dict)
 
     def one(self, number: int) -> None:
         """Capture one URL; its bundle may be completed later, beside the next visit."""
         error = self.refused.get(number)
         if error is not None:
-            self.settle_behind()
+            self.series.settle_behind()
             self._failed(number, error)
             return
         self.observer.started(number)
-        if self.behind is None and not self._may_complete_beside(number):
+        if not self.series.is_behind and not self._may_complete_beside(number):
             self._settle(number, partial(self._capture, number))
             return
-        try:
-            page = self._visit(number)
-        except Exception as failure:  # noqa: BLE001 - told after the result of the URL before
-            self.settle_behind()
-            self._settle(number, partial(_raise, failure))
-            return
-        try:
-            self.settle_behind()
-        except KeyboardInterrupt as ending:  # the store hangs; this page is captured: it is sealed
-            with keeping_notes(ending):
-                self._settle(number, partial(self._complete, page))
-            raise
-        except BaseException:  # whatever ends the run, no browser and no directory stays
-            page.visited.drop()
-            raise
-        if page.trouble is None and self._may_complete_beside(number):
-            self.series.complete_beside(page.visited, self.observer.completing(number))
-            self.behind = number
-        else:
-            self._settle(number, partial(self._complete, page))
-
-    def settle_behind(self) -> None:
-        """Wait for the bundle that another thread completes, and show its result."""
-        if self.behind is None:
-            return
-        with self.series.stop.holding():
-            number, self.behind = self.behind, None
-            self._settle(number, self.series.completed)
+        self.series.capture_next(
+            visit=partial(self._visit, number),
+            complete=partial(self._complete, number),
+            settle=partial(self._settle, number),
+            beside=partial(self._beside, number),
+        )
 
     def _settle(self, number: int, obtain: Callable[[], CaptureResult]) -> None:
         """Obtain the result of a URL and show it, or show its error."""
@@ -198,13 +176,11 @@ class _UrlRun:
         """Capture a URL, and complete its bundle in this thread."""
         visit = self._wait(number)
         with self.observer.steps() as steps:
-            page = self._visit_allowed(number, visit, steps)
-            result = self.series.complete(page.visited, steps)
-        if page.trouble is not None:
-            raise page.trouble
-        return result
+            visited = self._visit_allowed(number, visit, steps)
+            result = self.series.complete(visited, steps)
+        return self._without_trouble(number, result)
 
-    def _visit(self, number: int) -> "_Page":
+    def _visit(self, number: int) -> VisitedPage:
         visit = self._wait(number)
         with self.observer.steps() as steps:
             return self._visit_allowed(number, visit, steps)
@@ -217,13 +193,13 @@ class _UrlRun:
 
     def _show_wait(self, sentence: str) -> None:
         """Show what the next visit waits for, and before it the result of the last one."""
-        if self.behind is not None:
-            self.settle_behind()
-            if self.series.stop.wanted:
-                raise _StopWanted
+        if self.series.settle_behind() and self.series.stop.wanted:
+            raise _StopWanted
         self.observer.waiting(sentence)
 
-    def _visit_allowed(self, number: int, visit: "AllowedVisit | None", steps: Progress) -> "_Page":
+    def _visit_allowed(
+        self, number: int, visit: "AllowedVisit | None", steps: Progress
+    ) -> VisitedPage:
         """Visit a page, and report the response to the rate limiter."""
         decision = self.decisions[number]
         # A browser is started for the next URL if it is captured in the same way.
@@ -234,32 +210,31 @@ class _UrlRun:
             if self.pace is not None and visit is not None:
                 self.pace.done(visit, None)
             raise
-        trouble: SnapshotterError | None = None
         if self.pace is not None and visit is not None:
             from snapshotter.policy.host_responses import response_of
 
             try:
                 self.pace.done(visit, response_of(visited.capture))
             except SnapshotterError as error:
-                trouble = error
-        return _Page(visited, trouble)
+                self.troubles[number] = error
+            except BaseException:
+                visited.drop()
+                raise
+        return visited
 
-    def _complete(self, page: "_Page") -> CaptureResult:
+    def _complete(self, number: int, visited: VisitedPage) -> CaptureResult:
         """Complete the bundle of a visited page in this thread."""
         with self.observer.steps() as steps:
-            result = self.series.complete(page.visited, steps)
-        if page.trouble is not None:
-            raise page.trouble
+            result = self.series.complete(visited, steps)
+        return self._without_trouble(number, result)
+
+    def _without_trouble(self, number: int, result: CaptureResult) -> CaptureResult:
+        if number in self.troubles:
+            raise self.troubles[number]
         return result
 
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """A page that was captured, and whose bundle is not sealed yet."""
-
-    visited: VisitedPage
-    trouble: SnapshotterError | None  # the visit could not be recorded; raised after the bundle
-
-
-def _raise(error: Exception) -> CaptureResult:
-    raise error
+    def _beside(self, number: int) -> Progress | None:
+        """Return the display of a bundle that is completed beside the next visit, if one may be."""
+        if number in self.troubles or not self._may_complete_beside(number):
+            return None
+        return self.observer.completing(number)

@@ -39,7 +39,10 @@ class Series:
         self.following: list[bool] = []
         self._results: Iterator[CaptureResult | BaseException] = iter(results)
 
-    may_complete_beside = False
+    may_complete_beside = is_behind = False
+
+    def settle_behind(self) -> bool:
+        return False
 
     def visit(self, url: str, decision: Decision, steps: Progress, *, following: bool) -> Any:
         self.following.append(following)
