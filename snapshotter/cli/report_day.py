@@ -154,6 +154,7 @@ def _notify(settings: "Settings", made: "DayReport", now: datetime) -> None:
     from snapshotter.app.wiring import notifications as wiring_notifications
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.report import day as reports
+    from snapshotter.report.local_time import LocalTime
 
     begins = made.since.astimezone()
     with closing(wiring_notifications.notification_service(settings)) as service:
@@ -161,7 +162,7 @@ def _notify(settings: "Settings", made: "DayReport", now: datetime) -> None:
             day_event(
                 wiring_store.store_name(settings),
                 f"{begins:%Y%m%d}",
-                reports.mail_summary(made),
+                reports.mail_summary(made, LocalTime()),
                 now,
             )
         )

@@ -167,18 +167,19 @@ def summary(of: DayReport) -> str:
     return " ".join(said)
 
 
-def mail_summary(of: DayReport) -> str:
-    """Return the words of the digest mail: numbers and ids, and no address."""
+def mail_summary(of: DayReport, local: LocalTime) -> str:
+    """Return the words of the digest mail: the day, numbers and ids, and no address."""
+    about = f"{heading(of, local)}. {summary(of)}"
     named = list(
         dict.fromkeys(
             entry.bundle_id for entry in (*of.vanished, *of.possible_removals) if entry.bundle_id
         )
     )
     if not named:
-        return summary(of)
+        return about
     return tr(
-        "{summary} Look at the captures of pages that vanished: snapshotter open {ids}",
-        summary=summary(of),
+        "{about} Look at the captures of pages that vanished: snapshotter open {ids}",
+        about=about,
         ids=" ".join(named[:_MAX_NAMED]),
     )
 

@@ -157,9 +157,10 @@ def test_a_capture_in_quarantine_is_counted_and_shown_nowhere() -> None:
 def test_the_mail_has_numbers_and_ids_and_no_address() -> None:
     of = made(seen("before", -9, "p"), seen("gone", 9, "p", **GONE))
 
-    words = day.mail_summary(of)
+    words = day.mail_summary(of, LocalTime(zone=UTC))
 
-    assert words.startswith("Captures: 1. Pages that vanished: 1.")
+    assert ". Captures: 1. Pages that vanished: 1." in words
+    assert words.startswith(day.heading(of, LocalTime(zone=UTC)))
     assert words.endswith("snapshotter open gone")
     assert "news.example" not in words
 
