@@ -39,7 +39,7 @@ sys.path.insert(0, str(ROOT))
 
 from snapshotter.app.archive import search as searches  # noqa: E402  the line above finds these
 from snapshotter.app.settings import load  # noqa: E402
-from snapshotter.app.wiring import takedown as wiring_takedown  # noqa: E402
+from snapshotter.app.wiring import index as wiring_index  # noqa: E402
 from snapshotter.formats import canonical_json  # noqa: E402
 from snapshotter.formats.bundle import names, store_keys  # noqa: E402
 from snapshotter.formats.page import assessment as assessments  # noqa: E402
@@ -221,7 +221,7 @@ def measure(folder: Path, data: Path, queue: str, count: int, runs: int) -> None
         middle = sorted(done, key=lambda one: one.wall_s)[len(done) // 2]
         report(f"process {name}", middle, "")
     settings = load(directory=data, environment=variables)
-    with wiring_takedown.observation_source(settings) as source:
+    with wiring_index.observation_source(settings) as source:
         for name, query in {"no query": "", **_QUERIES}.items():
             page = partial(
                 searches.search,

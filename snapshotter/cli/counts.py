@@ -81,13 +81,13 @@ def counts(
     Thresholds come from your policy, or else from the policy for the page ([[thresholds]]).
     """
     from snapshotter.app.archive.page_counts import page_counts
-    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.app.wiring import index as wiring_index
 
     if as_json + as_csv + chart > 1:
         raise click.UsageError(tr("give only one of the options --chart, --json and --csv"))
     settings = ctx.obj.load(store=store or "")
     asked = tuple(map(_threshold, given))
-    with wiring_takedown.observation_source(settings, show_message=print_message) as source:
+    with wiring_index.observation_source(settings, show_message=print_message) as source:
         source.sync()
         pages = FILE_OR_BUNDLE.resolve(source.store, pages)
         found = [

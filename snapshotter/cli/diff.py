@@ -101,8 +101,8 @@ def diff(
     from snapshotter.app.archive import comparison, quarantined
     from snapshotter.app.policies import configured_policy
     from snapshotter.app.wiring import capture as wiring
+    from snapshotter.app.wiring import index as wiring_index
     from snapshotter.app.wiring import store as wiring_store
-    from snapshotter.app.wiring import takedown as wiring_takedown
     from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.policy import load as policies
     from snapshotter.policy import page_identity
@@ -134,7 +134,7 @@ def diff(
         names = comparison.select_bundles(
             captures,
             lambda: stack.enter_context(
-                wiring_takedown.observation_source(stored(), show_message=print_message)
+                wiring_index.observation_source(stored(), show_message=print_message)
             ),
         )
         given = []

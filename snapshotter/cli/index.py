@@ -73,10 +73,10 @@ def status(ctx: click.Context, store: str | None, as_json: bool) -> None:
     The whole store is listed. No bundle is read, and the index is not changed.
     """
     from snapshotter.app.archive import index_upkeep
-    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.app.wiring import index as wiring_index
 
     settings = ctx.obj.load(store=store or "")
-    with wiring_takedown.observation_source(settings, show_message=print_message) as source:
+    with wiring_index.observation_source(settings, show_message=print_message) as source:
         found = index_upkeep.status(source)
         where, url = source.index.database.name, source.store.url
     if as_json:
@@ -124,9 +124,9 @@ def status(ctx: click.Context, store: str | None, as_json: bool) -> None:
 def rebuild_index(settings: "Settings", *, as_json: bool) -> None:
     """Rebuild the index of the configured store, and print the numbers of bundles."""
     from snapshotter.app.archive import index_upkeep
-    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.app.wiring import index as wiring_index
 
-    with wiring_takedown.observation_source(settings, show_message=print_message) as source:
+    with wiring_index.observation_source(settings, show_message=print_message) as source:
         counts = index_upkeep.rebuild(source)
         url = source.store.url
     if as_json:

@@ -242,9 +242,9 @@ def _selected(
         return
     from snapshotter.app import machine
     from snapshotter.app.archive import search
-    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.app.wiring import index as wiring_index
 
-    with wiring_takedown.observation_source(settings, show_message=print_message) as source:
+    with wiring_index.observation_source(settings, show_message=print_message) as source:
         now = machine.SystemClock().now()
         yield (
             search.select(source, query, wanted, now=now, is_trusted=is_trusted)
@@ -260,13 +260,13 @@ def _list_identity(
     from snapshotter.app.archive import quarantined
     from snapshotter.app.archive.bundle_list import select_observations
     from snapshotter.app.archive.observations import observations
-    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.app.wiring import index as wiring_index
     from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.cli.table import terminal_width
     from snapshotter.formats.canonical_json import plain
 
     begins = datetime.combine(wanted.since, datetime.min.time(), UTC) if wanted.since else None
-    with wiring_takedown.observation_source(settings, show_message=print_message) as source:
+    with wiring_index.observation_source(settings, show_message=print_message) as source:
         source.sync()
         # A text that is not an address is an identity, as `--json` prints it.
         resolved = (

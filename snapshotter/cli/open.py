@@ -140,8 +140,8 @@ def _stored(settings: "Settings", name: str) -> "MadePage":
     from snapshotter.app.archive import quarantined
     from snapshotter.app.archive.capture_page import make_stored_page
     from snapshotter.app.archive.observations import observations
+    from snapshotter.app.wiring import index as wiring_index
     from snapshotter.app.wiring import store as wiring_store
-    from snapshotter.app.wiring import takedown as wiring_takedown
     from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.errors import SnapshotterError
     from snapshotter.report.local_time import LocalTime
@@ -150,7 +150,7 @@ def _stored(settings: "Settings", name: str) -> "MadePage":
 
     def captures_of(url: str) -> "Sequence[Observation]":
         try:
-            with wiring_takedown.observation_source(settings) as source:
+            with wiring_index.observation_source(settings, show_message=print_message) as source:
                 return quarantined.visible(
                     observations(source, url=url), opened, is_trusted, index=source.index
                 )

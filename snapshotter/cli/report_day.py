@@ -79,7 +79,7 @@ def day(
     from snapshotter.app import machine
     from snapshotter.app.archive.day_report import make_day_report
     from snapshotter.app.wiring import day_report as wiring_day_report
-    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.app.wiring import index as wiring_index
     from snapshotter.report import day as reports
     from snapshotter.report.local_time import LocalTime
 
@@ -90,7 +90,7 @@ def day(
     settings: Settings = ctx.obj.load(store=store or "")
     now, local = machine.SystemClock().now(), LocalTime()
     period = _period(day, since, now)
-    with wiring_takedown.observation_source(settings) as source:
+    with wiring_index.observation_source(settings, show_message=print_message) as source:
         made = make_day_report(
             source, period, jobs=wiring_day_report.jobs_without_bundle(settings), now=now
         )

@@ -105,10 +105,10 @@ def _list(
     ctx: click.Context, store: str | None, limit: int, *, decided: bool, as_json: bool
 ) -> None:
     from snapshotter.app.archive.review_list import items_to_review
-    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.app.wiring import index as wiring_index
 
     settings = ctx.obj.load(store=store or "")
-    with wiring_takedown.observation_source(settings) as source:
+    with wiring_index.observation_source(settings, show_message=print_message) as source:
         items = items_to_review(source, decided=decided)
     for item in items[:limit]:
         if as_json:

@@ -595,10 +595,10 @@ def _possible_removals(settings: "Settings", urls: set[str]) -> "dict[str, Possi
     if not urls:
         return {}
     from snapshotter.app.archive.review_list import possible_removals_of
-    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.app.wiring import index as wiring_index
 
     try:
-        with wiring_takedown.observation_source(settings) as source:
+        with wiring_index.observation_source(settings, show_message=print_message) as source:
             return possible_removals_of(source, urls)
     except SnapshotterError as error:
         print_message(

@@ -92,7 +92,7 @@ def search(
     from snapshotter.app import machine
     from snapshotter.app.archive import search as use_case
     from snapshotter.app.store_location import require_store
-    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.app.wiring import index as wiring_index
     from snapshotter.app.wiring import trust as wiring_trust
 
     for word in words:
@@ -110,7 +110,7 @@ def search(
     query = parse_query(text)
     settings = ctx.obj.load(store=store or "")
     require_store(settings)
-    with wiring_takedown.observation_source(settings, show_message=print_message) as source:
+    with wiring_index.observation_source(settings, show_message=print_message) as source:
         found = use_case.search(
             source,
             query,

@@ -75,6 +75,7 @@ def list_(
     Removals of one account within 15 minutes are listed as one group. The key [monitor] burst of
     the policy sets this time.
     """
+    from snapshotter.app.wiring import index as wiring_index
     from snapshotter.app.wiring import takedown as wiring_takedown
     from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.assess.takedown_events import account_of, group_bursts
@@ -83,7 +84,7 @@ def list_(
     settings = ctx.obj.load(store=store or "")
     is_trusted = wiring_trust.trusted_keys(settings)
     begins = since.replace(tzinfo=UTC) if since else None
-    with wiring_takedown.observation_source(settings, show_message=print_message) as source:
+    with wiring_index.observation_source(settings, show_message=print_message) as source:
         if page and "://" in page:
             source.sync()
         source.index.sync_events(source.store)
@@ -160,9 +161,9 @@ def show(ctx: click.Context, event_ids: tuple[str, ...], store: str | None, as_j
 
     The events are not verified here: use `snapshotter verify ID`.
     """
-    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.app.wiring import index as wiring_index
 
-    with wiring_takedown.observation_source(
+    with wiring_index.observation_source(
         ctx.obj.load(store=store or ""), show_message=print_message
     ) as source:
         wanted = EVENT_ID.resolve(source.store, event_ids)
@@ -245,13 +246,13 @@ def export(
     verify`, the bundles beside the event are found automatically.
     """
     from snapshotter.app.takedown import events as takedowns
+    from snapshotter.app.wiring import index as wiring_index
     from snapshotter.app.wiring import store as wiring_store
-    from snapshotter.app.wiring import takedown as wiring_takedown
     from snapshotter.assess.takedown_events import captures_of_event
     from snapshotter.model.custody import EXPORTING
 
     settings = ctx.obj.load(store=store or "")
-    with wiring_takedown.observation_source(settings, show_message=print_message) as source:
+    with wiring_index.observation_source(settings, show_message=print_message) as source:
         (event_id,) = EVENT_ID.resolve(source.store, [event_id])
         found = _find_event(source, event_id)
         files = takedowns.export_event(source, found, output or Path(event_id))

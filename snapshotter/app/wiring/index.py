@@ -3,10 +3,14 @@
 import contextlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from snapshotter.app.archive.object_ids import IdsWithEnd, indexed_ids
+from snapshotter.app.archive.observations import ObservationSource
 from snapshotter.app.machine import SystemClock
 from snapshotter.app.settings import Settings, file_of_queue
 from snapshotter.app.store_location import store_location
@@ -17,6 +21,8 @@ from snapshotter.index.open_index import open_index_file, open_index_schema
 from snapshotter.index.store_index import Index
 from snapshotter.index.sync import FolderStamps
 from snapshotter.index.values import IndexProgress, JobFacts
+from snapshotter.model.assessment import Assessment
+from snapshotter.policy import page_identity
 from snapshotter.ports import ObjectStore, ReadableStore, ShowMessage
 from snapshotter.store.location import DirectoryLocation
 from snapshotter.translation import tr
@@ -30,6 +36,43 @@ _SCHEDULE = "schedule:"  # how the origin of a job of a schedule begins
 def index_path(settings: Settings) -> Path:
     """Return the file of the index of the configured store, where the queue is a file."""
     return settings.data_dir / "index" / f"{wiring_store.store_name(settings)}.db"
+
+
+@contextmanager
+def observation_source(
+    settings: Settings, *, show_message: ShowMessage | None = None
+) -> Iterator[ObservationSource]:
+    """
+    Yield the configured store with its index.
+
+    Args:
+        show_message: Shows that the index was damaged, and how an update proceeds.
+
+    Raises:
+        SnapshotterError: The settings are invalid, or the index cannot be used.
+    """
+    store = wiring_store.store(settings)
+    with index(settings, show_message=show_message) as opened:
+        yield ObservationSource(
+            store=store,
+            index=opened,
+            rules=page_identity.shipped_identity_rules(),
+            reassess=partial(_reassess, settings),
+            jobs=partial(jobs_of_bundles, settings),
+            stamps=folder_stamps(settings, store),
+            progress=progress_messages(show_message or _discard),
+        )
+
+
+def _reassess(settings: Settings, stream: BinaryIO) -> Assessment | None:
+    # Only for bundles of early versions: the rules take longer to load than a list to print.
+    from snapshotter.app.wiring.reassessment import reassess
+
+    return reassess(settings, stream)
+
+
+def _discard(sentence: str) -> None:
+    """Show nothing."""
 
 
 def index(settings: Settings, *, show_message: ShowMessage | None = None) -> Index:

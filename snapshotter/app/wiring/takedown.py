@@ -1,7 +1,5 @@
 """
 Build the service that derives take-down events from captures, and the parts that verify events.
-
-The source of observations, from which events are derived, is built here too.
 """
 
 import contextlib
@@ -10,11 +8,8 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
-from typing import BinaryIO
 
 from snapshotter.app import machine
-from snapshotter.app.archive import assessment, bundles
-from snapshotter.app.archive.observations import ObservationSource
 from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings
 from snapshotter.app.takedown.bundle_finder import (
@@ -34,7 +29,6 @@ from snapshotter.app.wiring import store as wiring_store
 from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.statements import takedown
-from snapshotter.model.assessment import Assessment
 from snapshotter.model.notification import NotificationEvent, NotificationScope
 from snapshotter.model.takedown import ConfirmRules, Takedown
 from snapshotter.policy import capture_decision, page_identity
@@ -43,42 +37,10 @@ from snapshotter.translation import tr
 from snapshotter.verify.files import file_with_digest
 from snapshotter.verify.trust import Trust
 
-_DOM = "capture/dom.html"
-
-
-def _discard(sentence: str) -> None:
-    """Show nothing."""
-
 
 def proofs_dir(settings: Settings) -> Path:
     """Return the folder of the proof packs that workers write, one for each event."""
     return settings.data_dir / "proofs"
-
-
-@contextmanager
-def observation_source(
-    settings: Settings, *, show_message: ShowMessage | None = None
-) -> Iterator[ObservationSource]:
-    """
-    Yield the configured store with its index.
-
-    Args:
-        show_message: Shows that the index was damaged, and how an update proceeds.
-
-    Raises:
-        SnapshotterError: The settings are invalid, or the index cannot be used.
-    """
-    store = wiring_store.store(settings)
-    with wiring_index.index(settings, show_message=show_message) as index:
-        yield ObservationSource(
-            store=store,
-            index=index,
-            rules=page_identity.shipped_identity_rules(),
-            reassess=partial(_reassess, settings),
-            jobs=partial(wiring_index.jobs_of_bundles, settings),
-            stamps=wiring_index.folder_stamps(settings, store),
-            progress=wiring_index.progress_messages(show_message or _discard),
-        )
 
 
 @contextmanager
@@ -110,7 +72,9 @@ def takedown_service(
         else None
     )
     with ExitStack() as stack:
-        source = stack.enter_context(observation_source(settings, show_message=show_message))
+        source = stack.enter_context(
+            wiring_index.observation_source(settings, show_message=show_message)
+        )
         yield TakedownService(
             source=source,
             trust=cache(lambda: wiring_trust.trust(settings)),
@@ -194,7 +158,10 @@ def previous_event_finder(settings: Settings, folders: Sequence[Path]) -> Previo
                 if data is not None:
                     return takedown.parse(data)
         # Without rights to make an index here, or without a store, nobody can say.
-        with contextlib.suppress(SnapshotterError), observation_source(settings) as source:
+        with (
+            contextlib.suppress(SnapshotterError),
+            wiring_index.observation_source(settings) as source,
+        ):
             source.index.sync_events(source.store)
             for kept_event in source.index.events(sha256=sha256):
                 if kept_event.event is not None:
@@ -215,27 +182,6 @@ def _own_keys(settings: Settings) -> frozenset[str]:
     """Return the id of the key that signs events here, if it exists."""
     listed = wiring_keys.key_directory(settings).list()
     return frozenset(key.key_id for key in listed if key.name == settings.event_key and key.key_id)
-
-
-def _reassess(settings: Settings, stream: BinaryIO) -> Assessment | None:
-    """Return what an older bundle shows by current rules; None if it holds no document."""
-    files = assessment.BundleFiles(stream)
-    if _DOM not in files.names():
-        return None
-    record = bundles.read_record(stream)
-    try:
-        url = str(record["what"]["requested_url"])
-        decision = capture_decision.decide(configured_policy.judging_policy(settings, url))
-        return assessment.assess(record, files, decision, wiring.assessor)
-    except (KeyError, TypeError, SnapshotterError) as error:
-        if isinstance(error, EvidenceInvalid):
-            return None
-        raise EvidenceInvalid(
-            tr(
-                "the availability of the page cannot be derived from the capture: {error}",
-                error=error,
-            )
-        ) from error
 
 
 def _notifier(

@@ -54,9 +54,9 @@ def verification_service(
         return takedown.previous_event_finder(settings, folders)
 
     def observation_source() -> "AbstractContextManager[ObservationSource]":
-        from snapshotter.app.wiring import takedown
+        from snapshotter.app.wiring import index
 
-        return takedown.observation_source(settings, show_message=show_message)
+        return index.observation_source(settings, show_message=show_message)
 
     return VerificationService(
         trust=trust,

@@ -179,7 +179,7 @@ def open_job_runner(settings: Settings, show_message: ShowMessage) -> "CaptureJo
     """Return the object that captures jobs; called in a capture process."""
     from snapshotter.app.monitoring.job_runner import CaptureJobRunner
     from snapshotter.app.wiring import capture as wiring_capture
-    from snapshotter.app.wiring import takedown as wiring_takedown
+    from snapshotter.app.wiring import index as wiring_index
 
     return CaptureJobRunner(
         settings,
@@ -187,7 +187,7 @@ def open_job_runner(settings: Settings, show_message: ShowMessage) -> "CaptureJo
         dependencies=lambda these, locked: wiring_capture.capture_dependencies(
             these, ask=None, show_message=show_message, locked=locked
         ),
-        observation_source=partial(wiring_takedown.observation_source, settings),
+        observation_source=partial(wiring_index.observation_source, settings),
         annotations=_annotations(settings, show_message),
     )
 

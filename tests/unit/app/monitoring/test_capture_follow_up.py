@@ -11,8 +11,8 @@ from sqlalchemy import update
 
 from snapshotter.app import machine, settings
 from snapshotter.app.archive.observations import observations
+from snapshotter.app.wiring import index as wiring_index
 from snapshotter.app.wiring import queue as wiring_jobs
-from snapshotter.app.wiring import takedown as wiring_takedown
 from snapshotter.app.wiring import worker as wiring_worker
 from snapshotter.app.wiring.worker import open_job_runner
 from snapshotter.errors import ServiceUnavailable
@@ -514,7 +514,7 @@ def test_the_duty_of_a_worker_follows_up_by_the_settings(tmp_path: Path) -> None
     assert said == []
     assert JobsToFollowUp(opened).not_followed_up() == []
     assert [status.job.id for status in DatabaseQueue(opened).jobs()] == [visit.id]
-    with wiring_takedown.observation_source(here) as source:  # the index has followed the store
+    with wiring_index.observation_source(here) as source:  # the index has followed the store
         assert [observation.bundle_id for observation in observations(source, sync=False)] == [
             made.sealed.bundle_id
         ]

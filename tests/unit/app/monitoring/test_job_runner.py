@@ -13,7 +13,7 @@ from snapshotter.app import machine, settings
 from snapshotter.app.archive import cases
 from snapshotter.app.monitoring.job_runner import CaptureJobRunner
 from snapshotter.app.settings import Settings
-from snapshotter.app.wiring import takedown as wiring_takedown
+from snapshotter.app.wiring import index as wiring_index
 from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.app.wiring.worker import open_job_runner
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
@@ -374,7 +374,7 @@ def test_visits_of_a_watched_page_are_light_once_it_was_captured_whole(
     visit = replace(job(), origin="schedule:watch", policy="monitor-takedown")
 
     first = given_up(workshop, Lease(), visit)
-    with wiring_takedown.observation_source(here) as place:
+    with wiring_index.observation_source(here) as place:
         place.sync()
     second = given_up(workshop, Lease(), visit)
 
