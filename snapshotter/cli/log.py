@@ -12,7 +12,7 @@ import click
 from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.log_output import print_log, print_synced
 from snapshotter.cli.log_witness import witness
-from snapshotter.cli.object_id import BUNDLE_ID
+from snapshotter.cli.object_id import BUNDLE_ID, resolve_log_name
 from snapshotter.cli.options import recheck_option, store_option
 from snapshotter.cli.output import Steps, print_json, print_message, print_result, write_file
 from snapshotter.errors import SnapshotterError
@@ -142,6 +142,7 @@ def show(
 Examples:
   snapshotter log prove 20261124t160642z-k3v4q2m7xw4c5b6d > exhibit.wacz.tlog-proof
   snapshotter log prove --kind trust 3 --output trust.json.tlog-proof
+  snapshotter log prove --kind report latest --output audit.json.tlog-proof
 """
 )
 @click.argument("name", metavar="NAME")
@@ -175,8 +176,10 @@ def prove(
     bundle was made earlier, for an older checkpoint.
     """
     from snapshotter.app.upkeep.log_entry_proof import prove_entry
+    from snapshotter.app.wiring import store as wiring_store
 
     settings = ctx.obj.load(store=store or "")
+    name = resolve_log_name(wiring_store.store(settings), kind, name)
     reader = _reader(settings, verifier_key)
     found = prove_entry(reader, settings.store, kind, name)
     proof, signed, entry = found.data, found.checkpoint, found.entry

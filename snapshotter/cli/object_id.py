@@ -167,3 +167,30 @@ def resolve_jobs(queue: "DatabaseQueue", texts: Sequence[str]) -> tuple[str, ...
         known = queue.with_part(text)
         found.append(choose(text, {status.job.id: status.job.url for status in known}))
     return tuple(dict.fromkeys(found))
+
+
+def resolve_log_name(store: "ReadableStore", kind: str, text: str) -> str:
+    """
+    Return the whole name of an entry of a log; for a name that is no id, the text as it is.
+
+    Args:
+        kind: Of the entry (`formats.proofs.leaf`).
+
+    Raises:
+        SnapshotterError: No id of the store has this part, or several have it (exit code 2).
+    """
+    from snapshotter.app.archive.object_ids import ObjectKind, may_be_part, resolve
+    from snapshotter.formats.proofs import leaf
+
+    kinds = {
+        **dict.fromkeys(
+            (leaf.BUNDLE, leaf.RENEWAL, leaf.CUSTODY, leaf.TOMBSTONE), ObjectKind.BUNDLE
+        ),
+        leaf.QUARANTINE: ObjectKind.BUNDLE,
+        leaf.GAP: ObjectKind.GAP,
+        leaf.TAKEDOWN: ObjectKind.EVENT,
+        leaf.REPORT: ObjectKind.AUDIT,
+    }
+    if kind not in kinds or not may_be_part(text):
+        return text
+    return resolve(store, text, (kinds[kind],))

@@ -1,5 +1,5 @@
 """
-Find the bundle or the take-down event that a person means by a part of its id.
+Find the bundle, take-down event, gap or audit report that a person means by a part of its id.
 
     20261124t160642z-k3v4q2m7xw4c5b6d   the whole id; the store is not asked
     20261124t1606                       the beginning: one folder of the store is listed
@@ -43,6 +43,8 @@ class ObjectKind(enum.StrEnum):
 
     BUNDLE = "bundle"
     EVENT = "event"
+    GAP = "gap"
+    AUDIT = "audit"
 
     @property
     def prefix(self) -> str:
@@ -50,7 +52,29 @@ class ObjectKind(enum.StrEnum):
         return {
             ObjectKind.BUNDLE: f"{store_keys.BUNDLES}/",
             ObjectKind.EVENT: f"{store_keys.TAKEDOWNS}/",
+            ObjectKind.GAP: f"{store_keys.GAPS}/",
+            ObjectKind.AUDIT: f"{store_keys.AUDITS}/",
         }[self]
+
+    @property
+    def noun(self) -> str:
+        """What a person calls one of these objects."""
+        return {
+            ObjectKind.BUNDLE: tr("bundle"),
+            ObjectKind.EVENT: tr("take-down event"),
+            ObjectKind.GAP: tr("record of a gap"),
+            ObjectKind.AUDIT: tr("audit report"),
+        }[self]
+
+    def id_of(self, key: str) -> str:
+        """Return the id of the object whose key this is. Raises ValueError: of none."""
+        if self is ObjectKind.BUNDLE:
+            return store_keys.parse_bundle_key(key).bundle_id
+        return {
+            ObjectKind.EVENT: store_keys.parse_takedown_key,
+            ObjectKind.GAP: store_keys.parse_gap_key,
+            ObjectKind.AUDIT: store_keys.parse_report_key,
+        }[self](key)
 
 
 BUNDLES: Final = (ObjectKind.BUNDLE,)
@@ -107,7 +131,7 @@ def resolve(
         for found in _ids(store, kinds[0], kinds[0].prefix, reverse=True):
             return found
         raise NoSuchId(
-            tr("the store {url} contains no {kind} yet", url=store.url, kind=kinds[0].value)
+            tr("the store {url} contains no {kind} yet", url=store.url, kind=kinds[0].noun)
         )
     if not may_be_part(text):
         raise UsageMistake(
@@ -240,11 +264,7 @@ def _ids(store: "ReadableStore", kind: ObjectKind, prefix: str, *, reverse: bool
     last = ""
     for found in store.list(prefix, reverse=reverse):
         try:
-            object_id = (
-                store_keys.parse_bundle_key(found.key).bundle_id
-                if kind is ObjectKind.BUNDLE
-                else store_keys.parse_takedown_key(found.key)
-            )
+            object_id = kind.id_of(found.key)
         except ValueError:
             continue  # not ours, or a sidecar of an event
         if object_id != last:
@@ -295,8 +315,8 @@ def describe(store: "ReadableStore", object_id: str, kind: ObjectKind) -> str:
     if kind is ObjectKind.BUNDLE and _has_quarantine_notice(store, object_id):
         return tr("{at}  a notice of quarantine is beside this capture", at=_at(object_id))
     at = _at(object_id)
-    if kind is ObjectKind.EVENT:
-        return tr("{at}  take-down event", at=at)
+    if kind is not ObjectKind.BUNDLE:
+        return f"{at}  {kind.noun}"
     try:
         with store.open(store_keys.bundle_key(object_id)) as stream:
             what = bundles.read_record(stream).get("what")

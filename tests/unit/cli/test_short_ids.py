@@ -75,3 +75,18 @@ def test_the_title_of_a_capture_in_quarantine_is_no_candidate(shell: BundleShell
     assert "a notice of quarantine" in shell.err
     assert shell.run("show", shell.id) == 0
     assert "  quarantine     names a minor\n" in shell.out
+
+
+def test_log_prove_takes_parts_of_the_ids_of_its_kinds(shell: BundleShell) -> None:
+    assert shell.run("log", "init") == 0, shell.err
+    assert shell.run("log", "sync", "latest") == 0, shell.err
+    report = shell.folder / "captures" / "audits" / "2026" / "01" / "02"
+    report.mkdir(parents=True)
+    (report / "20260102t030405z-aaaaaaaaaaaaaaaa.json").write_bytes(b"a report")
+    for words in ((shell.id[-6:],), ("latest",), ("--kind", "custody", "latest")):
+        assert shell.run("log", "prove", *words, "-o", "proof", "--json") == 0, shell.err
+    assert shell.run("log", "prove", "--kind", "report", "latest") == 1
+    assert "kind report with the name 20260102t030405z-aaaaaaaaaaaaaaaa" in shell.err
+    assert shell.run("log", "prove", "zzzz") == 1
+    assert "no id in the store" in shell.err
+    assert shell.run("log", "prove", "--kind", "trust", "3") == 1

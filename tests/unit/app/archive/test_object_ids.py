@@ -13,6 +13,7 @@ from snapshotter.app.archive.object_ids import (
     EVENTS,
     AmbiguousId,
     NoSuchId,
+    ObjectKind,
     choose,
     indexed_ids,
     may_be_part,
@@ -78,6 +79,20 @@ def test_events_are_found_where_events_are_wanted(store: _CountingStore) -> None
     assert resolve(store, "latest", EITHER) == THIRD
     with pytest.raises(NoSuchId):
         resolve(store, "d2d2", BUNDLES)
+
+
+def test_gaps_and_audit_reports_have_ids_of_their_own(
+    store: _CountingStore, tmp_path: Path
+) -> None:
+    for kind, key in (
+        (ObjectKind.GAP, store_keys.gap_key(EVENT)),
+        (ObjectKind.AUDIT, store_keys.report_key(EVENT)),
+    ):
+        with pytest.raises(NoSuchId):
+            resolve(store, "d2d2", (kind,))
+        (tmp_path / key).parent.mkdir(parents=True)
+        (tmp_path / key).write_bytes(b"a record")
+        assert resolve(store, "d2d2", (kind,)) == resolve(store, "latest", (kind,)) == EVENT
 
 
 def test_a_part_of_several_ids_names_them_with_their_times(store: _CountingStore) -> None:
