@@ -459,6 +459,51 @@ REASON_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
         "nothing-rendered": tr("the capture has no result, for an unknown reason"),
     }
 )
+WARNING_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "clock-skew": tr(
+            "a time that the server or the page states differs from the clock of the capturing "
+            "machine by more than the policy allows"
+        ),
+        "private-authority": tr(
+            "the capture trusted certificate authorities that the capturing person added"
+        ),
+        "certificate-ignored": tr("a certificate that the browser refuses was accepted"),
+        "raw-rendered-divergence": tr(
+            "the text that the page shows differs from a received document by more than the policy "
+            "allows"
+        ),
+        "changed-after-pictures": tr(
+            "the page changed, or may have changed, after the last pictures, so pictures, text and "
+            "document may differ"
+        ),
+        "page-held": tr(
+            "the page tried to open an address while pictures were taken, and the capture stopped "
+            "this"
+        ),
+        "page-keeps-changing": tr(
+            "parts of the page change all the time, so pictures, text and document show different "
+            "moments"
+        ),
+        "announced-more": tr("the page announced more content, which may be missing"),
+        "trial-failed": tr(
+            "parts of the page were photographed in separate windows, which a page can detect"
+        ),
+        "navigation-refused": tr(
+            "the page tried to open an address that the browser does not open"
+        ),
+        "service-worker-blocked": tr(
+            "a script that the page runs in the background (service worker) was blocked"
+        ),
+        "private-glyphs": tr(
+            "characters that only a font of the page can have, such as icons, are shown as boxes"
+        ),
+        "document-made-by-page": tr("a script of the page made the document that is shown"),
+        "reload-worse": tr("the page had less text after a reload, or was not received again"),
+        "assessment-failed": tr("the capture has no assessment, because the assessment failed"),
+        "assessment-incomplete": tr("some values of the page could not be read"),
+    }
+)
 # The faults of the code `tls`: docs/reference/outcomes.md.
 TLS_FAULT_CLAUSES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -595,7 +640,7 @@ def captures_sentence(outcomes: Sequence[Outcome | None], *, missing: int = 0) -
 
 def reason_clause(code: str, fault: str = "") -> str:
     """
-    Return what a reason code means, as a clause; the code itself if it is unknown.
+    Return what the code of a reason or a warning means, as a clause; an unknown code itself.
 
     Args:
         fault: Of the code `tls`.
@@ -604,6 +649,8 @@ def reason_clause(code: str, fault: str = "") -> str:
         return TLS_FAULT_CLAUSES[fault]
     if code in REASON_CLAUSES:
         return REASON_CLAUSES[code]
+    if code in WARNING_CLAUSES:
+        return WARNING_CLAUSES[code]
     for ending, words in (("-failed", "failed"), ("-timeout", "took too long")):
         step = code.removesuffix(ending)
         if step != code and (name := step_name(step)):

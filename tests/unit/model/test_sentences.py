@@ -352,10 +352,14 @@ def codes_under(*headings: str) -> set[str]:
     return found
 
 
-def test_every_reason_of_the_reference_has_its_clause() -> None:
+def test_every_code_of_the_reference_has_its_clause() -> None:
     reasons = codes_under("No page came", "Something is missing", "The page was given up")
 
     assert set(sentences.REASON_CLAUSES) == reasons
+    assert set(sentences.WARNING_CLAUSES) == codes_under("Warnings")
+    assert sentences.reason_clause("navigation-refused") == (
+        "the page tried to open an address that the browser does not open"
+    )
     assert set(sentences.TLS_FAULT_CLAUSES) == codes_under("What is wrong with TLS") - {"fault"}
     assert sentences.reason_clause("screenshot-failed") == (
         "the step 'photographing the whole page' failed"
@@ -445,6 +449,7 @@ def test_clauses_are_clauses_and_sentences_are_sentences() -> None:
     texts = sentences.FINDINGS.values()
     clauses = [
         *sentences.REASON_CLAUSES.values(),
+        *sentences.WARNING_CLAUSES.values(),
         *sentences.UNDECIDED_CLAUSES.values(),
         *(text.clause(verdict) for text in texts for verdict in Verdict),
     ]
