@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol
 
 from snapshotter.app.archive import bundles, network_record
 from snapshotter.assess.assessor import hosts_of
@@ -50,9 +50,6 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify.capture_record import MAX_BYTES as MAX_RECORD
 from snapshotter.verify.capture_record import loads
-
-if TYPE_CHECKING:
-    from snapshotter.app.archive.early_codes import EarlyCodes
 
 AssessorOf = Callable[[Decision], Assessor]
 
@@ -202,6 +199,15 @@ class CodeSearch:
             self._found.set_result(found)
 
 
+class EarlySearch(Protocol):
+    """A search for codes that began while the pictures were made (`early_codes.EarlyCodes`)."""
+
+    search: CodeSearch | None  # of the pictures that were taken last
+
+    def are_of(self, record: Mapping[str, Any], artifacts: Sequence[Artifact]) -> bool:
+        """Return whether the codes are those of the pictures of a capture."""
+
+
 def with_assessment(
     capture: Capture,
     decision: Decision,
@@ -209,7 +215,7 @@ def with_assessment(
     *,
     spool: Path,
     clock: Clock,
-    early: "EarlyCodes | None" = None,
+    early: EarlySearch | None = None,
 ) -> tuple[Capture, Assessment | None]:
     """
     Return the capture with its assessment, and the rules that gave it, among its files.
