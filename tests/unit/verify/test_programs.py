@@ -59,7 +59,7 @@ CELLS: Mapping[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
     "pack without an event": ((0, 0, 11), (10, 10, 11)),
     "capture of a pack": ((0, 0, 0), (10, 10, 10)),
 }
-RECORDS = ("gap", "hold", "tombstone", "audit", "trust")
+RECORDS = ("gap", "hold", "quarantine", "tombstone", "audit", "trust")
 
 
 @dataclass(frozen=True)
