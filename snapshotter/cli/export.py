@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from snapshotter.cli.object_id import BUNDLE_ID
-from snapshotter.cli.options import store_option
+from snapshotter.cli.options import complete_case, store_option
 from snapshotter.cli.output import (
     print_json,
     print_message,
@@ -33,9 +33,18 @@ Examples:
   snapshotter export --masked 20261124t160642z-k3v4q2m7xw4c5b6d -o ./for-the-press
   snapshotter export --evidence --trust trust.json --root-key 3f1c… \\
     20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
+  snapshotter export --case harbour -o ./harbour
 """
 )
-@click.argument("bundle_ids", nargs=-1, required=True, type=BUNDLE_ID, metavar="BUNDLE-ID…")
+@click.argument("bundle_ids", nargs=-1, type=BUNDLE_ID, metavar="[BUNDLE-ID…]")
+@click.option(
+    "--case",
+    "case_name",
+    default="",
+    shell_complete=complete_case,
+    metavar="NAME",
+    help="Copy the exhibits of this case.",
+)
 @click.option(
     "-o",
     "--output",
@@ -74,6 +83,7 @@ Examples:
 def export(
     ctx: click.Context,
     bundle_ids: tuple[str, ...],
+    case_name: str,
     output: Path,
     store: str | None,
     unpack: bool,
@@ -94,12 +104,19 @@ def export(
     --masked writes no bundle. It writes copies of the pictures in which the redacted text is
     covered (docs/howto/stay-unnamed.md). The bundle itself does not change.
 
+    --case copies the exhibits of a case. The file case-NAME.json in the directory lists the
+    exhibits, and states which captures were left out because they are in quarantine, and why.
+
     Exit code 20: a capture is in quarantine, and nothing was written.
     """
     from snapshotter.app.archive import bundles, quarantined
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
 
+    if bool(bundle_ids) == bool(case_name):
+        raise click.UsageError(tr("name bundles by their ids, or a case with --case"))
+    if case_name and (masked or evidence):
+        raise click.UsageError(tr("--case does not work with --masked or --evidence"))
     if evidence and (unpack or len(bundle_ids) > 1):
         raise click.UsageError(
             tr(
@@ -117,7 +134,10 @@ def export(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
     )
     opened = wiring_store.store(settings)
-    bundle_ids = BUNDLE_ID.resolve(opened, bundle_ids)
+    if case_name:
+        bundle_ids = _write_case(opened, case_name, output)
+    else:
+        bundle_ids = BUNDLE_ID.resolve(opened, bundle_ids)
     is_trusted = wiring_trust.trusted_keys(settings)
     for bundle_id in bundle_ids:  # nothing is written of a list in which one is in quarantine
         quarantined.require_visible(opened, bundle_id, is_trusted)
@@ -143,6 +163,29 @@ def export(
         else:
             for file in (*files, *([folder] if folder else [])):
                 print_result(str(file))
+
+
+def _write_case(store: "ObjectStore", name: str, output: Path) -> tuple[str, ...]:
+    """Write the list of what an export of a case contains; return the ids of its exhibits."""
+    from snapshotter.app.archive.case_view import case_contents, case_view
+    from snapshotter.cli.output import write_file
+    from snapshotter.formats import canonical_json
+
+    view = case_view(store, name)
+    contents = case_contents(view)
+    output.mkdir(parents=True, exist_ok=True)
+    write_file(output / f"case-{name}.json", canonical_json.dumps(contents) + b"\n")
+    for left_out in contents["left_out"]:
+        print_message(
+            tr(
+                "exhibit {exhibit}, {bundle_id}, is left out, because it is in quarantine: "
+                "{reason}",
+                exhibit=left_out["exhibit"],
+                bundle_id=left_out["bundle_id"],
+                reason=left_out["reason"] or tr("(the reason was erased)"),
+            )
+        )
+    return tuple(exhibit.bundle_id for exhibit in view.exhibits)
 
 
 def _export_masked(

@@ -6,6 +6,7 @@ that exculpates can vanish in silence.
 """
 
 from datetime import datetime
+from typing import Any
 
 from snapshotter.app.archive import bundles, cases
 from snapshotter.errors import EvidenceInvalid
@@ -63,6 +64,28 @@ def case_view(store: ReadableStore, name: str) -> CaseView:
         else:
             exhibits.append(_exhibit(store, bundle_id, number, capture))
     return CaseView(case=case, exhibits=tuple(exhibits), quarantined=tuple(left_out))
+
+
+def case_contents(view: CaseView) -> dict[str, Any]:
+    """Return what an export of a case contains and what it leaves out, as JSON."""
+    return {
+        "case": view.case.name,
+        "exhibits": [
+            {"bundle_id": exhibit.bundle_id, "exhibit": exhibit.number} for exhibit in view.exhibits
+        ],
+        "left_out": [
+            {
+                "at": canonical_json.instant(left_out.decision.at),
+                "author": left_out.decision.author or None,
+                "bundle_id": left_out.bundle_id,
+                "exhibit": left_out.exhibit,
+                "reason": left_out.decision.reason,
+            }
+            for left_out in view.quarantined
+        ],
+        "left_out_count": len(view.quarantined),
+        "title": view.case.title,
+    }
 
 
 def _exhibit(

@@ -1,5 +1,6 @@
 """`case`, `tag`, `note`, `mark`, `review` and `erase --note`: what people record about captures."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -68,6 +69,26 @@ def test_names_that_do_not_exist_are_refused_with_the_next_command(shell: Bundle
     assert shell.run("case", "add", "harbour", "20200101t000000z-aaaaaaaaaaaaaaaa") == 1
     assert "has no bundle" in shell.err
     assert not list(shell.store.list("annotations/"))
+
+
+def test_an_export_of_a_case_states_what_it_leaves_out(shell: BundleShell, other: str) -> None:
+    shell.run("case", "create", "harbour")
+    shell.run("case", "add", "harbour", shell.id, other)
+    assert shell.run("quarantine", "--reason", "may show a child", other) == 0
+
+    assert shell.run("export", "--case", "harbour", "-o", "out") == 0, shell.err
+
+    assert f"exhibit 2, {other}, is left out" in shell.err
+    assert Path("out", f"{shell.id}.wacz").read_bytes() == shell.bytes
+    assert not list(Path("out").glob(f"{other}*"))
+    contents = json.loads(Path("out", "case-harbour.json").read_bytes())
+    assert contents["exhibits"] == [{"bundle_id": shell.id, "exhibit": 1}]
+    (left_out,) = contents["left_out"]
+    assert (contents["left_out_count"], left_out["bundle_id"], left_out["reason"]) == (
+        1, other, "may show a child",
+    )  # fmt: skip
+    assert shell.run("export", "--case", "harbour", shell.id) == 2
+    assert shell.run("export") == 2
 
 
 def test_annotations_change_neither_a_bundle_nor_its_verdict(
