@@ -13,6 +13,9 @@ from zlib import crc32
 
 SIZE: Final = 32  # hashes of a fingerprint
 SHARED: Final = 16  # hashes that fingerprints of nearly the same text share at least
+# The smallest hashes are looked for first: copies share some of them.
+PROBED: Final = 8
+SHARED_OF_PROBED: Final = 2
 _LEAST: Final = 24  # different hashes of a text that has a fingerprint
 _MOST: Final = 20_000  # pieces that are read of a text
 _SAMPLED: Final = 3  # bits of a piece's last character; a sequence is hashed if they are zero

@@ -20,7 +20,7 @@ from typing import Any, Final
 from snapshotter.formats import typed
 from snapshotter.index.bundle_rows import ms, split
 from snapshotter.index.database import IndexDatabase
-from snapshotter.index.fingerprint import SHARED
+from snapshotter.index.fingerprint import PROBED, SHARED, SHARED_OF_PROBED
 from snapshotter.index.query import (
     And,
     Filter,
@@ -48,6 +48,7 @@ _COMMON: Final = 20_000  # passages: a word in more of them names no candidates
 _CHUNK: Final = 100  # captures that are read together
 _MAX_HITS: Final = 3  # texts of one capture that are returned
 _MAX_COPIES: Final = 20  # pages with the same text that are returned
+_NEAR: Final = 1_000  # characters behind the first place within which others are marked
 _MAX_MARKS: Final = 20  # places of words that are marked in one text
 _COLUMNS: Final = (
     "bundle_id", "key", "title", "url", "final_url", "http_status", "began_ms", "outcome", "shown",
@@ -240,14 +241,25 @@ class _Run:
         if not own:
             return ()
         page, hashes = own[0]
-        among, values = _among("value", [int(value) for value in hashes.split()])
-        pages = self._database.rows(
-            f"SELECT page FROM fingerprint WHERE {among} AND page != ? "  # noqa: S608
-            "GROUP BY page HAVING COUNT(*) >= ? ORDER BY page LIMIT ?",
-            [*values, page, SHARED, _MAX_COPIES],
-        )
-        found = (self._newest(other) for (other,) in pages)
+        values = [int(value) for value in hashes.split()]
+        # Most captures have no copy, and a few values show it.
+        pages = self._pages_with(values[:PROBED], SHARED_OF_PROBED, "page != ?", [page])
+        if pages:
+            pages = self._pages_with(values, SHARED, *_among("page", pages))
+        found = (self._newest(other) for other in pages[:_MAX_COPIES])
         return tuple(copy for copy in found if copy is not None)
+
+    def _pages_with(
+        self, values: Sequence[int], least: int, where: str, given: Sequence[str]
+    ) -> list[str]:
+        """Return the pages that have at least so many of these values of fingerprints."""
+        among, chosen = _among("value", values)
+        found = self._database.rows(
+            f"SELECT page FROM fingerprint WHERE {among} AND {where} "  # noqa: S608
+            "GROUP BY page HAVING COUNT(*) >= ? ORDER BY page LIMIT ?",
+            [*chosen, *given, least, 10 * _MAX_COPIES],
+        )
+        return [page for (page,) in found]
 
     def _newest(self, page: str) -> Copy | None:
         """Return the newest capture of a page that is not in quarantine, of the last few."""
@@ -420,8 +432,10 @@ class _Candidate:
 
 def _marks(text: str, places: Iterable[Iterable[tuple[int, int]]]) -> tuple[tuple[int, int], ...]:
     """Return where words are in the text as shown, from where they are in the normalised text."""
-    shown = Normalised(text)
-    ranges = sorted(shown.shown_range(*place) for found in places for place in found)
+    found = sorted(place for of_word in places for place in of_word)
+    near = [place for place in found if place[1] <= found[0][1] + _NEAR]
+    shown = Normalised(text, until=max(end for _, end in near) + 1)
+    ranges = sorted(shown.shown_range(*place) for place in near)
     apart: list[tuple[int, int]] = []
     for start, end in ranges:
         if apart and start < apart[-1][1]:

@@ -22,7 +22,7 @@ Where a searched text begins or ends with a word, the whole word must match (`fi
 import re
 import unicodedata
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import add
 
@@ -64,7 +64,6 @@ _FOLDED = (
     | dict.fromkeys(_DOUBLE_QUOTES, '"')
     | dict.fromkeys(_DASHES, "-")
 )
-_SPACES = re.compile(r"\s+")
 # Of a longer word, the index stores the beginning; `find` compares all of it. PostgreSQL takes
 # 2,046 bytes.
 _MAX_PIECE = 100  # characters
@@ -112,16 +111,20 @@ class Normalised:
     """
     A text in its normalised form, with the place of each character in the text as shown.
 
+    Args:
+        shown: The text as shown.
+        until: Only the beginning of the normalised text is needed, of this many characters.
+
     Attributes:
         shown: The text as shown.
-        text: The normalised text, equal to `normalise(shown)`.
+        text: The normalised text, equal to `normalise(shown)`, or its beginning.
     """
 
     __slots__ = ("_ends", "_starts", "shown", "text")
 
-    def __init__(self, shown: str) -> None:
+    def __init__(self, shown: str, until: int | None = None) -> None:
         self.shown = shown
-        self.text, self._starts, self._ends = _with_offsets(shown)
+        self.text, self._starts, self._ends = _with_offsets(shown, until)
 
     def shown_range(self, start: int, end: int) -> tuple[int, int]:
         """
@@ -137,7 +140,7 @@ class Normalised:
 
 def normalise(text: str) -> str:
     """Return a text in the form in which search compares it."""
-    return _SPACES.sub(" ", _folded(text)).strip(" ")
+    return " ".join(_folded(text).split())
 
 
 def _folded(text: str) -> str:
@@ -161,8 +164,13 @@ def _fold(match: re.Match[str]) -> str:
     return _FOLDED.get(match[0], "")
 
 
-def _with_offsets(shown: str) -> tuple[str, array[int], array[int]]:
-    """Return the normalised text, and where the part of `shown` begins and ends that made it."""
+def _with_offsets(shown: str, until: int | None) -> tuple[str, Sequence[int], Sequence[int]]:
+    """
+    Return the normalised text, and where the part of `shown` begins and ends that made each
+    character.
+    """
+    if shown.isascii() and len(plain := normalise(shown)) == len(shown):
+        return plain, range(len(plain)), range(1, len(plain) + 1)
     parts: list[str] = []
     starts, ends = array("Q"), array("Q")
     start = 0
@@ -179,6 +187,8 @@ def _with_offsets(shown: str) -> tuple[str, array[int], array[int]]:
             starts.append(start)
             ends.append(end)
         start = end
+        if until is not None and len(parts) >= until:
+            break
     if parts and spaced:
         for values in (parts, starts, ends):
             values.pop()

@@ -133,6 +133,13 @@ def test_offsets_cover_the_normalised_text_in_order(shown: str) -> None:
     assert text.text == normalise(shown) == normalise(text.text)
     ranges = [text.shown_range(at, at + 1) for at in range(len(text.text))]
     assert ranges == sorted(ranges)
+    for until in range(len(text.text)):
+        part = Normalised(shown, until=until)
+        assert text.text.startswith(part.text)
+        assert len(part.text) >= until - 1
+        assert [part.shown_range(at, at + 1) for at in range(until - 1)] == ranges[
+            : max(until - 1, 0)
+        ]
     for character, (start, end) in zip(text.text, ranges, strict=True):
         assert character in normalise(f"x{shown[start:end]}x")
 
