@@ -256,7 +256,7 @@ def _overview_rows(
     if len(missing) > _MOST_PARTS:
         rows.append(("", tr("and further parts: {count}", count=len(missing) - _MOST_PARTS)))
     if not missing:
-        rows.append(("missing", tr("nothing")))
+        rows.append(("missing", tr("no missing part is known")))
     times = overview.token_times
     time = tr("no timestamp token")
     if times:

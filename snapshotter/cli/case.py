@@ -81,7 +81,7 @@ def create(
         print_json(annotation_json(record))
         return
     print_result(tr("the case {name} was created", name=name))
-    print_next(tr("add captures to the case:"), f"snapshotter case add {name} ID…")
+    print_next(tr("add captures to the case"), f"snapshotter case add {name} ID…")
 
 
 @case.command(
@@ -282,9 +282,9 @@ def check(
     """
     Check the signatures and the chain of all annotations of a store.
 
-    The check finds records that are missing, changed or contradict each other, texts that are
-    missing or were not erased, and exhibits that the store does not have. It does not verify the
-    captures: use `snapshotter verify` and `snapshotter audit`.
+    The check finds records that are missing or changed or that contradict each other, texts that
+    are missing, changed, or still exist after their erasure, and exhibits that the store does not
+    have. It does not verify the captures: use `snapshotter verify` and `snapshotter audit`.
 
     Records that were removed from the end of the chain are found only if this machine has seen
     them.
@@ -396,7 +396,7 @@ def _print_view(view: "CaseView") -> None:
             print_result(
                 f"  {left_out.bundle_id}  "
                 f"{author_words(left_out.decision.author, left_out.decision.role)}: "
-                f"{left_out.decision.reason or tr('(the reason was erased)')}"
+                f"{left_out.decision.reason or tr('(the reason is missing or was erased)')}"
             )
 
 

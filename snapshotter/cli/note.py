@@ -120,4 +120,4 @@ def list_(
             else:
                 print_result("  ".join(filter(None, (bundle_id, note_line(entry)))))
     if not any(found.values()) and not as_json:
-        print_message(tr("there is no such note in {url}", url=opened.url))
+        print_message(tr("no note was found in {url}", url=opened.url))

@@ -82,7 +82,7 @@ def quarantine(
             as_json=as_json,
         )
     if not as_json:
-        print_next(tr("end a quarantine:"), 'snapshotter release --reason "…" ID')
+        print_next(tr("end a quarantine"), 'snapshotter release --reason "…" ID')
 
 
 @click.command(

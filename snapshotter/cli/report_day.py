@@ -50,8 +50,8 @@ Examples:
 @click.option(
     "--notify",
     is_flag=True,
-    help="Send the numbers and the ids of pages that vanished to the channels of notify.toml, at "
-    "most once for a day.",
+    help="Send the numbers, and the ids of removals and possible removals, to the channels of "
+    "notify.toml, at most once for a day.",
 )
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -71,8 +71,8 @@ def day(
     Without a date, the report is about today, from midnight by the clock of this machine. The
     report also names the captures of the day that need a review.
 
-    The report shows what the captures state and verifies nothing. Missed visits are those of the
-    signed records in the store. Captures in quarantine are counted and not shown.
+    The report shows what the captures and the records of missed visits state, and verifies nothing.
+    Captures in quarantine are counted and not shown.
 
     Exit codes: 0 the report was made. 30 with --notify: a channel did not accept the message.
     """

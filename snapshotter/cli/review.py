@@ -57,7 +57,7 @@ Examples:
     metavar="N",
     help="List at most this many captures.",
 )
-@click.option("--all", "decided", is_flag=True, help="Also list captures that were decided.")
+@click.option("--all", "decided", is_flag=True, help="Also list accepted and rejected captures.")
 @annotation_options
 @click.pass_context
 def review(
@@ -74,9 +74,9 @@ def review(
     """
     List the captures that need a look, the worst first, or decide about captures.
 
-    Without ID, the list has possible removals, removals, unknown notices, failed captures, walls
-    and log-in pages, partial captures, pages that no rule covers, and pages that changed. It is
-    read from the captures and verifies nothing.
+    Without ID, the list has possible removals, removals, notices that no take-down rule matches,
+    errors, walls and log-in pages, pages with missing content, other pages that no take-down rule
+    matches, and pages that changed. The list shows what the captures state, and verifies nothing.
 
     With ID, a decision is recorded and signed. A capture that was accepted or rejected leaves the
     list. The newest decision counts; the others are kept.
@@ -121,8 +121,14 @@ def _list(
         print_message(tr("no capture in {url} needs a look", url=source.store.url))
         return
     if len(items) > limit:
-        print_message(tr("{count} more captures need a look: --limit", count=len(items) - limit))
-    print_next(tr("decide about a capture:"), "snapshotter review --accept ID")
+        print_message(
+            tr(
+                "{count} more captures need a look. To list them, give --limit {number}",
+                count=len(items) - limit,
+                number=len(items),
+            )
+        )
+    print_next(tr("decide about a capture"), "snapshotter review --accept ID")
 
 
 def _print_item(item: "ReviewItem") -> None:
@@ -135,7 +141,7 @@ def _print_item(item: "ReviewItem") -> None:
         seen = item.removal.last_seen
         print_result(
             tr(
-                "    last seen {at}. Compare the captures:",
+                "    the page was last available at {at}. Compare the captures:",
                 at=format_time(seen.at),
             )
         )
@@ -155,11 +161,11 @@ def _reason_words(item: "ReviewItem") -> list[str]:
     words = {
         ReviewReason.POSSIBLE_REMOVAL: tr("possible removal"),
         ReviewReason.REMOVED: describe_observation(item.observation),
-        ReviewReason.UNKNOWN_NOTICE: tr("a notice that no rule knows"),
-        ReviewReason.FAILED: tr("the page did not answer"),
+        ReviewReason.UNKNOWN_NOTICE: tr("a notice that no take-down rule matches"),
+        ReviewReason.FAILED: tr("no page, or an error"),
         ReviewReason.WALL: tr("a wall or a log-in page"),
-        ReviewReason.PARTIAL: tr("a part of the page is missing"),
-        ReviewReason.UNDECIDED: tr("no rule covers the page"),
+        ReviewReason.PARTIAL: tr("missing content, or no main text"),
+        ReviewReason.UNDECIDED: tr("no take-down rule matches the page"),
         ReviewReason.CHANGED: tr("the text changed"),
         ReviewReason.NEEDS_WORK: tr("needs work"),
     }

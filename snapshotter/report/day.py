@@ -163,7 +163,7 @@ def summary(of: DayReport) -> str:
         if count and key != "captured"
     ]
     if len(said) == 1:
-        said.append(tr("Nothing vanished, changed, failed or was missed."))
+        said.append(tr("No removal, change, failure or missed visit was found."))
     return " ".join(said)
 
 
@@ -178,7 +178,7 @@ def mail_summary(of: DayReport, local: LocalTime) -> str:
     if not named:
         return about
     return tr(
-        "{about} Look at the captures of pages that vanished: snapshotter open {ids}",
+        "{about} Look at the removals and possible removals: snapshotter open {ids}",
         about=about,
         ids=" ".join(named[:_MAX_NAMED]),
     )
@@ -250,12 +250,13 @@ _NAMES: Final[Mapping[str, str]] = {
 _ABOUT: Final[Mapping[str, str]] = {
     "vanished": tr("The page was available before, and was not available in this capture."),
     "possible_removals": tr(
-        "No rule knows a notice, but the page has lost most of its text. A person has to decide."
+        "An earlier capture shows the text of the page. This capture shows few other words, a "
+        "notice that no take-down rule matches, or no main text. A person has to decide."
     ),
     "review": tr("Worst first. Decide with: snapshotter review --accept ID"),
     "changed": tr("The main text differs from that of the capture before."),
     "reappeared": tr("The page was not available before, and is available again."),
-    "failed": tr("No page was captured. Each attempt with a bundle is sealed too."),
+    "failed": tr("No page was captured, or the bundle cannot be read."),
     "partial": tr("The capture lacks parts. Its page states which."),
 }
 

@@ -35,11 +35,11 @@ _POSSIBLE: Final = StateLabel(words=tr("Possible removal"), shape="▲", tone="w
 _CHANGED: Final = StateLabel(words=tr("Changed"), shape="≠", tone="open")
 _REVIEW: Final = {
     ReviewReason.POSSIBLE_REMOVAL: tr("possible removal"),
-    ReviewReason.UNKNOWN_NOTICE: tr("a notice that no rule knows"),
-    ReviewReason.FAILED: tr("the page did not answer"),
+    ReviewReason.UNKNOWN_NOTICE: tr("a notice that no take-down rule matches"),
+    ReviewReason.FAILED: tr("no page, or an error"),
     ReviewReason.WALL: tr("a wall or a log-in page"),
-    ReviewReason.PARTIAL: tr("a part of the page is missing"),
-    ReviewReason.UNDECIDED: tr("no rule covers the page"),
+    ReviewReason.PARTIAL: tr("missing content, or no main text"),
+    ReviewReason.UNDECIDED: tr("no take-down rule matches the page"),
     ReviewReason.CHANGED: tr("the text changed"),
     ReviewReason.NEEDS_WORK: tr("needs work"),
 }

@@ -101,7 +101,7 @@ def removal_alerts(
         this,
         about,
         summary=tr(
-            "a page that was available at {minute} may be removed since {minute2}. This is not "
+            "a page that was available at {minute} was possibly removed by {minute2}. This is not "
             "confirmed yet. Compare the captures: snapshotter diff {last_id} {this_id}",
             minute=format_minute(last.at),
             minute2=format_minute(this.at),

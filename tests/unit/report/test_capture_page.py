@@ -186,7 +186,8 @@ def test_what_is_missing_is_a_sentence_with_its_code() -> None:
     assert "images-missing" in text
     assert text.index("Warnings</h3>") < text.index(">A time that") < text.index("clock-skew")
     assert text.index("clock-skew") < text.index(">far<")
-    assert "Nothing." not in text
+    assert "No missing part is known." not in text
+    assert "No missing part is known." in made()
 
 
 def test_the_captures_before_and_after_are_named_with_their_command() -> None:

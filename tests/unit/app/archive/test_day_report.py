@@ -168,7 +168,7 @@ def test_the_mail_has_numbers_and_ids_and_no_address() -> None:
 def test_a_day_on_which_nothing_happened_says_so() -> None:
     of = made()
 
-    assert "Nothing vanished, changed, failed or was missed." in day.summary(of)
+    assert "No removal, change, failure or missed visit was found." in day.summary(of)
     assert "Nothing was captured in this period." in day.page(of, LocalTime(zone=UTC)).decode()
 
 

@@ -202,8 +202,9 @@ def test_the_first_sign_of_a_removal_is_told_once_and_with_the_next_command(
     (event,) = told["b3"]
     assert event.kind is NotificationKind.TAKEDOWN_SUSPECTED
     assert event.summary == (
-        "a page that was available at 2026-05-27 14:35 UTC may be removed since 2026-05-27 14:50 "
-        "UTC. This is not confirmed yet. Compare the captures: snapshotter diff b2 b3"
+        "a page that was available at 2026-05-27 14:35 UTC was possibly removed by "
+        "2026-05-27 14:50 UTC. This is not confirmed yet. Compare the captures: "
+        "snapshotter diff b2 b3"
     )
     assert event.url == "https://weibo.com/1/A"
     assert "weibo" not in event.subject + event.summary + event.id
