@@ -209,13 +209,13 @@ def test_a_folder_that_is_taken_is_left_alone(
     [
         (["export", "--evidence", "20260115t123045z-abcdefghijklmnop", "-o", "x"], 1, "--trust"),
         (
-            ["export", "--evidence", "--unpack", "a", "-o", "x"],
+            ["export", "--evidence", "--unpack", "aaaa", "-o", "x"],
             2,
             "--evidence makes a folder for exactly one bundle, and does not work with --unpack or "
             "further bundles",
         ),
-        (["export", "--evidence", "a", "b", "-o", "x"], 2, "one bundle"),
-        (["export", "--trust", "trust.json", "a", "-o", "x"], 2, "--evidence"),
+        (["export", "--evidence", "aaaa", "bbbb", "-o", "x"], 2, "one bundle"),
+        (["export", "--trust", "trust.json", "aaaa", "-o", "x"], 2, "--evidence"),
     ],
 )
 def test_what_can_not_be_made_is_said(
