@@ -1,5 +1,6 @@
 """Provide `snapshotter search`: find captures by words and filters."""
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from snapshotter.cli.output import (
     print_message,
     print_next,
     print_result,
+    program_name,
     verdict_json,
 )
 from snapshotter.translation import tr
@@ -124,7 +126,8 @@ def search(
             print_json(found_json(capture))
         print_json({"next": found.next or None, "results": len(found.captures)})
         return
-    _print(found, text)
+    where = f" --store {shlex.quote(store)}" if store else ""
+    _print(found, text, f"{program_name()} search {shlex.quote(text)}{where}")
 
 
 def parse_query(text: str) -> "Query":
@@ -137,7 +140,8 @@ def parse_query(text: str) -> "Query":
         raise click.UsageError(f"{error}. {error.hint}" if error.hint else str(error)) from error
 
 
-def _print(found: "FoundPage", query: str) -> None:
+def _print(found: "FoundPage", query: str, command: str) -> None:
+    """Print results; `command` is what the user typed."""
     for number, capture in enumerate(found.captures):
         if number:
             print_result()
@@ -149,7 +153,7 @@ def _print(found: "FoundPage", query: str) -> None:
         print_result()
         print_next(
             tr("show the next captures that match"),
-            f"snapshotter search {_quoted(query)} --before {found.next}",
+            f"{command} --before {found.next}",
         )
 
 
@@ -243,9 +247,3 @@ def _both_times(at: "datetime") -> str:
     clock = f"{there:%H:%M:%S}" if there.date() == at.date() else f"{there:%Y-%m-%d %H:%M:%S}"
     offset = f"{there:%z}"
     return f"{format_time(at)} ({clock} UTC{offset[:3]}:{offset[3:5]})"
-
-
-def _quoted(query: str) -> str:
-    import shlex
-
-    return shlex.quote(query)

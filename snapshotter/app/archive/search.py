@@ -118,14 +118,19 @@ def _search(
         identity = source.identity(value) if "://" in value else source.index.resolved(value)
         return source.index.asked_for(identity)
 
+    def is_hidden(bundle_id: str, kinds: Sequence[str]) -> bool:
+        # The index of a bucket may not know the newest notice, which ends a quarantine.
+        return (
+            any(map(quarantined.is_notice, kinds))
+            and quarantined.read_quarantine(source.store, bundle_id, is_trusted).is_hidden
+        )
+
     return index_search.search(
         source.index.database,
         query,
         state=state,
         identities=identities,
-        is_hidden=lambda bundle_id, kinds: quarantined.is_hidden(
-            source.store, bundle_id, is_trusted, kinds=kinds
-        ),
+        is_hidden=is_hidden,
         limit=limit,
         before=before,
     )

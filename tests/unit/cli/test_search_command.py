@@ -114,7 +114,10 @@ def test_results_come_in_pages_and_the_next_command_is_printed(shell: Shell, add
     ids = [add("谣言") for _ in range(3)]
 
     assert shell.run("search", "谣言", "--limit", "2") == 0
-    assert shell.out.splitlines()[-1] == f"  snapshotter search '谣言' --before {ids[1]}"
+    assert shell.out.splitlines()[-1].endswith(f" search '谣言' --before {ids[1]}")
+    assert shell.run("search", "谣言", "--limit", "1", "--store", "captures") == 0
+    last = shell.out.splitlines()[-1]
+    assert last.endswith(f" search '谣言' --store captures --before {ids[2]}")
     assert shell.run("search", "谣言", "--before", ids[1], "--json") == 0
     assert [found.get("bundle_id") for found in shell.objects] == [ids[0], None]
 
