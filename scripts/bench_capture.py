@@ -32,11 +32,14 @@ sys.path.insert(0, str(ROOT))
 
 from scripts import bench_pages, floor  # noqa: E402  the line above finds these
 from snapshotter.app import settings  # noqa: E402
+from snapshotter.app.interruption import Interruption  # noqa: E402
+from snapshotter.app.malloc import share_one_arena  # noqa: E402
 from snapshotter.app.pipeline import run as pipeline  # noqa: E402
 from snapshotter.app.pipeline.prewarm import Prewarmer  # noqa: E402
 from snapshotter.app.wiring import capture as wiring  # noqa: E402
 from snapshotter.capture.browser import os_processes  # noqa: E402
 from snapshotter.capture.browser.binary import choose_browser  # noqa: E402
+from snapshotter.capture.pictures.raster_gate import usable_core_count  # noqa: E402
 from snapshotter.model.capture import Outcome  # noqa: E402
 from snapshotter.model.request import CaptureRequest, Decision  # noqa: E402
 from snapshotter.policy import load as policies  # noqa: E402
@@ -185,18 +188,36 @@ class Bench:
         return least, full
 
     def pages_a_minute(self, url: str, slots: int) -> float:
-        """Capture for a while with so many at once."""
-        count = 5  # each
+        """Capture for a while, with so many pages at once and, as in a worker, a bundle beside."""
+        count = 6 * slots
+        share_one_arena()
+        visits, left = threading.Semaphore(slots), iter(range(count))
+        stop = Interruption()
 
-        def work(share: int) -> list[Outcome]:
+        def work(_thread: int) -> list[Outcome]:
+            outcomes: list[Outcome] = []
             with self.prewarmer() as prewarmer:
-                return [self._capture(url, prewarmer)[0].capture.outcome for _ in range(share)]
+                while True:
+                    with visits:
+                        if next(left, None) is None:
+                            return outcomes
+                        visited = pipeline.visit(
+                            CaptureRequest(url=url),
+                            self._decision,
+                            self._dependencies,
+                            lambda _stage, _detail: None,
+                            stop,
+                            prewarmer=prewarmer,
+                            more=True,
+                        )
+                    done = pipeline.complete(visited, self._dependencies, stop)
+                    outcomes.append(done.capture.outcome)
 
-        with ThreadPoolExecutor(slots) as pool:
+        spare = 1 if usable_core_count() > 1 else 0
+        with ThreadPoolExecutor(slots + spare) as pool:
             began = time.monotonic()
-            outcomes = [outcome for done in pool.map(work, [count] * slots) for outcome in done]
+            outcomes = [done for share in pool.map(work, range(slots + spare)) for done in share]
             took = time.monotonic() - began
-        count *= slots
         if set(outcomes) != {Outcome.COMPLETE}:
             raise SystemExit(f"{url} at {slots} at once: {sorted(set(outcomes))}")
         return count * 60 / took

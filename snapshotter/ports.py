@@ -711,6 +711,9 @@ class Lease(Protocol):
             JobSuperseded: The job was cancelled or given to another worker.
         """
 
+    def visited(self) -> None:
+        """Record that the page is captured and its browser has ended; the bundle is next."""
+
     def may_store(self, sealed: SealedResult) -> None:
         """
         Return if the bundle may be stored at once; the right expires by itself.

@@ -228,6 +228,50 @@ def test_no_page_is_given_up_for_workers_that_are_killed_at_any_step(works: Work
     assert visits == {"capturing": 1, "storing": 2, "stored": 1, "last": 1}
 
 
+def test_a_page_is_captured_beside_the_bundle_of_the_page_before_it(works: Works) -> None:
+    works.put(behind="a.test/behind")
+    with works.worker() as first:
+        works.until(lambda: works.status("behind").state is JobState.RUNNING, "an attempt")
+        works.put(second="b.test/ok")
+        works.until_over("second")
+        assert works.status("behind").state is JobState.RUNNING
+        first.process.kill()
+        assert first.process.wait(_S) == -signal.SIGKILL
+
+    with works.worker() as second:
+        works.until(lambda: works.status("behind").state is JobState.RUNNING, "another attempt")
+        works.put(poison="b.test/kill")  # it ends its own process only
+        works.until_over("poison")
+        second.process.send_signal(signal.SIGTERM)
+        second.hear("worker.draining")
+        assert works.status("behind").state is JobState.RUNNING
+        (works.folder / "let-go").touch()
+        second.hear("worker.ended")
+        assert second.process.wait(_S) == 0
+
+    assert (works.status("behind").state, works.status("behind").attempts) == (JobState.DONE, 1)
+    assert (works.status("poison").state, works.status("poison").attempts) == (JobState.DEAD, 2)
+    works.each_is_there_once()
+    visits = Counter(path.read_text() for path in (works.folder / "visits").iterdir())
+    assert (visits["behind"], visits["second"]) == (2, 1)
+
+
+def test_a_worker_that_is_to_stop_at_once_gives_back_the_bundle_behind(works: Works) -> None:
+    with works.worker() as worker:
+        works.put(behind="a.test/behind")
+        works.until(lambda: works.status("behind").state is JobState.RUNNING, "an attempt")
+        works.put(hangs="b.test/hang")
+        works.until(lambda: works.status("hangs").state is JobState.RUNNING, "another attempt")
+        for event in ("worker.draining", "worker.ended"):
+            worker.process.send_signal(signal.SIGTERM)
+            worker.hear(event)
+        assert worker.process.wait(_S) == 0
+
+    for name in ("behind", "hangs"):
+        assert (works.status(name).state, works.status(name).attempts) == (JobState.WAITING, 0)
+    assert works.stored == Counter()
+
+
 def test_a_worker_that_was_stopped_and_goes_on_stores_nothing_twice(works: Works) -> None:
     with works.worker() as first, works.worker() as second:
         # Each page stops whoever has it, with its slot: the other one takes over, and then

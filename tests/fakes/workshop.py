@@ -12,6 +12,7 @@ The last part of a URL's path says what happens at that page:
     broken     it fails each time
     hang       it never ends
     slow       it takes a moment
+    behind     it is captured, and its bundle waits until FOLDER/let-go is there
     no-store   the store does not answer while FOLDER/store-down is there
     stop       it stops its slot and its worker (SIGSTOP) when it may store, once
     stored     it stops both after the store's write and before the log, once
@@ -112,6 +113,9 @@ class FakeWorkshop:
             outcome="failed" if page == "failure" else "complete",
             **met,
         )
+        lease.visited()
+        while page == "behind" and not (self._folder / "let-go").exists():
+            time.sleep(0.02)
         self._end_worker(job, "sealed")
         while True:
             lease.may_store(sealed)
@@ -193,6 +197,7 @@ def main() -> None:
     parser.add_argument("queue")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--slots", type=int, default=1)
+    parser.add_argument("--spare", type=int, default=1)
     parser.add_argument("--attempts", type=int, default=2)
     parser.add_argument("--politeness", type=Path)
     arguments = parser.parse_args()
@@ -202,6 +207,7 @@ def main() -> None:
     # So fast that a test does not wait for anything but for what it is about.
     settings = WorkerSettings(
         slots=arguments.slots,
+        spare=arguments.spare,
         beat_s=0.2,
         dead_s=4.0,
         tick_s=0.05,
@@ -211,7 +217,7 @@ def main() -> None:
         store_s=3.0,
         silent_s=20,
         lived_s=0.3,
-        start_s=3.0,
+        start_s=10.0,
         store_drain_s=0.0,
         pauses_s=(0.1, 0.2),
         retry_rules=RetryRules(attempts=arguments.attempts, first=soon),

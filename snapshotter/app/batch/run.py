@@ -96,6 +96,9 @@ class _RecordingLease:
         """Record the id, before the page is requested."""
         self._state.record_start(self._entry, bundle_id)
 
+    def visited(self) -> None:
+        """Do nothing: `CaptureSeries` decides what comes next."""
+
     def may_store(self, sealed: SealedResult) -> None:
         """Allow it: the lock of the journal excludes other processes."""
 

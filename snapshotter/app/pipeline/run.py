@@ -272,6 +272,7 @@ def visit(
         )
         timer.captured()
         stop.hold()
+        right.visited()
         if more and prewarmer is not None and not stop.wanted:
             prewarmer.begin(decision)
         return VisitedPage(

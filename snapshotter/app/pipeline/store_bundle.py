@@ -45,6 +45,10 @@ class UncontestedLease:
         """Do nothing."""
         return
 
+    def visited(self) -> None:
+        """Do nothing."""
+        return
+
     def may_store(self, sealed: SealedResult) -> None:
         """Allow it always."""
         return

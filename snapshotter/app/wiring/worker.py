@@ -54,6 +54,7 @@ def worker(
         ServiceUnavailable: The database did not answer for `rules.start_s` seconds.
         SnapshotterError: The configuration is invalid.
     """
+    from snapshotter.capture.pictures.raster_gate import usable_core_count
     from snapshotter.jobs.workers.context import WorkerParts
     from snapshotter.jobs.workers.store_binding import StoreBinding
     from snapshotter.jobs.workers.worker import Worker
@@ -85,7 +86,12 @@ def worker(
             log=log_event,
             chance=random.SystemRandom().random,
         ),
-        replace(rules, limits=wiring_jobs.limits(settings)),
+        # On a second processor, a bundle is completed beside the captures.
+        replace(
+            rules,
+            limits=wiring_jobs.limits(settings),
+            spare=1 if usable_core_count() > 1 else 0,
+        ),
         store=StoreBinding(
             store_id=receipts_store_name(settings),
             url=wiring_store.store(settings).url,

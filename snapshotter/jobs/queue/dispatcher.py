@@ -56,7 +56,7 @@ class Dispatcher:
         self._per_host = per_host
         self._closed: dict[str, datetime] = {}  # until when a host is passed over
 
-    def choose(self, slots: int) -> Sequence[HandedRun]:
+    def choose(self, slots: int, behind: int = 0) -> Sequence[HandedRun]:
         """
         Mark the next jobs as handed over, and return them.
 
@@ -64,6 +64,7 @@ class Dispatcher:
 
         Args:
             slots: The slots of all workers.
+            behind: The bundles that all workers may complete beside the captures in their slots.
 
         Raises:
             ServiceUnavailable: The database does not answer.
@@ -75,7 +76,7 @@ class Dispatcher:
             _miss_late_ones(connection, now)
             self._closed = {host: at for host, at in self._closed.items() if at > now}
             held = under_way(connection)
-            room = round(slots * _AHEAD) - held.total()
+            room = round(slots * _AHEAD) + behind - held.total()
             full = {host for host, jobs in held.items() if jobs >= self._per_host}
             shut = full | set(self._closed)
             refused, wanted = 0, JOB.c.ready == DUE

@@ -27,6 +27,7 @@ class Answers:
 
     Args:
         attempt: The attempt of the order; None if the order makes no bundle.
+        visited: Is called when the page of the attempt is captured.
         waiting: Counts the capture as waiting for the store, for a reason.
     """
 
@@ -35,10 +36,12 @@ class Answers:
         context: WorkerContext,
         attempt: Attempt | None,
         *,
+        visited: Callable[[], None],
         waiting: Callable[[str], AbstractContextManager[None]],
     ) -> None:
         self._context = context
         self._attempt = attempt
+        self._visited = visited
         self._waiting = waiting
         self._tries = 0
 
@@ -52,6 +55,10 @@ class Answers:
         except JobSuperseded:
             return False
         return True
+
+    def visited(self) -> None:
+        """See `WorkerCalls`."""
+        self._visited()
 
     def may_store(self, sealed: SealedResult, limit_s: float) -> bool | None:
         """See `WorkerCalls`. None if the database took too long to answer."""

@@ -3,6 +3,11 @@ Manage the capture processes of one worker, and execute runs of jobs in them.
 
 The engine executes each run in a thread of its own, which waits here for a free capture
 process. The processes call the worker back while they capture.
+
+For the engine a run is over when its page is captured: the next one begins in another process, if
+there is a spare one, while this process completes its bundle. The attempt in the database is over
+when the bundle is stored. So each process has one job, one right to store and one time limit, and
+its end has the same effect as without a spare process.
 """
 
 import contextlib
@@ -10,7 +15,7 @@ import itertools
 import queue as queues
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.hosts import host_of
@@ -53,11 +58,12 @@ class CapturePool:
             CaptureProcess(
                 opener, silent_s=context.settings.silent_s, store_s=context.settings.store_s
             )
-            for _ in range(context.settings.slots)
+            for _ in range(context.settings.slots + context.settings.spare)
         ]
         self._free: queues.SimpleQueue[CaptureProcess] = queues.SimpleQueue()
         self._captures: dict[tuple[str, int], CaptureProcess] = {}  # by job and attempt
         self._runs: set[tuple[str, int]] = set()  # runs with a thread of the engine
+        self._threads: set[threading.Thread] = set()  # of runs, until their attempts are over
         self._lock = threading.Lock()
         self._waiting = 0  # captures that wait for the store
         self._paused_until, self._pause_s, self._why = 0.0, 0.0, ""
@@ -94,9 +100,11 @@ class CapturePool:
         finally:
             self._free.put(process)
 
-    def answers(self, attempt: Attempt | None = None) -> Answers:
+    def answers(
+        self, attempt: Attempt | None = None, visited: Callable[[], None] = lambda: None
+    ) -> Answers:
         """Return what answers the calls of a capture process, about an attempt or none."""
-        return Answers(self._context, attempt, waiting=self._wait_for_store)
+        return Answers(self._context, attempt, visited=visited, waiting=self._wait_for_store)
 
     @contextlib.contextmanager
     def _wait_for_store(self, why: str) -> Iterator[None]:
@@ -123,6 +131,14 @@ class CapturePool:
             for ticket in captures - ours:
                 if ticket in self._captures:
                     self._captures[ticket].kill()
+
+    def wait(self, *, within_s: float | None = None) -> None:
+        """Wait until the attempts of all runs are over, also of those that the engine ended."""
+        end = None if within_s is None else time.monotonic() + within_s
+        with self._lock:
+            threads = tuple(self._threads)
+        for thread in threads:
+            thread.join(None if end is None else max(0.0, end - time.monotonic()))
 
     def end(self) -> None:
         """End all capture processes."""
@@ -172,22 +188,48 @@ class CapturePool:
     # Runs
 
     def execute(self, job_id: str, run: int) -> None:
-        """Execute one run, in a thread of the engine."""
+        """
+        Execute one run, in a thread of the engine, until its page is captured.
+
+        Another thread executes the run to its end.
+
+        Raises:
+            ServiceUnavailable: This worker ends; others take over the attempt.
+        """
+        over, errors = threading.Event(), list[Exception]()
+
+        def work() -> None:
+            try:
+                self._execute(job_id, run, over.set)
+            except Exception as error:  # noqa: BLE001 - raised below, in the thread of the engine
+                errors.append(error)
+                if over.is_set() and not isinstance(error, ServiceUnavailable):  # too late to raise
+                    self._log("worker.bug", error=f"{type(error).__name__}: {error}")
+            finally:
+                over.set()
+
+        thread = threading.Thread(target=work, name=f"run-{job_id}", daemon=True)
         with self._lock:
             self._runs.add((job_id, run))
         try:
-            self._execute(job_id, run)
+            thread.start()
+            with self._lock:
+                self._threads.add(thread)
+                self._threads &= set(threading.enumerate())  # it may have ended already
+            over.wait()
         finally:
             with self._lock:
                 self._runs.discard((job_id, run))
+        if errors:
+            raise errors[0]
 
-    def _execute(self, job_id: str, run: int) -> None:
+    def _execute(self, job_id: str, run: int, visited: Callable[[], None]) -> None:
         is_closed = self._signals.stopping.is_set() or time.monotonic() < self._paused_until
         try:
             with self.process() if not is_closed else contextlib.nullcontext() as process:
                 if process is not None:
                     try:
-                        self._begin(process, job_id, run)
+                        self._begin(process, job_id, run, visited)
                     finally:
                         self._recycle(process)
                     return
@@ -197,7 +239,9 @@ class CapturePool:
         # Wait, or the same worker would take the job again at once.
         self._signals.stopping.wait(_NAP_S)
 
-    def _begin(self, process: CaptureProcess, job_id: str, run: int) -> None:
+    def _begin(
+        self, process: CaptureProcess, job_id: str, run: int, visited: Callable[[], None]
+    ) -> None:
         attempt = self._calls.patiently(
             lambda: self._context.attempts.begin(
                 job_id, run, worker=self._worker_id, process=process_name()
@@ -214,7 +258,7 @@ class CapturePool:
         with self._lock:
             self._captures[ticket] = process
         try:
-            outcome = process.do(order, self.answers(attempt))
+            outcome = process.do(order, self.answers(attempt, visited))
         except CaptureProcessDied as error:
             self._forget(ticket)
             self._process_died(attempt, str(error))

@@ -25,6 +25,7 @@ from snapshotter.jobs.workers.messages import (
     OrderEnded,
     OrderResult,
     StoreUnavailable,
+    Visited,
 )
 from snapshotter.model.job import SealedResult
 from snapshotter.translation import tr
@@ -41,6 +42,9 @@ class WorkerCalls(Protocol):
 
     def began(self, bundle_id: str, process_id: int) -> bool:
         """Record the id of the bundle; False if the attempt was superseded."""
+
+    def visited(self) -> None:
+        """Note that the page is captured, so that another visit may begin beside the rest."""
 
     def may_store(self, sealed: SealedResult, limit_s: float) -> bool | None:
         """Return whether it may be stored within so many seconds; None: ask again."""
@@ -164,6 +168,9 @@ def _answer(message: object, calls: WorkerCalls, pid: int) -> object:
             return calls.may_store(message.sealed, message.limit_s)
         case StoreUnavailable():
             return calls.wait(message.why)
+        case Visited():
+            calls.visited()
+            return _NO_ANSWER
         case LogMessage():
             calls.said(message.text)
             return _NO_ANSWER

@@ -43,6 +43,7 @@ from snapshotter.jobs.workers.messages import (
     OrderResult,
     Product,
     StoreUnavailable,
+    Visited,
 )
 from snapshotter.model.job import SealedResult
 from snapshotter.ports import JobSuperseded
@@ -51,7 +52,9 @@ from snapshotter.translation import tr
 _STORE_RATE = 128 << 10  # bytes a second of the slowest supported store
 
 
-_IDLE_S = 3.0  # without an order, after which prepared resources are released
+# Without an order, after which prepared resources are released. A browser that was started for the
+# next capture must outlast the visit of the process that captures beside this one.
+_IDLE_S = 30.0
 
 
 _ORPHANED = 70  # exit code of a capture process whose worker is gone
@@ -184,6 +187,10 @@ class _PipeLease:
             raise JobSuperseded(
                 tr("the job was given to another worker, or cancelled, so the capture ends")
             )
+
+    def visited(self) -> None:
+        """See `Lease.visited`."""
+        self._pipe.send(Visited())
 
     def may_store(self, sealed: SealedResult) -> None:
         """See `Lease.may_store`."""

@@ -36,6 +36,7 @@ class WorkerSettings:
     """Settings of a worker."""
 
     slots: int = 1  # captures at a time
+    spare: int = 0  # further capture processes: bundles that may be completed beside the captures
     beat_s: float = 5.0  # between two heartbeats
     dead_s: float = 30.0  # without a heartbeat, after which a worker is marked as dead
     tick_s: float = 0.5  # between two looks for due jobs

@@ -54,6 +54,11 @@ class Began:
 
 
 @dataclass(frozen=True, slots=True)
+class Visited:
+    """The page of the order is captured, and its browser has ended. It gets no answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class MayStore:
     """Ask whether the bundle may be stored within a time limit."""
 

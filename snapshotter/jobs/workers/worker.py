@@ -99,7 +99,9 @@ class Worker:
         )
         self._steady_since = time.monotonic()
         self._last: dict[str, float] = {}  # when each step of the main thread was done last
-        self._room = (0.0, 0)  # when the slots of all workers were counted, and their number
+        # When the slots of all workers were counted, their number, and how many bundles may be
+        # completed beside them.
+        self._room = (0.0, 0, 0)
         self._misfit: SnapshotterError | None = None  # the tables have another number now
 
     def drain(self) -> None:
@@ -146,10 +148,12 @@ class Worker:
             limit.daemon = True
             limit.start()
             self._engine.stop(within_s=_DAY_S)
+            self._pool.wait()
             limit.cancel()
         finally:
             self._signals.over.set()
             self.give_up()
+            self._pool.wait(within_s=self._settings.beat_s)
             self._pool.end()
             for thread in threads:
                 thread.join(self._settings.beat_s)
@@ -199,7 +203,7 @@ class Worker:
     def _tick(self) -> None:
         """Hand out due jobs, and clean up now and then. Raises ServiceUnavailable."""
         if self._registry.take_task("hand-out", self.id, for_s=_TURN_S):
-            for handed in self._dispatcher.choose(self._all_slots()):
+            for handed in self._dispatcher.choose(*self._all_slots()):
                 self._engine.hand_over(handed)
         if self._is_time("clear", self._settings.beat_s):
             self._beat()  # it shows whether the clock jumped, or this worker was suspended
@@ -215,18 +219,24 @@ class Worker:
         ):
             self._clean_up.history()
 
-    def _all_slots(self) -> int:
-        """Return the number of slots of all workers that take jobs."""
-        at, slots = self._room
+    def _all_slots(self) -> tuple[int, int]:
+        """
+        Return the number of slots of all workers that take jobs, and of bundles beside them.
+
+        Other workers are counted as if they had as many further processes as this one.
+        """
+        at, slots, behind = self._room
         if time.monotonic() - at > _WORKER_STATES_S:
-            slots = sum(
+            found = [
                 worker.slots
                 for worker in self._registry.workers()
                 if worker.state is WorkerState.WORKING and worker.id != self.id
-            )
-            slots += self._settings.slots if self._state is WorkerState.WORKING else 0
-            self._room = (time.monotonic(), slots)
-        return slots
+            ]
+            if self._state is WorkerState.WORKING:
+                found.append(self._settings.slots)
+            slots, behind = sum(found), self._settings.spare * len(found)
+            self._room = (time.monotonic(), slots, behind)
+        return slots, behind
 
     def _is_time(self, name: str, every_s: float) -> bool:
         now = time.monotonic()

@@ -43,6 +43,9 @@ class Lease:
     def began(self, bundle_id: str) -> None:
         self.said.append("began")
 
+    def visited(self) -> None:
+        self.said.append("visited")
+
     def may_store(self, sealed: SealedResult) -> None:
         self.said.append("may-store")
         self.sealed = sealed
@@ -92,7 +95,7 @@ def test_a_page_that_is_given_up_has_a_sealed_stored_and_logged_record(
 
     made = given_up(workshop, lease)
 
-    assert lease.said == ["began", "may-store", "stored"]
+    assert lease.said == ["began", "visited", "may-store", "stored"]
     assert made.sealed == lease.sealed
     assert (made.sealed.outcome, made.sealed.exit_code) == ("failed", 3)
     with zipfile.ZipFile(made.location) as bundle:
@@ -194,7 +197,7 @@ def test_a_store_is_waited_for_with_the_sealed_bundle_in_hand(
 
     made = given_up(workshop, lease)
 
-    assert lease.said == ["began", "may-store", "wait", "may-store", "stored"]
+    assert lease.said == ["began", "visited", "may-store", "wait", "may-store", "stored"]
     assert entries(here) == [made.sealed.bundle_id]
 
 

@@ -24,6 +24,7 @@ from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.dispatcher import Dispatcher
 from snapshotter.jobs.queue.failure import Failure, Fault
 from snapshotter.jobs.queue.retry_rules import RetryRules
+from snapshotter.jobs.workers.capture_answers import Answers
 from snapshotter.jobs.workers.capture_process import CaptureProcessDied
 from snapshotter.jobs.workers.context import WorkerSettings
 from snapshotter.jobs.workers.messages import OrderResult
@@ -70,6 +71,51 @@ def test_a_worker_without_a_database_still_says_that_it_turns(
 
     assert heard.beats == 0
     assert told == ["queue.unavailable"]
+
+
+class _Visiting:
+    """A slot whose page is captured at once, and whose bundle is made when a test says so."""
+
+    captures = resident = 0
+
+    def __init__(self) -> None:
+        self.may_end = threading.Event()
+
+    def do(self, order: object, host: Answers) -> OrderResult:
+        host.visited()
+        assert self.may_end.wait(60)
+        return OrderResult(product=made())
+
+    def start(self) -> None:
+        return
+
+
+def test_a_run_is_over_for_the_engine_when_its_page_is_captured(database: Database) -> None:
+    told: list[str] = []
+    worker = idle_worker(database, told=told)
+    queue = DatabaseQueue(database)
+    queue.put([job("one", url="http://one.test/"), job("two", url="http://two.test/")])
+    dispatcher = Dispatcher(database, Admission(), per_host=1)
+    assert dispatcher.choose(0, behind=0) == []
+    handed = dispatcher.choose(0, behind=2)
+    slots = _Visiting(), _Visiting()
+    for slot in slots:
+        worker._pool._free.put(slot)  # type: ignore[arg-type] # a slot, as far as this needs one
+
+    for run in handed:
+        worker._pool.execute(run.job_id, run.run)
+
+    assert worker._pool.captures == {("one", 1), ("two", 1)}
+    assert worker._pool.runs == frozenset()
+    assert {status.state for status in queue.jobs()} == {JobState.RUNNING}
+    slots[1].may_end.set()
+    worker._pool.wait(within_s=0.5)
+    assert worker._pool._free.qsize() == 1
+    slots[0].may_end.set()
+    worker._pool.wait()
+    assert {status.state for status in queue.jobs()} == {JobState.DONE}
+    assert worker._pool.captures == frozenset()
+    assert told.count("job.done") == 2
 
 
 class _Killed:
