@@ -282,6 +282,8 @@ def find(searched: Searched, normalised: str) -> Iterator[tuple[int, int]]:
         if not _is_inside_word(normalised, at) and (
             searched.prefix or not _is_inside_word(normalised, end)
         ):
+            while _is_inside_word(normalised, end):
+                end += 1  # of a prefix, the whole word is the hit
             yield at, end
             at = normalised.find(text, end)
         else:

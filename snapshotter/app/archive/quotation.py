@@ -116,8 +116,11 @@ def find_quotation(stream: BinaryIO, text: str) -> Quotation:
     elif visible:
         missing.append(
             tr(
-                "{path} does not have the same places, so that offsets are not known",
+                "{path} has {count} places and the layout has {placed}, so that offsets are not "
+                "known",
                 path=PAGE_TEXT,
+                count=len(in_text),
+                placed=len(visible),
             )
         )
     elif in_text:

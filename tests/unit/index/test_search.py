@@ -185,6 +185,10 @@ def test_words_are_combined(library: Library, query: str, expected: list[int]) -
 
 
 def test_what_is_found_is_marked_in_the_text_as_shown(library: Library) -> None:
+    (found, _) = library.search("rumo*").captures
+    assert [hit.text[start:end] for hit in found.hits for start, end in hit.marks] == [
+        "rumor\u00ad"
+    ]
     (found,) = library.search("谣言 政府").captures
     (hit,) = found.hits
     assert [hit.text[start:end] for start, end in hit.marks] == ["谣言", "政府", "谣言"]

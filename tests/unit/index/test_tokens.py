@@ -86,7 +86,7 @@ def test_pieces_are_pairs_without_spaces_and_words_otherwise(shown: str, expecte
         ("传播谣言的谣言", "谣言", False, ["谣言", "谣言"]),
         ("传播谣言的谣言", "谣", False, ["谣", "谣"]),
         ("rumors, a rumor", "rumor", False, ["rumor"]),
-        ("rumors, a rumor", "rumor", True, ["rumor", "rumor"]),
+        ("rumors, a rumor", "rumor", True, ["rumors", "rumor"]),
         ("the Great Wall of", "great wall", False, ["great wall"]),
         ("the Great Walls of", "great wall", False, []),
         ("重跑gen-itgc后", "跑gen", False, ["跑gen"]),
