@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from snapshotter.index import search as search_module
 from snapshotter.index.open_index import open_index_file
-from snapshotter.index.query import Region
+from snapshotter.index.query import InvalidQuery, Region, matches, parse
 from snapshotter.index.tokens import Searched, find, normalise, piece_query, tokens
 from snapshotter.index.values import BundleFacts, JobFacts
 from snapshotter.model.annotation_state import CaptureState, Decision, Note
@@ -428,3 +428,70 @@ def test_a_random_library_is_searched_as_it_is_scanned(empty: Library) -> None:
             continue
         expected = [one for one, shown in zip(ids, plain, strict=True) if any(find(wanted, shown))]
         assert empty.found(f'"{wanted.text}"') == expected, wanted
+
+
+def random_query(chance: random.Random, depth: int = 0) -> str:
+    leaves = (
+        "谣", "谣言", "rumor", "rum*", '"a rumor"', "site", "nothing", "tag:x", "tag:job", "case:c",
+        "has:note", "host:h0.example.org", "site:example.org", "outcome:partial", "lang:zh",
+    )  # fmt: skip
+    parts = []
+    for _ in range(chance.randint(1, 3)):
+        inner = (
+            f"({random_query(chance, depth + 1)})"
+            if depth < 2 and chance.random() < 0.3
+            else chance.choice(leaves)
+        )
+        parts.append("-" * (chance.random() < 0.3) + inner)
+    return (" OR " if chance.random() < 0.4 else " ").join(parts)
+
+
+@pytest.mark.parametrize("common", [20_000, 2])
+def test_every_query_finds_what_its_evaluation_for_each_capture_finds(
+    empty: Library, monkeypatch: pytest.MonkeyPatch, common: int
+) -> None:
+    monkeypatch.setattr(search_module, "_COMMON", common)
+    monkeypatch.setattr(search_module, "_CHUNK", 5)
+    chance = random.Random(3)  # noqa: S311  repeatable, not secret
+    texts, rows = dict[str, str](), dict[str, tuple[str, ...]]()
+    for number in range(24):
+        words = ("谣言", "谣", "a rumor", "rumors", "site map", "言")
+        text = " ".join(chance.sample(words, chance.randint(0, 4)))
+        state = CaptureState(
+            tags={"x": None} if chance.random() < 0.3 else {},
+            cases={"c": number} if chance.random() < 0.3 else {},
+        )
+        has_job, partial = chance.random() < 0.3, chance.random() < 0.5
+        language = chance.choice(("zh-CN", "en"))
+        made = empty.add(
+            text,
+            facts=BundleFacts(outcome="partial" if partial else "complete", language=language),
+            job=JobFacts(tags=("job",)) if has_job else None,
+        )
+        empty.state.captures[made] = state
+        texts[made] = normalise(" ".join([text, *state.tags]))
+        meets = {
+            "tag:x": bool(state.tags), "tag:job": has_job, "case:c": bool(state.cases),
+            "site:example.org": True, "outcome:partial": partial, "lang:zh": language == "zh-CN",
+        }  # fmt: skip
+        rows[made] = tuple(name for name, is_met in meets.items() if is_met)
+    empty.sync()
+    tried = 0
+    for _ in range(tries(80)):
+        text = random_query(chance)
+        try:
+            root = parse(text).root
+        except InvalidQuery:
+            continue
+        tried += 1
+        expected = [
+            made
+            for made in texts
+            if matches(
+                root,
+                contains=lambda searched, made=made: any(find(searched, texts[made])),  # type: ignore[misc]
+                fits=lambda one, made=made: f"{one.name}:{one.value}" in rows[made],  # type: ignore[misc]
+            )
+        ]
+        assert empty.found(text) == expected, text
+    assert tried > 40
