@@ -62,7 +62,7 @@ def erase(
     as_json: bool,
 ) -> None:
     """
-    Erase bundles or notes by order, and record each erasure.
+    Erase bundles, or texts of annotations, by order, and record each erasure.
 
     Every version of the bundle and of its sidecars is deleted. The salts of the bundle on this
     machine are deleted too. A signed tombstone takes the place of the bundle and is added to the
@@ -81,7 +81,7 @@ def erase(
     from snapshotter.formats.canonical_json import instant
 
     if bool(bundle_ids) == bool(notes):
-        raise click.UsageError(tr("name either bundles by their ids, or notes with --note"))
+        raise click.UsageError(tr("name bundles by their ids, or texts with --note, but not both"))
     settings = ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
     if notes:
         _erase_notes(settings, notes, order=order, reason=reason, yes=yes, as_json=as_json)
@@ -145,7 +145,7 @@ def _erase_notes(
     from snapshotter.app.wiring import annotations as wiring
 
     service = wiring.annotation_service(settings, ask=ask_passphrase, show_message=print_message)
-    names = tuple(tr("note {number}", number=number) for number in notes)
+    names = tuple(tr("the text of annotation {number}", number=number) for number in notes)
     if not (yes or _is_confirmed(names, service.store.url)):
         raise SnapshotterError(
             tr("nothing was erased"), hint=tr("answer the question with y, or give --yes")
@@ -158,9 +158,9 @@ def _erase_notes(
         if as_json:
             print_json({"erased": added is not None, "number": number, "order": order})
         elif added is not None:
-            print_result(tr("note {number}  erased", number=number))
+            print_result(tr("text of annotation {number}  erased", number=number))
         else:
-            print_result(tr("note {number}  was erased before", number=number))
+            print_result(tr("text of annotation {number}  was erased before", number=number))
 
 
 def _is_confirmed(bundle_ids: tuple[str, ...], url: str) -> bool:

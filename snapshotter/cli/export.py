@@ -107,7 +107,7 @@ def export(
     --case copies the exhibits of a case. The file case-NAME.json in the directory lists the
     exhibits, and states which captures were left out because they are in quarantine, and why.
 
-    Exit code 20: a capture is in quarantine, and nothing was written.
+    Exit code 20: without --case, a capture is in quarantine, and nothing was written.
     """
     from snapshotter.app.archive import bundles, quarantined
     from snapshotter.app.wiring import store as wiring_store
@@ -182,7 +182,7 @@ def _write_case(store: "ObjectStore", name: str, output: Path) -> tuple[str, ...
                 "{reason}",
                 exhibit=left_out["exhibit"],
                 bundle_id=left_out["bundle_id"],
-                reason=left_out["reason"] or tr("(the reason was erased)"),
+                reason=left_out["reason"] or tr("(the reason is missing or was erased)"),
             )
         )
     return tuple(exhibit.bundle_id for exhibit in view.exhibits)

@@ -52,8 +52,8 @@ def record_labels(settings: "Settings", labels: Sequence[str], bundle_ids: Seque
     if not problems:
         print_message(
             tr(
-                "recorded for {count} captures: {labels}",
-                count=len(bundle_ids),
+                "tags and cases recorded: {labels}; captures: {count}",
                 labels=", ".join(labels),
+                count=len(bundle_ids),
             )
         )

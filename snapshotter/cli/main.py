@@ -74,7 +74,11 @@ COMMANDS = {
     "keys": ("keys", "keys", tr("Make, list, export, replace and revoke signing keys")),
     "log": ("log", "log", tr("Make, show, prove, check and repair the log of a store")),
     "list": ("list", "list_", tr("List the bundles in a store, newest first")),
-    "mark": ("mark", "mark", tr("Mark captures whose pictures are not shown unasked")),
+    "mark": (
+        "mark",
+        "mark",
+        tr("Mark captures as graphic: their pictures are shown only after a click"),
+    ),
     "note": ("note", "note", tr("Write notes about captures and cases, and list notes")),
     "notify": ("notify", "notify", tr("Send messages about captures, audits and take-downs")),
     "open": ("open", "open_", tr("Show a capture in the browser")),

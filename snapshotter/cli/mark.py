@@ -1,4 +1,4 @@
-"""Provide `snapshotter mark`: mark captures whose pictures are not shown unasked."""
+"""Provide `snapshotter mark`: mark captures whose pictures are shown only after a click."""
 
 from pathlib import Path
 
@@ -35,7 +35,9 @@ def graphic(
     passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Mark captures as graphic."""
+    """
+    Mark captures as graphic: the page about a capture shows its picture only after a click.
+    """
     from snapshotter.app.archive import cases
     from snapshotter.model.annotations import Mark
 

@@ -61,7 +61,7 @@ def open_(
     Show captures in the browser: picture, text, what is missing, times, signature and checks.
 
     The command verifies each bundle and writes one HTML page about it. The page works without a
-    network and without scripts. The page of a bundle that was altered says so first.
+    network and without scripts. If a bundle was altered, its page states this first.
 
     A page shows content of the captured page. It is kept in the folder `pages` of data_dir, which
     only you can read, until 200 newer pages exist or the bundle is erased. -o writes the page to

@@ -36,8 +36,8 @@ Examples:
 @click.option(
     "--reason",
     default="",
-    help="Reason. The reason is kept permanently and copied to replicas: do not describe the "
-    "content in detail.",
+    help="Reason, required with ID. The reason is kept permanently and copied to replicas: do not "
+    "describe the content in detail.",
 )
 @annotation_options
 @click.pass_context

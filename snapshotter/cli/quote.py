@@ -58,9 +58,9 @@ def quote(
     """
     Find a quotation in a capture, whatever its spaces, quotation marks and dashes look like.
 
-    Each place has its region (main, teaser, …), or is hidden: no reader of the page sees it. Each
-    place also has a selector by which other software finds it (W3C Web Annotation), and its offsets
-    in capture/page.txt.
+    Each place has its region (main, teaser, …), or is hidden: the page did not show the text. Each
+    place also has a selector by which other software finds the place (W3C Web Annotation), and its
+    offsets in capture/page.txt.
 
     The picture shows the blocks of text of the quotation with what is around them, without
     changes. Only identifiers of the capturing person are painted over.
@@ -105,7 +105,7 @@ def _quote(stream: BinaryIO, text: str, picture: Path | None, place: int, *, as_
         _print(found, written)
     if not found.places:
         raise SnapshotterError(
-            tr("the capture does not contain the quotation"),
+            tr("the quotation was not found in the text of the capture"),
             hint=tr(
                 "look for a shorter part, or for the words in all captures:\n  snapshotter search "
                 "WORDS"
@@ -117,7 +117,7 @@ def _print(found: "Quotation", written: "QuotationPicture | None") -> None:
     from snapshotter.formats.printable import cut, printable
 
     for number, place in enumerate(found.places, start=1):
-        where = tr("hidden: no reader of the page sees it") if place.is_hidden else place.region
+        where = tr("hidden: the page did not show it") if place.is_hidden else place.region
         line = tr("{number}  {where}", number=number, where=where)
         if place.position is not None:
             start, end = place.position

@@ -149,8 +149,8 @@ def _print_item(item: "ReviewItem") -> None:
     if item.decision is not None:
         print_result(
             f"    {_decision_words(item.decision.name)}, "
-            f"{author_words(item.decision.author, item.decision.role)}: "
-            f"{item.decision.reason or ''}"
+            f"{author_words(item.decision.author, item.decision.role)}"
+            f"{f': {item.decision.reason}' if item.decision.reason else ''}"
         )
 
 

@@ -543,8 +543,8 @@ def history(
     Show the visits with their outcomes and verdicts, and the gaps of schedules, newest first.
     Removed schedules are included.
 
-    A capture that may show a removal which no rule knows is marked as a possible removal, with the
-    command that compares it with the last capture of the page before.
+    Possible removals are marked, with the command that compares the capture with the last earlier
+    capture that shows the text of the page.
 
     With --signed, the records of gaps in the store are shown. Everybody with access to the store
     can read these records. Each line states whether a key that you trust signed the record. The
@@ -603,7 +603,7 @@ def _possible_removals(settings: "Settings", urls: set[str]) -> "dict[str, Possi
     except SnapshotterError as error:
         print_message(
             tr(
-                "possible removals are not shown, since the store cannot be read: {error}",
+                "possible removals are not shown, because the store cannot be read: {error}",
                 error=error,
             )
         )

@@ -55,7 +55,7 @@ Examples:
     "--before",
     metavar="BUNDLE-ID",
     default="",
-    help="Show only captures before this one: the last one of the page of results before.",
+    help="Show the results that follow this capture: the last of the results that you have.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each capture.")
 @click.help_option("--help")
@@ -82,8 +82,8 @@ def search(
                           lang: after: before: policy: has:
     in:title              search only there: title, address, main, rest, hidden, note, tag
 
-    A word of a script with spaces is found only as a whole word. Text that no reader of the page
-    saw is searched only with in:hidden.
+    A word of a script with spaces is found only as a whole word. Text of the document that the page
+    did not show is searched only with in:hidden.
 
     The results show what the bundles contain. This command does not verify the bundles: use
     `snapshotter verify`.
@@ -137,7 +137,8 @@ def parse_query(text: str) -> "Query":
     try:
         return parse(text)
     except InvalidQuery as error:
-        raise click.UsageError(f"{error}. {error.hint}" if error.hint else str(error)) from error
+        hint = f". {error.hint[0].upper()}{error.hint[1:]}" if error.hint else ""
+        raise click.UsageError(f"{error}{hint}") from error
 
 
 def _print(found: "FoundPage", query: str, command: str) -> None:
@@ -177,7 +178,9 @@ def found_lines(capture: "FoundCapture") -> list[str]:
     lines.append(f"  {printable(capture.url)}")
     if capture.copies:
         addresses = ", ".join(copy.url for copy in capture.copies)
-        lines.append(f"  {printable(tr('also published at {addresses}', addresses=addresses))}")
+        lines.append(
+            f"  {printable(tr('nearly the same text at {addresses}', addresses=addresses))}"
+        )
     labels = [
         *(
             tr("case {name}, exhibit {number}", name=name, number=number)

@@ -24,7 +24,7 @@ def cut(
     Args:
         main: The main text of the page.
         whole: All text that the page shows; what is not in `main` becomes the rest.
-        hidden: Text of the document that no reader of the page sees.
+        hidden: Text of the document that the page did not show.
     """
     known = set(normalise_text(main).splitlines())
     texts = (

@@ -26,7 +26,7 @@ class PassageRegion(enum.StrEnum):
     ADDRESS = "address"  # the requested and the final address
     MAIN = "main"  # the main text of the page
     REST = "rest"  # all other text that the page shows
-    HIDDEN = "hidden"  # text of the document that no reader of the page sees
+    HIDDEN = "hidden"  # text of the document that the page did not show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ become annotations of the capture. A label that cannot become one costs no captu
 a sentence with the command that completes the work.
 """
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -57,7 +58,7 @@ def label_captures(
         return ()
     problems = []
     for label in dict.fromkeys(wanted):
-        command = f"tag add {label}"
+        command = f"tag add {shlex.quote(label)}"
         try:
             if label.startswith(CASE):
                 name = label.removeprefix(CASE)

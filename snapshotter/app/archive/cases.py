@@ -211,7 +211,7 @@ def add_note(
         ValueError: The text is empty or too long.
     """
     if not text.strip():
-        raise ValueError("a note needs a text")
+        raise ValueError(tr("the note has no text"))
     require_captures(service.store, bundle_ids)
 
     def decide(state: AnnotationState) -> NewAnnotation:
@@ -259,7 +259,7 @@ def review(
         ValueError: A decision other than accepted has no reason.
     """
     if decision is not ReviewDecision.ACCEPTED and not reason.strip():
-        raise ValueError("this decision needs a reason")
+        raise ValueError(tr("this decision needs a reason: give --reason"))
     require_captures(service.store, bundle_ids)
     return _of_captures(
         service, AnnotationKind.REVIEWED, bundle_ids, lambda capture: True, decision.value, reason

@@ -41,7 +41,7 @@ class QuotationPlace:
     prefix: str  # what is before it, and after it
     suffix: str
     region: str  # a value of `Region`, or `NOT_ESTABLISHED`: of the block in which it begins
-    is_hidden: bool  # no reader of the page sees it
+    is_hidden: bool  # the page did not show it
     position: tuple[int, int] | None  # in `capture/page.txt`, in characters; None: not known
     selectors: tuple[str, ...]  # of its blocks, in order; () without a layout
     box: Box | None  # around its blocks

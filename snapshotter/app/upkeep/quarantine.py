@@ -79,7 +79,7 @@ def _change(
     service: QuarantineService, bundle_id: str, action: str, reason: str
 ) -> QuarantineChange:
     if not reason.strip():
-        raise ValueError("a quarantine and its end need a reason")
+        raise ValueError(tr("the reason is missing: give --reason"))
     key = bundles.find_bundle_key(service.store, bundle_id)
     begins = action == QUARANTINE
     changed = False

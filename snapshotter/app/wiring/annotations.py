@@ -68,7 +68,7 @@ def author(settings: Settings) -> AnnotationAuthor:
         return AnnotationAuthor(name=settings.operator, role=settings.role)
     if not settings.operator:
         raise SnapshotterError(
-            tr("the settings have a pseudonym and no operator, whom the pseudonym stands for"),
+            tr("the setting pseudonym needs the setting operator, which is not set"),
             hint=tr("set operator to the name of the person. Annotations do not contain this name"),
         )
     salt = RandomIds().random_bytes(annotation.SALT_BYTES)

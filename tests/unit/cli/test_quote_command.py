@@ -77,6 +77,6 @@ def test_json_has_a_target_of_the_web_annotation_data_model(shell: Shell) -> Non
 
 def test_what_is_not_there_ends_with_1_and_a_place_that_is_not_with_2(shell: Shell) -> None:
     assert shell.run("quote", "latest", "never said") == 1
-    assert "does not contain the quotation" in shell.err
+    assert "was not found in the text of the capture" in shell.err
     assert shell.run("quote", "latest", "it's over", "--picture", "a.png", "--place", "2") == 2
     assert not Path("a.png").exists()

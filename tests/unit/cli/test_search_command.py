@@ -126,7 +126,7 @@ def test_what_cannot_be_answered_is_said_with_exit_code_2(shell: Shell, add: Add
     for arguments, message in (
         (["-draft"], "only excludes words"),
         (['""'], "nothing that can be searched"),
-        (["hots:a"], "did you mean host:?"),
+        (["hots:a"], "Did you mean host:?"),
         (["a", "--jsno"], "No such option '--jsno'"),
         (["a", "--before", "yesterday"], "is not the id of a bundle"),
         ([" "], "WORDS is missing"),
@@ -202,5 +202,5 @@ def test_list_takes_the_same_words_and_filters(shell: Shell, add: AddPage) -> No
         assert [found["bundle_id"] for found in shell.objects] == expected, arguments
     assert "no bundle in the store" in shell.err
     assert shell.run("list", "hots:a") == 2
-    assert "did you mean host:?" in shell.err
+    assert "Did you mean host:?" in shell.err
     assert shell.run("list", "谣言", "--identity", "https://news.example.org/1") == 2
