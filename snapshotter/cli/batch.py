@@ -16,14 +16,13 @@ import click
 from snapshotter.cli.batch_output import BatchProgress, Forecast, print_summary
 from snapshotter.cli.capture_options import capture_options, load_settings
 from snapshotter.cli.key_options import ask_passphrase
-from snapshotter.cli.labels import checked_labels, record_labels
+from snapshotter.cli.labels import checked_labels, label_recorder
 from snapshotter.cli.options import label_options
 from snapshotter.cli.output import print_message
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
-    from snapshotter.app.batch.plan import BatchRow
     from snapshotter.app.batch.whole_batch import Batch
     from snapshotter.app.policies.capture_options import CaptureOptions
     from snapshotter.app.settings import Settings
@@ -152,7 +151,7 @@ def batch(
     from standard input. FILE itself is not changed. The new table has the columns of FILE and these
     further columns: status, outcome, verdict, bundle_id, sha256, time, location, title, error,
     hint. A row can have its own policy and its own tags. Tags and cases are
-    recorded when the rows are finished.
+    recorded when the run ends. If it is killed, the next run records them.
 
     When the command is interrupted, give the same command again: the batch continues with the rows
     that are not finished.
@@ -290,12 +289,6 @@ def _capture(
 
     # A table that cannot be read is reported before a key is made and a browser is searched.
     enqueue.refuse_if_queued(*batch.preview())
-    labelled: dict[str, list[str]] = {}  # ids of bundles by label
-
-    def stored(entry: "BatchRow", bundle_id: str) -> None:
-        for label in dict.fromkeys((*entry.tags, *batch.labels)):
-            labelled.setdefault(label, []).append(bundle_id)
-
     stop = Interruption()
     with stop.handle_signals():
         dependencies = wiring.capture_dependencies(
@@ -309,10 +302,9 @@ def _capture(
         with wiring_queue.visit_tracker(settings, batch.clock, longest=longest) as visits:
             done = capture_batch(
                 batch, dependencies, visits, stop,
-                partial(BatchProgress, quiet=quiet, as_json=as_json, stored=stored), print_message,
+                partial(BatchProgress, quiet=quiet, as_json=as_json), print_message,
+                label_recorder(settings),
             )  # fmt: skip
-        for label, bundle_ids in labelled.items():
-            record_labels(settings, (label,), bundle_ids)
         print_summary(done, batch.decisions.picked, as_json=as_json, queued=False)
         if done.owed is not None and done.exit_code != INTERRUPTED_EXIT_CODE:
             done.owed.join(settings.timestamp_timeout_s)

@@ -3,7 +3,7 @@ Print what `snapshotter batch` does: its progress, its results, and the forecast
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -149,23 +149,10 @@ def print_failures(state: "BatchState") -> None:
 
 
 class BatchProgress:
-    """
-    Show the progress of a batch on a terminal or as JSON: a `BatchDisplay`.
+    """Show the progress of a batch on a terminal or as JSON: a `BatchDisplay`."""
 
-    Args:
-        stored: Gets each row that has a bundle now, and the id of its bundle.
-    """
-
-    def __init__(
-        self,
-        state: "BatchState",
-        *,
-        quiet: bool,
-        as_json: bool,
-        stored: "Callable[[BatchRow, str], None]" = lambda entry, bundle_id: None,
-    ) -> None:
+    def __init__(self, state: "BatchState", *, quiet: bool, as_json: bool) -> None:
         self._state = state
-        self._stored = stored
         self._quiet = quiet
         self._as_json = as_json
         self._entries: tuple[BatchRow, ...] = ()
@@ -263,8 +250,6 @@ class BatchProgress:
 
     def ended(self, entry: "BatchRow", result: "RowResult", done: "CaptureResult | None") -> None:
         """Show the result of a row, or that it was deferred."""
-        if result.bundle_id:
-            self._stored(entry, result.bundle_id)
         from snapshotter.model.capture_url import printable_url
 
         if self._rules is not None:

@@ -237,8 +237,7 @@ def _overview_rows(
     record = overview.record
     what = record["what"]
     requested, final, title = (what[key] for key in ("requested_url", "final_url", "title"))
-    rows = [("quarantine", overview.quarantine)] if overview.quarantine else []
-    rows += [("title", cut(str(title), _MOST_CHARACTERS))] if title else []
+    rows = [("title", cut(str(title), _MOST_CHARACTERS))] if title else []
     rows.append(("address", cut(str(final), _MOST_CHARACTERS)))
     if requested != final:
         rows.append(("requested", cut(str(requested), _MOST_CHARACTERS)))

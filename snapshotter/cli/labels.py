@@ -1,6 +1,6 @@
 """Check and record the values of `--tag` and `--case` of the commands that capture."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -8,6 +8,7 @@ import click
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
+    from snapshotter.app.archive.annotations import AnnotationService
     from snapshotter.app.settings import Settings
 
 
@@ -37,16 +38,43 @@ def checked_labels(
 
 def record_labels(settings: "Settings", labels: Sequence[str], bundle_ids: Sequence[str]) -> None:
     """Record the labels of stored captures; print what could not be recorded."""
-    if not labels or not bundle_ids:
-        return
-    from snapshotter.app.archive import capture_labels
+    if labels and bundle_ids:
+        _record(_opener(settings), labels, bundle_ids)
+
+
+def label_recorder(settings: "Settings") -> Callable[[str, Sequence[str]], bool]:
+    """
+    Return a function that records a label of stored captures, and returns whether it could.
+
+    The annotation key is opened once, when it is needed.
+    """
+    opened: list[Callable[[], AnnotationService]] = []
+
+    def record(label: str, bundle_ids: Sequence[str]) -> bool:
+        if not opened:
+            opened.append(_opener(settings))
+        return _record(opened[0], (label,), bundle_ids)
+
+    return record
+
+
+def _opener(settings: "Settings") -> "Callable[[], AnnotationService]":
     from snapshotter.app.wiring import annotations as wiring
     from snapshotter.cli.key_options import ask_passphrase
     from snapshotter.cli.output import print_message
 
-    problems = capture_labels.label_captures(
-        wiring.opener(settings, ask=ask_passphrase, show_message=print_message), labels, bundle_ids
-    )
+    return wiring.opener(settings, ask=ask_passphrase, show_message=print_message)
+
+
+def _record(
+    open_service: "Callable[[], AnnotationService]",
+    labels: Sequence[str],
+    bundle_ids: Sequence[str],
+) -> bool:
+    from snapshotter.app.archive import capture_labels
+    from snapshotter.cli.output import print_message
+
+    problems = capture_labels.label_captures(open_service, labels, bundle_ids)
     for problem in problems:
         print_message(problem)
     if not problems:
@@ -57,3 +85,4 @@ def record_labels(settings: "Settings", labels: Sequence[str], bundle_ids: Seque
                 count=len(bundle_ids),
             )
         )
+    return not problems

@@ -68,6 +68,8 @@ def show(
         if number and not as_json:
             print_result()
         overview, verified_by = _overview(ctx, name, file, store)
+        if overview.quarantine and not as_json:
+            print_result(tr("in quarantine: {reason}", reason=overview.quarantine))
         if as_json:
             _print_json(overview)
         elif everything:
@@ -112,7 +114,11 @@ def _print_json(overview: "BundleOverview") -> None:
 
     assessment = overview.assessment
     shown = AssessmentSummary.of(assessment) if assessment is not None else None
-    kept = {"assessment": plain(assessment), "verdict": verdict_json(shown)}
+    kept = {
+        "assessment": plain(assessment),
+        "quarantine": overview.quarantine or None,
+        "verdict": verdict_json(shown),
+    }
     print_json({**overview.record, **kept})
 
 

@@ -9,10 +9,11 @@ Kinds of lines (`what`):
 
     batch   the batch was created: format, batch, store, at
     run     a run begins: table, sha256 of the input, rows, at
-    began   a visit begins: key, row, url, bundle_id, at
+    began   a visit begins: key, row, url, bundle_id, at; labels, if its capture gets any
     job     a row goes to the queue: key, row, url, job, at
     handed  the queue has all jobs: at
     came    a row is finished or deferred: key, row, at, came with the columns
+    labelled  the label of these captures is recorded: label, bundle_ids
     table   the table will be written: sha256
 
 `key` is a hash of the address, the policy and the number of the row among equal rows.
@@ -103,6 +104,9 @@ class Journal:
         self.store = ""
         self.table_sha256 = ""  # of the table when a run last began
         self.rows: dict[str, RowHistory] = {}
+        # Ids of stored bundles by the label that is not recorded for them yet.
+        self.owed_labels: dict[str, dict[str, None]] = {}
+        self._labels: dict[str, tuple[str, ...]] = {}  # of bundles that may be stored, by id
         self._written: set[str] = set()
 
     @classmethod
@@ -191,9 +195,25 @@ class Journal:
         self.table_sha256 = table_sha256
         self._append("run", table=table, sha256=table_sha256, rows=rows, at=instant(at))
 
-    def record_start(self, key: str, *, row: int, url: str, bundle_id: str, at: datetime) -> None:
-        """Record that a capture begins, and the id that its bundle will have."""
-        self._append("began", key=key, row=row, url=url, bundle_id=bundle_id, at=instant(at))
+    def record_start(
+        self,
+        key: str,
+        *,
+        row: int,
+        url: str,
+        bundle_id: str,
+        at: datetime,
+        labels: Sequence[str] = (),
+    ) -> None:
+        """Record that a capture begins, the id that its bundle will have, and its labels."""
+        more = {"labels": list(labels)} if labels else {}
+        self._append(
+            "began", key=key, row=row, url=url, bundle_id=bundle_id, at=instant(at), **more
+        )
+
+    def record_labelled(self, label: str, bundle_ids: Sequence[str]) -> None:
+        """Record that captures have their label."""
+        self._append("labelled", label=label, bundle_ids=list(bundle_ids))
 
     def record_jobs(self, jobs: Sequence[tuple[str, int, str, str]], *, at: datetime) -> None:
         """Record the ids of jobs of rows (key, number, address), before they are enqueued."""
@@ -299,6 +319,7 @@ class Journal:
             row = self._row(said)
             row.bundle_ids.append(_text(said["bundle_id"]))
             row.url, row.is_running_here = _text(said["url"]), True
+            self._labels[row.bundle_ids[-1]] = tuple(map(_text, said.get("labels", ())))
         elif what == "job":
             row = self._row(said)
             row.jobs.append(_text(said["job"]))
@@ -310,6 +331,12 @@ class Journal:
             row = self._row(said)
             row.result, row.is_running_here, row.queued = _came(said["came"]), False, False
             row.deferred += row.result.status == DEFERRED
+            for label in self._labels.pop(row.result.bundle_id, ()):
+                self.owed_labels.setdefault(label, {})[row.result.bundle_id] = None
+        elif what == "labelled":
+            owed = self.owed_labels.get(_text(said["label"]), {})
+            for bundle_id in said["bundle_ids"]:
+                owed.pop(bundle_id, None)
         elif what == "table":
             self._written.add(_text(said["sha256"]))
         # Other lines were written by a newer program of the same format, and are ignored.

@@ -17,7 +17,7 @@ run ends, because the rows are then probably not the cause.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -88,13 +88,14 @@ class RunResult:
 class _RecordingLease:
     """The `Lease` of a single process, which records what it begins."""
 
-    def __init__(self, state: BatchState, entry: BatchRow) -> None:
+    def __init__(self, state: BatchState, entry: BatchRow, labels: Sequence[str]) -> None:
         self._state = state
         self._entry = entry
+        self._labels = labels
 
     def began(self, bundle_id: str) -> None:
         """Record the id, before the page is requested."""
-        self._state.record_start(self._entry, bundle_id)
+        self._state.record_start(self._entry, bundle_id, self._labels)
 
     def visited(self) -> None:
         """Do nothing: `CaptureSeries` decides what comes next."""
@@ -277,6 +278,7 @@ def capture_all(
     observer: BatchObserver,
     *,
     pause: Callable[[float], None],
+    labels: Sequence[str] = (),
 ) -> RunResult:
     """
     Capture rows, in the order that their hosts allow; return the result of the run.
@@ -285,8 +287,9 @@ def capture_all(
         line: The queue of the addresses of `entries`.
         decide: Returns the decision of a policy for a page; it was called for each policy before.
         pause: Sleeps for so many seconds; KeyboardInterrupt passes through.
+        labels: Of all captures, besides the tags of their rows.
     """
-    run = _Run(state, entries, series, line, decide, observer)
+    run = _Run(state, entries, series, line, decide, observer, labels)
     stop = series.stop
     try:
         try:
@@ -337,6 +340,7 @@ class _Run:
     line: VisitQueue
     decide: Decide
     observer: BatchObserver
+    labels: Sequence[str]
     failures: int = 0  # one after the other
     stopped: SnapshotterError | None = None
     left: int = field(init=False)
@@ -377,7 +381,7 @@ class _Run:
         try:
             visited = self.series.visit(
                 entry.url, visit.decision, steps,
-                following=self.left > 0, lease=_RecordingLease(self.state, entry),
+                following=self.left > 0, lease=_RecordingLease(self.state, entry, self.labels),
             )  # fmt: skip
         except BaseException:  # also Ctrl-C: the turn of the host is given back
             self.line.done(visit.turn, None)

@@ -5,7 +5,7 @@ The state tells which rows are still to be captured, records their results, and 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from snapshotter.app.batch.columns import FIELDS
@@ -22,6 +22,9 @@ DUPLICATE = "duplicate"  # means the same page as another row, whose bundle is n
 _WAITING = RowResult(status="waiting")  # in the queue, as far as we know
 _OVER = frozenset({DONE, INCOMPLETE, FAILED, "dead", "cancelled"})
 _WITH_BUNDLE = frozenset({DONE, INCOMPLETE})
+
+# Records a label for captures, by the ids of their bundles; returns whether it could.
+RecordLabel = Callable[[str, Sequence[str]], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +100,33 @@ class BatchState:
         """
         return pending_rows(self.plan, self.journal, retry_failed=retry_failed)
 
-    def record_start(self, entry: BatchRow, bundle_id: str) -> None:
-        """Record that the capture of a row begins, and the id that its bundle will have."""
+    def record_start(self, entry: BatchRow, bundle_id: str, labels: Sequence[str] = ()) -> None:
+        """
+        Record that the capture of a row begins, and the id that its bundle will have.
+
+        Args:
+            labels: Of the capture, besides the tags of the row.
+        """
         self.journal.record_start(
-            entry.key, row=entry.row.number, url=entry.url, bundle_id=bundle_id, at=self.now()
+            entry.key,
+            row=entry.row.number,
+            url=entry.url,
+            bundle_id=bundle_id,
+            at=self.now(),
+            labels=tuple(dict.fromkeys((*entry.tags, *labels))),
         )
+
+    def record_labels(self, record: RecordLabel) -> None:
+        """
+        Record the labels of all stored captures that do not have them yet.
+
+        An earlier run may have ended before it did so. What cannot be recorded is tried again by
+        the next run.
+        """
+        for label, owed in self.journal.owed_labels.items():
+            bundle_ids = tuple(owed)
+            if bundle_ids and record(label, bundle_ids):
+                self.journal.record_labelled(label, bundle_ids)
 
     def record_jobs(self, jobs: Sequence[tuple[BatchRow, str]]) -> None:
         """Record the ids of jobs before they are enqueued."""

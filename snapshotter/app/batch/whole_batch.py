@@ -12,7 +12,7 @@ from snapshotter.app.batch.journal import Journal
 from snapshotter.app.batch.open_batch import BatchRequest, open_batch, preview_batch
 from snapshotter.app.batch.plan import BatchPlan, BatchRow
 from snapshotter.app.batch.run import BatchObserver, RunResult
-from snapshotter.app.batch.state import BatchState, pending_rows
+from snapshotter.app.batch.state import BatchState, RecordLabel, pending_rows
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline import safekeeping
 from snapshotter.app.pipeline.host_pacing import VisitQueue, VisitTracker
@@ -105,9 +105,13 @@ def capture_batch(
     stop: Interruption,
     open_display: OpenDisplay,
     show_message: ShowMessage,
+    record_label: RecordLabel,
 ) -> BatchResult:
     """
-    Capture the rows in this process, and write the table.
+    Capture the rows in this process, write the table, and record the labels of the captures.
+
+    Args:
+        record_label: Records a label for captures.
 
     Raises:
         SnapshotterError: The table cannot be read or written, or the queue has some of the rows.
@@ -128,6 +132,7 @@ def capture_batch(
                     show_message(
                         tr("store this bundle:\n  snapshotter store add {file}", file=file)
                     )
+            state.record_labels(record_label)
             entries = batch.select(state.pending_rows(retry_failed=batch.request.retry_failed))
             display.begin(entries, visits.politeness)
             owed = retry_in_background(dependencies, show_message)
@@ -135,9 +140,10 @@ def capture_batch(
                 ended = run.capture_all(
                     state, entries, series,
                     VisitQueue(visits, batch.clock, [entry.url for entry in entries]),
-                    batch.decisions, display, pause=time.sleep,
+                    batch.decisions, display, pause=time.sleep, labels=batch.labels,
                 )  # fmt: skip
         state.write()
+        state.record_labels(record_label)
     return BatchResult(state=state, ended=ended, owed=owed)
 
 

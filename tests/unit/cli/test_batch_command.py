@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+import shutil
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -40,6 +42,7 @@ class Office(Shell):
         self._capsys = capsys
         super().__init__(capsys, "batch")
         self.folder = folder
+        self.other = Shell(capsys)  # for other commands
         self.out = self.err = ""
 
     def table(self, text: str, name: str = "urls.csv") -> None:
@@ -178,6 +181,56 @@ def test_ctrl_c_ends_in_130_and_says_how_it_goes_on(
     assert (
         "rows that are not captured yet: 2. To continue, give the same command again" in office.err
     )
+
+
+def test_labels_of_a_killed_run_are_recorded_by_the_next_one(
+    office: Office,
+) -> None:
+    last = "http://127.0.0.3:8000/c"
+    office.table(f"url,tags\n{A},port\n{B},\n{last},\n")
+    office.other.run("case", "create", "harbour")
+    office.pages._trouble = lambda url: os._exit(9) if url == last else None  # as kill -9 ends it
+    if (child := os.fork()) == 0:
+        office.run("--case", "harbour", "--tag", "fire", "urls.csv")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    office.pages._trouble = None
+
+    assert office.run("urls.csv") == 0  # without the labels: the journal has those of the first run
+
+    first, *_ = (row["bundle_id"] for row in office.done())
+    office.other.run("case", "show", "harbour", "--json")
+    exhibit, *others = office.other.object["exhibits"]
+    assert exhibit["bundle_id"] == first
+    assert exhibit["tags"] == ["port", "fire"]
+    assert len(others) <= 1  # the second bundle may not have been stored yet
+
+    office.run("urls.csv")
+
+    assert "recorded for" not in office.err  # once
+
+
+def test_a_label_that_could_not_be_recorded_is_tried_again_by_the_next_run(office: Office) -> None:
+    office.table(f"url\n{A}\n")
+    office.other.run("case", "create", "harbour")
+    records = next((office.folder / "captures" / "annotations" / "records").parent.iterdir())
+
+    def block(url: str) -> None:
+        shutil.rmtree(records)
+        records.write_text("no folder")
+
+    office.pages._trouble = block
+    kept = (records / "00000001.json").read_bytes()
+    office.run("--case", "harbour", "urls.csv")
+    assert "the label case:harbour was not recorded" in office.err
+    records.unlink()
+    records.mkdir()
+    (records / "00000001.json").write_bytes(kept)
+    office.pages._trouble = None
+
+    office.run("urls.csv")
+
+    assert "recorded for 1 captures: case:harbour" in office.err
 
 
 def test_a_policy_that_only_a_table_names_gives_pages_no_more_than_the_command(

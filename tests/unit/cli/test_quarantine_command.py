@@ -41,6 +41,11 @@ def test_a_capture_in_quarantine_is_not_shown_and_its_evidence_stays(hidden: Bun
         assert hidden.run(*command) == 20
         assert "is in quarantine: may show a child" in hidden.err
     assert not (hidden.folder / "out").exists()
+    for options in ((), ("--all",)):
+        hidden.run("show", *options, hidden.id)
+        assert "may show a child" in hidden.out.splitlines()[0]
+    hidden.run("show", "--json", hidden.id)
+    assert hidden.object["quarantine"] == "may show a child"
     assert hidden.run("quarantine", "--json") == 0
     assert (hidden.object["bundle_id"], hidden.object["by"]) == (hidden.id, "the archive")
 
