@@ -108,7 +108,8 @@ class Index:
             jobs: Returns what the queue knows of the jobs of bundles.
             stamps: Tells which folders of the store changed; only these are listed.
             until: Without `stamps`, list only the days from shortly before the newest row until
-                then; a bundle added with an older id is found by the next whole sync.
+                then; a bundle added with an older id is found by the next whole sync, after at
+                most a day.
 
         Raises:
             ServiceUnavailable: The store did not answer. The next sync continues there.

@@ -38,6 +38,7 @@ _BATCH = 50  # bundles of one transaction
 _PAGE = 500  # rows that are held at once
 _DAYS = 31  # that are listed one by one; for more the whole store is
 _ROOT = f"{store_keys.BUNDLES}/"
+_WHOLE_AFTER = timedelta(days=1)  # what is added beside older bundles is found after that
 _DEPTH = 3  # levels below it: year, month and day
 # Beginnings of the kinds of sidecars that change what a row says.
 _SIDECARS = ("late-", "hold-", "quarantine-", "custody-0001.jsonl")
@@ -68,6 +69,9 @@ def sync_bundles(
             removed += _sync_prefix(database, store, prefix, batch)
         batch.write()
         is_whole = prefixes == [_ROOT]
+        if until is not None and (is_whole or tables.whole_since(database) is None):
+            with database.writing():
+                tables.store_whole_since(database, until)
     if is_whole and tables.is_outdated(database):
         with database.writing():
             tables.mark_current(database)
@@ -327,6 +331,9 @@ def _prefixes(database: IndexDatabase, until: datetime | None) -> list[str]:
     """Return the key prefixes to list: of a few days, or of all."""
     newest = database.rows("SELECT MAX(key) FROM bundle")[0][0]
     if until is None or newest is None or tables.is_outdated(database):
+        return [_ROOT]
+    since = tables.whole_since(database)
+    if since is not None and until - since > _WHOLE_AFTER:
         return [_ROOT]
     newest_day = store_keys.bundle_time(store_keys.parse_bundle_key(newest).bundle_id).date()
     first = newest_day - timedelta(days=1)

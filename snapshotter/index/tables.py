@@ -6,6 +6,7 @@ A migration adds to the tables of the migration before it. Its number is written
 Rows of an earlier version stay readable, and the next sync reads their bundles again.
 """
 
+from datetime import UTC, datetime
 from typing import Final
 
 from snapshotter.errors import SnapshotterError
@@ -148,6 +149,7 @@ CREATE INDEX fingerprint_by_bundle ON fingerprint (bundle_id)
     ),
 )
 TABLES_VERSION: Final = len(MIGRATIONS)
+_WHOLE: Final = "whole"  # in `meta`: when the whole store was listed, in seconds since 1970
 _OUTDATED: Final = "outdated"  # in `meta` as long as rows may be outdated
 
 
@@ -211,6 +213,17 @@ def is_outdated(database: IndexDatabase) -> bool:
 def mark_current(database: IndexDatabase) -> None:
     """State that the sync of a whole store is complete, in a transaction of the caller."""
     database.execute("DELETE FROM meta WHERE name = ?", (_OUTDATED,))
+
+
+def whole_since(database: IndexDatabase) -> datetime | None:
+    """Return when the whole store was listed, or the first sync after that; None: not known."""
+    found = database.rows("SELECT value FROM meta WHERE name = ?", (_WHOLE,))
+    return datetime.fromtimestamp(int(found[0][0]), UTC) if found else None
+
+
+def store_whole_since(database: IndexDatabase, at: datetime) -> None:
+    """Store when the whole store was listed, in a transaction of the caller."""
+    _store_version(database, _WHOLE, int(at.timestamp()))
 
 
 def _versions(database: IndexDatabase) -> tuple[int, int]:

@@ -154,6 +154,24 @@ def test_a_quick_look_is_into_the_newest_days_and_a_whole_one_finds_the_rest(
     assert index.sync(shelf.store, shelf.read, until=at(60 * 24 * 60)).read == 0
 
 
+def test_a_store_without_stamps_is_listed_whole_once_a_day(shelf: Shelf, index: Index) -> None:
+    shelf.add(0)
+    shelf.sync(index)
+    old = f"20260520t080000z-{'abcdefgh' * 2}"
+
+    def found(hours: int) -> IndexSyncResult:
+        return index.sync(shelf.store, shelf.read, until=at(hours * 60))
+
+    assert found(0) == IndexSyncResult(read=0, removed=0)
+    shelf.put(store_keys.bundle_key(old), b"a bundle")
+    shelf.known[store_keys.bundle_key(old)] = shelf.known[store_keys.bundle_key(IDS[0])]
+    assert found(20) == IndexSyncResult(read=0, removed=0)
+    assert found(25) == IndexSyncResult(read=1, removed=0)
+    (shelf.folder / "store" / store_keys.bundle_key(old)).unlink()
+    assert found(48) == IndexSyncResult(read=0, removed=0)
+    assert found(50) == IndexSyncResult(read=0, removed=1)
+
+
 def test_only_folders_that_changed_are_listed(
     shelf: Shelf, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
