@@ -1,8 +1,8 @@
 """
 Time the index of a large store: docs/performance.md comes from here.
 
-    .venv/bin/python scripts/bench_index.py [--bundles 100000] [--jobs 2] [--folder EMPTY]
-        [--database sqlite|postgresql|both] [--runs 7]
+    python scripts/bench_index.py                     100,000 bundles, SQLite and PostgreSQL
+    python scripts/bench_index.py --bundles 5000 --database sqlite
 
 Makes a store first: bundles of one capture of the fixture site, each with an id, an
 address, a title and a text of its own, over a year. Their seals are not made again, because an
@@ -265,12 +265,16 @@ def report(name: str, done: Run, more: str) -> None:
 
 def main() -> None:
     """Make the store, and measure."""
-    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument("--bundles", type=int, default=100_000)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--bundles", type=int, default=100_000, help="in the store")
     parser.add_argument("--jobs", type=int, default=2, help="processes that make the bundles")
     parser.add_argument("--folder", type=Path, help="an empty folder, kept; default: a temporary")
-    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
-    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument(
+        "--database", choices=("sqlite", "postgresql", "both"), default="both", help="of the index"
+    )
+    parser.add_argument("--runs", type=int, default=7, help="of each command")
     given = parser.parse_args()
     with ExitStack() as stack:
         folder = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -204,18 +204,22 @@ def test_a_folder_that_is_taken_is_left_alone(
     assert not list(tmp_path.glob(".*.part"))
 
 
+_ID = "20260115t123045z-abcdefghijklmnop"
+_OTHER_ID = "20260115t123045z-bcdefghijklmnopa"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["export", "--evidence", "20260115t123045z-abcdefghijklmnop", "-o", "x"], 1, "--trust"),
+        (["export", "--evidence", _ID, "-o", "x"], 1, "--trust"),
         (
-            ["export", "--evidence", "--unpack", "aaaa", "-o", "x"],
+            ["export", "--evidence", "--unpack", _ID, "-o", "x"],
             2,
             "--evidence makes a folder for exactly one bundle, and does not work with --unpack or "
             "further bundles",
         ),
-        (["export", "--evidence", "aaaa", "bbbb", "-o", "x"], 2, "one bundle"),
-        (["export", "--trust", "trust.json", "aaaa", "-o", "x"], 2, "--evidence"),
+        (["export", "--evidence", _ID, _OTHER_ID, "-o", "x"], 2, "one bundle"),
+        (["export", "--trust", "trust.json", _ID, "-o", "x"], 2, "--evidence"),
     ],
 )
 def test_what_can_not_be_made_is_said(
