@@ -174,7 +174,9 @@ def _write_case(store: "ObjectStore", name: str, output: Path) -> tuple[str, ...
     view = case_view(store, name)
     contents = case_contents(view)
     output.mkdir(parents=True, exist_ok=True)
-    write_file(output / f"case-{name}.json", canonical_json.dumps(contents) + b"\n")
+    listed = output / f"case-{name}.json"
+    write_file(listed, canonical_json.dumps(contents) + b"\n")
+    print_message(tr("the list of the exhibits was written to {file}", file=listed))
     for left_out in contents["left_out"]:
         print_message(
             tr(

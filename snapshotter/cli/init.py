@@ -101,7 +101,7 @@ _OWN = """\
 # operator = ""
 
 # Name in cases, tags, notes and reviews in place of operator, for example "P-07". A salted
-# commitment to operator binds the pseudonym.
+# commitment can later show that the pseudonym stands for operator.
 # pseudonym = ""
 
 # Your role in cases, tags, notes and reviews, for example "reviewer".

@@ -133,6 +133,8 @@ def _period(day: str, since: str | None, now: datetime) -> "Period":
             _local(datetime.combine(found, time())).astimezone(UTC)
             for found in (chosen, chosen + timedelta(days=1))
         )
+        if begins > now:
+            raise ValueError(day)
         return Period(since=begins, until=ends)
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(

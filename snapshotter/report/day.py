@@ -253,11 +253,11 @@ _ABOUT: Final[Mapping[str, str]] = {
         "An earlier capture shows the text of the page. This capture shows few other words, a "
         "notice that no take-down rule matches, or no main text. A person has to decide."
     ),
-    "review": tr("Worst first. Decide with: snapshotter review --accept ID"),
+    "review": tr("The worst come first. To decide: snapshotter review --accept ID"),
     "changed": tr("The main text differs from that of the capture before."),
     "reappeared": tr("The page was not available before, and is available again."),
     "failed": tr("No page was captured, or the bundle cannot be read."),
-    "partial": tr("The capture lacks parts. Its page states which."),
+    "partial": tr("Parts of the capture are missing. To show which: snapshotter open ID"),
 }
 
 

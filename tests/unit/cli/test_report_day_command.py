@@ -43,7 +43,8 @@ def test_the_page_names_the_capture_and_its_title(home: BundleShell) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [("someday",), ("--since", "2999-01-01"), ("--since", "x"), ("2026-01-01", "--since", "x"),
+    [("someday",), ("2999-01-01",), ("--since", "2999-01-01"), ("--since", "x"),
+     ("2026-01-01", "--since", "x"),
      ("--notify", "--since", "2026-01-01")],
 )  # fmt: skip
 def test_a_day_that_is_none_is_a_usage_error(home: BundleShell, wrong: tuple[str, ...]) -> None:
