@@ -150,8 +150,8 @@ def batch(
     FILE is a CSV, TSV, JSON Lines or YAML file, or a plain list of addresses. `-` reads the table
     from standard input. FILE itself is not changed. The new table has the columns of FILE and these
     further columns: status, outcome, verdict, bundle_id, sha256, time, location, title, error,
-    hint. A row can have its own policy and its own tags. Tags and cases are
-    recorded when the run ends. If it is killed, the next run records them.
+    hint. A row can have its own policy and its own tags. Tags and cases are recorded when the run
+    ends. If the run is killed, the next run records them.
 
     When the command is interrupted, give the same command again: the batch continues with the rows
     that are not finished.

@@ -324,6 +324,7 @@ def _case_json(entry: "CaseState") -> dict[str, Any]:
         "created_at": instant_json(entry.created_at),
         "last_exhibit": entry.last_exhibit,
         "name": entry.name,
+        "number": entry.number,
         "title": entry.title,
     }
 

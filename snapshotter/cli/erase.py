@@ -36,7 +36,8 @@ Examples:
     type=click.IntRange(1),
     metavar="NUMBER",
     help="Erase the text of this annotation: a note, a reason or a title. `snapshotter note list` "
-    "prints the numbers. May be repeated.",
+    "prints the numbers of notes, `snapshotter case show --json` those of titles, reviews and "
+    "closed cases. May be repeated.",
 )
 @click.option("--order", required=True, help="Reference of the order that requires the erasure.")
 @click.option(

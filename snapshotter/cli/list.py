@@ -121,7 +121,8 @@ def list_(
     List the bundles in a store, newest first.
 
     In a terminal, the list is a table with the last 8 characters of each id. Other commands accept
-    them instead of the id. Elsewhere, each line has the whole id and nothing is shortened.
+    these characters instead of the id. Elsewhere, each line has the whole id, and nothing is
+    shortened.
 
     QUERY selects captures by words and filters, as in `snapshotter search`: 谣言 policy:court. What
     begins with a minus sign comes after --.

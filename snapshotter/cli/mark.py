@@ -36,7 +36,9 @@ def graphic(
     as_json: bool,
 ) -> None:
     """
-    Mark captures as graphic: the page about a capture shows its picture only after a click.
+    Mark captures as graphic.
+
+    The page about such a capture shows the picture only after a click.
     """
     from snapshotter.app.archive import cases
     from snapshotter.model.annotations import Mark

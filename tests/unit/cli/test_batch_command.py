@@ -230,7 +230,7 @@ def test_a_label_that_could_not_be_recorded_is_tried_again_by_the_next_run(offic
 
     office.run("urls.csv")
 
-    assert "recorded for 1 captures: case:harbour" in office.err
+    assert "tags and cases recorded: case:harbour; captures: 1" in office.err
 
 
 def test_a_policy_that_only_a_table_names_gives_pages_no_more_than_the_command(

@@ -51,6 +51,15 @@ def test_a_case_numbers_its_exhibits_and_gives_no_number_twice(
     assert exhibits(shell) == {shell.id: 1, other: 2}
     assert shell.run("case", "list") == 0
     assert shell.out == "harbour  open  captures: 2  The harbour fire\n"
+    assert shell.run("case", "list", "--json") == 0
+    assert (
+        shell.run(
+            "erase", "--order", "O", "--reason", "R", "--yes", "--note", f"{shell.object['number']}"
+        )
+        == 0
+    )
+    assert shell.run("case", "list") == 0
+    assert shell.out == "harbour  open  captures: 2\n"
 
 
 def test_nothing_is_added_to_a_closed_case(shell: BundleShell) -> None:
