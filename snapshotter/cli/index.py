@@ -112,7 +112,7 @@ def status(ctx: click.Context, store: str | None, as_json: bool) -> None:
         print_result(
             tr(
                 "the next command that uses the index reads {outdated} bundles and removes "
-                "{removed}",
+                "{removed} from the index",
                 outdated=found.outdated,
                 removed=found.removed,
             )

@@ -123,7 +123,10 @@ def _apply(state: AnnotationState, record: Annotation, texts: Mapping[str, str])
         return (
             ""
             if exists
-            else tr("the erased record {record} is no earlier record", record=record.record)
+            else tr(
+                "the record {record}, whose text was erased, is not an earlier record",
+                record=record.record,
+            )
         )
     if record.case and case is None:
         return tr("the case {case} was not created before", case=record.case)

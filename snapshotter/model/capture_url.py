@@ -94,11 +94,11 @@ def _problem(url: str) -> SnapshotterError | None:
             hint=tr("remove the user name and the password from the URL: the part before the @"),
         )
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        hint = "give the whole address, as a browser shows it: https://…"
+        hint = tr("give the whole address, as a browser shows it: https://…")
         if meant := _meant(url):
-            hint = f"did you mean {_escaped(meant)}"
+            hint = _if_meant(meant)
         if "\\" in url and other.scheme in {"http", "https"} and other.hostname:
-            hint = f"did you mean {_escaped(as_browsers_read)}"
+            hint = _if_meant(as_browsers_read)
         return SnapshotterError(
             tr("only http and https URLs are captured, not '{shown}'", shown=shown), hint=hint
         )
@@ -107,11 +107,15 @@ def _problem(url: str) -> SnapshotterError | None:
         is_better = repaired != url and _problem(repaired) is None
         return SnapshotterError(
             tr("the host of '{shown}' is not valid", shown=shown),
-            hint=f"did you mean {_escaped(repaired)}"
+            hint=_if_meant(repaired)
             if is_better
-            else "give the whole address, as a browser shows it: https://…",
+            else tr("give the whole address, as a browser shows it: https://…"),
         )
     return None
+
+
+def _if_meant(url: str) -> str:
+    return tr("if you mean {url}, give this address", url=_escaped(url))
 
 
 def _meant(url: str) -> str:

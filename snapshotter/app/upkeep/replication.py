@@ -396,7 +396,7 @@ class _Replication:
         copies = there.objects if there else {}
         detail = tr("in quarantine: only the notices are copied")
         if "" in copies:
-            detail = tr("in quarantine: the copy from earlier stays, and is not shown")
+            detail = tr("in quarantine: the earlier copy stays, and is not shown")
         self._progress("quarantined", here.bundle_id, detail)
         if self._dry_run:
             return

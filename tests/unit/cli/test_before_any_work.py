@@ -72,8 +72,8 @@ def test_what_can_not_be_understood_ends_in_2_with_nothing_on_stdout(
 @pytest.mark.parametrize(
     ("url", "hint"),
     [
-        ("http//example.org", "did you mean http://example.org"),
-        ("http://exa mple.org/a", "did you mean http://example.org/a"),
+        ("http//example.org", "if you mean http://example.org, give this address"),
+        ("http://exa mple.org/a", "if you mean http://example.org/a, give this address"),
         ("ftp://example.org/", ""),
         ("file:///etc/passwd", ""),
         ("javascript:alert(1)", ""),

@@ -75,7 +75,7 @@ def test_an_index_is_rebuilt_and_its_content_counted(
 def test_the_status_compares_the_index_with_the_store(shell: Shell, tmp_path: Path) -> None:
     assert shell.run("index", "status") == 0
     assert shell.out.splitlines()[-1] == (
-        "the next command that uses the index reads 4 bundles and removes 0"
+        "the next command that uses the index reads 4 bundles and removes 0 from the index"
     )
     assert shell.run("index", "rebuild") == 0
 

@@ -85,8 +85,8 @@ def test_a_mistyped_address_gets_the_one_that_was_probably_meant() -> None:
     for text, wanted in meant.items():
         with pytest.raises(SnapshotterError) as caught:
             check_url(text)
-        assert caught.value.hint == f"did you mean {wanted}", text
+        assert caught.value.hint == f"if you mean {wanted}, give this address", text
     for text in ("ftp://a.test", "http//user:secret@a.test", "nonsense"):
         with pytest.raises(SnapshotterError) as caught:
             check_url(text)
-        assert "did you mean" not in caught.value.hint, text
+        assert "if you mean" not in caught.value.hint, text
