@@ -4,7 +4,7 @@ labelled lines.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from snapshotter.cli.output import (
     format_local_time,
     format_time,
     page_facts,
+    print_message,
     verdict_json,
 )
 from snapshotter.cli.table import Column
@@ -421,3 +422,17 @@ def _replaced(source: str, name: str, count: int) -> tuple[str, str]:
         source=source,
         count=count,
     )
+
+
+def print_left_out(left_out: Mapping[str, str]) -> None:
+    """Print how many captures are left out because of their quarantine, which ones, and why."""
+    if not left_out:
+        return
+    print_message(tr("captures in quarantine that are left out: {count}", count=len(left_out)))
+    for bundle_id, why in left_out.items():
+        print_message(f"  {bundle_id} {why}")
+
+
+def left_out_json(left_out: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the captures that are left out because of their quarantine, as JSON."""
+    return [{"bundle_id": bundle_id, "why": why} for bundle_id, why in left_out.items()]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.cli.bundle_output import left_out_json, print_left_out
 from snapshotter.cli.object_id import FILE_OR_BUNDLE
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import (
@@ -71,6 +72,8 @@ def counts(
     """
     Show the counts of a page over its captures: reposts, comments, likes, reads, views.
 
+    Captures in quarantine are left out. The output states their number, ids and reasons.
+
     Each line has the time, the number as the page shows it, its lower and upper bound, and the
     bundle. The counts are read from the bundles. This command does not verify the bundles: use
     `snapshotter verify`.
@@ -91,9 +94,16 @@ def counts(
         source.sync()
         pages = FILE_OR_BUNDLE.resolve(source.store, pages)
         found = [
-            page_counts(source, page, lambda url: (*_of_policy(settings, url), *asked))
+            page_counts(
+                source,
+                page,
+                lambda url: (*_of_policy(settings, url), *asked),
+                hidden=wiring_index.hidden_finder(settings, source),
+            )
             for page in pages
         ]
+    for page in found if not as_json else ():
+        print_left_out(page.left_out)
     if as_csv:
         _print_csv(found)
         return
@@ -186,6 +196,7 @@ def _object(counted: "PageCounts") -> dict[str, Any]:
         "captures": counted.captures,
         "crossings": [plain(crossing) for crossing in counted.crossings],
         "identity": counted.identity,
+        "left_out": left_out_json(counted.left_out),
         "readings": [
             {
                 "at": instant_json(reading.at),

@@ -95,7 +95,8 @@ def proof(
     For an address, the command uses the latest confirmed take-down of the page. If no take-down is
     confirmed, the output states what is missing and which command to use next.
 
-    Each capture is verified first. The command refuses a capture that is FAILED.
+    Each capture is verified first. The command refuses a capture that is FAILED, or that is in
+    quarantine. Exit code 20: a capture is in quarantine, and nothing was written.
     """
     from snapshotter.app.spool import scratch_directory
     from snapshotter.app.takedown import proof_case

@@ -118,7 +118,8 @@ def campaign(
     The report has the numbers of watched, available and reinstated pages, of removals by cause, of
     walls, gaps and accounts, and how long pages were available. Times of removal are intervals
     between two captures, because no capture shows the exact moment. The report lists the bundles
-    and events of each number.
+    and events of each number. It names the captures that it leaves out, with the reasons, for
+    example captures in quarantine.
 
     -o writes a signed report. `snapshotter verify` derives each of its numbers again from the
     bundles. Without -o, nothing is signed.
@@ -141,6 +142,8 @@ def campaign(
     with wiring_campaign.campaign_service(settings, show_message=print_message) as service:
         made = campaign_report.make(service, scope, verify=not no_verify)
     weak = events_with_unproven_order(made.campaign)
+    if made.campaign.left_out:
+        print_message(tr("captures that are left out: {count}", count=len(made.campaign.left_out)))
     for left_out in made.campaign.left_out:
         print_message(
             tr("left out: {bundle_id}: {why}", bundle_id=left_out.bundle_id, why=left_out.why)

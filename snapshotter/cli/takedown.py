@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from snapshotter.cli.bundle_output import left_out_json, print_left_out
 from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.object_id import EVENT_ID
 from snapshotter.cli.options import store_option
@@ -162,17 +163,24 @@ def show(ctx: click.Context, event_ids: tuple[str, ...], store: str | None, as_j
     The events are not verified here: use `snapshotter verify ID`.
     """
     from snapshotter.app.wiring import index as wiring_index
+    from snapshotter.assess.takedown_events import captures_of_event
 
-    with wiring_index.observation_source(
-        ctx.obj.load(store=store or ""), show_message=print_message
-    ) as source:
+    settings = ctx.obj.load(store=store or "")
+    with wiring_index.observation_source(settings, show_message=print_message) as source:
         wanted = EVENT_ID.resolve(source.store, event_ids)
+        source.sync()
+        hidden = wiring_index.hidden_finder(settings, source)
         for number, found in enumerate(_find_event(source, event_id) for event_id in wanted):
+            left_out = hidden(
+                [part.bundle_id for part in captures_of_event(found.event)] if found.event else []
+            )
             if as_json:
-                print_json(event_json(found))
+                print_json({**event_json(found), "quarantined": left_out_json(left_out)})
                 continue
             if number:
                 print_result()
+            for bundle_id, why in left_out.items():
+                print_result(f"{bundle_id} {why}")
             for label, text in event_lines(found):
                 print_result(f"{label:<15} {text}")
 
@@ -242,6 +250,8 @@ def export(
     """
     Copy a take-down event with all its bundles and the earlier events.
 
+    Captures in quarantine are left out. The output states their number, ids and reasons.
+
     The copies have the same bytes as the originals. If you verify the event with `snapshotter
     verify`, the bundles beside the event are found automatically.
     """
@@ -255,16 +265,31 @@ def export(
     with wiring_index.observation_source(settings, show_message=print_message) as source:
         (event_id,) = EVENT_ID.resolve(source.store, [event_id])
         found = _find_event(source, event_id)
-        files = takedowns.export_event(source, found, output or Path(event_id))
+        source.sync()
+        made = takedowns.export_event(
+            source,
+            found,
+            output or Path(event_id),
+            hidden=wiring_index.hidden_finder(settings, source),
+        )
     for observation in captures_of_event(found.event) if found.event is not None else ():
+        if observation.bundle_id in made.left_out:
+            continue
         wiring_store.note_access(
             settings, source.store, observation.bundle_id, EXPORTING, show_message=print_message
         )
     if as_json:
-        print_json({"event_id": event_id, "files": [str(file) for file in files]})
+        print_json(
+            {
+                "event_id": event_id,
+                "files": [str(file) for file in made.files],
+                "left_out": left_out_json(made.left_out),
+            }
+        )
         return
-    for file in files:
+    for file in made.files:
         print_result(str(file))
+    print_left_out(made.left_out)
 
 
 def _identity(source: "ObservationSource", wanted: str) -> str:

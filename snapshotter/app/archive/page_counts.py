@@ -1,8 +1,9 @@
 """Return the counts of a page in all its captures, and the thresholds that they crossed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from snapshotter.app.archive.observations import ObservationSource, observations
+from snapshotter.app.archive.quarantined import FindHidden, none_hidden
 from snapshotter.assess.thresholds import CountReading, crossings, series
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import store_keys
@@ -20,14 +21,23 @@ class PageCounts:
 
     identity: str
     url: str  # by which it was captured last; "" if it never was
-    captures: int  # that show the page at all
+    captures: int  # that show the page at all, without those in quarantine
+    left_out: Mapping[str, str]  # why captures are in quarantine, by their ids
     readings: dict[str, tuple[CountReading, ...]]  # by unit, in the order of the captures
     crossings: tuple[Crossing, ...]
 
 
-def page_counts(source: ObservationSource, wanted: str, thresholds_of: ThresholdsOf) -> PageCounts:
+def page_counts(
+    source: ObservationSource,
+    wanted: str,
+    thresholds_of: ThresholdsOf,
+    *,
+    hidden: FindHidden = none_hidden,
+) -> PageCounts:
     """
     Return the counts of a page. Call `ObservationSource.sync` first.
+
+    Captures in quarantine are left out, and named with their reasons.
 
     Args:
         wanted: An address, an identity as `--json` prints it, or the id of one of its bundles.
@@ -49,11 +59,14 @@ def page_counts(source: ObservationSource, wanted: str, thresholds_of: Threshold
                 "list --json"
             ),
         )
-    readings, url = series(found), found[-1].url
+    left_out = hidden([observation.bundle_id for observation in found])
+    shown = [observation for observation in found if observation.bundle_id not in left_out]
+    readings, url = series(shown), found[-1].url
     return PageCounts(
         identity=identity,
         url=url,
-        captures=len(found),
+        captures=len(shown),
+        left_out=left_out,
         readings=readings,
         crossings=crossings(readings, thresholds_of(url)),
     )

@@ -5,7 +5,7 @@ Whatever shows, searches or copies captures leaves these out, and says so. A not
 a capture; only a trusted key ends a quarantine.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from snapshotter.app import store_records
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from snapshotter.index.store_index import Index
 
 IsTrusted = Callable[[str], bool]  # whether a key of this id may end a quarantine
+# Returns why captures are in quarantine, by the ids of those that are.
+FindHidden = Callable[[Iterable[str]], Mapping[str, str]]
 
 
 def is_notice(kind: str) -> bool:
@@ -71,7 +73,7 @@ def require_visible(store: ReadableStore, bundle_id: str, is_trusted: IsTrusted)
     found = read_quarantine(store, bundle_id, is_trusted)
     if not found.is_hidden:
         return
-    reason = found.active.reason if found.active is not None else found.problems[0]
+    reason = _reason(found)
     raise PolicyRefused(
         tr("{bundle_id} is in quarantine: {reason}", bundle_id=bundle_id, reason=reason),
         hint=tr(
@@ -80,6 +82,35 @@ def require_visible(store: ReadableStore, bundle_id: str, is_trusted: IsTrusted)
             bundle_id=bundle_id,
         ),
     )
+
+
+def hidden_reasons(
+    bundle_ids: Iterable[str], *, store: ReadableStore, is_trusted: IsTrusted, index: "Index"
+) -> dict[str, str]:
+    """
+    Return why captures are in quarantine, by the ids of those that are: a `FindHidden`.
+
+    Args:
+        index: Of the store, brought up to date: it has the kinds of the sidecars.
+    """
+    found = {}
+    for bundle_id, kinds in index.sidecar_kinds(list(dict.fromkeys(bundle_ids))).items():
+        notices = [kind for kind in kinds if is_notice(kind)]
+        if not notices:
+            continue
+        state = read_quarantine(store, bundle_id, is_trusted, kinds=notices)
+        if state.is_hidden:
+            found[bundle_id] = tr("in quarantine: {reason}", reason=_reason(state))
+    return found
+
+
+def none_hidden(bundle_ids: Iterable[str]) -> Mapping[str, str]:
+    """Return that no capture is in quarantine: a `FindHidden`."""
+    return {}
+
+
+def _reason(found: Quarantine) -> str:
+    return found.active.reason if found.active is not None else found.problems[0]
 
 
 def visible(

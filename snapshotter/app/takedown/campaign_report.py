@@ -6,7 +6,8 @@ Make a campaign report: numbers about the removals among many pages, from verifi
         that show a removal
     (3) each bundle is verified, and its verdict is derived again by its rules. The report leaves
         out, and names, a bundle that FAILED, that shows something else, or that is proven to be
-        newer than it claims. A page that led to another host is no control.
+        newer than it claims. A page that led to another host is no control. A bundle in
+        quarantine is left out and named, too.
     (4) the numbers are computed by `assess/campaign.py`
     (5) the signed events and gaps of the store are added
 """
@@ -24,6 +25,7 @@ from snapshotter.app.archive.observations import (
     observations,
     unassessed_bundles,
 )
+from snapshotter.app.archive.quarantined import FindHidden, none_hidden
 from snapshotter.assess import campaign as campaigns
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import store_keys
@@ -60,6 +62,7 @@ class CampaignService:
     now: Callable[[], datetime]
     new_id: Callable[[datetime], str]
     progress: Callable[[str], None] = lambda text: None
+    hidden: FindHidden = none_hidden
     # Returns why a bundle does not show, by its own rules, what the index states; "" if it does.
     mismatch: Callable[[Observation, VerifiedFacts, BinaryIO], str] = lambda said, facts, stream: ""
 
@@ -144,10 +147,12 @@ class _Judge:
         self.established: dict[str, VerifiedFacts] = {}
 
     def good(self, them: Iterable[Observation]) -> tuple[Observation, ...]:
-        """Return the captures whose bundles hold, with their verified times."""
+        """Return the captures that are not in quarantine and whose bundles hold."""
+        given = tuple(them)
+        self.left_out |= self._service.hidden([observation.bundle_id for observation in given])
         found = (
             self._judged(observation)
-            for observation in them
+            for observation in given
             if observation.bundle_id not in self.left_out
         )
         return tuple(observation for observation in found if observation is not None)

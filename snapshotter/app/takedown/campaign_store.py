@@ -14,6 +14,7 @@ from typing import Final
 
 from snapshotter.app.archive import stored_gaps
 from snapshotter.app.archive.observations import ObservationSource, is_of_its_host, observations
+from snapshotter.app.archive.quarantined import hidden_reasons
 from snapshotter.app.takedown.bundle_finder import FindBundle
 from snapshotter.app.takedown.campaign_captures import NAMED_AT_MOST
 from snapshotter.app.takedown.campaign_numbers import number_findings
@@ -89,8 +90,23 @@ def left_out_findings(
 ) -> Iterator[Finding]:
     """Yield a finding if the store has captures of the pages that the report does not have."""
     campaign = report.campaign
-    disregarded = {
-        left_out.bundle_id for left_out in campaign.left_out if not stored.holds(left_out.bundle_id)
+    hidden = _named_and_hidden(campaign, stored, trust)
+    if hidden:
+        yield Finding.indeterminate(
+            tr("left out"),
+            Code.LEFT_OUT,
+            tr(
+                "captures that the report leaves out because they are in quarantine: {count}: "
+                "{named}{more}. What they show is not in the numbers",
+                count=len(hidden),
+                named=", ".join(hidden[:NAMED_AT_MOST]),
+                more=" …" if len(hidden) > NAMED_AT_MOST else "",
+            ),
+        )
+    disregarded = set(hidden) | {
+        left_out.bundle_id
+        for left_out in campaign.left_out
+        if left_out.bundle_id not in hidden and not stored.holds(left_out.bundle_id)
     }
     disregarded |= _misplaced_bundles(campaign, stored, disregarded, trust)
     whole, there = _with_more(campaign, stored, disregarded)
@@ -118,6 +134,18 @@ def left_out_findings(
             check="left out",
             detail=f"{finding.detail}. The value was computed with these captures",
         )
+
+
+def _named_and_hidden(campaign: Campaign, stored: StoredCaptures, trust: Trust) -> list[str]:
+    """Return the captures that the report leaves out and that the store has in quarantine."""
+    return sorted(
+        hidden_reasons(
+            [left_out.bundle_id for left_out in campaign.left_out],
+            store=stored.source.store,
+            is_trusted=partial(key_counts, trust),
+            index=stored.source.index,
+        )
+    )
 
 
 def _misplaced_bundles(

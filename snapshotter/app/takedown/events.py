@@ -19,6 +19,7 @@ copies an event with its bundles into a directory.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -27,6 +28,7 @@ from snapshotter.app import private_files, store_records
 from snapshotter.app.archive import bundles
 from snapshotter.app.archive.bundle_verification import unusable_reason, verify_stored_bundle
 from snapshotter.app.archive.observations import ObservationSource, is_of_its_host, observations
+from snapshotter.app.archive.quarantined import FindHidden, none_hidden
 from snapshotter.assess.takedown_events import (
     BURST,
     Conclusion,
@@ -95,6 +97,7 @@ class TakedownService:
     confirm: Callable[[str], ConfirmRules]  # the rules for an address, by its policy
     now: Callable[[], datetime]
     lock_dir: Path  # of this store, on this machine
+    hidden: FindHidden = none_hidden
     # Returns why a bundle does not show, by its own rules, what the index states; "" if it does.
     mismatch: Callable[[Observation, VerifiedFacts, BinaryIO], str] = lambda said, facts, stream: ""
     quick: bool = False  # read only the newest days of the store
@@ -186,6 +189,7 @@ class _Work:
         self._fresh: set[str] = set()  # keys of records that this call stored
         self._reports: dict[str, Report | None] = {}
         self._shown: dict[str, str] = {}
+        self._hidden: dict[str, str] = {}  # why captures are in quarantine, or ""
         self._pages: dict[str, tuple[Observation, ...]] = {}
 
     def of_page(self, identity: str) -> tuple[Observation, ...]:
@@ -222,16 +226,25 @@ class _Work:
         before = chain[-1].event if chain else None
         last = chain[-1].sha256 if chain else ""
         skipped: dict[str, SkippedCapture] = {}
+        hidden = [
+            SkippedCapture(observation=observation, why=why)
+            for observation in captures
+            if (why := self._hidden_reason(observation, captures))
+        ]
         while True:
             left = [observation for observation in captures if observation.bundle_id not in skipped]
             every = [*left, *self._controls_for(left, before, skipped)]
             found = rule(subject, every, confirm, before=before)
-            bad = [left_out for event in found.events for left_out in self._bad(event)]
+            # A capture in quarantine still counts against a removal, because no event may hide
+            # what it shows. So no event is recorded that such a capture is a part of, and none
+            # that follows such an event.
+            usable = list(takewhile(self._is_shown, found.events))
+            bad = [left_out for event in usable for left_out in self._bad(event)]
             if not bad:
                 break
             skipped |= {left_out.observation.bundle_id: left_out for left_out in bad}
         recorded = []
-        for event in found.events:
+        for event in usable:
             made = self._record(event, last)
             recorded.append(made)
             last = made.sha256
@@ -239,8 +252,26 @@ class _Work:
             subject=subject,
             conclusion=found,
             recorded=tuple(recorded),
-            passed=tuple(skipped.values()),
+            passed=(*skipped.values(), *hidden),
         )
+
+    def _hidden_reason(self, observation: Observation, beside: Sequence[Observation] = ()) -> str:
+        """
+        Return why a capture is in quarantine; "" if it is not.
+
+        Args:
+            beside: Captures that are looked up with it.
+        """
+        if observation.bundle_id not in self._hidden:
+            wanted = [other.bundle_id for other in (observation, *beside)]
+            found = self._service.hidden(wanted)
+            self._hidden |= {bundle_id: found.get(bundle_id, "") for bundle_id in wanted}
+        return self._hidden[observation.bundle_id]
+
+    def _is_shown(self, event: Takedown) -> bool:
+        """Return whether no capture of an event is in quarantine."""
+        captures = captures_of_event(event)
+        return not any(self._hidden_reason(observation, captures) for observation in captures)
 
     def _chain(self, subject: str) -> list[StoredEvent]:
         """Return the events of a page or an account whose keys are trusted, the newest last."""
@@ -268,7 +299,11 @@ class _Work:
                 continue
             if observation.cause is None and not observation.accounts:
                 continue
-            control = self._index.control(observation, observation.identity, without=skipped)
+            bad = list(skipped)
+            control = self._index.control(observation, observation.identity, without=bad)
+            while control is not None and self._hidden_reason(control):
+                bad.append(control.bundle_id)
+                control = self._index.control(observation, observation.identity, without=bad)
             if control is not None:
                 found[control.bundle_id] = control
         known = {observation.bundle_id for observation in captures}
@@ -286,6 +321,8 @@ class _Work:
         """Return why a signed event must not use a capture; "" if it may."""
         if observation.key_id == self._opened().key_id:
             return tr("the key that signs events also signed this bundle")
+        if why := self._hidden_reason(observation):
+            return why
         report = self._report(observation)
         if report is None:
             return tr("the bundle can no longer be read")
@@ -518,11 +555,25 @@ class _Work:
         return tuple(event.event_id for event in near[: takedown.MAX_ARTICLES])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedEvent:
+    """The files of an event that were written, and its captures that are in quarantine."""
+
+    files: tuple[Path, ...]  # the event first
+    left_out: Mapping[str, str]  # why each bundle was left out, by its id
+
+
 def export_event(
-    source: ObservationSource, found: StoredEvent, directory: Path
-) -> tuple[Path, ...]:
+    source: ObservationSource,
+    found: StoredEvent,
+    directory: Path,
+    *,
+    hidden: FindHidden = none_hidden,
+) -> ExportedEvent:
     """
     Copy an event with its bundles and the events before it into a directory; the event first.
+
+    Captures in quarantine are left out and returned with their reasons.
 
     Raises:
         SnapshotterError: A bundle is not in the store any more, or a file of that name differs.
@@ -551,9 +602,12 @@ def export_event(
             event = chain.pop(event.event.previous, None)
     except OSError as error:
         raise SnapshotterError(f"{directory}: {error.strerror or error}") from error
-    for part in captures_of_event(found.event):
-        written += bundles.export(source.store, part.bundle_id, directory)
-    return tuple(dict.fromkeys(written))
+    wanted = [part.bundle_id for part in captures_of_event(found.event)]
+    left_out = hidden(wanted)
+    for bundle_id in wanted:
+        if bundle_id not in left_out:
+            written += bundles.export(source.store, bundle_id, directory)
+    return ExportedEvent(files=tuple(dict.fromkeys(written)), left_out=left_out)
 
 
 def takedown_notification(event: Takedown, about: Sequence[NotificationScope]) -> NotificationEvent:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from snapshotter import durable
-from snapshotter.app.archive import bundles
+from snapshotter.app.archive import bundles, quarantined
 from snapshotter.app.archive.assessment import AssessorOf, BundleFiles, read_assessment, rederive
 from snapshotter.app.archive.observations import observe
 from snapshotter.app.archive.verified_tokens import verified_tokens
@@ -120,6 +120,8 @@ class ProofService:
     clock: Clock
     software: str
     spool_dir: Path  # where copies of the captures are while a pack is made
+    # Whether a key of this id may end a quarantine. A pack has no capture in quarantine.
+    is_trusted: Callable[[str], bool] = lambda key_id: False
     printer: PrintPdf | None = None  # None: no PDF
     trust_files: tuple[tuple[str, bytes], ...] = ()  # (name, bytes), for information
     root_key_id: str = ""
@@ -183,6 +185,7 @@ def make(
 
     Raises:
         EvidenceInvalid: A capture does not hold. No pack is made of it.
+        PolicyRefused: A capture is in quarantine. No pack is made.
         SnapshotterError: No such bundle, no space, or the file would be larger than it may be.
     """
     target = Path(os.path.abspath(target))
@@ -208,6 +211,8 @@ def _make(
     max_bytes: int | None,
 ) -> WrittenPack:
     now = service.clock.now().replace(microsecond=0)
+    for _, bundle_id in case.captures:
+        quarantined.require_visible(service.store, bundle_id, service.is_trusted)
     captures = [_capture(service, role, path, folder / path, now) for role, path in case.captures]
     _check(case, captures)
     service.show_message(tr("captures copied and verified: {count}", count=len(captures)))

@@ -38,5 +38,6 @@ def campaign_service(settings: Settings, *, show_message: ShowMessage) -> Iterat
             now=SystemClock().now,
             new_id=RandomIds().bundle_id,
             progress=show_message,
+            hidden=wiring_index.hidden_finder(settings, source),
             mismatch=partial(mismatch, wiring_takedown.rederivation(settings)),
         )

@@ -4,9 +4,9 @@ import contextlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from snapshotter.app.archive.object_ids import IdsWithEnd, indexed_ids
@@ -26,6 +26,9 @@ from snapshotter.policy import page_identity
 from snapshotter.ports import ObjectStore, ReadableStore, ShowMessage
 from snapshotter.store.location import DirectoryLocation
 from snapshotter.translation import tr
+
+if TYPE_CHECKING:
+    from snapshotter.app.archive.quarantined import FindHidden
 
 _DAY_FOLDERS = 3  # levels below `bundles/`
 _PROGRESS_S = 3  # between two messages
@@ -62,6 +65,20 @@ def observation_source(
             stamps=folder_stamps(settings, store),
             progress=progress_messages(show_message or _discard),
         )
+
+
+def hidden_finder(settings: Settings, source: ObservationSource) -> "FindHidden":
+    """Return what finds captures in quarantine in the index of a source that is up to date."""
+    from snapshotter.app.archive.quarantined import hidden_reasons
+    from snapshotter.app.wiring import trust as wiring_trust
+
+    is_trusted = cache(lambda: wiring_trust.trusted_keys(settings))  # read for the first notice
+    return partial(
+        hidden_reasons,
+        store=source.store,
+        is_trusted=lambda key_id: is_trusted()(key_id),
+        index=source.index,
+    )
 
 
 def _reassess(settings: Settings, stream: BinaryIO) -> Assessment | None:

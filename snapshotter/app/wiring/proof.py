@@ -67,6 +67,7 @@ def proof_service(
         clock=machine.SystemClock(),
         software=snapshotter.SOFTWARE,
         spool_dir=settings.spool_dir,
+        is_trusted=wiring_trust.trusted_keys(settings),
         printer=_printer(settings),
         trust_files=_trust_files(settings),
         root_key_id=settings.trust_root_key if settings.trust_file else "",

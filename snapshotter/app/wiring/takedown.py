@@ -83,6 +83,7 @@ def takedown_service(
             ),
             own_keys=_own_keys(settings),
             confirm=partial(confirm_rules, settings),
+            hidden=wiring_index.hidden_finder(settings, source),
             mismatch=partial(mismatch, rederivation(settings)),
             now=machine.SystemClock().now,
             quick=quick,

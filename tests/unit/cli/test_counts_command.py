@@ -103,6 +103,25 @@ def test_the_same_is_had_as_json_by_an_identity_or_a_bundle(shell: Shell) -> Non
     assert shell.object == first
 
 
+def test_a_capture_in_quarantine_is_left_out_of_the_counts_and_named(shell: Shell) -> None:
+    shell.run("counts", "--json", POST)
+    hidden = shell.object["readings"][0]["bundle_id"]
+    assert shell.run("quarantine", "--reason", "may show a child", hidden) == 0
+
+    assert shell.run("counts", POST) == 0
+    assert hidden not in shell.out
+    assert "captures in quarantine that are left out: 1" in shell.err
+    assert f"{hidden} in quarantine: may show a child" in shell.err
+    assert shell.run("counts", "--json", POST) == 0
+    assert shell.object["captures"] == 3
+    assert shell.object["left_out"] == [
+        {"bundle_id": hidden, "why": "in quarantine: may show a child"}
+    ]
+    assert shell.run("release", "--reason", "a drawing", hidden) == 0
+    shell.run("counts", "--json", POST)
+    assert (shell.object["captures"], shell.object["left_out"]) == (4, [])
+
+
 def test_a_threshold_of_ones_own_is_looked_for(shell: Shell) -> None:
     assert shell.run("counts", "--threshold", "reads=61500", "--threshold", "likes=5", POST) == 0
 

@@ -128,6 +128,20 @@ def test_a_page_that_is_gone_becomes_one_file_and_so_does_its_event(
     assert value["key_id"] not in {entry["key_ids"][0] for entry in _integrity(value)}
 
 
+def test_no_pack_is_made_of_a_capture_in_quarantine(user: User, gone: list[str]) -> None:
+    code, out, err = user.run("proof", ARTICLE, "--without", "pdf")
+    assert code == 0, err
+    event_id = Path(out.strip()).stem.removeprefix("proof-")
+    Path(out.strip()).unlink()
+    assert user.run("quarantine", "--reason", "may show a child", gone[3])[0] == 0
+
+    for wanted in ((ARTICLE,), (event_id,), gone):
+        code, _, err = user.run("proof", *wanted, "--without", "pdf")
+        assert code == 20
+        assert f"{gone[3]} is in quarantine: may show a child" in err
+    assert not list(user.home.glob("*.html"))
+
+
 def test_the_duty_of_a_worker_makes_the_pack_by_the_settings(user: User, gone: list[str]) -> None:
     here = settings.load(directory=user.home, environment=dict(os.environ))
     opened = wiring_jobs.database(here)

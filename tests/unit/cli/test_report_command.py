@@ -123,6 +123,35 @@ def test_as_json_each_number_names_the_bundles_and_events_that_it_rests_on(
     }
 
 
+def test_captures_in_quarantine_are_left_out_and_named_with_their_reasons(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("--json") == 0
+    pages = json.loads(capsys.readouterr().out)["campaign"]["pages"]
+    hidden = pages[2]["captures"][0]["bundle_id"]
+    assert main(["quarantine", "--reason", "may show a child", hidden]) == 0
+    why = "in quarantine: may show a child"
+    try:
+        for options in ((), ("--no-verify",)):
+            capsys.readouterr()
+            assert run("--json", "-o", "may.json", *options) == 0
+            out, err = capsys.readouterr()
+            campaign = json.loads(out)["campaign"]
+            assert campaign["left_out"] == [{"bundle_id": hidden, "why": why}]
+            assert hidden not in json.dumps([campaign["pages"], json.loads(out)["findings"]])
+            assert "captures that are left out: 1" in err
+            assert f"left out: {hidden}: {why}" in err
+        # The report is no forgery because of that, and what it leaves out is an open question.
+        assert main(["verify", "may.json"]) == 11
+        out = capsys.readouterr().out
+        assert f"the report leaves out because they are in quarantine: 1: {hidden}" in out
+    finally:
+        assert main(["release", "--reason", "a drawing", hidden]) == 0
+    # A capture that is shown again is missing in the report.
+    capsys.readouterr()
+    assert main(["verify", "may.json"]) == 10
+
+
 def test_a_period_is_given_by_days_or_moments(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--json", "--from", "2026-01-08", "--to", "2026-01-08") == 0
     report = json.loads(capsys.readouterr().out)["campaign"]

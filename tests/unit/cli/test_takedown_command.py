@@ -142,6 +142,54 @@ def test_from_captures_to_an_event_that_verifies_elsewhere(
     assert len(bench.events) == 1
 
 
+def test_no_event_is_based_on_a_capture_in_quarantine_or_hides_what_it_shows(
+    bench: Bench,
+) -> None:
+    bench.shoot(30)
+    bench.shoot(35, OTHER)
+    gone = bench.shoot(60)
+    bench.shoot(65, OTHER)
+    for minute in (70, 75, 80):
+        bench.shoot(minute)
+    assert bench.run("quarantine", "--reason", "may show a child", gone) == 0
+
+    assert bench.run("takedown", "derive") == 0
+    assert bench.events == []
+    assert f"  {gone} is not used: in quarantine: may show a child" in bench.out.splitlines()
+    assert bench.run("proof", ARTICLE) == 1
+    assert f"{gone}: in quarantine: may show a child" in bench.err
+
+    assert bench.run("release", "--reason", "a drawing", gone) == 0
+    assert bench.run("takedown", "derive") == 0
+    assert len(bench.events) == 1
+
+
+def test_a_signed_event_stays_and_its_captures_in_quarantine_are_not_copied(
+    bench: Bench,
+) -> None:
+    seen, gone = bench.shoot(30), bench.shoot(60)
+    bench.shoot(65, OTHER)
+    bench.shoot(70)
+    assert bench.run("takedown", "derive") == 0
+    (record,) = bench.events
+    assert bench.run("quarantine", "--reason", "may show a child", seen) == 0
+
+    assert bench.run("takedown", "show", record.stem) == 0
+    assert bench.out.splitlines()[0] == f"{seen} in quarantine: may show a child"
+    assert bench.run("takedown", "show", "--json", record.stem) == 0
+    assert [entry["bundle_id"] for entry in bench.object["quarantined"]] == [seen]
+    assert bench.run("takedown", "export", record.stem, "-o", "exhibit") == 0
+    names = {path.name for path in (bench.folder / "exhibit").iterdir()}
+    assert (f"{seen}.wacz" in names, f"{gone}.wacz" in names) == (False, True)
+    assert "captures in quarantine that are left out: 1" in bench.err
+    assert f"{seen} in quarantine: may show a child" in bench.err
+    assert bench.run("takedown", "export", "--json", record.stem, "-o", "exhibit") == 0
+    assert [entry["bundle_id"] for entry in bench.object["left_out"]] == [seen]
+    assert bench.run("verify", record.stem) == 11  # as before: only the times are open
+    assert bench.run("takedown", "derive", "--json") == 0
+    assert len(bench.events) == 1
+
+
 def _control(record: Path) -> str:
     event = json.loads(record.read_bytes().partition(b"\n")[0])["event"]
     return str(event["controls"][0]["bundle_id"])

@@ -631,11 +631,12 @@ def test_an_event_is_copied_with_its_bundles_and_those_before_it_and_over_nothin
     bench.derive()
     last = bench.index.events()[-1]
 
-    files = takedowns.export_event(bench.service.source, last, tmp_path / "exhibit")
+    made = takedowns.export_event(bench.service.source, last, tmp_path / "exhibit")
+    files = made.files
 
     assert [file.stem for file in files[:2]] == [event.event_id for event in bench.stored[::-1]]
     assert len(files) == 4
-    assert takedowns.export_event(bench.service.source, last, tmp_path / "exhibit") == files
+    assert takedowns.export_event(bench.service.source, last, tmp_path / "exhibit") == made
     files[0].write_bytes(b"{}")
     with pytest.raises(SnapshotterError, match="its content is different"):
         takedowns.export_event(bench.service.source, last, tmp_path / "exhibit")
