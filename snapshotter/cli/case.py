@@ -383,8 +383,10 @@ def _print_view(view: "CaseView") -> None:
             exhibit.problem or exhibit.title,
             exhibit.url,
             *(f"#{tag}" for tag in exhibit.capture.tags),
-            *exhibit.capture.marks,
-            exhibit.capture.review.name if exhibit.capture.review else "",
+            *(tr("mark: {mark}", mark=mark) for mark in exhibit.capture.marks),
+            tr("review: {decision}", decision=exhibit.capture.review.name.replace("-", " "))
+            if exhibit.capture.review
+            else "",
         ]
         print_result("  ".join(filter(None, words)))
         for note in exhibit.capture.notes:

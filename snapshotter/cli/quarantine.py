@@ -55,7 +55,7 @@ def quarantine(
     A capture in quarantine is not listed, searched, reviewed, opened, quoted, compared, exported or
     copied to a replica. The bundle, its custody chain and its log entry stay, and can be verified.
     A signed notice is stored beside the bundle and added to the log. A replica gets the notice in
-    place of the bundle, and its audit states `quarantined` instead of `deleted`.
+    place of the bundle, and an audit of the replica states `quarantined` instead of `deleted`.
 
     Copies that exist in replicas, exports and backups are not removed. To delete a capture
     permanently, use `snapshotter erase`.

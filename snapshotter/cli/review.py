@@ -134,7 +134,7 @@ def _list(
 def _print_item(item: "ReviewItem") -> None:
     observation = item.observation
     print_result(
-        f"{observation.bundle_id}  {format_time(observation.at)}  "
+        f"{observation.bundle_id}  {format_time(observation.began_at)}  "
         f"{', '.join(_reason_words(item))}  {observation.url}"
     )
     if item.removal is not None:
@@ -184,7 +184,7 @@ def _item_json(item: "ReviewItem") -> dict[str, Any]:
     observation, removal = item.observation, item.removal
     return {
         "bundle_id": observation.bundle_id,
-        "captured_at": instant_json(observation.at),
+        "captured_at": instant_json(observation.began_at),
         "last_seen": removal.last_seen.bundle_id if removal is not None else None,
         "reasons": [reason.code for reason in item.reasons],
         "requested_url": observation.url,
