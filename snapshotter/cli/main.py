@@ -66,7 +66,11 @@ COMMANDS = {
         tr("Show a complete take-down case on this machine, in about 25 seconds"),
     ),
     "doctor": ("doctor", "doctor", tr("Check whether this machine can make captures")),
-    "erase": ("erase", "erase", tr("Erase bundles by order, and record each erasure")),
+    "erase": (
+        "erase",
+        "erase",
+        tr("Erase bundles or texts of notes by order, and record each erasure"),
+    ),
     "export": ("export", "export", tr("Copy bundles and their sidecars out of the store")),
     "hold": ("hold", "hold", tr("Place, lift and list legal holds on bundles")),
     "index": ("index", "index", tr("Rebuild the index of a store, and show its state")),
@@ -101,7 +105,11 @@ COMMANDS = {
         "renew",
         tr("Renew the time proofs of bundles before the certificates of the time proofs expire"),
     ),
-    "report": ("report", "report", tr("Report what happened to the pages of a campaign")),
+    "report": (
+        "report",
+        "report",
+        tr("Report what happened on a day, or to the pages of a campaign"),
+    ),
     "review": (
         "review",
         "review",
