@@ -97,11 +97,12 @@ Examples:
 @click.pass_context
 def list_(ctx: click.Context, store: str | None, as_json: bool) -> None:
     """List the cases of a store."""
-    from snapshotter.app.archive import cases
+    from snapshotter.app.wiring import annotations as wiring
     from snapshotter.app.wiring import store as wiring_store
 
-    opened = wiring_store.store(ctx.obj.load(store=store or ""))
-    found = cases.read_state(opened).cases
+    settings = ctx.obj.load(store=store or "")
+    opened = wiring_store.store(settings)
+    found = wiring.read_state(settings).cases
     for entry in found.values():
         if as_json:
             print_json(_case_json(entry))
@@ -143,9 +144,11 @@ def show(ctx: click.Context, name: str, store: str | None, as_json: bool) -> Non
     verified: use `snapshotter case check` and `snapshotter verify`.
     """
     from snapshotter.app.archive.case_view import case_view
+    from snapshotter.app.wiring import annotations as wiring
     from snapshotter.app.wiring import store as wiring_store
 
-    view = case_view(wiring_store.store(ctx.obj.load(store=store or "")), name)
+    settings = ctx.obj.load(store=store or "")
+    view = case_view(wiring_store.store(settings), wiring.read_state(settings), name)
     if as_json:
         print_json(_view_json(view))
         return

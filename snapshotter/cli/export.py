@@ -135,7 +135,7 @@ def export(
     )
     opened = wiring_store.store(settings)
     if case_name:
-        bundle_ids = _write_case(opened, case_name, output)
+        bundle_ids = _write_case(settings, opened, case_name, output)
     else:
         bundle_ids = BUNDLE_ID.resolve(opened, bundle_ids)
     is_trusted = wiring_trust.trusted_keys(settings)
@@ -165,13 +165,16 @@ def export(
                 print_result(str(file))
 
 
-def _write_case(store: "ObjectStore", name: str, output: Path) -> tuple[str, ...]:
+def _write_case(
+    settings: "Settings", store: "ObjectStore", name: str, output: Path
+) -> tuple[str, ...]:
     """Write the list of what an export of a case contains; return the ids of its exhibits."""
     from snapshotter.app.archive.case_view import case_contents, case_view
+    from snapshotter.app.wiring import annotations as wiring
     from snapshotter.cli.output import write_file
     from snapshotter.formats import canonical_json
 
-    view = case_view(store, name)
+    view = case_view(store, wiring.read_state(settings), name)
     contents = case_contents(view)
     output.mkdir(parents=True, exist_ok=True)
     listed = output / f"case-{name}.json"

@@ -99,10 +99,12 @@ def list_(
 ) -> None:
     """List notes with their numbers: of all captures, of some, or of a case."""
     from snapshotter.app.archive import cases
+    from snapshotter.app.wiring import annotations as wiring
     from snapshotter.app.wiring import store as wiring_store
 
-    opened = wiring_store.store(ctx.obj.load(store=store or ""))
-    state = cases.read_state(opened)
+    settings = ctx.obj.load(store=store or "")
+    opened = wiring_store.store(settings)
+    state = wiring.read_state(settings)
     if case_name:
         found = {"": cases.find_case(state, case_name).notes}
     else:

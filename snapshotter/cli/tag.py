@@ -105,11 +105,12 @@ Examples:
 @click.pass_context
 def list_(ctx: click.Context, store: str | None, as_json: bool) -> None:
     """List the tags of a store, the most frequent first."""
-    from snapshotter.app.archive import cases
+    from snapshotter.app.wiring import annotations as wiring
     from snapshotter.app.wiring import store as wiring_store
 
-    opened = wiring_store.store(ctx.obj.load(store=store or ""))
-    state = cases.read_state(opened)
+    settings = ctx.obj.load(store=store or "")
+    opened = wiring_store.store(settings)
+    state = wiring.read_state(settings)
     counts = Counter(
         name
         for capture in state.captures.values()

@@ -61,6 +61,7 @@ class AnnotationService:
             signed.
         remember: Keeps the end of the chain on this machine.
         chains: The chain as this process has read it, if it has: a worker adds many records.
+        known: Returns objects that need not be read and checked again, as `read_chain` takes them.
     """
 
     store: ObjectStore
@@ -70,6 +71,7 @@ class AnnotationService:
     ids: IdSource
     remember: Callable[[ChainEnd], None]
     chains: list["AnnotationChain"] = field(default_factory=list)
+    known: Callable[[], Mapping[str, bytes]] = dict
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,8 +97,13 @@ class AnnotationChain:
         Args:
             verified: It was read before as a valid record of this number.
         """
-        for missing in range(self.number + 1, number):
-            self.problems.append(tr("record {number} is missing", number=missing))
+        first, last = self.number + 1, number - 1
+        if first == last:
+            self.problems.append(tr("record {number} is missing", number=first))
+        elif first < last:  # one problem: a single object can make a gap of millions
+            self.problems.append(
+                tr("records {first} to {last} are missing", first=first, last=last)
+            )
         try:
             record = annotation.parse_verified(data) if verified else annotation.parse(data, number)
         except EvidenceInvalid as error:
@@ -180,7 +187,8 @@ def append(
         ValueError: The record is invalid.
     """
     if not service.chains:
-        service.chains.append(read_chain(service.store, texts=False))
+        known = service.known()
+        service.chains.append(read_chain(service.store, known=known, texts=False))
     chain = service.chains[0]
     while (data := _read_next(service.store, chain)) is not None:
         chain.extend(chain.number + 1, data)
@@ -418,6 +426,16 @@ def _read_record(store: ReadableStore, key: str) -> bytes | None:
 
 
 def _read_next(store: ReadableStore, chain: AnnotationChain) -> bytes | None:
+    """Return the object after the last one. Raises SnapshotterError: there is no number for it."""
+    if chain.number >= store_keys.LAST_ANNOTATION:
+        raise SnapshotterError(
+            tr(
+                "{key} in {url} has the highest number, so that nothing can be recorded",
+                key=store_keys.annotation_key(chain.number),
+                url=store.url,
+            ),
+            hint=tr("check which users have write access to this store, then remove the object"),
+        )
     return _read_record(store, store_keys.annotation_key(chain.number + 1))
 
 

@@ -12,7 +12,7 @@ from snapshotter.app.archive import bundles, cases
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import store_keys
-from snapshotter.model.annotation_state import CaptureState, CaseState, Decision
+from snapshotter.model.annotation_state import AnnotationState, CaptureState, CaseState, Decision
 from snapshotter.ports import ReadableStore
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -50,9 +50,8 @@ class CaseView:
     quarantined: tuple[LeftOut, ...]
 
 
-def case_view(store: ReadableStore, name: str) -> CaseView:
+def case_view(store: ReadableStore, state: AnnotationState, name: str) -> CaseView:
     """Return a case with its exhibits. Raises SnapshotterError: the case does not exist."""
-    state = cases.read_state(store)
     case = cases.find_case(state, name)
     exhibits, left_out = [], []
     for bundle_id, number in sorted(case.captures.items(), key=lambda item: item[1]):

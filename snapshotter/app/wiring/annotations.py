@@ -4,11 +4,12 @@ and this machine's memory of the end of the chain.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
 from snapshotter.app import commitment_salts, private_files
+from snapshotter.app.archive import annotations
 from snapshotter.app.archive.annotations import AnnotationService, ChainEnd
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
@@ -18,6 +19,7 @@ from snapshotter.app.wiring import store as wiring_store
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.formats.statements import annotation
+from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.model.annotations import AnnotationAuthor
 from snapshotter.model.capture import Disclosure
 from snapshotter.ports import ShowMessage, Signer
@@ -44,7 +46,35 @@ def annotation_service(
         clock=SystemClock(),
         ids=RandomIds(),
         remember=lambda end: remember_end(settings, end),
+        known=lambda: _indexed(settings)[1],
     )
+
+
+def read_state(settings: Settings) -> AnnotationState:
+    """
+    Return the cases, tags, notes, marks and decisions of the configured store.
+
+    Only objects that the index of the store does not have are read and checked.
+
+    Raises:
+        ServiceUnavailable: The store did not answer.
+        SnapshotterError: The store cannot be used.
+    """
+    state, _ = _indexed(settings)
+    return state
+
+
+def _indexed(settings: Settings) -> tuple[AnnotationState, Mapping[str, bytes]]:
+    """Return the state, and the objects of the index after it was brought up to date."""
+    from snapshotter.app.wiring import index as wiring_index
+
+    store = wiring_store.store(settings)
+    try:
+        opened = wiring_index.index(settings)
+    except SnapshotterError:  # the store has everything that an index has
+        return annotations.read_chain(store).state(), {}
+    with opened as index:
+        return annotations.read_indexed_state(store, index), index.annotation_objects()
 
 
 def opener(

@@ -22,6 +22,7 @@ TAKEDOWNS = "takedowns"  # events, by the same days
 ANNOTATIONS = "annotations"  # what people record about captures, and no evidence
 CARRIED = "custody"  # in a replica: what went on in the store that it is a copy of
 SUFFIX = ".wacz"
+LAST_ANNOTATION = 99_999_999  # number
 MAX_SEGMENT = 200  # bytes; servers keep a segment as a file name, and 255 is their limit
 MAX_KEY = 1024  # bytes, S3's own limit
 
@@ -100,7 +101,7 @@ def parse_takedown_key(key: str) -> str:
 
 def annotation_key(number: int) -> str:
     """Return where a record of the annotation chain lives. Raises ValueError: no such number."""
-    if not 1 <= number <= 99_999_999:
+    if not 1 <= number <= LAST_ANNOTATION:
         raise ValueError("the number of an annotation must be from 1 to 99999999")
     return f"{ANNOTATIONS}/records/{number:08}.json"
 

@@ -3,9 +3,12 @@
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
+from snapshotter.formats.bundle import store_keys
+from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles
 from tests.bundles import RealClock
 from tests.fakes.world import FixedClock
@@ -31,6 +34,31 @@ def _objects(shell: BundleShell) -> dict[str, bytes]:
 def exhibits(shell: BundleShell) -> dict[str, int]:
     assert shell.run("case", "show", "--json", "harbour") == 0, shell.err
     return {found["bundle_id"]: found["exhibit"] for found in shell.object["exhibits"]}
+
+
+def test_no_record_is_read_again_by_commands_that_read_or_write_annotations(
+    shell: BundleShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shell.run("case", "create", "harbour", "--title", "The harbour fire") == 0
+    assert shell.run("case", "list") == 0
+    opened: list[str] = []
+    of_store = DirectoryStore.open
+
+    def counted(store: DirectoryStore, key: str) -> BinaryIO:
+        opened.append(key)
+        return of_store(store, key)
+
+    monkeypatch.setattr(DirectoryStore, "open", counted)
+
+    for command in (
+        ("case", "list"), ("case", "show", "harbour"), ("tag", "list"), ("note", "list"),
+        ("tag", "add", "fire", shell.id),
+    ):  # fmt: skip
+        assert shell.run(*command) == 0, shell.err
+
+    first = store_keys.annotation_key(1)
+    assert store_keys.annotation_key(2) in opened  # the free number, before it is taken
+    assert [key for key in opened if key == first or "/texts/" in key] == []
 
 
 def test_a_case_numbers_its_exhibits_and_gives_no_number_twice(

@@ -133,6 +133,24 @@ def test_a_record_that_was_removed_or_replaced_is_found(store: DirectoryStore) -
     assert _codes(_check(store, ends[-1])) == ["replaced"]
 
 
+def test_one_object_with_the_highest_number_costs_nothing_and_is_named(
+    store: DirectoryStore,
+) -> None:
+    annotations.append(service_on(store), _tag("media"))
+    key = store_keys.annotation_key(store_keys.LAST_ANNOTATION)
+    _file(store, key).write_bytes(b"{}")
+
+    chain = annotations.read_chain(store)
+
+    assert len(chain.records) == 1
+    assert chain.problems[0] == "records 2 to 99999998 are missing"
+    assert len(chain.problems) == 2
+    with pytest.raises(SnapshotterError, match=f"{key} in .* has the highest number"):
+        annotations.append(service_on(store), _tag("harbour"))
+    _file(store, key).unlink()
+    assert annotations.append(service_on(store), _tag("harbour"))[0] is not None
+
+
 def test_a_damaged_record_does_not_stop_the_next_one(store: DirectoryStore) -> None:
     service = service_on(store)
     annotations.append(service, _tag("a"))
