@@ -73,9 +73,11 @@ def status(ctx: click.Context, store: str | None, as_json: bool) -> None:
     The whole store is listed. No bundle is read, and the index is not changed.
     """
     from snapshotter.app.archive import index_upkeep
+    from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import index as wiring_index
 
     settings = ctx.obj.load(store=store or "")
+    require_store(settings)
     with wiring_index.observation_source(settings, show_message=print_message) as source:
         found = index_upkeep.status(source)
         where, url = source.index.database.name, source.store.url
@@ -124,8 +126,10 @@ def status(ctx: click.Context, store: str | None, as_json: bool) -> None:
 def rebuild_index(settings: "Settings", *, as_json: bool) -> None:
     """Rebuild the index of the configured store, and print the numbers of bundles."""
     from snapshotter.app.archive import index_upkeep
+    from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import index as wiring_index
 
+    require_store(settings)
     with wiring_index.observation_source(settings, show_message=print_message) as source:
         counts = index_upkeep.rebuild(source)
         url = source.store.url

@@ -99,3 +99,15 @@ def test_an_index_of_an_earlier_version_is_removed(shell: Shell, tmp_path: Path)
     assert shell.run("index", "rebuild") == 0
 
     assert not old.exists()
+
+
+def test_a_store_that_is_not_there_leaves_its_index_as_it_is(shell: Shell, tmp_path: Path) -> None:
+    assert shell.run("index", "rebuild") == 0
+    (tmp_path / "captures").rename(tmp_path / "elsewhere")
+
+    assert shell.run("index", "rebuild") == shell.run("index", "status") == 1
+    assert "captures does not exist" in shell.err
+
+    (tmp_path / "elsewhere").rename(tmp_path / "captures")
+    assert shell.run("index", "status", "--json") == 0
+    assert (shell.object["bundles"], shell.object["outdated"]) == (4, 0)
