@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy import update
 from snapshotter.app import settings
 from snapshotter.app.wiring import queue as wiring_jobs
 from snapshotter.app.wiring import worker as wiring_worker
+from snapshotter.app.wiring.notifications import notification_service
 from snapshotter.cli.main import main
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.statements import takedown
@@ -27,6 +29,7 @@ from snapshotter.site.state import BEGIN, PageState, SiteState, available, remov
 from snapshotter.store.filesystem import DirectoryStore
 from tests import observed
 from tests.bundles import RealClock, new_signer
+from tests.servers.relay import MailRelay
 from tests.unit.jobs.making import job
 
 HOST = "http://mp.weixin.qq.com"
@@ -165,6 +168,50 @@ def test_the_duty_of_a_worker_makes_the_pack_by_the_settings(user: User, gone: l
     assert not any("copied" in line for line in said)  # nobody waits for it
     _, out, _ = user.run("custody", "show", gone[0], "--json")
     assert "proof pack" in out
+
+
+def test_the_first_sign_of_a_removal_is_mailed_with_the_next_command(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, gone = user.capture(0, available()), user.capture(26, removed("wx-01"))
+    with MailRelay() as relay:
+        (user.home / "notify.toml").write_text(
+            f"""
+            [[channel]]
+            name = "mail"
+            type = "mail"
+            server = "127.0.0.1"
+            port = {relay.port}
+            tls = "none"
+            allow_networks = ["127.0.0.1"]
+            sender = "snapshotter@example.org"
+            to = ["desk@example.org"]
+            urls = "defanged"
+            [[rule]]
+            kinds = ["takedown.suspected"]
+            channels = ["mail"]
+            """
+        )
+        monkeypatch.setenv("SNAPSHOTTER_NOTIFY_FILE", str(user.home / "notify.toml"))
+        here = settings.load(directory=user.home, environment=dict(os.environ))
+        opened = wiring_jobs.database(here)
+        DatabaseQueue(opened).put([job(url=ARTICLE, origin="schedule:a")])
+        with opened.begin() as connection:
+            done = {"state": JobState.DONE, "ended_at": RealClock().now(), "bundle_id": gone}
+            connection.execute(update(JOB).values(done))
+        said: list[str] = []
+        for _ in range(2):  # a worker that follows up twice mails once
+            wiring_worker.monitoring_task(here, opened, show_message=said.append).work()
+            with closing(notification_service(here)) as notifications:
+                notifications.round()
+        opened.dispose()
+
+    assert said == []
+    (mailed,) = relay.mails
+    text = mailed.message.get_content()
+    assert mailed.message["Subject"] == "snapshotter: a page may have been removed"
+    assert f"snapshotter diff {seen} {gone}" in " ".join(text.split())
+    assert "hxxp://mp[.]weixin[.]qq[.]com/s?" in text
 
 
 def _integrity(
