@@ -16,6 +16,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from snapshotter.app import store_records
+from snapshotter.app.archive import bundles
 from snapshotter.errors import EvidenceInvalid, PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.digest import digest_bytes
@@ -322,7 +323,7 @@ def check(
         if not is_trusted(key_id)
     ]
     if bundles is not None:
-        findings += _check_captures(chain.state(), frozenset(bundles))
+        findings += _check_captures(store, chain.state(), frozenset(bundles), is_trusted)
     worst = [finding.verdict for finding in findings]
     verdict = Verdict.PASSED
     if Verdict.FAILED in worst:
@@ -389,14 +390,28 @@ def _check_texts(store: ReadableStore, chain: AnnotationChain) -> list[ChainFind
     return findings
 
 
-def _check_captures(state: AnnotationState, bundles: frozenset[str]) -> list[ChainFinding]:
+def _check_captures(
+    store: ReadableStore,
+    state: AnnotationState,
+    bundle_ids: frozenset[str],
+    is_trusted: Callable[[str], bool],
+) -> list[ChainFinding]:
     findings = []
     hidden = state.quarantined
     for case in state.cases.values():
         for bundle_id, number in case.captures.items():
-            if bundle_id in bundles:
+            if bundle_id in bundle_ids:
                 continue
-            if bundle_id in hidden:
+            erased = bundles.read_tombstone(store, bundle_id)
+            if erased is not None and is_trusted(erased.key_id):
+                detail = tr(
+                    "exhibit {number} of the case {case} was erased by the order {order}",
+                    number=number,
+                    case=case.name,
+                    order=erased.order,
+                )
+                findings.append(_open("capture-erased", bundle_id, detail))
+            elif bundle_id in hidden:
                 detail = tr(
                     "exhibit {number} of the case {case} is in quarantine, and not in this store",
                     number=number,

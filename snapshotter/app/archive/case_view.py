@@ -99,7 +99,12 @@ def _exhibit(
         title = capture_record.text(record, "what", "title")
         at = canonical_json.parse_instant(capture_record.text(record, "when", "started_at"))
     except FileNotFoundError:
-        problem = tr("the capture is missing in the store")
+        erased = bundles.read_tombstone(store, bundle_id)
+        problem = (
+            tr("the capture was erased by the order {order}", order=erased.order)
+            if erased is not None
+            else tr("the capture is missing in the store")
+        )
     except (EvidenceInvalid, OSError, ValueError) as error:
         problem = tr("the capture cannot be read: {error}", error=error)
     return CaseExhibit(

@@ -5,6 +5,7 @@ Each use case adds records to the annotation chain (`annotations`), and none if 
 wanted already. No bundle is changed.
 """
 
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
 from snapshotter.app.archive import annotations, bundles
@@ -178,6 +179,16 @@ def remove_from_case(
     return _in_lots(service, bundle_ids, decide, text=reason)
 
 
+def composed_tag(tag: str) -> str:
+    """
+    Return a tag in the form of Unicode (NFC) in which tags are recorded.
+
+    A letter with an accent can be typed in two ways that look alike. Raises ValueError: no valid
+    tag.
+    """
+    return annotation.check_tag(unicodedata.normalize("NFC", tag))
+
+
 def add_tag(service: AnnotationService, tag: str, bundle_ids: Sequence[str]) -> AnnotationChange:
     """Add a tag to captures. Raises SnapshotterError: no such capture; ValueError: no valid tag."""
     require_captures(service.store, bundle_ids)
@@ -186,7 +197,7 @@ def add_tag(service: AnnotationService, tag: str, bundle_ids: Sequence[str]) -> 
 
 def tag_stored(service: AnnotationService, tag: str, bundle_ids: Sequence[str]) -> AnnotationChange:
     """Add a tag to captures that were just stored. Raises ValueError: no valid tag."""
-    annotation.check_tag(tag)
+    tag = composed_tag(tag)
     return _of_captures(
         service, AnnotationKind.TAG_ADDED, bundle_ids, lambda capture: tag not in capture.tags, tag
     )
@@ -194,7 +205,7 @@ def tag_stored(service: AnnotationService, tag: str, bundle_ids: Sequence[str]) 
 
 def remove_tag(service: AnnotationService, tag: str, bundle_ids: Sequence[str]) -> AnnotationChange:
     """Remove a tag from captures. Raises ValueError: no valid tag."""
-    annotation.check_tag(tag)
+    tag = composed_tag(tag)
     return _of_captures(
         service, AnnotationKind.TAG_REMOVED, bundle_ids, lambda capture: tag in capture.tags, tag
     )

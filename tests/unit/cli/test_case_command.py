@@ -36,6 +36,32 @@ def exhibits(shell: BundleShell) -> dict[str, int]:
     return {found["bundle_id"]: found["exhibit"] for found in shell.object["exhibits"]}
 
 
+def test_an_exhibit_that_was_erased_by_order_is_no_missing_one(shell: BundleShell) -> None:
+    assert shell.run("case", "create", "harbour") == 0
+    assert shell.run("case", "add", "harbour", shell.id) == 0
+    assert shell.run("erase", "--order", "O-1", "--reason", "court", "--yes", shell.id) == 0
+
+    assert shell.run("case", "check") == 11, shell.out
+    assert "exhibit 1 of the case harbour was erased by the order O-1" in shell.out
+    assert shell.run("case", "show", "harbour") == 0
+    assert "the capture was erased by the order O-1" in shell.out
+
+    (stone,) = Path(shell.store.url).rglob("*.tombstone.json")
+    stone.unlink()
+    assert shell.run("case", "check") == 10
+
+
+def test_a_tag_that_is_typed_in_two_ways_is_one_tag(shell: BundleShell) -> None:
+    assert shell.run("tag", "add", "caf\u00e9", shell.id) == 0
+    assert shell.run("tag", "add", "cafe\u0301", shell.id) == 0
+
+    assert shell.run("tag", "list") == 0
+    assert shell.out == "caf\u00e9  captures: 1\n"
+    assert shell.run("tag", "remove", "cafe\u0301", shell.id) == 0
+    assert shell.run("tag", "list") == 0
+    assert shell.out == ""
+
+
 def test_no_record_is_read_again_by_commands_that_read_or_write_annotations(
     shell: BundleShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
