@@ -25,14 +25,14 @@ def checked_labels(
     if not tags and not cases:
         return ()
     from snapshotter.app.archive import capture_labels
-    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import annotations as wiring
 
     try:
         found = capture_labels.labels(tags, cases)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if cases:
-        capture_labels.require_cases(wiring_store.store(settings), found)
+        capture_labels.require_cases(lambda: wiring.read_state(settings), found)
     return found
 
 

@@ -140,6 +140,7 @@ def _stored(settings: "Settings", name: str) -> "MadePage":
     from snapshotter.app.archive import quarantined
     from snapshotter.app.archive.capture_page import make_stored_page
     from snapshotter.app.archive.observations import observations
+    from snapshotter.app.wiring import annotations as wiring_annotations
     from snapshotter.app.wiring import index as wiring_index
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
@@ -167,6 +168,7 @@ def _stored(settings: "Settings", name: str) -> "MadePage":
         wiring_trust.trust(settings, by_bundle=True),
         now=machine.SystemClock().now(),
         local=LocalTime(),
+        annotations=wiring_annotations.read_state(settings).capture(bundle_id),
         captures_of=captures_of,
     )
     wiring_store.note_access(settings, opened, bundle_id, DISPLAYING, show_message=print_message)

@@ -15,7 +15,7 @@ from snapshotter.app.archive import cases
 from snapshotter.app.archive.annotations import AnnotationService
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.statements import annotation
-from snapshotter.ports import ReadableStore
+from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.translation import tr
 
 CASE: Final = "case:"  # begins the label of a case
@@ -28,9 +28,12 @@ def labels(tags: Iterable[str], case_names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*checked, *named)))
 
 
-def require_cases(store: ReadableStore, wanted: Sequence[str]) -> None:
+def require_cases(read_state: Callable[[], AnnotationState], wanted: Sequence[str]) -> None:
     """
     Return if the cases of these labels exist and are open.
+
+    Args:
+        read_state: Called only if there is such a label.
 
     Raises:
         SnapshotterError: One does not exist or is closed.
@@ -38,7 +41,7 @@ def require_cases(store: ReadableStore, wanted: Sequence[str]) -> None:
     names = [label.removeprefix(CASE) for label in wanted if label.startswith(CASE)]
     if not names:
         return
-    state = cases.read_state(store, texts=False)
+    state = read_state()
     for name in names:
         cases.require_open_case(state, name)
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 
 import snapshotter
 from snapshotter.app.archive import assessment as assessing
-from snapshotter.app.archive import bundles, cases
+from snapshotter.app.archive import bundles
 from snapshotter.app.archive.assessment import BundleFiles
 from snapshotter.assess.possible_removals import possible_removals
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
@@ -125,6 +125,7 @@ def make_stored_page(
     *,
     now: datetime,
     local: LocalTime,
+    annotations: CaptureAnnotations,
     captures_of: Callable[[str], Sequence[Observation]],
 ) -> MadePage:
     """
@@ -133,13 +134,13 @@ def make_stored_page(
     A store may return other bytes when it is read again, so the page shows the verified copy.
 
     Args:
+        annotations: What people recorded about the capture.
         captures_of: Returns the captures of the page behind an address, in the order of time.
 
     Raises:
         OSError, SnapshotterError: The store does not have the bundle, or cannot be read.
     """
     key = bundles.find_bundle_key(store, bundle_id)
-    annotations = cases.read_state(store).capture(bundle_id)
     with tempfile.TemporaryFile(prefix="snapshotter-open-") as copy:
         with store.open(key) as source:
             left = container.MAX_BYTES

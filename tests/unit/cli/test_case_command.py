@@ -78,7 +78,7 @@ def test_no_record_is_read_again_by_commands_that_read_or_write_annotations(
 
     for command in (
         ("case", "list"), ("case", "show", "harbour"), ("tag", "list"), ("note", "list"),
-        ("tag", "add", "fire", shell.id),
+        ("tag", "add", "fire", shell.id), ("open", "--print", shell.id),
     ):  # fmt: skip
         assert shell.run(*command) == 0, shell.err
 

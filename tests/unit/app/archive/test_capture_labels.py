@@ -59,9 +59,9 @@ def test_a_case_has_to_exist_and_to_be_open_before_a_page_is_captured(
 ) -> None:
     service = service_on(store)
     with pytest.raises(SnapshotterError, match="does not exist"):
-        require_cases(store, ("media", "case:harbour"))
+        require_cases(lambda: cases.read_state(store), ("media", "case:harbour"))
     cases.create_case(service, "harbour")
-    require_cases(store, ("media", "case:harbour"))
+    require_cases(lambda: cases.read_state(store), ("media", "case:harbour"))
     cases.close_case(service, "harbour", reason="published")
     with pytest.raises(SnapshotterError, match="was closed"):
-        require_cases(store, ("case:harbour",))
+        require_cases(lambda: cases.read_state(store), ("case:harbour",))
