@@ -102,7 +102,7 @@ def list_(ctx: click.Context, store: str | None, as_json: bool) -> None:
 
     settings = ctx.obj.load(store=store or "")
     opened = wiring_store.store(settings)
-    found = wiring.read_state(settings).cases
+    found = wiring.read_state(settings, show_message=print_message).cases
     for entry in found.values():
         if as_json:
             print_json(_case_json(entry))
@@ -148,7 +148,9 @@ def show(ctx: click.Context, name: str, store: str | None, as_json: bool) -> Non
     from snapshotter.app.wiring import store as wiring_store
 
     settings = ctx.obj.load(store=store or "")
-    view = case_view(wiring_store.store(settings), wiring.read_state(settings), name)
+    view = case_view(
+        wiring_store.store(settings), wiring.read_state(settings, show_message=print_message), name
+    )
     if as_json:
         print_json(_view_json(view))
         return

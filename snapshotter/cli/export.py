@@ -174,7 +174,7 @@ def _write_case(
     from snapshotter.cli.output import write_file
     from snapshotter.formats import canonical_json
 
-    view = case_view(store, wiring.read_state(settings), name)
+    view = case_view(store, wiring.read_state(settings, show_message=print_message), name)
     contents = case_contents(view)
     output.mkdir(parents=True, exist_ok=True)
     listed = output / f"case-{name}.json"

@@ -26,13 +26,16 @@ def checked_labels(
         return ()
     from snapshotter.app.archive import capture_labels
     from snapshotter.app.wiring import annotations as wiring
+    from snapshotter.cli.output import print_message
 
     try:
         found = capture_labels.labels(tags, cases)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if cases:
-        capture_labels.require_cases(lambda: wiring.read_state(settings), found)
+        capture_labels.require_cases(
+            lambda: wiring.read_state(settings, show_message=print_message), found
+        )
     return found
 
 

@@ -104,7 +104,7 @@ def list_(
 
     settings = ctx.obj.load(store=store or "")
     opened = wiring_store.store(settings)
-    state = wiring.read_state(settings)
+    state = wiring.read_state(settings, show_message=print_message)
     if case_name:
         found = {"": cases.find_case(state, case_name).notes}
     else:

@@ -168,7 +168,9 @@ def _stored(settings: "Settings", name: str) -> "MadePage":
         wiring_trust.trust(settings, by_bundle=True),
         now=machine.SystemClock().now(),
         local=LocalTime(),
-        annotations=wiring_annotations.read_state(settings).capture(bundle_id),
+        annotations=wiring_annotations.read_state(settings, show_message=print_message).capture(
+            bundle_id
+        ),
         captures_of=captures_of,
     )
     wiring_store.note_access(settings, opened, bundle_id, DISPLAYING, show_message=print_message)

@@ -110,7 +110,7 @@ def list_(ctx: click.Context, store: str | None, as_json: bool) -> None:
 
     settings = ctx.obj.load(store=store or "")
     opened = wiring_store.store(settings)
-    state = wiring.read_state(settings)
+    state = wiring.read_state(settings, show_message=print_message)
     counts = Counter(
         name
         for capture in state.captures.values()

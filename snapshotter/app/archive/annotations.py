@@ -11,7 +11,7 @@ the same command completes the work (docs/adr/0090).
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -154,8 +154,13 @@ def read_chain(
 
 
 def read_indexed_state(store: ReadableStore, index: "Index") -> AnnotationState:
+    """Return the state of the archive, as `read_indexed_chain` reads it and raises."""
+    return read_indexed_chain(store, index).state()
+
+
+def read_indexed_chain(store: ReadableStore, index: "Index") -> AnnotationChain:
     """
-    Return the state of the archive; read and check only objects that the index does not have.
+    Return the annotation chain; read and check only objects that the index does not have.
 
     Raises:
         ServiceUnavailable: The store did not answer.
@@ -166,7 +171,7 @@ def read_indexed_state(store: ReadableStore, index: "Index") -> AnnotationState:
     known = {key: data for key, data in index.annotation_objects().items() if key in listed}
     chain = read_chain(store, known=known)
     index.keep_annotation_objects(chain.objects)
-    return chain.state()
+    return chain
 
 
 def append(
@@ -425,7 +430,30 @@ def _check_captures(
                     case=case.name,
                 )
                 findings.append(_failed("capture-missing", bundle_id, detail))
-    return findings
+    return [*findings, *_check_others(store, state, bundle_ids)]
+
+
+def _check_others(
+    store: ReadableStore, state: AnnotationState, bundle_ids: frozenset[str]
+) -> Iterator[ChainFinding]:
+    """
+    Yield a finding if records name captures in no case that the store does not have.
+
+    A record does not name its store: records that were copied from another one name its captures.
+    """
+    exhibits = {bundle_id for case in state.cases.values() for bundle_id in case.captures}
+    unknown = [
+        bundle_id
+        for bundle_id in sorted(state.captures.keys() - bundle_ids - exhibits - state.quarantined)
+        if bundles.read_tombstone(store, bundle_id) is None
+    ]
+    if unknown:
+        detail = tr(
+            "records name {count} captures that the store does not have: the captures were "
+            "deleted, or the records belong to another store",
+            count=len(unknown),
+        )
+        yield _open("capture-unknown", unknown[0], detail)
 
 
 def _failed(code: str, subject: str, detail: str) -> ChainFinding:

@@ -50,31 +50,44 @@ def annotation_service(
     )
 
 
-def read_state(settings: Settings) -> AnnotationState:
+def read_state(settings: Settings, *, show_message: ShowMessage) -> AnnotationState:
     """
     Return the cases, tags, notes, marks and decisions of the configured store.
 
     Only objects that the index of the store does not have are read and checked.
 
+    Args:
+        show_message: Shows that records are missing, were replaced or contradict each other.
+
     Raises:
         ServiceUnavailable: The store did not answer.
         SnapshotterError: The store cannot be used.
     """
-    state, _ = _indexed(settings)
+    chain, _ = _indexed(settings)
+    state = chain.state()
+    if problems := (*chain.problems, *state.problems):
+        show_message(
+            tr(
+                "WARNING: the annotations of this store are damaged or were changed, so that "
+                "something may be hidden or wrong: {problem}. Check the annotations:\n  "
+                "snapshotter case check",
+                problem=problems[0],
+            )
+        )
     return state
 
 
-def _indexed(settings: Settings) -> tuple[AnnotationState, Mapping[str, bytes]]:
-    """Return the state, and the objects of the index after it was brought up to date."""
+def _indexed(settings: Settings) -> tuple[annotations.AnnotationChain, Mapping[str, bytes]]:
+    """Return the chain, and the objects of the index after it was brought up to date."""
     from snapshotter.app.wiring import index as wiring_index
 
     store = wiring_store.store(settings)
     try:
         opened = wiring_index.index(settings)
     except SnapshotterError:  # the store has everything that an index has
-        return annotations.read_chain(store).state(), {}
+        return annotations.read_chain(store), {}
     with opened as index:
-        return annotations.read_indexed_state(store, index), index.annotation_objects()
+        return annotations.read_indexed_chain(store, index), index.annotation_objects()
 
 
 def opener(

@@ -1,6 +1,7 @@
 """`case`, `tag`, `note`, `mark`, `review` and `erase --note`: what people record about captures."""
 
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -49,6 +50,34 @@ def test_an_exhibit_that_was_erased_by_order_is_no_missing_one(shell: BundleShel
     (stone,) = Path(shell.store.url).rglob("*.tombstone.json")
     stone.unlink()
     assert shell.run("case", "check") == 10
+
+
+def test_a_record_of_another_store_is_named_wherever_annotations_are_shown(
+    shell: BundleShell,
+) -> None:
+    assert shell.run("note", "add", shell.id, "the page was there") == 0
+    other = ("--store", shell.folder / "other")
+    assert shell.run("case", "create", "harbour", "--title", "x", *other) == 0
+    assert shell.run("erase", "--note", "1", "--order", "O", "--reason", "R", "--yes", *other) == 0
+    key = store_keys.annotation_key(2)  # states that the text of record 1 was erased
+    Path(shell.store.url, key).write_bytes((shell.folder / "other" / key).read_bytes())
+
+    assert shell.run("note", "list") == 0
+    assert "record 2 does not continue record 1" in shell.err
+    assert "snapshotter case check" in shell.err
+    assert shell.run("case", "check") == 10
+
+
+def test_records_that_were_copied_from_another_store_do_not_pass(
+    shell: BundleShell,
+) -> None:
+    assert shell.run("tag", "add", "fire", shell.id) == 0
+    assert shell.run("case", "check") == 0
+    other = shell.folder / "other"
+    shutil.copytree(Path(shell.store.url, "annotations"), other / "annotations")
+
+    assert shell.run("case", "check", "--store", other) == 11
+    assert "records name 1 captures that the store does not have" in shell.out
 
 
 def test_a_tag_that_is_typed_in_two_ways_is_one_tag(shell: BundleShell) -> None:
