@@ -85,7 +85,7 @@ def _change(
     changed = False
     for _ in range(_TRIES):
         before = quarantined.read_quarantine(service.store, bundle_id, service.is_trusted)
-        if (before.active is not None) is begins:
+        if before.active is not None if begins else not before.is_hidden:
             break
         if changed:
             raise SnapshotterError(

@@ -67,6 +67,19 @@ def test_a_released_capture_is_shown_again(hidden: BundleShell) -> None:
     ]  # fmt: skip
 
 
+def test_a_capture_that_a_damaged_notice_hides_can_be_released(shell: BundleShell) -> None:
+    stray = Path(shell.store.url, f"{shell.key}.quarantine-0001.json")
+    stray.write_bytes(b"{}")
+    shell.run("list")
+    assert shell.id not in shell.out
+
+    assert shell.run("release", "--json", "--reason", "not by us", shell.id) == 0, shell.err
+
+    assert shell.object["changed"] is True
+    shell.run("list")
+    assert shell.id in shell.out
+
+
 def test_a_quarantine_needs_a_reason_and_a_capture(shell: BundleShell) -> None:
     assert shell.run("quarantine", shell.id) == 2
     assert shell.run("quarantine", "--reason", "x", "20200101t000000z-aaaaaaaaaaaaaaaa") == 1

@@ -47,6 +47,23 @@ def test_a_missing_or_changed_notice_counts_as_a_quarantine() -> None:
     assert _hidden([(1, b"")], lambda key_id: True)
 
 
+def test_a_trusted_release_ends_what_others_could_not_end() -> None:
+    stranger, made = new_signer(), _notices(QUARANTINE)
+    new = QuarantineAction(action=RELEASE, sha256="ab" * 32, reason="why", by="A", at=START)
+
+    def trusted(key_id: str) -> bool:
+        return key_id == _SIGNER.key_id
+
+    for signer in (stranger, _SIGNER):
+        after = quarantine.read(ONE, made, trusted)
+        assert after.is_hidden
+        data = quarantine.encode(new, bundle_id=ONE, after=after, signer=signer)
+        made.append((len(made) + 1, data))
+
+    assert not _hidden(made, trusted)
+    assert _hidden([made[0], made[2]], trusted)  # a notice is missing
+
+
 def test_a_notice_of_another_bundle_is_refused() -> None:
     ((number, data),) = _notices(QUARANTINE)
 
