@@ -61,6 +61,7 @@ class AnnotationService:
         signer: Returns the annotation key; made on first use, so called only before a record is
             signed.
         remember: Keeps the end of the chain on this machine.
+        seen: Returns the end that this machine keeps.
         chains: The chain as this process has read it, if it has: a worker adds many records.
         known: Returns objects that need not be read and checked again, as `read_chain` takes them.
     """
@@ -73,6 +74,7 @@ class AnnotationService:
     remember: Callable[[ChainEnd], None]
     chains: list["AnnotationChain"] = field(default_factory=list)
     known: Callable[[], Mapping[str, bytes]] = dict
+    seen: Callable[[], ChainEnd | None] = lambda: None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,6 +92,12 @@ class AnnotationChain:
     def state(self) -> AnnotationState:
         """Return the state of the archive after these records."""
         return fold(self.records, self.texts)
+
+    def contains(self, end: ChainEnd | None) -> bool:
+        """Whether a record is in the chain; True for None."""
+        return end is None or any(
+            record.number == end.number and record.sha256 == end.sha256 for record in self.records
+        )
 
     def extend(self, number: int, data: bytes, *, verified: bool = False) -> None:
         """
@@ -219,7 +227,9 @@ def append(
         )
         if store_records.put(service.store, store_keys.annotation_key(number), data):
             chain.extend(number, data)
-            service.remember(ChainEnd(number=number, sha256=chain.sha256))
+            # A chain without the record that was seen last was cut off: `check` needs that record.
+            if chain.contains(service.seen()):
+                service.remember(ChainEnd(number=number, sha256=chain.sha256))
             return annotation.parse(data, number), state
         # Read it directly: a listing may lag behind.
         other = _read_next(service.store, chain)

@@ -47,6 +47,7 @@ def annotation_service(
         ids=RandomIds(),
         remember=lambda end: remember_end(settings, end),
         known=lambda: _indexed(settings)[1],
+        seen=lambda: seen_end(settings),
     )
 
 

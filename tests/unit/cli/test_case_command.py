@@ -80,6 +80,20 @@ def test_records_that_were_copied_from_another_store_do_not_pass(
     assert "records name 1 captures that the store does not have" in shell.out
 
 
+def test_records_that_were_cut_off_are_missed_whatever_was_added_since(
+    shell: BundleShell,
+) -> None:
+    for tag in ("one", "two", "three"):
+        assert shell.run("tag", "add", tag, shell.id) == 0
+    for number in (2, 3):
+        Path(shell.store.url, store_keys.annotation_key(number)).unlink()
+    for tag in ("four", "five", "six"):
+        assert shell.run("tag", "add", tag, shell.id) == 0
+
+    assert shell.run("case", "check") == 10
+    assert "the record was replaced since this machine saw it" in shell.out
+
+
 def test_a_tag_that_is_typed_in_two_ways_is_one_tag(shell: BundleShell) -> None:
     assert shell.run("tag", "add", "caf\u00e9", shell.id) == 0
     assert shell.run("tag", "add", "cafe\u0301", shell.id) == 0
