@@ -53,7 +53,10 @@ def quarantine(
     Put captures into quarantine, or list the captures in quarantine.
 
     A capture in quarantine is not listed, searched, reviewed, opened, quoted, compared, exported or
-    copied to a replica. The bundle, its custody chain and its log entry stay, and can be verified.
+    copied to a replica. Counts and campaign reports leave it out and name it. No take-down event
+    and no proof pack is made of it; events that exist stay valid. The bundle, its custody chain and
+    its log entry stay, and can be verified.
+
     A signed notice is stored beside the bundle and added to the log. A replica gets the notice in
     place of the bundle, and an audit of the replica states `quarantined` instead of `deleted`.
 
