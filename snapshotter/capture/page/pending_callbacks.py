@@ -381,12 +381,19 @@ class TraceReader:
                 self._note_run(thread[0], at, event)
             self._running[thread] = (at + float(event.get("dur", 0)) / 1e6, callback)
             if callback.repeats:
-                callback.fired += 1
-                callback.fired_at = at
-                if callback.fired == _TICKS:
-                    callback.ticked_at = at + float(event.get("dur", 0)) / 1e6
+                # A whole delay later than due, and nothing was watched then: it ran unseen.
+                unseen = callback.due
+                if at > unseen + callback.delay_s - _UNSEEN_S / 2 and self._is_in_gap(unseen):
+                    self._tick(callback, unseen, 0.0)
+                self._tick(callback, at, float(event.get("dur", 0)) / 1e6)
                 return
         context.pending.pop((kind, number), None)
+
+    def _tick(self, interval: _Callback, at: float, duration_s: float) -> None:
+        interval.fired += 1
+        interval.fired_at = at
+        if interval.fired == _TICKS:
+            interval.ticked_at = at + duration_s
 
     def _note_run(self, process: int, at: float, event: Event) -> None:
         begin, last = self._ran.get(process, (at, at))

@@ -110,6 +110,25 @@ def test_it_is_known_since_when_an_interval_is_not_waited_for(
 
 
 @pytest.mark.parametrize(
+    ("gap_s", "seen_ms", "ticked_at"),
+    [
+        ((0.29, 0.32), (600, 900), 0.9005),  # the first tick was due when nothing was watched
+        ((0.59, 0.62), (300, 900), 0.9005),
+        ((0.29, 0.32), (330, 630), 0.0),  # it was late, and seen
+        ((0.40, 0.45), (300, 1200), 0.0),  # the page was busy
+    ],
+)
+def test_a_tick_that_was_due_when_nothing_was_watched_counts(
+    gap_s: tuple[float, float], seen_ms: tuple[int, int], ticked_at: float
+) -> None:
+    reader = TraceReader()
+    reader.gap(*gap_s)
+    reader.read([timer(0, 1, 300, once=False), *(event("TimerFire", ms, 1) for ms in seen_ms)])
+
+    assert reader.activity(1.25, {"F"}).ticked_at == pytest.approx(ticked_at)
+
+
+@pytest.mark.parametrize(
     ("name", "args", "restyled_at"),
     [
         ("ScrollLayer", {"data": {"frame": "F", "nodeName": "DIV"}}, 0.2),
