@@ -3,6 +3,7 @@ Provide `snapshotter quarantine` and `snapshotter release`: stop a capture from 
 copied, and end that.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from snapshotter.cli.output import (
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from snapshotter.app.upkeep.quarantine import QuarantineChange, QuarantineService
 
 
@@ -74,13 +77,10 @@ def quarantine(
 
     service = _service(ctx, store, passphrase_file)
     for bundle_id in BUNDLE_ID.resolve(service.store, bundle_ids):
-        try:
-            done = upkeep.put_into_quarantine(service, bundle_id, reason=reason)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from error
-        _print(
-            done,
-            tr("in quarantine") if done.changed else tr("was in quarantine already"),
+        _change(
+            partial(upkeep.put_into_quarantine, service, bundle_id, reason=reason),
+            tr("in quarantine"),
+            tr("was in quarantine already"),
             service.store.url,
             as_json=as_json,
         )
@@ -116,13 +116,10 @@ def release(
 
     service = _service(ctx, store, passphrase_file)
     for bundle_id in BUNDLE_ID.resolve(service.store, bundle_ids):
-        try:
-            done = upkeep.release(service, bundle_id, reason=reason)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from error
-        _print(
-            done,
-            tr("released") if done.changed else tr("was not in quarantine"),
+        _change(
+            partial(upkeep.release, service, bundle_id, reason=reason),
+            tr("released"),
+            tr("was not in quarantine"),
             service.store.url,
             as_json=as_json,
         )
@@ -139,11 +136,23 @@ def _service(
     )
 
 
-def _print(done: "QuarantineChange", words: str, url: str, *, as_json: bool) -> None:
+def _change(
+    change: "Callable[[], QuarantineChange]",
+    changed: str,
+    unchanged: str,
+    url: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Store one notice, and print which capture it is about and whether anything changed."""
+    try:
+        done = change()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     if as_json:
         print_json({"bundle_id": done.bundle_id, "changed": done.changed, "logged": done.logged})
     else:
-        print_result(f"{done.bundle_id}  {words}")
+        print_result(f"{done.bundle_id}  {changed if done.changed else unchanged}")
     if not done.logged:
         print_message(tr("WARNING: {url} has no log, so the notice is only in the store", url=url))
 

@@ -69,7 +69,7 @@ class PostgresqlDatabase(IndexDatabase):
         try:
             with self._translated():
                 self._set_up(schema)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: no connection stays open
             self._connection.close()
             raise
 

@@ -57,7 +57,7 @@ class Index:
         self.database = database
         try:
             tables.prepare(database)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: nobody else closes the database
             database.close()
             raise
 

@@ -217,7 +217,7 @@ class _UrlRun:
                 self.pace.done(visit, response_of(visited.capture))
             except SnapshotterError as error:
                 self.troubles[number] = error
-            except BaseException:
+            except BaseException:  # also Ctrl-C: no directory of the visit stays
                 visited.drop()
                 raise
         return visited
