@@ -133,7 +133,7 @@ def entry_json(
     Return an entry of a history for `--json`.
 
     Args:
-        shown: What the capture of a visit shows, by its job; None: there is none, or it is unknown.
+        shown: What the capture of the visit shows; None without a capture, or if it is unknown.
     """
     return {
         "at": instant_json(entry.at),

@@ -2,7 +2,8 @@
 Index the bundles and records of one store, so that they are found without reading them again.
 
 The index is made from the objects of the store alone: losing it loses no evidence, and
-`snapshotter index rebuild` makes it again. Its rows are what bundles state, which nobody verified.
+`snapshotter index rebuild` makes it again. Its rows are what bundles state: the index verifies
+nothing.
 
 `store_index` is the index with its queries, and `sync` brings it up to date with a store. `values`
 are what goes in and out, `bundle_rows` converts them to rows, and `passages` cuts the text of a

@@ -184,7 +184,7 @@ class _Run:
         """Yield every capture that may match, newest first."""
         ids = self._ids(self._query.root) if self._query is not None else None
         if ids is not None:
-            wanted = sorted((one for one in ids if not before or one < before), reverse=True)
+            wanted = sorted((found for found in ids if not before or found < before), reverse=True)
             for start in range(0, len(wanted), _CHUNK):
                 yield from self._read(*_among("bundle_id", wanted[start : start + _CHUNK]))
             return
@@ -525,5 +525,5 @@ def _among(column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
 
 
 def _escaped(text: str) -> str:
-    """Return a text for `LIKE … ESCAPE '!'` that stands for itself."""
-    return "".join(f"!{one}" if one in "!%_" else one for one in text)
+    """Return the pattern for `LIKE … ESCAPE '!'` that matches exactly this text."""
+    return "".join(f"!{character}" if character in "!%_" else character for character in text)

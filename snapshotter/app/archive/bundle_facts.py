@@ -58,7 +58,7 @@ def facts_of(
 
 
 def operator_of(first_events: bytes) -> str:
-    """Return who stored a bundle, by the first custody sidecar; "" if it names nobody."""
+    """Return who stored a bundle, as the first custody sidecar states; "" if it has no name."""
     with contextlib.suppress(EvidenceInvalid, IndexError):
         event = canonical_json.loads(first_events.splitlines()[0])
         if isinstance(event, dict):

@@ -158,7 +158,7 @@ def previous_event_finder(settings: Settings, folders: Sequence[Path]) -> Previo
                 data = file_with_digest(folder, "*.json", sha256, limit=takedown.MAX_BYTES)
                 if data is not None:
                     return takedown.parse(data)
-        # Without rights to make an index here, or without a store, nobody can say.
+        # Without the right to make an index here, or without a store, no event is found.
         with (
             contextlib.suppress(SnapshotterError),
             wiring_index.observation_source(settings) as source,

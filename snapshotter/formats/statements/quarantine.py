@@ -132,7 +132,7 @@ def read(
                 active = notice
             elif is_trusted(notice.key_id):
                 active = None
-                if sequence == expected:  # whoever signed it names the digest of what was wrong
+                if sequence == expected:  # the trusted notice names the digest of the damaged one
                     problems.clear()
             else:
                 problems.append(
