@@ -292,8 +292,10 @@ def cli(ctx: click.Context) -> None:
     snapshotter search 谣言                      find captures by words
     snapshotter verify captures/bundles/…        verify a bundle, offline
 
-    Instead of the id of a bundle, an event or a job, you can give the beginning or the end of the
-    id, with at least 4 characters. `latest` is the newest.
+    Instead of the id of a bundle, an event or a job, you can give a part of the id with at least 4
+    characters: its beginning, its end, or the beginning of its random part. Of
+    20261130t091500z-k3v4q2m7xw4c5b6d, these are 20261130t0915, c5b6d and k3v4q2m7. `latest` is the
+    newest.
     """
     ctx.obj = _Deferred()
 

@@ -19,7 +19,7 @@ from snapshotter.translation import tr
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from snapshotter.app.archive.object_ids import IdsWithEnd, ObjectKind
+    from snapshotter.app.archive.object_ids import IdsWithPart, ObjectKind
     from snapshotter.jobs.queue.database_queue import DatabaseQueue
     from snapshotter.ports import ReadableStore
 
@@ -30,7 +30,7 @@ else:  # generic since click 8.3 only
 
 class ObjectId(_TextType):
     """
-    An id, the beginning or the end of one with at least four characters, or `latest`.
+    An id, a part of one with at least four characters (`object_ids`), or `latest`.
 
     Args:
         events: Ids of take-down events are accepted.
@@ -61,8 +61,9 @@ class ObjectId(_TextType):
         if not self._others and not may_be_part(text):
             self.fail(
                 tr(
-                    "{text} is not an id. Give a whole id, at least {count} characters of its "
-                    "beginning or its end, or latest. To list the ids: snapshotter list",
+                    "{text} is not an id. Give a whole id, latest, or at least {count} characters: "
+                    "the beginning of an id, the beginning of its random part, or its end. To list "
+                    "the ids: snapshotter list",
                     text=text,
                     count=MIN_PART,
                 ),
@@ -96,7 +97,7 @@ class ObjectId(_TextType):
         from snapshotter.app.archive.object_ids import (
             LATEST,
             NoSuchId,
-            is_end,
+            is_random_part,
             may_be_part,
             resolve,
         )
@@ -108,8 +109,9 @@ class ObjectId(_TextType):
                 if not may_be_part(text):
                     found.append(text)
                     continue
-                with _index_of(store) if indexed and is_end(text) else nullcontext() as ends:
-                    found.append(resolve(store, text, self.kinds, bundles_with_end=ends))
+                is_indexed = indexed and is_random_part(text)
+                with _index_of(store) if is_indexed else nullcontext() as parts:
+                    found.append(resolve(store, text, self.kinds, bundles_with_part=parts))
             except NoSuchId as error:
                 if not self._others or text == LATEST:
                     raise
@@ -119,8 +121,7 @@ class ObjectId(_TextType):
                     ) from error
                 raise SnapshotterError(
                     tr(
-                        "{text} is neither a file nor the beginning or the end of an id in the "
-                        "store {url}",
+                        "{text} is neither a file nor a part of an id in the store {url}",
                         text=text,
                         url=store.url,
                     ),
@@ -130,16 +131,16 @@ class ObjectId(_TextType):
 
 
 @contextmanager
-def _index_of(store: "ReadableStore") -> "Iterator[IdsWithEnd | None]":
-    """Yield what finds bundles of a store by the ends of their ids in its index; None without."""
+def _index_of(store: "ReadableStore") -> "Iterator[IdsWithPart | None]":
+    """Yield what finds bundles by the random parts of their ids in the index; None without one."""
     from snapshotter.app.wiring import index as wiring_index
 
     context = click.get_current_context(silent=True)
     if context is None or context.obj is None:
         yield None
         return
-    with wiring_index.ids_with_end(context.obj.load(store=store.url), store) as ends:
-        yield ends
+    with wiring_index.ids_with_part(context.obj.load(store=store.url), store) as parts:
+        yield parts
 
 
 BUNDLE_ID = ObjectId()

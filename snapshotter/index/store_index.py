@@ -200,16 +200,17 @@ class Index:
             for bundle_id, at_ms, url, title, outcome, reasons, problem in rows
         )
 
-    def ids_with_end(self, end: str) -> tuple[str, ...]:
+    def ids_with_part(self, part: str) -> tuple[str, ...]:
         """
-        Return the ids of the bundles in the rows that end so, the newest first.
+        Return the ids of the bundles in the rows whose random part begins or ends so, newest first.
 
         Args:
-            end: Characters of ids: a-z, 0-9 and dashes.
+            part: Characters of ids: a-z, 0-9 and dashes.
         """
         found = self.database.rows(
-            "SELECT bundle_id FROM bundle WHERE bundle_id LIKE ? ORDER BY bundle_id DESC",
-            (f"%{end}",),
+            "SELECT bundle_id FROM bundle WHERE bundle_id LIKE ? OR bundle_id LIKE ? "
+            "ORDER BY bundle_id DESC",
+            (f"%{part}", f"%z-{part}%"),
         )
         return tuple(bundle_id for (bundle_id,) in found)
 

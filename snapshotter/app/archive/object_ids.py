@@ -3,9 +3,10 @@ Find the bundle, take-down event, gap or audit report that a person means by a p
 
     20261124t160642z-k3v4q2m7xw4c5b6d   the whole id; the store is not asked
     20261124t1606                       the beginning: one folder of the store is listed
-    xw4c5b6d                            the end: folders that changed since the index was updated
-                                        are listed, the other ids are in the index; without an
-                                        index the whole store is listed
+    k3v4q2m7                            the beginning of the random part: folders that changed since
+                                        the index was updated are listed, the other ids are in the
+                                        index; without an index the whole store is listed
+    xw4c5b6d                            the end: found in the same way
     latest                              the newest
 
 A part has at least four characters. If several ids have this part, nothing is guessed: the error
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from snapshotter.index.store_index import Index
     from snapshotter.ports import ReadableStore
 
-# Yields the ids of the bundles that end so, the newest first.
-IdsWithEnd = Callable[[str], Iterator[str]]
+# Yields the ids of the bundles whose random part begins or ends so, the newest first.
+IdsWithPart = Callable[[str], Iterator[str]]
 
 LATEST: Final = "latest"
 MIN_PART: Final = 4  # characters
@@ -83,23 +84,28 @@ EITHER: Final = (ObjectKind.BUNDLE, ObjectKind.EVENT)
 
 
 class NoSuchId(SnapshotterError):
-    """No id of the store begins or ends with the given text."""
+    """No id of the store has the given part."""
 
 
 class AmbiguousId(UsageMistake):
-    """Several ids of the store begin or end with the given text."""
+    """Several ids of the store have the given part."""
 
 
 def may_be_part(text: str) -> bool:
     """Return whether a text may be a part of an id, or the word `latest`."""
     return text == LATEST or (
-        len(text) >= MIN_PART and (_begins_an_id(text) or _ends_an_id(text) or _is_whole(text))
+        len(text) >= MIN_PART and (_begins_an_id(text) or _is_random(text) or _is_whole(text))
     )
 
 
-def is_end(text: str) -> bool:
-    """Return whether a text may be the end of an id, which an index finds faster than a listing."""
-    return text != LATEST and not _is_whole(text) and _ends_an_id(text)
+def is_random_part(text: str) -> bool:
+    """Return whether a text may be of a random part, which an index finds faster than a listing."""
+    return text != LATEST and not _is_whole(text) and _is_random(text)
+
+
+def has_random_part(object_id: str, part: str) -> bool:
+    """Return whether the random part of an id begins with a text, or the id ends with the text."""
+    return object_id.endswith(part) or object_id.rpartition("-")[2].startswith(part)
 
 
 def resolve(
@@ -107,7 +113,7 @@ def resolve(
     text: str,
     kinds: Sequence[ObjectKind] = BUNDLES,
     *,
-    bundles_with_end: IdsWithEnd | None = None,
+    bundles_with_part: IdsWithPart | None = None,
 ) -> str:
     """
     Return the id that a person means.
@@ -116,13 +122,14 @@ def resolve(
     when it is opened.
 
     Args:
-        text: A whole id, the beginning or the end of one, or `latest`.
+        text: A whole id, the beginning of one or of its random part, its end, or `latest`.
         kinds: The objects that are looked for; `latest` is the newest of the first kind.
-        bundles_with_end: Finds the bundles whose ids end so; None: the store is listed.
+        bundles_with_part: Finds the bundles whose random part begins or ends so; None: the store
+            is listed.
 
     Raises:
-        AmbiguousId: Several ids begin or end so.
-        NoSuchId: None does.
+        AmbiguousId: Several ids have this part.
+        NoSuchId: None has it.
         UsageMistake: The text cannot be a part of an id.
     """
     if _is_whole(text):
@@ -136,20 +143,22 @@ def resolve(
     if not may_be_part(text):
         raise UsageMistake(
             tr(
-                "{text} is not an id and not a part of an id. A part is the beginning or the end "
-                "of an id, with at least {count} characters",
+                "{text} is not an id and not a part of an id. A part is the beginning of an id, "
+                "the beginning of its random characters, or its end, with at least {count} "
+                "characters",
                 text=text,
                 count=MIN_PART,
             ),
             hint=tr("list the ids:\n  snapshotter list"),
         )
-    candidates = _candidates(store, text, kinds, bundles_with_end)
-    if not candidates and bundles_with_end is not None:
+    candidates = _candidates(store, text, kinds, bundles_with_part)
+    if not candidates and bundles_with_part is not None:
         candidates = _candidates(store, text, kinds, None)  # an erased bundle is not in the index
     if not candidates:
         raise NoSuchId(
             tr(
-                "no id in the store {url} begins or ends with {text}",
+                "no id in the store {url} begins or ends with {text}, and no random part of an id "
+                "begins with it",
                 url=store.url,
                 text=text,
             ),
@@ -162,9 +171,9 @@ def resolve(
     return candidates[0][0]
 
 
-def indexed_ids(index: "Index", store: "ReadableStore", current: Mapping[str, str]) -> IdsWithEnd:
+def indexed_ids(index: "Index", store: "ReadableStore", current: Mapping[str, str]) -> IdsWithPart:
     """
-    Return what finds bundles by the ends of their ids, from an index that may be out of date.
+    Return what finds bundles by their random parts, from an index that may be out of date.
 
     Only the folders that changed since the index was updated are listed. No bundle is read, and the
     index is not changed.
@@ -173,20 +182,20 @@ def indexed_ids(index: "Index", store: "ReadableStore", current: Mapping[str, st
         current: The present stamps of the store's folders (`index.sync.FolderStamps`).
     """
 
-    def with_end(end: str) -> Iterator[str]:
+    def with_part(part: str) -> Iterator[str]:
         known = index.folder_stamps()
         unchanged = {
             prefix for prefix, stamp in current.items() if stamp and known.get(prefix) == stamp
         }
         for prefix in sorted(set(current) - unchanged, reverse=True):
             for found in _ids(store, ObjectKind.BUNDLE, prefix, reverse=True):
-                if found.endswith(end):
+                if has_random_part(found, part):
                     yield found
-        for found in index.ids_with_end(end):
+        for found in index.ids_with_part(part):
             if store_keys.bundle_key(found).rpartition("/")[0] + "/" in unchanged:
                 yield found
 
-    return with_end
+    return with_part
 
 
 def choose(text: str, candidates: Mapping[str, str]) -> str:
@@ -194,14 +203,14 @@ def choose(text: str, candidates: Mapping[str, str]) -> str:
     Return the id that a person means, of a list that is no store, such as the jobs of a queue.
 
     Args:
-        text: A whole id, or the beginning or the end of one.
-        candidates: The ids that begin or end so, with what an error says about each.
+        text: A whole id, or a part of one.
+        candidates: The ids that have this part, with what an error says about each.
 
     Returns:
-        `text` itself if it is a whole id, or if nothing begins or ends so.
+        `text` itself if it is a whole id, or if no id has this part.
 
     Raises:
-        AmbiguousId: Several ids begin or end so.
+        AmbiguousId: Several ids have this part.
     """
     if text in candidates or len(text) < MIN_PART or not candidates:
         return text
@@ -224,12 +233,12 @@ def _candidates(
     store: "ReadableStore",
     wanted: str,
     kinds: Sequence[ObjectKind],
-    bundles_with_end: IdsWithEnd | None,
+    bundles_with_part: IdsWithPart | None,
 ) -> list[tuple[str, ObjectKind]]:
     """Return the ids with a part, the newest of each kind first; at most one more than is named."""
     found: dict[str, ObjectKind] = {}
     for kind in kinds:
-        for object_id in _with_part(store, wanted, kind, bundles_with_end):
+        for object_id in _with_part(store, wanted, kind, bundles_with_part):
             found.setdefault(object_id, kind)
             if len(found) > _NAMED:
                 break
@@ -240,15 +249,15 @@ def _with_part(
     store: "ReadableStore",
     wanted: str,
     kind: ObjectKind,
-    bundles_with_end: IdsWithEnd | None,
+    bundles_with_part: IdsWithPart | None,
 ) -> Iterator[str]:
     if _begins_an_id(wanted):
         yield from _ids(store, kind, kind.prefix + _beginning_of_key(wanted), reverse=True)
-    if _ends_an_id(wanted) and kind is ObjectKind.BUNDLE and bundles_with_end is not None:
-        yield from bundles_with_end(wanted)
-    elif _ends_an_id(wanted):
+    if _is_random(wanted) and kind is ObjectKind.BUNDLE and bundles_with_part is not None:
+        yield from bundles_with_part(wanted)
+    elif _is_random(wanted):
         for found in _ids(store, kind, kind.prefix, reverse=True):
-            if found.endswith(wanted):
+            if has_random_part(found, wanted):
                 yield found
 
 
@@ -284,7 +293,8 @@ def _begins_an_id(text: str) -> bool:
     ) and (not tail or _RANDOM.fullmatch(tail) is not None)
 
 
-def _ends_an_id(text: str) -> bool:
+def _is_random(text: str) -> bool:
+    """Return whether a text may begin the random part of an id, or end an id."""
     head, dash, tail = text.rpartition("-")
     return _RANDOM.fullmatch(tail) is not None and (
         not dash

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from snapshotter.ports import ReadableStore
 
 _MOST: Final = 30  # ids that are suggested
-_EXAMINED: Final = 1000  # newest ids whose ends are compared with what was typed
-_SHORT: Final = 8  # characters at the end of an id, as `list` shows them
+_EXAMINED: Final = 1000  # newest ids whose parts are compared with what was typed
+_SHORT: Final = 8  # characters of a part; `list` shows as many of the end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,9 @@ def suggest_ids(
     store: "ReadableStore", typed: str, kinds: Sequence[ObjectKind]
 ) -> tuple[Suggestion, ...]:
     """
-    Return the newest ids that begin with a text, and the ends of ids that begin with it.
+    Return the newest ids that begin with a text, and parts of ids that begin with it.
+
+    A part is the end of an id, as `list` shows it, or the beginning of the random part.
 
     Raises:
         SnapshotterError, OSError: The store cannot be read.
@@ -56,8 +58,12 @@ def _matching(store: "ReadableStore", typed: str, kind: ObjectKind) -> Iterator[
     for object_id in islice(newest_ids(store, kind, typed), _EXAMINED):
         if object_id.startswith(typed):
             yield object_id, object_id
-        elif object_id[-_SHORT:].startswith(typed):
-            yield object_id[-_SHORT:], object_id
+            continue
+        random = object_id.rpartition("-")[2]
+        if random.startswith(typed):
+            yield random if len(typed) > _SHORT else random[:_SHORT], object_id
+        elif random[-_SHORT:].startswith(typed):
+            yield random[-_SHORT:], object_id
 
 
 def suggest_cases(store: "ReadableStore", typed: str) -> tuple[Suggestion, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from snapshotter.app.archive.object_ids import IdsWithEnd, indexed_ids
+from snapshotter.app.archive.object_ids import IdsWithPart, indexed_ids
 from snapshotter.app.archive.observations import ObservationSource
 from snapshotter.app.machine import SystemClock
 from snapshotter.app.settings import Settings, file_of_queue
@@ -155,9 +155,9 @@ def folder_stamps(settings: Settings, store: ObjectStore) -> FolderStamps | None
 
 
 @contextlib.contextmanager
-def ids_with_end(settings: Settings, store: ReadableStore) -> Iterator[IdsWithEnd | None]:
+def ids_with_part(settings: Settings, store: ReadableStore) -> Iterator[IdsWithPart | None]:
     """
-    Yield what finds bundles by the ends of their ids in the index.
+    Yield what finds bundles by the random parts of their ids in the index.
 
     None: the store is no directory, there is no index yet, or the index cannot be used; the store
     then has to be listed.

@@ -107,11 +107,13 @@ class DatabaseQueue:
             return [status_of(row) for row in read_rows(connection, wanted)]
 
     def with_part(self, part: str, *, newest: int = 9) -> list[JobStatus]:
-        """Return the job with this id; else the newest jobs whose ids begin or end so."""
+        """Return the job with this id; else the newest jobs whose ids have this part."""
         if (known := self.get(part)) is not None:
             return [known]
         has_part = or_(
-            JOB.c.id.startswith(part, autoescape=True), JOB.c.id.endswith(part, autoescape=True)
+            JOB.c.id.startswith(part, autoescape=True),
+            JOB.c.id.endswith(part, autoescape=True),
+            JOB.c.id.contains(f"z-{part}", autoescape=True),  # the beginning of the random part
         )
         wanted = select(JOB).where(has_part).order_by(JOB.c.seq.desc()).limit(newest)
         with reading(self._engine) as connection:

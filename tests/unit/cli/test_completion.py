@@ -40,6 +40,9 @@ def test_ids_are_completed_with_their_titles(shell: BundleShell) -> None:
     assert list(_complete("show", "")) == ["latest", shell.id]
     assert (_complete("show", day)[shell.id] or "").endswith(" UTC  A page")
     assert list(_complete("hold", "list", short[:3])) == [short]
+    random = shell.id[-16:]
+    assert list(_complete("show", random[:4])) == [random[:8]]
+    assert list(_complete("show", random[:9])) == [random]
     assert _complete("show", "99") == {}
     assert list(_complete("show", "--store", "captures", day)) == [shell.id]
     assert list(_complete("show", "--store", "nowhere", day)) == []

@@ -61,7 +61,7 @@ def test_a_part_of_an_id_finds_the_one_id_that_has_it(store: _CountingStore) -> 
         text: resolve(store, text)
         for text in (
             FIRST, "20261124t16", f"{FIRST[:-1]}", "k3v4", "aaak3v4",
-            f"z-{FIRST[-16:]}", "latest", "202612", "2026120",
+            f"z-{FIRST[-16:]}", "latest", "202612", "2026120", "aaaa", "aaaaaaaaaaaak3v", "cccc",
         )
     }  # fmt: skip
 
@@ -70,7 +70,23 @@ def test_a_part_of_an_id_finds_the_one_id_that_has_it(store: _CountingStore) -> 
         "latest": THIRD,
         "202612": THIRD,
         "2026120": THIRD,
+        "cccc": THIRD,
     }
+
+
+def test_a_part_that_begins_one_id_and_ends_another_is_ambiguous(
+    store: _CountingStore, tmp_path: Path
+) -> None:
+    both = "20261203t000000z-k3v4eeeeeeeeeeee"
+    path = tmp_path / store_keys.bundle_key(both)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no bundle")
+
+    with pytest.raises(AmbiguousId) as caught:
+        resolve(store, "k3v4")
+
+    assert caught.value.exit_code == 2
+    assert [line.split()[0] for line in caught.value.message.split("\n")[1:]] == [both, FIRST]
 
 
 def test_events_are_found_where_events_are_wanted(store: _CountingStore) -> None:
@@ -134,7 +150,7 @@ def test_what_is_no_part_of_an_id_is_an_error(store: _CountingStore) -> None:
     for text in texts:
         with pytest.raises(SnapshotterError, match="not a part of an id"):
             resolve(store, text)
-    with pytest.raises(NoSuchId, match="begins or ends with zzzz"):
+    with pytest.raises(NoSuchId, match="begins or ends with zzzz, and no random part"):
         resolve(store, "zzzz")
 
 
@@ -153,7 +169,7 @@ def test_of_a_short_list_the_one_with_the_part_is_chosen() -> None:
         choose("job-", jobs)
 
 
-def test_the_end_of_an_id_lists_only_folders_that_changed_since_the_index_was_made(
+def test_a_random_part_lists_only_folders_that_changed_since_the_index_was_made(
     store: _CountingStore, tmp_path: Path
 ) -> None:
     def stamps(prefix: str, depth: int) -> dict[str, str]:
@@ -163,13 +179,14 @@ def test_the_end_of_an_id_lists_only_folders_that_changed_since_the_index_was_ma
         return BundleSummary(verdict_source=VerdictSource.UNREADABLE, problem="not a bundle")
 
     def found(end: str) -> str:
-        ends = indexed_ids(index, store, stamps("bundles/", 3))
-        return resolve(store, end, bundles_with_end=ends)
+        parts = indexed_ids(index, store, stamps("bundles/", 3))
+        return resolve(store, end, bundles_with_part=parts)
 
     with open_index_file(tmp_path / "index.db") as index:
         index.sync(store, unreadable, stamps=stamps)
         store.listed = 0
         assert (found("ak3v4"), found("k3v5"), store.listed) == (FIRST, SECOND, 0)
+        assert (found("aaaa"), found("bbbbb"), store.listed) == (FIRST, SECOND, 0)
 
         new = "20261201t000001z-cccccccccccck3v5"
         (tmp_path / store_keys.bundle_key(new)).write_bytes(b"no bundle")
