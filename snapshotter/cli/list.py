@@ -90,7 +90,12 @@ Examples:
     "page shows: content, notice, wall, shell, blank, error, partial. May be repeated.",
 )
 @click.option(
-    "--case", "cases", multiple=True, metavar="NAME", help="Show only captures in this case."
+    "--case",
+    "cases",
+    multiple=True,
+    metavar="NAME",
+    help="Show only captures in this case. If no case has this name: in the cases whose title "
+    "contains the text.",
 )
 @click.option(
     "--tag", "tags", multiple=True, metavar="TAG", help="Show only captures with this tag."

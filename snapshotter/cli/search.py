@@ -38,7 +38,7 @@ Examples:
   snapshotter search 谣言
   snapshotter search '"exact words" site:example.org after:2026-11-01'
   snapshotter search censor* -draft
-  snapshotter search in:note interview --json
+  snapshotter search case:harbour note:interview --json
 """,
 )
 @click.argument("words", nargs=-1, metavar="WORDS…")
@@ -79,7 +79,7 @@ def search(
     -draft                without the word
     notice OR wall        one of both; (a OR b) c
     host:example.org      a filter: host: site: identity: verdict: outcome: case: tag:
-                          lang: after: before: policy: has:
+                          note: lang: after: before: policy: has:
     in:title              search only there: title, address, main, rest, hidden, note, tag
 
     A word of a script with spaces is found only as a whole word. Text of the document that the page

@@ -41,7 +41,7 @@ def add(
     passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Add a tag to captures. TAG has 1 to 64 characters."""
+    """Add a tag to captures. TAG has 1 to 64 characters and does not begin like case: or tag:."""
     from snapshotter.app.archive import cases
 
     service = open_service(ctx, store, passphrase_file)

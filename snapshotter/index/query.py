@@ -45,6 +45,7 @@ FILTERS: Final[dict[str, tuple[str, ...]]] = {
     "outcome": OUTCOMES,
     "case": (),
     "tag": (),
+    "note": (),
     "lang": (),
     "after": (),
     "before": (),
@@ -53,6 +54,7 @@ FILTERS: Final[dict[str, tuple[str, ...]]] = {
     "in": IN,
 }
 _DATES: Final = ("after", "before")
+_TEXTS: Final = ("case", "note")  # their values are compared as words are
 _WORD = re.compile(r"[^\s()\"“”„]+")
 _FILTER = re.compile(r"([A-Za-z]{2,20})[:：]")
 _QUOTES: Final = '"“”„'
@@ -90,6 +92,7 @@ class Filter:
     value: str
     position: int
     at: datetime | None = None  # the begin of the day or minute that `after` and `before` name
+    searched: Searched | None = None  # the value of `case` and `note` as a text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +175,7 @@ def with_filters(query: Query | None, **values: Sequence[str]) -> Query | None:
         values: By name of the filter. A capture must meet each.
     """
     found = [
-        Filter(name=name, value=value, position=0)
+        Filter(name=name, value=value, position=0, searched=_searched_value(name, value))
         for name, given in values.items()
         for value in given
     ]
@@ -195,18 +198,25 @@ def terms(node: Node) -> Iterator[Term]:
             return
 
 
-def filters(node: Node) -> Iterator[Filter]:
-    """Yield every filter of a tree."""
+def filters(node: Node, *, excluded: bool = True) -> Iterator[Filter]:
+    """Yield the filters of a tree, or only those that are not excluded."""
     match node:
         case Filter():
             yield node
         case Not():
-            yield from filters(node.child)
+            if excluded:
+                yield from filters(node.child)
         case And() | Or():
             for child in node.children:
-                yield from filters(child)
+                yield from filters(child, excluded=excluded)
         case Term():
             return
+
+
+def begins_with_filter(text: str) -> bool:
+    """Return whether the search reads a text as a filter: `case:7`."""
+    match = _FILTER.match(text)
+    return match is not None and match[1].lower() in FILTERS
 
 
 def matches(
@@ -230,6 +240,13 @@ def matches(
             return all(matches(child, contains=contains, fits=fits) for child in node.children)
         case Or():
             return any(matches(child, contains=contains, fits=fits) for child in node.children)
+
+
+def _searched_value(name: str, value: str) -> Searched | None:
+    """Return the value of a filter as the text that it is compared with."""
+    if name not in _TEXTS:
+        return None
+    return Searched(text=normalise(value.removesuffix("*")), prefix=value.endswith("*"))
 
 
 def _is_answerable(node: Node) -> bool:
@@ -442,12 +459,15 @@ class _Parser:
             prefix = True
         searched = Searched(text=normalise(text), prefix=prefix)
         if piece_query(searched) is None:
-            raise self._error(
-                tr("{text} contains nothing that can be searched", text=repr(text)),
-                hint=tr("write at least one letter or digit"),
-                at=start,
-            )
+            raise self._not_searchable(text, start)
         return Term(searched=searched, position=start)
+
+    def _not_searchable(self, text: str, at: int) -> InvalidQuery:
+        return self._error(
+            tr("{text} contains nothing that can be searched", text=repr(text)),
+            hint=tr("write at least one letter or digit"),
+            at=at,
+        )
 
     def _filter(self, match: re.Match[str], *, negated: bool) -> Filter | None:
         start, name = match.start(), match[1].lower()
@@ -472,12 +492,18 @@ class _Parser:
             self.regions |= {Region(value)}
             return None
         at = self._date(value, match.end()) if name in _DATES else None
-        return Filter(name=name, value=value, position=start, at=at)
+        searched = _searched_value(name, value)
+        if name == "note" and searched is not None and piece_query(searched) is None:
+            raise self._not_searchable(value, match.end())
+        return Filter(name=name, value=value, position=start, at=at, searched=searched)
 
     def _filter_value(self, name: str) -> str:
         start = self._at
         if start < len(self._text) and self._text[start] in _QUOTES:
             value = self._phrase()
+            if name in _TEXTS and self._text.startswith("*", self._at):
+                self._at += 1
+                value += "*"
         else:
             found = _WORD.match(self._text, start)
             value = found[0] if found else ""

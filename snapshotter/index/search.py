@@ -163,15 +163,24 @@ class _Run:
             else ()
         )
         conditions = list(filters(query.root)) if query is not None else []
+        self.shown_notes = (
+            tuple(
+                condition.searched
+                for condition in filters(query.root, excluded=False)
+                if condition.name == "note" and condition.searched is not None
+            )
+            if query is not None
+            else ()
+        )
         self._row_conditions = {
             condition: _row_condition(condition, identities)
             for condition in conditions
-            if condition.name not in _RECORDED and condition.value not in _RECORDED_HAS
+            if not _is_recorded(condition)
         }
         self.recorded = {
             condition: self._with_record(condition)
             for condition in conditions
-            if condition not in self._row_conditions
+            if _is_recorded(condition)
         }
         # The ids of the passages with the pieces of a word, by capture; None: too many.
         self._passages: dict[Searched, dict[str, list[int]] | None] = {}
@@ -352,20 +361,50 @@ class _Run:
 
     def _with_record(self, condition: Filter) -> frozenset[str]:
         """Return the captures that meet a filter on what people recorded."""
-        value = condition.value
+        name, value, searched = condition.name, condition.value, condition.searched
+        if name == "case":
+            return self._in_cases(value, searched)
+        if name == "note" and searched is not None:
+            return self._with_note(searched)
         found = {
             bundle_id
             for bundle_id, state in self.state.captures.items()
-            if _has_record(state, condition.name, value)
+            if _has_record(state, name, value)
         }
-        if condition.name == "tag" or value == "tag":
+        if name == "tag" or value == "tag":
             # The job that made a capture may have given it tags.
-            like = "_%" if condition.name == "has" else f"%\n{_escaped(value)}\n%"
+            like = "_%" if name == "has" else f"%\n{_escaped(value)}\n%"
             rows = self._database.rows(
                 "SELECT bundle_id FROM bundle WHERE tags LIKE ? ESCAPE '!'", [like]
             )
             found |= {bundle_id for (bundle_id,) in rows}
         return frozenset(found)
+
+    def _in_cases(self, value: str, searched: Searched | None) -> frozenset[str]:
+        """Return the captures in the case of a name, or else in the cases with a text as title."""
+        names, cases = {value.lower()}, self.state.cases
+        if searched is not None and not names & cases.keys():
+            names |= {name for name, case in cases.items() if _has_text(searched, case.title)}
+        return frozenset(
+            bundle_id
+            for bundle_id, state in self.state.captures.items()
+            if names & state.cases.keys()
+        )
+
+    def _with_note(self, searched: Searched) -> frozenset[str]:
+        """Return the captures with a text in a note on them, or on a case that they are in."""
+        return frozenset(
+            bundle_id
+            for bundle_id in self.state.captures
+            if any(_has_text(searched, text) for text in self.note_texts(bundle_id))
+        )
+
+    def note_texts(self, bundle_id: str) -> Iterator[str]:
+        """Yield the texts of the notes on a capture, and on the cases that it is in."""
+        state = self.state.capture(bundle_id)
+        known = [self.state.cases[name] for name in state.cases if name in self.state.cases]
+        for notes in (state.notes, *(case.notes for case in known)):
+            yield from (note.text for note in notes if note.text)
 
 
 class _Candidate:
@@ -394,12 +433,15 @@ class _Candidate:
         values = dict(zip(_COLUMNS, self._row, strict=True))
         shown = values.pop("shown")
         del values["sidecars"]
+        hits = self._hits(words) if words else []
+        seen = {hit.text for hit in hits if hit.region is Region.NOTE}
+        hits += [hit for hit in self._note_hits() if hit.text not in seen]
         return FoundCapture(
             began_at=datetime.fromtimestamp(values.pop("began_ms") / 1000, UTC),
             shown=typed.read(AssessmentSummary, json.loads(shown)) if shown else None,
             job_tags=split(values.pop("tags")),
             annotations=self._run.state.capture(self.bundle_id),
-            hits=self._hits(words) if words else (),
+            hits=tuple(hits[:_MAX_HITS]),
             copies=self._run.copies(self.bundle_id),
             **values,
         )
@@ -414,7 +456,7 @@ class _Candidate:
             ]
         return self._read
 
-    def _hits(self, words: Sequence[Searched]) -> tuple[Hit, ...]:
+    def _hits(self, words: Sequence[Searched]) -> list[Hit]:
         """Return the texts with most words of the query, each text of a page once."""
         texts = self._texts()
         ranked = list[tuple[int, int, int]]()
@@ -427,7 +469,16 @@ class _Candidate:
             region, text, normalised = texts[number]
             places = [list(islice(find(word, normalised), _MAX_MARKS)) for word in words]
             hits.append(Hit(region=region, text=text, marks=_marks(text, places)))
-        return tuple(hits)
+        return hits
+
+    def _note_hits(self) -> Iterator[Hit]:
+        """Yield the notes that `note:` filters of the query are about."""
+        words = self._run.shown_notes
+        for text in self._run.note_texts(self.bundle_id) if words else ():
+            normalised = normalise(text)
+            places = [list(islice(find(word, normalised), _MAX_MARKS)) for word in words]
+            if any(places):
+                yield Hit(region=Region.NOTE, text=text, marks=_marks(text, places))
 
 
 def _marks(text: str, places: Iterable[Iterable[tuple[int, int]]]) -> tuple[tuple[int, int], ...]:
@@ -459,15 +510,24 @@ def _searched(node: Node) -> Iterator[Searched]:
             return
 
 
-# Filters on what people recorded; all others are conditions on a row.
-_RECORDED: Final = frozenset({"case", "tag"})
+_RECORDED: Final = frozenset({"case", "tag", "note"})
 _RECORDED_HAS: Final = frozenset({"case", "tag", "note", "review"})
 _TRUE: Final[tuple[str, list[Any]]] = ("TRUE", [])
 
 
+def _is_recorded(condition: Filter) -> bool:
+    """Return whether a filter is about what people recorded; others are conditions on a row."""
+    return condition.name in _RECORDED or (
+        condition.name == "has" and condition.value in _RECORDED_HAS
+    )
+
+
+def _has_text(searched: Searched, text: str | None) -> bool:
+    """Return whether a text contains what is searched; None: the text was erased."""
+    return text is not None and any(find(searched, normalise(text)))
+
+
 def _has_record(state: CaptureState, name: str, value: str) -> bool:
-    if name == "case":
-        return value in state.cases
     if name == "tag":
         return value in state.tags
     kinds = {"case": state.cases, "tag": state.tags, "note": state.notes, "review": state.review}

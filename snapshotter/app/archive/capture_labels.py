@@ -23,7 +23,7 @@ CASE: Final = "case:"  # begins the label of a case
 
 def labels(tags: Iterable[str], case_names: Iterable[str]) -> tuple[str, ...]:
     """Return the labels for tags and cases. Raises ValueError: a tag or a name is invalid."""
-    checked = [cases.composed_tag(tag) for tag in tags]
+    checked = [cases.new_tag(tag) for tag in tags]
     named = [f"{CASE}{annotation.check_case(name)}" for name in case_names]
     return tuple(dict.fromkeys((*checked, *named)))
 

@@ -189,10 +189,41 @@ def composed_tag(tag: str) -> str:
     return annotation.check_tag(unicodedata.normalize("NFC", tag))
 
 
+def new_tag(tag: str) -> str:
+    """Return a tag that a person gives, as `composed_tag` does. Raises ValueError: no valid tag."""
+    composed = composed_tag(tag)
+    require_no_filter(composed)
+    return composed
+
+
+def require_no_filter(tag: str) -> None:
+    """
+    Return if a tag does not begin as a filter of the search does.
+
+    The search would read `case:7` as a filter, and a job would put the capture into the case.
+
+    Raises:
+        ValueError: The tag begins so.
+    """
+    if ":" not in tag and "\uff1a" not in tag:
+        return
+    from snapshotter.index.query import begins_with_filter  # not for every capture
+
+    if begins_with_filter(tag):
+        raise ValueError(
+            tr(
+                "the tag {tag} begins like a filter of the search. Write the tag without the "
+                "colon. To put a capture into a case, use a case instead of a tag",
+                tag=tag,
+            )
+        )
+
+
 def add_tag(service: AnnotationService, tag: str, bundle_ids: Sequence[str]) -> AnnotationChange:
     """Add a tag to captures. Raises SnapshotterError: no such capture; ValueError: no valid tag."""
+    checked = new_tag(tag)
     require_captures(service.store, bundle_ids)
-    return tag_stored(service, tag, bundle_ids)
+    return tag_stored(service, checked, bundle_ids)
 
 
 def tag_stored(service: AnnotationService, tag: str, bundle_ids: Sequence[str]) -> AnnotationChange:

@@ -7,7 +7,7 @@ Rows of one page (`policy/page_identity.py`) under one policy are captured once.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from urllib.parse import urlsplit
 
@@ -117,6 +117,7 @@ def _entry(
             )
         check_url(url)
         check_policy(policy)
+        _check_tags(tags)
     except SnapshotterError as error:
         return BatchRow(row=row, url=url, policy=policy, tags=tags, problem=error)
     number = seen[url, policy] = seen.get((url, policy), 0) + 1
@@ -128,6 +129,17 @@ def _entry(
         policy=policy,
         tags=tags,
     )
+
+
+def _check_tags(tags: Iterable[str]) -> None:
+    """Raise SnapshotterError for a tag that would be read as a filter or as a case."""
+    from snapshotter.app.archive.cases import require_no_filter
+
+    for tag in tags:
+        try:
+            require_no_filter(tag)
+        except ValueError as error:
+            raise SnapshotterError(str(error)) from error
 
 
 def row_key(url: str, policy: str, number: int) -> str:

@@ -66,6 +66,7 @@ def written(node: Node) -> str:
         ("host:example.org x", "(host=example.org [x])"),
         ("HOST：example.org", "host=example.org"),
         ('case:"Case 7"', "case=Case 7"),
+        ('note:"phone cal"* x', "(note=phone cal* [x])"),
         ("verdict:Notice OR verdict:wall", "(verdict=notice | verdict=wall)"),
         ("-host:example.org", "-host=example.org"),
         ("identity:https://example.org/x?a=b", "identity=https://example.org/x?a=b"),

@@ -15,7 +15,7 @@ from snapshotter.index.open_index import open_index_file
 from snapshotter.index.query import InvalidQuery, Region, matches, parse
 from snapshotter.index.tokens import Searched, find, normalise, piece_query, tokens
 from snapshotter.index.values import BundleFacts, JobFacts
-from snapshotter.model.annotation_state import CaptureState, Decision, Note
+from snapshotter.model.annotation_state import CaptureState, CaseState, Decision, Note
 from snapshotter.model.assessment import Availability, Content
 from snapshotter.model.takedown import Observation
 from tests.cases import in_one_test
@@ -294,6 +294,78 @@ def test_what_people_recorded_is_searched_and_filtered(empty: Library) -> None:
     assert empty.found("has:review") == [in_case]
     assert empty.found("谣言 -has:case -has:tag -has:note") == [plain]
     assert empty.found("case:case-7 OR tag:urgent") == [tagged, in_case]
+
+
+def a_case(name: str, title: str | None, *notes: str) -> CaseState:
+    return CaseState(
+        name=name, number=1, created_at=AT, author="A", title=title, notes=list(map(a_note, notes))
+    )
+
+
+def a_note(text: str) -> Note:
+    return Note(number=1, at=AT, author="A", role="", text=text, erased=False)
+
+
+def test_captures_are_found_by_the_title_of_their_case_and_by_words_of_notes(
+    empty: Library,
+) -> None:
+    one, two, three, four = (empty.add("谣言 text") for _ in range(4))
+    empty.sync()
+    empty.state.cases = {
+        case.name: case
+        for case in (
+            a_case("harbour", "Fire in the Harbour, 港口火灾", "Call the Mayor’s office"),
+            a_case("fire", "Other"),
+            a_case("empty", "empty"),
+            a_case("erased", None),
+        )
+    }
+    empty.state.captures = {
+        one: CaptureState(cases={"harbour": 1, "erased": 1}),
+        two: CaptureState(cases={"fire": 1, "harbour": 2}),
+        three: CaptureState(notes=[a_note("ask the mayor; 市长不在")]),
+        four: CaptureState(cases={"erased": 2}),
+    }
+    for query, expected in (
+        ("case:harbour", [one, two]),
+        ("case:HARBOUR", [one, two]),
+        ("case:fire", [two]),  # a name wins over the words of titles
+        ("case:empty", []),
+        ("case:港口", [one, two]),
+        ("case:口", [one, two]),
+        ('case:"in the harbour"', [one, two]),
+        ('case:"the harb"', []),
+        ("case:harb*", [one, two]),
+        ("case:harb", []),
+        ("case:other case:港口", [two]),
+        ("-case:港口 谣言", [three, four]),
+        ("note:mayor", [one, two, three]),
+        ('note:"mayor\'s office"', [one, two]),
+        ("note:市", [three]),
+        ("note:may*", [one, two, three]),
+        ('note:"ask the may"*', [three]),
+        ("note:may", []),
+        ("note:mayor -case:harbour", [three]),
+        ("in:main note:mayor 谣言", [one, two, three]),
+        ("mayor", [three]),  # words are about a capture, and not about its cases
+        ("港口", []),
+    ):
+        assert empty.found(query) == expected, query
+    (found, *_) = empty.search("note:mayor in:main 谣言").captures
+    assert [(hit.region, hit.text[slice(*hit.marks[0])]) for hit in found.hits] == [
+        (Region.MAIN, "谣言"),
+        (Region.NOTE, "mayor"),
+    ]
+
+
+def test_a_filter_on_a_row_may_have_a_value_that_has_also_takes(empty: Library) -> None:
+    policy = empty.add(facts=BundleFacts(policy="note"))
+    noted = empty.add()
+    empty.sync()
+    empty.state.captures = {noted: CaptureState(notes=[a_note("text")])}
+
+    assert empty.found("policy:note") == [policy]
+    assert empty.found("host:tag") == []
 
 
 def test_a_capture_in_quarantine_is_never_found(empty: Library) -> None:

@@ -21,6 +21,10 @@ def test_a_case_is_a_label_with_a_prefix() -> None:
     for tags, names in ((["a\nb"], []), ([], ["Harbour"])):
         with pytest.raises(ValueError, match="must have"):
             labels(tags, names)
+    for tag in ("case:harbour", "Note：x", "tag:media"):
+        with pytest.raises(ValueError, match="begins like a filter"):
+            labels([tag], [])
+    assert labels(["https://example.org", "ratio 3:4"], []) == ("https://example.org", "ratio 3:4")
 
 
 def test_labels_become_tags_and_exhibits(store: DirectoryStore) -> None:

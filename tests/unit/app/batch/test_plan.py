@@ -35,6 +35,12 @@ def written(data: bytes, named: Mapping[str, str] | None = None) -> list[str]:
     return table.written(columns.written, values).decode().splitlines()
 
 
+def test_a_tag_of_a_row_does_not_put_a_page_into_a_case() -> None:
+    (entry,) = planned(b"url,tags\nhttps://a/,case:harbour\n").entries
+
+    assert "begins like a filter" in str(entry.problem)
+
+
 def test_our_columns_stand_behind_those_of_the_table() -> None:
     assert written(b"URL,note\nhttps://a/,x\n") == [
         "URL,note,status,outcome,verdict,bundle_id,sha256,time,location,title,error,hint",
