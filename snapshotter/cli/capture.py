@@ -73,10 +73,11 @@ def capture(
     The first line of each result answers three questions: Is the page there? Is the capture whole?
     Is the proof intact? If a page does not answer, the record of the attempt is sealed as evidence.
 
-    Exit codes: 0 the bundle is stored. 3 the bundle is stored, but the capture does not meet the
-    court minimum (URL, HTML source and full-page picture), which the policy requires. 20 the policy
-    refuses the capture. 30 a service is unavailable. After a failure, the other URLs are still
-    captured.
+    Exit codes: 0 the bundle is stored. 1 the URL cannot be captured, for example because its host
+    is invalid. 2 an option is invalid, or no URL is given. 3 the bundle is stored, but the capture
+    does not meet the court minimum (URL, HTML source and full-page picture), which the policy
+    requires. 20 the policy refuses the capture. 30 a service is unavailable. After a failure, the
+    other URLs are still captured.
     """
     settings = load_settings(ctx, options)
     wanted, refused = parse_urls(urls, as_json=as_json)

@@ -100,6 +100,7 @@ def diff(
     from snapshotter.app import machine
     from snapshotter.app.archive import comparison, quarantined
     from snapshotter.app.policies import configured_policy
+    from snapshotter.app.url_lists import complete_urls
     from snapshotter.app.wiring import capture as wiring
     from snapshotter.app.wiring import index as wiring_index
     from snapshotter.app.wiring import store as wiring_store
@@ -110,6 +111,10 @@ def diff(
 
     if len(captures) > 2:
         raise click.UsageError(tr("give one address or two captures"))
+    captures = tuple(
+        name if name.endswith(".wacz") else complete_urls([name], print_message)[0]
+        for name in captures
+    )
 
     def settings_of(*, found: bool) -> "Settings":
         settings: Settings = ctx.obj.load(

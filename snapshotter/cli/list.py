@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -152,7 +153,7 @@ def list_(
     wanted = BundleFilter(
         since=since.date() if since else None,
         until=until.date() if until else None,
-        host=host,
+        host=urlsplit(host).netloc if "://" in host else host,
         verdicts=frozenset(verdicts),
     )
     if identity:
@@ -274,10 +275,7 @@ def _list_identity(
     begins = datetime.combine(wanted.since, datetime.min.time(), UTC) if wanted.since else None
     with wiring_index.observation_source(settings, show_message=print_message) as source:
         source.sync()
-        # A text that is not an address is an identity, as `--json` prints it.
-        resolved = (
-            source.identity(identity) if "://" in identity else source.index.resolved(identity)
-        )
+        resolved = source.named_identity(identity)
         found = observations(source, identity=resolved, since=begins, sync=False)
         is_trusted = wiring_trust.trusted_keys(settings)
         seen = quarantined.visible(found, source.store, is_trusted, index=source.index)

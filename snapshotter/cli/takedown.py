@@ -86,10 +86,10 @@ def list_(
     is_trusted = wiring_trust.trusted_keys(settings)
     begins = since.replace(tzinfo=UTC) if since else None
     with wiring_index.observation_source(settings, show_message=print_message) as source:
-        if page and "://" in page:
+        if page:
             source.sync()
         source.index.sync_events(source.store)
-        identity = _identity(source, page) if page else ""
+        identity = source.named_identity(page) if page else ""
         kept = source.index.events(identity=identity)
         where = source.store.url
     for stored_event in kept:
@@ -290,11 +290,6 @@ def export(
     for file in made.files:
         print_result(str(file))
     print_left_out(made.left_out)
-
-
-def _identity(source: "ObservationSource", wanted: str) -> str:
-    """Return the identity of a page; a text that is not an address is an identity already."""
-    return source.identity(wanted) if "://" in wanted else wanted
 
 
 def _find_event(source: "ObservationSource", event_id: str) -> "StoredEvent":

@@ -320,7 +320,7 @@ def _values(given: dict[str, Any], settings: "Settings") -> dict[str, Any]:
 
     tags = checked_labels(settings, given.get("tags", ()), given.get("cases", ()))
     rest = {name: value for name, value in given.items() if name != "cases"}
-    values, warnings = watch_values(rest | {"tags": tags}, settings.policies_dir)
+    values, warnings = watch_values(rest | {"tags": tags}, settings.policies_dir, print_message)
     for warning in warnings:
         print_message(tr("WARNING: {warning}", warning=warning))
     return values

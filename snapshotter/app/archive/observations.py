@@ -26,6 +26,7 @@ from snapshotter.index.store_index import Index
 from snapshotter.index.sync import FolderStamps, ReadJobs
 from snapshotter.index.values import BundleSummary, IndexProgress, IndexRow, VerdictSource
 from snapshotter.model.assessment import Assessment
+from snapshotter.model.capture_url import complete_url
 from snapshotter.model.takedown import Observation
 from snapshotter.model.verified_facts import CaptureFacts
 from snapshotter.policy import page_identity
@@ -92,6 +93,16 @@ class ObservationSource:
             raise SnapshotterError(
                 str(error), hint=tr("give an address that begins with http:// or https://")
             ) from error
+
+    def named_identity(self, text: str) -> str:
+        """
+        Return the identity of a page that a person names by an address or by its identity.
+
+        Raises:
+            SnapshotterError: It begins as an address, and is no address of a page.
+        """
+        url = complete_url(text)
+        return self.identity(url) if "://" in url else self.index.resolved(text)
 
 
 def observations(

@@ -73,12 +73,10 @@ def page_counts(
 
 
 def _identity(source: ObservationSource, wanted: str) -> str:
-    if "://" in wanted:
-        return source.identity(wanted)
     try:
         store_keys.bundle_time(wanted)
     except ValueError:
-        return source.index.resolved(wanted)
+        return source.named_identity(wanted)
     row = source.index.row(wanted)
     if row is None or row.observation is None:
         raise SnapshotterError(

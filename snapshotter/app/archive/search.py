@@ -114,9 +114,7 @@ def _search(
     before: str,
 ) -> FoundPage:
     def identities(value: str) -> Sequence[str]:
-        # A text that is not an address is an identity.
-        identity = source.identity(value) if "://" in value else source.index.resolved(value)
-        return source.index.asked_for(identity)
+        return source.index.asked_for(source.named_identity(value))
 
     def is_hidden(bundle_id: str, kinds: Sequence[str]) -> bool:
         # The index of a bucket may not know the newest notice, which ends a quarantine.

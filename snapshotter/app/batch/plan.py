@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from snapshotter.app.batch.columns import Columns
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.lists.tables import Row, Table
-from snapshotter.model.capture_url import check_url
+from snapshotter.model.capture_url import check_url, complete_url
 from snapshotter.policy.page_identity import PageIdentityRules, page_identity
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -77,9 +77,12 @@ def plan_rows(
     seen: dict[tuple[str, str], int] = {}
     first: dict[tuple[str, str], BatchRow] = {}
     entries = []
+    completed: list[BatchRow] = []
     for row in table.rows:
         entry = _entry(row, columns, check_policy, seen, retry_failed=retry_failed)
         entries.append(entry)
+        if entry.needs_capture and entry.url != row.text(columns.names["url"]):
+            completed.append(entry)
         if entry.needs_capture and rules is not None:
             page = (_page(entry.url, rules), entry.policy)
             if page not in first or (known(entry.key) and not known(first[page].key)):
@@ -87,6 +90,15 @@ def plan_rows(
     if rules is not None:
         entries = [_merge_same_page(entry, first, rules) for entry in entries]
     notes = [*table.notes, *columns.notes]
+    if completed:
+        notes.append(
+            tr(
+                "rows whose address has no scheme: {count}. https:// is added, for example "
+                "{url}. For a site without https, begin the address with http://",
+                count=len(completed),
+                url=completed[0].url,
+            )
+        )
     return BatchPlan(table=table, columns=columns, entries=tuple(entries), notes=tuple(notes))
 
 
@@ -115,7 +127,7 @@ def _entry(
             raise SnapshotterError(
                 tr("the column {names} has no address in this row", names=columns.names["url"])
             )
-        check_url(url)
+        url = check_url(complete_url(url))
         check_policy(policy)
         _check_tags(tags)
     except SnapshotterError as error:

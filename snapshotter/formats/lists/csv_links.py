@@ -2,22 +2,25 @@
 Read the addresses in one column of a table (CSV, RFC 4180).
 
 The column is found by its name, or it is the first one whose cells look like addresses. A plain
-list with one address on each line is a table with one column.
+list with one address on each line is a table with one column. In a table that comes from a file,
+https:// is added to an address without a scheme.
 """
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from snapshotter.formats.http.charset import decode
 from snapshotter.formats.lists.listing import Collector, Listing, ListUnreadable
+from snapshotter.model.capture_url import complete_url
 from snapshotter.translation import tr
 
 MAX_BYTES = 16 << 20
 _MAX_CELL = 1 << 16  # characters; csv's own limit is twice that
 _MAX_ROWS = 200_000
 _LOOKED_AT = 20  # rows, to find a column
+_SCHEMES = ("http://", "https://")
 _NAMES = ("url", "link", "address", "href", "uri", "loc")
 _TITLES = ("title", "name", "headline")
 
@@ -27,6 +30,7 @@ def read_table(data: bytes, base_url: str, content_type: str = "", column: str =
     Return the addresses of a table's column, in its order.
 
     Args:
+        base_url: Where the table came from; "" or `file:` for a file.
         column: Its name in the first row; "" finds one.
 
     Raises:
@@ -35,16 +39,18 @@ def read_table(data: bytes, base_url: str, content_type: str = "", column: str =
     if len(data) > MAX_BYTES:
         raise ListUnreadable(tr("the table has more than {max_bytes} bytes", max_bytes=MAX_BYTES))
     text = decode(data, content_type)
+    # On a site, `news.html` is an address relative to the table.
+    completed = _unchanged if base_url.startswith(_SCHEMES) else complete_url
     rows = csv.reader(io.StringIO(text, newline=""), _dialect(text))
     try:
         head = [row for row in islice(rows, _LOOKED_AT) if not _is_empty(row)]
-        place, title_place, has_names = _column(head, column)
+        place, title_place, has_names = _column(head, column, completed)
         taken = Collector(base_url)
         for number, row in enumerate((*head[has_names:], *rows)):
             if _is_empty(row):
                 continue
             title = row[title_place] if 0 <= title_place < len(row) else ""
-            taken.add(row[place] if place < len(row) else "", title)
+            taken.add(completed(row[place].strip()) if place < len(row) else "", title)
             if taken.full or number > _MAX_ROWS:
                 break
     except csv.Error as error:
@@ -67,7 +73,7 @@ def _dialect(text: str) -> type[csv.Dialect]:
     delimiter = max(",;\t", key=lambda candidate: (first.count(candidate), candidate == ","))
     # A plain list, unless all its lines have as many cells: addresses may hold commas.
     if (
-        all(line.startswith(("http://", "https://")) and '"' not in line for line in plain)
+        all(line.startswith(_SCHEMES) and '"' not in line for line in plain)
         and len({line.count(delimiter) for line in plain}) > 1
     ):
         delimiter = "\t"
@@ -79,8 +85,19 @@ def _dialect(text: str) -> type[csv.Dialect]:
     return Dialect
 
 
-def _column(head: Sequence[Sequence[str]], wanted: str) -> tuple[int, int, bool]:
-    """Return the places of addresses and titles, and whether the first row has names."""
+def _unchanged(text: str) -> str:
+    return text
+
+
+def _column(
+    head: Sequence[Sequence[str]], wanted: str, completed: Callable[[str], str]
+) -> tuple[int, int, bool]:
+    """
+    Return the places of addresses and titles, and whether the first row has names.
+
+    Args:
+        completed: Returns an address with `https://` added if it has no scheme.
+    """
     if not head:
         raise ListUnreadable(
             tr("the table is empty"),
@@ -102,13 +119,16 @@ def _column(head: Sequence[Sequence[str]], wanted: str) -> tuple[int, int, bool]
     for name in _NAMES:
         if name in names:
             return names.index(name), title, True
-    for place in range(len(names)):
-        cells = [row[place] for row in head if place < len(row)]
-        looks = [cell.strip().lower().startswith(("http://", "https://")) for cell in cells]
-        if looks[0] and all(looks):
-            return place, -1, False
-        if len(looks) > 1 and all(looks[1:]) and not looks[0]:
-            return place, title, True
+    # First as they are: the name of a column may look like a host, for example `page.url`.
+    for completing in (_unchanged, completed):
+        for place in range(len(names)):
+            given = [row[place].strip() for row in head if place < len(row)]
+            looks = [completing(cell).lower().startswith(_SCHEMES) for cell in given]
+            if looks[0] and all(looks):
+                return place, -1, False
+            is_address = "/" in given[0] and completed(given[0]) != given[0]
+            if len(looks) > 1 and all(looks[1:]) and not (looks[0] or is_address):
+                return place, title, True
     raise ListUnreadable(
         tr("no column of the table has addresses"), hint=tr("name the column with --column NAME")
     )

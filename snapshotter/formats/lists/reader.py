@@ -13,10 +13,12 @@ from snapshotter.formats.lists.feeds import read_feed, root_of
 from snapshotter.formats.lists.html_links import read_links
 from snapshotter.formats.lists.listing import Listing, ListUnreadable
 from snapshotter.formats.lists.sitemap import decompress_gzip, read_sitemap
+from snapshotter.model.capture_url import complete_url
 from snapshotter.translation import tr
 
 _LONGEST = 50 << 20  # bytes of any kind, opened
 _HTML = re.compile(r"<(!doctype html|html|head|body)\b", re.I)
+_CELL_END = re.compile(r"[,;\t]")
 _OF_ROOT = {
     "rss": "feed",
     "feed": "feed",
@@ -41,7 +43,13 @@ def kind_of(data: bytes, content_type: str = "") -> str:
         return "html"
     if "xml" in media_type or text.lstrip().startswith("<"):
         return "feed"  # whose reader forgives, and says what is wrong
-    return "csv" if "http" in text else ""
+    return "csv" if "http" in text or _has_host(text) else ""
+
+
+def _has_host(text: str) -> bool:
+    """Return whether a cell of the first lines is an address without a scheme."""
+    cells = (cell.strip() for line in text.splitlines()[:20] for cell in _CELL_END.split(line))
+    return any(complete_url(cell) != cell for cell in cells)
 
 
 def _after_comments(text: str) -> str:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from typing_extensions import override
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.model.capture_url import complete_url
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
@@ -280,7 +281,7 @@ def _kind(name: str, text: str) -> str:
         return "tsv"
     if ("," in first or ";" in first) and not _ADDRESS.fullmatch(first):
         return "csv"
-    if all(_ADDRESS.fullmatch(line) for line in lines):
+    if all(_ADDRESS.fullmatch(line) or complete_url(line) != line for line in lines):
         return "list"
     raise SnapshotterError(
         tr("the format of the table cannot be recognised from its name or from its first row"),
@@ -388,6 +389,8 @@ class _Delimited(Table):
         first = records[0][1] if records else []
         place = next((n for n, cell in enumerate(first) if _ADDRESS.match(cell.strip())), None)
         if place is None:
+            place = _place_without_scheme([cells for _, cells in records], url_columns)
+        if place is None:
             return list(first), bool(records)
         header = [f"column {number}" for number in range(1, len(first) + 1)]
         header[place] = url_columns[0]
@@ -413,6 +416,26 @@ class _Delimited(Table):
                     row[number] = safe_cell(ours[name])
             writer.writerow([*row, *(safe_cell(ours.get(name, "")) for name in added)])
         return self._text.encoded(out.getvalue())
+
+
+def _place_without_scheme(rows: Sequence[Sequence[str]], url_columns: Sequence[str]) -> int | None:
+    """
+    Return the column whose address in the first row has no scheme; None: the row is a header.
+
+    The name of a column may look like a host, for example `page.url`. Then the next rows have
+    addresses with a scheme.
+    """
+    first = rows[0] if rows else ()
+    if {column.lower() for column in url_columns} & {cell.strip().lower() for cell in first}:
+        return None
+    for place, cell in enumerate(first):
+        text = cell.strip()
+        if complete_url(text) == text:
+            continue
+        others = [row[place].strip() for row in rows[1:] if place < len(row)]
+        if "/" in text or not any(map(_ADDRESS.match, others)):
+            return place
+    return None
 
 
 def safe_cell(text: str) -> str:

@@ -237,6 +237,7 @@ def test_a_list_is_restricted_by_host_verdict_and_days(
         return [json.loads(line)["bundle_id"] for line in capsys.readouterr().out.splitlines()]
 
     assert listed("--host", "A.example") == listed("--host", "a.example:81") == [other]
+    assert listed("--host", "https://a.example:81/page") == [other]
     assert listed("--host", "example.test") == [_id(2), _id(1)]
     assert listed("--since", "2020-01-01", "--until", "2020-01-01") == [_id(3), _id(2), _id(1)]
     assert listed("--until", "2019-12-31") == listed("--verdict", "available") == []

@@ -110,6 +110,20 @@ def test_a_dry_run_shows_what_would_be_captured_and_watches_nothing(
     assert "no watch exists. Add a watch:" in shell.err
 
 
+def test_https_is_added_to_the_address_of_a_list_and_not_to_the_name_of_a_file(
+    shell: Home,
+) -> None:
+    (made,) = shell.told("add", "agency", "news.example/feed")
+    assert made["source"] == "https://news.example/feed"
+    assert "news.example/feed has no scheme, so https:// is added" in shell.err
+    (made,) = shell.told("add", "missing", "articles.csv")
+    assert made["source"] == str(Path("articles.csv").absolute())
+    assert "the file articles.csv does not exist on this machine now" in shell.err
+    Path("news.example").write_text("https://a.example/\n")
+    (made,) = shell.told("change", "agency", "--source", "news.example")
+    assert made["source"] == str(Path("news.example").absolute())
+
+
 def test_a_watch_is_changed_and_what_it_named_stays_known(shell: Home, server: ListServer) -> None:
     server.put("/new", feed(*PAGES[5:], "https://news.example/new/1"))
     assert shell.run("add", "agency", server.url("/feed"), "--match", "*/1?") == 0

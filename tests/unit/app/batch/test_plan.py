@@ -49,6 +49,22 @@ def test_our_columns_stand_behind_those_of_the_table() -> None:
     ]
 
 
+def test_https_is_added_to_addresses_without_a_scheme_and_the_table_keeps_its_cells() -> None:
+    data = b"url\nnews.example/a\nhttps://news.example/a\nb.example\nhttp//c.example\n"
+    plan = planned(data)
+
+    first, same, second, refused = plan.entries
+    assert (first.url, first.host) == ("https://news.example/a", "news.example")
+    assert (same.same_as, second.url) == (1, "https://b.example")
+    assert refused.problem is not None
+    assert refused.problem.hint == "if you mean http://c.example, give this address"
+    assert plan.notes[-1].startswith(
+        "rows whose address has no scheme: 2. https:// is added, for example https://news.example/a"
+    )
+    assert planned(b"url\nhttps://a/\n").notes == ()
+    assert written(data)[1].startswith("news.example/a,<status>")
+
+
 def test_a_column_of_the_table_s_own_is_not_written_over() -> None:
     table = read(b"url,Status,title\nhttps://a/,seen by Anna,mine\n", name="t.csv")
     columns = columns_of(table.columns)

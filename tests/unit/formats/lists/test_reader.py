@@ -112,6 +112,23 @@ def test_a_table_has_a_column_of_addresses(text: str, column: str, expected: lis
     assert urls(found) == [f"https://a.example/{path}" for path in expected]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.example/1\nhttps://a.example/2\n",
+        "name;page\nOne;a.example/1\nTwo;https://a.example/2\n",
+        "name,url\nOne,a.example/1\nTwo,a.example/2\n",
+        "page.url,x\nhttps://a.example/1,y\nhttps://a.example/2,y\n",
+    ],
+)
+def test_https_is_added_in_a_table_that_is_a_file_and_not_in_one_of_a_site(text: str) -> None:
+    found = urls(read_list(text.encode(), "file:///tmp/list.csv"))
+
+    assert found == ["https://a.example/1", "https://a.example/2"]
+    of_a_site = read_list(b"url\na.example/1\n", "https://b.example/list.csv", kind="csv")
+    assert urls(of_a_site) == ["https://b.example/a.example/1"]
+
+
 @pytest.mark.parametrize("column", ["", "address"])
 def test_a_table_without_addresses_says_so(column: str) -> None:
     with pytest.raises(ListUnreadable, match="column"):

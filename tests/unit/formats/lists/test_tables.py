@@ -119,6 +119,29 @@ def test_without_a_header_one_is_written_and_told() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("data", "addresses"),
+    [
+        (b"1,a.example/x\n2,b.example/y\n", ["a.example/x", "b.example/y"]),
+        (b"1,a.example/x\n2,https://b/\n", ["a.example/x", "https://b/"]),
+        (b"1,a.example\n", ["a.example"]),
+        (b"1,url\n2,a.example/x\n", ["a.example/x"]),
+    ],
+)
+def test_an_address_without_a_scheme_is_not_taken_for_a_header(
+    data: bytes, addresses: list[str]
+) -> None:
+    table = read(data, name="t.csv")
+
+    assert [row.text("url") for row in table.rows] == addresses
+
+
+def test_a_name_like_a_host_is_a_header_above_addresses_with_a_scheme() -> None:
+    table = read(b"page.url,x\nhttps://a/,1\n", name="t.csv")
+
+    assert (table.columns, len(table.rows)) == (("page.url", "x"), 1)
+
+
 @pytest.mark.parametrize("bad", [b'url\nhttps://a/\n"never closed\nhttps://b/\n', b'url\n"a"b,c\n'])
 def test_a_quotation_mark_that_is_never_closed_is_no_row_but_an_error(bad: bytes) -> None:
     with pytest.raises(
@@ -331,6 +354,7 @@ def test_a_byte_order_mark_says_what_a_file_is_in_and_is_written_again() -> None
         (b"url\tnote\nhttps://a/\tx\n", "tsv"),
         (b"url,note\nhttps://a/,x\n", "csv"),
         (b"# mine\nhttps://a/?x=1,2\nhttps://b/\n", "list"),
+        (b"https://a/\nb.example/x\n", "list"),
     ],
 )
 def test_without_a_name_the_first_line_tells_what_it_is(data: bytes, kind: str) -> None:
