@@ -3,6 +3,7 @@ Provide `snapshotter case`: put captures into cases with exhibit numbers, show c
 annotations of a store.
 """
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,13 @@ from snapshotter.cli.annotation_output import (
     print_change,
 )
 from snapshotter.cli.object_id import BUNDLE_ID
-from snapshotter.cli.options import complete_case, root_key_option, store_option, trust_option
+from snapshotter.cli.options import (
+    complete_case,
+    endpoint_option,
+    root_key_option,
+    store_option,
+    trust_option,
+)
 from snapshotter.cli.output import (
     format_time,
     instant_json,
@@ -270,9 +277,16 @@ def close(
 Examples:
   snapshotter case check
   snapshotter case check --trust trust.json --root-key KEY-ID
+  snapshotter case check --against /mnt/backup/news
 """
 )
 @store_option
+@click.option(
+    "--against",
+    metavar="STORE",
+    help="Also compare the records with those of a copy of the store, or of its source.",
+)
+@endpoint_option("the other store")
 @trust_option
 @root_key_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -280,6 +294,8 @@ Examples:
 def check(
     ctx: click.Context,
     store: str | None,
+    against: str | None,
+    endpoint: str | None,
     trust_file: Path | None,
     root_key: str | None,
     as_json: bool,
@@ -292,7 +308,7 @@ def check(
     have. It does not verify the captures: use `snapshotter verify` and `snapshotter audit`.
 
     Records that were removed from the end of the chain are found only if this machine has seen
-    them.
+    them. If somebody annotated in a replica, --against finds it.
 
     Exit codes: 0 PASSED. 10 FAILED. 11 INDETERMINATE.
     """
@@ -306,11 +322,15 @@ def check(
         store=store or "", trust_file=str(trust_file or ""), trust_root_key=root_key or ""
     )
     opened = wiring_store.store(settings)
+    other = None
+    if against:
+        other = wiring_store.store(ctx.obj.load(store=against, s3_endpoint=endpoint or ""))
     report = annotations.check(
         opened,
         is_trusted=wiring_trust.trusted_keys(settings),
         seen=wiring.seen_end(settings),
         bundles=bundles.bundle_ids(opened),
+        against=other,
     )
     if report.verdict is not Verdict.FAILED and report.records:
         wiring.remember_end(settings, report.end)
@@ -318,6 +338,14 @@ def check(
         print_json(_report_json(report))
     else:
         _print_report(report, opened.url)
+        if other is None and annotations.is_replica(opened):
+            print_message(
+                tr(
+                    "this store is a copy of another store. To find annotations that somebody made "
+                    "in the copy:\n  snapshotter case check --store {store} --against SOURCE",
+                    store=shlex.quote(opened.url),
+                )
+            )
     return {Verdict.PASSED: 0, Verdict.FAILED: 10, Verdict.INDETERMINATE: 11}[report.verdict]
 
 

@@ -1,7 +1,7 @@
 """
-Declare options that several commands share: the store, the trust file and its root key, the lock
-mode, tags and cases of captures, the wait before missing objects or files are looked for again, and
-the completion of policies and cases.
+Declare options that several commands share: the store, a second store's endpoint, the trust file
+and its root key, the lock mode, tags and cases of captures, the wait before missing objects or
+files are looked for again, and the completion of policies and cases.
 """
 
 from collections.abc import Callable
@@ -55,6 +55,15 @@ root_key_option = click.option(
     metavar="KEY-ID",
     help="Key id of the root key, as the owner of the trust file published it.",
 )
+
+
+def endpoint_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option for the S3 endpoint of a second store."""
+    return click.option(
+        "--endpoint",
+        metavar="URL",
+        help=f"S3 endpoint of {what}, if {what} is at another endpoint than the store.",
+    )
 
 
 def recheck_option(missing: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

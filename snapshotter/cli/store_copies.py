@@ -3,18 +3,13 @@ Provide `snapshotter store replicate` and `store repair`, which copy objects fro
 another.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
 from snapshotter.cli.object_id import BUNDLE_ID
-from snapshotter.cli.options import store_option
+from snapshotter.cli.options import endpoint_option, store_option
 from snapshotter.cli.output import format_bytes, print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _only = click.argument("bundle_ids", nargs=-1, type=BUNDLE_ID, metavar="[BUNDLE-ID…]")
 _dry_run = click.option("--dry-run", is_flag=True, help="Print what would be done; write nothing.")
@@ -24,14 +19,6 @@ _json = click.option(
     is_flag=True,
     help="Print one JSON object for each finding, and one for the whole run.",
 )
-
-
-def _endpoint(what: str) -> Callable[[_Command], _Command]:
-    return click.option(
-        "--endpoint",
-        metavar="URL",
-        help=f"S3 endpoint of {what}, if {what} is at another endpoint than the store.",
-    )
 
 
 class _Incomplete(SnapshotterError):
@@ -49,7 +36,7 @@ Examples:
 @click.argument("destination", metavar="DEST")
 @_only
 @store_option
-@_endpoint("DEST")
+@endpoint_option("DEST")
 @_dry_run
 @click.option("--deep", is_flag=True, help="Compare existing copies byte by byte.")
 @_json
@@ -181,7 +168,7 @@ Examples:
     "--from", "origin", required=True, metavar="SOURCE", help="Store with the intact copies."
 )
 @store_option
-@_endpoint("SOURCE")
+@endpoint_option("SOURCE")
 @_dry_run
 @_json
 @click.pass_context

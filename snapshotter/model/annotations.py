@@ -80,6 +80,7 @@ class Annotation(NewAnnotation):
     author: AnnotationAuthor
     at: datetime  # UTC, by the clock of the author's machine
     text: str = ""  # the commitment to its text, "sha256:<hex>"; "" if the record has no text
+    store: str = ""  # the origin of the log of the store; "" if the store had no log
     key_id: str
 
 

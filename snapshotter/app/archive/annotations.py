@@ -10,6 +10,7 @@ leaves a text without a record, or a text that is erased and still stored: `chec
 the same command completes the work (docs/adr/0090).
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
@@ -20,6 +21,7 @@ from snapshotter.app.archive import bundles
 from snapshotter.errors import EvidenceInvalid, PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.proofs import log_state, note
 from snapshotter.formats.statements import annotation
 from snapshotter.model.annotation_state import AnnotationState, fold
 from snapshotter.model.annotations import (
@@ -182,6 +184,43 @@ def read_indexed_chain(store: ReadableStore, index: "Index") -> AnnotationChain:
     return chain
 
 
+def store_name(store: ReadableStore) -> str:
+    """
+    Return the name of a store in records: the origin of its log, which a replica has too.
+
+    Returns "" if the store has no log, or a checkpoint that cannot be read.
+    """
+    data = store_records.read(store, log_state.CHECKPOINT, limit=note.MAX_BYTES)
+    try:
+        return note.parse_checkpoint(note.parse(data).text).origin if data else ""
+    except EvidenceInvalid:  # an audit reports it
+        return ""
+
+
+def is_replica(store: ReadableStore) -> bool:
+    """Whether a store is a copy of another store, whose log nobody continues in the copy."""
+    mark = store_records.read(store, log_state.MIRROR, limit=note.MAX_BYTES)
+    return mark is not None and next(iter(store.list(log_state.LOCK)), None) is None
+
+
+def require_source(store: ReadableStore) -> None:
+    """Return if the store may be annotated. Raises SnapshotterError: it is a replica."""
+    if is_replica(store):
+        raise SnapshotterError(
+            tr(
+                "nothing was recorded: {url} is a copy of another store, and its annotations "
+                "would differ from those of its source",
+                url=store.url,
+            ),
+            hint=tr(
+                "give the command for the source, and then copy the source again with `snapshotter "
+                "store replicate`. Only if the source is permanently lost, continue with the copy "
+                "as the source:\n  snapshotter log repair --take-over --store {store}",
+                store=shlex.quote(store.url),
+            ),
+        )
+
+
 def append(
     service: AnnotationService, decide: Decide, *, text: str = ""
 ) -> tuple[Annotation | None, AnnotationState]:
@@ -197,7 +236,7 @@ def append(
 
     Raises:
         ServiceUnavailable: The store does not answer. The record may be stored.
-        SnapshotterError: The store refuses, or `decide` does.
+        SnapshotterError: The store is a replica, or refuses, or `decide` does.
         ValueError: The record is invalid.
     """
     if not service.chains:
@@ -212,6 +251,7 @@ def append(
         new = decide(state)
         if new is None:
             return None, state
+        require_source(service.store)
         signer = service.signer()
         if text and not commitment:
             commitment = _put_text(service, text)
@@ -223,6 +263,7 @@ def append(
             text=commitment,
             number=number,
             previous=chain.sha256,
+            store=store_name(service.store),
             signer=signer,
         )
         if store_records.put(service.store, store_keys.annotation_key(number), data):
@@ -309,6 +350,7 @@ def check(
     is_trusted: Callable[[str], bool],
     seen: ChainEnd | None,
     bundles: Iterable[str] | None = None,
+    against: ReadableStore | None = None,
 ) -> ChainReport:
     """
     Check the signatures, the chain and the texts of all annotations of a store.
@@ -317,12 +359,16 @@ def check(
         is_trusted: Whether the key of an id belongs to somebody who may annotate.
         seen: The end of the chain that this machine saw last; None if it saw none.
         bundles: The captures that the store has; None to leave out whether captures exist.
+        against: Another copy of the store, whose records must be the same.
     """
     chain = read_chain(store)
     findings = [_failed("chain", "", problem) for problem in chain.problems]
     findings += [_failed("contradiction", "", problem) for problem in chain.state().problems]
     if seen is not None:
         findings += _compare_with_seen(store, chain, seen)
+    if against is not None:
+        findings += _compare_with_copy(chain, read_chain(against, texts=False), against.url)
+    findings += _check_store_names(store, chain)
     findings += _check_texts(store, chain)
     counts = Counter(record.key_id for record in chain.records)
     findings += [
@@ -370,6 +416,58 @@ def _compare_with_seen(
         detail = tr("the record was replaced since this machine saw it")
         return [_failed("replaced", f"record {seen.number}", detail)]
     return []
+
+
+def _compare_with_copy(
+    chain: AnnotationChain, other: AnnotationChain, url: str
+) -> Iterator[ChainFinding]:
+    """Yield how the records of another copy of the store differ."""
+    here, there = (
+        {record.number: record.sha256 for record in found.records} for found in (chain, other)
+    )
+    both = here.keys() & there.keys()
+    if different := sorted(number for number in both if here[number] != there[number]):
+        detail = tr(
+            "from this record on, {url} has other annotations: somebody annotated in both stores. "
+            "The last record is {last} here, and {other} there",
+            url=url,
+            last=chain.number,
+            other=other.number,
+        )
+        yield _failed("divergent", f"record {different[0]}", detail)
+    elif missing := sorted(there.keys() - here.keys()):
+        detail = tr(
+            "{url} has records that this store does not have: they were not copied yet, or "
+            "somebody annotated in {url}, or they were removed here",
+            url=url,
+        )
+        yield _open("lagging", f"record {missing[0]}", detail)
+    elif surplus := sorted(here.keys() - there.keys()):
+        detail = tr(
+            "{url} does not have this record: it was not copied yet, or somebody annotated in this "
+            "store, which is a copy, or it was removed there",
+            url=url,
+        )
+        yield _open("surplus", f"record {surplus[0]}", detail)
+
+
+def _check_store_names(store: ReadableStore, chain: AnnotationChain) -> Iterator[ChainFinding]:
+    """Yield the names of other stores that records have."""
+    named = Counter(record.store for record in chain.records if record.store)
+    if not named:
+        return
+    own = store_name(store)
+    for name, count in named.items():
+        if name != own:
+            detail = tr(
+                "{count} records were made in a store whose log is {name}, but the log of this "
+                "store is {own}: the records were copied from another store, or the log of this "
+                "store was replaced",
+                count=count,
+                name=name,
+                own=own or tr("(no log)"),
+            )
+            yield _open("other-store", name, detail)
 
 
 def _check_texts(store: ReadableStore, chain: AnnotationChain) -> list[ChainFinding]:
@@ -449,7 +547,8 @@ def _check_others(
     """
     Yield a finding if records name captures in no case that the store does not have.
 
-    A record does not name its store: records that were copied from another one name its captures.
+    A record of a store without a log does not name its store: records that were copied from another
+    one name its captures.
     """
     exhibits = {bundle_id for case in state.cases.values() for bundle_id in case.captures}
     unknown = [

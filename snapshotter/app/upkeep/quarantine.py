@@ -64,7 +64,7 @@ def put_into_quarantine(
     Put a capture into quarantine.
 
     Raises:
-        SnapshotterError: No such capture.
+        SnapshotterError: No such capture, or the store is a replica.
         ValueError: The reason is empty or too long.
     """
     return _change(service, bundle_id, QUARANTINE, reason)
@@ -80,6 +80,7 @@ def _change(
 ) -> QuarantineChange:
     if not reason.strip():
         raise ValueError(tr("the reason is missing: give --reason"))
+    annotations.require_source(service.store)  # before the notice is stored
     key = bundles.find_bundle_key(service.store, bundle_id)
     begins = action == QUARANTINE
     changed = False

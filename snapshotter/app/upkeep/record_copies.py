@@ -5,6 +5,7 @@ Copy or repair the records beside the bundles: gaps, take-down events, audit rep
       if the source's log names it    its bytes must be the logged ones
       if the target lacks it          read, check, write, read back
       if the target has it            compare, never overwrite; a difference is a divergence
+      if the annotations differ       report the first difference, and copy no later annotation
 
 The custody chain of a bundle continues separately in the store and in its replica. Custody
 events that are added in the source later are copied under `custody/` of the replica, so that
@@ -12,6 +13,7 @@ an audit of the replica finds every head that the source's log names.
 """
 
 import hashlib
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeGuard
 
@@ -162,6 +164,7 @@ class RecordCopier:
         self._logged = logged
         self._progress = progress
         self._dry_run = dry_run
+        self._is_annotated = False  # whether the annotations of the target are its own
         self.copied = 0
         self.bytes = 0
 
@@ -190,8 +193,13 @@ class RecordCopier:
             if here is not None and there is None:
                 self._progress("passed-over", key, tr("the object is not a record of snapshotter"))
             return
+        if self._is_annotated and kind in (_ANNOTATIONS, _TEXTS):
+            return
         try:
             if here is None and kind.is_of_copies:
+                return
+            if here is None and kind is _ANNOTATIONS:
+                self._report_own_annotations("surplus", key)
                 return
             if here is None:
                 detail = tr("the source does not have the record")
@@ -218,11 +226,40 @@ class RecordCopier:
         except FileNotFoundError:
             self._progress("lagging", key, tr("the record was removed during the copy"))
         except FileExistsError:
+            if kind is _ANNOTATIONS:
+                self._report_own_annotations("divergent", key)
+                return
             self._progress("divergent", key, tr("the copy has a different record under this name"))
         except EvidenceInvalid as error:
             self._progress("damaged", key, f"not copied: {error}")
         except SnapshotterError as error:
             self._progress("lagging", key, f"not copied: {error}")
+
+    def _report_own_annotations(self, state: str, key: str) -> None:
+        """Report the first annotation that differs: all records after it differ too."""
+        self._is_annotated = True
+        here, there = map(shlex.quote, (self._service.source.url, self._service.target.url))
+        if state == "surplus":
+            detail = tr(
+                "the copy has this annotation, and the source does not. If records were removed "
+                "from the source, copy them back:\n  snapshotter store replicate --store {there} "
+                "{here}\nIf somebody annotated in the copy, record the same in the source. Nothing "
+                "was overwritten",
+                here=here,
+                there=there,
+            )
+        else:
+            detail = tr(
+                "from this record on, the copy has other annotations than the source, because "
+                "somebody annotated in the copy. Nothing was overwritten, and no later annotation "
+                "was copied. Annotate in the source only, and record there what is only in the "
+                "copy. To compare both:\n  snapshotter case check --store {there} --against "
+                "{here}\nOnly if the source is permanently lost, continue with the copy as the "
+                "source:\n  snapshotter log repair --take-over --store {there}",
+                here=here,
+                there=there,
+            )
+        self._progress(state, key, detail)
 
     def _read(
         self, kind: RecordKind, key: str, record_id: str, there: StoredObject | None

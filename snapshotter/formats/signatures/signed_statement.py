@@ -60,7 +60,12 @@ def encode(value: dict[str, Any], signer: Signer) -> bytes:
 
 
 def parse(
-    data: bytes, kind: str, fields: Mapping[str, type], *, limit: int = MAX_BYTES
+    data: bytes,
+    kind: str,
+    fields: Mapping[str, type],
+    *,
+    optional: Mapping[str, type] | None = None,
+    limit: int = MAX_BYTES,
 ) -> Statement:
     """
     Return a statement of this format, after checking its signature.
@@ -68,6 +73,7 @@ def parse(
     Args:
         kind: What its `format` has to be.
         fields: Name and type of every other field; none may be missing, none more.
+        optional: Name and type of the fields that may be missing.
         limit: Most bytes that one of this format has.
 
     Raises:
@@ -75,10 +81,16 @@ def parse(
     """
     end, key_id = check_signature(data, limit=limit)
     value = canonical_json.loads(data[: end - 1])
-    if not isinstance(value, dict) or set(value) != {"format", *fields} or value["format"] != kind:
+    may = {"format": str, **fields, **(optional or {})}
+    must = {"format", *fields}
+    if (
+        not isinstance(value, dict)
+        or not must <= value.keys() <= may.keys()
+        or value["format"] != kind
+    ):
         raise EvidenceInvalid(tr("the file is not a statement of the format {kind}", kind=kind))
-    for name, wanted in fields.items():
-        if type(value[name]) is not wanted:
+    for name, wanted in may.items():
+        if name in value and type(value[name]) is not wanted:
             raise EvidenceInvalid(
                 tr("the field {name} is not of type {name2}", name=name, name2=wanted.__name__)
             )

@@ -42,7 +42,7 @@ MAX_BYTES = signed_statement.MAX_BYTES
 MAX_TEXT_BYTES = 1 << 17  # of the object of a text
 START = "0" * 64
 SALT_BYTES = 32
-MAX_AUTHOR = 200  # characters of a name of a person, of a role and of an order
+MAX_AUTHOR = 200  # characters of a name of a person, of a role, of an order and of a log
 _TEXT = "text"  # the name in a commitment
 _AUTHOR = "author"
 
@@ -51,6 +51,7 @@ _FIELDS = {
     "exhibits": list, "kind": str, "name": str, "order": str, "previous": str, "record": int,
     "role": str, "sequence": int, "text": str,
 }  # fmt: skip
+_OPTIONAL = {"store": str}
 _CASE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _COMMITMENT = re.compile(r"(sha256:[0-9a-f]{64})?")
 _OF_CASE = frozenset(
@@ -150,6 +151,7 @@ def encode(
     text: str,
     number: int,
     previous: str,
+    store: str,
     signer: signed_statement.Signer,
 ) -> bytes:
     """
@@ -160,6 +162,7 @@ def encode(
         text: The commitment to its text; "" without a text.
         number: In the chain.
         previous: SHA-256 of the record before.
+        store: The origin of the log of the store; "" if the store has no log.
 
     Raises:
         ValueError: The record contradicts itself, or is too long.
@@ -181,6 +184,8 @@ def encode(
         "sequence": number,
         "text": text,
     }
+    if store:
+        value["store"] = store
     _check(value)
     data = signed_statement.encode(value, signer)
     if len(data) > MAX_BYTES:
@@ -197,7 +202,7 @@ def parse(data: bytes, number: int) -> Annotation:
     Raises:
         EvidenceInvalid: The data are no valid record of this number.
     """
-    found = signed_statement.parse(data, FORMAT, _FIELDS)
+    found = signed_statement.parse(data, FORMAT, _FIELDS, optional=_OPTIONAL)
     value = found.value
     if value["sequence"] != number:
         raise EvidenceInvalid(
@@ -277,6 +282,7 @@ def _annotation(value: Any, at: datetime, key_id: str, data: bytes) -> Annotatio
         ),
         at=at,
         text=value["text"],
+        store=value.get("store", ""),
         key_id=key_id,
     )
 
@@ -319,6 +325,8 @@ def _check(value: Any) -> None:
         raise ValueError("exactly the erasure of a text names an order")
     if max(len(value[name]) for name in ("author", "role", "order")) > MAX_AUTHOR:
         raise ValueError(f"a name, a role or an order has more than {MAX_AUTHOR} characters")
+    if not 0 < len(value.get("store", "-")) <= MAX_AUTHOR:
+        raise ValueError("the record has an invalid name of the log of its store")
     for name in ("text", "author_commitment"):
         if not _COMMITMENT.fullmatch(value[name]):
             raise ValueError("the record has an invalid commitment")

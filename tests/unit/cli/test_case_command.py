@@ -80,6 +80,72 @@ def test_records_that_were_copied_from_another_store_do_not_pass(
     assert "records name 1 captures that the store does not have" in shell.out
 
 
+def test_records_name_the_log_of_their_store(shell: BundleShell) -> None:
+    assert shell.run("log", "sync", shell.id) == 0, shell.err
+    assert shell.run("store", "replicate", "replica") == 0, shell.out
+    assert shell.run("store", "replicate", "other") == 0, shell.out
+    assert shell.run("tag", "add", "fire", shell.id) == 0
+    assert shell.run("store", "replicate", "replica") == 0, shell.out
+    assert shell.run("case", "check", "--store", "replica") == 0, shell.out
+
+    # Another store with the same capture, and a log of its own.
+    shutil.rmtree("other/log")
+    assert shell.run("log", "init", "--store", "other", "--name", "example.org/other") == 0
+    shutil.copytree(Path(shell.store.url, "annotations"), "other/annotations")
+    assert shell.run("case", "check", "--store", "other", "--json") == 11
+    (found,) = shell.object["findings"]
+    assert found["code"] == "other-store"
+    assert "the log of this store is example.org/other" in found["detail"]
+
+
+def test_a_replica_is_annotated_in_its_source(shell: BundleShell) -> None:
+    assert shell.run("log", "sync", shell.id) == 0, shell.err
+    assert shell.run("store", "replicate", "replica") == 0, shell.out
+
+    for command in (("tag", "add", "fire"), ("quarantine", "--reason", "x")):
+        assert shell.run(*command, "--store", "replica", shell.id) == 1
+        assert "is a copy of another store" in shell.err
+        assert "snapshotter log repair --take-over --store" in shell.err
+    assert not list(DirectoryStore(Path("replica")).list("annotations/"))
+    assert not list(Path("replica").rglob("*quarantine*"))
+
+    assert shell.run("log", "repair", "--take-over", "--store", "replica") == 0, shell.err
+    assert shell.run("tag", "add", "fire", "--store", "replica", shell.id) == 0, shell.err
+
+
+def test_annotations_that_were_made_in_a_replica_are_named_and_kept(shell: BundleShell) -> None:
+    replica = ("--store", "replica")
+    assert shell.run("log", "sync", shell.id) == 0, shell.err
+    assert shell.run("tag", "add", "one", shell.id) == 0
+    assert shell.run("store", "replicate", "replica") == 0, shell.out
+    mark = Path("replica/log/mirror")
+    data = mark.read_bytes()
+    mark.unlink()  # else nothing could be added to the replica
+    assert shell.run("note", "add", *replica, shell.id, "made in the copy") == 0, shell.err
+    mark.write_bytes(data)
+    kept = {file: file.read_bytes() for file in Path("replica/annotations").rglob("*.json")}
+
+    assert shell.run("store", "replicate", "replica") == 1
+    assert "annotations/records/00000002.json  surplus  the copy has this annotation" in shell.out
+    assert "erase" not in shell.out
+    assert shell.run("case", "check", *replica) == 0
+    assert "snapshotter case check --store" in shell.err
+    assert shell.run("case", "check", *replica, "--against", "captures") == 11
+    assert "INDETERMINATE  record 2: " in shell.out
+
+    for tag in ("two", "three"):
+        assert shell.run("tag", "add", tag, shell.id) == 0
+    assert shell.run("note", "add", shell.id, "made in the source") == 0
+    assert shell.run("store", "replicate", "replica") == 1
+    assert shell.out.count("divergent") == 1
+    assert "somebody annotated in the copy" in shell.out
+    assert shell.run("case", "check", *replica, "--against", "captures") == 10
+    assert "The last record is 2 here, and 4 there" in shell.out
+    there = {file: file.read_bytes() for file in Path("replica/annotations").rglob("*.json")}
+    assert there == kept
+    assert shell.run("case", "check", *replica) == 0, shell.out
+
+
 def test_records_that_were_cut_off_are_missed_whatever_was_added_since(
     shell: BundleShell,
 ) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.proofs import log_state
 from snapshotter.store.filesystem import DirectoryStore
 from tests.unit.cli.bundle_shell import BundleShell
 
@@ -120,6 +121,7 @@ def test_a_notice_that_the_log_does_not_name_explains_nothing(shell: BundleShell
     assert shell.run("log", "sync", shell.id) == 0
     assert shell.run("store", "replicate", "replica") == 0
     copy = "replica"
+    Path(copy, log_state.MIRROR).unlink()
     assert shell.run("quarantine", "--store", copy, "--reason", "x", shell.id) == 0
     Path(copy, store_keys.bundle_key(shell.id)).unlink()
 

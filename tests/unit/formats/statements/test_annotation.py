@@ -26,6 +26,7 @@ def _encode(new: NewAnnotation = _ADDED, **changed: Any) -> bytes:
         "text": _TEXT,
         "number": 7,
         "previous": "ab" * 32,
+        "store": "log.example/evidence",
         "signer": _SIGNER,
     }
     return annotation.encode(new, **(given | changed))
@@ -42,7 +43,16 @@ def test_a_record_is_read_as_it_was_written() -> None:
     )
     assert read.author == AnnotationAuthor(name="A. Example", role="reviewer")
     assert (read.number, read.previous, read.text) == (7, "ab" * 32, _TEXT)
+    assert read.store == "log.example/evidence"
     assert (read.at, read.key_id) == (START.replace(microsecond=0), _SIGNER.key_id)
+
+
+def test_a_record_from_before_records_named_their_store_is_read() -> None:
+    data = _encode(store="")
+
+    assert b'"store"' not in data
+    assert annotation.parse(data, 7).store == ""
+    assert annotation.parse_verified(data) == annotation.parse(data, 7)
 
 
 def test_a_changed_byte_makes_a_record_invalid() -> None:
