@@ -62,8 +62,9 @@ def quote(
     place also has a selector by which other software finds the place (W3C Web Annotation), and its
     offsets in capture/page.txt.
 
-    The picture shows the blocks of text of the quotation with what is around them, without
-    changes. Only identifiers of the capturing person are painted over.
+    The picture shows the blocks of text of the quotation with what is around them. Bars in an added
+    margin mark the blocks, because a bundle has the positions of blocks and not of words. The
+    pixels of the page are not changed. Only identifiers of the capturing person are painted over.
 
     The capture is not verified: use `snapshotter verify`.
 
@@ -134,6 +135,17 @@ def _print(found: "Quotation", written: "QuotationPicture | None") -> None:
         print_result(
             tr("picture: {file}, a part of {source}", file=written.file, source=written.source)
         )
+        print_result(
+            tr(
+                "bars in the margin mark the whole block of the quotation: the bundle has no "
+                "positions of words"
+            )
+            if len(written.marks_px) == 1
+            else tr(
+                "bars in the margin mark the whole blocks of the quotation: the bundle has no "
+                "positions of words"
+            )
+        )
         if written.masked:
             print_result(
                 tr("areas of the picture that were painted over: {count}", count=written.masked)
@@ -152,6 +164,9 @@ def _json(found: "Quotation", text: str, written: "QuotationPicture | None") -> 
         else {
             "area_px": list(written.area_px),
             "file": str(written.file),
+            "margin_px": written.margin_px,
+            "marked": "blocks",
+            "marks_px": [list(mark) for mark in written.marks_px],
             "masked": written.masked,
             "source": written.source,
             "whole": written.is_whole,

@@ -7,6 +7,7 @@ verified.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -28,6 +29,10 @@ NOT_ESTABLISHED: Final = "not-established"
 _TEXT_BYTES = 16 << 20
 _AROUND = 32  # characters before and after a quotation in its selector
 _CONTEXT = 80  # CSS pixels around the block in a picture
+# The margin that is added around the picture, and the bars in it that mark a block (beside it, and
+# above and below it), in CSS pixels.
+_MARGIN, _BAR, _THIN_BAR = 12, 6, 2
+_MARGIN_COLOUR, _BAR_COLOUR = (226, 226, 226), (196, 0, 60)
 _MAX_PLACES = 100
 _MAX_PIXELS = 60_000_000  # of a picture
 _QUOTES = dict.fromkeys(map(ord, "'\"「」『』《》〈〉"), '"')
@@ -44,7 +49,12 @@ class QuotationPlace:
     is_hidden: bool  # the page did not show it
     position: tuple[int, int] | None  # in `capture/page.txt`, in characters; None: not known
     selectors: tuple[str, ...]  # of its blocks, in order; () without a layout
-    box: Box | None  # around its blocks
+    boxes: tuple[Box, ...]  # of its blocks, as far as these take space
+
+    @property
+    def box(self) -> Box | None:
+        """The box around its blocks."""
+        return _around(self.boxes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +70,14 @@ class Quotation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotationPicture:
-    """A part of a picture of the bundle."""
+    """A part of a picture of the bundle, in a margin with bars that mark the blocks."""
 
     file: Path
     source: str  # path of the picture in the bundle
     area_px: tuple[int, int, int, int]  # left, top, right, bottom: pixels of the picture
+    margin_px: int  # added on each side of the area
+    # The blocks that are marked, in pixels of the written picture: left, top, right, bottom.
+    marks_px: tuple[tuple[int, int, int, int], ...]
     masked: int  # boxes that were painted over
     is_whole: bool  # False: the picture of the bundle has only a part of the block
 
@@ -144,8 +157,9 @@ def write_picture(stream: BinaryIO, place: QuotationPlace, file: Path) -> Quotat
     """
     Write the part of the bundle's picture that shows a place, with what is around it.
 
-    The layout has the boxes of blocks and not of words: the whole blocks are shown. Boxes that the
-    record names as showing identifiers of the capturing person are painted over.
+    The layout has the boxes of blocks and not of words: the whole blocks are shown and marked. The
+    marks are bars in a margin that is added, so that they cover nothing of the page. Boxes that
+    the record names as showing identifiers of the capturing person are painted over.
 
     Raises:
         EvidenceInvalid: The record's list of pictures is invalid, or the picture is damaged.
@@ -188,9 +202,17 @@ def write_picture(stream: BinaryIO, place: QuotationPlace, file: Path) -> Quotat
         if inside[0] < inside[2] and inside[1] < inside[3]:
             image.paste((0, 0, 0), inside)
             masked += 1
+    margin = _MARGIN * chosen.scale
+    marks = tuple(
+        mark
+        for mark in (_inside(chosen.pixels(one, 0), area, margin) for one in place.boxes)
+        if mark[0] < mark[2] and mark[1] < mark[3]
+    )
     try:
         with durable.growing(file, over=False) as out:
-            image.save(out, "PNG")
+            _with_marks(image, marks, chosen.scale).save(
+                out, "PNG", pnginfo=_description(record, chosen.path, area, margin)
+            )
     except FileExistsError as error:
         raise SnapshotterError(
             tr("{file} exists already", file=file), hint=tr("name another file")
@@ -201,6 +223,8 @@ def write_picture(stream: BinaryIO, place: QuotationPlace, file: Path) -> Quotat
         file=file,
         source=chosen.path,
         area_px=area,
+        margin_px=margin,
+        marks_px=marks,
         masked=masked,
         is_whole=chosen.visible(box) == box.width * box.height,
     )
@@ -252,21 +276,18 @@ def _places(
             is_hidden=is_hidden,
             position=None,
             selectors=tuple(block.selector for block in within),
-            box=_around([block.box for block in within if block.box is not None]),
+            boxes=tuple(block.box for block in within if block.box is not None),
         )
 
 
 def _with_position(place: QuotationPlace, text: str, start: int, end: int) -> QuotationPlace:
     """Return a place with its position in the text of the page, and its words from there."""
-    return QuotationPlace(
+    return replace(
+        place,
         exact=text[start:end],
         prefix=text[max(0, start - _AROUND) : start],
         suffix=text[end : end + _AROUND],
-        region=place.region,
-        is_hidden=place.is_hidden,
         position=(start, end),
-        selectors=place.selectors,
-        box=place.box,
     )
 
 
@@ -279,7 +300,7 @@ def _unplaced(region: str) -> QuotationPlace:
         is_hidden=False,
         position=None,
         selectors=(),
-        box=None,
+        boxes=(),
     )
 
 
@@ -380,6 +401,60 @@ def _cropped(files: BundleFiles, path: str, area: tuple[int, int, int, int]) -> 
                 )
                 image.paste(part.convert("RGB"), (0, max(0, begin - top)))
     return image
+
+
+def _inside(
+    box: tuple[int, int, int, int], area: tuple[int, int, int, int], margin: int
+) -> tuple[int, int, int, int]:
+    """Return the part of a box that an area has, in pixels of the picture with its margin."""
+    left, top, right, bottom = box
+    return (
+        max(left, area[0]) - area[0] + margin,
+        max(top, area[1]) - area[1] + margin,
+        min(right, area[2]) - area[0] + margin,
+        min(bottom, area[3]) - area[1] + margin,
+    )
+
+
+def _with_marks(image: Any, marks: Sequence[tuple[int, int, int, int]], scale: int) -> Any:
+    """Return a picture in a margin, with bars beside, above and below each mark."""
+    from PIL import Image
+
+    margin = _MARGIN * scale
+    made = Image.new("RGB", (image.width + 2 * margin, image.height + 2 * margin), _MARGIN_COLOUR)
+    made.paste(image, (margin, margin))
+    near, far = ((margin + sign * _BAR * scale) // 2 for sign in (-1, 1))
+    above, below = ((margin + sign * _THIN_BAR * scale) // 2 for sign in (-1, 1))
+    for left, top, right, bottom in marks:
+        for bar in (
+            (near, top, far, bottom),
+            (made.width - far, top, made.width - near, bottom),
+            (left, above, right, below),
+            (left, made.height - below, right, made.height - above),
+        ):
+            made.paste(_BAR_COLOUR, bar)
+    return made
+
+
+def _description(
+    record: Mapping[str, Any], path: str, area: tuple[int, int, int, int], margin: int
+) -> Any:
+    """Return the description in the file of the picture: from where its pixels are."""
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_itxt(
+        "Description",
+        tr(
+            "Pixels {area} (left, top, right, bottom) of {path} in the bundle {bundle_id}. A "
+            "margin of {margin} pixels was added; the bars in it mark the blocks of a quotation.",
+            area=", ".join(map(str, area)),
+            path=path,
+            bundle_id=_text(record, "bundle_id"),
+            margin=margin,
+        ),
+    )
+    return info
 
 
 def _box(entry: Mapping[str, Any]) -> Box:

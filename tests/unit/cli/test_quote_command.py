@@ -43,14 +43,15 @@ def test_a_quotation_is_printed_with_its_place_and_its_picture(
     shell: Shell, tmp_path: Path
 ) -> None:
     assert shell.run("quote", "latest", "it's over", "--picture", "quote.png") == 0
-    first, words, block, picture = shell.out.splitlines()
+    first, words, block, picture, marked = shell.out.splitlines()
     assert first == "1  main, characters 11 to 20 of capture/page.txt"
     assert words.startswith("   …He wrote: “ [It’s over] – ")
     assert block == "   html > body > main:nth-child(1) > p:nth-child(1)"
     assert picture == "picture: quote.png, a part of capture/screenshot.png"
+    assert marked.startswith("bars in the margin mark the whole block of the quotation")
     assert all(letter == "\n" or unicodedata.category(letter) != "Cc" for letter in shell.out)
     with Image.open(tmp_path / "quote.png") as image:
-        assert image.size == (400, 60)
+        assert image.size == (424, 84)
 
 
 def test_json_has_a_target_of_the_web_annotation_data_model(shell: Shell) -> None:

@@ -116,7 +116,7 @@ def test_a_quotation_without_letters_is_refused(find: Callable[[str], Quotation]
         find("“…”")
 
 
-def test_the_picture_is_the_block_with_its_context_and_nothing_is_changed(
+def test_the_picture_is_the_marked_block_with_its_context_and_no_pixel_is_changed(
     bundle: Path, find: Callable[[str], Quotation], tmp_path: Path
 ) -> None:
     (place,) = find("官方否认").places
@@ -130,9 +130,25 @@ def test_the_picture_is_the_block_with_its_context_and_nothing_is_changed(
     assert (made.source, made.masked, made.is_whole) == ("capture/screenshot.png", 0, True)
     with bundle.open("rb") as stream:
         part = site_bundles_picture(stream)
+    assert (made.margin_px, made.marks_px) == (12, ((12, 42, 412, 72),))
     with Image.open(tmp_path / "quote.png") as image:
-        assert image.size == (400, 140)
-        assert image.tobytes() == part.crop(made.area_px).tobytes()
+        assert image.size == (424, 164)
+        assert image.crop((12, 12, 412, 152)).tobytes() == part.crop(made.area_px).tobytes()
+        # Bars in the margin, beside the block and nowhere else.
+        beside = [image.getpixel((6, top)) == (196, 0, 60) for top in range(164)]
+        assert [top for top, is_bar in enumerate(beside) if is_bar] == list(range(42, 72))
+        assert image.getpixel((417, 60)) == image.getpixel((200, 6)) == (196, 0, 60)
+        assert "bars in it mark the blocks" in image.info["Description"]
+
+
+def test_a_quotation_over_two_blocks_has_two_marks(
+    bundle: Path, find: Callable[[str], Quotation], tmp_path: Path
+) -> None:
+    (place,) = find("and left. 据称").places
+    with bundle.open("rb") as stream:
+        made = write_picture(stream, place, tmp_path / "quote.png")
+
+    assert made.marks_px == ((12, 12, 412, 42), (12, 42, 412, 72))
 
 
 def site_bundles_picture(stream: object) -> Image.Image:
@@ -169,7 +185,7 @@ def test_identifiers_of_the_capturing_person_are_painted_over(tmp_path: Path) ->
 
     assert made.masked == 1
     with Image.open(tmp_path / "quote.png") as image:
-        black = image.crop((8, 38, 42, 52))
+        black = image.crop((20, 50, 54, 64))
         assert not any(black.tobytes())
 
 
