@@ -76,6 +76,7 @@ class WorkerState(StrEnum):
 
 
 LIVE_STATES = (WorkerState.WORKING, WorkerState.PAUSED, WorkerState.DRAINING)
+_TAKES_TASKS = (WorkerState.WORKING, WorkerState.PAUSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,7 @@ class WorkerRegistry:
             )  # fmt: skip
 
     def beat(self, worker_id: str, state: WorkerState, detail: str, done: int) -> Heartbeat:
-        """Record a heartbeat of a worker and its state."""
+        """Record a heartbeat of a worker and its state. One that ends keeps no shared task."""
         with writing(self._engine) as connection:
             now = database_now(connection)
             before = connection.execute(
@@ -137,6 +138,8 @@ class WorkerRegistry:
                 .where(_WORKER.c.id == worker_id)
                 .values(state=state, detail=detail, done=done, beat_at=now)
             )
+            if state not in _TAKES_TASKS:
+                _release_tasks(connection, worker_id)
             if before is None:
                 return Heartbeat(was_marked_dead=True, gap_s=0.0)
             return Heartbeat(
@@ -145,7 +148,7 @@ class WorkerRegistry:
             )
 
     def mark_dead(self, worker: RegisteredWorker) -> bool:
-        """Mark a worker as dead; return False if it had a heartbeat meanwhile."""
+        """Mark a worker as dead, and free its tasks; False if it had a heartbeat meanwhile."""
         with writing(self._engine) as connection:
             done = connection.execute(
                 update(_WORKER)
@@ -153,6 +156,8 @@ class WorkerRegistry:
                 .where(_WORKER.c.state.in_(LIVE_STATES))
                 .values(state=WorkerState.DEAD)
             )
+            if done.rowcount == 1:
+                _release_tasks(connection, worker.id)
             return done.rowcount == 1
 
     def silent(self, *, but: str, for_s: float) -> Sequence[RegisteredWorker]:
@@ -220,6 +225,11 @@ class WorkerRegistry:
     def take_periodic_task(self, task: str, worker_id: str, *, every_s: float) -> bool:
         """Reserve one execution of a task in `every_s` among all workers; return whether."""
         return self.take_task(f"{task}*", f"{worker_id}*{os.urandom(4).hex()}", for_s=every_s)
+
+
+def _release_tasks(connection: Connection, worker_id: str) -> None:
+    """Let others take the shared tasks of a worker at once. Periodic tasks stay taken."""
+    connection.execute(_TASK.delete().where(_TASK.c.holder == worker_id))
 
 
 def _first_turn(connection: Connection, task: str, worker_id: str, until: datetime) -> bool:

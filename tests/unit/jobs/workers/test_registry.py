@@ -145,6 +145,36 @@ def test_a_duty_is_one_workers_at_a_time(roster: WorkerRegistry) -> None:
     assert roster.take_task("other", "one", for_s=60)  # its time had passed
 
 
+@pytest.mark.parametrize("state", [WorkerState.DRAINING, WorkerState.ENDED])
+def test_a_worker_that_ends_leaves_its_duty_to_others(
+    roster: WorkerRegistry, state: WorkerState
+) -> None:
+    for task in ("hand-out", "other"):
+        assert roster.take_task(task, task.replace("hand-out", "one"), for_s=60)
+    assert roster.take_periodic_task("trim", "one", every_s=60)
+    roster.beat("one", WorkerState.PAUSED, "", 0)
+    assert not roster.take_task("hand-out", "two", for_s=60)
+
+    roster.beat("one", state, "", 0)
+
+    assert roster.take_task("hand-out", "two", for_s=60)
+    assert not roster.take_task("other", "two", for_s=60)  # another's
+    assert not roster.take_periodic_task("trim", "two", every_s=60)
+
+
+def test_the_duty_of_a_worker_that_is_buried_is_free(
+    roster: WorkerRegistry, database: Engine
+) -> None:
+    assert roster.take_task("hand-out", "two", for_s=600)
+    silence(database, "two", 60)
+    (silent,) = roster.silent(but="one", for_s=30)
+    assert not roster.take_task("hand-out", "one", for_s=600)
+
+    roster.mark_dead(silent)
+
+    assert roster.take_task("hand-out", "one", for_s=600)
+
+
 def test_what_is_done_once_in_a_while_is_done_once_by_all(roster: WorkerRegistry) -> None:
     assert roster.take_periodic_task("trim", "one", every_s=60)
     assert not roster.take_periodic_task("trim", "one", every_s=60)
