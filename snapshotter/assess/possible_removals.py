@@ -5,7 +5,7 @@ A page that showed its text shows few other words, a notice in unknown words, or
 its site. No event follows from such a capture: it is shown to a person. Nothing is read or written.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from enum import StrEnum
 
 from snapshotter.model.assessment import Availability, Content, Undecided
@@ -29,9 +29,17 @@ class PossibleRemoval:
     last_seen: Observation  # the last capture that certainly shows the page
     capture: Observation
     is_first: bool  # the capture before it, on the same way, was no possible removal
+    is_hidden: bool = False  # `last_seen` is in quarantine
+
+    @property
+    def shown_last(self) -> Observation | None:
+        """The capture to name as `last_seen`; None if it is in quarantine."""
+        return None if self.is_hidden else self.last_seen
 
 
-def possible_removals(observations: Iterable[Observation]) -> dict[str, PossibleRemoval]:
+def possible_removals(
+    observations: Iterable[Observation], *, hidden: Container[str] = ()
+) -> dict[str, PossibleRemoval]:
     """
     Return the possible removals among captures, by the id of the bundle.
 
@@ -40,6 +48,7 @@ def possible_removals(observations: Iterable[Observation]) -> dict[str, Possible
 
     Args:
         observations: Of any pages, in any order.
+        hidden: The ids of captures in quarantine. None of them is returned as a possible removal.
     """
     found: dict[str, PossibleRemoval] = {}
     shown: dict[tuple[str, str], Observation] = {}
@@ -49,9 +58,14 @@ def possible_removals(observations: Iterable[Observation]) -> dict[str, Possible
         last = shown.get(page)
         suspicion = _suspicion(this, last)
         if suspicion is not None and last is not None:
-            found[this.bundle_id] = PossibleRemoval(
-                suspicion=suspicion, last_seen=last, capture=this, is_first=page not in doubted
-            )
+            if this.bundle_id not in hidden:
+                found[this.bundle_id] = PossibleRemoval(
+                    suspicion=suspicion,
+                    last_seen=last,
+                    capture=this,
+                    is_first=page not in doubted,
+                    is_hidden=last.bundle_id in hidden,
+                )
             doubted.add(page)
         elif this.availability is not Availability.INCONCLUSIVE:
             doubted.discard(page)

@@ -109,7 +109,8 @@ def _list(
 
     settings = ctx.obj.load(store=store or "")
     with wiring_index.observation_source(settings, show_message=print_message) as source:
-        items = items_to_review(source, decided=decided)
+        hidden = wiring_index.hidden_finder(settings, source)
+        items = items_to_review(source, decided=decided, hidden=hidden)
     for item in items[:limit]:
         if as_json:
             print_json(_item_json(item))
@@ -137,8 +138,10 @@ def _print_item(item: "ReviewItem") -> None:
         f"{observation.bundle_id}  {format_time(observation.began_at)}  "
         f"{', '.join(_reason_words(item))}  {observation.url}"
     )
-    if item.removal is not None:
-        seen = item.removal.last_seen
+    seen = item.removal.shown_last if item.removal is not None else None
+    if item.removal is not None and seen is None:
+        print_result(tr("    the last capture that shows the page is in quarantine"))
+    if seen is not None:
         print_result(
             tr(
                 "    the page was last available at {at}. Compare the captures:",
@@ -182,10 +185,11 @@ def _decision_words(decision: str) -> str:
 
 def _item_json(item: "ReviewItem") -> dict[str, Any]:
     observation, removal = item.observation, item.removal
+    seen = removal.shown_last if removal is not None else None
     return {
         "bundle_id": observation.bundle_id,
         "captured_at": instant_json(observation.began_at),
-        "last_seen": removal.last_seen.bundle_id if removal is not None else None,
+        "last_seen": seen.bundle_id if seen is not None else None,
         "reasons": [reason.code for reason in item.reasons],
         "requested_url": observation.url,
         "review": decision_json(item.decision),

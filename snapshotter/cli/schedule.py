@@ -599,7 +599,8 @@ def _possible_removals(settings: "Settings", urls: set[str]) -> "dict[str, Possi
 
     try:
         with wiring_index.observation_source(settings, show_message=print_message) as source:
-            return possible_removals_of(source, urls)
+            hidden = wiring_index.hidden_finder(settings, source)
+            return possible_removals_of(source, urls, hidden=hidden)
     except SnapshotterError as error:
         print_message(
             tr(

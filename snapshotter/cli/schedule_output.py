@@ -135,6 +135,7 @@ def entry_json(
     Args:
         shown: What the capture of the visit shows; None without a capture, or if it is unknown.
     """
+    seen = removal.shown_last if removal is not None else None
     return {
         "at": instant_json(entry.at),
         "bundle_id": entry.bundle_id or None,
@@ -150,7 +151,10 @@ def entry_json(
         "state": entry.state or None,
         "suspicion": None
         if removal is None
-        else {"kind": removal.suspicion.value, "last_seen": removal.last_seen.bundle_id},
+        else {
+            "kind": removal.suspicion.value,
+            "last_seen": seen.bundle_id if seen is not None else None,
+        },
         "until": instant_json(entry.until),
         "url": entry.url or None,
         "verdict": verdict_json(shown),
@@ -159,9 +163,12 @@ def entry_json(
 
 def possible_removal_line(removal: "PossibleRemoval") -> str:
     """Return the line below a visit that may show a removal."""
+    seen = removal.shown_last
+    if seen is None:
+        return tr("    possible removal. The last capture that shows the page is in quarantine")
     return tr(
         "    possible removal. Compare the captures: snapshotter diff {last} {this}",
-        last=removal.last_seen.bundle_id,
+        last=seen.bundle_id,
         this=removal.capture.bundle_id,
     )
 

@@ -11,6 +11,7 @@ from enum import IntEnum
 
 from snapshotter.app.archive import annotations
 from snapshotter.app.archive.observations import ObservationSource, observations
+from snapshotter.app.archive.quarantined import FindHidden, none_hidden
 from snapshotter.assess.possible_removals import PossibleRemoval, possible_removals
 from snapshotter.model.annotation_state import AnnotationState, Decision
 from snapshotter.model.annotations import ReviewDecision
@@ -48,31 +49,37 @@ class ReviewItem:
     removal: PossibleRemoval | None  # None: the capture is no possible removal
 
 
-def items_to_review(source: ObservationSource, *, decided: bool = False) -> tuple[ReviewItem, ...]:
+def items_to_review(
+    source: ObservationSource, *, decided: bool = False, hidden: FindHidden = none_hidden
+) -> tuple[ReviewItem, ...]:
     """
     Return the captures of a store that need a look, after bringing the catalog up to date.
 
     Args:
         decided: Also return captures that were accepted or rejected.
+        hidden: Finds captures in quarantine by their notices.
 
     Raises:
         ServiceUnavailable: The store did not answer.
     """
+    seen = observations(source)
     return review_list(
-        observations(source),
+        seen,
         annotations.read_indexed_state(source.store, source.index),
         decided=decided,
+        hidden=hidden(observation.bundle_id for observation in seen),
     )
 
 
 def possible_removals_of(
-    source: ObservationSource, urls: Iterable[str]
+    source: ObservationSource, urls: Iterable[str], *, hidden: FindHidden = none_hidden
 ) -> dict[str, PossibleRemoval]:
     """
     Return the possible removals among the captures of some pages, by the id of the bundle.
 
     Args:
         urls: Addresses of the pages; captures under other addresses of a page are included.
+        hidden: Finds captures in quarantine by their notices.
 
     Raises:
         ServiceUnavailable: The store did not answer.
@@ -81,12 +88,18 @@ def possible_removals_of(
     source.sync()
     found: dict[str, PossibleRemoval] = {}
     for identity in sorted({source.identity(url) for url in urls}):
-        found |= possible_removals(observations(source, identity=identity, sync=False))
+        seen = observations(source, identity=identity, sync=False)
+        in_quarantine = hidden(observation.bundle_id for observation in seen)
+        found |= possible_removals(seen, hidden=in_quarantine)
     return found
 
 
 def review_list(
-    seen: Iterable[Observation], state: AnnotationState, *, decided: bool = False
+    seen: Iterable[Observation],
+    state: AnnotationState,
+    *,
+    decided: bool = False,
+    hidden: Iterable[str] = (),
 ) -> tuple[ReviewItem, ...]:
     """
     Return the captures that need a look, the worst first, and of equal ones the newest.
@@ -94,10 +107,12 @@ def review_list(
     Args:
         seen: All captures of the store.
         decided: Also return captures that were accepted or rejected.
+        hidden: The ids of captures that are in quarantine by their notices.
     """
     items = []
     given = tuple(seen)
-    suspected = possible_removals(given)
+    in_quarantine = state.quarantined.union(hidden)
+    suspected = possible_removals(given, hidden=in_quarantine)
     before: dict[tuple[str, str, bool], Observation] = {}
     ordered = sorted(given, key=lambda found: (found.at, found.began_at, found.bundle_id))
     for observation in ordered:
@@ -110,9 +125,9 @@ def review_list(
             reasons.append(ReviewReason.POSSIBLE_REMOVAL)
         if observation.main_sha256 and observation.availability is Availability.AVAILABLE:
             before[page] = observation
-        capture = state.capture(observation.bundle_id)
-        if capture.quarantine is not None:
+        if observation.bundle_id in in_quarantine:
             continue
+        capture = state.capture(observation.bundle_id)
         decision = capture.review
         if decision is not None and decision.name == ReviewDecision.NEEDS_WORK:
             reasons.append(ReviewReason.NEEDS_WORK)

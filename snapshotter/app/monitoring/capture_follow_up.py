@@ -136,7 +136,9 @@ class Monitor:
                 for status in jobs:
                     page = service.source.identity(status.job.url)
                     seen = observations(service.source, identity=page, sync=False)
-                    news = removal_alerts(seen, status.bundle_id, NotificationScope.of(status.job))
+                    hidden = service.hidden(observation.bundle_id for observation in seen)
+                    about = NotificationScope.of(status.job)
+                    news = removal_alerts(seen, status.bundle_id, about, hidden=hidden)
                     if news and service.notify is not None:
                         service.notify(news)
         except ServiceUnavailable:
@@ -209,8 +211,9 @@ class Monitor:
         page = pages[0]
         seen = observations(service.source, identity=page.subject, sync=False)
         about = NotificationScope.of(status.job)
+        hidden = service.hidden(observation.bundle_id for observation in seen)
         news = (
-            *removal_alerts(seen, status.bundle_id, about),
+            *removal_alerts(seen, status.bundle_id, about, hidden=hidden),
             *change_alerts(seen, status.bundle_id, rules.thresholds, about),
         )  # (1)
         if news and service.notify is not None:

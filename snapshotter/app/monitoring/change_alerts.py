@@ -7,7 +7,7 @@ an event is made of its bundle, or of the account and its names, so that an even
 again after a crash is not delivered twice. Nothing is read or written.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -62,7 +62,11 @@ def change_alerts(
 
 
 def removal_alerts(
-    seen: Sequence[Observation], bundle_id: str, about: NotificationScope
+    seen: Sequence[Observation],
+    bundle_id: str,
+    about: NotificationScope,
+    *,
+    hidden: Container[str] = (),
 ) -> tuple[NotificationEvent, ...]:
     """
     Return the event of a capture that is the first sign of a removal, or nothing.
@@ -74,9 +78,10 @@ def removal_alerts(
         seen: All captures of the page, in the order in which they ended.
         bundle_id: The capture that ended now.
         about: The job of the capture, as notification rules match it.
+        hidden: The ids of captures in quarantine, which are not named.
     """
     this = next((observation for observation in seen if observation.bundle_id == bundle_id), None)
-    if this is None:
+    if this is None or bundle_id in hidden:
         return ()
     before = [
         observation
@@ -100,17 +105,30 @@ def removal_alerts(
         NotificationKind.TAKEDOWN_SUSPECTED,
         this,
         about,
-        summary=tr(
-            "a page that was available at {minute} was possibly removed by {minute2}. This is not "
-            "confirmed yet. Compare the captures: snapshotter diff {last_id} {this_id}",
-            minute=format_minute(last.at),
-            minute2=format_minute(this.at),
-            last_id=last.bundle_id,
-            this_id=this.bundle_id,
-        ),
+        summary=_describe_removal(last, this, is_hidden=last.bundle_id in hidden),
         detail=this.notice,
     )
     return (event,)
+
+
+def _describe_removal(last: Observation, this: Observation, *, is_hidden: bool) -> str:
+    minute, minute2 = format_minute(last.at), format_minute(this.at)
+    if is_hidden:
+        return tr(
+            "a page that was available at {minute} was possibly removed by {minute2}. This is not "
+            "confirmed yet. The last capture that shows the page is in quarantine",
+            minute=minute,
+            minute2=minute2,
+        )
+    return tr(
+        "a page that was available at {minute} was possibly removed by {minute2}. This is not "
+        "confirmed yet. See the picture of the page as it was (snapshotter open {last_id}). "
+        "Compare the captures: snapshotter diff {last_id} {this_id}",
+        minute=minute,
+        minute2=minute2,
+        last_id=last.bundle_id,
+        this_id=this.bundle_id,
+    )
 
 
 def _crossed(

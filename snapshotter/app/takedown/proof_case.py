@@ -8,7 +8,7 @@ a PDF, and `with_pdf` makes it again with one.
 """
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_network
@@ -174,7 +174,8 @@ def _of_page(
             for network in (_opened_networks(service, captures[-1], allowed) if captures else ())
         )
         command = f"snapshotter capture {options}{shlex.quote(url)}"
-        raise _nothing_yet(command, derivation, captures)
+        hidden = service.hidden(passed.observation.bundle_id for passed in derivation.passed)
+        raise _nothing_yet(command, derivation, captures, hidden)
     found, last = removals[-1], believed[-1]
     if last is not found and last.event is not None:
         show_message(
@@ -242,22 +243,32 @@ def _opened_networks(
 
 
 def _nothing_yet(
-    command: str, derived: Derivation, captures: Sequence[Observation]
+    command: str,
+    derived: Derivation,
+    captures: Sequence[Observation],
+    hidden: Collection[str],
 ) -> SnapshotterError:
     """
     Return the sentence on why there is no event, and the command that helps.
 
     Args:
         command: Captures the page again.
+        hidden: The ids of captures in quarantine among those that were left out.
     """
     known = derived.conclusion
     if derived.passed:
         why = "; ".join(
             f"{passed.observation.bundle_id}: {passed.why}" for passed in derived.passed
         )
+        hint = tr("audit the store:\n  snapshotter audit")
+        if all(passed.observation.bundle_id in hidden for passed in derived.passed):
+            hint = tr(
+                "if you may end the quarantine, release the captures first:\n  snapshotter release "
+                "--reason REASON {bundle_ids}",
+                bundle_ids=" ".join(hidden),
+            )
         return SnapshotterError(
-            tr("no take-down of this page is confirmed: {why}", why=why),
-            hint=tr("audit the store:\n  snapshotter audit"),
+            tr("no take-down of this page is confirmed: {why}", why=why), hint=hint
         )
     match known.standing:
         case PagePresence.DOUBTED:

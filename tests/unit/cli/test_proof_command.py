@@ -145,6 +145,19 @@ def test_no_pack_is_made_of_a_capture_in_quarantine(user: User, gone: list[str])
     assert not list(user.home.glob("*.html"))
 
 
+def test_a_page_without_an_event_whose_capture_is_in_quarantine_needs_a_release_and_no_audit(
+    user: User, gone: list[str]
+) -> None:
+    assert user.run("quarantine", "--reason", "may show a child", gone[0])[0] == 0
+
+    code, _, err = user.run("proof", ARTICLE)
+
+    assert code == 1
+    assert f"{gone[0]}: in quarantine: may show a child" in err
+    assert f"snapshotter release --reason REASON {gone[0]}" in err
+    assert "audit" not in err
+
+
 def test_the_duty_of_a_worker_makes_the_pack_by_the_settings(user: User, gone: list[str]) -> None:
     here = settings.load(directory=user.home, environment=dict(os.environ))
     opened = wiring_jobs.database(here)
@@ -210,7 +223,9 @@ def test_the_first_sign_of_a_removal_is_mailed_with_the_next_command(
     (mailed,) = relay.mails
     text = mailed.message.get_content()
     assert mailed.message["Subject"] == "snapshotter: a page may have been removed"
-    assert f"snapshotter diff {seen} {gone}" in " ".join(text.split())
+    words = " ".join(text.split())
+    assert f"picture of the page as it was (snapshotter open {seen})" in words
+    assert f"snapshotter diff {seen} {gone}" in words
     assert "hxxp://mp[.]weixin[.]qq[.]com/s?" in text
 
 

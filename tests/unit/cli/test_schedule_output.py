@@ -18,6 +18,15 @@ def test_a_visit_that_may_show_a_removal_is_marked_with_the_command_that_compare
     assert possible_removal_line(removal).endswith("snapshotter diff b10 b20")
 
 
+def test_a_capture_in_quarantine_is_not_named_as_the_last_one_that_shows_the_page() -> None:
+    (removal,) = possible_removals([seen(10), few(20)], hidden=["b10"]).values()
+    entry = HistoryEntry(at=removal.capture.at, url="https://news.example/1", kind="visit")
+
+    assert entry_json(entry, removal)["suspicion"] == {"kind": "few-words", "last_seen": None}
+    assert possible_removal_line(removal).endswith("is in quarantine")
+    assert possible_removals([seen(10), few(20)], hidden=["b20"]) == {}
+
+
 def test_a_visit_has_its_outcome_and_what_its_page_shows() -> None:
     shown = AssessmentSummary(
         content=Content.NOTICE, availability=Availability.UNAVAILABLE, cause=Cause.AUTHOR

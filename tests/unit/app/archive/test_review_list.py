@@ -92,3 +92,7 @@ def test_a_capture_in_quarantine_is_not_listed() -> None:
     hidden = CaptureState(quarantine=decided("").review)
 
     assert names(_WALL, state=AnnotationState(captures={"wall": hidden})) == []
+    assert review_list((_WALL,), AnnotationState(), hidden=["wall"]) == ()
+    (item,) = review_list(_VANISHED, AnnotationState(captures={"before": hidden}))
+    assert item.removal is not None
+    assert item.removal.shown_last is None

@@ -203,9 +203,13 @@ def test_the_first_sign_of_a_removal_is_told_once_and_with_the_next_command(
     assert event.kind is NotificationKind.TAKEDOWN_SUSPECTED
     assert event.summary == (
         "a page that was available at 2026-05-27 14:35 UTC was possibly removed by "
-        "2026-05-27 14:50 UTC. This is not confirmed yet. Compare the captures: "
-        "snapshotter diff b2 b3"
+        "2026-05-27 14:50 UTC. This is not confirmed yet. See the picture of the page as it was "
+        "(snapshotter open b2). Compare the captures: snapshotter diff b2 b3"
     )
+    (event,) = removal_alerts(made, "b3", ABOUT, hidden=["b2"])
+    assert "b2" not in event.summary
+    assert event.summary.endswith("The last capture that shows the page is in quarantine")
+    assert removal_alerts(made, "b3", ABOUT, hidden=["b3"]) == ()
     assert event.url == "https://weibo.com/1/A"
     assert "weibo" not in event.subject + event.summary + event.id
 
