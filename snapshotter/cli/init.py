@@ -100,8 +100,8 @@ _OWN = """\
 # contain the name of the user of this machine.
 # operator = ""
 
-# Name in cases, tags, notes and reviews in place of operator, for example "P-07". A salted
-# commitment can later show that the pseudonym stands for operator.
+# Name in custody events, cases, tags, notes and reviews in place of operator, for example "P-07".
+# A salted commitment can later show that the pseudonym stands for operator.
 # pseudonym = ""
 
 # Your role in cases, tags, notes and reviews, for example "reviewer".

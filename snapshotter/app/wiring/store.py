@@ -135,8 +135,9 @@ def custodial_store(
         ids=RandomIds(),
         software=SOFTWARE,
         # These events go out with every exhibit, and who captures may be at risk: nobody is
-        # named who has not said so, and never by a name that the system happens to know.
-        by=settings.operator,
+        # named who has not said so, and never by a name that the system happens to know. A name
+        # in a custody chain cannot be erased, so a pseudonym comes before it.
+        by=settings.pseudonym or settings.operator,
         show_message=show_message,
     )
 

@@ -348,6 +348,10 @@ def test_a_person_is_named_by_a_pseudonym_with_a_commitment(
     salts = Path(f"{shell.store.url}.private", "pseudonym-P-07.salts.jsonl").read_text()
     assert one in salts
 
+    assert shell.run("show", shell.id) == 0
+    assert shell.run("custody", "show", "--json", shell.id) == 0
+    assert shell.object["events"][-1]["by"] == "P-07"
+
 
 def test_a_key_that_signs_evidence_signs_no_annotation(
     shell: BundleShell, monkeypatch: pytest.MonkeyPatch
