@@ -208,6 +208,7 @@ def _write(
     page: Path, found: "Comparison", shots: "tuple[Mapping[str, PictureSource], ...]"
 ) -> None:
     from snapshotter.report import diff as pages
+    from snapshotter.report.local_time import LocalTime
     from snapshotter.report.picture_copies import make_picture_copy
 
     copies = {}
@@ -217,5 +218,5 @@ def _write(
             make_picture_copy(one.files, one.scale) if one else None,
             make_picture_copy(other.files, other.scale) if other else None,
         )
-    write_file(page, pages.page(found, copies))
+    write_file(page, pages.page(found, copies, LocalTime()))
     print_message(tr("the HTML page was written to {page}", page=page))

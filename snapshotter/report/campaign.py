@@ -92,6 +92,7 @@ def page(report: CampaignReport, *, weak: Collection[str] = ()) -> bytes:
         _TEMPLATE,
         _STYLES,
         "",
+        end=html.print_margins(tr("snapshotter · report about a campaign"), ""),
         bands=_bands(found),
         campaign=campaign,
         causes=sentences.CAUSE_NAMES,

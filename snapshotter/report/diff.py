@@ -22,11 +22,13 @@ from snapshotter.model.comparison import (
 )
 from snapshotter.model.page import Box
 from snapshotter.report import html
+from snapshotter.report.local_time import LocalTime
 from snapshotter.report.picture_copies import PictureCopy
+from snapshotter.report.states import StateLabel
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
-_TEMPLATE, _STYLE, _SCRIPT = "diff.html.j2", "diff.css", "diff.js"
+_TEMPLATE, _STYLES, _SCRIPT = "diff.html.j2", ("base.css", "diff.css"), "diff.js"
 
 _KINDS: Mapping[BlockKind, str] = {
     BlockKind.ADDED: "added",
@@ -57,6 +59,11 @@ _MARKS: Mapping[ComparisonState, str] = {
     ComparisonState.CHANGED: "≠",
     ComparisonState.UNKNOWN: "?",
 }
+_TONES: Mapping[ComparisonState, str] = {
+    ComparisonState.UNCHANGED: "good",
+    ComparisonState.CHANGED: "warn",
+    ComparisonState.UNKNOWN: "open",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +78,15 @@ class Line:
     def mark(self) -> str:
         return _MARKS[self.state]
 
+    @property
+    def label(self) -> StateLabel:
+        return StateLabel(words=self.state.value, shape=self.mark, tone=_TONES[self.state])
+
 
 def page(
     found: Comparison,
     copies: Mapping[str, tuple[PictureCopy | None, PictureCopy | None]],
+    local: LocalTime,
     *,
     main_only: bool = True,
 ) -> bytes:
@@ -88,8 +100,9 @@ def page(
     """
     return html.render(
         _TEMPLATE,
-        _STYLE,
+        _STYLES,
         _SCRIPT,
+        end=html.print_margins(tr("snapshotter · comparison of two captures"), ""),
         found=found,
         kinds=_KINDS,
         lines=summary_lines(found),
@@ -109,6 +122,8 @@ def page(
         standing=describe_verdict,
         trends=_TRENDS,
         verified=describe_verification,
+        when=local.show,
+        zone_sentence=local.sentence(found.after.captured_at),
     )
 
 

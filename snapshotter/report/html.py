@@ -35,7 +35,7 @@ def render(
         end: The end of the style, as `print_margins` makes it.
     """
     names = (style,) if isinstance(style, str) else style
-    its_style = "".join(map(source, names)) + end
+    its_style = joined(names) + end
     its_script = source(script) if script else ""
     text = (
         _environment()
@@ -82,6 +82,11 @@ def policy(style: str, script: str, *, pictures: str = "data:") -> str:
         digest=_digest(style),
         pictures=pictures,
     )
+
+
+def joined(names: Sequence[str]) -> str:
+    """Return files of the templates as one."""
+    return "".join(map(source, names))
 
 
 def source(name: str) -> str:

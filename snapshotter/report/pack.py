@@ -22,7 +22,7 @@ from snapshotter.report import html, statement
 from snapshotter.report.statement import CHALLENGES, Statement
 from snapshotter.translation import tr
 
-_SCRIPT, _STYLE = "pack.js", "pack.css"
+_SCRIPT = "pack.js"
 
 
 def page(said: Statement, parts: Sequence[tuple[Part, str]]) -> bytes:
@@ -40,7 +40,7 @@ def page(said: Statement, parts: Sequence[tuple[Part, str]]) -> bytes:
         parts=parts,
         policy=_policy(),
         said=said,
-        style=Markup(html.source(_STYLE)),  # noqa: S704 (a file of ours)
+        style=Markup(statement.style()),  # noqa: S704 (a file of ours)
         title=sentences.TITLES[said.kind],
     )
     data = text.encode("utf-8")
@@ -69,7 +69,7 @@ def shown_sha256(page: bytes, parts: Sequence[Part], end: bytes) -> str:
 
 
 def _policy() -> str:
-    allowed = html.policy(html.source(_STYLE), html.source(_SCRIPT), pictures="blob:")
+    allowed = html.policy(statement.style(), html.source(_SCRIPT), pictures="blob:")
     return tr("{allowed}; require-trusted-types-for 'script'", allowed=allowed)
 
 

@@ -504,7 +504,7 @@ def sheet(statement: Statement, parts: Sequence[tuple[Part, str]], *, picture: s
 
 def style() -> str:
     """Return the style of pages and sheets."""
-    return documents.source("pack.css")
+    return documents.joined(("base.css", "pack.css"))
 
 
 def render(name: str, **values: Any) -> str:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import re
 from dataclasses import replace
+from datetime import UTC
 from functools import partial
 from html.parser import HTMLParser
 
@@ -18,6 +19,7 @@ from snapshotter.model.comparison import ComparedCapture, Comparison, Comparison
 from snapshotter.model.reading import Region
 from snapshotter.model.request import MaskRules
 from snapshotter.report import diff, html
+from snapshotter.report.local_time import LocalTime
 from snapshotter.report.picture_copies import make_picture_copy
 from tests.unit.compare.pages import AT, URL, Line, assessment, page, picture, shot
 
@@ -53,7 +55,7 @@ def made(found: Comparison) -> str:
     copies = {
         "whole page": (make_picture_copy(shots[0].files, 1), make_picture_copy(shots[1].files, 1))
     }
-    return diff.page(found, copies).decode()
+    return diff.page(found, copies, LocalTime(zone=UTC)).decode()
 
 
 class _Tags(HTMLParser):
