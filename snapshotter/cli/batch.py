@@ -18,7 +18,7 @@ from snapshotter.cli.capture_options import capture_options, load_settings
 from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.labels import checked_labels, label_recorder
 from snapshotter.cli.options import label_options
-from snapshotter.cli.output import print_message
+from snapshotter.cli.output import keep_working, print_message
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError
 from snapshotter.translation import tr
 
@@ -289,6 +289,7 @@ def _capture(
 
     # A table that cannot be read is reported before a key is made and a browser is searched.
     enqueue.refuse_if_queued(*batch.preview())
+    keep_working()
     stop = Interruption()
     with stop.handle_signals():
         dependencies = wiring.capture_dependencies(
@@ -327,6 +328,7 @@ def _enqueue(
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.jobs.workers.registry import WorkerRegistry
 
+    keep_working()
     batch.preview()  # a table that cannot be read is reported before a database is made
     store = wiring_store.store(settings).url
     with wiring_queue.queue_database(settings) as database:

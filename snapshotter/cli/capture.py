@@ -4,6 +4,7 @@ Provide `snapshotter capture`: capture URLs into sealed and stored bundles, in t
 """
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,7 @@ from snapshotter.cli.capture_output import CaptureOutput, print_failure
 from snapshotter.cli.enqueue import EnqueueOptions, enqueue_options, enqueue_urls
 from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.options import label_options
-from snapshotter.cli.output import print_message
+from snapshotter.cli.output import keep_working, print_message
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError
 from snapshotter.model.job import NORMAL
 from snapshotter.translation import tr
@@ -94,6 +95,7 @@ def capture(
                     "and the metrics of the worker contain the durations"
                 )
             )
+        keep_working()
         for number, error in refused.items():
             print_failure(wanted[number], error, as_json=as_json)
         handover = EnqueueOptions(
@@ -105,13 +107,15 @@ def capture(
     output = CaptureOutput(
         wanted, store=settings.store, as_json=as_json, quiet=quiet, timings=timings
     )
-    try:
+    if not labels:
         return capture_urls(wanted, refused, options, settings, output)
-    finally:  # also after Ctrl-C: what is stored is labelled
-        if labels:
-            from snapshotter.cli.labels import record_labels
+    from snapshotter.cli.labels import LabelRecorder
 
-            record_labels(settings, labels, output.stored)
+    recorder = LabelRecorder(settings, labels)
+    try:
+        return capture_urls(wanted, refused, options, settings, output, begin=recorder.begin)
+    finally:  # also after Ctrl-C: what is stored is labelled
+        recorder.record(output.stored)
 
 
 def parse_urls(
@@ -135,19 +139,27 @@ def capture_urls(
     options: "CaptureOptions",
     settings: "Settings",
     output: CaptureOutput,
+    *,
+    begin: Callable[[], None] | None = None,
 ) -> int:
-    """Capture URLs in this process, one after the other; return the exit code."""
+    """
+    Capture URLs in this process, one after the other; return the exit code.
+
+    Args:
+        begin: Called after the keys are opened and before the first page is visited.
+    """
     from snapshotter.app.wiring.early_start import early_start
 
+    keep_working()
     if len(refused) == len(wanted):
-        return _capture_urls(wanted, refused, options, settings, output, None)
+        return _capture_urls(wanted, refused, options, settings, output, None, begin)
     if options.check_replay:  # a command that is refused starts and writes nothing
         from snapshotter.app.pipeline.replay_check import find_pywb
 
         find_pywb(settings.pywb_dir)
     # First of all, because it takes longest: the rest is loaded and read meanwhile.
     with early_start(settings, options.browser or "") as early:
-        return _capture_urls(wanted, refused, options, settings, output, early)
+        return _capture_urls(wanted, refused, options, settings, output, early, begin)
 
 
 def _capture_urls(
@@ -157,6 +169,7 @@ def _capture_urls(
     settings: "Settings",
     output: CaptureOutput,
     early: "EarlyStart | None",
+    begin: Callable[[], None] | None,
 ) -> int:
     from snapshotter.app.policies.decisions import PolicyDecisions
 
@@ -214,6 +227,12 @@ def _capture_urls(
                     )
                 )
             owed = retry_in_background(dependencies, print_message)
+            if begin is not None:
+                begin()
+            if len(wanted) > 1:
+                from snapshotter.app.pipeline.log_bundle import begin_log
+
+                begin_log(dependencies.logbook)
             pace = None
             if len(wanted) > 1 or settings.politeness_file is not None:  # which may be invalid
                 from snapshotter.app.wiring import queue as wiring_queue

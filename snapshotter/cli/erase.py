@@ -12,7 +12,7 @@ import click
 from snapshotter.cli.key_options import ask_passphrase, passphrase_file_option
 from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.cli.output import keep_working, print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
 
@@ -91,6 +91,7 @@ def erase(
         settings, ask=ask_passphrase, show_message=print_message
     )
     bundle_ids = BUNDLE_ID.resolve(service.store, bundle_ids)
+    keep_working()
     for bundle_id in bundle_ids:  # nothing is erased of a list in which one is kept
         erasure.check_erasable(service, bundle_id)
     if not (yes or _is_confirmed(bundle_ids, service.store.url)):
@@ -151,6 +152,7 @@ def _erase_notes(
         raise SnapshotterError(
             tr("nothing was erased"), hint=tr("answer the question with y, or give --yes")
         )
+    keep_working()
     for number in notes:
         try:
             added = annotations.erase_text(service, number, order=order, reason=reason)

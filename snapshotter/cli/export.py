@@ -11,6 +11,7 @@ import click
 from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import complete_case, store_option
 from snapshotter.cli.output import (
+    keep_working,
     print_json,
     print_message,
     print_result,
@@ -139,6 +140,7 @@ def export(
     else:
         bundle_ids = BUNDLE_ID.resolve(opened, bundle_ids)
     is_trusted = wiring_trust.trusted_keys(settings)
+    keep_working()
     for bundle_id in bundle_ids:  # nothing is written of a list in which one is in quarantine
         quarantined.require_visible(opened, bundle_id, is_trusted)
     if evidence:

@@ -1,10 +1,12 @@
 """Check and record the values of `--tag` and `--case` of the commands that capture."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
@@ -39,10 +41,35 @@ def checked_labels(
     return found
 
 
-def record_labels(settings: "Settings", labels: Sequence[str], bundle_ids: Sequence[str]) -> None:
-    """Record the labels of stored captures; print what could not be recorded."""
-    if labels and bundle_ids:
-        _record(_opener(settings), labels, bundle_ids)
+class LabelRecorder:
+    """
+    Records the labels of the captures of one command.
+
+    Args:
+        labels: Of each capture; none is permitted.
+    """
+
+    def __init__(self, settings: "Settings", labels: Sequence[str]) -> None:
+        self._settings = settings
+        self._labels = labels
+        self._open_service: Callable[[], AnnotationService] | None = None
+
+    def begin(self) -> None:
+        """
+        Open the annotation key, or make it, so that the notice about a new key is printed first.
+
+        An error is not raised here: `record` opens the key again, and prints the error.
+        """
+        if not self._labels:
+            return
+        self._open_service = _opener(self._settings)
+        with contextlib.suppress(SnapshotterError):
+            self._open_service().signer()
+
+    def record(self, bundle_ids: Sequence[str]) -> None:
+        """Record the labels of stored captures; print what could not be recorded."""
+        if self._labels and bundle_ids:
+            _record(self._open_service or _opener(self._settings), self._labels, bundle_ids)
 
 
 def label_recorder(settings: "Settings") -> Callable[[str, Sequence[str]], bool]:

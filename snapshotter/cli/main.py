@@ -19,7 +19,7 @@ import click
 from typing_extensions import override
 
 import snapshotter
-from snapshotter.cli.output import OutputClosed, print_error
+from snapshotter.cli.output import OutputClosed, begin_results, have_results_failed, print_error
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError, is_disk_full
 from snapshotter.translation import look_up, tr
 
@@ -303,6 +303,7 @@ def cli(ctx: click.Context) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line, print expected errors as sentences, and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    begin_results()
     try:
         if any("\0" in argument for argument in arguments):  # no path can have one
             raise click.UsageError(tr("an argument contains a NUL character"))
@@ -342,6 +343,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         print_error(SnapshotterError(f"{where}{error.strerror or error}", hint=_hint(error)))
         return 1
+    if not code and have_results_failed():
+        return SnapshotterError.exit_code
     return code if isinstance(code, int) else 0
 
 

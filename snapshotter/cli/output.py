@@ -179,6 +179,57 @@ class OutputClosed(BrokenPipeError):
     """
 
 
+class _Results:
+    """What happens when results cannot be printed: the command ends, or finishes its work."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin the results of a command, which ends when they cannot be printed."""
+        self.keeps_working = False
+        self.is_closed = False  # nothing more is printed
+        self.has_failed = False  # for another reason than that the reader ended
+
+    def lost(self, error: SnapshotterError | None) -> None:
+        """
+        Note that a result could not be printed, and show why.
+
+        Args:
+            error: None if the reader closed the output.
+        """
+        self.is_closed = True
+        if error is not None:
+            self.has_failed = True
+            print_error(error)
+        print_message(
+            tr("no further results are printed. The command finishes its work")
+            if error is not None
+            else tr(
+                "standard output is closed, so no further results are printed. The command "
+                "finishes its work"
+            )
+        )
+
+
+_results = _Results()
+
+
+def begin_results() -> None:
+    """Forget what an earlier command of this process did with its output."""
+    _results.begin()
+
+
+def keep_working() -> None:
+    """Finish the work of this command if results cannot be printed (`| head`, a full disk)."""
+    _results.keeps_working = True
+
+
+def have_results_failed() -> bool:
+    """Return whether a result was lost, not because the reader closed the output."""
+    return _results.has_failed
+
+
 def print_message(text: str) -> None:
     """
     Print a message on stderr, with control characters escaped.
@@ -238,16 +289,23 @@ def print_json(value: Any) -> None:
 
 
 def _print(line: str) -> None:
+    if _results.is_closed:
+        return
     try:
         with _live_line.paused():
             click.echo(line)
     except BrokenPipeError as error:
-        raise OutputClosed from error
+        if not _results.keeps_working:
+            raise OutputClosed from error
+        _results.lost(None)
     except OSError as error:
-        raise SnapshotterError(
+        failure = SnapshotterError(
             tr("the output cannot be written: {strerror}", strerror=error.strerror),
             hint=tr("write the output to another file or device"),
-        ) from error
+        )
+        if not _results.keeps_working:
+            raise failure from error
+        _results.lost(failure)
 
 
 def program_name() -> str:

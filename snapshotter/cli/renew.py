@@ -11,7 +11,7 @@ import click
 from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.cli.output import keep_working, print_json, print_message, print_result
 from snapshotter.translation import tr
 
 
@@ -72,6 +72,7 @@ def renew(
 
     settings = ctx.obj.load(store=store or "")
     bundle_ids = BUNDLE_ID.resolve(wiring_store.store(settings), bundle_ids)
+    keep_working()
     renewer = wiring_upkeep.renewer(settings, ask=ask_passphrase, show_message=print_message)
     left, is_silent = 0, not as_json
     for renewal in renewer.run(timedelta(days=within), only=bundle_ids, each=each, dry_run=dry_run):

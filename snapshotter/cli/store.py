@@ -11,7 +11,7 @@ import click
 
 from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import lock_mode_option
-from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.cli.output import keep_working, print_json, print_message, print_result
 from snapshotter.cli.store_copies import repair, replicate
 from snapshotter.errors import PolicyRefused, SnapshotterError
 from snapshotter.translation import tr
@@ -141,6 +141,7 @@ def retain(
     )
     if wanted is None:
         raise click.UsageError(tr("--days must be at least 1"))
+    keep_working()
     for bundle_id in BUNDLE_ID.resolve(target, bundle_ids):
         key = bundles.find_bundle_key(target, bundle_id)
         state = target.retain(key, wanted)
@@ -223,6 +224,7 @@ def add(
         wiring_trust.trust(settings),
     )
     tombstones = wiring_upkeep.tombstones(settings)
+    keep_working()
     for file in files:
         now = machine.SystemClock().now()
         retain = retention.retention_for_days(lock_days or 0, lock_mode or "GOVERNANCE", now)

@@ -174,7 +174,8 @@ def three(
     installation.configure(trusting(authority))
     first, second, third = (fixture_site.url(path) for path in ("/404", "/500", "/r1"))
     done = installation.run(
-        *("capture", "--json", first, "-"), given=f"# a comment\n{second}\n\n  {third}  \n"
+        *("capture", "--json", "--tag", "three", first, "-"),
+        given=f"# a comment\n{second}\n\n  {third}  \n",
     )
     return Three(fixture_site, installation, done, (first, second, third))
 
@@ -192,6 +193,10 @@ def test_several_urls_and_standard_input_give_one_bundle_and_one_object_each(thr
     assert [printed["outcome"] for printed in done.objects] == ["complete"] * 3
     assert [printed["court_minimum"] for printed in done.objects] == [True] * 3
     assert len(installation.bundles()) == 3
+    notices = ("a signing key was made", "a key for annotations was made", "a log was made", "1 of")
+    assert [done.err.count(notice) for notice in notices[:3]] == [1, 1, 1]
+    places = [done.err.index(notice) for notice in notices]
+    assert places == sorted(places)  # the notices of the first use stand before the first page
     assert "2 of 3: " in done.err
     listed = installation.run("list", "--json")
     newest_first = [printed["bundle_id"] for printed in listed.objects]

@@ -16,6 +16,7 @@ from snapshotter.app.batch.state import BatchState, RecordLabel, pending_rows
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline import safekeeping
 from snapshotter.app.pipeline.host_pacing import VisitQueue, VisitTracker
+from snapshotter.app.pipeline.log_bundle import begin_log
 from snapshotter.app.pipeline.run import CaptureDependencies
 from snapshotter.app.pipeline.series import CaptureSeries, retry_in_background
 from snapshotter.app.policies.decisions import PolicyDecisions
@@ -134,6 +135,8 @@ def capture_batch(
                     )
             state.record_labels(record_label)
             entries = batch.select(state.pending_rows(retry_failed=batch.request.retry_failed))
+            if entries:
+                begin_log(dependencies.logbook)
             display.begin(entries, visits.politeness)
             owed = retry_in_background(dependencies, show_message)
             with CaptureSeries(dependencies, stop) as series:

@@ -4,6 +4,7 @@ Read the log's newest checkpoint, which a capture quotes, and log the bundle aft
 `write_reminder` is called before the bundle is stored, so that a crash does not leave it unlogged.
 """
 
+import contextlib
 from dataclasses import replace
 
 from snapshotter.app.interruption import Protection
@@ -37,6 +38,18 @@ def quoted_checkpoint(log: StoreLog | None) -> QuotedCheckpoint:
     if newest is None:
         return QuotedCheckpoint()
     return QuotedCheckpoint(text=newest.note.encode().decode(), size=newest.size)
+
+
+def begin_log(log: StoreLog | None) -> None:
+    """
+    Open the log, or make it, before the first of several pages is announced.
+
+    The notice about a new log is printed then. An error is not raised here: each capture opens
+    the log again, and reports the error with its result.
+    """
+    if log is not None:
+        with contextlib.suppress(Exception):
+            _ = log.writer
 
 
 def _remedy(error: SnapshotterError) -> str:

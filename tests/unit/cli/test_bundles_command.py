@@ -1,9 +1,12 @@
 """`snapshotter list` and `show`, of bundles that a stranger may have written."""
 
+import contextlib
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -144,6 +147,45 @@ def test_what_is_longer_than_anything_of_ours_is_not_exported(
     assert main(["export", "--store", "captures", _id(1), "--output", "out"]) == 1
 
     assert "which is more than snapshotter ever stores" in capsys.readouterr().err
+
+
+def _closed_pipe() -> TextIO:
+    reader, writer = os.pipe()
+    os.close(reader)
+    return os.fdopen(writer, "w", buffering=1)
+
+
+def _full_disk() -> TextIO:
+    return Path("/dev/full").open("w", buffering=1)
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "told"),
+    [
+        (_closed_pipe, 0, "standard output is closed, so no further results are printed"),
+        (_full_disk, 1, "the output cannot be written"),
+    ],
+)
+def test_a_command_finishes_its_work_if_nobody_reads_its_results(
+    members: bundles.Members,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    output: Callable[[], TextIO],
+    code: int,
+    told: str,
+) -> None:
+    wanted = [_put(number, bundles.pack(members)) for number in (1, 2, 3)]
+
+    with monkeypatch.context() as here, contextlib.suppress(OSError), output() as stream:
+        here.setattr(sys, "stdout", stream)
+        ended = main(["export", *wanted, "--output", "out"])
+        listed = main(["list"])  # which has nothing to finish
+
+    assert (ended, listed) == (code, code)
+    assert {file.stem for file in Path("out").glob("*.wacz")} == set(wanted)
+    err = capsys.readouterr().err
+    assert err.count(told) == 1 + code
+    assert err.count("The command finishes its work") == 1
 
 
 def test_show_is_short_and_names_what_is_missing_and_what_to_do_next(

@@ -13,6 +13,7 @@ from typing_extensions import override
 from snapshotter.app.archive import bundles as stored
 from snapshotter.app.interruption import Interruption
 from snapshotter.app.pipeline import capture_warnings, run
+from snapshotter.app.pipeline.log_bundle import begin_log
 from snapshotter.app.upkeep.log_entries import CheckpointFile, StoreLog, UnloggedBundle, bundle_leaf
 from snapshotter.app.upkeep.log_sync import sync_log
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
@@ -118,7 +119,9 @@ def test_a_log_that_can_not_be_opened_costs_no_capture(
     def refused() -> LogWriter:
         raise error
 
-    result = capture(tmp_path, StoreLog(store, refused, tmp_path / "unlogged"), authority)
+    log = StoreLog(store, refused, tmp_path / "unlogged")
+    begin_log(log)  # as before several pages
+    result = capture(tmp_path, log, authority)
 
     assert Path(result.location).is_file()
     assert result.logged is not None
