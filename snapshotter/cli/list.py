@@ -250,11 +250,12 @@ def _selected(
     from snapshotter.app import machine
     from snapshotter.app.archive import search
     from snapshotter.app.wiring import index as wiring_index
+    from snapshotter.cli.search import print_cut
 
     with wiring_index.observation_source(settings, show_message=print_message) as source:
         now = machine.SystemClock().now()
         yield (
-            search.select(source, query, wanted, now=now, is_trusted=is_trusted)
+            search.select(source, query, wanted, now=now, is_trusted=is_trusted, cut=print_cut)
             if query is not None
             else select_indexed(source, wanted, now=now, is_trusted=is_trusted, left_out=left_out)
         )

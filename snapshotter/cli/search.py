@@ -124,7 +124,7 @@ def search(
     if as_json:
         for capture in found.captures:
             print_json(found_json(capture))
-        print_json({"next": found.next or None, "results": len(found.captures)})
+        print_json({"cut": found.cut, "next": found.next or None, "results": len(found.captures)})
         return
     where = f" --store {shlex.quote(store)}" if store else ""
     _print(found, text, f"{program_name()} search {shlex.quote(text)}{where}")
@@ -150,11 +150,27 @@ def _print(found: "FoundPage", query: str, command: str) -> None:
             print_result(line)
     if not found.captures:
         print_message(tr("no capture matches the query {query}", query=query))
+    print_cut(found.cut)
     if found.next:
         print_result()
         print_next(
             tr("show the next captures that match"),
             f"{command} --before {found.next}",
+        )
+
+
+def print_cut(count: int) -> None:
+    """Print of how many captures only the beginning of the text was searched."""
+    from snapshotter.index.passages import MAX_TOTAL
+
+    if count:
+        print_message(
+            tr(
+                "only the first {limit} characters of a text are searched. Captures with a longer "
+                "text: {count}",
+                limit=f"{MAX_TOTAL:,}",
+                count=count,
+            )
         )
 
 
@@ -190,6 +206,8 @@ def found_lines(capture: "FoundCapture") -> list[str]:
     ]
     if labels:
         lines.append(f"  {printable('; '.join(labels))}")
+    if not capture.is_text_whole:
+        lines.append(f"  {tr('only the beginning of the text was searched')}")
     for hit in capture.hits:
         shown = _with_brackets(excerpt(hit, _EXCERPT))
         lines.append(f"  {hit.region.value}: {printable(shown)}")
@@ -213,6 +231,7 @@ def found_json(capture: "FoundCapture") -> dict[str, Any]:
         "problem": capture.problem or None,
         "requested_url": capture.url,
         "tags": list(tags_of(capture)),
+        "text_whole": capture.is_text_whole,
         "title": capture.title,
         "verdict": verdict_json(capture.shown),
     }

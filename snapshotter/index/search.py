@@ -52,7 +52,7 @@ _NEAR: Final = 1_000  # characters behind the first place within which others ar
 _MAX_MARKS: Final = 20  # places of words that are marked in one text
 _COLUMNS: Final = (
     "bundle_id", "key", "title", "url", "final_url", "http_status", "began_ms", "outcome", "shown",
-    "problem", "tags", "sidecars",
+    "problem", "tags", "text_whole", "sidecars",
 )  # fmt: skip
 # Hits in these texts are returned first. Titles and addresses are shown with each capture anyway.
 _ORDER: Final = (
@@ -96,6 +96,7 @@ class FoundCapture:
     annotations: CaptureState
     hits: tuple[Hit, ...]
     copies: tuple["Copy", ...]  # captures of other pages with nearly the same main text
+    is_text_whole: bool  # False: only the beginning of its text is in the index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,9 @@ class FoundPage:
 
     captures: tuple[FoundCapture, ...]
     next: str  # what to give as `before` for the captures after these; "" at the end
+    # Captures of the store of whose text only the beginning was searched; 0 for a query without
+    # words.
+    cut: int
 
 
 def search(
@@ -126,7 +130,7 @@ def search(
         before: Return only captures whose id is smaller: `FoundPage.next` of the page before.
     """
     run = _Run(database, query, state, identities, is_hidden)
-    found = list[FoundCapture]()
+    found, following = list[FoundCapture](), ""
     for candidate in run.candidates(before):
         if query is not None and not matches(
             query.root, contains=candidate.contains, fits=candidate.fits
@@ -135,9 +139,10 @@ def search(
         if run.is_hidden(candidate.bundle_id, candidate.sidecars):
             continue
         if len(found) == limit:
-            return FoundPage(captures=tuple(found), next=found[-1].bundle_id)
+            following = found[-1].bundle_id
+            break
         found.append(candidate.found(run.shown))
-    return FoundPage(captures=tuple(found), next="")
+    return FoundPage(captures=tuple(found), next=following, cut=run.count_cut())
 
 
 class _Run:
@@ -241,6 +246,13 @@ class _Run:
             ):
                 yield Region(region), text
         yield from _recorded_texts(self.state.capture(bundle_id))
+
+    def count_cut(self) -> int:
+        """Return the number of captures of whose text only the beginning was searched."""
+        if not self._passages or not self.regions & _PASSAGE_REGIONS:
+            return 0
+        cut = self._database.rows("SELECT bundle_id, sidecars FROM bundle WHERE text_whole = 0")
+        return sum(not self.is_hidden(*row) for row in cut)
 
     def copies(self, bundle_id: str) -> tuple[Copy, ...]:
         """Return captures of other pages with nearly the same main text, one for each page."""
@@ -443,6 +455,7 @@ class _Candidate:
             annotations=self._run.state.capture(self.bundle_id),
             hits=tuple(hits[:_MAX_HITS]),
             copies=self._run.copies(self.bundle_id),
+            is_text_whole=bool(values.pop("text_whole")),
             **values,
         )
 

@@ -147,6 +147,11 @@ CREATE TABLE fingerprint (
 CREATE INDEX fingerprint_by_bundle ON fingerprint (bundle_id)
 """,
     ),
+    # The few bundles of whose text only the beginning is in the index.
+    Migration(
+        forward="CREATE INDEX bundle_cut ON bundle (bundle_id) WHERE text_whole = 0",
+        back="DROP INDEX bundle_cut",
+    ),
 )
 TABLES_VERSION: Final = len(MIGRATIONS)
 _WHOLE: Final = "whole"  # in `meta`: when the whole store was listed, in seconds since 1970

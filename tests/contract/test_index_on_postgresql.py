@@ -28,6 +28,7 @@ from tests.unit.index.test_search import (  # noqa: F401
     test_a_word_in_very_many_passages_is_found_without_candidates,
     test_captures_are_found_by_the_title_of_their_case_and_by_words_of_notes,
     test_captures_of_one_page_are_no_copies_of_each_other,
+    test_captures_of_which_only_the_beginning_is_searched_are_counted,
     test_every_query_finds_what_its_evaluation_for_each_capture_finds,
     test_filters_are_about_the_row_of_a_capture,
     test_pages_follow_one_another_without_gap_and_without_repetition,

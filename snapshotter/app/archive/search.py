@@ -5,7 +5,7 @@ Results are what the index has: nothing is verified. They come newest first, in 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -74,12 +74,14 @@ def select(
     *,
     now: datetime,
     is_trusted: IsTrusted,
+    cut: Callable[[int], None],
 ) -> Iterator[ListedBundle]:
     """
     Yield the bundles of a store that match a query and fit, the newest first, as a list has them.
 
     Args:
         now, is_trusted: As for `search`.
+        cut: Called once with `FoundPage.cut`.
 
     Raises:
         ServiceUnavailable: The store did not answer.
@@ -90,6 +92,8 @@ def select(
     before = ""
     while True:
         page = _search(source, query, state, is_trusted, limit=_PAGE, before=before)
+        if not before:
+            cut(page.cut)
         for capture in page.captures:
             day = store_keys.bundle_time(capture.bundle_id).date()
             if wanted.since is not None and day < wanted.since:

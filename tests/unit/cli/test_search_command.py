@@ -87,7 +87,7 @@ def test_a_result_has_title_address_time_verdict_case_and_the_marked_passage(
 
     assert shell.run("search", "谣言", "--json") == 0
     found, end = shell.objects
-    assert end == {"next": None, "results": 1}
+    assert end == {"cut": 0, "next": None, "results": 1}
     assert found["bundle_id"] == wanted
     assert (found["cases"], found["tags"]) == ({"case-7": 1}, ["urgent"])
     assert found["requested_url"] == "https://news.example.org/1"
@@ -120,6 +120,25 @@ def test_results_come_in_pages_and_the_next_command_is_printed(shell: Shell, add
     assert last.endswith(f" search '谣言' --store captures --before {ids[2]}")
     assert shell.run("search", "谣言", "--before", ids[1], "--json") == 0
     assert [found.get("bundle_id") for found in shell.objects] == [ids[0], None]
+
+
+def test_the_captures_of_which_only_the_beginning_is_searched_are_named(
+    shell: Shell, add: AddPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("snapshotter.index.passages.MAX_TOTAL", 3000)
+    long, short = add("\n".join(["谣言", *["x" * 1500] * 3])), add("谣言")
+    note = "only the first 3,000 characters of a text are searched. Captures with a longer text: 1"
+
+    assert shell.run("search", "谣言") == 0
+    assert note in shell.err
+    assert shell.out.count("only the beginning of the text was searched") == 1
+    assert shell.run("search", "谣言", "--json") == 0
+    assert [found.get("text_whole") for found in shell.objects] == [True, False, None]
+    assert shell.objects[-1]["cut"] == 1
+    assert shell.run("list", "谣言") == 0
+    assert (note in shell.err, long in shell.out, short in shell.out) == (True, True, True)
+    assert shell.run("search", "host:news.example.org") == 0
+    assert note not in shell.err
 
 
 def test_what_cannot_be_answered_is_said_with_exit_code_2(shell: Shell, add: AddPage) -> None:

@@ -358,6 +358,19 @@ def test_captures_are_found_by_the_title_of_their_case_and_by_words_of_notes(
     ]
 
 
+def test_captures_of_which_only_the_beginning_is_searched_are_counted(empty: Library) -> None:
+    long = empty.add("谣言", facts=BundleFacts(is_text_whole=False))
+    secret = empty.add("谣言", facts=BundleFacts(is_text_whole=False))
+    empty.add("谣言")
+    empty.sync()
+    empty.hidden = {secret}
+
+    page = empty.search("谣言")
+    assert [found.bundle_id for found in page.captures if not found.is_text_whole] == [long]
+    assert page.cut == empty.search("nothing").cut == empty.search("谣言", limit=1).cut == 1
+    assert empty.search("host:example.org").cut == empty.search("in:note 谣言").cut == 0
+
+
 def test_a_filter_on_a_row_may_have_a_value_that_has_also_takes(empty: Library) -> None:
     policy = empty.add(facts=BundleFacts(policy="note"))
     noted = empty.add()
