@@ -4,7 +4,7 @@ labelled lines.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from snapshotter.app.archive.bundle_overview import BundleOverview
     from snapshotter.app.archive.bundles import ListedBundle
     from snapshotter.model.assessment import Assessment
+    from snapshotter.model.copies import Copy
     from snapshotter.model.sentences import CaptureState, PageState
     from snapshotter.model.takedown import Observation
 
@@ -43,6 +44,7 @@ OBSERVATION_COLUMNS = (
 )
 _MOST_CHARACTERS = 300  # of a text in an overview
 _MOST_PARTS = 5  # missing parts that an overview names
+_MOST_COPIES = 5  # pages with nearly the same text that are named
 # The parts of the court minimum in a record.
 _MINIMUM = (
     ("url", "URL"),
@@ -156,8 +158,38 @@ def observation_row(observation: "Observation") -> tuple[str, ...]:
     )
 
 
-def overview_lines(overview: "BundleOverview") -> list[str]:
-    """Return the facts of a bundle that a person needs first: the headline, then one group."""
+def copy_rows(copies: Sequence["Copy"]) -> list[tuple[str, str]]:
+    """Return the rows of captures of other pages with nearly the same text."""
+    from snapshotter.formats.printable import cut
+
+    rows = [
+        (
+            tr("same text"),
+            tr(
+                "nearly the same text at {url}, capture {bundle_id}",
+                url=cut(copy.url, _MOST_CHARACTERS),
+                bundle_id=copy.bundle_id,
+            ),
+        )
+        for copy in copies[:_MOST_COPIES]
+    ]
+    if len(copies) > _MOST_COPIES:
+        rows.append(("", tr("and further pages: {count}", count=len(copies) - _MOST_COPIES)))
+    return rows
+
+
+def copies_json(copies: Sequence["Copy"]) -> list[dict[str, str]]:
+    """Return captures of other pages with nearly the same text as JSON output has them."""
+    return [{"bundle_id": copy.bundle_id, "requested_url": copy.url} for copy in copies]
+
+
+def overview_lines(overview: "BundleOverview", copies: Sequence["Copy"] = ()) -> list[str]:
+    """
+    Return the facts of a bundle that a person needs first: the headline, then one group.
+
+    Args:
+        copies: Captures of other pages with nearly the same text.
+    """
     from snapshotter.model import sentences
     from snapshotter.verify.report import group_lines
 
@@ -166,7 +198,7 @@ def overview_lines(overview: "BundleOverview") -> list[str]:
     with _strange_records_refused():
         page = sentences.PageState.of(assessment, record["what"]["http_status"])
         headline = sentences.headline(page=page, capture=capture)
-        rows = _overview_rows(overview, capture, page)
+        rows = [*_overview_rows(overview, capture, page), *copy_rows(copies)]
     return [
         f"{headline} {sentences.NOT_VERIFIED}",
         "",

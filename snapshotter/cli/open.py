@@ -16,6 +16,7 @@ from snapshotter.translation import tr
 if TYPE_CHECKING:
     from snapshotter.app.archive.capture_page import MadePage
     from snapshotter.app.settings import Settings
+    from snapshotter.model.copies import Copy
     from snapshotter.model.takedown import Observation
 
 
@@ -140,6 +141,7 @@ def _stored(settings: "Settings", name: str) -> "MadePage":
     from snapshotter.app.archive import quarantined
     from snapshotter.app.archive.capture_page import make_stored_page
     from snapshotter.app.archive.observations import observations
+    from snapshotter.app.archive.search import known_copies
     from snapshotter.app.wiring import annotations as wiring_annotations
     from snapshotter.app.wiring import index as wiring_index
     from snapshotter.app.wiring import store as wiring_store
@@ -149,29 +151,36 @@ def _stored(settings: "Settings", name: str) -> "MadePage":
 
     is_trusted = wiring_trust.trusted_keys(settings)
 
-    def captures_of(url: str) -> "Sequence[Observation]":
+    def others_of(url: str) -> "tuple[Sequence[Observation], Sequence[Copy]]":
         try:
             with wiring_index.observation_source(settings, show_message=print_message) as source:
-                return quarantined.visible(
-                    observations(source, url=url), opened, is_trusted, index=source.index
+                found = observations(source, url=url)
+                return (
+                    quarantined.visible(found, opened, is_trusted, index=source.index),
+                    known_copies(
+                        opened,
+                        source.index,
+                        bundle_id,
+                        is_trusted=is_trusted,
+                        quarantined_ids=state.quarantined,
+                    ),
                 )
         except SnapshotterError as error:  # the page of the capture is whole without them
             print_message(tr("other captures of the page are not shown: {error}", error=error))
-            return ()
+            return (), ()
 
     opened = wiring_store.store(settings)
     (bundle_id,) = FILE_OR_BUNDLE.resolve(opened, [name])
     quarantined.require_visible(opened, bundle_id, is_trusted)
+    state = wiring_annotations.read_state(settings, show_message=print_message)
     made = make_stored_page(
         bundle_id,
         opened,
         wiring_trust.trust(settings, by_bundle=True),
         now=machine.SystemClock().now(),
         local=LocalTime(),
-        annotations=wiring_annotations.read_state(settings, show_message=print_message).capture(
-            bundle_id
-        ),
-        captures_of=captures_of,
+        annotations=state.capture(bundle_id),
+        others_of=others_of,
     )
     wiring_store.note_access(settings, opened, bundle_id, DISPLAYING, show_message=print_message)
     return made

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.cli.bundle_output import copies_json
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import (
     format_time,
@@ -217,9 +218,7 @@ def found_lines(capture: "FoundCapture") -> list[str]:
 def found_json(capture: "FoundCapture") -> dict[str, Any]:
     """Return a result as JSON output has it."""
     return {
-        "also_published_at": [
-            {"bundle_id": copy.bundle_id, "requested_url": copy.url} for copy in capture.copies
-        ],
+        "also_published_at": copies_json(capture.copies),
         "bundle_id": capture.bundle_id,
         "captured_at": f"{capture.began_at:%Y-%m-%dT%H:%M:%SZ}",
         "captured_at_local": capture.began_at.astimezone().isoformat(timespec="seconds"),

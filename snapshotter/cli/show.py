@@ -3,12 +3,18 @@ Provide `snapshotter show`: print what bundles contain, in short or whole, witho
 """
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.bundle_output import overview_lines, record_lines
+from snapshotter.cli.bundle_output import (
+    copies_json,
+    copy_rows,
+    overview_lines,
+    record_lines,
+)
 from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.object_id import FILE_OR_BUNDLE
 from snapshotter.cli.options import store_option
@@ -26,6 +32,7 @@ from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.bundle_overview import BundleOverview
+    from snapshotter.model.copies import Copy
 
 
 @click.command(
@@ -67,15 +74,15 @@ def show(
     for number, (name, file) in enumerate(files.items()):
         if number and not as_json:
             print_result()
-        overview, verified_by = _overview(ctx, name, file, store)
+        overview, verified_by, copies = _overview(ctx, name, file, store)
         if overview.quarantine and not as_json:
             print_result(tr("in quarantine: {reason}", reason=overview.quarantine))
         if as_json:
-            _print_json(overview)
+            _print_json(overview, copies)
         elif everything:
-            _print_all(overview)
+            _print_all(overview, copies)
         else:
-            for line in overview_lines(overview):
+            for line in overview_lines(overview, copies):
                 print_result(line)
             if number == len(files) - 1:
                 print_next(
@@ -88,33 +95,45 @@ def show(
 
 def _overview(
     ctx: click.Context, name: str, file: Path | None, store: str | None
-) -> "tuple[BundleOverview, str]":
-    """Return the overview of a bundle, and the arguments that name the bundle to other commands."""
+) -> tuple["BundleOverview", str, Sequence["Copy"]]:
+    """
+    Return the overview of a bundle, the arguments that name the bundle to other commands, and
+    captures of other pages with nearly the same text.
+    """
     from snapshotter.app.archive import bundle_overview
+    from snapshotter.app.wiring import index as wiring_index
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
 
     if file is not None:
         with open_named(file) as stream:
-            return bundle_overview.file_overview(file, stream), shlex.quote(name)
+            return bundle_overview.file_overview(file, stream), shlex.quote(name), ()
     settings = ctx.obj.load(store=store or "")
     opened = wiring_store.store(settings)
     (bundle_id,) = FILE_OR_BUNDLE.resolve(opened, [name])
-    overview = bundle_overview.stored_overview(
-        opened, bundle_id, lambda key_id: wiring_trust.trusted_keys(settings)(key_id)
+
+    def is_trusted(key_id: str) -> bool:
+        return wiring_trust.trusted_keys(settings)(key_id)
+
+    overview = bundle_overview.stored_overview(opened, bundle_id, is_trusted)
+    copies = (
+        wiring_index.known_copies(settings, opened, bundle_id, is_trusted)
+        if not overview.quarantine
+        else ()
     )
     wiring_store.note_access(settings, opened, bundle_id, DISPLAYING, show_message=print_message)
     where = f"--store {shlex.quote(store)} " if store else ""
-    return overview, f"{where}{bundle_id}"
+    return overview, f"{where}{bundle_id}", copies
 
 
-def _print_json(overview: "BundleOverview") -> None:
+def _print_json(overview: "BundleOverview", copies: Sequence["Copy"]) -> None:
     from snapshotter.formats.canonical_json import plain
     from snapshotter.model.assessment import AssessmentSummary
 
     assessment = overview.assessment
     shown = AssessmentSummary.of(assessment) if assessment is not None else None
     kept = {
+        "also_published_at": copies_json(copies),
         "assessment": plain(assessment),
         "quarantine": overview.quarantine or None,
         "verdict": verdict_json(shown),
@@ -122,10 +141,12 @@ def _print_json(overview: "BundleOverview") -> None:
     print_json({**overview.record, **kept})
 
 
-def _print_all(overview: "BundleOverview") -> None:
+def _print_all(overview: "BundleOverview", copies: Sequence["Copy"]) -> None:
     from snapshotter.cli.readings_output import describe_readings
 
     for line in record_lines(overview.record, overview.assessment):
         print_result(line)
     if overview.assessment is not None:
         print_group("readings", describe_readings(overview.assessment.readings))
+    if copies:
+        print_group("copies", copy_rows(copies))

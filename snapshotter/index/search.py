@@ -19,8 +19,8 @@ from typing import Any, Final
 
 from snapshotter.formats import typed
 from snapshotter.index.bundle_rows import ms, split
+from snapshotter.index.copies import IsHidden, find_copies
 from snapshotter.index.database import IndexDatabase
-from snapshotter.index.fingerprint import PROBED, SHARED, SHARED_OF_PROBED
 from snapshotter.index.query import (
     And,
     Filter,
@@ -37,17 +37,15 @@ from snapshotter.index.query import terms as shown_terms
 from snapshotter.index.tokens import Normalised, Searched, find, normalise, piece_query
 from snapshotter.model.annotation_state import AnnotationState, CaptureState
 from snapshotter.model.assessment import AssessmentSummary
+from snapshotter.model.copies import Copy
 from snapshotter.value_class import dataclass
 
 # Returns the identities of all addresses of the page that an `identity:` filter names.
 ResolveIdentity = Callable[[str], Sequence[str]]
-# Returns whether a capture with these kinds of sidecars is in quarantine.
-IsHidden = Callable[[str, Sequence[str]], bool]
 
 _COMMON: Final = 20_000  # passages: a word in more of them names no candidates
 _CHUNK: Final = 100  # captures that are read together
 _MAX_HITS: Final = 3  # texts of one capture that are returned
-_MAX_COPIES: Final = 20  # pages with the same text that are returned
 _NEAR: Final = 1_000  # characters behind the first place within which others are marked
 _MAX_MARKS: Final = 20  # places of words that are marked in one text
 _COLUMNS: Final = (
@@ -71,14 +69,6 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
-    """The newest capture of another page with nearly the same main text."""
-
-    bundle_id: str
-    url: str  # requested
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FoundCapture:
     """What the index has of a capture, unverified, and where the words of the query are."""
 
@@ -95,7 +85,7 @@ class FoundCapture:
     job_tags: tuple[str, ...]
     annotations: CaptureState
     hits: tuple[Hit, ...]
-    copies: tuple["Copy", ...]  # captures of other pages with nearly the same main text
+    copies: tuple[Copy, ...]  # captures of other pages with nearly the same main text
     is_text_whole: bool  # False: only the beginning of its text is in the index
 
 
@@ -255,44 +245,12 @@ class _Run:
         return sum(not self.is_hidden(*row) for row in cut)
 
     def copies(self, bundle_id: str) -> tuple[Copy, ...]:
-        """Return captures of other pages with nearly the same main text, one for each page."""
-        own = self._database.rows(
-            "SELECT page, hashes FROM sketch WHERE bundle_id = ?", [bundle_id]
+        """Return captures of other pages with nearly the same main text."""
+        return find_copies(
+            self._database,
+            bundle_id,
+            lambda other, kinds: other in self._quarantined or self._is_hidden(other, kinds),
         )
-        if not own:
-            return ()
-        page, hashes = own[0]
-        values = [int(value) for value in hashes.split()]
-        # Most captures have no copy, and a few values show it.
-        pages = self._pages_with(values[:PROBED], SHARED_OF_PROBED, "page != ?", [page])
-        if pages:
-            pages = self._pages_with(values, SHARED, *_among("page", pages))
-        found = (self._newest(other) for other in pages[:_MAX_COPIES])
-        return tuple(copy for copy in found if copy is not None)
-
-    def _pages_with(
-        self, values: Sequence[int], least: int, where: str, given: Sequence[str]
-    ) -> list[str]:
-        """Return the pages that have at least so many of these values of fingerprints."""
-        among, chosen = _among("value", values)
-        found = self._database.rows(
-            f"SELECT page FROM fingerprint WHERE {among} AND {where} "  # noqa: S608
-            "GROUP BY page HAVING COUNT(*) >= ? ORDER BY page LIMIT ?",
-            [*chosen, *given, least, 10 * _MAX_COPIES],
-        )
-        return [page for (page,) in found]
-
-    def _newest(self, page: str) -> Copy | None:
-        """Return the newest capture of a page that is not in quarantine, of the last few."""
-        for bundle_id, url, sidecars in self._database.rows(
-            "SELECT bundle.bundle_id, bundle.url, bundle.sidecars FROM sketch "
-            "JOIN bundle ON bundle.bundle_id = sketch.bundle_id "
-            "WHERE sketch.page = ? ORDER BY sketch.bundle_id DESC LIMIT ?",
-            [page, _MAX_HITS],
-        ):
-            if not self.is_hidden(bundle_id, sidecars):
-                return Copy(bundle_id=bundle_id, url=url)
-        return None
 
     def is_hidden(self, bundle_id: str, sidecars: str) -> bool:
         """Return whether a capture is in quarantine, by a record or by a notice beside it."""

@@ -20,6 +20,7 @@ from snapshotter.model import sentences
 from snapshotter.model.annotation_state import CaptureState as CaptureAnnotations
 from snapshotter.model.annotations import Mark
 from snapshotter.model.assessment import Assessment, AssessmentSummary
+from snapshotter.model.copies import Copy
 from snapshotter.model.custody import CustodyEvent
 from snapshotter.model.finding import Finding, Report, Verdict
 from snapshotter.model.sentences import CaptureState, ProofState
@@ -104,6 +105,7 @@ class CaptureMaterial:
     custody: tuple[CustodyEvent, ...] = ()
     custody_problems: tuple[str, ...] = ()
     captures: tuple[Observation, ...] = ()  # of the same page, in the order of time
+    copies: tuple[Copy, ...] = ()  # captures of other pages with nearly the same text
     lost_since: Observation | None = None  # the last capture that showed the page, if this one
     # may show a removal that no rule knows
     annotations: CaptureAnnotations | None = None  # None: of a file, which has none

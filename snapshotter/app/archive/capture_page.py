@@ -25,6 +25,7 @@ from snapshotter.formats.bundle import container, custody_sidecars, names, store
 from snapshotter.formats.digest import CHUNK, digest_bytes
 from snapshotter.model.annotation_state import CaptureState as CaptureAnnotations
 from snapshotter.model.assessment import Assessment
+from snapshotter.model.copies import Copy
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.model.sentences import (
     CaptureState,
@@ -76,6 +77,7 @@ class CaptureSource:
     report: Report
     sidecars: Sidecars
     captures: Sequence[Observation] = ()  # of the same page
+    copies: Sequence[Copy] = ()  # captures of other pages with nearly the same text
     annotations: CaptureAnnotations | None = None  # None: of a file
     now: datetime
 
@@ -126,7 +128,7 @@ def make_stored_page(
     now: datetime,
     local: LocalTime,
     annotations: CaptureAnnotations,
-    captures_of: Callable[[str], Sequence[Observation]],
+    others_of: Callable[[str], tuple[Sequence[Observation], Sequence[Copy]]],
 ) -> MadePage:
     """
     Copy a bundle out of a store, verify the copy with its sidecars, and return its page.
@@ -135,7 +137,8 @@ def make_stored_page(
 
     Args:
         annotations: What people recorded about the capture.
-        captures_of: Returns the captures of the page behind an address, in the order of time.
+        others_of: Returns the captures of the page behind an address, in the order of time, and
+            captures of other pages with nearly the same text as this one.
 
     Raises:
         OSError, SnapshotterError: The store does not have the bundle, or cannot be read.
@@ -164,7 +167,7 @@ def make_stored_page(
                 ),
             )
             report = replace(report, findings=(*report.findings, other), established=None)
-        captures = captures_of(report.requested_url) if report.requested_url else ()
+        captures, copies = others_of(report.requested_url) if report.requested_url else ((), ())
         return _made(
             CaptureSource(
                 name=bundle_id,
@@ -173,6 +176,7 @@ def make_stored_page(
                 report=report,
                 sidecars=sidecars,
                 captures=captures,
+                copies=copies,
                 annotations=annotations,
                 now=now,
             ),
@@ -252,6 +256,7 @@ def read_material(source: CaptureSource) -> CaptureMaterial:
         custody=tuple(linked.event for linked in chain.events) if chain else (),
         custody_problems=chain.problems if chain else (),
         captures=tuple(source.captures),
+        copies=tuple(source.copies),
         lost_since=_lost_since(source),
         annotations=source.annotations,
         unread=tuple(dict.fromkeys(unread)),

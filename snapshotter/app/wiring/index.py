@@ -28,7 +28,8 @@ from snapshotter.store.location import DirectoryLocation
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.quarantined import FindHidden
+    from snapshotter.app.archive.quarantined import FindHidden, IsTrusted
+    from snapshotter.model.copies import Copy
 
 _DAY_FOLDERS = 3  # levels below `bundles/`
 _PROGRESS_S = 3  # between two messages
@@ -176,6 +177,24 @@ def ids_with_part(settings: Settings, store: ReadableStore) -> Iterator[IdsWithP
                     current = stamps(f"{store_keys.BUNDLES}/", _DAY_FOLDERS)
                     found = indexed_ids(opened, store, current)
         yield found
+
+
+def known_copies(
+    settings: Settings, store: ReadableStore, bundle_id: str, is_trusted: "IsTrusted"
+) -> "tuple[Copy, ...]":
+    """
+    Return captures of other pages with nearly the same text; none without a usable index.
+
+    The index is not brought up to date: this costs a query and no listing of the store.
+    """
+    from snapshotter.app.archive.search import known_copies
+
+    if file_of_queue(settings.queue)[1] and not index_path(settings).exists():
+        return ()
+    # The facts of a capture are whole without its copies.
+    with contextlib.suppress(SnapshotterError), index(settings) as opened:
+        return known_copies(store, opened, bundle_id, is_trusted=is_trusted)
+    return ()
 
 
 def progress_messages(show_message: ShowMessage) -> IndexProgress:

@@ -199,6 +199,31 @@ def test_a_capture_in_quarantine_is_not_found_until_it_is_released(
     assert [found.get("bundle_id") for found in shell.objects] == [other, secret, None]
 
 
+def test_show_and_open_name_other_addresses_with_nearly_the_same_text(
+    shell: Shell, add: AddPage, tmp_path: Path
+) -> None:
+    text = " ".join(f"谣言 story {number} of the agency" for number in range(100))
+    one, two = add(text), add(text, host="other.example.net")
+
+    def named() -> tuple[bool, list[str], bool]:
+        """Return whether `show`, `show --json` and `open` name the other capture."""
+        assert shell.run("show", one) == 0, shell.err
+        line = f"nearly the same text at https://other.example.net/2, capture {two}"
+        in_text = line in shell.out
+        assert shell.run("show", "--json", one) == 0, shell.err
+        in_json = [copy["bundle_id"] for copy in shell.object["also_published_at"]]
+        page = tmp_path / f"{len(list(tmp_path.iterdir()))}.html"
+        assert shell.run("open", "-o", str(page), one) == 0, shell.err
+        return in_text, in_json, f"snapshotter open {two}" in page.read_text()
+
+    assert shell.run("show", one) == 0, shell.err
+    assert "nearly the same" not in shell.out  # without an index, none is made
+    assert shell.run("search", "谣言") == 0
+    assert named() == (True, [two], True)
+    assert shell.run("quarantine", two, "--reason", "private") == 0, shell.err
+    assert named() == (False, [], False)
+
+
 def test_list_takes_the_same_words_and_filters(shell: Shell, add: AddPage) -> None:
     one, two = add("谣言 draft"), add("谣言 final", host="other.example.net")
     three = add("nothing")
