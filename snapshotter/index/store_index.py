@@ -18,7 +18,14 @@ from snapshotter.index import tables
 from snapshotter.index.bundle_rows import ms, read_observation, split, storable
 from snapshotter.index.database import IndexDatabase
 from snapshotter.index.stored_events import StoredEvent, read_stored_event
-from snapshotter.index.sync import FolderStamps, ReadJobs, compare, sync_bundles
+from snapshotter.index.sync import (
+    FolderStamps,
+    ReadJobs,
+    changed_folders,
+    compare,
+    newest_days,
+    sync_bundles,
+)
 from snapshotter.index.values import (
     CaptureRow,
     IndexCounts,
@@ -98,6 +105,7 @@ class Index:
         *,
         jobs: ReadJobs | None = None,
         stamps: FolderStamps | None = None,
+        listed_stamps: FolderStamps | None = None,
         until: datetime | None = None,
         progress: IndexProgress = lambda count: None,
     ) -> IndexSyncResult:
@@ -107,16 +115,25 @@ class Index:
         Args:
             jobs: Returns what the queue knows of the jobs of bundles.
             stamps: Tells which folders of the store changed; only these are listed.
+            listed_stamps: The same for a store that has to be listed for that: called only when the
+                whole store is listed.
             until: Without `stamps`, list only the days from shortly before the newest row until
-                then; a bundle added with an older id is found by the next whole sync, after at
-                most a day.
+                then. What was added to older days is found when the whole store is listed again:
+                after a second for 25 bundles, at least a minute, and at most a day.
 
         Raises:
             ServiceUnavailable: The store did not answer. The next sync continues there.
             SnapshotterError: The store or the database cannot be used.
         """
         return sync_bundles(
-            self.database, store, read, jobs=jobs, stamps=stamps, until=until, progress=progress
+            self.database,
+            store,
+            read,
+            jobs=jobs,
+            stamps=stamps,
+            listed_stamps=listed_stamps,
+            until=until,
+            progress=progress,
         )
 
     def mark_outdated(self) -> None:
@@ -214,9 +231,18 @@ class Index:
         )
         return tuple(bundle_id for (bundle_id,) in found)
 
-    def folder_stamps(self) -> dict[str, str]:
-        """Return the stamps of the folders that the last sync compared; "" must be listed."""
-        return dict(self.database.rows("SELECT prefix, stamp FROM folder"))
+    def changed_folders(self, current: Mapping[str, str]) -> frozenset[str]:
+        """Return the folders whose present stamps differ from those of the last sync."""
+        return changed_folders(self.database, current)
+
+    def newest_days(self, until: datetime) -> frozenset[str]:
+        """
+        Return the prefixes of the days from shortly before the newest row until a moment.
+
+        Bundles of other days are in the rows, except for those that others added since the whole
+        store was listed. The prefix of all bundles is returned if the days are not known.
+        """
+        return frozenset(newest_days(self.database, until))
 
     def row(self, bundle_id: str) -> IndexRow | None:
         """Return the row of one bundle; None without one. Raises ValueError: no bundle's id."""

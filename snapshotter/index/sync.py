@@ -6,6 +6,10 @@ rows is one transaction: a process that is killed leaves what it had finished, a
 continues. Several processes may sync at once, because they write the same rows.
 
 A store in a directory shows which folders changed since they were compared. Only these are listed.
+
+A store in a bucket shows nothing without a listing. A search lists the newest days only, and from
+time to time the whole store: as seldom as a store is large, so that all listings together cost one
+request in about ten seconds. A listing of the whole store shows which folders changed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +42,10 @@ _BATCH = 50  # bundles of one transaction
 _PAGE = 500  # rows that are held at once
 _DAYS = 31  # that are listed one by one; for more the whole store is
 _ROOT = f"{store_keys.BUNDLES}/"
-_WHOLE_AFTER = timedelta(days=1)  # what is added beside older bundles is found after that
+# The whole store is listed again after a second for so many bundles. With four objects of each
+# bundle and a thousand objects of each request, that is one request in ten seconds.
+_BUNDLES_PER_S = 25
+_WHOLE_AFTER = (timedelta(minutes=1), timedelta(days=1))  # at least, at most
 _DEPTH = 3  # levels below it: year, month and day
 # Beginnings of the kinds of sidecars that change what a row says.
 _SIDECARS = ("late-", "hold-", "quarantine-", "custody-0001.jsonl")
@@ -55,6 +62,7 @@ def sync_bundles(
     *,
     jobs: ReadJobs | None,
     stamps: FolderStamps | None,
+    listed_stamps: FolderStamps | None,
     until: datetime | None,
     progress: IndexProgress,
 ) -> IndexSyncResult:
@@ -64,11 +72,14 @@ def sync_bundles(
     if stamps is not None:
         removed = _sync_folders(database, store, stamps(_ROOT, _DEPTH), batch)
     else:
-        prefixes = _prefixes(database, until)
-        for prefix in prefixes:
-            removed += _sync_prefix(database, store, prefix, batch)
-        batch.write()
+        prefixes = [_ROOT] if _is_whole_due(database, until) else newest_days(database, until)
         is_whole = prefixes == [_ROOT]
+        if is_whole and listed_stamps is not None:
+            removed = _sync_folders(database, store, listed_stamps(_ROOT, _DEPTH), batch)
+        else:
+            for prefix in prefixes:
+                removed += _sync_prefix(database, store, prefix, batch)
+            batch.write()
         if until is not None and (is_whole or tables.whole_since(database) is None):
             with database.writing():
                 tables.store_whole_since(database, until)
@@ -327,13 +338,22 @@ def _listed(store: ReadableStore, prefix: str) -> Iterator[ListedObject]:
         yield ListedObject(key=key, length=length, sidecars=tuple(sidecars))
 
 
-def _prefixes(database: IndexDatabase, until: datetime | None) -> list[str]:
-    """Return the key prefixes to list: of a few days, or of all."""
+def changed_folders(database: IndexDatabase, current: Mapping[str, str]) -> frozenset[str]:
+    """Return the folders whose present stamps differ from those of the last sync."""
+    known = dict(database.rows("SELECT prefix, stamp FROM folder"))
+    return frozenset(
+        prefix for prefix, stamp in current.items() if not stamp or known.get(prefix) != stamp
+    )
+
+
+def newest_days(database: IndexDatabase, until: datetime | None) -> list[str]:
+    """
+    Return the key prefixes of the days from shortly before the newest row until a moment.
+
+    The prefix of all bundles is returned if there is no row or no moment, or if the days are many.
+    """
     newest = database.rows("SELECT MAX(key) FROM bundle")[0][0]
-    if until is None or newest is None or tables.is_outdated(database):
-        return [_ROOT]
-    since = tables.whole_since(database)
-    if since is not None and until - since > _WHOLE_AFTER:
+    if until is None or newest is None:
         return [_ROOT]
     newest_day = store_keys.bundle_time(store_keys.parse_bundle_key(newest).bundle_id).date()
     first = newest_day - timedelta(days=1)
@@ -341,3 +361,16 @@ def _prefixes(database: IndexDatabase, until: datetime | None) -> list[str]:
     if not 0 < days <= _DAYS:
         return [_ROOT]
     return [f"{_ROOT}{first + timedelta(days=day):%Y/%m/%d}/" for day in range(days)]
+
+
+def _is_whole_due(database: IndexDatabase, until: datetime | None) -> bool:
+    """Return whether the whole store has to be listed, and not the newest days only."""
+    if until is None or tables.is_outdated(database):
+        return True
+    since = tables.whole_since(database)
+    if since is None:
+        return False
+    bundles = database.rows("SELECT COUNT(*) FROM bundle")[0][0]
+    least, most = _WHOLE_AFTER
+    wait = min(max(timedelta(seconds=bundles / _BUNDLES_PER_S), least), most)
+    return not since <= until <= since + wait  # before: the clock was set back

@@ -49,7 +49,7 @@ from tests.unit.index.test_store_index import (  # noqa: F401
     test_a_look_reads_what_is_new_and_nothing_twice,
     test_a_quick_look_is_into_the_newest_days_and_a_whole_one_finds_the_rest,
     test_a_store_that_stops_answering_leaves_what_was_read,
-    test_a_store_without_stamps_is_listed_whole_once_a_day,
+    test_a_store_without_stamps_is_listed_whole_after_a_time,
     test_candidates_have_the_host_or_the_verdict_and_come_newest_first,
     test_of_two_pages_that_one_link_is_said_to_lead_to_neither_is_believed,
     test_one_bundle_is_found_by_its_id,

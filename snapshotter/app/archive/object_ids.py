@@ -4,8 +4,9 @@ Find the bundle, take-down event, gap or audit report that a person means by a p
     20261124t160642z-k3v4q2m7xw4c5b6d   the whole id; the store is not asked
     20261124t1606                       the beginning: one folder of the store is listed
     k3v4q2m7                            the beginning of the random part: folders that changed since
-                                        the index was updated are listed, the other ids are in the
-                                        index; without an index the whole store is listed
+                                        the index was updated are listed, of a bucket those of the
+                                        newest days; the other ids are in the index; without an
+                                        index the whole store is listed
     xw4c5b6d                            the end: found in the same way
     latest                              the newest
 
@@ -15,7 +16,7 @@ names the candidates with their times and titles.
 
 import enum
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from snapshotter.errors import EvidenceInvalid, SnapshotterError, UsageMistake
@@ -171,28 +172,23 @@ def resolve(
     return candidates[0][0]
 
 
-def indexed_ids(index: "Index", store: "ReadableStore", current: Mapping[str, str]) -> IdsWithPart:
+def indexed_ids(index: "Index", store: "ReadableStore", folders: Collection[str]) -> IdsWithPart:
     """
     Return what finds bundles by their random parts, from an index that may be out of date.
 
-    Only the folders that changed since the index was updated are listed. No bundle is read, and the
-    index is not changed.
+    No bundle is read, and the index is not changed.
 
     Args:
-        current: The present stamps of the store's folders (`index.sync.FolderStamps`).
+        folders: Keys of the folders of days that are listed; the index has all other bundles.
     """
 
     def with_part(part: str) -> Iterator[str]:
-        known = index.folder_stamps()
-        unchanged = {
-            prefix for prefix, stamp in current.items() if stamp and known.get(prefix) == stamp
-        }
-        for prefix in sorted(set(current) - unchanged, reverse=True):
+        for prefix in sorted(folders, reverse=True):
             for found in _ids(store, ObjectKind.BUNDLE, prefix, reverse=True):
                 if has_random_part(found, part):
                     yield found
         for found in index.ids_with_part(part):
-            if store_keys.bundle_key(found).rpartition("/")[0] + "/" in unchanged:
+            if store_keys.bundle_key(found).rpartition("/")[0] + "/" not in folders:
                 yield found
 
     return with_part

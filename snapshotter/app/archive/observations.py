@@ -58,6 +58,7 @@ class ObservationSource:
     reassess: ReassessBundle | None = None
     jobs: ReadJobs | None = None
     stamps: FolderStamps | None = None  # None: the store does not show which folders changed
+    listed_stamps: FolderStamps | None = None  # what shows it after a listing of the store
     progress: IndexProgress = _no_progress
 
     def sync(self, *, until: datetime | None = None) -> None:
@@ -76,6 +77,7 @@ class ObservationSource:
             read,
             jobs=self.jobs,
             stamps=self.stamps,
+            listed_stamps=self.listed_stamps,
             until=until,
             progress=self.progress,
         )

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from snapshotter.app.archive.quarantined import FindHidden, IsTrusted
     from snapshotter.model.copies import Copy
 
-_DAY_FOLDERS = 3  # levels below `bundles/`
+_ROOT = f"{store_keys.BUNDLES}/"
+_DAY_FOLDERS = 3  # levels below it
 _PROGRESS_S = 3  # between two messages
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")  # beginnings of addresses
 _SCHEDULE = "schedule:"  # how the origin of a job of a schedule begins
@@ -64,6 +65,7 @@ def observation_source(
             reassess=partial(_reassess, settings),
             jobs=partial(jobs_of_bundles, settings),
             stamps=folder_stamps(settings, store),
+            listed_stamps=_listed_stamps(settings, store),
             progress=progress_messages(show_message or _discard),
         )
 
@@ -155,27 +157,38 @@ def folder_stamps(settings: Settings, store: ObjectStore) -> FolderStamps | None
     return lambda prefix, depth: store.folder_stamps(prefix, depth, now=clock.now())
 
 
+def _listed_stamps(settings: Settings, store: ObjectStore) -> FolderStamps | None:
+    """Return what shows by one listing which folders of a bucket changed; None for a directory."""
+    if isinstance(store_location(settings), DirectoryLocation):
+        return None
+    from snapshotter.store.s3 import S3Store
+
+    assert isinstance(store, S3Store)  # noqa: S101  for the type checker
+    return store.folder_stamps
+
+
 @contextlib.contextmanager
 def ids_with_part(settings: Settings, store: ReadableStore) -> Iterator[IdsWithPart | None]:
     """
     Yield what finds bundles by the random parts of their ids in the index.
 
-    None: the store is no directory, there is no index yet, or the index cannot be used; the store
-    then has to be listed.
+    None: there is no index yet, or the index cannot be used; the store then has to be listed. What
+    others added to older days of a bucket is known after the index listed the whole bucket again.
     """
     with contextlib.ExitStack() as stack:
         found = None
         is_file = bool(file_of_queue(settings.queue)[1])
-        if isinstance(store_location(settings), DirectoryLocation) and (
-            index_path(settings).exists() or not is_file
-        ):
+        if index_path(settings).exists() or not is_file:
             # Whatever is wrong with the index, a listing of the store answers as well.
             with contextlib.suppress(SnapshotterError):
                 opened = stack.enter_context(index(settings))
-                stamps = folder_stamps(settings, wiring_store.store(settings))
-                if stamps is not None:
-                    current = stamps(f"{store_keys.BUNDLES}/", _DAY_FOLDERS)
-                    found = indexed_ids(opened, store, current)
+                stamps, root = folder_stamps(settings, wiring_store.store(settings)), _ROOT
+                folders = (
+                    opened.changed_folders(stamps(root, _DAY_FOLDERS))
+                    if stamps is not None
+                    else opened.newest_days(SystemClock().now())
+                )
+                found = indexed_ids(opened, store, folders) if root not in folders else None
         yield found
 
 

@@ -154,22 +154,38 @@ def test_a_quick_look_is_into_the_newest_days_and_a_whole_one_finds_the_rest(
     assert index.sync(shelf.store, shelf.read, until=at(60 * 24 * 60)).read == 0
 
 
-def test_a_store_without_stamps_is_listed_whole_once_a_day(shelf: Shelf, index: Index) -> None:
+def test_a_store_without_stamps_is_listed_whole_after_a_time(shelf: Shelf, index: Index) -> None:
     shelf.add(0)
     shelf.sync(index)
     old = f"20260520t080000z-{'abcdefgh' * 2}"
 
-    def found(hours: int) -> IndexSyncResult:
-        return index.sync(shelf.store, shelf.read, until=at(hours * 60))
+    def found(minutes: float) -> IndexSyncResult:
+        return index.sync(shelf.store, shelf.read, until=at(minutes))
 
-    assert found(0) == IndexSyncResult(read=0, removed=0)
+    nothing = IndexSyncResult(read=0, removed=0)
+    assert found(0) == nothing
     shelf.put(store_keys.bundle_key(old), b"a bundle")
     shelf.known[store_keys.bundle_key(old)] = shelf.known[store_keys.bundle_key(IDS[0])]
-    assert found(20) == IndexSyncResult(read=0, removed=0)
-    assert found(25) == IndexSyncResult(read=1, removed=0)
+    assert found(0.9) == nothing
+    assert found(1.1) == IndexSyncResult(read=1, removed=0)
     (shelf.folder / "store" / store_keys.bundle_key(old)).unlink()
-    assert found(48) == IndexSyncResult(read=0, removed=0)
-    assert found(50) == IndexSyncResult(read=0, removed=1)
+    assert found(1.2) == nothing
+    assert found(1) == IndexSyncResult(read=0, removed=1), "the clock was set back"
+
+    # A second for 25 bundles.
+    bundle = index.database.rows("SELECT * FROM bundle")[0]
+    with index.database.writing():
+        index.database.execute_many(
+            f"INSERT INTO bundle VALUES ({', '.join('?' * len(bundle))})",  # noqa: S608
+            [
+                (store_keys.bundle_key(f"20200101t00{number:04}z-{letter * 16}"), *bundle[1:])
+                for number in range(1000)
+                if number % 100 < 60
+                for letter in "abcdefgh"
+            ],
+        )
+    assert found(4.1) == nothing
+    assert found(4.3) == IndexSyncResult(read=0, removed=4_800)
 
 
 def test_only_folders_that_changed_are_listed(

@@ -179,7 +179,7 @@ def test_a_random_part_lists_only_folders_that_changed_since_the_index_was_made(
         return BundleSummary(verdict_source=VerdictSource.UNREADABLE, problem="not a bundle")
 
     def found(end: str) -> str:
-        parts = indexed_ids(index, store, stamps("bundles/", 3))
+        parts = indexed_ids(index, store, index.changed_folders(stamps("bundles/", 3)))
         return resolve(store, end, bundles_with_part=parts)
 
     with open_index_file(tmp_path / "index.db") as index:
