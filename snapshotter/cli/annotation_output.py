@@ -2,13 +2,14 @@
 Open the annotations of a store for commands, and print what was recorded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from snapshotter.cli.key_options import ask_passphrase, passphrase_file_option
+from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import format_time, print_json, print_message, print_result
 from snapshotter.translation import tr
@@ -38,6 +39,37 @@ def open_service(
 
     settings = ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
     return wiring.annotation_service(settings, ask=ask_passphrase, show_message=print_message)
+
+
+def change_captures(
+    ctx: click.Context,
+    bundle_ids: tuple[str, ...],
+    change: "Callable[[AnnotationService, Sequence[str]], AnnotationChange]",
+    *,
+    done: str,
+    unchanged: str,
+    store: str | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """
+    Record something about captures, and print what was recorded.
+
+    Args:
+        bundle_ids: As the user gave them.
+        change: The use case; called with the ids of the captures.
+        done, unchanged: As for `print_change`.
+
+    Raises:
+        UsageError: The use case refuses a value.
+    """
+    service = open_service(ctx, store, passphrase_file)
+    ids = BUNDLE_ID.resolve(service.store, bundle_ids)
+    try:
+        made = change(service, ids)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    print_change(made, done, unchanged, as_json=as_json)
 
 
 def print_change(change: "AnnotationChange", done: str, unchanged: str, *, as_json: bool) -> None:

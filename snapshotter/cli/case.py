@@ -13,6 +13,7 @@ from snapshotter.cli.annotation_output import (
     annotation_json,
     annotation_options,
     author_words,
+    change_captures,
     decision_json,
     note_json,
     note_line,
@@ -193,13 +194,14 @@ def add(
     """
     from snapshotter.app.archive import cases
 
-    service = open_service(ctx, store, passphrase_file)
-    ids = BUNDLE_ID.resolve(service.store, bundle_ids)
-    change = cases.add_to_case(service, name, ids, reason=reason)
-    print_change(
-        change,
-        tr("added to the case {name}", name=name),
-        tr("already in the case {name}", name=name),
+    change_captures(
+        ctx,
+        bundle_ids,
+        lambda service, ids: cases.add_to_case(service, name, ids, reason=reason),
+        done=tr("added to the case {name}", name=name),
+        unchanged=tr("already in the case {name}", name=name),
+        store=store,
+        passphrase_file=passphrase_file,
         as_json=as_json,
     )
 
@@ -231,13 +233,14 @@ def remove(
     """
     from snapshotter.app.archive import cases
 
-    service = open_service(ctx, store, passphrase_file)
-    ids = BUNDLE_ID.resolve(service.store, bundle_ids)
-    change = cases.remove_from_case(service, name, ids, reason=reason)
-    print_change(
-        change,
-        tr("removed from the case {name}", name=name),
-        tr("not in the case {name}", name=name),
+    change_captures(
+        ctx,
+        bundle_ids,
+        lambda service, ids: cases.remove_from_case(service, name, ids, reason=reason),
+        done=tr("removed from the case {name}", name=name),
+        unchanged=tr("not in the case {name}", name=name),
+        store=store,
+        passphrase_file=passphrase_file,
         as_json=as_json,
     )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from snapshotter.cli.annotation_output import annotation_options, open_service, print_change
+from snapshotter.cli.annotation_output import annotation_options, change_captures
 from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.translation import tr
 
@@ -43,12 +43,15 @@ def graphic(
     from snapshotter.app.archive import cases
     from snapshotter.model.annotations import Mark
 
-    service = open_service(ctx, store, passphrase_file)
-    ids = BUNDLE_ID.resolve(service.store, bundle_ids)
-    change = cases.set_mark(service, Mark.GRAPHIC, ids, on=not remove, reason=reason)
-    print_change(
-        change,
-        tr("the mark graphic was removed") if remove else tr("marked graphic"),
-        tr("is not marked graphic") if remove else tr("was marked graphic already"),
+    change_captures(
+        ctx,
+        bundle_ids,
+        lambda service, ids: cases.set_mark(
+            service, Mark.GRAPHIC, ids, on=not remove, reason=reason
+        ),
+        done=tr("the mark graphic was removed") if remove else tr("marked graphic"),
+        unchanged=tr("is not marked graphic") if remove else tr("was marked graphic already"),
+        store=store,
+        passphrase_file=passphrase_file,
         as_json=as_json,
     )

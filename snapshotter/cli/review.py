@@ -10,9 +10,8 @@ import click
 from snapshotter.cli.annotation_output import (
     annotation_options,
     author_words,
+    change_captures,
     decision_json,
-    open_service,
-    print_change,
 )
 from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.output import (
@@ -91,14 +90,17 @@ def review(
     from snapshotter.app.archive import cases
     from snapshotter.model.annotations import ReviewDecision
 
-    service = open_service(ctx, store, passphrase_file)
-    ids = BUNDLE_ID.resolve(service.store, bundle_ids)
     wanted = ReviewDecision(decision)
-    try:
-        change = cases.review(service, wanted, ids, reason=reason)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    print_change(change, _decision_words(wanted.value), "", as_json=as_json)
+    change_captures(
+        ctx,
+        bundle_ids,
+        lambda service, ids: cases.review(service, wanted, ids, reason=reason),
+        done=_decision_words(wanted.value),
+        unchanged="",
+        store=store,
+        passphrase_file=passphrase_file,
+        as_json=as_json,
+    )
 
 
 def _list(

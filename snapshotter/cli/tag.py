@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from snapshotter.cli.annotation_output import annotation_options, open_service, print_change
+from snapshotter.cli.annotation_output import annotation_options, change_captures
 from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
@@ -44,16 +44,14 @@ def add(
     """Add a tag to captures. TAG has 1 to 64 characters and does not begin like case: or tag:."""
     from snapshotter.app.archive import cases
 
-    service = open_service(ctx, store, passphrase_file)
-    ids = BUNDLE_ID.resolve(service.store, bundle_ids)
-    try:
-        change = cases.add_tag(service, name, ids)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    print_change(
-        change,
-        tr("tagged {tag}", tag=name),
-        tr("was tagged {tag} already", tag=name),
+    change_captures(
+        ctx,
+        bundle_ids,
+        lambda service, ids: cases.add_tag(service, name, ids),
+        done=tr("tagged {tag}", tag=name),
+        unchanged=tr("was tagged {tag} already", tag=name),
+        store=store,
+        passphrase_file=passphrase_file,
         as_json=as_json,
     )
 
@@ -79,16 +77,14 @@ def remove(
     """Remove a tag from captures. The records of the tag stay."""
     from snapshotter.app.archive import cases
 
-    service = open_service(ctx, store, passphrase_file)
-    ids = BUNDLE_ID.resolve(service.store, bundle_ids)
-    try:
-        change = cases.remove_tag(service, name, ids)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    print_change(
-        change,
-        tr("the tag {tag} was removed", tag=name),
-        tr("does not have the tag {tag}", tag=name),
+    change_captures(
+        ctx,
+        bundle_ids,
+        lambda service, ids: cases.remove_tag(service, name, ids),
+        done=tr("the tag {tag} was removed", tag=name),
+        unchanged=tr("does not have the tag {tag}", tag=name),
+        store=store,
+        passphrase_file=passphrase_file,
         as_json=as_json,
     )
 

@@ -77,8 +77,7 @@ def event_signer(
         ServiceUnavailable: The key service or token that holds the key did not answer.
         SnapshotterError: The key does not exist, its passphrase is wrong, or it signs captures.
     """
-    directory = key_directory(settings)
-    name, source = settings.event_key, _passphrase_source(settings, ask)
+    name = settings.event_key
     if name in (settings.key, *settings.cosigners):
         raise SnapshotterError(
             tr("the key {name} signs captures, so it cannot sign take-down events", name=name),
@@ -87,22 +86,19 @@ def event_signer(
                 "events on first use"
             ),
         )
-    if name != EVENT_KEY or _known_or_none(directory, name) is not None:
-        return _signer(directory, name, source, show_message)
-    found, made = directory.ensure(name, source if settings.passphrase_file else None)
-    if made:
-        show_message(
-            tr(
-                "a key for take-down events was made for you: {keys_dir}\n  The key id is {key_id}"
-                "\n  The key signs no captures. To verify events, others need the public key in a "
-                "trust file:\n  snapshotter keys export {name} | snapshotter trust add-key "
-                "trust.json - --owner NAME",
-                keys_dir=settings.keys_dir / f"{name}.pem",
-                key_id=found.key_id,
-                name=name,
-            )
+
+    def describe(key_id: str) -> str:
+        return tr(
+            "a key for take-down events was made for you: {keys_dir}\n  The key id is {key_id}"
+            "\n  The key signs no captures. To verify events, others need the public key in a "
+            "trust file:\n  snapshotter keys export {name} | snapshotter trust add-key "
+            "trust.json - --owner NAME",
+            keys_dir=settings.keys_dir / f"{name}.pem",
+            key_id=key_id,
+            name=name,
         )
-    return found
+
+    return _signer_beside_captures(settings, name, EVENT_KEY, ask, show_message, describe)
 
 
 def annotation_signer(
@@ -117,8 +113,7 @@ def annotation_signer(
         ServiceUnavailable: The key service or token that holds the key did not answer.
         SnapshotterError: The key does not exist, its passphrase is wrong, or it signs evidence.
     """
-    directory = key_directory(settings)
-    name, source = settings.annotation_key, _passphrase_source(settings, ask)
+    name = settings.annotation_key
     if name in (settings.key, settings.event_key, *settings.cosigners):
         raise SnapshotterError(
             tr("the key {name} signs evidence, so it cannot sign annotations", name=name),
@@ -127,21 +122,41 @@ def annotation_signer(
                 "annotations on first use"
             ),
         )
-    if name != ANNOTATION_KEY or _known_or_none(directory, name) is not None:
+
+    def describe(key_id: str) -> str:
+        return tr(
+            "a key for annotations was made for you: {keys_dir}\n  The key id is {key_id}\n  "
+            "The key signs cases, tags, notes and reviews, and no captures. Others check "
+            "annotations with the public key in a trust file:\n  snapshotter keys export "
+            "{name} | snapshotter trust add-key trust.json - --owner NAME",
+            keys_dir=settings.keys_dir / f"{name}.pem",
+            key_id=key_id,
+            name=name,
+        )
+
+    return _signer_beside_captures(settings, name, ANNOTATION_KEY, ask, show_message, describe)
+
+
+def _signer_beside_captures(
+    settings: Settings,
+    name: str,
+    default: str,
+    ask: Callable[[], bytes] | None,
+    show_message: ShowMessage,
+    describe: Callable[[str], str],
+) -> Signer:
+    """
+    Return a key that signs no captures; make it on first use if it has the default name.
+
+    Args:
+        describe: Returns what is shown of a key that was just made, by its id.
+    """
+    directory, source = key_directory(settings), _passphrase_source(settings, ask)
+    if name != default or _known_or_none(directory, name) is not None:
         return _signer(directory, name, source, show_message)
     found, made = directory.ensure(name, source if settings.passphrase_file else None)
     if made:
-        show_message(
-            tr(
-                "a key for annotations was made for you: {keys_dir}\n  The key id is {key_id}\n  "
-                "The key signs cases, tags, notes and reviews, and no captures. Others check "
-                "annotations with the public key in a trust file:\n  snapshotter keys export "
-                "{name} | snapshotter trust add-key trust.json - --owner NAME",
-                keys_dir=settings.keys_dir / f"{name}.pem",
-                key_id=found.key_id,
-                name=name,
-            )
-        )
+        show_message(describe(found.key_id))
     return found
 
 

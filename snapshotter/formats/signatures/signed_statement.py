@@ -12,8 +12,9 @@ statements, such as holds and tombstones (docs/spec/holds.md, docs/spec/tombston
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json, typed
@@ -25,6 +26,7 @@ from snapshotter.value_class import dataclass
 T = TypeVar("T")
 MAX_BYTES = 1 << 16
 MAX_SEAL = 4096  # bytes of the second line; with a P-384 key it has some 530
+START = "0" * 64  # `previous` of the first statement of a chain
 _SEAL_KEYS = {"key_id", "public_key", "signature"}
 
 
@@ -46,6 +48,16 @@ class Statement:
 
     value: Mapping[str, Any]
     key_id: str
+
+
+class Link(NamedTuple, Generic[T]):
+    """The place of one object in a chain of statements about a bundle."""
+
+    number: int
+    missing: int  # the first number that is missing before it; 0 if none is
+    statement: T | None  # None if the object is damaged
+    problem: str  # why; "" if it is not
+    sha256: str  # of the object
 
 
 def encode(value: dict[str, Any], signer: Signer) -> bytes:
@@ -95,6 +107,64 @@ def parse(
                 tr("the field {name} is not of type {name2}", name=name, name2=wanted.__name__)
             )
     return Statement(value=value, key_id=key_id)
+
+
+def read_chain(
+    records: Sequence[tuple[int, bytes]], parse: Callable[[bytes, int, str | None], T]
+) -> Iterator[Link[T]]:
+    """
+    Yield the statements of a chain in the order of their numbers.
+
+    Args:
+        records: Number and bytes of each, in any order.
+        parse: Returns the statement of a number, which must name the SHA-256 of the statement
+            before; None in place of the digest if that statement is missing. Raises
+            EvidenceInvalid.
+    """
+    last, expected = START, 1
+    for number, data in sorted(records):
+        missing = 0 if number == expected else expected
+        statement, problem = None, ""
+        try:
+            statement = parse(data, number, None if missing else last)
+        except EvidenceInvalid as error:
+            problem = str(error)
+        last, expected = hashlib.sha256(data).hexdigest(), number + 1
+        yield Link(number, missing, statement, problem, last)
+
+
+def parse_link(
+    data: bytes,
+    kind: str,
+    fields: Mapping[str, type],
+    *,
+    bundle_id: str,
+    number: int,
+    previous: str | None,
+) -> Statement:
+    """
+    Return a statement of the chain of a bundle, as `parse` does.
+
+    Args:
+        fields: As for `parse`; `bundle_id`, `sequence` and `previous` are among them.
+        previous: SHA-256 of the statement before; None if that statement is missing.
+
+    Raises:
+        EvidenceInvalid: Also if the statement belongs to another bundle or place in the chain.
+    """
+    found = parse(data, kind, fields)
+    if found.value["bundle_id"] != bundle_id:
+        raise EvidenceInvalid(
+            tr("the record belongs to another bundle, {value}", value=found.value["bundle_id"])
+        )
+    if found.value["sequence"] != number or previous not in (None, found.value["previous"]):
+        raise EvidenceInvalid(
+            tr(
+                "the record does not continue the previous record: the sequence "
+                "number or the digest of the previous record is wrong"
+            )
+        )
+    return found
 
 
 def check_signature(data: bytes, *, limit: int) -> tuple[int, str]:

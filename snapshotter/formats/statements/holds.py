@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from snapshotter.errors import EvidenceInvalid
@@ -25,7 +26,6 @@ from snapshotter.value_class import dataclass
 FORMAT = "snapshotter-hold/1"
 PLACE, LIFT = "place", "lift"
 MAX_TEXT = 2000  # characters of matter, reason and by
-START = "0" * 64
 
 _FIELDS = {
     "action": str, "at": str, "bundle_id": str, "by": str, "matter": str, "name": str,
@@ -63,7 +63,7 @@ class Holds:
     records: tuple[HoldRecord, ...]
     open: tuple[HoldRecord, ...]  # placed, and not lifted
     problems: tuple[str, ...]  # records that are missing or junk: each counts as a hold
-    last: str = START  # SHA-256 of the last record
+    last: str = signed_statement.START  # SHA-256 of the last record
     sequence: int = 0  # of the last record
 
     @property
@@ -130,37 +130,36 @@ def read(
     found: list[HoldRecord] = []
     opened: dict[str, HoldRecord] = {}
     problems: list[str] = []
-    last, expected = START, 1
-    for sequence, data in sorted(records):
-        if sequence != expected:
-            problems.append(f"missing: {kind(expected)}")
-        try:
-            record = _parse(data, bundle_id, sequence, last if sequence == expected else None)
-        except EvidenceInvalid as error:
-            problems.append(f"{kind(sequence)}: {error}")
+    last, sequence = signed_statement.START, 0
+    for link in signed_statement.read_chain(records, partial(_parse, bundle_id)):
+        last, sequence = link.sha256, link.number
+        name, record = kind(link.number), link.statement
+        if link.missing:
+            problems.append(f"missing: {kind(link.missing)}")
+        if record is None:
+            problems.append(f"{name}: {link.problem}")
+            continue
+        found.append(record)
+        if record.action == PLACE:
+            opened[record.name] = record
+        elif is_trusted(record.key_id):
+            opened.pop(record.name, None)
         else:
-            found.append(record)
-            if record.action == PLACE:
-                opened[record.name] = record
-            elif is_trusted(record.key_id):
-                opened.pop(record.name, None)
-            else:
-                problems.append(
-                    tr(
-                        "{kind}: the record lifts the legal hold {name}, but you do not "
-                        "trust the key {key_id} that signed the record",
-                        kind=kind(sequence),
-                        name=record.name,
-                        key_id=record.key_id,
-                    )
+            problems.append(
+                tr(
+                    "{kind}: the record lifts the legal hold {name}, but you do not "
+                    "trust the key {key_id} that signed the record",
+                    kind=name,
+                    name=record.name,
+                    key_id=record.key_id,
                 )
-        last, expected = hashlib.sha256(data).hexdigest(), sequence + 1
+            )
     return Holds(
         records=tuple(found),
         open=tuple(opened.values()),
         problems=tuple(problems),
         last=last,
-        sequence=expected - 1,
+        sequence=sequence,
     )
 
 
@@ -171,23 +170,14 @@ def check(data: bytes, bundle_id: str, sequence: int) -> None:
     Raises:
         EvidenceInvalid: It is not.
     """
-    _parse(data, bundle_id, sequence, None)
+    _parse(bundle_id, data, sequence, None)
 
 
-def _parse(data: bytes, bundle_id: str, sequence: int, previous: str | None) -> HoldRecord:
-    found = signed_statement.parse(data, FORMAT, _FIELDS)
+def _parse(bundle_id: str, data: bytes, sequence: int, previous: str | None) -> HoldRecord:
+    found = signed_statement.parse_link(
+        data, FORMAT, _FIELDS, bundle_id=bundle_id, number=sequence, previous=previous
+    )
     value = found.value
-    if value["bundle_id"] != bundle_id:
-        raise EvidenceInvalid(
-            tr("the record belongs to another bundle, {value}", value=value["bundle_id"])
-        )
-    if value["sequence"] != sequence or previous not in (None, value["previous"]):
-        raise EvidenceInvalid(
-            tr(
-                "the record does not continue the previous record: the sequence "
-                "number or the digest of the previous record is wrong"
-            )
-        )
     if value["action"] not in (PLACE, LIFT) or not _NAME.fullmatch(value["name"]):
         raise EvidenceInvalid(tr("the record neither places nor lifts a legal hold"))
     if max(len(value[text]) for text in ("matter", "reason", "by")) > MAX_TEXT:

@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from snapshotter.errors import EvidenceInvalid
@@ -25,7 +26,6 @@ from snapshotter.value_class import dataclass
 FORMAT = "snapshotter-quarantine/1"
 QUARANTINE, RELEASE = "quarantine", "release"
 MAX_TEXT = 2000  # characters of reason and by
-START = "0" * 64
 
 _FIELDS = {
     "action": str, "at": str, "bundle_id": str, "by": str, "previous": str, "reason": str,
@@ -61,7 +61,7 @@ class Quarantine:
     notices: tuple[QuarantineNotice, ...]
     active: QuarantineNotice | None  # the notice that is in force
     problems: tuple[str, ...]  # notices that are missing or damaged, or end it without a right
-    last: str = START  # SHA-256 of the last notice
+    last: str = signed_statement.START  # SHA-256 of the last notice
     sequence: int = 0  # of the last notice
 
     @property
@@ -118,38 +118,37 @@ def read(
     found: list[QuarantineNotice] = []
     active: QuarantineNotice | None = None
     problems: list[str] = []
-    last, expected = START, 1
-    for sequence, data in sorted(records):
-        if sequence != expected:
-            problems.append(tr("missing: {kind}", kind=kind(expected)))
-        try:
-            notice = _parse(data, bundle_id, sequence, last if sequence == expected else None)
-        except EvidenceInvalid as error:
-            problems.append(f"{kind(sequence)}: {error}")
+    last, sequence = signed_statement.START, 0
+    for link in signed_statement.read_chain(records, partial(_parse, bundle_id)):
+        last, sequence = link.sha256, link.number
+        name, notice = kind(link.number), link.statement
+        if link.missing:
+            problems.append(tr("missing: {kind}", kind=kind(link.missing)))
+        if notice is None:
+            problems.append(f"{name}: {link.problem}")
+            continue
+        found.append(notice)
+        if notice.action == QUARANTINE:
+            active = notice
+        elif is_trusted(notice.key_id):
+            active = None
+            if not link.missing:  # the trusted notice names the digest of the damaged one
+                problems.clear()
         else:
-            found.append(notice)
-            if notice.action == QUARANTINE:
-                active = notice
-            elif is_trusted(notice.key_id):
-                active = None
-                if sequence == expected:  # the trusted notice names the digest of the damaged one
-                    problems.clear()
-            else:
-                problems.append(
-                    tr(
-                        "{kind}: the notice ends the quarantine, but you do not trust the key "
-                        "{key_id} that signed the notice",
-                        kind=kind(sequence),
-                        key_id=notice.key_id,
-                    )
+            problems.append(
+                tr(
+                    "{kind}: the notice ends the quarantine, but you do not trust the key "
+                    "{key_id} that signed the notice",
+                    kind=name,
+                    key_id=notice.key_id,
                 )
-        last, expected = hashlib.sha256(data).hexdigest(), sequence + 1
+            )
     return Quarantine(
         notices=tuple(found),
         active=active,
         problems=tuple(problems),
         last=last,
-        sequence=expected - 1,
+        sequence=sequence,
     )
 
 
@@ -160,23 +159,14 @@ def check(data: bytes, bundle_id: str, sequence: int) -> None:
     Raises:
         EvidenceInvalid: It is not.
     """
-    _parse(data, bundle_id, sequence, None)
+    _parse(bundle_id, data, sequence, None)
 
 
-def _parse(data: bytes, bundle_id: str, sequence: int, previous: str | None) -> QuarantineNotice:
-    found = signed_statement.parse(data, FORMAT, _FIELDS)
+def _parse(bundle_id: str, data: bytes, sequence: int, previous: str | None) -> QuarantineNotice:
+    found = signed_statement.parse_link(
+        data, FORMAT, _FIELDS, bundle_id=bundle_id, number=sequence, previous=previous
+    )
     value = found.value
-    if value["bundle_id"] != bundle_id:
-        raise EvidenceInvalid(
-            tr("the notice belongs to another bundle, {value}", value=value["bundle_id"])
-        )
-    if value["sequence"] != sequence or previous not in (None, value["previous"]):
-        raise EvidenceInvalid(
-            tr(
-                "the notice does not continue the previous notice: the sequence number or the "
-                "digest of the previous notice is wrong"
-            )
-        )
     if value["action"] not in (QUARANTINE, RELEASE) or not is_digest(value["sha256"]):
         raise EvidenceInvalid(tr("the notice neither begins nor ends a quarantine"))
     if not 0 < len(value["reason"]) <= MAX_TEXT or len(value["by"]) > MAX_TEXT:
