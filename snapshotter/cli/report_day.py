@@ -1,7 +1,7 @@
 """Provide `snapshotter report day`: what was captured, vanished, changed, failed and missed."""
 
 from contextlib import closing
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,7 +120,7 @@ def _period(day: str, since: str | None, now: datetime) -> "Period":
     try:
         if since:
             at = datetime.fromisoformat(since)
-            return Period(since=(at if at.tzinfo else _local(at)).astimezone(UTC), until=now)
+            return Period(since=at.astimezone(UTC), until=now)  # without a zone: local time
         today = now.astimezone().date()
         chosen = (
             today - timedelta(days=1)
@@ -129,13 +129,10 @@ def _period(day: str, since: str | None, now: datetime) -> "Period":
             if day
             else today
         )
-        begins, ends = (
-            _local(datetime.combine(found, time())).astimezone(UTC)
-            for found in (chosen, chosen + timedelta(days=1))
-        )
-        if begins > now:
+        period = Period.of_day(chosen)
+        if period.since > now:
             raise ValueError(day)
-        return Period(since=begins, until=ends)
+        return period
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(
             tr(
@@ -144,11 +141,6 @@ def _period(day: str, since: str | None, now: datetime) -> "Period":
                 text=since or day,
             )
         ) from error
-
-
-def _local(at: datetime) -> datetime:
-    """Return a time without a zone as one by the clock of this machine."""
-    return at.astimezone()
 
 
 def _notify(settings: "Settings", made: "DayReport", now: datetime) -> None:

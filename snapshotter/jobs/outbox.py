@@ -170,6 +170,12 @@ class Outbox:
                 new += done.rowcount
         return new
 
+    def has(self, event_id: str) -> bool:
+        """Return whether an event is stored for any channel."""
+        with reading(self._engine) as connection:
+            found = select(_EVENTS.c.event_id).where(_EVENTS.c.event_id == event_id).limit(1)
+            return connection.execute(found).first() is not None
+
     def waiting(self) -> tuple[tuple[QueuedNotification, ...], datetime]:
         """
         Return the events that may be sent now, the oldest first, and the time.

@@ -43,7 +43,7 @@ class NotificationKind(StrEnum):
     WORKER_LOST = "worker.lost"  # no heartbeat: what it had is taken over
     SERVICE_FAILED = "service.failed"  # store, authority or database, for longer than a moment
     DISK_LOW = "disk.low"
-    REPORT_DAY = "report.day"  # the numbers of a day: `snapshotter report day --notify`
+    REPORT_DAY = "report.day"  # the numbers of a day: by a worker, or `report day --notify`
     TEST = "test"  # `snapshotter notify test`
 
 

@@ -8,6 +8,7 @@ secrets. So the software never searches for it: a setting of the user names it (
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import time
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -159,6 +160,7 @@ class _File(_Table):
     installation: str = Field(default="", max_length=100, pattern=r"^[ -~]*$")
     group_s: _Seconds = 300
     repeat_s: _Seconds = 3600
+    report_day_at: str = Field(default="", pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$")
     channel: tuple[ChannelEntry, ...] = Field(min_length=1, max_length=50)
     rule: tuple[RuleEntry, ...] | None = Field(default=None, max_length=200)
 
@@ -184,6 +186,7 @@ class NotifyRules:
     rules: tuple[RuleEntry, ...]
     group_s: int
     repeat_s: int
+    report_day_at: time | None = None  # local time at which workers send the report about a day
 
     def channel(self, name: str) -> WebhookEntry | MailEntry:
         """Return a channel. Raises SnapshotterError: there is none of that name."""
@@ -224,8 +227,7 @@ class NotifyRules:
 
     def _group_s(self, kind: NotificationKind) -> int:
         """Return how long an event waits for others, if its rule does not say."""
-        # The confirmation of a removal takes ten minutes or more; its first sign waits for nobody.
-        return 0 if kind is NotificationKind.TAKEDOWN_SUSPECTED else self.group_s
+        return 0 if kind in _NOT_GROUPED else self.group_s
 
     def _candidates(self, event: NotificationEvent) -> "_Candidates":
         """Return the rules of which one decides: for each capture that the event is about."""
@@ -244,6 +246,9 @@ class NotifyRules:
         return _Candidates(rules=tuple(found), open=is_open)
 
 
+# The confirmation of a removal takes ten minutes or more; its first sign waits for nobody. The
+# report about a day is one event.
+_NOT_GROUPED = frozenset({NotificationKind.TAKEDOWN_SUSPECTED, NotificationKind.REPORT_DAY})
 # What rules match of an event that is about no page.
 _NO_PAGE = NotificationScope(policy="", origin="", tags=())
 
@@ -296,6 +301,7 @@ def load(path: Path) -> NotifyRules:
         rules=rules,
         group_s=file.group_s,
         repeat_s=file.repeat_s,
+        report_day_at=time.fromisoformat(file.report_day_at) if file.report_day_at else None,
     )
 
 

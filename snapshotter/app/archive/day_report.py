@@ -8,8 +8,8 @@ and not shown.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Final
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Final, Self
 
 import snapshotter
 from snapshotter.app.archive import annotations
@@ -56,9 +56,22 @@ class Period:
         if self.since >= self.until:
             raise ValueError("a period ends after its beginning")
 
+    @classmethod
+    def of_day(cls, day: date, zone: tzinfo | None = None) -> Self:
+        """Return a day from midnight to midnight; `zone` None is the zone of this machine."""
+        return cls(
+            since=local_instant(day, time(), zone),
+            until=local_instant(day + timedelta(days=1), time(), zone),
+        )
+
     def has(self, at: datetime) -> bool:
         """Return whether an instant is in the period."""
         return self.since <= at < self.until
+
+
+def local_instant(day: date, at: time, zone: tzinfo | None = None) -> datetime:
+    """Return an instant in UTC; `zone` None is the zone of this machine."""
+    return datetime.combine(day, at, zone).astimezone(UTC)
 
 
 def make_day_report(

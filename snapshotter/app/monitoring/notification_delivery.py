@@ -86,6 +86,10 @@ class NotificationService:
         if waiting:
             self._outbox.put(waiting)
 
+    def knows(self, event_id: str) -> bool:
+        """Return whether the outbox has an event, waiting or sent. Raises ServiceUnavailable."""
+        return self._outbox.has(event_id)
+
     def _resolved(self, about: NotificationScope, url: str) -> tuple[NotificationScope, ...]:
         """Return the scope of an event once for each name that rules may know its policy by."""
         if about.policy is None:

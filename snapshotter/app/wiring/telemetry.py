@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import time as time_of_day
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +36,7 @@ _SWEEP_S: Final = 600.0
 _SWEPT: Final = (JobState.INCOMPLETE, JobState.FAILED, JobState.DEAD)
 _SWEPT_JOBS: Final = 500  # the newest, at each sweep
 _DISK_S: Final = 60.0
+_DAY_S: Final = 60.0  # between two questions whether the report about a day is due
 _LOW_BYTES, _LOW_SHARE = 2 << 30, 0.05  # an event is made if less than either is free
 _READY_BYTES: Final = 1 << 30  # with less a worker is not ready
 _DATABASE_S, _STORE_S, _SPOOL_S = 5.0, 60.0, 10.0  # for which an answer counts
@@ -219,11 +221,41 @@ def _notification_tasks(
             if event is not None and now - event.at < timedelta(days=1):
                 service.notify(event)
 
+    at = wiring_notify.rules(settings).report_day_at
+    daily = [] if at is None else [_daily_report_task(settings, service, at)]
     return [
+        *daily,
         PeriodicTask(name="notifications", every_s=_ROUND_S, work=hand_over),
         PeriodicTask(name="notifications-tidy", every_s=_TIDY_S, work=service.tidy),
         PeriodicTask(name="notifications-sweep", every_s=_SWEEP_S, work=sweep),
     ]
+
+
+def _daily_report_task(
+    settings: Settings, service: "NotificationService", at: time_of_day
+) -> "PeriodicTask":
+    from snapshotter.app.archive.day_report import Period, make_day_report
+    from snapshotter.app.monitoring.daily_report import DailyReport
+    from snapshotter.app.wiring import day_report as wiring_day_report
+    from snapshotter.app.wiring import index as wiring_index
+    from snapshotter.jobs.periodic_task import PeriodicTask
+    from snapshotter.report.day import DayReport
+
+    clock = machine.SystemClock()
+
+    def make(period: Period) -> DayReport:
+        with wiring_index.observation_source(settings) as source:
+            return make_day_report(
+                source,
+                period,
+                jobs=wiring_day_report.jobs_without_bundle(settings),
+                now=clock.now(),
+            )
+
+    report = DailyReport(
+        service, at=at, store=wiring_store.store_name(settings), make=make, clock=clock
+    )
+    return PeriodicTask(name="report-day", every_s=_DAY_S, work=report.turn)
 
 
 def _disk_task(
