@@ -3,11 +3,13 @@
 import ctypes
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 ROOT = Path(__file__).resolve().parents[3]
+# What was met at each path, and how files were taken from driver and browser.
+Met = tuple[dict[str, object], str, str]
+StandIn = Callable[..., Met]
 # Tries to read each file, list each folder and connect to each socket that is named.
 STAND_IN = """
 import json, os, socket, stat, sys
@@ -109,7 +114,9 @@ def canaries(tmp_path: Path) -> Iterator[list[str]]:
         listening.bind(str(service))
         service.chmod(0o600)
         listening.listen()
-        own = (key, store, home, service, environment, Path("/etc/shadow"), Path.home())
+        own = [key, store, home, service, environment, Path("/etc/shadow")]
+        if not Path.home().stat().st_mode & 0o005:  # some systems let others look into a home
+            own.append(Path.home())
         yield [str(path) for path in own]
 
 
@@ -121,7 +128,34 @@ def open_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def stand_in(
+@pytest.fixture(scope="module")
+def open_package() -> Iterator[Path]:
+    """
+    A copy of the package that every user may read, whoever may enter the folder of this one.
+
+    A browser that becomes another user opens files of the package and the folder of the driver.
+    """
+    with tempfile.TemporaryDirectory(prefix="view-") as folder:
+        Path(folder).chmod(0o755)
+        shutil.copytree(ROOT / "snapshotter", Path(folder, "snapshotter"))
+        real = driver_script.driver_directory()  # large, and /bin/sh stands for the driver
+        playwright = shutil.copytree(
+            real.parent, Path(folder, "playwright"), ignore=shutil.ignore_patterns("driver")
+        )
+        version = Path("package", "package.json")
+        (playwright / "driver" / version).parent.mkdir(parents=True)
+        shutil.copy(real / version, playwright / "driver" / version)
+        yield Path(folder)
+
+
+@pytest.fixture
+def stand_in(open_package: Path) -> StandIn:
+    """`start_stand_in` with that package."""
+    return partial(start_stand_in, open_package)
+
+
+def start_stand_in(
+    package: Path,
     folder: Path,
     canaries: list[str],
     *refused: str,
@@ -129,11 +163,12 @@ def stand_in(
     before: str = "",
     kinds: str = namespace.USER_AND_NET,
     command: tuple[str, ...] = (),
-) -> tuple[dict[str, object], str, str]:
+) -> Met:
     """
     Start a stand-in for the browser as a browser is started, below a stand-in for its driver.
 
     Args:
+        package: The folder with the package.
         folder: Where the browser's directories are made.
         refused: What the system does not allow, see `tests.confined`.
         code: The stand-in.
@@ -156,8 +191,13 @@ def stand_in(
             *canaries,
             kinds,
         ],
-        cwd=ROOT,
-        env={**os.environ, "PLAYWRIGHT_NODEJS_PATH": "/bin/sh", "AWS_SECRET_ACCESS_KEY": "secret"},
+        cwd=package,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),  # for `tests`; the package is found first
+            "PLAYWRIGHT_NODEJS_PATH": "/bin/sh",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -169,7 +209,7 @@ def stand_in(
 
 
 def test_in_a_root_of_its_own_a_browser_sees_none_of_our_files(
-    open_folder: Path, canaries: list[str]
+    stand_in: StandIn, open_folder: Path, canaries: list[str]
 ) -> None:
     met, way, browser_way = stand_in(open_folder, canaries)
 
@@ -183,7 +223,7 @@ def test_in_a_root_of_its_own_a_browser_sees_none_of_our_files(
 
 
 def test_where_no_mount_is_allowed_landlock_refuses_the_same_files(
-    open_folder: Path, canaries: list[str]
+    stand_in: StandIn, open_folder: Path, canaries: list[str]
 ) -> None:
     met, way, browser_way = stand_in(open_folder, canaries, "mount")
 
@@ -193,7 +233,7 @@ def test_where_no_mount_is_allowed_landlock_refuses_the_same_files(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="nobody but root becomes another user")
 def test_where_landlock_is_missing_as_well_roots_browser_is_another_user(
-    open_folder: Path, canaries: list[str]
+    stand_in: StandIn, open_folder: Path, canaries: list[str]
 ) -> None:
     met, way, browser_way = stand_in(open_folder, canaries, "mount", "landlock")
 
@@ -202,7 +242,7 @@ def test_where_landlock_is_missing_as_well_roots_browser_is_another_user(
 
 
 def test_where_nothing_is_to_be_had_the_files_are_open_and_that_is_noted(
-    open_folder: Path, canaries: list[str]
+    stand_in: StandIn, open_folder: Path, canaries: list[str]
 ) -> None:
     met, way, browser_way = stand_in(open_folder, canaries, "mount", "landlock", "setuid")
 
@@ -231,6 +271,7 @@ if "again" not in os.environ:
 
 
 def test_a_browser_that_is_the_same_user_reaches_nothing_that_the_worker_keeps_for_itself(
+    stand_in: StandIn,
     open_folder: Path,
 ) -> None:
     """Keys of the session, shared memory, its life: no mount namespace keeps these from it."""
@@ -245,6 +286,7 @@ def test_a_browser_that_is_the_same_user_reaches_nothing_that_the_worker_keeps_f
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="about root")
 def test_a_root_that_may_name_a_program_to_the_kernel_is_not_called_confined(
+    stand_in: StandIn,
     tmp_path: Path,
 ) -> None:
     """Landlock leaves /proc/sys open to root, and the kernel starts as root what is named there."""
@@ -257,7 +299,7 @@ def test_a_root_that_may_name_a_program_to_the_kernel_is_not_called_confined(
 
 
 def test_root_that_may_become_nobody_else_keeps_no_capability(
-    open_folder: Path, no_namespaces: tuple[str, ...]
+    stand_in: StandIn, open_folder: Path, no_namespaces: tuple[str, ...]
 ) -> None:
     """With them it would look into the root directory of any process."""
     met, way, browser_way = stand_in(
@@ -270,6 +312,7 @@ def test_root_that_may_become_nobody_else_keeps_no_capability(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="about root")
 def test_roots_browser_stays_roots_where_root_could_not_open_what_another_user_wrote(
+    stand_in: StandIn,
     open_folder: Path,
 ) -> None:
     _, way, browser_way = stand_in(open_folder, [], code=OF_ONE_USER, before=_DROP_RIGHTS)
