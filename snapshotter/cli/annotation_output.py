@@ -80,6 +80,13 @@ def print_change(change: "AnnotationChange", done: str, unchanged: str, *, as_js
         done: A sentence about a changed capture, without its id.
         unchanged: The sentence if nothing had to be changed.
     """
+    if not as_json and any(not record.author.name for record in change.records):
+        print_message(
+            tr(
+                "the record names nobody, and names are not added later. To be named in your next "
+                "records, set operator or pseudonym in the settings:\n  snapshotter init --user"
+            )
+        )
     for record in change.records:
         if as_json:
             print_json(annotation_json(record))
@@ -149,12 +156,31 @@ def note_json(note: "Note") -> dict[str, Any]:
 
 
 def note_line(note: "Note") -> str:
-    """Return a note in one line: `3  2026-11-30 09:00:00 UTC  A. Example: text`."""
+    """Return a note in one line, with its number: `3  … UTC  A. Example: text`."""
     text = note.text
     if text is None:
         text = tr("(erased by order)") if note.erased else tr("(the text is missing)")
     who = author_words(note.author, note.role)
     return f"{note.number}  {format_time(note.at)}  {who}: {text}"
+
+
+def decision_line(decision: "Decision", words: str) -> str:
+    """Return a decision in one line, as `note_line`: `4  … UTC  A. Example: accepted: reason`."""
+    who = author_words(decision.author, decision.role)
+    reason = decision.reason
+    if reason is None:
+        reason = tr("(the reason is missing or was erased)")
+    said = ": ".join(filter(None, (who, words, reason)))
+    return f"{decision.number}  {format_time(decision.at)}  {said}"
+
+
+def decision_words(decision: str) -> str:
+    """Return a decision of a review for people."""
+    return {
+        "accepted": tr("accepted"),
+        "rejected": tr("rejected"),
+        "needs-work": tr("needs work"),
+    }[decision]
 
 
 def author_words(author: str, role: str) -> str:

@@ -4,6 +4,7 @@ annotations of a store.
 """
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from snapshotter.cli.annotation_output import (
     author_words,
     change_captures,
     decision_json,
+    decision_line,
+    decision_words,
     note_json,
     note_line,
     open_service,
@@ -41,7 +44,7 @@ from snapshotter.translation import tr
 if TYPE_CHECKING:
     from snapshotter.app.archive.annotations import ChainReport
     from snapshotter.app.archive.case_view import CaseExhibit, CaseView
-    from snapshotter.model.annotation_state import CaseState
+    from snapshotter.model.annotation_state import CaseState, Decision, Note
 
 
 @click.group()
@@ -148,8 +151,9 @@ def show(ctx: click.Context, name: str, store: str | None, as_json: bool) -> Non
     """
     Show the exhibits and notes of a case.
 
-    Captures in quarantine are counted and named with their reasons, and not shown. Nothing is
-    verified: use `snapshotter case check` and `snapshotter verify`.
+    Each note and each reason begins with the number of its annotation, which `snapshotter erase
+    --note` takes. Captures in quarantine are counted and named with their reasons, and not shown.
+    Nothing is verified: use `snapshotter case check` and `snapshotter verify`.
     """
     from snapshotter.app.archive.case_view import case_view
     from snapshotter.app.wiring import annotations as wiring
@@ -370,6 +374,7 @@ def _view_json(view: "CaseView") -> dict[str, Any]:
         **_case_json(view.case),
         "exhibits": [_exhibit_json(exhibit) for exhibit in view.exhibits],
         "notes": [note_json(note) for note in view.case.notes],
+        "reasons": [decision_json(reason) for reason in view.case.reasons],
         "quarantined": [
             {"bundle_id": left_out.bundle_id, **(decision_json(left_out.decision) or {})}
             for left_out in view.quarantined
@@ -397,20 +402,12 @@ def _print_view(view: "CaseView") -> None:
     print_result(f"{entry.name}: {entry.title}" if entry.title else entry.name)
     print_result(
         tr(
-            "created {at} by {who}",
+            "created {at} by {who} (annotation {number})",
             at=format_time(entry.created_at),
             who=author_words(entry.author, ""),
+            number=entry.number,
         )
     )
-    if entry.closed is not None:
-        print_result(
-            tr(
-                "closed {at} by {who}: {reason}",
-                at=format_time(entry.closed.at),
-                who=author_words(entry.closed.author, entry.closed.role),
-                reason=entry.closed.reason or "",
-            )
-        )
     for exhibit in view.exhibits:
         words = [
             tr("exhibit {number}", number=exhibit.number),
@@ -419,24 +416,31 @@ def _print_view(view: "CaseView") -> None:
             exhibit.problem or exhibit.title,
             exhibit.url,
             *(f"#{tag}" for tag in exhibit.capture.tags),
-            *(tr("mark: {mark}", mark=mark) for mark in exhibit.capture.marks),
-            tr("review: {decision}", decision=exhibit.capture.review.name.replace("-", " "))
-            if exhibit.capture.review
-            else "",
         ]
         print_result("  ".join(filter(None, words)))
-        for note in exhibit.capture.notes:
-            print_result(f"    {note_line(note)}")
-    for note in entry.notes:
-        print_result(f"  {note_line(note)}")
+        capture = exhibit.capture
+        decisions = [(mark, name) for name, mark in capture.marks.items()]
+        if capture.review is not None:
+            decisions.append((capture.review, decision_words(capture.review.name)))
+        for line in _numbered(capture.notes, decisions):
+            print_result(f"    {line}")
+    said = {"added": tr("captures added"), "removed": tr("captures removed")}
+    decisions = [(reason, said[reason.name]) for reason in entry.reasons]
+    if entry.closed is not None:
+        decisions.append((entry.closed, tr("closed")))
+    for line in _numbered(entry.notes, decisions):
+        print_result(f"  {line}")
     if view.quarantined:
         print_result(tr("in quarantine and not shown: {count}", count=len(view.quarantined)))
         for left_out in view.quarantined:
-            print_result(
-                f"  {left_out.bundle_id}  "
-                f"{author_words(left_out.decision.author, left_out.decision.role)}: "
-                f"{left_out.decision.reason or tr('(the reason is missing or was erased)')}"
-            )
+            print_result(f"  {left_out.bundle_id}  {decision_line(left_out.decision, '')}")
+
+
+def _numbered(notes: Iterable["Note"], decisions: Iterable[tuple["Decision", str]]) -> list[str]:
+    """Return notes and decisions with their words as lines, in the order of their numbers."""
+    found = {note.number: note_line(note) for note in notes}
+    found |= {decision.number: decision_line(decision, words) for decision, words in decisions}
+    return [line for _, line in sorted(found.items())]
 
 
 def _report_json(report: "ChainReport") -> dict[str, Any]:

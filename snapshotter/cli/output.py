@@ -7,6 +7,7 @@ and verdicts for all commands.
 
 import contextlib
 import os
+import shlex
 import shutil
 import sys
 import threading
@@ -272,6 +273,11 @@ def print_group(heading: str, rows: Iterable[tuple[str, str]]) -> None:
 
     for line in group_lines(heading, rows):
         _print(line)
+
+
+def for_store(command: str, store: str | None) -> str:
+    """Return a command that names the store as the user did: by an option, or not at all."""
+    return f"{command} --store {shlex.quote(store)}" if store else command
 
 
 def print_next(sentence: str, *commands: str) -> None:

@@ -9,6 +9,7 @@ import click
 
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import (
+    for_store,
     print_json,
     print_message,
     print_next,
@@ -100,15 +101,15 @@ def day(
     if as_json:
         print_json(reports.as_json(made))
     else:
-        for line in reports.lines(made, local):
+        for line in reports.lines(made, local, for_store("", store)):
             print_result(line)
         if made.review:
             print_result()
             worst = made.review[0].bundle_id
             print_next(
                 tr("look at a capture, and decide about it"),
-                f"snapshotter open {worst}",
-                "snapshotter review",
+                for_store(f"snapshotter open {worst}", store),
+                for_store("snapshotter review", store),
             )
     if notify:
         _notify(settings, made, now)

@@ -9,12 +9,14 @@ import click
 
 from snapshotter.cli.annotation_output import (
     annotation_options,
-    author_words,
     change_captures,
     decision_json,
+    decision_line,
+    decision_words,
 )
 from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.output import (
+    for_store,
     format_time,
     instant_json,
     print_json,
@@ -95,7 +97,7 @@ def review(
         ctx,
         bundle_ids,
         lambda service, ids: cases.review(service, wanted, ids, reason=reason),
-        done=_decision_words(wanted.value),
+        done=decision_words(wanted.value),
         unchanged="",
         store=store,
         passphrase_file=passphrase_file,
@@ -117,7 +119,7 @@ def _list(
         if as_json:
             print_json(_item_json(item))
         else:
-            _print_item(item)
+            _print_item(item, store)
     if as_json:
         return
     if not items:
@@ -131,10 +133,10 @@ def _list(
                 number=len(items),
             )
         )
-    print_next(tr("decide about a capture"), "snapshotter review --accept ID")
+    print_next(tr("decide about a capture"), for_store("snapshotter review --accept ID", store))
 
 
-def _print_item(item: "ReviewItem") -> None:
+def _print_item(item: "ReviewItem", store: str | None) -> None:
     observation = item.observation
     print_result(
         f"{observation.bundle_id}  {format_time(observation.began_at)}  "
@@ -150,13 +152,10 @@ def _print_item(item: "ReviewItem") -> None:
                 at=format_time(seen.at),
             )
         )
-        print_result(f"    snapshotter diff {seen.bundle_id} {observation.bundle_id}")
+        command = f"snapshotter diff {seen.bundle_id} {observation.bundle_id}"
+        print_result(f"    {for_store(command, store)}")
     if item.decision is not None:
-        print_result(
-            f"    {_decision_words(item.decision.name)}, "
-            f"{author_words(item.decision.author, item.decision.role)}"
-            f"{f': {item.decision.reason}' if item.decision.reason else ''}"
-        )
+        print_result(f"    {decision_line(item.decision, decision_words(item.decision.name))}")
 
 
 def _reason_words(item: "ReviewItem") -> list[str]:
@@ -175,14 +174,6 @@ def _reason_words(item: "ReviewItem") -> list[str]:
         ReviewReason.NEEDS_WORK: tr("needs work"),
     }
     return [words[reason] for reason in item.reasons]
-
-
-def _decision_words(decision: str) -> str:
-    return {
-        "accepted": tr("accepted"),
-        "rejected": tr("rejected"),
-        "needs-work": tr("needs work"),
-    }[decision]
 
 
 def _item_json(item: "ReviewItem") -> dict[str, Any]:

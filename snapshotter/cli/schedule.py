@@ -587,7 +587,7 @@ def history(
         else:
             print_result(entry_line(entry, shown.get(entry.job_id)))
             if removal is not None:
-                print_result(possible_removal_line(removal))
+                print_result(possible_removal_line(removal, store))
 
 
 def _possible_removals(settings: "Settings", urls: set[str]) -> "dict[str, PossibleRemoval]":

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from snapshotter.cli.output import (
+    for_store,
     instant_json,
     milliseconds,
     print_json,
@@ -161,15 +162,14 @@ def entry_json(
     }
 
 
-def possible_removal_line(removal: "PossibleRemoval") -> str:
-    """Return the line below a visit that may show a removal."""
+def possible_removal_line(removal: "PossibleRemoval", store: str | None = None) -> str:
+    """Return the line below a visit that may show a removal, in a store as the user named it."""
     seen = removal.shown_last
     if seen is None:
         return tr("    possible removal. The last capture that shows the page is in quarantine")
     return tr(
-        "    possible removal. Compare the captures: snapshotter diff {last} {this}",
-        last=seen.bundle_id,
-        this=removal.capture.bundle_id,
+        "    possible removal. Compare the captures: {command}",
+        command=for_store(f"snapshotter diff {seen.bundle_id} {removal.capture.bundle_id}", store),
     )
 
 

@@ -8,7 +8,7 @@ decide nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 
 from snapshotter.model.annotations import Annotation, AnnotationKind
@@ -33,7 +33,7 @@ class Decision:
     """The newest decision of one kind about a capture: a review, a mark, a quarantine."""
 
     number: int  # of its record
-    name: str  # the decision of a review, or the mark; "" for a quarantine
+    name: str  # the decision of a review, the mark, or `CaseState.reasons`; else ""
     at: datetime
     author: str
     role: str
@@ -67,6 +67,8 @@ class CaseState:
     numbers: dict[str, int] = field(default_factory=dict)
     holders: dict[int, str] = field(default_factory=dict)  # the inverse of `numbers`
     last_exhibit: int = 0
+    # Why captures were added and removed; the names are "added" and "removed".
+    reasons: list[Decision] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
 
@@ -138,11 +140,15 @@ def _apply(state: AnnotationState, record: Annotation, texts: Mapping[str, str])
             case.notes.append(_note(state, record, texts))
             return ""
         if kind is AnnotationKind.CASE_ADDED:
-            return _add(state, case, record)
+            problem = _add(state, case, record)
+            if not problem:
+                _keep_reason(state, case, record, texts, "added")
+            return problem
         if kind is AnnotationKind.CASE_REMOVED:
             for bundle_id in record.bundles:
                 case.captures.pop(bundle_id, None)
                 _capture(state, bundle_id).cases.pop(case.name, None)
+            _keep_reason(state, case, record, texts, "removed")
             return ""
     for bundle_id in record.bundles:
         _annotate(_capture(state, bundle_id), state, record, texts)
@@ -160,6 +166,17 @@ def _create_case(state: AnnotationState, record: Annotation, texts: Mapping[str,
         title=_text(state, record, texts),
     )
     return ""
+
+
+def _keep_reason(
+    state: AnnotationState,
+    case: CaseState,
+    record: Annotation,
+    texts: Mapping[str, str],
+    name: str,
+) -> None:
+    if record.text:
+        case.reasons.append(replace(_decision(state, record, texts), name=name))
 
 
 def _add(state: AnnotationState, case: CaseState, record: Annotation) -> str:

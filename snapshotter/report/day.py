@@ -96,8 +96,13 @@ def page(of: DayReport, local: LocalTime) -> bytes:
     )
 
 
-def lines(of: DayReport, local: LocalTime) -> Iterator[str]:
-    """Yield the report as text."""
+def lines(of: DayReport, local: LocalTime, store_option: str = "") -> Iterator[str]:
+    """
+    Yield the report as text.
+
+    Args:
+        store_option: What follows a command so that it reads the store of the report.
+    """
     yield tr("{heading}, store {store}", heading=heading(of, local), store=of.store)
     yield ""
     for _, name, count, detail in _numbers(of):
@@ -116,7 +121,7 @@ def lines(of: DayReport, local: LocalTime) -> Iterator[str]:
                 if entry.detail:
                     yield f"      {entry.detail}"
                 if entry.before:
-                    yield f"      snapshotter diff {entry.before} {entry.bundle_id}"
+                    yield f"      snapshotter diff {entry.before} {entry.bundle_id}{store_option}"
     if of.missed:
         yield ""
         yield tr("Missed visits")

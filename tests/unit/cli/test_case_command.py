@@ -328,6 +328,46 @@ def test_an_erased_note_is_gone_and_its_record_stays(shell: BundleShell) -> None
     assert shell.run("erase", "--order", "x", "--reason", "y", "--note", 1, shell.id) == 2
 
 
+def test_a_case_shows_the_number_of_each_text_that_can_be_erased(shell: BundleShell) -> None:
+    for command in (
+        ("case", "create", "harbour", "--title", "text 1"),
+        ("case", "add", "harbour", "--reason", "text 2", shell.id),
+        ("review", "--reject", "--reason", "text 3", shell.id),
+        ("mark", "graphic", "--reason", "text 4", shell.id),
+        ("note", "add", shell.id, "text 5"),
+        ("note", "add", "--case", "harbour", "text 6"),
+        ("case", "close", "harbour", "--reason", "text 7"),
+    ):
+        assert shell.run(*command) == 0, shell.err
+
+    assert shell.run("case", "show", "harbour") == 0
+    lines = shell.out.splitlines()
+    assert lines[0] == "harbour: text 1"
+    assert lines[1].endswith("(annotation 1)")
+    for number in range(2, 8):
+        (line,) = (line for line in lines if line.endswith(f"text {number}"))
+        assert line.split()[0] == str(number)
+    assert [line.split()[0] for line in lines[3:6]] == ["3", "4", "5"]  # of the exhibit
+    order = ("erase", "--order", "O", "--reason", "R", "--yes")
+    assert shell.run(*order, *(word for n in range(1, 8) for word in ("--note", n))) == 0
+    assert shell.run("case", "show", "harbour") == 0
+    assert "text " not in shell.out
+    assert shell.run("case", "check") == 0, shell.out
+
+
+def test_who_records_without_a_name_is_told_how_to_be_named(
+    shell: BundleShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shell.run("tag", "add", "fire", shell.id) == 0
+    assert "names nobody" not in shell.err
+    monkeypatch.delenv("SNAPSHOTTER_OPERATOR")
+    assert shell.run("tag", "add", "media", shell.id) == 0
+    assert "the record names nobody" in shell.err
+    assert "set operator or pseudonym" in shell.err
+    assert shell.run("tag", "add", "media", shell.id) == 0  # nothing is recorded
+    assert "names nobody" not in shell.err
+
+
 def test_a_person_is_named_by_a_pseudonym_with_a_commitment(
     shell: BundleShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
