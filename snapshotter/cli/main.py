@@ -19,7 +19,13 @@ import click
 from typing_extensions import override
 
 import snapshotter
-from snapshotter.cli.output import OutputClosed, begin_results, have_results_failed, print_error
+from snapshotter.cli.output import (
+    OutputClosed,
+    begin_results,
+    have_results_failed,
+    note_store,
+    print_error,
+)
 from snapshotter.errors import INTERRUPTED_EXIT_CODE, SnapshotterError, is_disk_full
 from snapshotter.translation import look_up, tr
 
@@ -249,6 +255,7 @@ class _Deferred:
         """
         from snapshotter.app import settings
 
+        _note_store_option()
         return settings.load(overrides=overrides, found=found)
 
     def __getattr__(self, name: str) -> Any:
@@ -257,6 +264,16 @@ class _Deferred:
         if self._settings is None:
             self._settings = self.load()
         return getattr(self._settings, name)
+
+
+def _note_store_option() -> None:
+    """Note the value of --store of the running command, which its hints repeat."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is None:
+        return
+    for parameter in ctx.command.params:
+        if "--store" in parameter.opts and (given := ctx.params.get(parameter.name)):
+            note_store(str(given))
 
 
 _EXIT_CODES = """\b

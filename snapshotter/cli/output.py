@@ -214,11 +214,18 @@ class _Results:
 
 
 _results = _Results()
+_store_of_command: list[str] = []  # as --store names it; empty without the option
+
+
+def note_store(store: str) -> None:
+    """Note which store the command line names, for the commands in hints."""
+    _store_of_command[:] = [store]
 
 
 def begin_results() -> None:
-    """Forget what an earlier command of this process did with its output."""
+    """Forget the output and the store of an earlier command of this process."""
     _results.begin()
+    _store_of_command.clear()
 
 
 def keep_working() -> None:
@@ -245,7 +252,8 @@ def print_message(text: str) -> None:
     with _live_line.paused(), contextlib.suppress(OSError):
         for number, line in enumerate(text.split("\n")):
             indent = "snapshotter: " if number == 0 else "" if line.startswith("  ") else "  "
-            click.echo(indent + printable(line), err=True)
+            shown = _with_store(line) if number else line
+            click.echo(indent + printable(shown), err=True)
 
 
 def print_error(error: SnapshotterError) -> None:
@@ -284,7 +292,16 @@ def print_next(sentence: str, *commands: str) -> None:
     """Print what to do next, each command on a line of its own."""
     print_result(tr("next: {sentence}", sentence=sentence))
     for command in commands:
-        print_result(f"  {command}")
+        print_result(_with_store(f"  {command}"))
+
+
+def _with_store(line: str) -> str:
+    """Return a line of a hint, so that its command works in the store of this command."""
+    if not _store_of_command or "snapshotter " not in line:
+        return line
+    from snapshotter.cli.hint_commands import with_store
+
+    return with_store(line, _store_of_command[0])
 
 
 def print_json(value: Any) -> None:
