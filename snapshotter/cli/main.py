@@ -114,7 +114,7 @@ COMMANDS = {
     "report": (
         "report",
         "report",
-        tr("Report what happened on a day, or to the pages of a campaign"),
+        tr("Make reports about captures, days and campaigns"),
     ),
     "review": (
         "review",

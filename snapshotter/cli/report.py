@@ -1,5 +1,6 @@
 """
-Provide `snapshotter report`: reports about a campaign (here) and about a day (`report_day.py`).
+Provide `snapshotter report`: reports about a campaign (here), a capture (`report_capture.py`) and
+a day (`report_day.py`).
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import click
 from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.options import root_key_option, store_option, trust_option
 from snapshotter.cli.output import print_json, print_message, print_result, write_file
+from snapshotter.cli.report_capture import capture
 from snapshotter.cli.report_day import day
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
@@ -25,9 +27,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def report() -> None:
-    """Make reports about the bundles in a store."""
+    """Make reports about captures, days and campaigns."""
 
 
+report.add_command(capture)
 report.add_command(day)
 
 

@@ -42,7 +42,7 @@ from snapshotter.value_class import dataclass
 MAX_TEXT: Final = 200_000  # characters of the text that the page shows
 MAX_REQUESTS: Final = 300  # rows of the network table
 MAX_ROWS: Final = 100  # of every other table
-_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
+LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _HEX: Final = re.compile("[0-9a-f]{64}")
 _AROUND: Final = 4  # captures of the address that the strip shows on each side
 _IMAGES_MISSING: Final = "images-missing"  # a reason of an outcome
@@ -143,7 +143,7 @@ def page(of: CaptureMaterial, local: LocalTime) -> bytes:
     shown = AssessmentSummary.of(of.assessment) if of.assessment is not None else None
     is_altered = report.verdict is Verdict.FAILED
     before, after, strip = _neighbours(of)
-    parts = list(_missing(record, capture))
+    parts = list(missing_parts(record, capture))
     captured_at = report.captured_at or _instant(record, "when.started_at")
     return html.render(
         _TEMPLATE,
@@ -207,7 +207,8 @@ def _margins(report: Report) -> str:
 # --- what is missing ---------------------------------------------------------------------------
 
 
-def _missing(record: Mapping[str, Any], capture: CaptureState) -> Iterator[MissingPart]:
+def missing_parts(record: Mapping[str, Any], capture: CaptureState) -> Iterator[MissingPart]:
+    """Yield what a capture lacks, and what a reader has to know, as its record states."""
     lost = _lost_images(record)
     for kind in ("reasons", "warnings"):
         for reason in _objects(record, f"outcome.{kind}"):
@@ -287,7 +288,7 @@ class ActionRow:
     effect: str
 
 
-_ACTIONS: Final[Mapping[str, str]] = {
+ACTION_WORDS: Final[Mapping[str, str]] = {
     "strip-params": tr("removed parameters from the address"),
     "consent": tr("answered a request for consent"),
     "scroll": tr("scrolled the page"),
@@ -323,7 +324,7 @@ def _actions(record: Mapping[str, Any]) -> Iterator[ActionRow]:
         kind = _text(action, "kind")
         yield ActionRow(
             at=_instant(action, "at"),
-            words=_ACTIONS.get(kind, kind.replace("-", " ")),
+            words=ACTION_WORDS.get(kind, kind.replace("-", " ")),
             detail=_text(action, "detail"),
             effect=effect,
         )
@@ -340,7 +341,7 @@ class StepRow:
     detail: str
 
 
-_STEPS: Final[Mapping[str, tuple[str, str, str]]] = {
+STEP_STATES: Final[Mapping[str, tuple[str, str, str]]] = {
     "ok": (tr("Done"), "✓", "good"),
     "partial": (tr("In part"), "◐", "warn"),
     "failed": (tr("Failed"), "✕", "bad"),
@@ -351,7 +352,9 @@ _STEPS: Final[Mapping[str, tuple[str, str, str]]] = {
 def _steps(record: Mapping[str, Any]) -> Iterator[StepRow]:
     for step in _objects(record, "how.steps"):
         name = _text(step, "name")
-        words, shape, tone = _STEPS.get(_text(step, "state"), (tr("Not established"), "○", "open"))
+        words, shape, tone = STEP_STATES.get(
+            _text(step, "state"), (tr("Not established"), "○", "open")
+        )
         yield StepRow(
             name=sentences.step_name(name) or name,
             label=StateLabel(words=words, shape=shape, tone=tone),
@@ -503,4 +506,4 @@ def _lasted(record: Mapping[str, Any]) -> float | None:
 
 def _language(record: Mapping[str, Any]) -> str:
     found = _text(record, "content.document_language")
-    return found if _LANGUAGE.fullmatch(found) else ""
+    return found if LANGUAGE.fullmatch(found) else ""

@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from snapshotter.translation import tr
 
 _WHOLE_TEXT = 65_536  # characters of a shortened text that the page has one click away
-_PLAIN = re.compile(r"[A-Za-z0-9 .,:·…-]*")
+_PLAIN = re.compile(r"[A-Za-z0-9 .,:·…-]")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -54,16 +54,22 @@ def print_margins(head: str, foot: str) -> str:
     """
     Return the style that prints a running head and foot, from the second sheet on the head.
 
-    Raises:
-        ValueError: A text has a character that CSS may read as more than text.
+    Each character that CSS could read as more than text is escaped, so a stranger's text may stand
+    in them.
     """
-    if not all(_PLAIN.fullmatch(text) for text in (head, foot)):
-        raise ValueError("a running head or foot has letters, digits and plain marks only")
+    head, foot = (_css_text(escape_misleading(text)) for text in (head, foot))
     font = "font: 9pt system-ui, sans-serif; color: #555b65;"
     return (
         f'@page {{ @top-left {{ content: "{head}"; {font} }}'
         f' @bottom-left {{ content: "{foot}"; {font} }} }}\n'
         "@page :first { @top-left { content: none; } }\n"
+    )
+
+
+def _css_text(text: str) -> str:
+    """Return a text as it may stand between the quotation marks of a CSS string."""
+    return "".join(
+        character if _PLAIN.fullmatch(character) else f"\\{ord(character):x} " for character in text
     )
 
 

@@ -3,7 +3,8 @@ Make reduced copies of screenshots for HTML pages. The screenshots themselves ar
 
 A picture is read in bands and written in pieces, so at most one piece is in memory without
 compression. A copy contains only the left `MAX_WIDTH` pixels of a picture, and ends with the piece
-in which `MAX_HEIGHT` is reached.
+in which `MAX_HEIGHT` is reached. The pieces for paper fit a sheet, and each repeats the end of the
+piece before, so that a line of text that is cut in one piece is whole in the other.
 """
 
 import base64
@@ -43,10 +44,23 @@ class PictureCopy:
     width: int
     height: int
     cut: bool  # it goes on below
+    overlap: int = 0  # of each piece with the piece before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceShape:
+    """The shape of pieces, each of which fits a sheet of paper."""
+
+    per_mille: int  # height of a piece, in thousandths of its width
+    overlap: int  # with the piece before, in CSS pixels
 
 
 def make_picture_copy(
-    files: Sequence[Callable[[], BinaryIO]], scale: int, *, fast: bool = False
+    files: Sequence[Callable[[], BinaryIO]],
+    scale: int,
+    *,
+    fast: bool = False,
+    shape: PieceShape | None = None,
 ) -> PictureCopy | None:
     """
     Return a copy of a picture, one pixel to a CSS pixel; None of one that cannot be read.
@@ -55,32 +69,46 @@ def make_picture_copy(
         files: Its PNG files, from the top and edge to edge.
         scale: Device pixels a CSS pixel.
         fast: JPEG, which is made in a fortieth of the time of WebP and is twice as long.
+        shape: Of the pieces; None: edge to edge, for the screen.
     """
     try:
-        return _copy(files, scale, fast)
+        return _copy(files, scale, fast, shape)
     except (SnapshotterError, OSError, ValueError):
         return None  # a capture may hold anything under that name; the comparison says so
 
 
-def _copy(files: Sequence[Callable[[], BinaryIO]], scale: int, fast: bool) -> PictureCopy:
+def _copy(
+    files: Sequence[Callable[[], BinaryIO]], scale: int, fast: bool, shape: PieceShape | None
+) -> PictureCopy:
     from PIL import Image
+
+    overlap = shape.overlap if shape is not None else 0
 
     pieces: list[CopyPiece] = []
     top, width, cut, encoded = 0, 0, False, 0
     canvas: Any = None
+    repeated: Any = None  # the end of the piece before
     filled = 0  # device pixels of the canvas
     for band in _bands(files):
         width = min(band.width, MAX_WIDTH * scale)
         at = 0
+        tall = _PIECE
+        if shape is not None:  # two pieces never begin at one place, however narrow the picture is
+            tall = max(width // scale * shape.per_mille // 1000, 2 * overlap)
         while at < band.height and not cut:
             if canvas is None:
-                canvas, filled = Image.new("RGB", (width, _PIECE * scale)), 0
+                canvas, filled = Image.new("RGB", (width, tall * scale)), 0
+                if repeated is not None:
+                    canvas.paste(repeated, (0, 0))
+                    filled = repeated.height
             rows = min(band.height - at, canvas.height - filled)
             canvas.paste(band.crop((0, at, width, at + rows)).convert("RGB"), (0, filled))
             at, filled = at + rows, filled + rows
             if filled == canvas.height:
                 pieces.append(_piece(canvas, filled, scale, top, fast))
-                top, canvas = top + pieces[-1].height, None
+                if overlap:
+                    repeated = canvas.crop((0, filled - overlap * scale, width, filled))
+                top, canvas = top + pieces[-1].height - overlap, None
                 encoded += len(pieces[-1].url)
                 cut = top >= MAX_HEIGHT or encoded >= _MAX_BYTES
         if cut:
@@ -94,6 +122,7 @@ def _copy(files: Sequence[Callable[[], BinaryIO]], scale: int, fast: bool) -> Pi
         width=pieces[0].width,
         height=pieces[-1].top + pieces[-1].height,
         cut=cut,
+        overlap=overlap,
     )
 
 

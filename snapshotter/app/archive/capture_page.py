@@ -5,6 +5,7 @@ Make the page about one capture.
 gets a page as well, which says so first.
 """
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,7 +47,7 @@ from snapshotter.report.capture_page import (
     RequestRow,
 )
 from snapshotter.report.local_time import LocalTime
-from snapshotter.report.picture_copies import PictureCopy, make_picture_copy
+from snapshotter.report.picture_copies import PictureCopy, PieceShape, make_picture_copy
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify.bundle import verify_bundle
@@ -107,6 +108,19 @@ def make_file_page(
         NotEvidence: The file is no bundle, and no damaged bundle.
         OSError, SnapshotterError: The file cannot be read.
     """
+    return _made(verify_file(name, file, stream, trust, now=now), local)
+
+
+def verify_file(
+    name: str, file: Path, stream: BinaryIO, trust: Trust, *, now: datetime
+) -> CaptureSource:
+    """
+    Verify a bundle that is a file, with the sidecars in its folder.
+
+    Raises:
+        NotEvidence: The file is no bundle, and no damaged bundle.
+        OSError, SnapshotterError: The file cannot be read.
+    """
     if kind_of(stream, file) is not FileKind.BUNDLE:
         raise NotEvidence(
             tr("{name} is no bundle, and only bundles have a page", name=name),
@@ -114,10 +128,9 @@ def make_file_page(
         )
     sidecars = sidecars_on_disk(file)
     report = verify_bundle(stream, trust, now=now, sidecars=sidecars, read_assessment=True)
-    source = CaptureSource(
+    return CaptureSource(
         name=name, store="", stream=stream, report=report, sidecars=sidecars, now=now
     )
-    return _made(source, local)
 
 
 def make_stored_page(
@@ -139,6 +152,31 @@ def make_stored_page(
         annotations: What people recorded about the capture.
         others_of: Returns the captures of the page behind an address, in the order of time, and
             captures of other pages with nearly the same text as this one.
+
+    Raises:
+        OSError, SnapshotterError: The store does not have the bundle, or cannot be read.
+    """
+    with verified_copy(
+        bundle_id, store, trust, now=now, annotations=annotations, others_of=others_of
+    ) as source:
+        return _made(source, local)
+
+
+@contextlib.contextmanager
+def verified_copy(
+    bundle_id: str,
+    store: ReadableStore,
+    trust: Trust,
+    *,
+    now: datetime,
+    annotations: CaptureAnnotations | None,
+    others_of: Callable[[str], tuple[Sequence[Observation], Sequence[Copy]]],
+) -> Iterator[CaptureSource]:
+    """
+    Copy a bundle out of a store, and verify the copy with its sidecars; the copy ends with this.
+
+    Args:
+        others_of: As in `make_stored_page`.
 
     Raises:
         OSError, SnapshotterError: The store does not have the bundle, or cannot be read.
@@ -168,19 +206,16 @@ def make_stored_page(
             )
             report = replace(report, findings=(*report.findings, other), established=None)
         captures, copies = others_of(report.requested_url) if report.requested_url else ((), ())
-        return _made(
-            CaptureSource(
-                name=bundle_id,
-                store=store.url,
-                stream=copy,
-                report=report,
-                sidecars=sidecars,
-                captures=captures,
-                copies=copies,
-                annotations=annotations,
-                now=now,
-            ),
-            local,
+        yield CaptureSource(
+            name=bundle_id,
+            store=store.url,
+            stream=copy,
+            report=report,
+            sidecars=sidecars,
+            captures=captures,
+            copies=copies,
+            annotations=annotations,
+            now=now,
         )
 
 
@@ -209,8 +244,13 @@ class _Parts:
     files: tuple[FileRow, ...] = ()
 
 
-def read_material(source: CaptureSource) -> CaptureMaterial:
-    """Return what the page shows. A part that cannot be read is named in `unread`."""
+def read_material(source: CaptureSource, *, shape: PieceShape | None = None) -> CaptureMaterial:
+    """
+    Return what the page shows. A part that cannot be read is named in `unread`.
+
+    Args:
+        shape: Of the pieces of the picture; None: for the screen.
+    """
     report, unread = source.report, list[str]()
 
     def part(what: str, read: Callable[[], _Read]) -> _Read | None:
@@ -228,7 +268,7 @@ def read_material(source: CaptureSource) -> CaptureMaterial:
     chain = part(tr("custody chain"), partial(_custody, files, source.sidecars))
     found = _Parts()
     if files is not None and record:
-        picture = part(tr("picture"), partial(_picture, files, record))
+        picture = part(tr("picture"), partial(_picture, files, record, shape))
         found = _Parts(
             assessment=part(tr("assessment"), partial(assessing.read_assessment, files)),
             text=part(tr("text"), partial(_text, files)) or "",
@@ -297,7 +337,9 @@ def _text(files: BundleFiles) -> str:
         return stream.read(_MAX_TEXT_BYTES).decode("utf-8", "replace")
 
 
-def _picture(files: BundleFiles, record: Mapping[str, Any]) -> tuple[PictureCopy | None, str]:
+def _picture(
+    files: BundleFiles, record: Mapping[str, Any], shape: PieceShape | None
+) -> tuple[PictureCopy | None, str]:
     """Return a copy of the picture of the whole page, or else of the first view."""
     there = set(files.names())
     found: dict[str, tuple[list[str], int]] = {}
@@ -310,7 +352,7 @@ def _picture(files: BundleFiles, record: Mapping[str, Any]) -> tuple[PictureCopy
     for kind in ("page", "viewport"):
         paths, scale = found.get(kind, ([], 1))
         copy = make_picture_copy(
-            [partial(_opened, files, path) for path in paths], scale, fast=True
+            [partial(_opened, files, path) for path in paths], scale, fast=True, shape=shape
         )
         if paths and copy is not None:
             return copy, paths[0]

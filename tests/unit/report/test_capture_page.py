@@ -48,7 +48,7 @@ MATERIAL = CaptureMaterial(
 )  # fmt: skip
 
 
-class _Tags(HTMLParser):
+class Tags(HTMLParser):
     """The elements and attributes of a page, and its text outside of style."""
 
     def __init__(self, text: str) -> None:
@@ -84,7 +84,7 @@ def observed(number: int) -> Observation:
 def test_the_page_has_no_script_and_may_load_nothing() -> None:
     text = made()
 
-    tags = _Tags(text)
+    tags = Tags(text)
     assert "script" not in tags.tags
     policy = re.findall('http-equiv="Content-Security-Policy" content="([^"]*)"', text)
     assert len(policy) == 1
@@ -122,7 +122,7 @@ def test_what_a_stranger_wrote_is_text_in_every_place() -> None:
         )
     )  # fmt: skip
 
-    tags = _Tags(text)
+    tags = Tags(text)
     assert "script" not in tags.tags
     assert "img" not in tags.tags
     assert tags.text.count("<script>alert(1)</script>") >= 15
@@ -205,8 +205,7 @@ def test_a_print_has_the_id_and_the_digest_on_each_sheet_and_no_text_of_a_strang
     assert 'content: "SHA-256 of the bundle: cdcd cdcd cdcd cdcd …"' in made()
     strange = replace(PASSED, bundle_id='x"; } body { display: none')
     assert "@top-left" not in made(replace(MATERIAL, report=strange))
-    with pytest.raises(ValueError, match="plain marks"):
-        print_margins('a" } b', "")
+    assert 'content: "a\\22  \\7d  b\\5c u202e"' in print_margins('a" } b\u202e', "")
 
 
 def test_a_possible_removal_names_the_command_that_compares() -> None:
@@ -226,7 +225,7 @@ def test_annotations_are_shown_as_text_and_apart_from_the_evidence() -> None:
     state = CaptureState(cases={"harbour": 7}, tags={"media": None}, notes=[note], review=decision)
     text = made(replace(MATERIAL, annotations=state))
 
-    tags = _Tags(text)
+    tags = Tags(text)
     assert "script" not in tags.tags
     assert "(Exhibit 7)" in tags.text
     assert "Needs work, (no name)" in tags.text

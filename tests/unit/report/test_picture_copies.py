@@ -1,12 +1,13 @@
 """Copies of screenshots for pages: how they are encoded, and where they end."""
 
+import base64
 import io
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from snapshotter.report import picture_copies
-from snapshotter.report.picture_copies import make_picture_copy
+from snapshotter.report.picture_copies import PieceShape, make_picture_copy
 
 
 def _png(width: int, height: int) -> bytes:
@@ -36,3 +37,31 @@ def test_a_copy_ends_where_it_would_be_too_long_and_says_so(
 
     assert copy is not None
     assert (len(copy.pieces), copy.cut) == (1, True)
+
+
+def test_pieces_for_paper_repeat_the_end_of_the_piece_before() -> None:
+    data = _png(40, 100)
+    shape = PieceShape(per_mille=1_000, overlap=10)
+
+    copy = make_picture_copy([lambda: io.BytesIO(data)], 1, fast=True, shape=shape)
+
+    assert copy is not None
+    assert [(piece.top, piece.height) for piece in copy.pieces] == [(0, 40), (30, 40), (60, 40)]
+    assert (copy.height, copy.overlap, copy.cut) == (100, 10, False)
+    first, second = (_rows(piece.url) for piece in copy.pieces[:2])
+    difference = ImageChops.difference(first.crop((0, 30, 40, 40)), second.crop((0, 0, 40, 10)))
+    assert max(difference.tobytes()) < 60  # JPEG rounds each piece
+
+
+def test_pieces_of_two_device_pixels_are_measured_in_css_pixels() -> None:
+    data = _png(80, 150)
+    shape = PieceShape(per_mille=1_000, overlap=10)
+
+    copy = make_picture_copy([lambda: io.BytesIO(data)], 2, fast=True, shape=shape)
+
+    assert copy is not None
+    assert [(piece.top, piece.height) for piece in copy.pieces] == [(0, 40), (30, 40), (60, 15)]
+
+
+def _rows(url: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))

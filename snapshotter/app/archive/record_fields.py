@@ -1,0 +1,158 @@
+"""
+Read fields of a capture record for a report, each with its place in the record.
+
+A stranger may have written the record. A value of another type than expected counts as absent, and
+a value to which the record has only a commitment counts as withheld. Nothing is judged here.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from snapshotter.formats.bundle import names
+from snapshotter.model.capture_report import (
+    Basis,
+    Column,
+    Field,
+    Kind,
+    Presence,
+    Row,
+    Source,
+    Table,
+    Value,
+)
+from snapshotter.value_class import dataclass
+
+MAX_ROWS: Final = 300  # of a table; the source has the rest
+_MAX_LINES: Final = 200  # of a list of texts
+_COMMITMENTS: Final = ("commitment", "commitments")
+_NUMBERS: Final = frozenset({Kind.NUMBER, Kind.CODE, Kind.BYTES, Kind.MILLISECONDS})
+_MAX_NUMBER: Final = (1 << 53) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordFields:
+    """Makes fields and tables of one JSON file of a bundle."""
+
+    root: Any  # what the file contains
+    basis: Basis  # of all its values
+    file: str = names.CAPTURE_RECORD
+
+    def at(self, pointer: str) -> Any:
+        """Return what is at a pointer (RFC 6901, without escapes); None if nothing is."""
+        found = self.root
+        for name in pointer.split("/")[1:]:
+            if isinstance(found, Mapping):
+                found = found.get(name)
+            elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+                found = found[int(name)]
+            else:
+                return None
+        return found
+
+    def text(self, pointer: str) -> str:
+        """Return a text; "" if there is none."""
+        found = self.at(pointer)
+        return found if isinstance(found, str) else ""
+
+    def number(self, pointer: str) -> int | None:
+        """Return a whole number; None if there is none."""
+        found = self.at(pointer)
+        return found if type(found) is int else None
+
+    def objects(self, pointer: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """Yield the objects of a list, with their positions."""
+        found = self.at(pointer)
+        for number, item in enumerate(found if isinstance(found, list) else ()):
+            if isinstance(item, Mapping):
+                yield number, item
+
+    def field(
+        self,
+        key: str,
+        term: str,
+        pointer: str,
+        kind: Kind = Kind.TEXT,
+        *,
+        note: str = "",
+        basis: Basis | None = None,
+    ) -> Field:
+        """Return the field at a pointer."""
+        found = self.at(pointer)
+        value = as_kind(found, kind)
+        return Field(
+            key=key,
+            term=term,
+            value=value,
+            kind=kind,
+            basis=basis or self.basis,
+            source=Source(file=self.file, pointer=pointer),
+            presence=presence(found, value),
+            note=note,
+        )
+
+    def table(
+        self,
+        key: str,
+        term: str,
+        pointer: str,
+        columns: Sequence[tuple[Column, str | Callable[[Mapping[str, Any]], Value]]],
+        *,
+        empty: str,
+        note: str = "",
+        basis: Callable[[Mapping[str, Any]], Basis] | None = None,
+        wanted: Callable[[Mapping[str, Any]], bool] = lambda item: True,
+    ) -> Table:
+        """
+        Return a list of objects as a table.
+
+        Args:
+            columns: Each with the name of its value in an object, or a function that returns it.
+            basis: Of a row; None: that of the file.
+            wanted: Selects objects.
+        """
+        found = [(number, item) for number, item in self.objects(pointer) if wanted(item)]
+        rows = tuple(
+            Row(
+                values=tuple(
+                    read(item) if callable(read) else as_kind(item.get(read), column.kind)
+                    for column, read in columns
+                ),
+                basis=basis(item) if basis is not None else self.basis,
+                source=Source(file=self.file, pointer=f"{pointer}/{number}"),
+            )
+            for number, item in islice(found, MAX_ROWS)
+        )
+        return Table(
+            key=key,
+            term=term,
+            columns=tuple(column for column, _ in columns),
+            rows=rows,
+            total=len(found),
+            source=Source(file=self.file, pointer=pointer),
+            empty=empty,
+            note=note,
+        )
+
+
+def as_kind(found: Any, kind: Kind) -> Value:
+    """Return a value of a kind; None if the value has another type."""
+    if kind in _NUMBERS:
+        return found if type(found) is int and abs(found) <= _MAX_NUMBER else None
+    if kind is Kind.FLAG:
+        return found if isinstance(found, bool) else None
+    if kind is Kind.LINES:
+        if not isinstance(found, list):
+            return None
+        texts = (line if isinstance(line, str) else str(line) for line in found)
+        return tuple(islice(texts, _MAX_LINES))
+    return found if isinstance(found, str) and found else None
+
+
+def presence(found: Any, value: Value) -> Presence:
+    """Return whether a value is there, from what the file has and what was read of it."""
+    if value is not None:
+        return Presence.PRESENT
+    if isinstance(found, Mapping) and any(name in found for name in _COMMITMENTS):
+        return Presence.WITHHELD
+    return Presence.ABSENT

@@ -1,0 +1,241 @@
+"""Provide `snapshotter report capture`: the report about single captures, for a file or a court."""
+
+import hashlib
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from snapshotter.cli.file_or_id import file_argument, open_named
+from snapshotter.cli.object_id import FILE_OR_BUNDLE
+from snapshotter.cli.options import root_key_option, store_option, trust_option
+from snapshotter.cli.output import print_json, print_message, print_result, write_file
+from snapshotter.model.custody import EXPORTING
+from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
+
+if TYPE_CHECKING:
+    from snapshotter.app.archive.capture_report import MadeReport
+    from snapshotter.app.settings import Settings
+    from snapshotter.report.local_time import LocalTime
+
+_FORMATS = ("html", "json")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  snapshotter report capture latest
+  snapshotter report capture -o exhibits 20261124t160642z-k3v4q2m7xw4c5b6d
+  snapshotter report capture --format html --zone Asia/Shanghai exhibit.wacz
+  snapshotter report capture --at 2026-11-30T09:12:44Z exhibit.wacz
+"""
+)
+@click.argument("bundles", nargs=-1, required=True, type=FILE_OR_BUNDLE, metavar="FILE|BUNDLE-ID…")
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    metavar="DIR",
+    help="Write the files to this folder. Without this option: to the working directory.",
+)
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(_FORMATS),
+    multiple=True,
+    help="Write only this file. May be given several times. Without this option: all files.",
+)
+@click.option(
+    "--zone",
+    metavar="ZONE",
+    help="Show local times of this time zone, for example Europe/Berlin. Without this option: of "
+    "this machine. UTC is always beside.",
+)
+@click.option(
+    "--at",
+    metavar="TIME",
+    help="Verify as of this time, UTC, to make an earlier report again. The time is your word.",
+)
+@store_option
+@trust_option
+@root_key_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each report.")
+@click.pass_context
+def capture(
+    ctx: click.Context,
+    bundles: tuple[str, ...],
+    folder: Path,
+    formats: tuple[str, ...],
+    zone: str | None,
+    at: str | None,
+    store: str | None,
+    trust_file: Path | None,
+    root_key: str | None,
+    as_json: bool,
+) -> None:
+    """
+    Make a report about single captures, which can be printed, signed and filed.
+
+    The command verifies each bundle and writes `report-ID.html` for people and `report-ID.json`
+    for machines. The first page states in plain words what was at which address and when, with the
+    picture, the verdict, what is missing, who captured, and how the time is proven. Then come all
+    facts. Each value names its source, and whether it was verified or is the author's word.
+
+    The same bundle, time, zone and software give the same bytes. If a bundle was altered, its
+    report states this first.
+
+    Exit codes: 0 the reports were made, whatever the verdicts are. 2 a file is no bundle. 20 a
+    capture is in quarantine.
+    """
+    from snapshotter.app import machine
+    from snapshotter.report.local_time import LocalTime
+
+    job = _Job(
+        folder=folder,
+        formats=formats or _FORMATS,
+        now=_time(at, machine.SystemClock().now()),
+        local=LocalTime(zone=_zone(zone)),
+        as_json=as_json,
+    )
+    for name in bundles:
+        file = file_argument(name, store=store)
+        settings: Settings = ctx.obj.load(
+            found=file is None,  # a file is judged by nothing that only lies in this folder
+            trust_file=str(trust_file or ""),
+            trust_root_key=root_key or "",
+            store=store or "",
+        )
+        if file is not None:
+            _write(job, _of_file(settings, job, name, file))
+        else:
+            _stored(settings, job, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """What is made of each bundle."""
+
+    folder: Path
+    formats: tuple[str, ...]
+    now: datetime
+    local: "LocalTime"
+    as_json: bool
+
+
+def _of_file(settings: "Settings", job: _Job, name: str, file: Path) -> "MadeReport":
+    from snapshotter.app.archive.capture_report import make_file_report
+    from snapshotter.app.wiring import trust as wiring_trust
+
+    with open_named(file) as stream:
+        return make_file_report(
+            name,
+            file,
+            stream,
+            wiring_trust.trust(settings, by_bundle=True),
+            now=job.now,
+            local=job.local,
+        )
+
+
+def _stored(settings: "Settings", job: _Job, name: str) -> None:
+    """Write the report about a stored capture, and note in its custody chain that it was."""
+    from snapshotter.app.archive import quarantined
+    from snapshotter.app.archive.capture_report import make_stored_report
+    from snapshotter.app.wiring import annotations as wiring_annotations
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import trust as wiring_trust
+
+    opened = wiring_store.store(settings)
+    (bundle_id,) = FILE_OR_BUNDLE.resolve(opened, [name])
+    quarantined.require_visible(opened, bundle_id, wiring_trust.trusted_keys(settings))
+    annotations = wiring_annotations.read_state(settings, show_message=print_message)
+    made = make_stored_report(
+        bundle_id,
+        opened,
+        wiring_trust.trust(settings, by_bundle=True),
+        now=job.now,
+        local=job.local,
+        annotations=annotations.capture(bundle_id),
+    )
+    digest = _write(job, made)
+    wiring_store.note_access(
+        settings,
+        opened,
+        bundle_id,
+        EXPORTING,
+        show_message=print_message,
+        detail=f"capture report, SHA-256 of report.json {digest}",
+    )
+
+
+def _write(job: _Job, made: "MadeReport") -> str:
+    """Write the files of a report, print what was made, and return the digest of report.json."""
+    from snapshotter.formats.bundle import store_keys
+    from snapshotter.model.finding import Verdict
+    from snapshotter.report import capture_report as reports
+
+    report = made.report
+    data = reports.encode(report)
+    digest = hashlib.sha256(data).hexdigest()
+    files = {}
+    if "json" in job.formats:
+        files["json"] = data
+    if "html" in job.formats:
+        files["html"] = reports.page(report, made.picture, job.local, digest=digest)
+    stem = f"report-{report.bundle_id}" if store_keys.is_id(report.bundle_id) else "report"
+    written = {kind: job.folder / f"{stem}.{kind}" for kind in files}
+    for kind, path in written.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, files[kind])
+    headline = " ".join(report.sentences)
+    if job.as_json:
+        print_json(
+            {
+                "bundle_id": report.bundle_id or None,
+                "files": {kind: str(path) for kind, path in written.items()},
+                "headline": headline,
+                "report_sha256": digest,
+                "verdict": report.verdict.value,
+            }
+        )
+        return digest
+    print_result(headline)
+    for path in written.values():
+        print_result(tr("report: {path}", path=path))
+    if report.verdict is Verdict.FAILED:
+        print_message(tr("the bundle was altered: no value of the report is verified"))
+    return digest
+
+
+def _time(text: str | None, now: datetime) -> datetime:
+    """Return the time of the verification."""
+    if text is None:
+        return now
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC) if at is not None else None
+    if at is None or at > now:
+        raise click.BadParameter(
+            tr("{text!r} is not a time of the past; valid: 2026-11-30T09:12:44Z", text=text),
+            param_hint="--at",
+        )
+    return at
+
+
+def _zone(name: str | None) -> tzinfo | None:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise click.BadParameter(
+            tr("{name!r} is no time zone; valid: Europe/Berlin", name=name), param_hint="--zone"
+        ) from error

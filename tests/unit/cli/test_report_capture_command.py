@@ -1,0 +1,84 @@
+"""`snapshotter report capture`: which files it writes, of what, and as of when."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tests import bundles
+from tests.unit.cli.bundle_shell import BundleShell
+
+AT = "--at", "2026-01-01T00:00:00Z"
+NO_PDF = "--format", "html", "--format", "json"
+
+
+@pytest.fixture
+def home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> BundleShell:
+    return BundleShell(tmp_path, monkeypatch, capsys)
+
+
+def test_a_stored_capture_gets_a_page_and_its_twin_for_machines(home: BundleShell) -> None:
+    assert home.run("report", "capture", *NO_PDF, "-o", "out/here", "latest") == 0, home.err
+
+    page, twin = (Path("out/here") / f"report-{home.id}.{kind}" for kind in ("html", "json"))
+    digest = hashlib.sha256(twin.read_bytes()).hexdigest()
+    assert f"<span>{digest[:4]}</span><span>{digest[4:8]}</span>" in page.read_text()
+    found = json.loads(twin.read_bytes())
+    assert found["fields"]["what"]["bundle_id"]["value"] == home.id
+    assert home.out.startswith("It is not established whether the page was available")
+    assert f"report: {page}" in home.out
+
+
+def test_the_same_file_time_and_zone_give_the_same_bytes(home: BundleShell) -> None:
+    common = ("report", "capture", "--json", *NO_PDF, *AT, "--zone", "Asia/Shanghai")
+    assert home.run(*common, "-o", "a", home.file) == 0, home.err
+    first = home.object
+    assert home.run(*common, "-o", "b", home.file) == 0, home.err
+
+    assert first["report_sha256"] == home.object["report_sha256"]
+    for kind in ("html", "json"):
+        assert (
+            Path(first["files"][kind]).read_bytes() == Path(home.object["files"][kind]).read_bytes()
+        )
+    assert "UTC+08:00" in Path(first["files"]["html"]).read_text()
+    # The bundle was sealed today, so by this time its seal is in the future.
+    assert first["verdict"] == "failed"
+
+
+def test_the_custody_chain_names_the_digest_of_the_report(
+    home: BundleShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAPSHOTTER_RECORD_ACCESS", "true")
+
+    assert home.run("report", "capture", "--json", "--format", "json", home.id) == 0, home.err
+
+    digest = home.object["report_sha256"]
+    assert home.run("custody", "show", "--json", home.id) == 0
+    assert f"capture report, SHA-256 of report.json {digest}" in home.out
+
+
+def test_an_altered_file_gets_a_report_that_says_so(home: BundleShell) -> None:
+    members = bundles.unpack(home.bytes)
+    Path("altered.wacz").write_bytes(
+        bundles.pack({**members, "capture/dom.html": b"<title>Another</title>"})
+    )
+
+    assert home.run("report", "capture", *NO_PDF, "altered.wacz") == 0
+
+    assert home.out.startswith("The proof is not intact")
+    assert "the bundle was altered" in home.err
+
+
+def test_what_has_no_report(home: BundleShell) -> None:
+    Path("notes.txt").write_text("notes")
+
+    assert home.run("report", "capture", "notes.txt") == 2
+    assert home.run("report", "capture", "20200101t000000z-abcdefghijklmnop") == 1
+    assert home.run("report", "capture", "--zone", "Nowhere", home.file) == 2
+    assert home.run("report", "capture", "--at", "2999-01-01", home.file) == 2
+    assert home.run("quarantine", "--reason", "a court order", home.id) == 0, home.err
+    assert home.run("report", "capture", home.id) == 20
+    assert list(Path().glob("report*")) == []
