@@ -110,6 +110,7 @@ def measure(folder: Path, megabytes: int, runs: int) -> Size:
             software=bundles.SOFTWARE,
         ),
         bundle_id=bundles.bundle_id(capture.started_at),
+        salt_key=bundles.SALT_KEY,
         spool=spool,
         progress=lambda stage, detail: None,
     )

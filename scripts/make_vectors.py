@@ -1,8 +1,8 @@
 """
 Write the test vectors anew: one bundle for each way to spoil one (tests/vectors).
 
-    make vectors                                         both series
-    .venv/bin/python scripts/make_vectors.py agreement   the second series alone
+    make vectors                                         all series
+    .venv/bin/python scripts/make_vectors.py agreement   one series alone
 
 Each folder holds `bundle.wacz`, perhaps a sidecar, what a verifier must say
 (`expected.json`) and why (`README`). `trust/` holds the trust file that all of
@@ -25,6 +25,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -1120,6 +1121,80 @@ def agreement(shop: Workshop) -> Iterator[Vector]:
     )
 
 
+def _announcing(value: Record, record: Record) -> None:
+    record["redactable"] = value
+
+
+def redactable(shop: Workshop) -> Iterator[Vector]:
+    """The redactable record: docs/spec/redactable-record.md."""
+    good = shop.good_bundle
+    closed = json.loads(good[names.REDACTABLE_RECORD])
+    yield Vector(
+        name="record-version-2",
+        why="a record with its redactable form: nothing is wrong with it",
+        data=pack(good),
+        verdict=PASSED,
+    )
+
+    def sealed(value: Record) -> Members:
+        """The good bundle with another redactable record, which the record names."""
+        data = canonical_json.dumps(value)
+        record, digests = bundles.record_of(good), digest_bytes(data)
+        for artifact in record["content"]["artifacts"]:
+            if artifact["path"] == names.REDACTABLE_RECORD:
+                artifact |= {
+                    "length": digests.length,
+                    "sha256": digests.sha256,
+                    "blake3": digests.blake3,
+                }
+        changes = {
+            names.REDACTABLE_RECORD: data,
+            names.CAPTURE_RECORD: canonical_json.dumps(record),
+        }
+        return bundles.resealed(good, changes, shop.signer, shop.stamp)
+
+    other = closed["what"] | {"title": closed["what"]["final_url"]}
+    yield _failed(
+        "insider-commitment-of-another-value",
+        sealed(closed | {"what": other}),
+        "the commitment of the title is that of the address",
+        "COMMITMENT",
+    )
+    yield _failed(
+        "insider-value-without-commitment",
+        sealed(closed | {"what": closed["what"] | {"title": "A page"}}),
+        "the title stands in the redactable record as it is",
+        "COMMITMENT",
+    )
+    yield _failed(
+        "insider-other-status",
+        sealed(closed | {"what": closed["what"] | {"http_status": 404}}),
+        "the redactable record states another status than the record",
+        "COMMITMENT",
+    )
+    announced = bundles.record_of(good)["redactable"]
+    for name, why, value in (
+        ("short-key", "the key of the salts has 16 bytes", announced | {"salt_key": "0" * 32}),
+        (
+            "closes-a-proof",
+            "the record lets the digests of files be closed",
+            announced | {"fields": ["/content/artifacts/*/sha256"]},
+        ),
+    ):
+        yield _failed(
+            f"insider-{name}",
+            shop.insider_record(partial(_announcing, value)),
+            why,
+            "COMMITMENT",
+        )
+    yield _failed(
+        "insider-not-announced",
+        shop.insider_record(lambda record: record.pop("redactable")),
+        "the record does not announce its redactable form",
+        "COMMITMENT",
+    )
+
+
 def write(target: Path, make: Callable[[Workshop], Iterator[Vector]]) -> int:
     """Write vectors below `target` in place of those that are there; return how many."""
     with tempfile.TemporaryDirectory() as work:
@@ -1164,12 +1239,14 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "series", nargs="?", choices=["agreement"], help="write the second series alone"
+        "series", nargs="?", choices=["agreement", "redactable"], help="write one series alone"
     )
     only = parser.parse_args().series
-    # The second series has keys of its own: it came later, and what is committed stays.
+    # Later series have keys of their own: what is committed stays.
     count = 0
     if only is None:
         count += write(TARGET, vectors)
-    count += write(TARGET / "agreement", agreement)
+    for name, series in (("agreement", agreement), ("redactable", redactable)):
+        if only in (None, name):
+            count += write(TARGET / name, series)
     print(f"{count} vectors written to {TARGET}")

@@ -119,7 +119,7 @@ def make(work: Path) -> Suite:
         for kind in (
             _controls, _zip_fields, _zip_whole, _names, _missing, _signed_list, _blake3_list,
             _signatures, _public_keys, _json, _record_fields, _instants, _two_moments, _agreement, _times, _tokens, _late_tokens,
-            _datapackage, _digest_file, _custody, custody_beside, _server_signatures, _trust_windows, _cosigners,
+            _datapackage, _digest_file, _custody, _redactable_record, custody_beside, _server_signatures, _trust_windows, _cosigners,
             _taken_out, _log_proofs, renewals, _limits, _forged_tokens, _forged_handshakes,
         )
         for case in kind(shop)
@@ -1472,7 +1472,7 @@ def _digest_file(shop: Shop) -> Iterator[Case]:
 
 def _custody(shop: Shop) -> Iterator[Case]:
     text = shop.good_bundle[names.CUSTODY]
-    first, second = (json.loads(line) for line in text.splitlines())
+    first, created, second = (json.loads(line) for line in text.splitlines())
 
     def chain(*events: Record, relink: bool = True) -> bytes:
         lines: list[bytes] = []
@@ -1482,21 +1482,21 @@ def _custody(shop: Shop) -> Iterator[Case]:
             lines.append(canonical_json.dumps(event))
         return b"".join(line + b"\n" for line in lines)
 
-    if chain(first, second) != text:
+    if chain(first, created, second) != text:
         raise ValueError("the chain is not of the form that these cases take apart")
     early = "2026-01-01T00:00:00Z"
     for label, data in (
-        ("from-zero", chain({**first, "sequence": 0}, {**second, "sequence": 1})),
-        ("gap", chain(first, {**second, "sequence": 3})),
-        ("sequence-text", chain({**first, "sequence": "1"}, second)),
-        ("sequence-true", chain({**first, "sequence": True}, second)),
-        ("other-beginning", chain({**first, "previous": "1" * 64}, second)),
-        ("upper-case-link", chain(first, {**second, "previous": digest_bytes(text.splitlines()[0]).sha256.upper()}, relink=False)),
-        ("back-in-time", chain(first, {**second, "at": early})),
-        ("field-more", chain({**first, "note": ""}, second)),
-        ("field-less", chain({k: v for k, v in first.items() if k != "detail"}, second)),
-        ("number", chain({**first, "agent": 1}, second)),
-        ("no-instant", chain({**first, "at": "today"}, second)),
+        ("from-zero", chain({**first, "sequence": 0}, {**created, "sequence": 1}, {**second, "sequence": 2})),
+        ("gap", chain(first, created, {**second, "sequence": 4})),
+        ("sequence-text", chain({**first, "sequence": "1"}, created, second)),
+        ("sequence-true", chain({**first, "sequence": True}, created, second)),
+        ("other-beginning", chain({**first, "previous": "1" * 64}, created, second)),
+        ("upper-case-link", chain(first, created, {**second, "previous": digest_bytes(text.splitlines()[1]).sha256.upper()}, relink=False)),
+        ("back-in-time", chain(first, created, {**second, "at": early})),
+        ("field-more", chain({**first, "note": ""}, created, second)),
+        ("field-less", chain({k: v for k, v in first.items() if k != "detail"}, created, second)),
+        ("number", chain({**first, "agent": 1}, created, second)),
+        ("no-instant", chain({**first, "at": "today"}, created, second)),
         ("blank-line", text.replace(b"\n", b"\n\n", 1)),
         ("crlf", text.replace(b"\n", b"\r\n")),
         ("not-canonical", text.replace(b'":', b'": ', 1)),
@@ -1511,6 +1511,138 @@ def _custody(shop: Shop) -> Iterator[Case]:
             f"custody chain: {label}",
             "CUSTODY",
         )
+
+
+def _redactable_record(shop: Shop) -> Iterator[Case]:
+    """Cases of the record of version 2: docs/spec/redactable-record.md."""
+    good, path = shop.good_bundle, names.REDACTABLE_RECORD
+    closed = json.loads(good[path])
+    zeros = {"committed": "0" * 64}
+
+    def sealed(data: bytes) -> Members:
+        """Seal other bytes as the redactable record; the record and the lists name them."""
+        return bundles.resealed(
+            good, {path: data, **_naming(good, {path: data})}, shop.signer, shop.stamp
+        )
+
+    for label, edit in (
+        ("commitment", _at("what.title", zeros)),
+        ("commitment-of-another-value", lambda value: value["what"].update(title=value["what"]["final_url"])),
+        ("commitment-upper-case", _at("what.title.committed", closed["what"]["title"]["committed"].upper())),
+        ("commitment-and-more", _at("what.title.salt", "0" * 64)),
+        ("value-open", _at("what.title", "A page")), ("value-gone", _at("what.title", ...)), ("value-null", _at("what.title", None)),
+        ("status-closed", _at("what.http_status", zeros)), ("other-status", _at("what.http_status", 404)),
+        ("header-name", _at("from_whom.headers.0.0", "x-other")), ("header-gone", _at("from_whom.headers", [])),
+        ("other-time", _at("sealed_at", "2026-01-01T00:00:00Z")), ("other-format", _sets(format="snapshotter-capture/1")),
+        ("format-three", _sets(format="snapshotter-capture/3")), ("fields-less", lambda value: value["redactable"]["fields"].pop()),
+        ("salt-key-in-it", _at("redactable.salt_key", bundles.SALT_KEY.hex())),
+        ("names-itself", lambda value: value["content"]["artifacts"].append({"path": path})),
+    ):  # fmt: skip
+        value = json.loads(good[path])
+        edit(value)
+        yield _failed(
+            f"insider-redactable-{label}",
+            sealed(canonical_json.dumps(value)),
+            f"the redactable record: {label}",
+            "COMMITMENT",
+        )
+    for label, data in (
+        ("empty", b""), ("no-json", b"{"), ("spaces", b" " + good[path]), ("newline", good[path] + b"\n"),
+        ("record-itself", good[names.CAPTURE_RECORD]),
+    ):  # fmt: skip
+        yield _failed(f"insider-redactable-{label}", sealed(data), label, "COMMITMENT")
+    fields = closed["redactable"]["fields"]
+    for label, edit in (
+        ("key-short", _at("redactable.salt_key", "00" * 16)), ("key-long", _at("redactable.salt_key", "00" * 33)),
+        ("key-upper-case", _at("redactable.salt_key", "AB" * 32)), ("key-none", _at("redactable.salt_key", ...)),
+        ("key-number", _at("redactable.salt_key", 7)), ("key-empty", _at("redactable.salt_key", "")),
+        ("key-newline", _at("redactable.salt_key", "00" * 32 + "\n")),
+        ("announced-null", _sets(redactable=None)), ("announced-list", _sets(redactable=[])), ("field-more", _at("redactable.note", "x")),
+        ("fields-none", _at("redactable.fields", ...)), ("fields-object", _at("redactable.fields", {})),
+        ("fields-turned", _at("redactable.fields", fields[::-1])), ("fields-twice", _at("redactable.fields", [fields[0], *fields])),
+        ("fields-number", _at("redactable.fields", [7])), ("fields-many", _at("redactable.fields", [f"/what/x{n:03}" for n in range(201)])),
+        *(
+            (f"closes-{place}", _at("redactable.fields", [closing]))
+            for place, closing in (
+                ("format", "/format"), ("signers", "/signers/0/key_id"), ("requires", "/requires/log"), ("sealed-at", "/sealed_at"),
+                ("start", "/when/started_at"), ("zone", "/when/timezone"), ("state", "/outcome/state"), ("digest", "/content/artifacts/0/sha256"),
+                ("path", "/content/artifacts/*/path"), ("pictures", "/content/pictures"), ("picture", "/content/pictures/*/files/*/path"),
+                ("policy", "/how/policy/sha256"), ("group", "/what"), ("root", "/"), ("nothing", ""), ("no-slash", "what/title"),
+                ("end-slash", "/what/title/"), ("two-slashes", "/what//title"), ("escape", "/what/a~1b"), ("upper-case", "/what/Title"),
+                ("zeros", "/from_whom/headers/00/1"), ("nine", "/how" + "/a" * 8), ("newline", "/what/title\n"), ("stars", "/what/**"),
+            )
+        ),
+    ):  # fmt: skip
+        # The redactable record stays that of the record before, for none follows from this one.
+        yield _failed(
+            f"insider-redactable-{label}",
+            shop.insider_record(edit),
+            f"the announcement of the redactable record: {label}",
+            "COMMITMENT",
+        )
+    yield _failed(
+        "insider-redactable-not-announced",
+        shop.insider_record(_at("redactable", ...)),
+        "the record announces no redactable record",
+        "COMMITMENT",
+    )
+    yield _failed(
+        "insider-redactable-gone",
+        bundles.signed(
+            bundles.with_manifests(_without({**good, **_naming(good, {}, without=path)}, path)),
+            shop.signer,
+            shop.stamp,
+        ),
+        "the redactable record is gone",
+        "COMMITMENT",
+        "CUSTODY",
+    )
+    yield _failed(
+        "redactable-flipped", {**good, path: flipped(good[path])}, "one byte", "BLAKE3", "HASH"
+    )
+    for label, edit in (
+        ("fields-none", _at("redactable.fields", [])), ("field-of-nothing", _at("redactable.fields", ["/what/nothing/*/here"])),
+        ("one-header", _at("redactable.fields", ["/from_whom/headers/0/1"])),
+        ("star-and-number", _at("redactable.fields", ["/from_whom/headers/*/1", "/from_whom/headers/0/0"])),
+        ("text-and-below", _at("redactable.fields", ["/what/title", "/what/title/below"])),
+        ("numbers", _at("redactable.fields", ["/content/images/wanted", "/what/http_status"])),
+        ("new-field", lambda record: (record["who"].update(account="name"), record["redactable"].update(fields=["/who/account"]))),
+        ("odd-names", lambda record: record["who"].update({"*": "star", "": "none", "漢": ["字"], "0": "zero"})),
+        ("odd-texts", _at("what.title", '"\\ \x7f\u2028 漢字 \U0001f600 \x01\n')),
+    ):  # fmt: skip
+        yield _good(f"redactable-{label}", shop.insider_record(edit), f"redactable record: {label}")
+    creation = b'"event":"creation"'
+    for label, old, new in (
+        ("salt", b'"detail":"salt: ', b'"detail":"salt:  '), ("object", b"capture/redactable.json", b"capture/capture.json"),
+        ("name", creation, b'"event":"creations"'),
+    ):  # fmt: skip
+        lines = good[names.CUSTODY].splitlines()
+        lines[1] = _replaced(lines[1], old, new)
+        last = {**json.loads(lines[2]), "previous": digest_bytes(lines[1]).sha256}
+        yield _failed(
+            f"insider-chain-creation-{label}",
+            shop.insider(
+                {names.CUSTODY: b"\n".join((*lines[:2], canonical_json.dumps(last))) + b"\n"}
+            ),
+            f"the event that names the redactable record: {label}",
+            "CUSTODY",
+        )
+
+
+def _naming(members: Members, changes: Members, *, without: str = "") -> Members:
+    """Return a record that states the digests of changed files, and names one file less."""
+    record = bundles.record_of(members)
+    listed = record["content"]["artifacts"]
+    record["content"]["artifacts"] = [entry for entry in listed if entry["path"] != without]
+    for entry in listed:
+        if (data := changes.get(entry["path"])) is not None:
+            digests = digest_bytes(data)
+            entry |= {
+                "length": digests.length,
+                "sha256": digests.sha256,
+                "blake3": digests.blake3,
+            }
+    return {names.CAPTURE_RECORD: canonical_json.dumps(record)}
 
 
 def _server_signatures(shop: Shop) -> Iterator[Case]:

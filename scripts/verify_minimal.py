@@ -33,6 +33,7 @@ import argparse
 import base64
 import datetime
 import hashlib
+import hmac
 import ipaddress
 import json
 import os
@@ -1525,6 +1526,7 @@ BLAKE3_LIST, SIGNED_LIST = "seal/manifest-blake3.txt", "seal/manifest-sha256.txt
 PACKAGE, PACKAGE_DIGEST = "datapackage.json", "datapackage-digest.json"
 ASSESSMENT, PAGE_TEXT, POLICY = "capture/assessment.json", "capture/page.txt", "capture/policy.toml"
 IMAGES, PAGES = "capture/images.jsonl", "pages/pages.jsonl"
+REDACTABLE = "capture/redactable.json"
 REQUIRED = (
     "archive/data.warc.gz", RECORD, CUSTODY, "capture/policy.toml", PACKAGE_DIGEST, PACKAGE, "indexes/index.cdx",
     "pages/pages.jsonl", BLAKE3_LIST, SIGNED_LIST,
@@ -1535,7 +1537,7 @@ LISTED_PLACE = re.compile(
 PROOF_PLACE = re.compile(r"seal/sig-0[1-9](\.der|\.pem|\.tsa-0[1-9]\.tsr)\Z")
 KEPT = {  # members whose content is needed, with the most bytes that they may have
     RECORD: MAX_JSON, CUSTODY: MAX_MANIFEST, TLS: MAX_JSON, BLAKE3_LIST: MAX_MANIFEST, SIGNED_LIST: MAX_MANIFEST,
-    PACKAGE: MAX_JSON, PACKAGE_DIGEST: MAX_PROOF,
+    PACKAGE: MAX_JSON, PACKAGE_DIGEST: MAX_PROOF, REDACTABLE: MAX_JSON,
 }  # fmt: skip
 
 
@@ -1828,6 +1830,91 @@ class Record:
 
 
 # --------------------------------------------------------------------------------------------------
+# J2. The redactable record: docs/spec/redactable-record.md
+
+FIELD_GROUPS = ("what", "when", "who", "from_whom", "content", "how", "outcome")
+FIELD_NAME = re.compile(r"([a-z][a-z0-9_]{0,63}|0|[1-9][0-9]{0,5}|\*)\Z")
+MAX_FIELDS = 200
+
+
+def salt_of(salt_key: bytes, name: str) -> bytes:
+    return hmac.new(salt_key, b"snapshotter-salt/1\n" + name.encode(), "sha256").digest()
+
+
+def commitment(salt: bytes, pointer: str, text: str) -> str:
+    whole = b"snapshotter-commitment/1\n"
+    for part in (salt, pointer.encode(), canonical_json(text).encode()):
+        whole += struct.pack(">Q", len(part)) + part
+    return hashlib.sha256(whole).hexdigest()
+
+
+def may_be_closed(field: Any) -> bool:
+    """Whether a text at this place of a record may be replaced by a commitment."""
+    if not isinstance(field, str) or not field.startswith("/"):
+        return False
+    names = field[1:].split("/")
+    if not 2 <= len(names) <= 8 or names[0] not in FIELD_GROUPS:
+        return False
+    if not all(FIELD_NAME.match(name) for name in names):
+        return False
+    if names[0] == "when":
+        return names[1] == "clock_checks" and len(names) > 2
+    compared = (["content", "artifacts"], ["content", "pictures"], ["outcome", "state"])
+    return names[:2] not in compared and names[:3] != ["how", "policy", "sha256"]
+
+
+def closed_record(record: dict[str, Any]) -> bytes:
+    """The bytes of the redactable record that follows from a capture record. Raises Bad."""
+    announced = record["redactable"]
+    if not isinstance(announced, dict) or sorted(announced) != ["fields", "salt_key"]:
+        raise Bad("redactable does not have exactly fields and salt_key")
+    fields_named, text = announced["fields"], announced["salt_key"]
+    if not isinstance(text, str) or not KEY_ID.match(text):
+        raise Bad("redactable.salt_key is not 64 hexadecimal digits")
+    if not isinstance(fields_named, list) or len(fields_named) > MAX_FIELDS:
+        raise Bad("redactable.fields is not a list, or is too long")
+    if not all(map(may_be_closed, fields_named)):
+        raise Bad("redactable.fields names a field that must not be closed")
+    if sorted(set(fields_named)) != fields_named:
+        raise Bad("redactable.fields is not in order, or names a field twice")
+    salt_key, patterns = bytes.fromhex(text), [field[1:].split("/") for field in fields_named]
+
+    def closed(value: Any, path: list[str], wanted: list[list[str]]) -> Any:
+        depth = len(path)
+        if isinstance(value, str) and any(len(pattern) == depth for pattern in wanted):
+            pointer = "/" + "/".join(path)
+            return {"committed": commitment(salt_of(salt_key, pointer), pointer, value)}
+        wanted = [pattern for pattern in wanted if len(pattern) > depth]
+        if not wanted or not isinstance(value, (dict, list)):
+            return value
+        if isinstance(value, dict):
+            result = dict(value)
+            for name in {pattern[depth] for pattern in wanted} & set(value) - {"*"}:
+                below = [pattern for pattern in wanted if pattern[depth] == name]
+                result[name] = closed(value[name], [*path, name], below)
+            return result
+        entries = []
+        for number, item in enumerate(value):
+            # A number before a star: only one of the two counts.
+            below = [pattern for pattern in wanted if pattern[depth] == str(number)]
+            below = below or [pattern for pattern in wanted if pattern[depth] == "*"]
+            entries.append(closed(item, [*path, str(number)], below))
+        return entries
+
+    result = closed(record, [], patterns)
+    content = result.get("content")
+    if isinstance(content, dict) and isinstance(content.get("artifacts"), list):
+        result["content"] = dict(content)
+        result["content"]["artifacts"] = [
+            artifact
+            for artifact in content["artifacts"]
+            if not isinstance(artifact, dict) or artifact.get("path") != REDACTABLE
+        ]
+    result["format"], result["redactable"] = "snapshotter-capture/2", {"fields": fields_named}
+    return canonical_json(result).encode()
+
+
+# --------------------------------------------------------------------------------------------------
 # K. The steps, numbered as in docs/spec/bundle.md, "Verification"
 
 
@@ -1880,7 +1967,7 @@ class Verification:
         steps = (
             self.container, self.names, self.hashes, self.signatures, self.read_record, self.signers, self.timestamps,
             self.time, self.keys, self.derived, self.server_signatures, self.custody, self.log, self.tokens_taken_out,
-            self.renewals, self.agreement,
+            self.renewals, self.agreement, self.commitments,
         )  # fmt: skip
         for number, step in enumerate(steps, 1):
             try:
@@ -2784,6 +2871,17 @@ class Verification:
             if all(len(text) <= 65_536 for text in replaced):
                 redacted["detail"] = ", ".join(sorted(set(replaced)))
             wanted.append(("redaction", 1 if replaced else 0, redacted))
+        if "redactable" in record.value:
+            created = {
+                "at": record.sealed_text,
+                "agent": record.software,
+                "object": REDACTABLE,
+                "outcome": "success",
+            }
+            salt_key = at("redactable.salt_key")
+            if isinstance(salt_key, str) and KEY_ID.match(salt_key):  # else step 17 reports it
+                created["detail"] = "salt: " + salt_of(bytes.fromhex(salt_key), CUSTODY).hex()
+            wanted.append(("creation", 1, created))
         for name, count, stated in wanted:
             of_it = [event for event in events if event["event"] == name]
             if len(of_it) != count:
@@ -2804,6 +2902,26 @@ class Verification:
                     "CUSTODY",
                     f"the custody event {name} contradicts the record",
                 )
+
+    # (17) commitments: docs/spec/redactable-record.md
+    def commitments(self) -> None:
+        """The redactable record is the capture record with commitments in place of its texts."""
+        record, member, before = self.record.value, self.members.get(REDACTABLE), len(self.findings)
+        if "redactable" not in record and member is None:
+            return  # a record of version 1
+        if "redactable" not in record or member is None:
+            words = f"only one of {REDACTABLE} and its announcement in the record exists"
+            self.bad("commitments", "COMMITMENT", words)
+            return
+        try:
+            follows = closed_record(record) == member.content
+        except Bad as bad:
+            self.bad("commitments", "COMMITMENT", str(bad))
+            return
+        if not follows:
+            words = f"{REDACTABLE} does not follow from the capture record"
+            self.bad("commitments", "COMMITMENT", words)
+        self.good("commitments", f"{REDACTABLE} follows from the capture record", before)
 
     def certificates(self) -> None:
         chain = self.record.at("from_whom.tls.chain")

@@ -27,7 +27,7 @@ from typing_extensions import override
 
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable
 from snapshotter.formats import canonical_json
-from snapshotter.formats.bundle import container, custody, manifest, names, wacz
+from snapshotter.formats.bundle import container, custody, manifest, names, redactable, wacz
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.page import assessment
 from snapshotter.formats.proofs.rfc3161 import Anchor, build_request, check_response
@@ -67,6 +67,7 @@ from tests.servers.authority import POLICY_OID, Chain
 BUNDLE_ID = "20260115t123045z-abcdefghijklmnop"
 SOFTWARE = "snapshotter 0.0.0-test"
 URL = "http://example.test/page"
+SALT_KEY = bytes(range(32))  # of every bundle of `seal`
 
 Members = dict[str, bytes]
 Stamp = Callable[[bytes], bytes]
@@ -287,6 +288,7 @@ def seal(
             software=SOFTWARE,
         ),
         bundle_id=bundle_id(made.started_at),
+        salt_key=SALT_KEY,
         spool=spool,
         progress=lambda stage, detail: None,
         log_checkpoint=log_checkpoint,
@@ -403,6 +405,8 @@ def resealed(
     result = {**members, **changes}
     if names.CAPTURE_RECORD not in changes:
         result = naming_its_files(result)
+    if names.REDACTABLE_RECORD not in changes:
+        result = with_redactable_record(result)
     if names.CUSTODY not in changes:
         result = with_its_events(result)
     return signed(with_manifests(result), signer, stamp)
@@ -420,7 +424,8 @@ def naming_its_files(members: Mapping[str, bytes]) -> Members:
     record = record_of(members)
     known = {artifact["path"]: artifact for artifact in record["content"]["artifacts"]}
     usual = next(iter(known.values()))
-    apart = (names.CAPTURE_RECORD, names.CUSTODY)
+    apart = (names.CAPTURE_RECORD, names.CUSTODY, names.REDACTABLE_RECORD)
+    closed = [known[path] for path in (names.REDACTABLE_RECORD,) if path in known]
     record["content"]["artifacts"] = [
         known.get(path, usual)
         | {
@@ -432,11 +437,34 @@ def naming_its_files(members: Mapping[str, bytes]) -> Members:
         for path, data in sorted(members.items())
         if names.is_listed(path) and path not in apart
         for digests in (digest_bytes(data),)
-    ]
+    ] + closed
     record["how"]["policy"]["sha256"] = digest_bytes(members["capture/policy.toml"]).sha256
     if (text := members.get("capture/page.txt")) is not None:
         record["content"]["text_characters"] = len(text.decode())
     return {**members, names.CAPTURE_RECORD: canonical_json.dumps(record)}
+
+
+def with_redactable_record(members: Mapping[str, bytes]) -> Members:
+    """Return `members` with the redactable record that follows from the record, if one does."""
+    data = members[names.CAPTURE_RECORD]
+    try:
+        record = json.loads(data)
+        if canonical_json.dumps(record) != data:
+            return dict(members)  # its bytes are what the test is about
+        closed = redactable.encode(record)
+    except (ValueError, AttributeError, RecursionError, EvidenceInvalid):
+        return dict(members)
+    digests = digest_bytes(closed)
+    stated = {"length": digests.length, "sha256": digests.sha256, "blake3": digests.blake3}
+    with contextlib.suppress(TypeError, LookupError):  # it lists no files
+        for artifact in record["content"]["artifacts"]:
+            if isinstance(artifact, dict) and artifact.get("path") == names.REDACTABLE_RECORD:
+                artifact.update(stated)
+    return {
+        **members,
+        names.REDACTABLE_RECORD: closed,
+        names.CAPTURE_RECORD: canonical_json.dumps(record),
+    }
 
 
 def with_its_events(members: Mapping[str, bytes]) -> Members:
@@ -455,7 +483,7 @@ def with_its_events(members: Mapping[str, bytes]) -> Members:
         artifacts = record["content"]["artifacts"]
         if at["ended"] > at["sealed"] or not isinstance(artifacts, list):
             return dict(members)
-        capture, *_, sealed = custody.parse(members[names.CUSTODY])
+        capture, *between, sealed = custody.parse(members[names.CUSTODY])
         capture = replace(
             capture,
             at=at["ended"],
@@ -478,7 +506,12 @@ def with_its_events(members: Mapping[str, bytes]) -> Members:
             agent=record["software"],
             detail=f"SHA-256 and BLAKE3 of {files} files",
         )
-        events = (capture, replaced, sealed) if redactions else (capture, sealed)
+        created = [
+            replace(event, at=at["sealed"], agent=record["software"])
+            for event in between
+            if event.event == "creation"
+        ]
+        events = (capture, *([replaced] if redactions else []), *created, sealed)
         return {**members, names.CUSTODY: custody.encode(events)}
     return dict(members)
 

@@ -215,6 +215,7 @@ def sealed(
             software=bundles.SOFTWARE,
         ),
         bundle_id=f"{made.started_at:%Y%m%dt%H%M%Sz}-{letters}",
+        salt_key=bundles.SALT_KEY,
         spool=spool,
         progress=lambda stage, detail: None,
         log_checkpoint=log_checkpoint,

@@ -63,6 +63,7 @@ class Code(enum.StrEnum):
     CUSTODY = "CUSTODY"
     LOG = "LOG"
     LOG_MISSING = "LOG_MISSING"
+    COMMITMENT = "COMMITMENT"
     INTERNAL = "INTERNAL"
     # Of take-down events; `docs/spec/takedown-event.md` says when each is given.
     EVENT = "EVENT"

@@ -956,6 +956,14 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
             meaning=tr("The record of the TLS handshakes does not prove which server answered."),
             remedy=tr("Do not rely on the bundle."),
         ),
+        Code.COMMITMENT: FindingText(
+            title=tr("a commitment does not match the value that was committed"),
+            meaning=tr(
+                "The bundle contains a second form of its record, in which values can be "
+                "withheld. The two forms state different facts."
+            ),
+            remedy=tr("Do not rely on the bundle."),
+        ),
         Code.CUSTODY: FindingText(
             title=tr("the custody chain is broken"),
             open=tr("the custody chain beside the bundle is broken"),

@@ -14,6 +14,7 @@ from pathlib import PurePath
 from typing import Any
 
 from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import redactable
 from snapshotter.formats.canonical_json import plain
 from snapshotter.formats.tls import certificate_authority
 from snapshotter.model.capture import Artifact, Capture, Picture, Reason
@@ -29,6 +30,51 @@ ALGORITHM = "ecdsa-p384-sha384"
 _MAX_TEXT = 65_536
 _MAX_TILES = 10_000  # listed of all pictures; a verifier takes at most 200,000 values
 _MAX_LISTED_URL = 4_096  # of up to 600 in one record
+
+# The texts that the redactable record closes: what the page, its server or this machine gives, and
+# what could identify the capturing person or a source. JSON pointers; `*` is each entry of a list.
+REDACTABLE = (
+    "/content/failed_requests/*/error",
+    "/content/failed_requests/*/url",
+    "/content/fonts/failed_faces/*",
+    "/content/frames/*/url",
+    "/content/images/failed_urls/*",
+    "/content/images/placeholder_urls/*",
+    "/content/missing_parts/*",
+    "/content/scrolling/container",
+    "/from_whom/headers/*/1",
+    "/from_whom/remote_ip",
+    "/from_whom/status_text",
+    "/from_whom/tls/chain/*/issuer",
+    "/from_whom/tls/chain/*/pem",
+    "/from_whom/tls/chain/*/serial",
+    "/from_whom/tls/chain/*/sha256",
+    "/from_whom/tls/chain/*/subject",
+    "/from_whom/url",
+    "/how/actions/*/detail",
+    "/how/environment/architecture",
+    "/how/environment/browser_arguments/*",
+    "/how/environment/browser_binary",
+    "/how/environment/fonts_sha256",
+    "/how/environment/kernel",
+    "/how/environment/os",
+    "/how/environment/python",
+    "/how/environment/user_agent",
+    "/how/policy/why",
+    "/how/steps/*/detail",
+    "/outcome/reasons/*/detail",
+    "/outcome/warnings/*/detail",
+    "/what/documents/*/url",
+    "/what/final_url",
+    "/what/redirects/*/from_url",
+    "/what/redirects/*/to_url",
+    "/what/requested_url",
+    "/what/title",
+    "/when/clock_checks/*/name",
+    "/when/clock_checks/*/value",
+    "/who/network/how",
+    "/who/network/vantage",
+)
 
 # Printed in every record: what the evidence does not say, before somebody asks.
 LIMITS = (
@@ -58,18 +104,14 @@ class SealFacts:
     signers: tuple[Signer, ...] = ()  # in the order of their slots
     authorities: tuple[str, ...] = ()  # names of the timestamp authorities that will be asked
     log_checkpoint: str = ""  # the newest one when the capture began, the whole note
+    salt_key: bytes = b""  # 32 random bytes; without them the record has no redactable form
 
 
-def build(
-    capture: Capture, decision: Decision, artifacts: Iterable[Artifact], seal: SealFacts
-) -> bytes:
-    """
-    Return the bytes of `capture/capture.json`.
-
-    Args:
-        artifacts: Every file of the bundle except the record, the custody chain and the seal.
-    """
-    return canonical_json.dumps(content(capture, decision, artifacts, seal))
+def with_artifact(fields: dict[str, Any], artifact: Artifact) -> dict[str, Any]:
+    """Return the fields of a record that lists one more file."""
+    listed = [*fields["content"]["artifacts"], _artifact(artifact)]
+    listed.sort(key=lambda entry: entry["path"])
+    return fields | {"content": fields["content"] | {"artifacts": listed}}
 
 
 def content(
@@ -78,7 +120,13 @@ def content(
     artifacts: Iterable[Artifact],
     seal: SealFacts = SealFacts(),
 ) -> dict[str, Any]:
-    """Return the fields of the record; before the bundle is sealed, without those of its seal."""
+    """
+    Return the fields of the record; before the bundle is sealed, without those of its seal.
+
+    Args:
+        artifacts: Every file of the bundle except the record, its redactable form, the custody
+            chain and the seal.
+    """
     response = capture.response
     cut: dict[str, Any] = _cut(
         {
@@ -175,6 +223,8 @@ def content(
         },
         _MAX_TEXT,
     )
+    if seal.salt_key:
+        cut[redactable.ANNOUNCED] = {"fields": list(REDACTABLE), "salt_key": seal.salt_key.hex()}
     return cut
 
 

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats import canonical_json
-from snapshotter.formats.bundle import container, custody, manifest, names, wacz
+from snapshotter.formats.bundle import container, custody, manifest, names, redactable, wacz
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.signatures.keys import load_public_pem
 from snapshotter.model.bundle import Bundle, Signed, TokenResult, TokenState
@@ -90,6 +90,7 @@ def seal(
     dependencies: SealDependencies,
     *,
     bundle_id: str,
+    salt_key: bytes,
     spool: Path,
     progress: Progress,
     hurry: Callable[[], bool] | None = None,
@@ -99,6 +100,7 @@ def seal(
     Return the sealed bundle, one file in `spool`.
 
     Args:
+        salt_key: 32 random bytes, from which the salts of the redactable record follow.
         spool: The directory with the capture's artifacts; the bundle is written beside them
             as `<id>.wacz`.
         hurry: Called while tokens are awaited; once it returns True, the rest is owed.
@@ -137,7 +139,7 @@ def seal(
         key=lambda artifact: artifact.path,
     )
     sealed_at = clock.now()
-    record_bytes = record.build(
+    fields = record.content(
         capture,
         decision,
         artifacts,
@@ -148,8 +150,19 @@ def seal(
             signers=signers,
             authorities=tuple(authority.name for authority in authorities),
             log_checkpoint=log_checkpoint,
+            salt_key=salt_key,
         ),
     )
+    closed = write_own_file(
+        spool,
+        redactable.PATH,
+        "application/json",
+        redactable.encode(fields),
+        step="seal",
+        made_at=capture.ended_at,
+    )
+    artifacts = sorted((*artifacts, closed), key=lambda artifact: artifact.path)
+    record_bytes = canonical_json.dumps(record.with_artifact(fields, closed))
     listed = {artifact.path: artifact.digests for artifact in artifacts}
     files: dict[str, Callable[[], BinaryIO]] = {
         artifact.path: _opener(artifact.file) for artifact in artifacts
@@ -163,7 +176,13 @@ def seal(
         return digest_bytes(data)
 
     listed[names.CAPTURE_RECORD] = add(names.CAPTURE_RECORD, record_bytes)
-    events = _events(capture, software=software, sealed_at=sealed_at, files=len(listed))
+    events = _events(
+        capture,
+        software=software,
+        sealed_at=sealed_at,
+        files=len(listed),
+        custody_salt=redactable.derive_salt(salt_key, names.CUSTODY).hex(),
+    )
     listed[names.CUSTODY] = add(names.CUSTODY, custody.encode(events))
 
     # (2) The manifests, and the signatures over the second.
@@ -301,7 +320,7 @@ def write_own_file(
 
 
 def _events(
-    capture: Capture, *, software: str, sealed_at: datetime, files: int
+    capture: Capture, *, software: str, sealed_at: datetime, files: int, custody_salt: str
 ) -> list[CustodyEvent]:
     outcomes = {
         Outcome.COMPLETE: "success",
@@ -329,6 +348,17 @@ def _events(
                 detail=", ".join(sorted({item.name for item in capture.redactions})),
             )
         )
+    # The salt keeps the digest of the chain from confirming a guess of the requested address.
+    events.append(
+        CustodyEvent(
+            at=sealed_at,
+            event="creation",
+            agent=software,
+            object=names.REDACTABLE_RECORD,
+            outcome="success",
+            detail=f"salt: {custody_salt}",
+        )
+    )
     events.append(
         CustodyEvent(
             at=sealed_at,

@@ -25,6 +25,7 @@ from snapshotter.formats.bundle import (
     custody_sidecars,
     manifest,
     names,
+    redactable,
     wacz,
 )
 from snapshotter.formats.bundle.container import ContainerInvalid, Contents, Member
@@ -58,6 +59,7 @@ _KEPT = {
     names.CUSTODY: custody.MAX_BYTES,
     names.MANIFEST_BLAKE3: manifest.MAX_BYTES,
     names.MANIFEST_SHA256: manifest.MAX_BYTES,
+    names.REDACTABLE_RECORD: redactable.MAX_BYTES,
     names.SERVER_SIGNATURES: server_signature.MAX_BYTES,
     names.DATAPACKAGE: 8 << 20,
     names.DATAPACKAGE_DIGEST: 1 << 16,
@@ -1194,6 +1196,45 @@ def _agreement(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         )
 
 
+# (17) commitments: the redactable record follows from the record.
+
+
+def _commitments(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    """Yield nothing of a record that announces no redactable record, as earlier ones do."""
+    announced = redactable.ANNOUNCED in state.record
+    data = state.read.kept.get(names.REDACTABLE_RECORD)
+    if not announced and data is None:
+        return
+    if not announced or data is None:
+        yield Finding.failed(
+            "commitments",
+            Code.COMMITMENT,
+            tr("the record announces {path}, but the bundle lacks it", path=redactable.PATH)
+            if announced
+            else tr(
+                "the bundle contains {path}, but the record does not announce it",
+                path=redactable.PATH,
+            ),
+        )
+        return
+    try:
+        expected = redactable.encode(state.record)
+    except EvidenceInvalid as error:
+        yield Finding.failed("commitments", Code.COMMITMENT, str(error))
+        return
+    if data != expected:
+        yield Finding.failed(
+            "commitments",
+            Code.COMMITMENT,
+            tr("{path} does not follow from the capture record", path=redactable.PATH),
+        )
+        return
+    yield Finding.passed(
+        "commitments",
+        tr("{path} follows from the capture record", path=redactable.PATH),
+    )
+
+
 _STEPS = (
     _container,
     _names,
@@ -1211,6 +1252,7 @@ _STEPS = (
     _tokens_taken_out,
     _renewals,
     _agreement,
+    _commitments,
 )
 # If one of these fails, later checks would judge bytes that no signature covers.
 _STOP_ON_FAILURE = frozenset({_container, _names, _hashes, _signatures, _read_record})

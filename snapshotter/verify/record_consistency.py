@@ -8,14 +8,16 @@ those of docs/spec/capture-record.md, "What is stated twice". No content of a pa
 """
 
 import base64
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import custody as custody_chain
-from snapshotter.formats.bundle import names
+from snapshotter.formats.bundle import names, redactable
 from snapshotter.formats.bundle.container import Member
 from snapshotter.formats.page import assessment as assessments
 from snapshotter.model.digests import Digests
@@ -612,6 +614,8 @@ def _events(
             1 if replaced else 0,
             own | ({"detail": (words,)} if _are_uncut(replaced) else {}),
         )
+    if redactable.ANNOUNCED in record:
+        yield "creation", 1, own | _creation(record, sealed)
     artifacts = _at(record, "content.artifacts")
     counts = {there, len(artifacts) + 1} if isinstance(artifacts, list) else {there}
     yield (
@@ -627,6 +631,21 @@ def _events(
             ),
         },
     )
+
+
+def _creation(record: Mapping[str, Any], sealed: datetime) -> dict[str, tuple[object, ...]]:
+    """Return the fields of the event that salts the chain; the detail only if the key is valid."""
+    stated: dict[str, tuple[object, ...]] = {
+        "at": (sealed,),
+        "object": (names.REDACTABLE_RECORD,),
+        "outcome": ("success",),
+    }
+    announced = record[redactable.ANNOUNCED]
+    text = announced.get("salt_key") if isinstance(announced, dict) else None
+    with contextlib.suppress(EvidenceInvalid):  # the check of the commitments reports it
+        salt = redactable.derive_salt(redactable.parse_salt_key(text), names.CUSTODY)
+        stated["detail"] = (f"salt: {salt.hex()}",)
+    return stated
 
 
 def _texts_of(values: object, name: str) -> list[str] | None:

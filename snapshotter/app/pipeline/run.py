@@ -338,6 +338,7 @@ def complete(
                 max_skew=dependencies.trust.max_skew,
             ),
             bundle_id=bundle_id,
+            salt_key=dependencies.ids.random_bytes(32),
             spool=spool,
             progress=timer,
             hurry=lambda: stop.wanted,

@@ -148,6 +148,7 @@ class _ArchiveWriter:
             digest=written.payload_digest,
             offset=written.offset,
             length=written.length,
+            record_id=record_id,
             method=exchange.method,
             request_type=wire.request.header("content-type"),
             request_body=self._concealer.conceal_bytes(wire.sent.beginning(_KEY_BODY)),

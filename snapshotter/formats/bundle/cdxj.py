@@ -55,6 +55,9 @@ class Entry:
     digest: str  # "sha256:<hex>" of the payload
     offset: int  # bytes
     length: int  # bytes, compressed
+    record_id: str = (
+        ""  # "urn:uuid:…" of the record, which makes the digest of the index unguessable
+    )
     method: str = "GET"
     request_type: str = ""  # Content-Type of the request's body
     request_body: bytes = b""
@@ -121,6 +124,8 @@ def _line(entry: Entry) -> bytes:
         "offset": str(entry.offset),
         "filename": _FILE,
     }
+    if entry.record_id:
+        facts["recordId"] = entry.record_id
     if entry.method != "GET":
         facts["method"] = entry.method
         if entry.method in ("POST", "PUT"):

@@ -10,6 +10,7 @@ import re
 
 CAPTURE_RECORD = "capture/capture.json"
 CUSTODY = "capture/custody.jsonl"
+REDACTABLE_RECORD = "capture/redactable.json"
 SERVER_SIGNATURES = "capture/tls.json"
 MANIFEST_SHA256 = "seal/manifest-sha256.txt"
 MANIFEST_BLAKE3 = "seal/manifest-blake3.txt"

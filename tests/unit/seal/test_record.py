@@ -32,7 +32,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs" / "spec" / "capture-record.m
 
 def _record(tmp_path: Path, **changes: Any) -> dict[str, Any]:
     capture = replace(bundles.capture(tmp_path, at=AT), **changes)
-    data = record.build(
+    fields = record.content(
         capture,
         bundles.decision(),
         capture.artifacts,
@@ -42,9 +42,10 @@ def _record(tmp_path: Path, **changes: Any) -> dict[str, Any]:
             software=bundles.SOFTWARE,
             signers=(bundles.new_signer(),),
             authorities=("one", "two"),
+            salt_key=bundles.SALT_KEY,
         ),
     )
-    value: dict[str, Any] = canonical_json.loads(data)
+    value: dict[str, Any] = canonical_json.loads(canonical_json.dumps(fields))
     return value
 
 

@@ -41,6 +41,7 @@ def _seal(
             software=bundles.SOFTWARE,
         ),
         bundle_id=bundle_id or bundles.bundle_id(clock.now()),
+        salt_key=bundles.SALT_KEY,
         spool=spool,
         progress=lambda stage, detail: None,
     )
@@ -165,5 +166,5 @@ def test_redactions_stand_in_the_custody_chain_and_salts_stand_nowhere(tmp_path:
     members = unpack(_seal(tmp_path, bundles.new_signer(), edit=edit).file.read_bytes())
 
     events = [json.loads(line)["event"] for line in io.BytesIO(members[names.CUSTODY])]
-    assert events == ["capture", "redaction", "message digest calculation"]
+    assert events == ["capture", "redaction", "creation", "message digest calculation"]
     assert "disclosures" not in bundles.record_of(members)

@@ -151,6 +151,7 @@ def test_memory_does_not_grow_with_the_bundle(tmp_path: Path) -> None:
             software=bundles.SOFTWARE,
         ),
         bundle_id=bundles.bundle_id(clock.now()),
+        salt_key=bundles.SALT_KEY,
         spool=tmp_path,
         progress=lambda stage, detail: None,
     )

@@ -31,7 +31,11 @@ VECTORS = ROOT / "tests" / "vectors"
 ALL = sorted(path.parent.name for path in VECTORS.glob("*/bundle.wacz"))
 PIN = (VECTORS / "trust" / "root-key-id.txt").read_text().strip()
 _SMALL = 1 << 15  # bytes
-AGREEMENT = sorted(path.parent.name for path in VECTORS.glob("agreement/*/expected.json"))
+SERIES = sorted(
+    (series, path.parent.name)
+    for series in ("agreement", "redactable")
+    for path in VECTORS.glob(f"{series}/*/expected.json")
+)
 
 
 def load() -> ModuleType:
@@ -100,11 +104,11 @@ def test_it_judges_each_vector_as_the_first_verifier_does(name: str, openssl: An
     assert (result.verdict, result.codes) == _expected(name), result.findings
 
 
-@pytest.mark.parametrize("name", AGREEMENT)
-def test_both_verifiers_judge_a_record_that_contradicts_itself_or_its_files(
-    name: str, openssl: Any
+@pytest.mark.parametrize(("of", "name"), SERIES)
+def test_both_verifiers_judge_a_record_that_contradicts_itself_its_files_or_its_other_form(
+    of: str, name: str, openssl: Any
 ) -> None:
-    now, series = datetime.now(UTC), VECTORS / "agreement"
+    now, series = datetime.now(UTC), VECTORS / of
     pin = (series / "trust" / "root-key-id.txt").read_text().strip()
     file, bundle = series / "trust" / "trust.json", series / name / "bundle.wacz"
     signature = file.with_name(f"{file.name}.sig").read_bytes()

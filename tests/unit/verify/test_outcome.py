@@ -56,6 +56,7 @@ def sealed(
             software=bundles.SOFTWARE,
         ),
         bundle_id=bundles.bundle_id(made.started_at),
+        salt_key=bundles.SALT_KEY,
         spool=folder / "spool",
         progress=lambda stage, detail: None,
     )

@@ -1,0 +1,126 @@
+"""The second form of a record, in which commitments stand in place of texts."""
+
+import copy
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats.bundle import redactable
+from snapshotter.seal import record
+from tests import bundles
+
+KEY = bytes(range(32))
+ROOT = Path(__file__).resolve().parents[4]
+RECORD: dict[str, Any] = {
+    "content": {"artifacts": [{"path": "capture/a.txt"}, {"path": "capture/redactable.json"}]},
+    "format": "snapshotter-capture/1",
+    "from_whom": {"headers": [["a", "one"], ["b", "two"]], "status": 200},
+    "redactable": {
+        "fields": ["/from_whom/headers/*/1", "/what/title"],
+        "salt_key": KEY.hex(),
+    },
+    "what": {"final_url": "http://example.test/page", "title": "A page"},
+}
+
+
+def closed(**changes: Any) -> Any:
+    return json.loads(redactable.encode(RECORD | changes))
+
+
+def by_hand(pointer: str, value: bytes) -> str:
+    salt = hmac.new(KEY, b"snapshotter-salt/1\n" + pointer.encode(), hashlib.sha256).digest()
+    whole = b"snapshotter-commitment/1\n"
+    for part in (salt, pointer.encode(), value):
+        whole += len(part).to_bytes(8, "big") + part
+    return hashlib.sha256(whole).hexdigest()
+
+
+def test_the_texts_that_the_record_names_are_closed_and_nothing_else() -> None:
+    before = copy.deepcopy(RECORD)
+
+    made = closed()
+
+    assert made == {
+        "content": {"artifacts": [{"path": "capture/a.txt"}]},
+        "format": "snapshotter-capture/2",
+        "from_whom": {
+            "headers": [
+                ["a", {"committed": by_hand("/from_whom/headers/0/1", b'"one"')}],
+                ["b", {"committed": by_hand("/from_whom/headers/1/1", b'"two"')}],
+            ],
+            "status": 200,
+        },
+        "redactable": {"fields": ["/from_whom/headers/*/1", "/what/title"]},
+        "what": {
+            "final_url": "http://example.test/page",
+            "title": {"committed": by_hand("/what/title", b'"A page"')},
+        },
+    }
+    assert before == RECORD
+
+
+def test_the_example_of_the_specification_is_computed_so() -> None:
+    text = (ROOT / "docs" / "spec" / "redactable-record.md").read_text()
+
+    assert by_hand("/what/title", b'"A page"') in text
+    assert by_hand("/what/final_url", b'"http://example.test/page"') in text
+
+
+def test_equal_values_of_two_fields_have_different_commitments() -> None:
+    made = closed(what={"title": "same"}, from_whom={"headers": [["a", "same"], ["a", "same"]]})
+
+    found = [commitment for _, commitment in redactable.commitments(made)]
+    assert len(found) == len(set(found)) == 3
+
+
+def test_every_closed_value_is_found_with_its_pointer() -> None:
+    assert [pointer for pointer, _ in redactable.commitments(closed())] == [
+        "/from_whom/headers/0/1",
+        "/from_whom/headers/1/1",
+        "/what/title",
+    ]
+
+
+def test_a_record_of_a_capture_shows_no_address_title_or_header_in_its_second_form(
+    tmp_path: Path,
+) -> None:
+    capture = bundles.capture(tmp_path, at=bundles.RealClock().now(), title="A canary title")
+    fields = record.content(
+        capture, bundles.decision(), capture.artifacts, record.SealFacts(salt_key=KEY)
+    )
+
+    data = redactable.encode(fields)
+
+    for text in (
+        b"canary",
+        b"example.test",
+        b"text/html",
+        b"127.0.0.1",
+        b"1 steps",
+        KEY.hex().encode(),
+    ):
+        assert text not in data, text
+    assert b'"http_status":200' in data
+
+
+@pytest.mark.parametrize(
+    "announced",
+    [
+        None,
+        {"fields": []},
+        {"fields": [], "salt_key": "00" * 31},
+        {"fields": [], "salt_key": "AB" * 32},
+        {"fields": ["/what/title", "/what/title"], "salt_key": KEY.hex()},
+        {"fields": ["/when/started_at"], "salt_key": KEY.hex()},
+        {"fields": ["/content/artifacts/*/sha256"], "salt_key": KEY.hex()},
+        {"fields": ["/signers/0/key_id"], "salt_key": KEY.hex()},
+    ],
+)
+def test_an_invalid_announcement_is_refused(announced: Any) -> None:
+    with pytest.raises(EvidenceInvalid):
+        closed(redactable=announced)
