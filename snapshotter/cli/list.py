@@ -18,7 +18,7 @@ from snapshotter.cli.bundle_output import (
     describe_observation,
     observation_row,
 )
-from snapshotter.cli.options import store_option
+from snapshotter.cli.options import complete_case, store_option
 from snapshotter.cli.output import (
     format_time,
     print_json,
@@ -94,6 +94,7 @@ Examples:
     "--case",
     "cases",
     multiple=True,
+    shell_complete=complete_case,
     metavar="NAME",
     help="Show only captures in this case. If no case has this name: in the cases whose title "
     "contains the text.",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from snapshotter.cli.options import complete_policy
 from snapshotter.cli.output import (
     print_json,
     print_message,
@@ -50,7 +51,10 @@ Examples:
     help="Use this store, even if the queue is bound to another store.",
 )
 @click.option(
-    "--policy", metavar="NAME|FILE|auto", help="Policy for jobs without a policy.  [default: auto]"
+    "--policy",
+    shell_complete=complete_policy,
+    metavar="NAME|FILE|auto",
+    help="Policy for jobs without a policy.  [default: auto]",
 )
 @click.option(
     "--key", metavar="NAME|kms:…|pkcs11:…", help="Key that signs the bundles.  [default: default]"

@@ -6,7 +6,7 @@ contacted.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -55,7 +55,7 @@ def suggest_ids(
 
 def _matching(store: "ReadableStore", typed: str, kind: ObjectKind) -> Iterator[tuple[str, str]]:
     """Yield a text that begins as it was typed, and the id that it stands for, newest first."""
-    for object_id in islice(newest_ids(store, kind, typed), _EXAMINED):
+    for object_id in islice(_candidates(store, typed, kind), _EXAMINED):
         if object_id.startswith(typed):
             yield object_id, object_id
             continue
@@ -64,6 +64,13 @@ def _matching(store: "ReadableStore", typed: str, kind: ObjectKind) -> Iterator[
             yield random if len(typed) > _SHORT else random[:_SHORT], object_id
         elif random[-_SHORT:].startswith(typed):
             yield random[-_SHORT:], object_id
+
+
+def _candidates(store: "ReadableStore", typed: str, kind: ObjectKind) -> Iterator[str]:
+    """Yield the ids with this beginning, or all ids if no id has it: digits may be of any part."""
+    found = newest_ids(store, kind, typed)
+    first = next(found, None)
+    yield from newest_ids(store, kind) if first is None else chain((first,), found)
 
 
 def suggest_cases(store: "ReadableStore", typed: str) -> tuple[Suggestion, ...]:

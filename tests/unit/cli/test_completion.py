@@ -51,6 +51,15 @@ def test_ids_are_completed_with_their_titles(shell: BundleShell) -> None:
     assert _is_file("verify", "exhibit.w")
 
 
+def test_a_part_of_digits_is_no_date_if_no_id_begins_with_it(shell: BundleShell) -> None:
+    copy = Path(f"captures/bundles/2020/01/01/20200101t000000z-{'b' * 8}46625555.wacz")
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(shell.bytes)
+
+    assert list(_complete("show", "4662")) == ["46625555"]
+    assert list(_complete("show", "2020")) == [copy.stem]
+
+
 def test_a_hostile_title_cannot_steer_the_terminal_that_completes(shell: BundleShell) -> None:
     copy = Path(f"captures/bundles/2020/01/01/20200101t000000z-{'b' * 16}.wacz")
     copy.parent.mkdir(parents=True)
@@ -70,8 +79,10 @@ def test_cases_and_policies_are_completed(
 
     assert _complete("case", "add", "h") == {"harbour": "The harbour"}
     assert list(_complete("note", "list", "--case", "")) == ["harbour"]
+    assert list(_complete("list", "--case", "h")) == ["harbour"]
     assert list(_complete("capture", "--policy", "our")) == ["our-desk"]
     assert "default" in _complete("policy", "show", "d")
+    assert "default" in _complete("worker", "--policy", "d")
     assert _is_file("capture", "--policy", "./x")
 
 
