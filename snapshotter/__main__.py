@@ -22,8 +22,10 @@ def entry() -> None:
             raise
         sys.stderr.write(
             f"snapshotter: the command line needs {error.name}, which is not installed\n"
-            "snapshotter: try: pip install 'snapshotter[all]'; to verify alone: "
-            "snapshotter-verify --help\n"
+            "snapshotter: try: install all parts of snapshotter from its wheel, which `make dist` "
+            'builds in the clone:\n  pip install "$(echo dist/*.whl)[all]"\n'
+            "snapshotter: try: to verify only, use the command that is installed:\n"
+            "  snapshotter-verify --help\n"
         )
         sys.exit(1)
     except KeyboardInterrupt:  # before the command line is there to say it

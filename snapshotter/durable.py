@@ -85,6 +85,24 @@ def growing_folder(target: Path) -> Iterator[Path]:
     sync(target.parent)
 
 
+def make_private_folder(folder: Path) -> None:
+    """
+    Make a folder if it does not exist, and its missing parents; only their owner may open them.
+
+    `Path.mkdir` gives its mode to the folder alone, and not to the parents.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except FileNotFoundError:
+        if folder.parent == folder:
+            raise
+        make_private_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def sweep(folder: Path) -> int:
     """Remove what dead writers left in a folder; return how many there were."""
     swept = 0

@@ -33,7 +33,7 @@ def write_private(path: Path, data: bytes, *, is_new: bool = False) -> None:
         SnapshotterError: The file cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        durable.make_private_folder(path.parent)
         durable.write(path, data, mode=0o600, over=not is_new)
     except OSError as error:
         if is_new and isinstance(error, FileExistsError) and path.is_file():
@@ -85,7 +85,7 @@ def lock_directory(directory: Path, *, wait_s: float) -> Iterator[bool]:
         ServiceUnavailable: The directory cannot be locked.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        durable.make_private_folder(directory)
         descriptor = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ServiceUnavailable(

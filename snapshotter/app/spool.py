@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from snapshotter import durable
 from snapshotter.errors import SnapshotterError, is_disk_full
 from snapshotter.translation import tr
 
@@ -41,7 +42,7 @@ def spool_directory(root: Path, name: str) -> Iterator[Path]:
     directory = root / name
     files = directory / _FILES
     try:
-        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        durable.make_private_folder(root)
         descriptor = _claim(directory)
     except OSError as error:
         raise _unmade(root, error) from error

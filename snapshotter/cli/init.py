@@ -215,8 +215,12 @@ def init(directory: Path | None, user: bool) -> None:
     else:
         path = (directory or Path()) / "snapshotter.toml"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        durable.write(path, (_OWN if user else _FOUND).encode(), over=False)
+        if user:
+            durable.make_private_folder(path.parent)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        text = (_OWN if user else _FOUND).encode()
+        durable.write(path, text, mode=0o600 if user else None, over=False)
     except FileExistsError as error:
         raise SnapshotterError(
             tr("{path} exists already", path=path), hint=tr("edit the file, or remove it")

@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import io
 import os
+import stat
 import sys
 import threading
 from collections.abc import Sequence
@@ -347,8 +348,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         click.echo(
             tr(
-                "snapshotter: try: install all parts of snapshotter:\n  pip install "
-                "'snapshotter[all]'"
+                "snapshotter: try: install all parts of snapshotter from its wheel, which "
+                '`make dist` builds in the clone:\n  pip install "$(echo dist/*.whl)[all]"'
             ),
             err=True,
         )
@@ -387,6 +388,8 @@ def _show(error: click.ClickException) -> None:
 
 def entry() -> None:
     """Run `main`, and end the process with its exit code."""
+    # A umask of 000 is a mistake: anybody on the machine could change settings and evidence.
+    os.umask(os.umask(0o077) | stat.S_IWOTH)
     code = main()
     _flush()
     # The system frees what is left. The interpreter would take every module apart, and look twice

@@ -8,6 +8,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from snapshotter import durable
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.index.database import IndexDamaged, IndexDatabase
 from snapshotter.index.tokens import PieceQuery
@@ -42,7 +43,7 @@ class SqliteDatabase(IndexDatabase):
                 hint=tr("install a later version of SQLite or of Python"),
             )
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            durable.make_private_folder(path.parent)
         except OSError as error:
             raise SnapshotterError(
                 tr(

@@ -7,6 +7,7 @@ holds no evidence: losing it loses the pending jobs and the history, but no bund
 """
 
 import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TypeDecorator
 from typing_extensions import override
 
+from snapshotter import durable
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.jobs.database_url import database_url, shown_url
 from snapshotter.translation import tr
@@ -114,7 +116,11 @@ def connect(text: str, *, make: bool = True) -> Engine:
                 tr("the queue {file} does not exist", file=file),
                 hint=tr("start a worker, which creates the queue:\n  snapshotter worker"),
             )
-        file.parent.mkdir(parents=True, exist_ok=True)
+        durable.make_private_folder(file.parent)
+        if not file.exists():
+            # SQLite gives the mode of the file to its journals, and reports what is wrong.
+            with contextlib.suppress(OSError):
+                os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_S})
         event.listen(engine, "connect", _write_ahead)
     else:

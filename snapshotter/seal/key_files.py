@@ -35,7 +35,7 @@ class KeyFiles:
     def prepare(self) -> None:
         """Create the directory if it does not exist. Raises SnapshotterError, as `check` does."""
         try:
-            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            durable.make_private_folder(self._path)
         except OSError as error:
             raise file_error(self._path, error) from error
         self.check()

@@ -197,7 +197,7 @@ class WitnessService:
 
     @contextlib.contextmanager
     def _locked(self, origin: str) -> Iterator[None]:
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        durable.make_private_folder(self._directory)
         descriptor = os.open(
             self._file(origin).with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )

@@ -98,7 +98,7 @@ class ReceiptFiles:
             OSError: They cannot be written.
         """
         path = self._path(bundle_id)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        durable.make_private_folder(path.parent)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(path, flags, 0o600)
         try:

@@ -126,7 +126,10 @@ class S3Bucket:
         except ImportError as error:
             raise SnapshotterError(
                 tr("boto3 is not installed"),
-                hint=tr("install snapshotter with S3 support:\n  pip install 'snapshotter[s3]'"),
+                hint=tr(
+                    "install snapshotter with S3 support from its wheel, which `make dist` builds "
+                    'in the clone:\n  pip install "$(echo dist/*.whl)[s3]"'
+                ),
             ) from error
         self.errors = botocore.exceptions
         with self.translated(""):

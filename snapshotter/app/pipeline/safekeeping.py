@@ -236,11 +236,11 @@ def move_to_folder(file: Path, directory: Path, salts_dir: Path) -> Path:
     Raises:
         OSError: The bundle cannot be moved, and stays where it was.
     """
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    durable.make_private_folder(directory)
     salts = file.with_name(commitment_salts.salts_file_name(file.stem))
     if salts.exists() and not (salts_dir / salts.name).exists():
         try:
-            salts_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            durable.make_private_folder(salts_dir)
             _move(salts, salts_dir / salts.name)
         except OSError:
             _move(salts, directory / salts.name)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
+from snapshotter import durable
 from snapshotter.app import private_files
 from snapshotter.errors import (
     EvidenceInvalid,
@@ -131,7 +132,7 @@ class AuditorState:
         folder = self.store_folder(url)
         try:
             for path in (self.folder, folder.parent, folder):  # the mode is of the last one only
-                path.mkdir(parents=True, exist_ok=True, mode=0o700)
+                durable.make_private_folder(path)
             descriptor = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise SnapshotterError(

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snapshotter import durable
 from snapshotter.app import private_files
 from snapshotter.app.upkeep import owed_tokens
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
@@ -83,7 +84,7 @@ class SpacedAuthority:
     def _take_turn(self) -> float:
         """Reserve the next allowed request; return the seconds until then."""
         try:
-            self._note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            durable.make_private_folder(self._note.parent)
             with self._note.open("a+") as note:
                 fcntl.flock(note, fcntl.LOCK_EX)
                 note.seek(0)

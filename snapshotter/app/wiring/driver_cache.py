@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from snapshotter import durable
+
 
 def keep_compiled_driver(directory: Path) -> None:
     """
@@ -13,7 +15,7 @@ def keep_compiled_driver(directory: Path) -> None:
     made, there is no cache.
     """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.make_private_folder(directory)
         if directory.stat().st_uid != os.geteuid() or directory.stat().st_mode & 0o022:
             return
     except OSError:

@@ -1,6 +1,10 @@
 """`snapshotter init` writes a file that is read, and knows every setting."""
 
+import os
 import re
+import stat
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -36,6 +40,26 @@ def test_what_is_written_is_read_and_left_alone(own_file: Path) -> None:
     assert settings.load(directory=own_file.parent).store.endswith("captures")
     assert main(["init", "--user"]) == 1
     assert own_file.read_bytes() == before
+
+
+def test_files_of_this_user_are_for_nobody_else_whatever_the_umask_is(tmp_path: Path) -> None:
+    commands = "umask 000; snapshotter init; snapshotter init --user; snapshotter queue list"
+    done = subprocess.run(
+        ["/bin/sh", "-c", commands.replace("snapshotter", f"{sys.executable} -m snapshotter")],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert "no job in the queue matches" in done.stdout + done.stderr, done
+    own = (tmp_path / ".config/snapshotter/snapshotter.toml", *tmp_path.rglob("queue.db*"))
+    assert len(own) > 1
+    assert {stat.S_IMODE(path.stat().st_mode) for path in own} == {0o600}
+    assert all(not path.stat().st_mode & stat.S_IWOTH for path in tmp_path.rglob("*"))
+    assert stat.S_IMODE((tmp_path / ".local/share/snapshotter").stat().st_mode) == 0o700
 
 
 def test_the_reference_tells_of_every_setting() -> None:
