@@ -33,11 +33,11 @@ Examples:
     "--note",
     "notes",
     multiple=True,
-    type=click.IntRange(1),
     metavar="NUMBER",
     help="Erase the text of this annotation: a note, a reason or a title. `snapshotter note list` "
-    "prints the numbers of notes, `snapshotter case show --json` those of titles, reviews and "
-    "closed cases. May be repeated.",
+    "prints the numbers of notes, `snapshotter case show` those of notes, titles and reasons. May "
+    "be repeated. Of a text without a record, give the 64 digits that `snapshotter case check` "
+    "prints.",
 )
 @click.option("--order", required=True, help="Reference of the order that requires the erasure.")
 @click.option(
@@ -54,7 +54,7 @@ Examples:
 def erase(
     ctx: click.Context,
     bundle_ids: tuple[str, ...],
-    notes: tuple[int, ...],
+    notes: tuple[str, ...],
     order: str,
     reason: str,
     store: str | None,
@@ -135,7 +135,7 @@ def erase(
 
 def _erase_notes(
     settings: "Settings",
-    notes: tuple[int, ...],
+    notes: tuple[str, ...],
     *,
     order: str,
     reason: str,
@@ -145,7 +145,14 @@ def _erase_notes(
     """Erase the texts of annotations."""
     from snapshotter.app.archive import annotations
     from snapshotter.app.wiring import annotations as wiring
+    from snapshotter.model.digests import is_digest
 
+    for name in notes:
+        is_number = name.isascii() and name.isdecimal() and len(name) <= 8 and int(name) > 0
+        if not is_number and not is_digest(name):
+            raise click.UsageError(
+                tr("--note {name} is not the number of an annotation", name=name)
+            )
     service = wiring.annotation_service(settings, ask=ask_passphrase, show_message=print_message)
     names = tuple(tr("the text of annotation {number}", number=number) for number in notes)
     if not (yes or _is_confirmed(names, service.store.url)):
@@ -153,7 +160,15 @@ def _erase_notes(
             tr("nothing was erased"), hint=tr("answer the question with y, or give --yes")
         )
     keep_working()
-    for number in notes:
+    for name in notes:
+        if is_digest(name):
+            annotations.erase_unrecorded_text(service, name)
+            if as_json:
+                print_json({"erased": True, "number": None, "order": order})
+            else:
+                print_result(tr("text {name}, which belongs to no record  erased", name=name))
+            continue
+        number = int(name)
         try:
             added = annotations.erase_text(service, number, order=order, reason=reason)
         except ValueError as error:

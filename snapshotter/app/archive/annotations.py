@@ -6,19 +6,22 @@ Read, extend and check the annotation chain of a store, and erase texts of it by
 
 All writers of a store extend one chain. A record is stored only if its number is free: a writer
 who loses the race reads the new records and tries the next number. A crash between two steps
-leaves a text without a record, or a text that is erased and still stored: `check` names both, and
-the same command completes the work (docs/adr/0090).
+leaves a text without a record, or a text that is erased and still stored: `check` names both. The
+same command stores another text, or completes the erasure (docs/adr/0090).
 """
 
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
+from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from snapshotter.app import store_records
 from snapshotter.app.archive import bundles
 from snapshotter.errors import EvidenceInvalid, PolicyRefused, ServiceUnavailable, SnapshotterError
+from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.proofs import log_state, note
@@ -38,6 +41,7 @@ from snapshotter.value_class import dataclass
 if TYPE_CHECKING:
     from snapshotter.index.store_index import Index
 
+_MAX_SKEW = timedelta(hours=1)  # of the clocks of two writers
 _TRIES = 1000  # each is lost to another writer, who stored a record
 _RECORDS = f"{store_keys.ANNOTATIONS}/records/"
 _TEXTS = f"{store_keys.ANNOTATIONS}/texts/"
@@ -302,16 +306,7 @@ def erase_text(
             hint=tr("list the notes with their numbers:\n  snapshotter note list"),
         )
     key = store_keys.annotation_text_key(record.text)
-    try:
-        lock = service.store.lock_state(key)
-    except FileNotFoundError:
-        lock = None
-    now = service.clock.now()
-    if lock is not None and lock.holds(now):
-        raise PolicyRefused(
-            tr("the text of the annotation {number} is under retention", number=number),
-            hint=tr("nothing was erased. Erase the text when its retention has ended"),
-        )
+    _require_deletable(service, key)
 
     def decide(state: AnnotationState) -> NewAnnotation | None:
         if number in state.erased:
@@ -319,8 +314,54 @@ def erase_text(
         return NewAnnotation(kind=AnnotationKind.ERASED, record=number, order=order)
 
     added, _ = append(service, decide, text=reason)
-    service.store.delete(key, now=now)
+    service.store.delete(key, now=service.clock.now())
     return added
+
+
+def erase_unrecorded_text(service: AnnotationService, digest: str) -> None:
+    """
+    Delete a text that belongs to no record: a command was killed before it stored the record.
+
+    Nothing is recorded, because no record names the text.
+
+    Args:
+        digest: The 64 digits in the key of the text.
+
+    Raises:
+        PolicyRefused: A version of the text is under retention.
+        SnapshotterError: There is no such text, or it belongs to a record.
+    """
+    commitment = f"sha256:{digest}"
+    key = store_keys.annotation_text_key(commitment)
+    for record in read_chain(service.store, texts=False).records:
+        if record.text == commitment:
+            raise SnapshotterError(
+                tr("the text {digest} belongs to a record", digest=digest),
+                hint=tr(
+                    "erase the text by the number of the record: --note {number}",
+                    number=record.number,
+                ),
+            )
+    if key not in {found.key for found in service.store.list(key)}:
+        raise SnapshotterError(
+            tr("{url} has no text {digest}", url=service.store.url, digest=digest),
+            hint=tr("list texts without records:\n  snapshotter case check"),
+        )
+    _require_deletable(service, key)
+    service.store.delete(key, now=service.clock.now())
+
+
+def _require_deletable(service: AnnotationService, key: str) -> None:
+    """Return if a text can be deleted. Raises PolicyRefused: it is under retention."""
+    try:
+        lock = service.store.lock_state(key)
+    except FileNotFoundError:
+        return
+    if lock.holds(service.clock.now()):
+        raise PolicyRefused(
+            tr("the text {key} is under retention", key=key),
+            hint=tr("nothing was erased. Erase the text when its retention has ended"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,6 +410,7 @@ def check(
     if against is not None:
         findings += _compare_with_copy(chain, read_chain(against, texts=False), against.url)
     findings += _check_store_names(store, chain)
+    findings += _check_times(chain)
     findings += _check_texts(store, chain)
     counts = Counter(record.key_id for record in chain.records)
     findings += [
@@ -451,6 +493,19 @@ def _compare_with_copy(
         yield _open("surplus", f"record {surplus[0]}", detail)
 
 
+def _check_times(chain: AnnotationChain) -> Iterator[ChainFinding]:
+    """Yield the records whose times do not follow the order of the chain."""
+    for before, record in pairwise(chain.records):
+        if record.at < before.at - _MAX_SKEW:
+            detail = tr(
+                "the record states {at}, but the record before it states {before}: the clock of a "
+                "machine was wrong, or a time was invented. The order of the records is certain",
+                at=canonical_json.instant(record.at),
+                before=canonical_json.instant(before.at),
+            )
+            yield _open("time", f"record {record.number}", detail)
+
+
 def _check_store_names(store: ReadableStore, chain: AnnotationChain) -> Iterator[ChainFinding]:
     """Yield the names of other stores that records have."""
     named = Counter(record.store for record in chain.records if record.store)
@@ -488,7 +543,11 @@ def _check_texts(store: ReadableStore, chain: AnnotationChain) -> list[ChainFind
         stored.add(commitment)
         record = owners.get(commitment)
         if record is None:
-            detail = tr("no record belongs to this text: a command was interrupted")
+            detail = tr(
+                "no record belongs to this text: a command was interrupted, or still runs. To "
+                "delete the text, use --note {digest} of snapshotter erase",
+                digest=commitment.removeprefix("sha256:"),
+            )
             findings.append(_open("text-without-record", found.key, detail))
         elif record.number in erased:
             detail = tr("the text was erased by order, but the store still has it")

@@ -355,6 +355,22 @@ def test_a_case_shows_the_number_of_each_text_that_can_be_erased(shell: BundleSh
     assert shell.run("case", "check") == 0, shell.out
 
 
+def test_a_text_that_a_killed_command_left_is_erased_by_its_digits(shell: BundleShell) -> None:
+    assert shell.run("note", "add", shell.id, "names a minor") == 0
+    Path(shell.store.url, store_keys.annotation_key(1)).unlink()
+
+    assert shell.run("case", "check", "--json") == 10
+    (left,) = (f for f in shell.object["findings"] if f["code"] == "text-without-record")
+    digits = Path(left["subject"]).stem
+    assert digits in left["detail"]
+    order = ("erase", "--order", "O", "--reason", "R", "--yes", "--note")
+    for wrong in ("0", "x", digits[:-1], "9" * 5000):
+        assert shell.run(*order, wrong) == 2
+    assert shell.run(*order, "a" * 64) == 1
+    assert shell.run(*order, digits) == 0, shell.err
+    assert not list(shell.store.list("annotations/"))
+
+
 def test_who_records_without_a_name_is_told_how_to_be_named(
     shell: BundleShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -229,7 +229,29 @@ def test_a_kill_before_the_record_leaves_a_readable_chain(store: DirectoryStore)
     report = _check(store)
 
     assert (report.verdict, _codes(report)) == (Verdict.INDETERMINATE, ["text-without-record"])
-    assert len(annotations.read_chain(store).records) == 1
+    (record,) = annotations.read_chain(store).records
+
+    left = Path(report.findings[0].subject).stem
+    with pytest.raises(SnapshotterError, match="belongs to a record"):
+        annotations.erase_unrecorded_text(service, record.text.removeprefix("sha256:"))
+    annotations.erase_unrecorded_text(service, left)
+    with pytest.raises(SnapshotterError, match="has no text"):
+        annotations.erase_unrecorded_text(service, left)
+    assert _check(store).verdict is Verdict.PASSED
+
+
+def test_a_record_that_is_dated_before_the_one_before_it_is_named(store: DirectoryStore) -> None:
+    now = FixedClock().now()
+    annotations.append(replace(service_on(store), clock=FixedClock(now)), _tag("a"))
+    late = FixedClock(now - timedelta(minutes=59))
+    annotations.append(replace(service_on(store), clock=late), _tag("b"))
+    assert _check(store).verdict is Verdict.PASSED
+
+    backdated = FixedClock(now - timedelta(hours=3))
+    annotations.append(replace(service_on(store), clock=backdated), _tag("c"))
+    report = _check(store)
+    assert report.verdict is Verdict.INDETERMINATE
+    assert [(found.code, found.subject) for found in report.findings] == [("time", "record 3")]
 
 
 def test_a_missing_exhibit_is_named(store: DirectoryStore) -> None:
