@@ -10,7 +10,9 @@ What people recorded (cases, tags, notes, reviews) comes from the annotations. A
 quarantine is never found.
 """
 
+import contextlib
 import json
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -18,7 +20,7 @@ from itertools import islice
 from typing import Any, Final
 
 from snapshotter.formats import typed
-from snapshotter.index.bundle_rows import ms, split
+from snapshotter.index.bundle_rows import ms, split, storable
 from snapshotter.index.copies import IsHidden, find_copies
 from snapshotter.index.database import IndexDatabase
 from snapshotter.index.query import (
@@ -331,11 +333,13 @@ class _Run:
 
     def _with_record(self, condition: Filter) -> frozenset[str]:
         """Return the captures that meet a filter on what people recorded."""
-        name, value, searched = condition.name, condition.value, condition.searched
+        name, value, searched = condition.name, storable(condition.value), condition.searched
         if name == "case":
             return self._in_cases(value, searched)
         if name == "note" and searched is not None:
             return self._with_note(searched)
+        if name == "tag":
+            value = _composed(value)  # as tags are recorded
         found = {
             bundle_id
             for bundle_id, state in self.state.captures.items()
@@ -343,11 +347,13 @@ class _Run:
         }
         if name == "tag" or value == "tag":
             # The job that made a capture may have given it tags.
-            like = "_%" if name == "has" else f"%\n{_escaped(value)}\n%"
-            rows = self._database.rows(
-                "SELECT bundle_id FROM bundle WHERE tags LIKE ? ESCAPE '!'", [like]
-            )
-            found |= {bundle_id for (bundle_id,) in rows}
+            found |= {
+                bundle_id
+                for bundle_id, tags in self._database.rows(
+                    "SELECT bundle_id, tags FROM bundle WHERE tags != ''"
+                )
+                if name == "has" or value in map(_composed, split(tags))
+            }
         return frozenset(found)
 
     def _in_cases(self, value: str, searched: Searched | None) -> frozenset[str]:
@@ -493,6 +499,10 @@ def _is_recorded(condition: Filter) -> bool:
     )
 
 
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
 def _has_text(searched: Searched, text: str | None) -> bool:
     """Return whether a text contains what is searched; None: the text was erased."""
     return text is not None and any(find(searched, normalise(text)))
@@ -516,19 +526,10 @@ def _recorded_texts(state: CaptureState) -> Iterator[tuple[Region, str]]:
 
 def _row_condition(condition: Filter, identities: ResolveIdentity) -> tuple[str, list[Any]]:
     """Return the condition on a row of a filter, and its values."""
-    value = condition.value
+    value = storable(condition.value)
     match condition.name:
-        case "host":
-            host = value.lower()
-            return "(host = ? OR host LIKE ? ESCAPE '!')", [host, f"{_escaped(host)}:%"]
-        case "site":
-            host = value.lower()
-            like = _escaped(host)
-            return (
-                "(host = ? OR host LIKE ? ESCAPE '!' OR host LIKE ? ESCAPE '!' "
-                "OR host LIKE ? ESCAPE '!')",
-                [host, f"{like}:%", f"%.{like}", f"%.{like}:%"],
-            )
+        case "host" | "site":
+            return _host_condition(value, with_subdomains=condition.name == "site")
         case "identity":
             return _among("asked", identities(value))
         case "verdict":
@@ -546,6 +547,28 @@ def _row_condition(condition: Filter, identities: ResolveIdentity) -> tuple[str,
     if condition.at is None:
         raise ValueError(f"there is no filter {condition.name}")
     return f"began_ms {'>=' if condition.name == 'after' else '<'} ?", [ms(condition.at)]
+
+
+def _host_condition(value: str, *, with_subdomains: bool) -> tuple[str, list[Any]]:
+    """Return the condition that the requested or the final address has a host, with any port."""
+    statements, patterns = list[str](), list[str]()
+    for host in _host_forms(value):
+        like = _escaped(host)
+        patterns += [like, f"{like}:%"]
+        if with_subdomains:
+            patterns += [f"%.{like}", f"%.{like}:%"]
+    for column in ("host", "final_host"):
+        statements.append(" OR ".join([f"{column} LIKE ? ESCAPE '!'"] * len(patterns)))
+    return f"({statements[0]} OR final_host != host AND ({statements[1]}))", patterns * 2
+
+
+def _host_forms(value: str) -> tuple[str, ...]:
+    """Return a host as it was given, and in letters of ASCII and of its own script."""
+    forms = [value.lower()]
+    with contextlib.suppress(UnicodeError):  # no name of a host, or too long for one
+        forms.append(value.encode("idna").decode().lower())
+        forms.append(forms[-1].encode().decode("idna"))
+    return tuple(dict.fromkeys(forms))
 
 
 def _among(column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:

@@ -302,6 +302,7 @@ class Index:
 
         If captures of the same address state two, neither is used.
         """
+        identity = storable(identity)
         found = self.database.rows(
             "SELECT DISTINCT stated FROM bundle WHERE asked = ? AND stated != '' LIMIT 2",
             (identity,),

@@ -133,7 +133,7 @@ class _Batch:
             for number, passage in enumerate(found.passages)
         ]
         cut = [
-            [pieces(normalise(passage.text)) for passage in found.passages]
+            [pieces(normalise(storable(passage.text))) for passage in found.passages]
             for _, found in self._held
         ]
         searched = [

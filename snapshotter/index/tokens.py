@@ -4,7 +4,8 @@ Normalise texts for searching, and cut them into the search pieces that an index
 Search compares normalised texts only; the text as shown is stored and displayed. A normalised text
 is NFKC (UAX #15) and case-folded, has one space for each run of white space, straight quotation
 marks, and no characters without a width. Arabic text loses tatweel and vowel marks, and its alef
-forms become one letter.
+forms become one letter. The four forms of i in Turkish become one letter, because a capital
+letter does not show which of them it is.
 
 A tokenizer for words finds nothing in scripts that write no spaces, and a dictionary of words loses
 parts of words. Therefore a run of such a script is cut into overlapping pairs of characters, and
@@ -56,10 +57,11 @@ _ARABIC_MARKS = "\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06e
 _ALEF_FORMS = "آأإٱٲٳٵ"
 _SINGLE_QUOTES, _DOUBLE_QUOTES, _DASHES = "‘’‚‛ʼ′`", "“”„‟«»", "‐‑‒–—―−"
 _FOLDABLE = re.compile(
-    f"[{_ARABIC_MARKS}]+|[{_ALEF_FORMS}{_SINGLE_QUOTES}{_DOUBLE_QUOTES}{_DASHES}]"
+    f"[{_ARABIC_MARKS}]+|i\u0307|[ı{_ALEF_FORMS}{_SINGLE_QUOTES}{_DOUBLE_QUOTES}{_DASHES}]"
 )
 _FOLDED = (
     dict.fromkeys(_ALEF_FORMS, "ا")
+    | {"i\u0307": "i", "ı": "i"}
     | dict.fromkeys(_SINGLE_QUOTES, "'")
     | dict.fromkeys(_DOUBLE_QUOTES, '"')
     | dict.fromkeys(_DASHES, "-")

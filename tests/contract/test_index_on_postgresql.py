@@ -24,6 +24,7 @@ from tests.servers.postgresql import PostgreSQL
 from tests.unit.index.test_search import (  # noqa: F401
     TEXTS,
     test_a_capture_in_quarantine_is_never_found,
+    test_a_host_is_found_in_both_addresses_and_in_every_form_of_its_name,
     test_a_random_library_is_searched_as_it_is_scanned,
     test_a_word_in_very_many_passages_is_found_without_candidates,
     test_captures_are_found_by_the_title_of_their_case_and_by_words_of_notes,
@@ -37,6 +38,7 @@ from tests.unit.index.test_search import (  # noqa: F401
     test_texts_without_spaces_are_found_anywhere,
     test_the_index_finds_what_a_scan_finds,
     test_what_is_found_is_marked_in_the_text_as_shown,
+    test_what_no_database_stores_is_searched_as_it_is_stored,
     test_what_people_recorded_is_searched_and_filtered,
     test_words_are_combined,
     test_words_are_found_whole,

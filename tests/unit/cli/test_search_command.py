@@ -155,6 +155,8 @@ def test_what_cannot_be_answered_is_said_with_exit_code_2(shell: Shell, add: Add
     assert shell.run("search", "谣言") == 1
     assert "does not exist" in shell.err
     add("something")
+    for broken in (["search", "identity:\udcff"], ["list", "--identity", "\udcff"]):
+        assert shell.run(*broken) == 0, shell.err  # bytes that are no UTF-8
     assert shell.run("search", "谣言") == 0
     assert (shell.out, "no capture matches the query 谣言" in shell.err) == ("", True)
 

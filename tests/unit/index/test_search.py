@@ -148,6 +148,9 @@ def test_texts_without_spaces_are_found_anywhere(library: Library, query: str, c
         ("fullwidth", 1),
         ("finance", 1),
         ("article", 1),
+        ("istanbul", 1),
+        ("İSTANBUL", 1),
+        ("ıstanbul", 1),
     ],
 )
 def test_words_are_found_whole(library: Library, query: str, count: int) -> None:
@@ -272,7 +275,7 @@ def test_words_of_one_capture_may_be_in_several_of_its_texts(empty: Library) -> 
 
 def test_what_people_recorded_is_searched_and_filtered(empty: Library) -> None:
     noted, tagged, in_case, plain = (empty.add("谣言") for _ in range(4))
-    labelled = empty.add("谣言", job=JobFacts(tags=("daily", "100%")))
+    labelled = empty.add("谣言", job=JobFacts(tags=("daily", "100%", "cafe\u0301")))
     empty.sync()
     note = Note(number=1, at=AT, author="A", role="", text="ask the Editor 编辑", erased=False)
     erased = Note(number=2, at=AT, author="A", role="", text=None, erased=True)
@@ -287,7 +290,8 @@ def test_what_people_recorded_is_searched_and_filtered(empty: Library) -> None:
     assert empty.found("in:main editor") == []
     assert empty.found("in:tag urgent") == empty.found("tag:urgent") == [tagged]
     assert empty.found("tag:daily") == empty.found("tag:100%") == [labelled]
-    assert empty.found("tag:dail") == empty.found("tag:100_") == []
+    assert empty.found("tag:dail") == empty.found("tag:100_") == empty.found("tag:DAILY") == []
+    assert empty.found("tag:caf\u00e9") == empty.found("tag:cafe\u0301") == [labelled]
     assert empty.found("has:tag") == [tagged, labelled]
     assert empty.found("has:note") == [noted]
     assert empty.found("case:case-7") == empty.found("has:case") == [in_case]
@@ -432,6 +436,36 @@ def test_filters_are_about_the_row_of_a_capture(empty: Library) -> None:
         assert empty.found(query) == [other], query
     assert empty.found("site:example.org") == [gone, other]
     assert empty.found("site:ample.org") == empty.found("host:%") == empty.found("lang:e") == []
+
+
+def test_a_host_is_found_in_both_addresses_and_in_every_form_of_its_name(empty: Library) -> None:
+    short = empty.add(facts=BundleFacts(final_url="https://news.example.net:8443/a"))
+    german = empty.add(facts=BundleFacts(final_url="https://xn--mnchen-3ya.de/"))
+    empty.sync()
+
+    for query, expected in (
+        ("host:news.example.net", [short]),
+        ("host:news.example.net:8443", [short]),
+        ("site:EXAMPLE.net", [short]),
+        ("host:example.net", []),
+        ("host:münchen.de", [german]),
+        ("host:MÜNCHEN.de", [german]),
+        ("host:xn--mnchen-3ya.de", [german]),
+        ("site:de", [german]),
+        ("host:example.org", [short, german]),  # the requested address
+        (f"host:{'x' * 70}.de", []),
+    ):
+        assert empty.found(query) == expected, query
+
+
+def test_what_no_database_stores_is_searched_as_it_is_stored(empty: Library) -> None:
+    made = empty.add("one\0two 谣\ud800言")
+    empty.sync()
+
+    assert empty.found("one") == empty.found("two") == empty.found("谣 言") == [made]
+    assert empty.found("onetwo") == empty.found("谣言") == []
+    for name in ("host", "site", "identity", "tag", "case", "policy", "lang"):
+        assert empty.found(f"{name}:\udcff\0x") == [], name
 
 
 def story(words: str, seed: int) -> str:
