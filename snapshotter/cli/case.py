@@ -320,7 +320,7 @@ def check(
     Exit codes: 0 PASSED. 10 FAILED. 11 INDETERMINATE.
     """
     from snapshotter.app.archive import annotations, bundles
-    from snapshotter.app.wiring import annotations as wiring
+    from snapshotter.app.wiring import chain_end
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.model.finding import Verdict
@@ -335,12 +335,12 @@ def check(
     report = annotations.check(
         opened,
         is_trusted=wiring_trust.trusted_keys(settings),
-        seen=wiring.seen_end(settings),
+        seen=chain_end.seen_end(settings),
         bundles=bundles.bundle_ids(opened),
         against=other,
     )
     if report.verdict is not Verdict.FAILED and report.records:
-        wiring.remember_end(settings, report.end)
+        chain_end.remember_end(settings, report.end)
     if as_json:
         print_json(_report_json(report))
     else:

@@ -196,13 +196,13 @@ def _list_bundles(
 
     width = 0 if as_json else terminal_width()
     hidden: list[str] = []
-    with _selected(settings, store, wanted, query, hidden.append) as entries:
+    with _selected(settings, store, wanted, query, hidden.append) as (entries, problems):
         count, rows = 0, list[Sequence[str]]()
         for entry in islice(entries, limit):
             count += 1
             held = is_held(entry)
             if as_json:
-                print_json(bundle_json(entry, held=held))
+                print_json({**bundle_json(entry, held=held), "annotation_problems": problems})
             elif width:
                 rows.append(bundle_row(entry, held=held))
             else:
@@ -239,14 +239,17 @@ def _selected(
     wanted: "BundleFilter",
     query: "Query | None",
     left_out: "Callable[[str], None]",
-) -> "Iterator[Iterator[ListedBundle]]":
-    """Yield the bundles of the list; the index is open as long as they are read."""
+) -> "Iterator[tuple[Iterator[ListedBundle], list[str] | None]]":
+    """
+    Yield the bundles of the list, and what is wrong with the annotations, which is known after the
+    first bundle; None: the annotations are not read. The index is open as long as this is.
+    """
     from snapshotter.app.archive.bundle_list import select, select_indexed
     from snapshotter.app.wiring import trust as wiring_trust
 
     is_trusted = wiring_trust.trusted_keys(settings)
     if query is None and not (wanted.host or wanted.verdicts):
-        yield select(store, wanted, is_trusted=is_trusted, left_out=left_out)
+        yield select(store, wanted, is_trusted=is_trusted, left_out=left_out), None
         return
     from snapshotter.app import machine
     from snapshotter.app.archive import search
@@ -255,10 +258,15 @@ def _selected(
 
     with wiring_index.observation_source(settings, show_message=print_message) as source:
         now = machine.SystemClock().now()
+        if query is None:
+            yield (
+                select_indexed(source, wanted, now=now, is_trusted=is_trusted, left_out=left_out),
+                None,
+            )
+            return
         yield (
-            search.select(source, query, wanted, now=now, is_trusted=is_trusted, cut=print_cut)
-            if query is not None
-            else select_indexed(source, wanted, now=now, is_trusted=is_trusted, left_out=left_out)
+            search.select(source, query, wanted, now=now, is_trusted=is_trusted, cut=print_cut),
+            source.annotation_problems,
         )
 
 

@@ -99,7 +99,8 @@ def day(
         write_file(page, reports.page(made, local))
         print_message(tr("the HTML page was written to {page}", page=page))
     if as_json:
-        print_json(reports.as_json(made))
+        problems = source.annotation_problems
+        print_json({**reports.as_json(made), "annotation_problems": problems})
     else:
         for line in reports.lines(made, local, for_store("", store)):
             print_result(line)

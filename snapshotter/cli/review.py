@@ -117,7 +117,7 @@ def _list(
         items = items_to_review(source, decided=decided, hidden=hidden)
     for item in items[:limit]:
         if as_json:
-            print_json(_item_json(item))
+            print_json({**_item_json(item), "annotation_problems": source.annotation_problems})
         else:
             _print_item(item, store)
     if as_json:

@@ -125,7 +125,8 @@ def search(
     if as_json:
         for capture in found.captures:
             print_json(found_json(capture))
-        print_json({"cut": found.cut, "next": found.next or None, "results": len(found.captures)})
+        end = {"cut": found.cut, "next": found.next or None, "results": len(found.captures)}
+        print_json({"annotation_problems": source.annotation_problems, **end})
         return
     where = f" --store {shlex.quote(store)}" if store else ""
     _print(found, text, f"{program_name()} search {shlex.quote(text)}{where}")

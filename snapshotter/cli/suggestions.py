@@ -45,7 +45,14 @@ def complete_case(ctx: click.Context, typed: str) -> "list[CompletionItem]":
     """Return the cases of the store whose names begin as they were typed."""
     from snapshotter.app.archive.suggestions import suggest_cases
 
-    return _items(lambda: suggest_cases(_store(_settings(ctx)), typed))
+    def suggest() -> "Sequence[Suggestion]":
+        from snapshotter.app.wiring import index as wiring_index
+
+        settings = _settings(ctx)
+        store = _store(settings) if _is_directory(settings) else None
+        return suggest_cases(store, wiring_index.known_annotations(settings), typed)
+
+    return _items(suggest)
 
 
 def complete_policy(ctx: click.Context, typed: str) -> "list[CompletionItem]":
@@ -93,10 +100,15 @@ def _settings(ctx: click.Context) -> "Settings":
 
 def _store(settings: "Settings") -> "ObjectStore":
     """Return the configured store. Raises SnapshotterError for a bucket, which may be slow."""
-    from snapshotter.app.store_location import store_location
     from snapshotter.app.wiring import store as wiring_store
-    from snapshotter.store.location import DirectoryLocation
 
-    if not isinstance(store_location(settings), DirectoryLocation):
+    if not _is_directory(settings):
         raise SnapshotterError(tr("ids of a bucket are not completed"))
     return wiring_store.store(settings)
+
+
+def _is_directory(settings: "Settings") -> bool:
+    from snapshotter.app.store_location import store_location
+    from snapshotter.store.location import DirectoryLocation
+
+    return isinstance(store_location(settings), DirectoryLocation)

@@ -10,9 +10,10 @@ leaves a text without a record, or a text that is erased and still stored: `chec
 same command stores another text, or completes the erasure (docs/adr/0090).
 """
 
+import contextlib
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import timedelta
 from itertools import pairwise
@@ -167,9 +168,25 @@ def read_chain(
     return chain
 
 
-def read_indexed_state(store: ReadableStore, index: "Index") -> AnnotationState:
-    """Return the state of the archive, as `read_indexed_chain` reads it and raises."""
-    return read_indexed_chain(store, index).state()
+def chain_problems(
+    chain: AnnotationChain, state: AnnotationState, *, seen: ChainEnd | None
+) -> tuple[str, ...]:
+    """
+    Return what is wrong with a chain that was read with its texts, as far as reading it showed it.
+
+    Args:
+        state: After the records of the chain.
+        seen: The end of the chain that this machine saw last; None if it saw none.
+    """
+    found = [*chain.problems, *state.problems]
+    if not chain.contains(seen):
+        found.append(tr("records that this machine has seen were removed or replaced"))
+    found += [
+        tr("the text of record {number} is missing or damaged", number=record.number)
+        for record in chain.records
+        if record.text and record.text not in chain.texts and record.number not in state.erased
+    ]
+    return tuple(found)
 
 
 def read_indexed_chain(store: ReadableStore, index: "Index") -> AnnotationChain:
@@ -223,6 +240,50 @@ def require_source(store: ReadableStore) -> None:
                 store=shlex.quote(store.url),
             ),
         )
+
+
+def describe_problems(problems: Sequence[str]) -> str:
+    """Return the warning about annotations that are damaged or incomplete."""
+    return tr(
+        "WARNING: the annotations of this store are damaged or were changed, so that something may "
+        "be hidden or wrong: {problem}. Check the annotations:\n  snapshotter case check",
+        problem=problems[0],
+    )
+
+
+def read_cases(
+    store: ReadableStore | None, known: Mapping[str, bytes]
+) -> Iterator[tuple[str, str]]:
+    """
+    Yield the names of cases with their titles, "" for none, in the order in which they were made.
+
+    Only records that create a case are parsed, so that this is quick enough for completion.
+
+    Args:
+        store: What `known` lacks is read there; None: only `known` is read.
+        known: Objects of the chain by key, as an index has them.
+    """
+    keys = known if store is None else (found.key for found in store.list(_RECORDS))
+    for key in sorted(key for key in keys if key.startswith(_RECORDS)):
+        is_known = key in known
+        data = known[key] if is_known or store is None else _read_record(store, key) or b""
+        if AnnotationKind.CASE_CREATED.value.encode() not in data:
+            continue
+        with contextlib.suppress(ValueError, EvidenceInvalid):  # `check` names a damaged record
+            number = store_keys.parse_annotation_key(key)
+            record = annotation.parse_verified(data) if is_known else annotation.parse(data, number)
+            if record.kind is AnnotationKind.CASE_CREATED:
+                yield record.case, _title(store, known, record)
+
+
+def _title(store: ReadableStore | None, known: Mapping[str, bytes], record: Annotation) -> str:
+    if not record.text:
+        return ""
+    key = store_keys.annotation_text_key(record.text)
+    data = known.get(key)
+    if store is not None:  # a text that was erased is no longer there
+        data = store_records.read(store, key, limit=annotation.MAX_TEXT_BYTES)
+    return annotation.parse_text(data, record.text).text if data else ""
 
 
 def append(
@@ -298,7 +359,7 @@ def erase_text(
         PolicyRefused: A version of the text is under retention. Nothing is recorded.
         SnapshotterError: There is no such record, or it has no text.
     """
-    chain = read_chain(service.store, texts=False)
+    chain = read_chain(service.store, known=service.known(), texts=False)
     record = next((record for record in chain.records if record.number == number), None)
     if record is None or not record.text:
         raise SnapshotterError(

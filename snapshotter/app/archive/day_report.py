@@ -12,8 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final, Self
 
 import snapshotter
-from snapshotter.app.archive import annotations
-from snapshotter.app.archive.observations import ObservationSource, observations
+from snapshotter.app.archive.observations import ObservationSource, observations, read_annotations
 from snapshotter.app.archive.review_list import ReviewReason, review_list
 from snapshotter.app.archive.stored_gaps import stored_gaps
 from snapshotter.assess.possible_removals import possible_removals
@@ -90,7 +89,7 @@ def make_day_report(
     return day_report(
         source.index.captures(since=period.since, until=period.until),
         seen,
-        annotations.read_indexed_state(source.store, source.index),
+        read_annotations(source),
         gaps=(gap for stored in stored_gaps(source.store) if (gap := stored.record) is not None),
         jobs=jobs,
         store=source.store.url,

@@ -8,12 +8,13 @@ signs a conclusion from them has to verify the bundles first.
 import contextlib
 import unicodedata
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import partial
 from typing import BinaryIO
 
-from snapshotter.app.archive import bundle_facts
+from snapshotter.app.archive import annotations, bundle_facts
+from snapshotter.app.archive.annotations import ChainEnd
 from snapshotter.app.archive.bundles import BundleMembers
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle import container, names
@@ -25,6 +26,7 @@ from snapshotter.formats.proofs.rfc3161 import TokenInvalid
 from snapshotter.index.store_index import Index
 from snapshotter.index.sync import FolderStamps, ReadJobs
 from snapshotter.index.values import BundleSummary, IndexProgress, IndexRow, VerdictSource
+from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.capture_url import complete_url
 from snapshotter.model.takedown import Observation
@@ -42,6 +44,7 @@ ReassessBundle = Callable[[BinaryIO], Assessment | None]
 
 _ACCOUNT = "account"  # as `policies/readings/` calls the name of the account among the metadata
 _MAX_NAME = 200  # characters
+_MOST_PROBLEMS = 10  # of annotations
 
 
 def _no_progress(count: int) -> None:
@@ -60,6 +63,10 @@ class ObservationSource:
     stamps: FolderStamps | None = None  # None: the store does not show which folders changed
     listed_stamps: FolderStamps | None = None  # what shows it after a listing of the store
     progress: IndexProgress = _no_progress
+    # The end of the annotation chain that this machine saw last.
+    seen_annotation: Callable[[], ChainEnd | None] = lambda: None
+    # What was wrong with the annotations when they were read last: at most ten sentences.
+    annotation_problems: list[str] = field(default_factory=list)
 
     def sync(self, *, until: datetime | None = None) -> None:
         """
@@ -136,6 +143,23 @@ def observations(
     wanted = identity or (source.identity(url) if url else "")
     rows = source.index.rows(identity=wanted, account=account, since=since, until=until)
     return tuple(row.observation for row in rows if row.observation is not None)
+
+
+def read_annotations(source: ObservationSource) -> AnnotationState:
+    """
+    Return the annotations of a store; read and check only objects that the index does not have.
+
+    The source gets the first ten problems of the records.
+
+    Raises:
+        ServiceUnavailable: The store did not answer.
+        SnapshotterError: The store or the index cannot be used.
+    """
+    chain = annotations.read_indexed_chain(source.store, source.index)
+    state = chain.state()
+    problems = annotations.chain_problems(chain, state, seen=source.seen_annotation())
+    source.annotation_problems[:] = problems[:_MOST_PROBLEMS]
+    return state
 
 
 def unassessed_bundles(source: ObservationSource, *, identity: str = "") -> tuple[IndexRow, ...]:

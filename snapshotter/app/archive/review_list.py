@@ -9,8 +9,7 @@ that needs work stays in the list.
 from collections.abc import Iterable
 from enum import IntEnum
 
-from snapshotter.app.archive import annotations
-from snapshotter.app.archive.observations import ObservationSource, observations
+from snapshotter.app.archive.observations import ObservationSource, observations, read_annotations
 from snapshotter.app.archive.quarantined import FindHidden, none_hidden
 from snapshotter.assess.possible_removals import PossibleRemoval, possible_removals
 from snapshotter.model.annotation_state import AnnotationState, Decision
@@ -65,7 +64,7 @@ def items_to_review(
     seen = observations(source)
     return review_list(
         seen,
-        annotations.read_indexed_state(source.store, source.index),
+        read_annotations(source),
         decided=decided,
         hidden=hidden(observation.bundle_id for observation in seen),
     )

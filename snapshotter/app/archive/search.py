@@ -10,10 +10,9 @@ from datetime import datetime
 from typing import Final
 
 from snapshotter.app.archive import quarantined
-from snapshotter.app.archive.annotations import read_indexed_state
 from snapshotter.app.archive.bundle_list import BundleFilter
 from snapshotter.app.archive.bundles import ListedBundle, listed_bundle
-from snapshotter.app.archive.observations import ObservationSource
+from snapshotter.app.archive.observations import ObservationSource, read_annotations
 from snapshotter.app.archive.quarantined import IsTrusted
 from snapshotter.formats.bundle import store_keys
 from snapshotter.index import search as index_search
@@ -67,7 +66,7 @@ def search(
         SnapshotterError: The index cannot be used.
     """
     source.sync(until=now)
-    annotations = state if state is not None else read_indexed_state(source.store, source.index)
+    annotations = state if state is not None else read_annotations(source)
     return _search(source, query, annotations, is_trusted, limit=limit, before=before)
 
 
@@ -92,7 +91,7 @@ def select(
         SnapshotterError: The index cannot be used.
     """
     source.sync(until=now)
-    state = read_indexed_state(source.store, source.index)
+    state = read_annotations(source)
     before = ""
     while True:
         page = _search(source, query, state, is_trusted, limit=_PAGE, before=before)

@@ -2,10 +2,10 @@
 Suggest what a person may mean while typing: ids of a store, cases, policies.
 
 A shell asks at each press of the tab key. Therefore only little is read, and buckets are not
-contacted.
+contacted: the cases of a bucket are those that the index has.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -73,19 +73,25 @@ def _candidates(store: "ReadableStore", typed: str, kind: ObjectKind) -> Iterato
     yield from newest_ids(store, kind) if first is None else chain((first,), found)
 
 
-def suggest_cases(store: "ReadableStore", typed: str) -> tuple[Suggestion, ...]:
+def suggest_cases(
+    store: "ReadableStore | None", known: Mapping[str, bytes], typed: str
+) -> tuple[Suggestion, ...]:
     """
     Return the cases of a store whose names begin with a text.
+
+    Args:
+        store: None for a bucket, of which only `known` is read.
+        known: Objects of the annotation chain that the index has, by key.
 
     Raises:
         SnapshotterError, OSError: The store cannot be read.
     """
-    from snapshotter.app.archive.cases import read_state
+    from snapshotter.app.archive.annotations import read_cases
 
     return tuple(
-        Suggestion(text=case.name, description=case.title or "")
-        for case in read_state(store, texts=True).cases.values()
-        if case.name.startswith(typed)
+        Suggestion(text=name, description=title)
+        for name, title in dict(read_cases(store, known)).items()
+        if name.startswith(typed)
     )
 
 

@@ -23,7 +23,7 @@ from dataclasses import field
 from pathlib import Path
 
 from snapshotter.app import store_records
-from snapshotter.app.archive import cases, quarantined
+from snapshotter.app.archive import quarantined
 from snapshotter.app.spool import scratch_directory
 from snapshotter.app.upkeep import holds, log_mirror, sidecar_checks
 from snapshotter.app.upkeep.log_contents import LogContents, read_log
@@ -74,6 +74,8 @@ class ReplicationService(StorePair):
     source_place: str  # the name of the source in receipts
     source_log: LogReader
     target_log: CompareAndSwapStore
+    # Returns the ids of the captures that annotations of the source put into quarantine.
+    quarantined: Callable[[], frozenset[str]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -167,7 +169,7 @@ class _Replication:
         self._records = RecordCopier(service, logged.records, self._report_record, dry_run=dry_run)
         self._dry_run = dry_run
         self._deep = deep
-        self._annotated = cases.read_state(service.source, texts=False).quarantined
+        self._annotated = service.quarantined()
         self.done = ReplicationResult()
 
     def bundle(self, bundle_id: str, here: BundleObjects, there: BundleObjects | None) -> None:

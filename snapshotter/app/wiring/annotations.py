@@ -1,23 +1,21 @@
 """
-Build what annotating a store needs: the annotation key, the author as the settings name the person,
-and this machine's memory of the end of the chain.
+Build what annotating a store needs: the annotation key, and the author as the settings name the
+person.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
 
-from snapshotter.app import commitment_salts, private_files
+from snapshotter.app import commitment_salts
 from snapshotter.app.archive import annotations
-from snapshotter.app.archive.annotations import AnnotationService, ChainEnd
+from snapshotter.app.archive.annotations import AnnotationService
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
-from snapshotter.app.store_location import receipts_store_name, salts_dir
+from snapshotter.app.store_location import salts_dir
+from snapshotter.app.wiring import chain_end
 from snapshotter.app.wiring import keys as wiring_keys
 from snapshotter.app.wiring import store as wiring_store
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats import canonical_json
 from snapshotter.formats.statements import annotation
 from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.model.annotations import AnnotationAuthor
@@ -45,9 +43,9 @@ def annotation_service(
         author=author(settings),
         clock=SystemClock(),
         ids=RandomIds(),
-        remember=lambda end: remember_end(settings, end),
+        remember=lambda end: chain_end.remember_end(settings, end),
         known=lambda: _indexed(settings)[1],
-        seen=lambda: seen_end(settings),
+        seen=lambda: chain_end.seen_end(settings),
     )
 
 
@@ -66,16 +64,14 @@ def read_state(settings: Settings, *, show_message: ShowMessage) -> AnnotationSt
     """
     chain, _ = _indexed(settings)
     state = chain.state()
-    if problems := (*chain.problems, *state.problems):
-        show_message(
-            tr(
-                "WARNING: the annotations of this store are damaged or were changed, so that "
-                "something may be hidden or wrong: {problem}. Check the annotations:\n  "
-                "snapshotter case check",
-                problem=problems[0],
-            )
-        )
+    if problems := annotations.chain_problems(chain, state, seen=chain_end.seen_end(settings)):
+        show_message(annotations.describe_problems(problems))
     return state
+
+
+def read_quarantined(settings: Settings) -> frozenset[str]:
+    """Return the ids of the captures that the annotations of the store put into quarantine."""
+    return _indexed(settings)[0].state().quarantined
 
 
 def _indexed(settings: Settings) -> tuple[annotations.AnnotationChain, Mapping[str, bytes]]:
@@ -131,38 +127,3 @@ def author(settings: Settings) -> AnnotationAuthor:
     # The salt of the first use stays. With another operator it opens another commitment.
     commitment = annotation.author_commitment(settings.operator, bytes.fromhex(kept.salt))
     return AnnotationAuthor(name=settings.pseudonym, commitment=commitment, role=settings.role)
-
-
-def seen_end(settings: Settings) -> ChainEnd | None:
-    """
-    Return the end of the chain that this machine saw last; None if it saw none.
-
-    Raises:
-        SnapshotterError: The file cannot be read.
-    """
-    file = _end_file(settings)
-    try:
-        value = json.loads(file.read_bytes())
-        return ChainEnd(number=int(value["number"]), sha256=str(value["sha256"]))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SnapshotterError(
-            tr("{file} cannot be read: {error}", file=file, error=error),
-            hint=tr(
-                "the file holds the last annotation that this machine saw. Restore the file from a "
-                "backup, or remove it and check the annotations again:\n  snapshotter case check"
-            ),
-        ) from error
-
-
-def remember_end(settings: Settings, end: ChainEnd) -> None:
-    """Keep the end of the chain on this machine; never an earlier end than before."""
-    seen = seen_end(settings)
-    if seen is None or end.number > seen.number:
-        data = canonical_json.dumps({"number": end.number, "sha256": end.sha256}) + b"\n"
-        private_files.write_private(_end_file(settings), data)
-
-
-def _end_file(settings: Settings) -> Path:
-    return settings.data_dir / "annotations" / f"{receipts_store_name(settings)}.json"

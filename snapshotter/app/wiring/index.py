@@ -51,14 +51,18 @@ def observation_source(
     Yield the configured store with its index.
 
     Args:
-        show_message: Shows that the index was damaged, and how an update proceeds.
+        show_message: Shows that the index was damaged, how an update proceeds, and at the end that
+            the annotations which were read are damaged.
 
     Raises:
         SnapshotterError: The settings are invalid, or the index cannot be used.
     """
+    from snapshotter.app.archive.annotations import describe_problems
+    from snapshotter.app.wiring.chain_end import seen_end
+
     store = wiring_store.store(settings)
     with index(settings, show_message=show_message) as opened:
-        yield ObservationSource(
+        source = ObservationSource(
             store=store,
             index=opened,
             rules=page_identity.shipped_identity_rules(),
@@ -67,7 +71,11 @@ def observation_source(
             stamps=folder_stamps(settings, store),
             listed_stamps=_listed_stamps(settings, store),
             progress=progress_messages(show_message or _discard),
+            seen_annotation=partial(seen_end, settings),
         )
+        yield source
+    if source.annotation_problems and show_message is not None:
+        show_message(describe_problems(source.annotation_problems))
 
 
 def hidden_finder(settings: Settings, source: ObservationSource) -> "FindHidden":
@@ -115,6 +123,14 @@ def index(settings: Settings, *, show_message: ShowMessage | None = None) -> Ind
         # Earlier versions kept an index there.
         shutil.rmtree(settings.data_dir / "catalog", ignore_errors=True)
     return open_index_file(path, show_message=show_message)
+
+
+def known_annotations(settings: Settings) -> Mapping[str, bytes]:
+    """Return the objects of the annotation chain that an existing index has; none without one."""
+    if file_of_queue(settings.queue)[1] and not index_path(settings).exists():
+        return {}
+    with index(settings) as opened:
+        return opened.annotation_objects()
 
 
 def _index_on_server(settings: Settings) -> Index:

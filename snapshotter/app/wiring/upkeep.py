@@ -144,6 +144,7 @@ def replication_service(
         source_log=LogReader(here, wiring_trust.log_policy(source)),
         target=wiring_store.custodial_store(target, there, show_message=show_message),
         target_log=there,
+        quarantined=partial(wiring_annotations.read_quarantined, source),
         trust=wiring_trust.trust(source),
         tombstones=tombstones(source),
         clock=SystemClock(),

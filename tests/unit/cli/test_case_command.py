@@ -310,6 +310,33 @@ def test_case_check_names_a_record_that_was_removed(shell: BundleShell) -> None:
     assert [found["code"] for found in shell.object["findings"]] == ["removed"]
 
 
+def test_commands_that_use_annotations_warn_once_if_a_record_is_missing(
+    shell: BundleShell,
+) -> None:
+    for tag in ("a", "b", "c"):
+        assert shell.run("tag", "add", tag, shell.id) == 0
+    commands = (
+        ("search", "page"), ("review", "--all"), ("report", "day", shell.id[:4] + "-01-01"),
+        ("list", "--tag", "a"),
+    )  # fmt: skip
+    for command in commands:
+        assert shell.run(*command, "--json") == 0, shell.err
+        assert "WARNING" not in shell.err
+        assert {tuple(printed["annotation_problems"]) for printed in shell.objects[-1:]} <= {()}
+
+    Path(shell.store.url, store_keys.annotation_key(2)).unlink()
+
+    for command in commands:
+        assert shell.run(*command, "--json") == 0, shell.err
+        assert shell.err.count("WARNING: the annotations") == 1, command
+        assert "record 2 is missing" in shell.err
+        assert "\n  snapshotter case check" in shell.err
+        for printed in shell.objects[-1:]:
+            assert printed["annotation_problems"] == ["record 2 is missing"], command
+    assert shell.run("list", "--json") == 0
+    assert shell.object["annotation_problems"] is None
+
+
 def test_an_erased_note_is_gone_and_its_record_stays(shell: BundleShell) -> None:
     assert shell.run("note", "add", shell.id, "names a minor") == 0
     assert shell.run("note", "list", "--json", shell.id) == 0

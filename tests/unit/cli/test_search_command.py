@@ -87,7 +87,7 @@ def test_a_result_has_title_address_time_verdict_case_and_the_marked_passage(
 
     assert shell.run("search", "谣言", "--json") == 0
     found, end = shell.objects
-    assert end == {"cut": 0, "next": None, "results": 1}
+    assert end == {"annotation_problems": [], "cut": 0, "next": None, "results": 1}
     assert found["bundle_id"] == wanted
     assert (found["cases"], found["tags"]) == ({"case-7": 1}, ["urgent"])
     assert found["requested_url"] == "https://news.example.org/1"

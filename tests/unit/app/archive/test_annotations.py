@@ -10,14 +10,18 @@ from typing import BinaryIO
 import pytest
 from typing_extensions import override
 
-from snapshotter.app.archive import annotations
+from snapshotter.app.archive import annotations, cases
 from snapshotter.app.archive.annotations import AnnotationService, ChainEnd, ChainReport
+from snapshotter.app.archive.observations import ObservationSource, read_annotations
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.statements import annotation
 from snapshotter.index.open_index import open_index_file
+from snapshotter.index.store_index import Index
 from snapshotter.model.annotation_state import AnnotationState
-from snapshotter.model.annotations import AnnotationKind, NewAnnotation
+from snapshotter.model.annotations import Annotation, AnnotationKind, NewAnnotation
 from snapshotter.model.finding import Verdict
+from snapshotter.policy import page_identity
 from snapshotter.store.filesystem import DirectoryStore
 from tests.annotated import ONE, TWO, service_on
 from tests.fakes.world import FixedClock
@@ -54,6 +58,15 @@ def _note(service: AnnotationService, text: str) -> int:
 
 def _check(store: DirectoryStore, seen: ChainEnd | None = None) -> ChainReport:
     return annotations.check(store, is_trusted=lambda key_id: True, seen=seen)
+
+
+def _source(store: DirectoryStore, index: Index, seen: ChainEnd | None = None) -> ObservationSource:
+    return ObservationSource(
+        store=store,
+        index=index,
+        rules=page_identity.shipped_identity_rules(),
+        seen_annotation=lambda: seen,
+    )
 
 
 def _file(store: DirectoryStore, key: str) -> Path:
@@ -291,7 +304,7 @@ def test_an_index_has_each_object_read_once_and_forgets_what_was_erased(
 
         def read() -> tuple[list[str], int]:
             opened.clear()
-            state = annotations.read_indexed_state(store, index)
+            state = read_annotations(_source(store, index))
             count = len(opened)
             assert state == annotations.read_chain(store).state()
             return [note.text for note in state.capture(ONE).notes if note.text], count
@@ -304,6 +317,59 @@ def test_an_index_has_each_object_read_once_and_forgets_what_was_erased(
         assert not any(b"a name" in data for data in index.annotation_objects().values())
 
 
+def test_what_is_missing_in_the_chain_becomes_a_problem_of_the_source(
+    store: DirectoryStore, tmp_path: Path
+) -> None:
+    ends: list[ChainEnd] = []
+    service = service_on(store, ends=ends)
+    for name in ("one", "two"):
+        annotations.append(service, _tag(name))
+    number = _note(service, "a name")
+    chain = annotations.read_chain(store)
+    text = _file(store, store_keys.annotation_text_key(chain.records[-1].text))
+
+    with open_index_file(tmp_path / "index.db") as index:
+        source = _source(store, index, seen=ends[-1])
+
+        def problems() -> list[str]:
+            read_annotations(source)
+            return source.annotation_problems
+
+        assert problems() == []
+        text.unlink()
+        assert problems() == ["the text of record 3 is missing or damaged"]
+        annotations.erase_text(service, number, order="order 7", reason="")
+        assert problems() == []
+        _file(store, store_keys.annotation_key(1)).unlink()
+        assert problems() == ["record 1 is missing"]
+        for last in (2, 3, 4):
+            _file(store, store_keys.annotation_key(last)).unlink()
+        assert problems() == ["records that this machine has seen were removed or replaced"]
+
+
+def test_cases_are_read_without_the_records_of_other_kinds(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = service_on(store)
+    cases.create_case(service, "harbour", title="The harbour")
+    cases.create_case(service, "market")
+    annotations.append(service, _tag("urgent"))
+    objects = annotations.read_chain(store).objects
+    parsed, real = list[int](), annotation.parse
+
+    def parse(data: bytes, number: int) -> Annotation:
+        parsed.append(number)
+        return real(data, number)
+
+    monkeypatch.setattr(annotation, "parse", parse)
+    found = [("harbour", "The harbour"), ("market", "")]
+    assert list(annotations.read_cases(store, {})) == found
+    assert len(parsed) == 2
+    assert list(annotations.read_cases(store, objects)) == found
+    assert list(annotations.read_cases(None, objects)) == found
+    assert len(parsed) == 2
+
+
 def test_a_damaged_record_is_not_kept_in_an_index(store: DirectoryStore, tmp_path: Path) -> None:
     annotations.append(service_on(store), _tag("urgent"))
     file = _file(store, store_keys.annotation_key(1))
@@ -311,5 +377,7 @@ def test_a_damaged_record_is_not_kept_in_an_index(store: DirectoryStore, tmp_pat
     file.write_bytes(b"{}")
 
     with open_index_file(tmp_path / "index.db") as index:
-        assert annotations.read_indexed_state(store, index).capture(ONE).tags == {}
+        source = _source(store, index)
+        assert read_annotations(source).capture(ONE).tags == {}
+        assert "record 1 is damaged" in source.annotation_problems[0]
         assert index.annotation_objects() == {}

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
+from snapshotter.app.archive import annotations
 from snapshotter.app.upkeep.erasure import ErasureService
 from snapshotter.app.upkeep.holds import HoldService
 from snapshotter.app.upkeep.repair import RepairService, repair
@@ -151,6 +152,7 @@ class Shelf:
             source_log=LogReader(self.plain, self.log_policy),
             target=other.store,
             target_log=cast("CompareAndSwapStore", other.plain),
+            quarantined=lambda: annotations.read_chain(self.plain).state().quarantined,
             trust=own_trust([self.signer.public_key], []),
             tombstones=self.tombstones,
             clock=RealClock(),
