@@ -245,13 +245,18 @@ def missing_parts(record: Mapping[str, Any], capture: CaptureState) -> Iterator[
         )
     size = _at(record, "content.page_size")
     if isinstance(size, Mapping) and size.get("truncated") is True:
-        yield MissingPart(
-            words=tr(
-                "The picture does not show the whole page: {captured} of {height} CSS pixels.",
-                captured=_number(size, "captured_height") or 0,
-                height=_number(size, "height") or 0,
-            )
+        captured, height = (_number(size, key) or 0 for key in ("captured_height", "height"))
+        words = tr(
+            "The picture does not show the whole page: {captured} of {height} CSS pixels.",
+            captured=captured,
+            height=height,
         )
+        if captured == height:
+            words = tr(
+                "The picture does not show the whole width of the page: {width} CSS pixels.",
+                width=_number(size, "width") or 0,
+            )
+        yield MissingPart(words=words)
     if capture.light:
         yield MissingPart(words=tr("A light check has no picture of the whole page."))
 

@@ -17,7 +17,7 @@ from snapshotter.formats.page.png import PngRows
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
-MAX_HEIGHT: Final = 40_000  # CSS pixels that are shown
+MAX_HEIGHT: Final = 60_000  # CSS pixels that are shown
 MAX_WIDTH: Final = 4_000
 _PIECE = 2_048  # CSS pixels
 _WIDEST = 40_000  # device pixels

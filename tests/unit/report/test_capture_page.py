@@ -190,6 +190,23 @@ def test_what_is_missing_is_a_sentence_with_its_code() -> None:
     assert "No missing part is known." in made()
 
 
+@pytest.mark.parametrize(
+    ("captured", "words"),
+    [
+        (400, "does not show the whole page: 400 of 900 CSS pixels."),
+        (900, "does not show the whole width of the page: 9000 CSS pixels."),
+    ],
+)
+def test_a_picture_of_a_part_of_the_page_states_what_is_cut(captured: int, words: str) -> None:
+    size = {"captured_height": captured, "height": 900, "width": 9000, "truncated": True}
+    record = RECORD | {"content": {"page_size": size}}
+
+    text = made(replace(MATERIAL, record=record))
+
+    assert words in text
+    assert text.count("The picture does not show") == 1
+
+
 def test_the_captures_before_and_after_are_named_with_their_command() -> None:
     text = made(replace(MATERIAL, captures=tuple(map(observed, range(-6, 7)))))
 
