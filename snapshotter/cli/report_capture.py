@@ -18,9 +18,11 @@ from snapshotter.value_class import dataclass
 if TYPE_CHECKING:
     from snapshotter.app.archive.capture_report import MadeReport
     from snapshotter.app.settings import Settings
+    from snapshotter.model.capture_report import CaptureReport
     from snapshotter.report.local_time import LocalTime
 
-_FORMATS = ("html", "json")
+_FORMATS = ("html", "json", "pdf")
+_PAPERS = ("A4", "Letter")
 
 
 @click.command(
@@ -28,7 +30,8 @@ _FORMATS = ("html", "json")
 Examples:
   snapshotter report capture latest
   snapshotter report capture -o exhibits 20261124t160642z-k3v4q2m7xw4c5b6d
-  snapshotter report capture --format html --zone Asia/Shanghai exhibit.wacz
+  snapshotter report capture --paper letter --zone America/New_York exhibit.wacz
+  snapshotter report capture --format html --format json latest
   snapshotter report capture --at 2026-11-30T09:12:44Z exhibit.wacz
 """
 )
@@ -48,6 +51,13 @@ Examples:
     type=click.Choice(_FORMATS),
     multiple=True,
     help="Write only this file. May be given several times. Without this option: all files.",
+)
+@click.option(
+    "--paper",
+    type=click.Choice(_PAPERS, case_sensitive=False),
+    default="A4",
+    show_default=True,
+    help="Paper of the PDF.",
 )
 @click.option(
     "--zone",
@@ -70,6 +80,7 @@ def capture(
     bundles: tuple[str, ...],
     folder: Path,
     formats: tuple[str, ...],
+    paper: str,
     zone: str | None,
     at: str | None,
     store: str | None,
@@ -80,23 +91,27 @@ def capture(
     """
     Make a report about single captures, which can be printed, signed and filed.
 
-    The command verifies each bundle and writes `report-ID.html` for people and `report-ID.json`
-    for machines. The first page states in plain words what was at which address and when, with the
-    picture, the verdict, what is missing, who captured, and how the time is proven. Then come all
-    facts. Each value names its source, and whether it was verified or is the author's word.
+    The command verifies each bundle and writes `report-ID.html` and `report-ID.pdf` for people,
+    and `report-ID.json` for machines. The first page states in plain words what was at which
+    address and when, with the picture, the verdict, what is missing, who captured, and how the
+    time is proven. Then come all facts. Each value names its source, and whether it was verified
+    or is the author's word.
 
-    The same bundle, time, zone and software give the same bytes. If a bundle was altered, its
-    report states this first.
+    The browser that captures prints the PDF, without a network. The same bundle, time, zone,
+    software, browser and fonts give the same bytes. If a bundle was altered, its report states
+    this first.
 
     Exit codes: 0 the reports were made, whatever the verdicts are. 2 a file is no bundle. 20 a
-    capture is in quarantine.
+    capture is in quarantine, or the browser would have no sandbox. 30 the browser did not print
+    the PDF; the other files were written.
     """
     from snapshotter.app import machine
     from snapshotter.report.local_time import LocalTime
 
     job = _Job(
         folder=folder,
-        formats=formats or _FORMATS,
+        formats=tuple(kind for kind in _FORMATS if kind in (formats or _FORMATS)),
+        paper=paper,
         now=_time(at, machine.SystemClock().now()),
         local=LocalTime(zone=_zone(zone)),
         as_json=as_json,
@@ -110,7 +125,7 @@ def capture(
             store=store or "",
         )
         if file is not None:
-            _write(job, _of_file(settings, job, name, file))
+            _write(settings, job, _of_file(settings, job, name, file))
         else:
             _stored(settings, job, name)
 
@@ -121,6 +136,7 @@ class _Job:
 
     folder: Path
     formats: tuple[str, ...]
+    paper: str
     now: datetime
     local: "LocalTime"
     as_json: bool
@@ -161,7 +177,7 @@ def _stored(settings: "Settings", job: _Job, name: str) -> None:
         local=job.local,
         annotations=annotations.capture(bundle_id),
     )
-    digest = _write(job, made)
+    digest = _write(settings, job, made)
     wiring_store.note_access(
         settings,
         opened,
@@ -172,7 +188,7 @@ def _stored(settings: "Settings", job: _Job, name: str) -> None:
     )
 
 
-def _write(job: _Job, made: "MadeReport") -> str:
+def _write(settings: "Settings", job: _Job, made: "MadeReport") -> str:
     """Write the files of a report, print what was made, and return the digest of report.json."""
     from snapshotter.formats.bundle import store_keys
     from snapshotter.model.finding import Verdict
@@ -181,22 +197,21 @@ def _write(job: _Job, made: "MadeReport") -> str:
     report = made.report
     data = reports.encode(report)
     digest = hashlib.sha256(data).hexdigest()
-    files = {}
-    if "json" in job.formats:
-        files["json"] = data
-    if "html" in job.formats:
-        files["html"] = reports.page(report, made.picture, job.local, digest=digest)
+    page = reports.page(report, made.picture, job.local, digest=digest)
     stem = f"report-{report.bundle_id}" if store_keys.is_id(report.bundle_id) else "report"
-    written = {kind: job.folder / f"{stem}.{kind}" for kind in files}
-    for kind, path in written.items():
+    written: dict[str, str] = {}
+    for kind in job.formats:  # the PDF last: it needs a browser, which may fail
+        path = job.folder / f"{stem}.{kind}"
+        content = {"json": data, "html": page}.get(kind) or _printed(settings, job, report, page)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, files[kind])
+        write_file(path, content)
+        written[kind] = str(path)
     headline = " ".join(report.sentences)
     if job.as_json:
         print_json(
             {
                 "bundle_id": report.bundle_id or None,
-                "files": {kind: str(path) for kind, path in written.items()},
+                "files": written,
                 "headline": headline,
                 "report_sha256": digest,
                 "verdict": report.verdict.value,
@@ -204,11 +219,21 @@ def _write(job: _Job, made: "MadeReport") -> str:
         )
         return digest
     print_result(headline)
-    for path in written.values():
-        print_result(tr("report: {path}", path=path))
+    for name in written.values():
+        print_result(tr("report: {name}", name=name))
     if report.verdict is Verdict.FAILED:
-        print_message(tr("the bundle was altered: no value of the report is verified"))
+        print_message(tr("the bundle was altered: no value that was read from it is verified"))
     return digest
+
+
+def _printed(settings: "Settings", job: _Job, report: "CaptureReport", page: bytes) -> bytes:
+    from snapshotter.app.spool import scratch_directory
+    from snapshotter.app.wiring.printing import printer
+
+    with scratch_directory(settings.spool_dir, "report") as folder:
+        return printer(settings, paper=job.paper)(
+            page.decode(), folder / "page", report.verified_at
+        )
 
 
 def _time(text: str | None, now: datetime) -> datetime:

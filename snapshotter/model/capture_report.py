@@ -12,7 +12,15 @@ from datetime import datetime
 from snapshotter.model.finding import Finding, Verdict
 from snapshotter.value_class import dataclass
 
-Value = None | bool | int | str | tuple[str, ...]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld:
+    """What stands in place of a value in a redacted record (docs/spec/redactable-record.md)."""
+
+    committed: str  # SHA-256, hex
+
+
+Value = None | bool | int | str | tuple[str, ...] | Withheld
 
 
 class Basis(enum.StrEnum):

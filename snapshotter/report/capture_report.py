@@ -25,6 +25,7 @@ from snapshotter.model.capture_report import (
     Statement,
     Table,
     Value,
+    Withheld,
 )
 from snapshotter.model.finding import Finding, Verdict
 from snapshotter.report import html
@@ -136,6 +137,8 @@ def _item_json(item: Field | Table) -> JsonValue:
 
 
 def _value_json(value: Value) -> JsonValue:
+    if isinstance(value, Withheld):
+        return {"committed": value.committed}
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -37,7 +37,7 @@ from snapshotter.verify.trust import Trust
 
 MAX_TEXT: Final = 20_000  # characters of the page's text that the report has
 # A piece of the picture fits a sheet of A4 and of Letter, with a line about it below.
-SHAPE: Final = PieceShape(per_mille=1_200, overlap=80)
+SHAPE: Final = PieceShape(per_mille=1_280, overlap=80)
 _MAX_JSON: Final = 16 << 20
 _MAX_POLICY: Final = 256 << 10
 _Read = TypeVar("_Read")

@@ -1,8 +1,9 @@
 """
 Read fields of a capture record for a report, each with its place in the record.
 
-A stranger may have written the record. A value of another type than expected counts as absent, and
-a value to which the record has only a commitment counts as withheld. Nothing is judged here.
+A stranger may have written the record. A value of another type than expected counts as absent. A
+redacted record has commitments in place of some values: these values are withheld. Nothing is
+judged here.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from itertools import islice
 from typing import Any, Final
 
 from snapshotter.formats.bundle import names
+from snapshotter.formats.bundle.redactable import COMMITTED
 from snapshotter.model.capture_report import (
     Basis,
     Column,
@@ -20,12 +22,14 @@ from snapshotter.model.capture_report import (
     Source,
     Table,
     Value,
+    Withheld,
 )
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 MAX_ROWS: Final = 300  # of a table; the source has the rest
 _MAX_LINES: Final = 200  # of a list of texts
-_COMMITMENTS: Final = ("commitment", "commitments")
+_WITHHELD: Final = tr("withheld")
 _NUMBERS: Final = frozenset({Kind.NUMBER, Kind.CODE, Kind.BYTES, Kind.MILLISECONDS})
 _MAX_NUMBER: Final = (1 << 53) - 1
 
@@ -78,8 +82,7 @@ class RecordFields:
         basis: Basis | None = None,
     ) -> Field:
         """Return the field at a pointer."""
-        found = self.at(pointer)
-        value = as_kind(found, kind)
+        value = as_kind(self.at(pointer), kind)
         return Field(
             key=key,
             term=term,
@@ -87,7 +90,7 @@ class RecordFields:
             kind=kind,
             basis=basis or self.basis,
             source=Source(file=self.file, pointer=pointer),
-            presence=presence(found, value),
+            presence=presence(value),
             note=note,
         )
 
@@ -136,23 +139,33 @@ class RecordFields:
 
 
 def as_kind(found: Any, kind: Kind) -> Value:
-    """Return a value of a kind; None if the value has another type."""
+    """Return a value of a kind, or what stands in its place; None if it has another type."""
+    if (withheld := _withheld(found)) is not None:
+        return withheld
     if kind in _NUMBERS:
         return found if type(found) is int and abs(found) <= _MAX_NUMBER else None
     if kind is Kind.FLAG:
         return found if isinstance(found, bool) else None
     if kind is Kind.LINES:
-        if not isinstance(found, list):
-            return None
-        texts = (line if isinstance(line, str) else str(line) for line in found)
-        return tuple(islice(texts, _MAX_LINES))
+        return tuple(map(_line, found[:_MAX_LINES])) if isinstance(found, list) else None
     return found if isinstance(found, str) and found else None
 
 
-def presence(found: Any, value: Value) -> Presence:
-    """Return whether a value is there, from what the file has and what was read of it."""
-    if value is not None:
-        return Presence.PRESENT
-    if isinstance(found, Mapping) and any(name in found for name in _COMMITMENTS):
-        return Presence.WITHHELD
-    return Presence.ABSENT
+def _line(found: Any) -> str:
+    if isinstance(found, str):
+        return found
+    return _WITHHELD if _withheld(found) is not None else str(found)
+
+
+def _withheld(found: Any) -> Withheld | None:
+    if isinstance(found, Mapping) and list(found) == [COMMITTED]:
+        committed = found[COMMITTED]
+        return Withheld(committed=committed) if isinstance(committed, str) else None
+    return None
+
+
+def presence(value: Value) -> Presence:
+    """Return whether a value is there."""
+    if value is None:
+        return Presence.ABSENT
+    return Presence.WITHHELD if isinstance(value, Withheld) else Presence.PRESENT

@@ -12,7 +12,7 @@ from typing import Any, Final
 from snapshotter.app.archive.record_fields import MAX_ROWS, RecordFields, as_kind
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
-from snapshotter.formats.bundle import custody_sidecars, names, store_keys
+from snapshotter.formats.bundle import custody_sidecars, names, redactable, store_keys
 from snapshotter.formats.proofs.rfc3161 import Token
 from snapshotter.model import sentences
 from snapshotter.model.assessment import AssessmentSummary
@@ -91,8 +91,14 @@ class Evidence:
 
     @property
     def record(self) -> RecordFields:
-        """The capture record."""
-        return RecordFields(root=self.material.record, basis=self.stated)
+        """The capture record, or the redactable record of a redacted copy."""
+        root = self.material.record
+        is_redactable = root.get("format") == redactable.FORMAT
+        return RecordFields(
+            root=root,
+            basis=self.stated,
+            file=redactable.PATH if is_redactable else names.CAPTURE_RECORD,
+        )
 
     @property
     def digests(self) -> Mapping[str, str]:
@@ -472,7 +478,7 @@ def _how(of: Evidence) -> Iterator[Field | Table]:
 
 def _action(item: Mapping[str, Any]) -> Value:
     kind = item.get("kind")
-    return ACTION_WORDS.get(kind, kind) if isinstance(kind, str) else None
+    return ACTION_WORDS.get(kind, kind) if isinstance(kind, str) else as_kind(kind, Kind.TEXT)
 
 
 def _change(item: Mapping[str, Any], name: str) -> Value:
@@ -948,7 +954,7 @@ def _redactions(of: Evidence) -> Iterator[Field | Table]:
         ("strip_params", tr("Parameters that the policy removes from the requested address")),
     ):
         yield of.record.field(key, term, f"/how/settings/{key}", Kind.LINES)
-    yield of.record.field("redact_identity", tr("Names of the capturing person"),
+    yield of.record.field("redact_identity", tr("If a file has a name of the capturing person"),
                           "/how/settings/redact_identity")  # fmt: skip
 
 

@@ -7,6 +7,7 @@ A sentence names the fields from which it follows. It is as certain as the weake
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
+from urllib.parse import unquote
 
 from snapshotter.app.archive.report_groups import Evidence
 from snapshotter.errors import EvidenceInvalid
@@ -156,7 +157,13 @@ def _captured(
     final = _field(fields, "what.final_url")
     if final is not None and final.value != requested.value and final.value:
         yield _statement(
-            "redirected", tr("The browser was led to this address:"), "what.final_url", shown=final
+            "redirected",
+            tr("Browsers write this address as:")
+            if _unquoted(final) == _unquoted(requested)
+            else tr("The browser was led to this address:"),
+            "what.final_url",
+            "what.requested_url",
+            shown=final,
         )
     title = _field(fields, "what.title")
     if title is not None and title.presence is not Presence.ABSENT:
@@ -266,6 +273,10 @@ def _time(of: Evidence, fields: dict[str, Field | Table], local: LocalTime) -> I
 def _field(fields: dict[str, Field | Table], path: str) -> Field | None:
     found = fields.get(path)
     return found if isinstance(found, Field) and found.presence is not Presence.ABSENT else None
+
+
+def _unquoted(field: Field) -> object:
+    return unquote(field.value) if isinstance(field.value, str) else field
 
 
 def _text(fields: dict[str, Field | Table], path: str) -> str:

@@ -7,7 +7,6 @@ captures were exported.
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import snapshotter
@@ -16,8 +15,9 @@ from snapshotter.app.settings import Settings
 from snapshotter.app.takedown import proof_case
 from snapshotter.app.takedown.events import TakedownService
 from snapshotter.app.takedown.pack_verification import judge_by_rules
-from snapshotter.app.takedown.proof_pack import PrintPdf, ProofService, WrittenPack
+from snapshotter.app.takedown.proof_pack import ProofService, WrittenPack
 from snapshotter.app.wiring import keys as wiring_keys
+from snapshotter.app.wiring import printing
 from snapshotter.app.wiring import store as wiring_store
 from snapshotter.app.wiring import takedown as wiring_takedown
 from snapshotter.app.wiring import trust as wiring_trust
@@ -68,7 +68,7 @@ def proof_service(
         software=snapshotter.SOFTWARE,
         spool_dir=settings.spool_dir,
         is_trusted=wiring_trust.trusted_keys(settings),
-        printer=_printer(settings),
+        printer=printing.printer(settings),
         trust_files=_trust_files(settings),
         root_key_id=settings.trust_root_key if settings.trust_file else "",
         show_message=show_message,
@@ -152,22 +152,6 @@ def event_log_proof(settings: Settings) -> Callable[[str], bytes]:
             ) from error
 
     return find
-
-
-def _printer(settings: Settings) -> PrintPdf:
-    def printed(html: str, beside: Path, at: datetime) -> bytes:
-        from snapshotter.capture.browser.html_to_pdf import print_pdf
-
-        return print_pdf(
-            html,
-            beside,
-            at=at,
-            clock=machine.SystemClock(),
-            executable=settings.browser_path,
-            allow_no_sandbox=settings.allow_no_sandbox,
-        )
-
-    return printed
 
 
 def _trust_files(settings: Settings) -> tuple[tuple[str, bytes], ...]:

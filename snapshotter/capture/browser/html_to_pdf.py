@@ -45,9 +45,13 @@ def print_pdf(
     clock: Clock,
     executable: Path | None = None,
     allow_no_sandbox: bool = False,
+    paper: str = "",
 ) -> bytes:
     """
-    Return a document as PDF (A4), scaled down where that saves sheets.
+    Return a document as PDF with tags, its fonts, and its headings as bookmarks.
+
+    The same document, date, browser and fonts give the same bytes: the browser writes nothing else
+    that changes from one print to the next but its two dates, which become `at`.
 
     Args:
         html: Requests nothing: its pictures are `data:` URLs.
@@ -55,6 +59,8 @@ def print_pdf(
         at: The date that the file gets, so that the same document gives the same bytes.
         executable: A browser to use; otherwise the one that is found.
         allow_no_sandbox: Start it without its sandbox where the system allows none.
+        paper: "A4" or "Letter"; "": that of the document's style, scaled down if that saves
+            sheets, and without tags and bookmarks.
 
     Raises:
         ServiceUnavailable: No browser could be started, or it did not print in time.
@@ -80,7 +86,7 @@ def print_pdf(
         allow_no_sandbox=allow_no_sandbox,
     )
     prewarmed = PrewarmedBrowser(setup, remark)
-    job = _Print(html)
+    job = _Print(html, paper)
     try:
         prewarmed.start()
         prewarmed.give(job)
@@ -99,8 +105,9 @@ def print_pdf(
 class _Print:
     """The job of the browser thread, and its result."""
 
-    def __init__(self, html: str) -> None:
+    def __init__(self, html: str, paper: str) -> None:
         self._html = html
+        self._paper = paper
         self.pdf: bytes | None = None
         self.error: Exception | None = None
 
@@ -125,7 +132,16 @@ class _Print:
     async def _print(self, context: BrowserContext) -> None:
         await context.set_offline(True)
         page = context.pages[0] if context.pages else await context.new_page()
-        await page.set_content(self._html, wait_until="load")
+        await page.set_content(self._html, wait_until="load", timeout=_LIMIT_S * 1000)
+        if self._paper:
+            self.pdf = await page.pdf(
+                format=self._paper,
+                prefer_css_page_size=True,
+                print_background=True,
+                tagged=True,
+                outline=True,
+            )
+            return
 
         async def printed(scale: float) -> bytes:
             return await page.pdf(prefer_css_page_size=True, print_background=True, scale=scale)

@@ -82,3 +82,14 @@ def test_what_has_no_report(home: BundleShell) -> None:
     assert home.run("quarantine", "--reason", "a court order", home.id) == 0, home.err
     assert home.run("report", "capture", home.id) == 20
     assert list(Path().glob("report*")) == []
+
+
+def test_without_a_browser_the_other_files_are_written(
+    home: BundleShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAPSHOTTER_BROWSER_PATH", str(home.folder / "no-browser"))
+
+    code = home.run("report", "capture", home.id)
+
+    assert code == 30, home.err
+    assert {path.suffix for path in Path().glob("report*")} == {".html", ".json"}

@@ -19,6 +19,7 @@ from snapshotter.model.capture_report import (
     Source,
     Statement,
     Table,
+    Withheld,
 )
 from snapshotter.model.finding import Code, Finding, Verdict
 from snapshotter.report.capture_report import as_json, page
@@ -61,7 +62,10 @@ REPORT = CaptureReport(
             items=(
                 URL, field("title", SHOWN), field("policy", SHOWN, Kind.BLOCK),
                 field("started_at", SHOWN, Kind.INSTANT),
-                replace(field("notice", ""), value=None, presence=Presence.WITHHELD),
+                replace(
+                    field("notice", ""), value=Withheld(committed="ef" * 32),
+                    presence=Presence.WITHHELD,
+                ),
                 replace(field("worker", ""), value=None, presence=Presence.ABSENT),
                 Table(
                     key="rows", term="Rows", total=5, empty="None.", note=SHOWN,
@@ -139,7 +143,7 @@ def test_each_value_names_its_source_and_who_vouches_for_it() -> None:
 
     assert "<code>#/what/title</code>" in text
     assert "author&#39;s word, signed" in text
-    assert "Withheld.</strong> The record has only a commitment" in text
+    assert "<strong>Withheld</strong>, commitment" in text
     assert "Not stated: worker." in text
     assert "The source has further rows: 3." in text
 

@@ -13,7 +13,14 @@ from snapshotter.app.archive.capture_report import MAX_TEXT, MadeReport, make_fi
 from snapshotter.app.archive.report_groups import Evidence, groups
 from snapshotter.app.archive.report_statements import statements
 from snapshotter.formats.bundle import custody_sidecars
-from snapshotter.model.capture_report import Basis, CaptureReport, Field, Presence, Table
+from snapshotter.model.capture_report import (
+    Basis,
+    CaptureReport,
+    Field,
+    Presence,
+    Table,
+    Withheld,
+)
 from snapshotter.model.custody import CustodyEvent
 from snapshotter.model.finding import Verdict
 from snapshotter.report.capture_report import as_json, encode, page
@@ -297,14 +304,24 @@ def test_a_record_of_any_form_gets_a_report(value: Any) -> None:
 
 def test_a_value_to_which_the_record_has_only_a_commitment_is_withheld() -> None:
     record = copy.deepcopy(RECORD)
-    record["what"]["title"] = {"commitment": "sha256:00"}
+    record["what"] |= {name: {"committed": "ab" * 32} for name in ("title", "requested_url")}
+    record["from_whom"] = {"headers": [["Server", {"committed": "cd" * 32}]]}
+    record["format"] = "snapshotter-capture/2"
     of = Evidence(
         material=replace(MATERIAL, record=record), report=PASSED,
         trust=Trust(source="a test", keys=(), authorities=()),
     )  # fmt: skip
 
-    what, *_ = groups(of, UTC_TIME)
+    made = groups(of, UTC_TIME)
 
-    title = next(item for item in what.items if item.key == "title")
+    found = {item.key: item for group in made for item in group.items}
+    title, headers = found["title"], found["headers"]
     assert isinstance(title, Field)
-    assert (title.presence, title.value) == (Presence.WITHHELD, None)
+    assert isinstance(headers, Table)
+    assert (title.presence, title.value) == (Presence.WITHHELD, Withheld(committed="ab" * 32))
+    assert title.source.file == "capture/redactable.json"
+    assert headers.rows[0].values == ("Server", Withheld(committed="cd" * 32))
+    captured = next(said for said in statements(of, made, UTC_TIME).statements)
+    assert captured.text.endswith("captured the page at this address:")
+    assert captured.shown is not None
+    assert captured.shown.presence is Presence.WITHHELD

@@ -1,0 +1,78 @@
+"""The capture report in a browser and on paper: it loads nothing, and prints the same bytes."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ViewportSize, sync_playwright
+
+from snapshotter.app.machine import SystemClock
+from snapshotter.capture.browser.binary import choose_browser
+from snapshotter.capture.browser.html_to_pdf import print_pdf
+from tests.unit.report.test_capture_report import made
+
+pytestmark = [pytest.mark.e2e]
+
+_LIMIT_MS = 30_000
+_PHONE: ViewportSize = {"width": 360, "height": 780}
+_AT = datetime(2026, 11, 30, 9, 12, 44, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    binary, _ = choose_browser("shell", None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=binary.path)
+        yield browser
+        browser.close()
+
+
+def test_a_report_about_hostile_content_loads_nothing_and_fits_a_phone(
+    browser: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(made())
+    requested: list[str] = []
+    said: list[str] = []
+    tab = browser.new_page(viewport=_PHONE)
+    tab.on("request", lambda request: requested.append(request.url))
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("dialog", lambda dialog: said.append(dialog.message))
+
+    tab.goto(file.as_uri(), timeout=_LIMIT_MS)
+
+    assert [url for url in requested if not url.startswith(("file:", "data:"))] == []
+    assert said == []
+    assert tab.evaluate("document.documentElement.scrollWidth") == _PHONE["width"]
+    tab.close()
+
+
+@pytest.mark.parametrize(("paper", "width"), [("A4", 595), ("Letter", 612)])
+def test_the_same_report_is_printed_as_the_same_bytes_with_tags_and_fonts(
+    tmp_path: Path, paper: str, width: int
+) -> None:
+    page = made()
+
+    first, second = (
+        print_pdf(page, tmp_path / f"{turn}", at=_AT, clock=SystemClock(), paper=paper)
+        for turn in range(2)
+    )
+
+    assert first == second
+    assert re.findall(rb"/(?:Creation|Mod)Date \(D:([0-9]{14})", first) == [b"20261130091244"] * 2
+    boxes = {float(box) for box in re.findall(rb"/MediaBox \[0 0 ([0-9.]+) ", first)}
+    assert {int(box) for box in boxes} == {width}
+    for part in (b"/StructTreeRoot", b"/MarkInfo", b"/Outlines", b"/Lang (en)"):
+        assert part in first, part
+    assert b"Capture report" in first.replace(b"\x00", b"")  # the title, and the first bookmark
+    # Each font is in the file: as a program, or as drawings of its letters.
+    fonts = len(re.findall(rb"/Type /FontDescriptor", first))
+    embedded = len(re.findall(rb"/FontFile[23]? ", first))
+    drawn = len(re.findall(rb"/Subtype /Type3", first))
+    assert embedded > 2
+    assert fonts <= embedded + drawn
+    # Nothing of a stranger's works in it.
+    for action in (b"/URI", b"/JavaScript", b"/JS ", b"/Launch", b"/EmbeddedFile", b"/SubmitForm"):
+        assert action not in first, action
