@@ -1,6 +1,7 @@
 """Find the configured store, and the folders of private files that belong to it on this machine."""
 
 import shlex
+import stat
 from pathlib import Path
 
 from snapshotter.app.settings import Settings, config_variable_line, user_file
@@ -61,14 +62,33 @@ def require_store(settings: Settings) -> None:
         SnapshotterError: There is no such directory; or as `store_location`.
     """
     where = store_location(settings)
-    if isinstance(where, DirectoryLocation) and not where.path.is_dir():
-        raise SnapshotterError(
-            tr("the store {path} does not exist", path=where.path.absolute()),
-            hint=tr(
-                "name the store with --store, change to the directory that contains it, or make "
-                "the first capture, which makes the store:\n  snapshotter capture https://…"
-            ),
+    if isinstance(where, DirectoryLocation) and (error := no_store(where.path)) is not None:
+        raise error
+
+
+def no_store(path: Path) -> SnapshotterError | None:
+    """
+    Return the error about a directory of a store that does not exist; None if it exists.
+
+    Raises:
+        OSError: It is not known, because a folder cannot be searched.
+    """
+    try:
+        if stat.S_ISDIR(path.stat().st_mode):
+            return None
+        return SnapshotterError(
+            tr("{path} is not a folder, so it cannot be a store", path=path.absolute()),
+            hint=tr("name the folder of the store with --store"),
         )
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    return SnapshotterError(
+        tr("the store {path} does not exist", path=path.absolute()),
+        hint=tr(
+            "name the store with --store, change to the directory that contains it, or make "
+            "the first capture, which makes the store:\n  snapshotter capture https://…"
+        ),
+    )
 
 
 def receipts_store_name(settings: Settings) -> str:

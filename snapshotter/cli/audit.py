@@ -3,6 +3,7 @@ Provide `snapshotter audit`: audit a whole store, print the findings and a verdi
 signed report to the store and its log.
 """
 
+import contextlib
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -156,10 +157,12 @@ def audit(
     be read: try again later.
     """
     from snapshotter.app.monitoring import notification_events
+    from snapshotter.app.store_location import no_store, store_location
     from snapshotter.app.upkeep import audit as auditing
     from snapshotter.app.wiring import log as wiring_log
     from snapshotter.app.wiring import notifications as wiring_notifications
     from snapshotter.app.wiring import upkeep as wiring_upkeep
+    from snapshotter.store.location import DirectoryLocation
     from snapshotter.verify.audit.report import exit_code
 
     if store and named:
@@ -182,6 +185,10 @@ def audit(
     if not no_report:
         service = replace(service, signer=_signer(settings))
     printer = _Printer(as_json=as_json)
+    where = store_location(settings)
+    with contextlib.suppress(OSError):  # the audit reports what cannot be read
+        if isinstance(where, DirectoryLocation) and (missing := no_store(where.path)) is not None:
+            print_error(missing)  # the verdict is about what this machine remembers of the store
     try:
         with Steps(quiet=not sys.stderr.isatty()) as steps:
             done = auditing.audit(

@@ -108,10 +108,12 @@ Examples:
 @click.pass_context
 def list_(ctx: click.Context, store: str | None, as_json: bool) -> None:
     """List the cases of a store."""
+    from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import annotations as wiring
     from snapshotter.app.wiring import store as wiring_store
 
     settings = ctx.obj.load(store=store or "")
+    require_store(settings)
     opened = wiring_store.store(settings)
     found = wiring.read_state(settings, show_message=print_message).cases
     for entry in found.values():
@@ -156,10 +158,12 @@ def show(ctx: click.Context, name: str, store: str | None, as_json: bool) -> Non
     Nothing is verified: use `snapshotter case check` and `snapshotter verify`.
     """
     from snapshotter.app.archive.case_view import case_view
+    from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import annotations as wiring
     from snapshotter.app.wiring import store as wiring_store
 
     settings = ctx.obj.load(store=store or "")
+    require_store(settings)
     view = case_view(
         wiring_store.store(settings), wiring.read_state(settings, show_message=print_message), name
     )

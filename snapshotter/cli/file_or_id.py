@@ -12,6 +12,7 @@ file may have come with an exhibit, and must not be mistaken for the object in t
 """
 
 import os
+import shlex
 from pathlib import Path
 from typing import BinaryIO
 
@@ -77,6 +78,14 @@ def open_named(file: Path) -> BinaryIO:
     from snapshotter.verify.files import open_named_or_none
 
     stream = open_named_or_none(str(file))
+    if stream is None and file.is_dir():
+        raise SnapshotterError(
+            tr("{file} is a folder, not a file", file=file),
+            hint=tr(
+                "give a bundle, or audit the store in the folder:\n  snapshotter audit {file}",
+                file=shlex.quote(str(file)),
+            ),
+        )
     if stream is None:
         raise SnapshotterError(
             tr("{file} is neither a file nor the id of a bundle", file=file),

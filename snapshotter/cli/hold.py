@@ -144,11 +144,13 @@ def list_(
     read, the output reports the problem, and the bundle is treated as under a hold.
     """
     from snapshotter.app.archive import bundles
+    from snapshotter.app.store_location import require_store
     from snapshotter.app.upkeep import holds
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
 
     settings = ctx.obj.load(store=store or "")
+    require_store(settings)
     opened, is_trusted = wiring_store.store(settings), wiring_trust.trusted_keys(settings)
     if bundle_ids:
         found = [

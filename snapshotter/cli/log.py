@@ -318,12 +318,14 @@ def sync(
     Exit codes: 0 everything was added, 11 some bundles were skipped.
     """
     from snapshotter.app import machine
+    from snapshotter.app.store_location import require_store
     from snapshotter.app.upkeep.log_sync import sync_log
     from snapshotter.app.wiring import log as wiring_log
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
 
     settings = ctx.obj.load(store=store or "")
+    require_store(settings)
     opened = wiring_store.store(settings)
     bundle_ids = BUNDLE_ID.resolve(opened, bundle_ids)
     book = wiring_log.logbook(

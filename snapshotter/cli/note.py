@@ -99,10 +99,12 @@ def list_(
 ) -> None:
     """List notes with their numbers: of all captures, of some, or of a case."""
     from snapshotter.app.archive import cases
+    from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import annotations as wiring
     from snapshotter.app.wiring import store as wiring_store
 
     settings = ctx.obj.load(store=store or "")
+    require_store(settings)
     opened = wiring_store.store(settings)
     state = wiring.read_state(settings, show_message=print_message)
     if case_name:

@@ -9,6 +9,7 @@ queue.
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -101,6 +102,7 @@ class ObjectId(_TextType):
             may_be_part,
             resolve,
         )
+        from snapshotter.app.store_location import no_store
         from snapshotter.errors import SnapshotterError
 
         found = []
@@ -113,6 +115,9 @@ class ObjectId(_TextType):
                 with _index_of(store) if is_indexed else nullcontext() as parts:
                     found.append(resolve(store, text, self.kinds, bundles_with_part=parts))
             except NoSuchId as error:
+                missing = no_store(Path(store.url)) if "://" not in store.url else None
+                if missing is not None:
+                    raise missing from error
                 if not self._others or text == LATEST:
                     raise
                 if os.path.lexists(text):

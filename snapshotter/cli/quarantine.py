@@ -159,10 +159,12 @@ def _change(
 
 def _list(ctx: click.Context, store: str | None, *, as_json: bool) -> None:
     from snapshotter.app.archive.quarantined import hidden_captures
+    from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
 
     settings = ctx.obj.load(store=store or "")
+    require_store(settings)
     opened = wiring_store.store(settings)
     found = hidden_captures(opened, wiring_trust.trusted_keys(settings))
     for bundle_id, entry in found.items():

@@ -66,11 +66,13 @@ def renew(
     one bundle could not be renewed: the certificates of its time proof have expired, nothing proves
     its time, or the bundle is FAILED.
     """
+    from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import upkeep as wiring_upkeep
     from snapshotter.formats.canonical_json import instant
 
     settings = ctx.obj.load(store=store or "")
+    require_store(settings)
     bundle_ids = BUNDLE_ID.resolve(wiring_store.store(settings), bundle_ids)
     keep_working()
     renewer = wiring_upkeep.renewer(settings, ask=ask_passphrase, show_message=print_message)

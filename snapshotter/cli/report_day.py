@@ -79,6 +79,7 @@ def day(
     """
     from snapshotter.app import machine
     from snapshotter.app.archive.day_report import make_day_report
+    from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import day_report as wiring_day_report
     from snapshotter.app.wiring import index as wiring_index
     from snapshotter.report import day as reports
@@ -89,6 +90,7 @@ def day(
     if notify and since:
         raise click.UsageError(tr("--notify sends the report about one day, without --since"))
     settings: Settings = ctx.obj.load(store=store or "")
+    require_store(settings)
     now, local = machine.SystemClock().now(), LocalTime()
     period = _period(day, since, now)
     with wiring_index.observation_source(settings, show_message=print_message) as source:

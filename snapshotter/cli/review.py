@@ -109,9 +109,11 @@ def _list(
     ctx: click.Context, store: str | None, limit: int, *, decided: bool, as_json: bool
 ) -> None:
     from snapshotter.app.archive.review_list import items_to_review
+    from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import index as wiring_index
 
     settings = ctx.obj.load(store=store or "")
+    require_store(settings)
     with wiring_index.observation_source(settings, show_message=print_message) as source:
         hidden = wiring_index.hidden_finder(settings, source)
         items = items_to_review(source, decided=decided, hidden=hidden)

@@ -101,10 +101,12 @@ Examples:
 @click.pass_context
 def list_(ctx: click.Context, store: str | None, as_json: bool) -> None:
     """List the tags of a store, the most frequent first."""
+    from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import annotations as wiring
     from snapshotter.app.wiring import store as wiring_store
 
     settings = ctx.obj.load(store=store or "")
+    require_store(settings)
     opened = wiring_store.store(settings)
     state = wiring.read_state(settings, show_message=print_message)
     counts = Counter(

@@ -76,6 +76,7 @@ def list_(
     Removals of one account within 15 minutes are listed as one group. The key [monitor] burst of
     the policy sets this time.
     """
+    from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import index as wiring_index
     from snapshotter.app.wiring import takedown as wiring_takedown
     from snapshotter.app.wiring import trust as wiring_trust
@@ -83,6 +84,7 @@ def list_(
     from snapshotter.verify.takedown import describe_event
 
     settings = ctx.obj.load(store=store or "")
+    require_store(settings)
     is_trusted = wiring_trust.trusted_keys(settings)
     begins = since.replace(tzinfo=UTC) if since else None
     with wiring_index.observation_source(settings, show_message=print_message) as source:

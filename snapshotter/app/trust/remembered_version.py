@@ -94,7 +94,12 @@ def root_key_ids(directory: Path) -> frozenset[str]:
         return frozenset()
     except OSError as error:
         raise SnapshotterError(
-            tr("{directory} cannot be read: {error}", directory=directory, error=error)
+            tr(
+                "{directory} cannot be read: {strerror}",
+                directory=directory,
+                strerror=error.strerror,
+            ),
+            hint=tr("give this user the right to read this folder, or set data_dir to another one"),
         ) from error
     return frozenset(name for name in names if _KEY_ID.fullmatch(name))
 

@@ -12,7 +12,7 @@ from snapshotter import SOFTWARE
 from snapshotter.app import private_files
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
-from snapshotter.app.store_location import receipts_store_name, store_location
+from snapshotter.app.store_location import receipts_store_name, require_store, store_location
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.custody import SUCCESS
 from snapshotter.ports import ObjectStore, ShowMessage
@@ -70,7 +70,10 @@ def store_for_evidence(
         ServiceUnavailable: The store does not answer.
     """
     found = store(settings)
-    if isinstance(store_location(settings), DirectoryLocation):
+    where = store_location(settings)
+    if isinstance(where, DirectoryLocation):
+        if where.path.exists():  # a new store is made, but not in place of a file
+            require_store(settings)
         if locked:
             show_message(
                 tr(

@@ -293,6 +293,25 @@ def test_a_store_that_does_not_exist_is_an_error(capsys: pytest.CaptureFixture[s
     assert main(["list"]) == 1
     assert "captures does not exist" in capsys.readouterr().err
     assert main(["list", "--store", "none", "--identity", "http://a.example/"]) == 1
+    for command in (
+        *("review", "report day", "hold list", "quarantine", "renew", "log sync", "index status"),
+        *("case list", "case show x", "tag list", "note list", "takedown list", "open latest"),
+        *("show 2026", "tag add x latest", "export latest"),
+    ):
+        assert main([*command.split(), "--store", "none"]) == 1, command
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert f"the store {Path('none').absolute()} does not exist" in told.err, command
+        assert "\n  snapshotter capture --store none https://…\n" in told.err
+    assert main(["audit", "--store", "none", "--no-report"]) == 11
+    assert "none does not exist" in capsys.readouterr().err
+    assert not Path("none").exists()
+    Path("none").write_bytes(b"")
+    for command in ("list", "capture --quiet http://127.0.0.1:9/"):
+        assert main([*command.split(), "--store", "none"]) == 1
+        assert "none is not a folder, so it cannot be a store" in capsys.readouterr().err
     Path("captures").mkdir()
     assert main(["list"]) == 0
     assert "contains no bundles yet" in capsys.readouterr().err
+    assert main(["verify", "captures"]) == 1
+    assert "captures is a folder, not a file" in capsys.readouterr().err
