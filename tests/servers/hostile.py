@@ -424,7 +424,7 @@ async def _cookies(conversation: Conversation) -> None:
 
 # Requests, redirects, navigations
 
-page("/requests", "<h1>requests</h1><script>for(let i=0;i<3000;i++)fetch('/calm?'+i).catch(()=>0)"
+page("/requests", "<h1>requests</h1><script>for(let i=0;i<1000;i++)fetch('/calm?'+i).catch(()=>0)"
      "</script>")  # fmt: skip
 page("/images", "<h1>images</h1>" + "".join(f"<img src='/dot?{n}' width=9 height=9>"
      for n in range(1500)))  # fmt: skip
