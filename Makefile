@@ -9,8 +9,9 @@ STORE ?= captures
 ARGS ?=
 PYTEST_ARGS ?=
 DIST ?= dist
-# Processes that run tests. A test with a browser waits for half of its time, so two cores carry three.
-WORKERS ?= 3
+# Processes that run tests. A test with a browser waits for a third of its time and a test of the
+# queue for two thirds, so two cores carry four.
+WORKERS ?= 4
 
 BIN := .venv/bin
 SOURCES := snapshotter tests scripts
