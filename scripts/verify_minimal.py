@@ -411,15 +411,13 @@ JSON_ESCAPES = {
     "\r": "\\r",
     "\t": "\\t",
 }
+JSON_ESCAPED = re.compile(r'["\\\x00-\x1f]')
 INSTANT = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z\Z")
 
 
 def _json_string(text: str) -> str:
-    return (
-        '"'
-        + "".join(JSON_ESCAPES.get(c) or (f"\\u{ord(c):04x}" if c < " " else c) for c in text)
-        + '"'
-    )
+    escaped = JSON_ESCAPED.sub(lambda at: JSON_ESCAPES.get(at[0]) or f"\\u{ord(at[0]):04x}", text)
+    return f'"{escaped}"'
 
 
 def canonical_json(value: Any) -> str:

@@ -15,7 +15,7 @@ LATIN = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
 
 def png(color: str, width: int = 1280, height: int = 800) -> bytes:
     out = io.BytesIO()
-    Image.new("RGB", (width, height), color).save(out, "PNG")
+    Image.new("RGB", (width, height), color).save(out, "PNG", compress_level=1)
     return out.getvalue()
 
 
