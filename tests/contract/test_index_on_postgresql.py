@@ -16,7 +16,7 @@ from snapshotter.index import tables
 from snapshotter.index.open_index import open_index_schema
 from snapshotter.index.store_index import Index
 from snapshotter.index.tables import TABLES_VERSION
-from snapshotter.index.values import BundleFacts
+from snapshotter.index.values import BundleFacts, BundleSummary
 from tests.searched import Library
 from tests.servers.postgresql import PostgreSQL
 
@@ -244,3 +244,23 @@ def test_a_server_that_does_not_answer_is_tried_again_later(tmp_path: Path) -> N
         wiring_index.index(settings_of(tmp_path, queue))
 
     assert "secret" not in str(raised.value)
+
+
+def test_a_server_that_restarts_within_an_update_costs_no_row(shelf: Shelf) -> None:
+    shelf.add(0)
+    shelf.add(1)
+    with shelf.open() as broken, shelf.open() as other:
+        ((backend,),) = broken.database.rows("SELECT pg_backend_pid()")
+
+        def read(key: str, sidecars: tuple[str, ...]) -> BundleSummary:
+            # What a restart does to a connection, without a restart for other tests.
+            other.database.rows("SELECT pg_terminate_backend(?, 10000)", (backend,))
+            return shelf.read(key, sidecars)
+
+        for _ in range(2):
+            with pytest.raises(ServiceUnavailable, match="does not answer"):
+                broken.sync(shelf.store, read)
+        with pytest.raises(ServiceUnavailable, match="does not answer"), broken.database.writing():
+            pass
+
+    assert shelf.ids() == IDS[:2]

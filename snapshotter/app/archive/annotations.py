@@ -193,6 +193,8 @@ def read_indexed_chain(store: ReadableStore, index: "Index") -> AnnotationChain:
     """
     Return the annotation chain; read and check only objects that the index does not have.
 
+    The newest record of the index is read again each time.
+
     Raises:
         ServiceUnavailable: The store did not answer.
         SnapshotterError: The store or the index cannot be used.
@@ -200,7 +202,17 @@ def read_indexed_chain(store: ReadableStore, index: "Index") -> AnnotationChain:
     # A text that was erased is no longer listed.
     listed = {found.key for found in store.list(f"{store_keys.ANNOTATIONS}/")}
     known = {key: data for key, data in index.annotation_objects().items() if key in listed}
-    chain = read_chain(store, known=known)
+    newest = max((key for key in known if key.startswith(_RECORDS)), default="")
+    # Another store may have taken the place of the one that the index is of. Each record has the
+    # digest of the one before it, so that the newest one shows it.
+    if newest and _read_record(store, newest) != known[newest]:
+        known = {}
+        index.keep_annotation_objects(known)
+    try:
+        chain = read_chain(store, known=known)
+    except (ValueError, LookupError, TypeError):  # a row is damaged: the store has the object
+        index.keep_annotation_objects({})
+        chain = read_chain(store)
     index.keep_annotation_objects(chain.objects)
     return chain
 

@@ -80,11 +80,11 @@ def _indexed(settings: Settings) -> tuple[annotations.AnnotationChain, Mapping[s
 
     store = wiring_store.store(settings)
     try:
-        opened = wiring_index.index(settings)
-    except SnapshotterError:  # the store has everything that an index has
+        with wiring_index.index(settings) as index:
+            return annotations.read_indexed_chain(store, index), index.annotation_objects()
+    except SnapshotterError:
+        # The store has everything that an index has. An error of the store itself comes again.
         return annotations.read_chain(store), {}
-    with opened as index:
-        return annotations.read_indexed_chain(store, index), index.annotation_objects()
 
 
 def opener(
