@@ -18,6 +18,7 @@ from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
+    from snapshotter.app.upkeep.erasure import ErasureService
 
 
 @click.command(
@@ -79,13 +80,13 @@ def erase(
     """
     from snapshotter.app.upkeep import erasure
     from snapshotter.app.wiring import upkeep as wiring_upkeep
-    from snapshotter.formats.canonical_json import instant
 
     if bool(bundle_ids) == bool(notes):
         raise click.UsageError(tr("name bundles by their ids, or texts with --note, but not both"))
     settings = ctx.obj.load(store=store or "", passphrase_file=str(passphrase_file or ""))
     if notes:
         _erase_notes(settings, notes, order=order, reason=reason, yes=yes, as_json=as_json)
+        _forget(settings)
         return
     service = wiring_upkeep.erasure_service(
         settings, ask=ask_passphrase, show_message=print_message
@@ -98,6 +99,24 @@ def erase(
         raise SnapshotterError(
             tr("nothing was erased"), hint=tr("answer the question with y, or give --yes")
         )
+    try:
+        _erase_bundles(service, bundle_ids, order=order, reason=reason, as_json=as_json)
+    finally:
+        _forget(settings)
+
+
+def _erase_bundles(
+    service: "ErasureService",
+    bundle_ids: tuple[str, ...],
+    *,
+    order: str,
+    reason: str,
+    as_json: bool,
+) -> None:
+    """Erase bundles and print what was erased."""
+    from snapshotter.app.upkeep import erasure
+    from snapshotter.formats.canonical_json import instant
+
     for bundle_id in bundle_ids:
         try:
             done = erasure.erase(service, bundle_id, reason=reason, order=order)
@@ -131,6 +150,22 @@ def erase(
                     url=service.store.url,
                 )
             )
+
+
+def _forget(settings: "Settings") -> None:
+    """Remove what was erased from the index of the store on this machine, if there is one."""
+    from snapshotter.app.wiring import index as wiring_index
+
+    try:
+        wiring_index.forget_removed(settings, show_message=print_message)
+    except SnapshotterError as error:  # the objects of the store are erased
+        print_message(
+            tr(
+                "the index may still have the erased text: {error}. To remove the text:\n  "
+                "snapshotter index rebuild",
+                error=error,
+            )
+        )
 
 
 def _erase_notes(

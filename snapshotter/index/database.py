@@ -57,5 +57,12 @@ class IndexDatabase(Protocol):
         All rows that contain the pieces one after the other meet it, and maybe others.
         """
 
+    def scrub(self) -> None:
+        """
+        Remove what the database still keeps of deleted search pieces, as far as it can.
+
+        This takes as long as writing all search pieces anew.
+        """
+
     def close(self) -> None:
         """Close the connection."""

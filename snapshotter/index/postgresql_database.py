@@ -124,6 +124,10 @@ class PostgresqlDatabase(IndexDatabase):
         return "piece.text @@ CAST(? AS tsquery)", " & ".join(dict.fromkeys(lexemes))
 
     @override
+    def scrub(self) -> None:
+        pass  # the server removes deleted rows itself (autovacuum)
+
+    @override
     def close(self) -> None:
         self._connection.close()
 

@@ -15,6 +15,7 @@ from snapshotter.index.tokens import PieceQuery
 from snapshotter.translation import tr
 
 _LEAST_VERSION = (3, 43)  # the first that deletes rows of a contentless table
+_MERGED_PAGES = 1_000  # of one step
 _WAIT_S = 60.0  # for the transaction of another process; each is short
 # Errors of a file that is no valid database, as SQLite numbers them.
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -107,6 +108,19 @@ class SqliteDatabase(IndexDatabase):
         return "piece MATCH ?", f'"{" ".join(query.pieces)}"{"*" if query.prefix else ""}'
 
     @override
+    def scrub(self) -> None:
+        # FTS5 keeps the pieces of deleted rows until it merges them with others. All are merged,
+        # in steps, so that other writers do not wait for long: a negative number begins the merge,
+        # and a step that changes nothing ends it (https://sqlite.org/fts5.html#the_merge_command).
+        pages = -_MERGED_PAGES
+        while True:
+            before = self._connection.total_changes
+            self.execute("INSERT INTO piece (piece, rank) VALUES ('merge', ?)", (pages,))
+            if self._connection.total_changes - before < 2:
+                return
+            pages = _MERGED_PAGES
+
+    @override
     def close(self) -> None:
         self._connection.close()
 
@@ -115,6 +129,8 @@ class SqliteDatabase(IndexDatabase):
         try:
             connection.execute("PRAGMA journal_mode = TRUNCATE")
             connection.execute("PRAGMA synchronous = NORMAL")
+            # Of a text that was erased by order, nothing stays in the file.
+            connection.execute("PRAGMA secure_delete = ON")
         except sqlite3.Error:
             connection.close()
             raise

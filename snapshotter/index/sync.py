@@ -86,6 +86,8 @@ def sync_bundles(
     if is_whole and tables.is_outdated(database):
         with database.writing():
             tables.mark_current(database)
+    if removed:
+        database.scrub()  # bundles are removed by order only, and so are their texts
     return IndexSyncResult(read=batch.count, removed=removed)
 
 

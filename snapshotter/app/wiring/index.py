@@ -208,6 +208,23 @@ def ids_with_part(settings: Settings, store: ReadableStore) -> Iterator[IdsWithP
         yield found
 
 
+def forget_removed(settings: Settings, *, show_message: ShowMessage) -> None:
+    """
+    Remove from the index of a store what the store no longer has. Without an index, do nothing.
+
+    Raises:
+        ServiceUnavailable: The store or the database does not answer.
+        SnapshotterError: The index cannot be used.
+    """
+    from snapshotter.app.archive.annotations import read_indexed_chain
+
+    if file_of_queue(settings.queue)[1] and not index_path(settings).exists():
+        return
+    with observation_source(settings, show_message=show_message) as source:
+        source.sync()
+        read_indexed_chain(source.store, source.index)
+
+
 def known_copies(
     settings: Settings, store: ReadableStore, bundle_id: str, is_trusted: "IsTrusted"
 ) -> "tuple[Copy, ...]":

@@ -226,6 +226,31 @@ def test_show_and_open_name_other_addresses_with_nearly_the_same_text(
     assert named() == (False, [], False)
 
 
+def test_nothing_of_an_erased_text_stays_in_the_index(
+    shell: Shell, add: AddPage, tmp_path: Path
+) -> None:
+    order = ("erase", "--yes", "--order", "7/2026", "--reason", "a test")
+    gone = add("zqxsecret 谣言 of the agency")
+    add("謠言 and other words")
+    assert shell.run("note", "add", gone, "qvkprivate note") == 0, shell.err
+    number = next(word for word in shell.out.split() if word.isdecimal())
+    assert shell.run("search", "zqxsecret", "note:qvkprivate", "--json") == 0
+    assert shell.objects[-1]["results"] == 1
+    (file,) = (tmp_path / "data" / "index").glob("*.db")
+
+    def kept(word: bytes) -> bool:
+        return file.read_bytes().count(word) > 0
+
+    assert (kept(b"zqxsecret"), kept(b"qvkprivate")) == (True, True)
+
+    assert shell.run(*order, "--note", number) == 0, shell.err
+    assert (kept(b"zqxsecret"), kept(b"qvkprivate")) == (True, False)
+    assert shell.run(*order, gone) == 0, shell.err
+    assert not kept(b"zqxsecret")
+    assert shell.run("search", "zqxsecret OR 谣言", "--json") == 0
+    assert shell.objects[-1]["results"] == 0
+
+
 def test_list_takes_the_same_words_and_filters(shell: Shell, add: AddPage) -> None:
     one, two = add("谣言 draft"), add("谣言 final", host="other.example.net")
     three = add("nothing")
