@@ -1,6 +1,7 @@
 """
 Provide `snapshotter export`: copy bundles and their sidecars out of a store, write masked copies of
-their pictures, or write a folder that holds one bundle and all that is needed to verify it offline.
+their pictures or redacted copies, or write a folder that holds one bundle and all that is needed to
+verify it offline.
 """
 
 from pathlib import Path
@@ -32,6 +33,8 @@ Examples:
   snapshotter export 20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
   snapshotter export --unpack 20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
   snapshotter export --masked 20261124t160642z-k3v4q2m7xw4c5b6d -o ./for-the-press
+  snapshotter export --redact addresses,headers --keep capture/screenshot.png \\
+    20261124t160642z-k3v4q2m7xw4c5b6d -o ./for-the-court
   snapshotter export --evidence --trust trust.json --root-key 3f1c… \\
     20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
   snapshotter export --case harbour -o ./harbour
@@ -64,6 +67,19 @@ Examples:
     "--masked", is_flag=True, help="Write only masked copies of the pictures, for publication."
 )
 @click.option(
+    "--redact",
+    default="",
+    metavar="FIELDS",
+    help="Write a copy that withholds values of the record: addresses, details, headers, machine, "
+    "network, server, title, or JSON pointers, separated by commas.",
+)
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="FILE",
+    help="With --redact: a file of the bundle that the copy contains. May be given several times.",
+)
+@click.option(
     "--evidence",
     is_flag=True,
     help="Write a new folder with everything that is needed to verify the bundle.",
@@ -89,6 +105,8 @@ def export(
     store: str | None,
     unpack: bool,
     masked: bool,
+    redact: str,
+    keep: tuple[str, ...],
     evidence: bool,
     trust_file: Path | None,
     root_key: str | None,
@@ -105,10 +123,16 @@ def export(
     --masked writes no bundle. It writes copies of the pictures in which the redacted text is
     covered (docs/howto/stay-unnamed.md). The bundle itself does not change.
 
+    --redact writes a copy without some values. The signature, the timestamps and every value that
+    is left can still be verified, and the verdict states what is withheld
+    (docs/howto/redact.md). The copy contains no file of the page unless --keep names the
+    file: look at each such file first. Bundles of records of version 1 cannot be redacted.
+
     --case copies the exhibits of a case. The file case-NAME.json in the directory lists the
     exhibits, and states which captures were left out because they are in quarantine, and why.
 
-    Exit code 20: without --case, a capture is in quarantine, and nothing was written.
+    Exit code 20: without --case, a capture is in quarantine, and nothing was written. Or a bundle
+    cannot be redacted, or a file of --keep contains a withheld value.
     """
     from snapshotter.app.archive import bundles, quarantined
     from snapshotter.app.wiring import store as wiring_store
@@ -125,6 +149,12 @@ def export(
                 "--unpack or further bundles"
             )
         )
+    if redact and (case_name or unpack or masked or evidence):
+        raise click.UsageError(
+            tr("--redact does not work with --case, --unpack, --masked or --evidence")
+        )
+    if keep and not redact:
+        raise click.UsageError(tr("--keep works only together with --redact"))
     if masked and (unpack or evidence):
         raise click.UsageError(
             tr("--masked writes only pictures, and does not work with --unpack or --evidence")
@@ -149,6 +179,12 @@ def export(
     if masked:
         for bundle_id in bundle_ids:
             _export_masked(settings, opened, bundle_id, output, as_json=as_json)
+        return
+    if redact:
+        for bundle_id in bundle_ids:
+            _export_redacted(
+                settings, opened, bundle_id, output, redact=redact, keep=keep, as_json=as_json
+            )
         return
     for bundle_id in bundle_ids:
         files = bundles.export(opened, bundle_id, output)
@@ -228,6 +264,57 @@ def _export_masked(
         )
     print_message(
         tr("the redacted text is covered in the copies. Check the copies before you publish them")
+    )
+
+
+def _export_redacted(
+    settings: "Settings",
+    store: "ObjectStore",
+    bundle_id: str,
+    output: Path,
+    *,
+    redact: str,
+    keep: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    from snapshotter.app.archive import bundles, redacted_copy
+    from snapshotter.app.spool import scratch_directory
+    from snapshotter.app.wiring import store as wiring_store
+
+    with scratch_directory(settings.spool_dir, "redact") as folder:
+        bundle, *sidecars = bundles.export(store, bundle_id, folder / "copy")
+        late = sorted(file for file in sidecars if ".late-" in file.name)
+        with bundle.open("rb") as stream:
+            made = redacted_copy.write(
+                stream,
+                output,
+                fields=[field.strip() for field in redact.split(",") if field.strip()],
+                keep=keep,
+                late_tokens=[file.read_bytes() for file in late],
+            )
+    wiring_store.note_access(settings, store, bundle_id, EXPORTING, show_message=print_message)
+    if as_json:
+        print_json(
+            {
+                "bundle_id": bundle_id,
+                "files": [str(made.file)],
+                "withheld": {"fields": list(made.fields), "files": list(made.files)},
+            }
+        )
+        return
+    print_result(str(made.file))
+    print_message(
+        tr(
+            "withheld values: {fields}, withheld files: {files}",
+            fields=len(made.fields),
+            files=", ".join(made.files),
+        )
+    )
+    print_message(
+        tr(
+            "verify the copy, which lists what is withheld:\n  snapshotter verify {file}",
+            file=made.file,
+        )
     )
 
 

@@ -131,6 +131,14 @@ class RenewalFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld:
+    """What a redacted copy of a bundle does not show."""
+
+    fields: tuple[str, ...]  # JSON pointers into the capture record, sorted
+    files: tuple[str, ...]  # of the signed list, sorted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """All findings about one bundle, and what follows from them."""
 
@@ -154,6 +162,7 @@ class Report:
     established: VerifiedFacts | None = field(default=None, repr=False, compare=False)
     proven_until: datetime | None = None
     renewals: tuple[RenewalFinding, ...] = ()  # that stand beside it, whether they count or not
+    withheld: Withheld | None = None  # of a redacted copy
     # Late tokens that its time needs: a renewal has to cover them by name.
     needs_late_tokens: bool = False
 

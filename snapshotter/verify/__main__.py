@@ -153,7 +153,7 @@ def _verify(
                 file=file,
             ),
         )
-    return verify_on_disk(stream, file, trust, now=now)
+    return verify_on_disk(stream, file, trust, now=now, allow_redacted=True)
 
 
 def _lines(found: Report | PackReport | EventReport, *, as_json: bool) -> list[str]:

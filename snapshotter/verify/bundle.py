@@ -25,6 +25,7 @@ from snapshotter.formats.bundle import (
     custody_sidecars,
     manifest,
     names,
+    openings,
     redactable,
     wacz,
 )
@@ -42,7 +43,16 @@ from snapshotter.formats.proofs.rfc3161 import (
 from snapshotter.formats.signatures import keys
 from snapshotter.formats.tls import server_signature
 from snapshotter.model.assessment import AssessmentSummary, StatedAssessment
-from snapshotter.model.finding import Code, Finding, RenewalFinding, Report, Verdict, overall
+from snapshotter.model.digests import Digests
+from snapshotter.model.finding import (
+    Code,
+    Finding,
+    RenewalFinding,
+    Report,
+    Verdict,
+    Withheld,
+    overall,
+)
 from snapshotter.model.verified_facts import QuotedCheckpoint, VerifiedFacts
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -59,6 +69,7 @@ _KEPT = {
     names.CUSTODY: custody.MAX_BYTES,
     names.MANIFEST_BLAKE3: manifest.MAX_BYTES,
     names.MANIFEST_SHA256: manifest.MAX_BYTES,
+    names.OPENINGS: openings.MAX_BYTES,
     names.REDACTABLE_RECORD: redactable.MAX_BYTES,
     names.SERVER_SIGNATURES: server_signature.MAX_BYTES,
     names.DATAPACKAGE: 8 << 20,
@@ -79,6 +90,7 @@ def verify_bundle(
     now: datetime,
     sidecars: Sidecars = NO_SIDECARS,
     read_assessment: bool = False,
+    allow_redacted: bool = False,
 ) -> Report:
     """
     Return all findings about the bundle in `stream`.
@@ -92,11 +104,13 @@ def verify_bundle(
         now: The verifier's clock; a token from the future is not believed.
         sidecars: What was added beside the bundle after it was sealed.
         read_assessment: Whether the report has what the bundle states about its page.
+        allow_redacted: Whether the file may be a redacted copy. Without it such a copy is FAILED:
+            nobody may find one where a whole bundle belongs.
 
     Raises:
         OSError, SnapshotterError: As the stream does while it is read.
     """
-    state = _State(trust=trust, now=now, sidecars=sidecars)
+    state = _State(trust=trust, now=now, sidecars=sidecars, allow_redacted=allow_redacted)
     try:
         for step in _STEPS:
             findings = list(step(state, stream))
@@ -138,6 +152,9 @@ def verify_bundle(
         trust=trust.source,
         custody=state.contents.kept.get(names.CUSTODY, b"") if state.contents else b"",
         record=state.record,
+        withheld=Withheld(fields=state.closed, files=state.withheld)
+        if state.is_redacted and state.record
+        else None,
         assessed=_stated_assessment(state) if read_assessment else None,
         proven_until=state.renewed_until or state.proven_until,
         renewals=state.renewed,
@@ -169,6 +186,10 @@ class _State:
     trust: Trust
     now: datetime
     sidecars: Sidecars
+    allow_redacted: bool = False
+    withheld: tuple[str, ...] = ()  # files of the signed list that a redacted copy lacks
+    withheld_digests: dict[str, Digests] = field(default_factory=dict)  # as the lists state them
+    closed: tuple[str, ...] = ()  # pointers of the values that it withholds
     findings: list[Finding] = field(default_factory=list)
     contents: Contents | None = None
     measures: record_consistency.MemberMeasures = field(
@@ -196,6 +217,17 @@ class _State:
         if self.contents is None:
             raise RuntimeError("a check ran before the container was read")
         return self.contents
+
+    @property
+    def is_redacted(self) -> bool:
+        """Whether the file is a redacted copy of a bundle (docs/spec/redacted-copy.md)."""
+        there = self.contents is not None and names.OPENINGS in self.contents.members
+        return there and self.allow_redacted
+
+    @property
+    def has_wacz_signature(self) -> bool:
+        """Whether a WACZ signature covers the tokens. A redacted copy lacks what is signed."""
+        return self.record["signers"][0]["wacz_auth"] is True and not self.is_redacted
 
     @property
     def proven_time(self) -> datetime | None:
@@ -292,22 +324,34 @@ def _limit(member: Member) -> int | None:
 
 def _names(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     present = set(state.read.members)
+    required = names.REQUIRED_OF_REDACTED if state.is_redacted else names.REQUIRED
     problems = [
         Finding.failed("names", Code.MISSING, tr("the file {name} is missing", name=name))
-        for name in sorted(names.REQUIRED - present)
+        for name in sorted(required - present)
     ]
     problems += [
         Finding.failed(
             "names", Code.UNLISTED, tr("the file {name} does not belong in a bundle", name=name)
         )
         for name in sorted(present)
-        if not (names.is_listed(name) or names.is_unlisted(name) or name == names.MANIFEST_BLAKE3)
+        if not _has_a_place(name, state)
     ]
     yield from problems
     if not problems:
         yield Finding.passed(
             "names", tr("all required files exist, and every file belongs in a bundle")
         )
+
+
+def _has_a_place(name: str, state: _State) -> bool:
+    if state.is_redacted and name in names.NEVER_IN_REDACTED:
+        return False
+    return (
+        names.is_listed(name)
+        or names.is_unlisted(name)
+        or name == names.MANIFEST_BLAKE3
+        or (state.is_redacted and name == names.OPENINGS)
+    )
 
 
 # (3) hashes: both manifests against what was read.
@@ -333,9 +377,21 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
                 tr("the signed list of files does not have the form of a manifest"),
             )
         )
+    if state.is_redacted:
+        problems += [
+            Finding.failed(
+                "hashes", Code.MISSING, tr("the signed list does not contain {name}", name=name)
+            )
+            for name in sorted(filter(names.is_listed, names.REQUIRED - set(sha256)))
+        ]
     there = {name for name in contents.members if names.is_listed(name)}
     expected = there | {names.MANIFEST_BLAKE3}
-    for name in sorted(set(sha256) - expected):
+    state.withheld = tuple(
+        name
+        for name in sorted(set(sha256) - expected)
+        if state.is_redacted and names.is_listed(name)
+    )
+    for name in sorted(set(sha256) - expected - set(state.withheld)):
         code = Code.MANIFEST if name in contents.members else Code.MISSING
         problems.append(
             Finding.failed(
@@ -383,6 +439,10 @@ def _hashes(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     yield from problems
     if not problems:
         state.listed = sha256
+        state.withheld_digests = {
+            name: Digests(length=0, crc32=0, sha256=sha256[name], blake3=b3[name])
+            for name in state.withheld
+        }
         yield Finding.passed(
             "hashes",
             tr(
@@ -434,26 +494,59 @@ def _signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
 
 
 def _read_record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    name = names.REDACTABLE_RECORD if state.is_redacted else names.CAPTURE_RECORD
     try:
-        value = capture_record.loads(state.read.kept[names.CAPTURE_RECORD])
+        value = capture_record.loads(state.read.kept[name])
     except EvidenceInvalid as error:
-        yield Finding.failed("record", Code.JSON, f"{names.CAPTURE_RECORD}: {error}")
+        yield Finding.failed("record", Code.JSON, f"{name}: {error}")
         return
     try:
-        _check_record(value)
+        if state.is_redacted:
+            _check_record(openings.blank(value), redactable.FORMAT)
+            value, state.closed = _with_openings(state, value)
+        else:
+            _check_record(value, RECORD_FORMAT)
+    except EvidenceInvalid as error:
+        code = error.code if isinstance(error, _NotCommitted) else Code.FORMAT
+        yield Finding.failed("record", code, f"{name}: {error}")
+        return
+    try:
         canonical_json.check_moments(value)
         state.named_at = _named_at(value["bundle_id"])
         state.captured_at = parse_clock(value["when"]["started_at"])
         state.ended_at = parse_clock(value["when"]["ended_at"])
         state.sealed_at = parse_clock(value["sealed_at"])
     except EvidenceInvalid as error:
-        yield Finding.failed("record", Code.FORMAT, f"{names.CAPTURE_RECORD}: {error}")
+        yield Finding.failed("record", Code.FORMAT, f"{name}: {error}")
         return
     state.record = value
     yield Finding.passed("record", tr("the capture record is valid"))
 
 
-def _check_record(value: Any) -> None:
+class _NotCommitted(EvidenceInvalid):
+    """An opening or a commitment of a redacted copy is invalid."""
+
+    code = Code.COMMITMENT
+
+
+def _with_openings(state: _State, value: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """
+    Return the record with the values that a redacted copy shows, and the pointers of the others.
+
+    Raises:
+        _NotCommitted: A commitment or an opening is invalid.
+    """
+    try:
+        shown = openings.parse(state.read.kept[names.OPENINGS], value["bundle_id"])
+        opened = openings.apply(value, shown)
+    except EvidenceInvalid as error:
+        raise _NotCommitted(str(error)) from error
+    known = {opening.pointer for opening in shown}
+    closed = sorted(set(redactable.checked_commitments(value)) - known)
+    return opened, tuple(closed)
+
+
+def _check_record(value: Any, record_format: str) -> None:
     """Raise EvidenceInvalid unless the fields that verification reads have their types."""
     shape: dict[str, Any] = {
         "authorities": list,
@@ -465,9 +558,9 @@ def _check_record(value: Any) -> None:
         "what": {"final_url": str, "requested_url": str, "title": str},
         "when": {"ended_at": str, "started_at": str},
     }
-    if not isinstance(value, dict) or value.get("format") != RECORD_FORMAT:
+    if not isinstance(value, dict) or value.get("format") != record_format:
         raise EvidenceInvalid(
-            tr("the record does not have the format {record_format}", record_format=RECORD_FORMAT)
+            tr("the record does not have the format {record_format}", record_format=record_format)
         )
     _check_shape(value, shape, "")
     if min(value["requires"]["signatures"], value["requires"]["timestamps"]) < 0:
@@ -597,7 +690,7 @@ def _missing_file(kept: Mapping[str, bytes], slot: int) -> str:
 
 def _timestamps(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     required = max(state.record["requires"]["timestamps"], state.trust.require.timestamps)
-    vouched = state.record["signers"][0]["wacz_auth"]
+    vouched = state.has_wacz_signature
     late = _late_tokens_by_slot(state)
     for signature in state.signatures:
         unknown: list[tuple[str, TokenInvalid]] = []
@@ -868,6 +961,8 @@ def _judge_signer(trusted: TrustedKey | None, signature: _Signature) -> tuple[Ve
 
 
 def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    if state.is_redacted:
+        return  # they repeat addresses and the title: no redacted copy has them
     contents = state.read
     members = {
         name: digests
@@ -938,6 +1033,8 @@ def _derived(state: _State, stream: BinaryIO) -> Iterator[Finding]:
 
 def _server_signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     contents, path = state.read, names.SERVER_SIGNATURES
+    if path in state.withheld:
+        return
     yield from server_signatures.judge(state.record, contents.kept.get(path))
     if path in contents.members and not record_consistency.is_same_artifact(
         state.record, path, contents.digests[path]
@@ -956,6 +1053,8 @@ def _server_signatures(state: _State, stream: BinaryIO) -> Iterator[Finding]:
 
 
 def _custody(state: _State, stream: BinaryIO) -> Iterator[Finding]:
+    if names.CUSTODY in state.withheld:
+        return
     try:
         events = custody.parse(state.read.kept[names.CUSTODY])
     except EvidenceInvalid as error:
@@ -979,7 +1078,7 @@ def _custody(state: _State, stream: BinaryIO) -> Iterator[Finding]:
             count=len(events),
         ),
     )
-    if state.sidecars.custody:
+    if state.sidecars.custody and not state.is_redacted:
         yield _custody_sidecar_finding(state)
 
 
@@ -1030,7 +1129,8 @@ def _custody_sidecar_finding(state: _State) -> Finding:
 def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     _, captured, _, _ = _times(state)
     quoted = state.record.get("log_checkpoint")
-    policy = log_proofs.log_policy_for(quoted, state.sidecars.log_proof, state.trust.log)
+    proof = None if state.is_redacted else state.sidecars.log_proof  # it is of the whole bundle
+    policy = log_proofs.log_policy_for(quoted, proof, state.trust.log)
     state.quoted = log_proofs.read_quoted_checkpoint(quoted, policy)
     judged = log_proofs.judge(
         log_proofs.BundleClaim(
@@ -1042,7 +1142,7 @@ def _log(state: _State, stream: BinaryIO) -> Iterator[Finding]:
                 token.time for signature in state.signatures for _, token in signature.inside
             ],
         ),
-        state.sidecars.log_proof,
+        proof,
         policy,
         required=state.record["requires"]["log"] or state.trust.require.log,
         max_skew=state.trust.max_skew,
@@ -1062,7 +1162,7 @@ def _tokens_taken_out(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     The WACZ signature covers the tokens, and a log proof the whole file. A bundle with neither
     looks the same whether an authority never answered or its token was removed.
     """
-    if state.record["signers"][0]["wacz_auth"] or _is_logged(state):
+    if state.has_wacz_signature or _is_logged(state):
         return
     asked = len(set(state.record["authorities"]))
     for signature in state.signatures:
@@ -1098,7 +1198,7 @@ def _renewals(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     if first is None or until is None:
         return
     state.time_basis = _time_basis(state, first)
-    if not state.sidecars.renewals:
+    if not state.sidecars.renewals or state.is_redacted:
         return
     state.renewed = renewal.judge(
         renewal.RenewedBundle(
@@ -1185,7 +1285,7 @@ def _sha512(stream: BinaryIO, sha256: str) -> str:
 def _agreement(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     contents = state.read
     found = record_consistency.contradictions(
-        state.record, contents.digests, state.measures, contents.kept
+        state.record, contents.digests, state.measures, contents.kept, state.withheld_digests
     )
     for code, detail in found:
         yield Finding.failed("agreement", code, detail)
@@ -1201,6 +1301,17 @@ def _agreement(state: _State, stream: BinaryIO) -> Iterator[Finding]:
 
 def _commitments(state: _State, stream: BinaryIO) -> Iterator[Finding]:
     """Yield nothing of a record that announces no redactable record, as earlier ones do."""
+    if state.is_redacted:
+        yield Finding.passed(
+            "commitments",
+            tr(
+                "this is a redacted copy. Every value that it shows matches its commitment. "
+                "Withheld values: {fields}, withheld files: {files}",
+                fields=len(state.closed),
+                files=", ".join(state.withheld),
+            ),
+        )
+        return
     announced = redactable.ANNOUNCED in state.record
     data = state.read.kept.get(names.REDACTABLE_RECORD)
     if not announced and data is None:
@@ -1277,6 +1388,8 @@ def _established(state: _State) -> VerifiedFacts | None:
     sealed_at = state.sealed_at
     if sealed_at is None or not state.is_finished or overall(state.findings) is Verdict.FAILED:
         return None
+    if state.is_redacted:
+        return None  # conclusions need whole bundles
     try:
         facts = capture_record.capture_facts(state.record, sha256=state.read.whole.sha256)
     except EvidenceInvalid:

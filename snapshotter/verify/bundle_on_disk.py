@@ -10,7 +10,9 @@ from snapshotter.verify.sidecars import sidecars_on_disk
 from snapshotter.verify.trust import Trust
 
 
-def verify_on_disk(stream: BinaryIO, path: Path, trust: Trust, *, now: datetime) -> Report:
+def verify_on_disk(
+    stream: BinaryIO, path: Path, trust: Trust, *, now: datetime, allow_redacted: bool = False
+) -> Report:
     """
     Verify a bundle with the sidecars in its folder.
 
@@ -18,10 +20,16 @@ def verify_on_disk(stream: BinaryIO, path: Path, trust: Trust, *, now: datetime)
         stream: The bundle; left open.
         path: The file of the bundle.
         now: The verifier's clock; a later token is not believed.
+        allow_redacted: Whether the file may be a redacted copy.
 
     Raises:
         OSError, SnapshotterError: The bundle or a sidecar cannot be read.
     """
     return verify_bundle(
-        stream, trust, now=now, sidecars=sidecars_on_disk(path), read_assessment=True
+        stream,
+        trust,
+        now=now,
+        sidecars=sidecars_on_disk(path),
+        read_assessment=True,
+        allow_redacted=allow_redacted,
     )

@@ -11,13 +11,15 @@ import base64
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import custody as custody_chain
-from snapshotter.formats.bundle import names, redactable
+from snapshotter.formats.bundle import names, openings, redactable
 from snapshotter.formats.bundle.container import Member
 from snapshotter.formats.page import assessment as assessments
 from snapshotter.model.digests import Digests
@@ -109,26 +111,31 @@ def contradictions(
     digests: Mapping[str, Digests],
     measures: MemberMeasures,
     kept: Mapping[str, bytes],
+    withheld: Mapping[str, Digests] = MappingProxyType({}),
 ) -> tuple[Contradiction, ...]:
     """
     Return where the record contradicts itself or the files of the bundle.
+
+    A value of the record that is withheld states nothing.
 
     Args:
         digests: The digests of every member.
         kept: The bytes of `capture/custody.jsonl`, and of `capture/assessment.json` if it exists
             and is short enough to be read.
+        withheld: The digests, without lengths, of the files that a redacted copy lacks.
     """
     found: list[Contradiction] = []
+    digests = {**digests, **withheld}
     for contradiction in (
-        *_artifacts(record, digests),
+        *_artifacts(record, digests, withheld),
         *_policy(record, digests),
         *_twice(record),
         *_court_minimum(record),
         *_outcome(record),
         *_text(record, measures),
-        *_pictures(record, digests, measures),
+        *_pictures(record, digests, measures, withheld),
         *_rule_files(kept.get(assessments.PATH), digests),
-        *_custody(record, digests, kept[names.CUSTODY]),
+        *_custody(record, digests, kept.get(names.CUSTODY)),
         *_certificates(record),
         *_images(record, measures),
         *_requests(record),
@@ -152,7 +159,7 @@ def _at(record: Mapping[str, Any], path: str) -> Any:
         if not isinstance(value, Mapping) or name not in value:
             return _ABSENT
         value = value[name]
-    return value
+    return _ABSENT if openings.is_closed(value) else value
 
 
 def _is_same(one: object, other: object) -> bool:
@@ -163,7 +170,7 @@ def _is_same(one: object, other: object) -> bool:
 
 
 def _artifacts(
-    record: Mapping[str, Any], digests: Mapping[str, Digests]
+    record: Mapping[str, Any], digests: Mapping[str, Digests], withheld: Mapping[str, Digests]
 ) -> Iterator[Contradiction]:
     listed = _at(record, "content.artifacts")
     if not isinstance(listed, list):
@@ -173,6 +180,8 @@ def _artifacts(
         names.CAPTURE_RECORD,
         names.CUSTODY,
     }
+    if names.CAPTURE_RECORD in withheld:
+        left.discard(names.REDACTABLE_RECORD)  # the redactable record does not list itself
     known: set[str] = set()
     for entry in listed:
         path = entry.get("path") if isinstance(entry, dict) else None
@@ -183,7 +192,7 @@ def _artifacts(
             yield Code.UNLISTED, tr("the list content.artifacts contains {path} twice", path=path)
             continue
         known.add(path)
-        if path == names.SERVER_SIGNATURES:
+        if path == names.SERVER_SIGNATURES and path not in withheld:
             left.discard(path)
             continue  # step (11) judges this file, with its own code
         if path not in left:
@@ -197,7 +206,10 @@ def _artifacts(
             )
             continue
         left.discard(path)
-        yield from _digests(entry, path, digests[path])
+        member = digests[path]
+        if path in withheld and type(length := entry.get("length")) is int and length >= 0:
+            member = replace(member, length=length)  # the lists state no length
+        yield from _digests(entry, path, member)
     for path in sorted(left):
         yield (
             Code.UNLISTED,
@@ -272,7 +284,10 @@ def _has_replaced_texts(record: Mapping[str, Any]) -> bool:
 
 
 def _pictures(
-    record: Mapping[str, Any], digests: Mapping[str, Digests], measures: MemberMeasures
+    record: Mapping[str, Any],
+    digests: Mapping[str, Digests],
+    measures: MemberMeasures,
+    withheld: Mapping[str, Digests],
 ) -> Iterator[Contradiction]:
     pictures = _at(record, "content.pictures")
     if pictures is _ABSENT:
@@ -292,7 +307,7 @@ def _pictures(
                     path=path,
                 ),
             )
-        elif path.endswith(".png"):
+        elif path.endswith(".png") and path not in withheld:
             size = (file.get("width"), file.get("height"))
             if size != measures.size(path) or not all(type(number) is int for number in size):
                 yield (
@@ -493,6 +508,8 @@ def _certificates(record: Mapping[str, Any]) -> Iterator[Contradiction]:
         stated, pem = (
             (entry.get("sha256"), entry.get("pem")) if isinstance(entry, dict) else (None, None)
         )
+        if openings.is_closed(stated) or openings.is_closed(pem):
+            continue
         digest = _pem_digest(pem) if isinstance(pem, str) else None
         if digest is None or stated != digest:
             yield (
@@ -521,7 +538,7 @@ def _page(record: Mapping[str, Any], measures: MemberMeasures) -> Iterator[Contr
     texts = [_at(record, "what.title"), _at(record, "what.final_url")]
     end = measures.pages_end
     has_none = not end or (measures.pages == 1 and end.endswith(b"\n"))
-    if has_none or _has_replaced_texts(record) or not _are_uncut(texts):
+    if has_none or _ABSENT in texts or _has_replaced_texts(record) or not _are_uncut(texts):
         return
     title, url = (canonical_json.dumps(text) for text in texts)
     rest = end.removesuffix(b',"url":' + url + b"}\n")
@@ -546,8 +563,10 @@ def _page(record: Mapping[str, Any], measures: MemberMeasures) -> Iterator[Contr
 
 
 def _custody(
-    record: Mapping[str, Any], digests: Mapping[str, Digests], data: bytes
+    record: Mapping[str, Any], digests: Mapping[str, Digests], data: bytes | None
 ) -> Iterator[Contradiction]:
+    if data is None:
+        return  # withheld
     try:
         events = custody_chain.parse(data)
     except EvidenceInvalid:
@@ -596,6 +615,8 @@ def _events(
     ended = canonical_json.parse_clock(record["when"]["ended_at"])
     sealed = canonical_json.parse_clock(record["sealed_at"])
     capture = {"object": record["what"]["requested_url"]}
+    if openings.is_closed(capture["object"]):
+        capture = {}
     state, reasons = _at(record, "outcome.state"), _at(record, "outcome.reasons")
     if isinstance(state, str) and state in _OUTCOMES:
         capture["outcome"] = _OUTCOMES[state]

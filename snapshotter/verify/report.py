@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable
+from snapshotter.formats.bundle.openings import is_closed
 from snapshotter.formats.canonical_json import instant
+from snapshotter.formats.page import assessment
 from snapshotter.formats.printable import is_unsafe, printable
 from snapshotter.model import sentences
-from snapshotter.model.finding import Finding, Report, Verdict
+from snapshotter.model.finding import Finding, Report, Verdict, Withheld
 from snapshotter.translation import tr
 
 EXIT_CODES = {
@@ -46,6 +48,12 @@ def as_json(report: Report) -> dict[str, Any]:
         "sha256": report.sha256,
         "trust": report.trust,
         "verdict": report.verdict.value,
+        "withheld": {
+            "fields": list(report.withheld.fields),
+            "files": list(report.withheld.files),
+        }
+        if report.withheld is not None
+        else None,
     }
 
 
@@ -66,8 +74,25 @@ def headline(report: Report) -> str:
         return f"{proof} {DO_NOT_RELY}"
     page = _page_state(report)
     capture = sentences.CaptureState.of_record(report.record) if report.record else None
-    said = (sentences.headline(page=page, capture=capture), proof, open_sentence(report.verdict))
+    said = (
+        sentences.headline(page=page, capture=capture),
+        proof,
+        open_sentence(report.verdict),
+        redaction_sentence(report),
+    )
     return " ".join(filter(None, said))
+
+
+def redaction_sentence(report: Report) -> str:
+    """Return that a file is a redacted copy, and how much it withholds; "" for a whole bundle."""
+    if report.withheld is None:
+        return ""
+    return tr(
+        "The file is a redacted copy of the bundle. Withheld values: {fields}, withheld files: "
+        "{files}.",
+        fields=len(report.withheld.fields),
+        files=len(report.withheld.files),
+    )
 
 
 def open_sentence(verdict: Verdict) -> str:
@@ -90,6 +115,8 @@ def lines(report: Report) -> list[str]:
     result += group_lines(
         f"proof: {sentences.proof_words(sentences.ProofState.of(report))}", _proof_rows(report)
     )
+    if report.withheld is not None:
+        result += group_lines(tr("withheld"), _withheld_rows(report.withheld))
     result += check_lines(report.findings)
     result += advice_lines(report.findings)
     return result
@@ -120,7 +147,7 @@ def advice_lines(findings: Iterable[Finding]) -> list[str]:
 
 def _page_state(report: Report) -> sentences.PageState | None:
     assessed, status = report.assessed, _at(report.record, "what", "http_status")
-    if assessed is None:
+    if assessed is None or (report.withheld and assessment.PATH in report.withheld.files):
         return None
     return sentences.PageState(
         shown=assessed.shown,
@@ -169,6 +196,15 @@ def _proof_rows(report: Report) -> Iterator[tuple[str, str]]:
     yield "judged with", report.trust
 
 
+def _withheld_rows(withheld: Withheld) -> Iterator[tuple[str, str]]:
+    """Yield each withheld value and file, up to the limit of lines."""
+    for label, names in (("value", withheld.fields), ("file", withheld.files)):
+        for name in names[:MAX_REASONS]:
+            yield label, name
+        if len(names) > MAX_REASONS:
+            yield "", f"further: {len(names) - MAX_REASONS}"
+
+
 def _at(record: Mapping[str, Any], group: str, name: str) -> Any:
     """Return a field of a record, which a stranger may have written; None if it has none."""
     fields = record.get(group)
@@ -204,9 +240,9 @@ def stated_outcome(record: Mapping[str, Any]) -> tuple[str, tuple[tuple[str, str
         if isinstance(reason, dict)
     ]
     return outcome["state"], tuple(
-        (code, detail)
+        (code, detail if isinstance(detail, str) else tr("(withheld)"))
         for code, detail in found
-        if isinstance(code, str) and isinstance(detail, str)
+        if isinstance(code, str) and (isinstance(detail, str) or is_closed(detail))
     )
 
 

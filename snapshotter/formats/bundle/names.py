@@ -11,6 +11,7 @@ import re
 CAPTURE_RECORD = "capture/capture.json"
 CUSTODY = "capture/custody.jsonl"
 REDACTABLE_RECORD = "capture/redactable.json"
+OPENINGS = "redacted/openings.json"  # of a redacted copy
 SERVER_SIGNATURES = "capture/tls.json"
 MANIFEST_SHA256 = "seal/manifest-sha256.txt"
 MANIFEST_BLAKE3 = "seal/manifest-blake3.txt"
@@ -32,6 +33,9 @@ REQUIRED = frozenset(
         MANIFEST_SHA256,
     }
 )
+# A redacted copy has these, and never those that repeat addresses and the title.
+REQUIRED_OF_REDACTED = frozenset({MANIFEST_BLAKE3, MANIFEST_SHA256, OPENINGS, REDACTABLE_RECORD})
+NEVER_IN_REDACTED = frozenset({CAPTURE_RECORD, DATAPACKAGE, DATAPACKAGE_DIGEST})
 LOG_PROOF = "tlog-proof"  # what follows a bundle's name and a dot in that of its log proof
 MAX_SIGNATURES = 9
 MAX_TOKENS = 9  # a signature

@@ -122,6 +122,51 @@ def checked_fields(fields: object) -> list[str]:
     return fields
 
 
+def checked_commitments(closed: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Return the commitments of a redactable record whose capture record is withheld, by pointer.
+
+    Raises:
+        EvidenceInvalid: The record is none of this format, a commitment stands where none may, or a
+            text stands where a commitment must.
+    """
+    announced = closed.get(ANNOUNCED)
+    if closed.get("format") != FORMAT or not isinstance(announced, dict):
+        raise EvidenceInvalid(
+            tr("the redactable record does not have the format {format}", format=FORMAT)
+        )
+    if set(announced) != {"fields"}:
+        raise EvidenceInvalid(
+            tr("the field redactable of the redactable record does not have exactly fields")
+        )
+    tree = _tree(checked_fields(announced["fields"]))
+    named: dict[str, str] = {}
+    for name in tree.keys() & closed.keys():
+        named.update(_committed(closed[name], tree[name], f"/{name}"))
+    if named != dict(commitments(closed)):
+        raise EvidenceInvalid(tr("a commitment stands where the redactable record allows none"))
+    if not all(map(_SALT_KEY.fullmatch, named.values())):
+        raise EvidenceInvalid(tr("a commitment is not 64 hexadecimal digits"))
+    return named
+
+
+def _committed(value: Any, tree: dict[str, Any], pointer: str) -> Iterator[tuple[str, str]]:
+    """Yield pointers and commitments at the places that fields name."""
+    if isinstance(value, str) and "" in tree:
+        raise EvidenceInvalid(tr("the redactable record has a text at {pointer}", pointer=pointer))
+    if isinstance(value, dict):
+        if "" in tree and set(value) == {COMMITTED} and isinstance(value[COMMITTED], str):
+            yield pointer, value[COMMITTED]
+            return
+        for name in tree.keys() & value.keys() - set(_MARKS):
+            yield from _committed(value[name], tree[name], f"{pointer}/{name}")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            below = tree.get(str(number), tree.get("*"))
+            if below is not None:
+                yield from _committed(item, below, f"{pointer}/{number}")
+
+
 def commitments(value: object, pointer: str = "") -> Iterator[tuple[str, str]]:
     """Yield the JSON pointer and the commitment of each closed value of a redactable record."""
     if isinstance(value, dict):

@@ -1,0 +1,243 @@
+"""
+Make a redacted copy of a bundle: some values and files are withheld, and the signature still holds.
+
+The copy contains the signed list, the seal, the redactable record and the openings of the values
+that are shown. Of the other files it contains only those that can repeat no withheld value, and
+those that the user names. Specification: docs/spec/redacted-copy.md.
+"""
+
+import contextlib
+import io
+import re
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from snapshotter import durable
+from snapshotter.app.archive.bundles import BundleMembers
+from snapshotter.capture.redaction.capturer_identity import CapturerIdentifiers
+from snapshotter.errors import PolicyRefused, SnapshotterError
+from snapshotter.formats.bundle import container, names, openings, redactable
+from snapshotter.formats.bundle.openings import Opening
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.model.capturer_identity import CapturerIdentifier
+from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
+
+SUFFIX: Final = ".redacted.wacz"
+_LONGEST: Final = (1 << 32) - 1
+_LEAST: Final = (
+    6  # characters of a value that is searched for elsewhere: shorter ones are found in all
+)
+_OF_THE_PAGE: Final = re.compile(r"/what/.*|/from_whom/url|/content/frames/\d+/url")
+
+_DETAILS: Final = (
+    "/content/failed_requests/*/error", "/content/missing_parts/*", "/content/scrolling/container",
+    "/how/actions/*/detail", "/how/policy/why", "/how/steps/*/detail", "/outcome/reasons/*/detail",
+    "/outcome/warnings/*/detail", "/when/clock_checks/*/name", "/when/clock_checks/*/value",
+)  # fmt: skip
+# What a user names, and the fields of the record that it closes. Details can quote all others.
+GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "addresses": (
+        "/content/failed_requests/*/url", "/content/frames/*/url", "/content/images/failed_urls/*",
+        "/content/images/placeholder_urls/*", "/from_whom/headers/*/1", "/from_whom/url",
+        "/what/documents/*/url", "/what/final_url", "/what/redirects/*/from_url",
+        "/what/redirects/*/to_url", "/what/requested_url", *_DETAILS,
+    ),
+    "details": _DETAILS,
+    "headers": ("/from_whom/headers/*/1", "/from_whom/status_text", *_DETAILS),
+    "machine": (
+        "/content/fonts/failed_faces/*", "/how/environment/architecture",
+        "/how/environment/browser_arguments/*", "/how/environment/browser_binary",
+        "/how/environment/fonts_sha256", "/how/environment/kernel",
+        "/how/environment/os", "/how/environment/python", "/how/environment/user_agent",
+    ),
+    "network": ("/who/network/how", "/who/network/vantage", *_DETAILS),
+    "server": (
+        "/from_whom/headers/*/1", "/from_whom/remote_ip", "/from_whom/tls/chain/*/issuer",
+        "/from_whom/tls/chain/*/pem", "/from_whom/tls/chain/*/serial",
+        "/from_whom/tls/chain/*/sha256", "/from_whom/tls/chain/*/subject", *_DETAILS,
+    ),
+    "title": ("/what/title", *_DETAILS),
+}  # fmt: skip
+# Files that snapshotter itself wrote, from the policy and not from the page.
+_OURS: Final = re.compile(r"capture/(README\.txt|policy\.toml|rules-[^/]*\.toml|redactable\.json)")
+# Files that repeat the record, or that cannot be searched for a value.
+_NEVER_KEPT: Final = re.compile(
+    r"archive/.*|indexes/.*|pages/.*"
+    r"|capture/(capture\.json|custody\.jsonl|network\.json|tls\.json|.*\.(mhtml|p7m))"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedactedCopy:
+    """A redacted copy that was written, and what it withholds."""
+
+    file: Path
+    fields: tuple[str, ...]  # pointers of the withheld values
+    files: tuple[str, ...]  # of the signed list
+
+
+def write(
+    stream: BinaryIO,
+    folder: Path,
+    *,
+    fields: Sequence[str],
+    keep: Collection[str] = (),
+    late_tokens: Iterable[bytes] = (),
+) -> RedactedCopy:
+    """
+    Write a redacted copy of the bundle in `stream`, and its late tokens, into a folder.
+
+    Args:
+        stream: A bundle whose verdict is not FAILED.
+        fields: Names of `GROUPS`, or JSON pointers of single values.
+        keep: Paths of files that the copy contains although they show content of the page.
+
+    Raises:
+        SnapshotterError: A field or a file does not exist, or the copy cannot be written.
+        PolicyRefused: The record is of version 1, or a kept file contains a withheld value.
+    """
+    members = BundleMembers(stream)
+    record = members.record()
+    if redactable.ANNOUNCED not in record or names.REDACTABLE_RECORD not in members.names:
+        raise PolicyRefused(
+            tr(
+                "the bundle cannot be redacted, because its capture record is of version 1 and "
+                "contains no commitments"
+            ),
+            hint=tr(
+                "capture the page again. Or give the whole bundle, or pictures that --masked covers"
+            ),
+        )
+    every = openings.of_record(record)
+    closed = _closed(every, fields)
+    shown = tuple(opening for opening in every if opening.pointer not in closed)
+    kept = _kept(members, closed, keep)
+    data = {
+        name: members.read(name, limit=_LONGEST)
+        for name in members.names
+        if names.is_unlisted(name) or name in kept or name == names.MANIFEST_BLAKE3
+    }
+    for name in names.NEVER_IN_REDACTED:
+        data.pop(name, None)
+    data[names.OPENINGS] = openings.encode(record["bundle_id"], shown)
+    out = io.BytesIO()
+    container.write(
+        ((name, digest_bytes(content), _opener(content)) for name, content in data.items()), out
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{record['bundle_id']}{SUFFIX}"
+    durable.write(file, out.getvalue())
+    for number, token in enumerate(late_tokens, start=1):
+        durable.write(file.with_name(f"{file.name}.{names.late_token(number)}"), token)
+    return RedactedCopy(
+        file=file,
+        fields=tuple(sorted(closed)),
+        files=tuple(
+            sorted(name for name in members.names if names.is_listed(name) and name not in kept)
+        ),
+    )
+
+
+def _closed(every: Sequence[Opening], fields: Sequence[str]) -> dict[str, str]:
+    """
+    Return pointers and values that are withheld: those that are named, and all that contain one.
+    """
+    closed: dict[str, str] = {}
+    for field in fields:
+        patterns = GROUPS.get(field, (field,))
+        found = [
+            opening for opening in every if any(_matches(opening.pointer, p) for p in patterns)
+        ]
+        if not found and field not in GROUPS:
+            raise SnapshotterError(
+                tr("the record has no value at {field!r} that can be withheld", field=field),
+                hint=tr(
+                    "name one or more of {groups}, or a JSON pointer such as /what/title",
+                    groups=", ".join(sorted(GROUPS)),
+                ),
+            )
+        closed.update((opening.pointer, opening.value) for opening in found)
+    named = tuple(value for value in closed.values() if len(value) >= _LEAST)
+    for opening in every:
+        if any(value in opening.value for value in named):
+            closed.setdefault(opening.pointer, opening.value)
+    return closed
+
+
+def _secrets(values: Iterable[str], *, hosts: bool) -> CapturerIdentifiers:
+    """
+    Return what is searched for in a file: values, and what the addresses among them consist of.
+
+    Args:
+        hosts: Whether the hosts of addresses are searched for, and not only their parameters.
+    """
+    texts: set[str] = set()
+    for value in values:
+        texts.add(value)
+        with contextlib.suppress(ValueError):  # not an address
+            address = urlsplit(value)
+            texts.update(text for _, text in parse_qsl(address.query))
+            if hosts and address.scheme in ("http", "https") and address.hostname:
+                texts.add(address.hostname)
+    return CapturerIdentifiers(
+        [
+            CapturerIdentifier(kind="name", value=text)
+            for text in sorted(texts)
+            if len(text) >= _LEAST
+        ]
+    )
+
+
+def _matches(pointer: str, pattern: str) -> bool:
+    """Return whether a pointer is of a pattern, in which `*` is an entry of a list."""
+    names_of, wanted = pointer.split("/"), pattern.split("/")
+    return len(names_of) == len(wanted) and all(
+        one == other or (other == "*" and one.isdigit())
+        for one, other in zip(names_of, wanted, strict=True)
+    )
+
+
+def _kept(members: BundleMembers, closed: dict[str, str], keep: Collection[str]) -> set[str]:
+    """Return the files of the signed list that the copy contains."""
+    secrets = _secrets(closed.values(), hosts=True)
+
+    def is_found_in(name: str) -> bool:
+        return any(True for _ in secrets.find(members.read(name, limit=_LONGEST)))
+
+    ours = {name for name in members.names if names.is_listed(name) and _OURS.fullmatch(name)}
+    kept = {name for name in ours if not is_found_in(name)} | {names.REDACTABLE_RECORD}
+    if "/what/requested_url" not in closed:
+        kept.add(names.CUSTODY)
+    page = _secrets(
+        (value for pointer, value in closed.items() if _OF_THE_PAGE.fullmatch(pointer)),
+        hosts=False,
+    )
+    data = members.read(names.REDACTABLE_RECORD, limit=redactable.MAX_BYTES)
+    if any(True for _ in page.find(data)):
+        raise PolicyRefused(
+            tr(
+                "an address or the title also stands in a field of the record that cannot be "
+                "withheld, such as the settings of the policy"
+            )
+        )
+    for name in keep:
+        if name not in members.names or not names.is_listed(name):
+            raise SnapshotterError(tr("the bundle has no file {name} to keep", name=name))
+        if _NEVER_KEPT.fullmatch(name) and name not in kept:
+            raise PolicyRefused(
+                tr("the file {name} can repeat withheld values, and cannot be kept", name=name)
+            )
+        if is_found_in(name):
+            raise PolicyRefused(
+                tr("the file {name} contains a value that is withheld", name=name),
+                hint=tr("leave out --keep for this file"),
+            )
+        kept.add(name)
+    return kept
+
+
+def _opener(data: bytes) -> Any:
+    return lambda: io.BytesIO(data)

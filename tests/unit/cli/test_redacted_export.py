@@ -1,0 +1,75 @@
+"""`export --redact`: a copy that withholds values, and what `verify` states about it."""
+
+from pathlib import Path
+
+import pytest
+
+from snapshotter.formats.bundle import names
+from tests.bundles import pack, unpack
+from tests.unit.cli.bundle_shell import BundleShell
+from tests.unit.verify.test_minimal_verifier import VECTORS
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> BundleShell:
+    return BundleShell(tmp_path, monkeypatch, capsys)
+
+
+def test_a_copy_is_made_and_its_verdict_names_what_is_withheld(shell: BundleShell) -> None:
+    kept = "capture/screenshot.png"
+
+    made = shell.run(
+        "export", "--json", "--redact", "title, addresses", "--keep", kept, shell.id, "-o", "out"
+    )
+
+    assert made == 0
+    file = Path(f"out/{shell.id}.redacted.wacz")
+    withheld = shell.object["withheld"]
+    assert shell.object["files"] == [str(file)]
+    assert kept not in withheld["files"]
+    assert "/what/title" in withheld["fields"]
+    assert shell.run("verify", "--json", str(file)) == 11  # no timestamp and no known key
+    assert shell.object["withheld"] == withheld
+    assert shell.object["verdict"] == "indeterminate"
+    shell.run("verify", str(file))
+    assert "The file is a redacted copy of the bundle" in shell.out
+    assert "/what/title" in shell.out
+    assert "example.test" not in shell.out
+    assert "A page" not in shell.out
+
+
+def test_a_forged_copy_is_failed(shell: BundleShell) -> None:
+    assert shell.run("export", "--redact", "machine", shell.id, "-o", "out") == 0
+    file = Path(f"out/{shell.id}.redacted.wacz")
+    members = unpack(file.read_bytes())
+    shown = members[names.OPENINGS]
+    forged = shown.replace(b'"value":"A page"', b'"value":"B page"')
+    assert forged != shown
+
+    file.write_bytes(pack({**members, names.OPENINGS: forged}))
+
+    assert shell.run("verify", "--json", str(file)) == 10
+    assert [x["code"] for x in shell.object["findings"] if x["verdict"] == "failed"] == [
+        "COMMITMENT"
+    ]
+
+
+def test_what_cannot_be_redacted_is_refused_with_a_reason(shell: BundleShell) -> None:
+    old = VECTORS / "v1-good" / "bundle.wacz"
+    assert shell.run("store", "add", str(old)) == 0, shell.err
+    assert shell.run("list", "--json") == 0
+    (other,) = (found["bundle_id"] for found in shell.objects if found["bundle_id"] != shell.id)
+
+    assert shell.run("export", "--redact", "title", other, "-o", "out") == 20
+    assert "is of version 1" in shell.err
+    assert shell.run("export", "--redact", "nothing", shell.id, "-o", "out") == 1
+    assert "name one or more of addresses" in shell.err
+    for options in (
+        ("--keep", "capture/dom.html"),
+        ("--redact", "title", "--unpack"),
+        ("--redact", "title", "--masked"),
+    ):
+        assert shell.run("export", *options, shell.id, "-o", "out") == 2
+    assert not Path("out").exists()
