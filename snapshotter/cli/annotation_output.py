@@ -83,8 +83,9 @@ def print_change(change: "AnnotationChange", done: str, unchanged: str, *, as_js
     if not as_json and any(not record.author.name for record in change.records):
         print_message(
             tr(
-                "the record names nobody, and names are not added later. To be named in your next "
-                "records, set operator or pseudonym in the settings:\n  snapshotter init --user"
+                "the record names no person, and a name cannot be added later. To be named in your "
+                "next records, set operator or pseudonym in the settings:\n  snapshotter init "
+                "--user"
             )
         )
     for record in change.records:

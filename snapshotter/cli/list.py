@@ -147,7 +147,10 @@ def list_(
     query = _query(words, cases, tags)
     if query is not None and identity:
         raise click.UsageError(
-            tr("QUERY, --case and --tag do not apply to --identity: write identity:… in QUERY")
+            tr(
+                "--identity does not work together with QUERY, --case and --tag: write identity:… "
+                "in QUERY instead"
+            )
         )
     settings = ctx.obj.load(store=store or "")
     require_store(settings)
@@ -226,7 +229,7 @@ def _list_bundles(
     elif has_more:
         print_message(
             tr(
-                "the store has more of these bundles. To show more, give --limit {limit}",
+                "the store has more bundles that match. To show more bundles, give --limit {limit}",
                 limit=limit * 5,
             )
         )

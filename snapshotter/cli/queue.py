@@ -239,6 +239,9 @@ def top(ctx: click.Context, as_json: bool) -> None:
     """
     Show the current state of the queue, and update the display: jobs by state, workers, and running
     captures. Ctrl-C ends the display.
+
+    A worker can have one running job more than it captures at the same time, because it completes
+    the bundle of one page beside the captures.
     """
     from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs.workers.registry import WorkerRegistry

@@ -137,13 +137,13 @@ def _print(found: "Quotation", written: "QuotationPicture | None") -> None:
         )
         print_result(
             tr(
-                "bars in the margin mark the whole block of the quotation: the bundle has no "
-                "positions of words"
+                "the bundle has no positions of words, so bars in the margin mark the whole "
+                "block that contains the quotation"
             )
             if len(written.marks_px) == 1
             else tr(
-                "bars in the margin mark the whole blocks of the quotation: the bundle has no "
-                "positions of words"
+                "the bundle has no positions of words, so bars in the margin mark the whole "
+                "blocks that contain the quotation"
             )
         )
         if written.masked:

@@ -431,7 +431,7 @@ class _Parser:
             raise self._error(
                 tr("{word} is not part of the query language", word=word),
                 hint=tr(
-                    "words are combined by AND without a sign, and -word excludes a word. To "
+                    "words that stand side by side must all match, and -word excludes a word. To "
                     'search for the word itself, write "{lower}"',
                     lower=word.lower(),
                 ),

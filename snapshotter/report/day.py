@@ -255,14 +255,16 @@ _NAMES: Final[Mapping[str, str]] = {
 _ABOUT: Final[Mapping[str, str]] = {
     "vanished": tr("The page was available before, and was not available in this capture."),
     "possible_removals": tr(
-        "An earlier capture shows the text of the page. This capture shows few other words, a "
-        "notice that no take-down rule matches, or no main text. A person has to decide."
+        "An earlier capture shows the text of the page. This capture shows only a few other words, "
+        "a notice that no take-down rule matches, or no main text. A person has to decide."
     ),
     "review": tr("The worst come first. To decide: snapshotter review --accept ID"),
-    "changed": tr("The main text differs from that of the capture before."),
+    "changed": tr("The main text differs from the main text of the capture before."),
     "reappeared": tr("The page was not available before, and is available again."),
     "failed": tr("No page was captured, or the bundle cannot be read."),
-    "partial": tr("Parts of the capture are missing. To show which: snapshotter open ID"),
+    "partial": tr(
+        "Parts of the capture are missing. To show the missing parts: snapshotter open ID"
+    ),
 }
 
 

@@ -492,7 +492,8 @@ def check(
             verdict=Verdict.INDETERMINATE,
             subject=key_id,
             detail=tr(
-                "this key is not trusted here, and signed {count} of the records", count=count
+                "this key is not trusted on this machine. Records that the key signed: {count}",
+                count=count,
             ),
         )
         for key_id, count in counts.items()

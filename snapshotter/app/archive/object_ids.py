@@ -158,8 +158,8 @@ def resolve(
     if not candidates:
         raise NoSuchId(
             tr(
-                "no id in the store {url} begins or ends with {text}, and no random part of an id "
-                "begins with it",
+                "no id in the store {url} has the part {text}. A part is the beginning of an id, "
+                "the beginning of its random characters, or its end",
                 url=store.url,
                 text=text,
             ),

@@ -129,8 +129,8 @@ def find_quotation(stream: BinaryIO, text: str) -> Quotation:
     elif visible:
         missing.append(
             tr(
-                "{path} has {count} places and the layout has {placed}, so that offsets are not "
-                "known",
+                "places of the quotation in {path}: {count}, in the layout: {placed}. Therefore "
+                "the offsets are not known",
                 path=PAGE_TEXT,
                 count=len(in_text),
                 placed=len(visible),

@@ -146,7 +146,7 @@ class Monitor:
         except Exception as error:  # noqa: BLE001 - shown, and these captures are not tried again
             self._dependencies.show_message(
                 tr(
-                    "it was not checked whether pages may be removed: {describe_error}",
+                    "the check for possible removals of pages failed: {describe_error}",
                     describe_error=_describe_error(error),
                 )
             )

@@ -115,13 +115,13 @@ def _describe_removal(last: Observation, this: Observation, *, is_hidden: bool) 
     minute, minute2 = format_minute(last.at), format_minute(this.at)
     if is_hidden:
         return tr(
-            "a page that was available at {minute} was possibly removed by {minute2}. This is not "
-            "confirmed yet. The last capture that shows the page is in quarantine",
+            "a page was available at {minute}, and was possibly removed before {minute2}. This is "
+            "not confirmed yet. The last capture that shows the page is in quarantine",
             minute=minute,
             minute2=minute2,
         )
     return tr(
-        "a page that was available at {minute} was possibly removed by {minute2}. This is not "
+        "a page was available at {minute}, and was possibly removed before {minute2}. This is not "
         "confirmed yet. See the picture of the page as it was (snapshotter open {last_id}). "
         "Compare the captures: snapshotter diff {last_id} {this_id}",
         minute=minute,

@@ -262,7 +262,7 @@ def test_in_a_terminal_the_list_is_a_table_that_fits(
     assert second.startswith("ijklmnop  2020-01-01 00:00  not established")
     assert second.endswith("  a.example")
     assert "\x1b" not in shown.out
-    assert "the store has more of these bundles" in shown.err
+    assert "the store has more bundles that match" in shown.err
 
 
 def test_a_list_is_restricted_by_host_verdict_and_days(

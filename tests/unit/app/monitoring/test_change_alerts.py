@@ -202,7 +202,7 @@ def test_the_first_sign_of_a_removal_is_told_once_and_with_the_next_command(
     (event,) = told["b3"]
     assert event.kind is NotificationKind.TAKEDOWN_SUSPECTED
     assert event.summary == (
-        "a page that was available at 2026-05-27 14:35 UTC was possibly removed by "
+        "a page was available at 2026-05-27 14:35 UTC, and was possibly removed before "
         "2026-05-27 14:50 UTC. This is not confirmed yet. See the picture of the page as it was "
         "(snapshotter open b2). Compare the captures: snapshotter diff b2 b3"
     )
