@@ -174,6 +174,7 @@ class _Run:
             for condition in conditions
             if not _is_recorded(condition)
         }
+        self._named = {condition: self._find_rows(condition) for condition in self._row_conditions}
         self.recorded = {
             condition: self._with_record(condition)
             for condition in conditions
@@ -265,7 +266,7 @@ class _Run:
                 passages = self._passages[node.searched]
                 return None if passages is None else self._noted[node.searched].union(passages)
             case Filter():
-                return self.recorded.get(node)
+                return self._named[node] if node in self._named else self.recorded[node]
             case Not():
                 return None
             case And():
@@ -296,6 +297,20 @@ class _Run:
                 joint = " AND " if isinstance(node, And) else " OR "
                 statement = joint.join(part for part, _ in parts)
                 return f"({statement})", [value for _, values in parts for value in values]
+
+    def _find_rows(self, condition: Filter) -> frozenset[str] | None:
+        """Return the captures that meet a filter; None: too many, or the columns have no index."""
+        found = set[str]()
+        parts = _indexed_conditions(condition)
+        for statement, values in parts:
+            rows = self._database.rows(
+                f"SELECT bundle_id FROM bundle WHERE {statement} LIMIT {_COMMON + 1}",  # noqa: S608
+                values,
+            )
+            if len(rows) > _COMMON:
+                return None
+            found.update(bundle_id for (bundle_id,) in rows)
+        return frozenset(found) if parts else None
 
     def _find_passages(self, searched: Searched) -> dict[str, list[int]] | None:
         query = piece_query(searched)
@@ -489,6 +504,7 @@ def _searched(node: Node) -> Iterator[Searched]:
 
 _RECORDED: Final = frozenset({"case", "tag", "note"})
 _RECORDED_HAS: Final = frozenset({"case", "tag", "note", "review"})
+_HOSTS: Final = ("host", "final_host")  # columns: of the requested and of the final address
 _TRUE: Final[tuple[str, list[Any]]] = ("TRUE", [])
 
 
@@ -549,17 +565,48 @@ def _row_condition(condition: Filter, identities: ResolveIdentity) -> tuple[str,
     return f"began_ms {'>=' if condition.name == 'after' else '<'} ?", [ms(condition.at)]
 
 
+def _indexed_conditions(condition: Filter) -> list[tuple[str, list[Any]]]:
+    """
+    Return conditions of which each reads one index of the table `bundle`, and their values.
+
+    A row that meets the filter meets one of them. Empty for filters without such an index.
+    """
+    value = storable(condition.value)
+    if condition.name == "verdict":
+        return [("content = ?", [value]), ("availability = ?", [value])]
+    if condition.name == "site":
+        return [_like(column, _host_patterns(value, with_subdomains=True)) for column in _HOSTS]
+    if condition.name != "host":
+        return []
+    # ";" is the character behind ":", which begins a port.
+    return [
+        (f"({column} = ? OR {column} > ? AND {column} < ?)", [host, f"{host}:", f"{host};"])
+        for column in _HOSTS
+        for host in _host_forms(value)
+    ]
+
+
 def _host_condition(value: str, *, with_subdomains: bool) -> tuple[str, list[Any]]:
     """Return the condition that the requested or the final address has a host, with any port."""
-    statements, patterns = list[str](), list[str]()
-    for host in _host_forms(value):
-        like = _escaped(host)
-        patterns += [like, f"{like}:%"]
+    patterns = _host_patterns(value, with_subdomains=with_subdomains)
+    (requested, values), (final, more) = (_like(column, patterns) for column in _HOSTS)
+    return f"({requested} OR final_host != host AND {final})", [*values, *more]
+
+
+def _host_patterns(value: str, *, with_subdomains: bool) -> list[str]:
+    """Return patterns for `LIKE` of a host with any port, and of its subdomains."""
+    patterns = list[str]()
+    for host in map(_escaped, _host_forms(value)):
+        patterns += [host, f"{host}:%"]
         if with_subdomains:
-            patterns += [f"%.{like}", f"%.{like}:%"]
-    for column in ("host", "final_host"):
-        statements.append(" OR ".join([f"{column} LIKE ? ESCAPE '!'"] * len(patterns)))
-    return f"({statements[0]} OR final_host != host AND ({statements[1]}))", patterns * 2
+            patterns += [f"%.{host}", f"%.{host}:%"]
+    return patterns
+
+
+def _like(column: str, patterns: Sequence[str]) -> tuple[str, list[Any]]:
+    """Return the condition that a column is like one of these patterns."""
+    statement = " OR ".join([f"{column} LIKE ? ESCAPE '!'"] * len(patterns))
+    return f"({statement})", list(patterns)
 
 
 def _host_forms(value: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from snapshotter.formats.printable import is_unsafe
 from snapshotter.model.page import Page
 from snapshotter.ports import Signer
 from snapshotter.store.filesystem import DirectoryStore
@@ -179,6 +180,30 @@ def test_a_hostile_page_harms_neither_the_terminal_nor_json(
     assert json.loads(line)["bundle_id"] == wanted
     assert all(unicodedata.category(character) != "Cc" for character in line)
     assert len(line) < 20_000
+
+
+def test_hostile_titles_and_notes_harm_no_list_of_captures(
+    shell: Shell, add: AddPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = add("谣言", title=HOSTILE, host="\u202e.example.org")
+    assert shell.run("case", "create", "c", "--title", HOSTILE) == 0, shell.err
+    assert shell.run("case", "add", "c", wanted) == 0, shell.err
+    assert shell.run("note", "add", wanted, HOSTILE) == 0, shell.err
+    assert shell.run("note", "add", "--case", "c", HOSTILE) == 0, shell.err
+    commands = (
+        ("list",), ("list", "--case", "title"), ("search", "谣言"), ("search", "note:title"),
+        ("case", "list"), ("case", "show", "c"), ("note", "list", wanted), ("review",),
+        ("report", "day", "2026-05-27"), ("show", wanted), ("show", "--all", wanted),
+        ("quote", wanted, "谣言"),
+    )  # fmt: skip
+    for width in (0, 200):
+        monkeypatch.setattr("snapshotter.cli.table.terminal_width", lambda width=width: width)
+        for command in commands:
+            assert shell.run(*command) == 0, (command, shell.err)
+            printed = shell.out + shell.err
+            assert "title" in printed or "谣言" in printed, command
+            unsafe = [letter for letter in printed if is_unsafe(letter) and letter != "\n"]
+            assert not unsafe, (command, unsafe)
 
 
 def test_a_capture_in_quarantine_is_not_found_until_it_is_released(

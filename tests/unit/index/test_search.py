@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -456,6 +456,29 @@ def test_a_host_is_found_in_both_addresses_and_in_every_form_of_its_name(empty: 
         (f"host:{'x' * 70}.de", []),
     ):
         assert empty.found(query) == expected, query
+
+
+def test_a_rare_host_is_found_without_reading_all_rows(
+    empty: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        empty.add(facts=BundleFacts(final_url=f"https://{number % 20}.example.net/"))
+    empty.sync()
+    statements = list[str]()
+    rows = empty.index.database.rows
+
+    def noted(statement: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        if "ORDER BY bundle_id DESC" in statement:
+            statements.append(statement)
+        return rows(statement, values)
+
+    monkeypatch.setattr(empty.index.database, "rows", noted)
+    for common, names_candidates in ((20_000, True), (1, False)):
+        monkeypatch.setattr(search_module, "_COMMON", common)
+        statements.clear()
+        found = empty.found("host:7.example.net OR site:8.example.net -host:8.example.net")
+        assert found == [bundle_id(7), bundle_id(27)]
+        assert [("bundle_id IN (" in one) for one in statements] == [names_candidates]
 
 
 def test_what_no_database_stores_is_searched_as_it_is_stored(empty: Library) -> None:
