@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
@@ -31,6 +32,10 @@ pytest_plugins = ("tests.distribution", "tests.second_try")
 # app/wiring/driver_cache.py). Each test is a new user, who would compile and write them anew: they
 # share.
 os.environ.setdefault("NODE_COMPILE_CACHE", str(ROOT / ".tools" / "driver"))
+
+# A shell starts what runs in its background deaf to Ctrl-C, and tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _NEEDS_SOMETHING = ("e2e", "interop", "s3")  # markers of pyproject.toml
 

@@ -121,7 +121,6 @@ class Installation:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=_heed_ctrl_c,
         )
 
     def run(self, *arguments: str | Path, given: str = "") -> Done:
@@ -189,11 +188,6 @@ def _interpreter_environment() -> dict[str, str]:
 def _prestarted() -> Prestarted:
     """Return the one server of this process."""
     return Prestarted(_interpreter_environment())
-
-
-def _heed_ctrl_c() -> None:
-    """A shell starts what runs in its background deaf to Ctrl-C, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def trusting(authority: TestAuthority, kind: str = "good") -> dict[str, tuple[str, Path]]:

@@ -19,14 +19,11 @@ ROOT = Path(__file__).resolve().parents[4]
 _LIMIT_S = 60  # for a process to start or to end, on a machine that is busy
 
 _PROGRAM = """
-import signal
 import sys
 from pathlib import Path
 from snapshotter.verify.audit.process_pool import ProcessPool
 from tests.audited import waits
 if __name__ == "__main__":
-    # A tester's shell may be deaf to Ctrl-C, as of what it starts with "&".
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with ProcessPool(waits, Path(sys.argv[1]), count=2) as workers:
             list(workers.answers(range(40)))
