@@ -60,3 +60,16 @@ def installation(tmp_path: Path, authority: TestAuthority) -> Installation:
     made = Installation(tmp_path / "home")
     made.configure(trusting(authority))
     return made
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests that look at `captured` to one worker, which captures it once."""
+    for item in items:
+        looks = "captured" in getattr(item, "fixturenames", ())
+        if looks and item.nodeid.startswith("tests/e2e/") and not _group(item):
+            item.add_marker(pytest.mark.xdist_group("captured"))
+
+
+def _group(item: pytest.Item) -> pytest.Mark | None:
+    return item.get_closest_marker("xdist_group")

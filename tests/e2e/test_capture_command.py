@@ -626,6 +626,7 @@ def test_show_tells_what_the_bundle_says_and_its_json_is_the_record(captured: Ca
         True,
     )
     assert told.pop("quarantine") is None
+    assert told.pop("also_published_at") == []
     assert told == record_of(captured.bundle)
 
 

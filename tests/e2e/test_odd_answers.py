@@ -14,7 +14,7 @@ from snapshotter.formats.http.http1 import Http1Connection
 from tests.tools import any_chromium
 from tests.unit.formats.wire_events import C, S, told
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("odd-answers")]  # one worker, one browser
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TWO = b"\r\nContent-Length: 2\r\n\r\nhi"

@@ -283,12 +283,12 @@ def test_what_was_photographed_before_the_time_was_used_up_is_kept_and_told(
             assert hangs.wait(30)  # it is told before there is one more tile
 
     capture.watch = watch
-    captured = capture(page(bands(900) + hang), replace(ROOMY, tile_s=2), quiet_s=0)
+    captured = capture(page(bands(400) + hang), replace(ROOMY, tile_s=2), quiet_s=0)
 
     whole = picture(captured, PictureKind.PAGE)
     assert whole.reason is CutReason.BROKEN_OFF
     assert whole.truncated_at == whole.captured_height_px
-    assert 8_000 <= whole.captured_height_px < 90_000
+    assert 8_000 <= whole.captured_height_px < 40_000
     check_table(whole)
     assert shown(column(captured, whole)) == expected(whole.captured_height_px // 100)
     assert captured.outcome is Outcome.PARTIAL
@@ -449,7 +449,7 @@ def test_fixed_and_sticky_elements_appear_once_in_the_whole(capture: Engine) -> 
     assert pixels[6195 + 50 :: 100] == expected(60, 99)
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("scale", [2, 4])
 def test_a_dense_screen_gives_all_its_pixels_in_the_whole_and_in_an_element(
     capture: Engine, scale: int
 ) -> None:

@@ -37,6 +37,7 @@ from snapshotter.model.request import Limits
 from tests.e2e.recording import SECRET, items, opening, record, response, verb
 
 pytestmark = pytest.mark.e2e
+looking = pytest.mark.xdist_group("hard-page")  # one worker, one recording
 
 CANARY = SECRET
 CHINESE = "<!doctype html><title>中文</title><p>漢字与简体字。</p>"
@@ -247,6 +248,7 @@ def test_every_request_of_a_hard_page_is_recorded_once(server: Server, tmp_path:
     assert (refused.error, refused.resource_type) == ("net::ERR_UNSAFE_PORT", "Fetch")
 
 
+@looking
 @pytest.mark.parametrize(
     ("path", "method"),
     [
@@ -293,12 +295,14 @@ def hard_page(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     return Recorded(recording, tuple((key, bytes(sent)) for key, sent in server.sent.items()))
 
 
+@looking
 def test_header_values_outside_ascii_keep_their_octets(hard_page: Recorded) -> None:
     archive = gzip.decompress(hard_page.recording.artifacts[0].file.read_bytes())
     assert b"X-Latin: caf\xe9\r\n" in archive
     assert b"X-Utf-8: \xe4\xb8\xad\r\n" in archive
 
 
+@looking
 def test_a_request_body_is_recorded(hard_page: Recorded) -> None:
     them = items(hard_page.recording)
     (post,) = [i for i in them if i.kind == "request" and i.body == b"\x00\x01\xfe\xff"]
@@ -306,11 +310,13 @@ def test_a_request_body_is_recorded(hard_page: Recorded) -> None:
     assert post.fields["WARC-Target-URI"].endswith("/echo")
 
 
+@looking
 def test_nothing_of_a_hard_page_is_missing(hard_page: Recorded) -> None:
     assert hard_page.recording.missing_parts == ()
     assert hard_page.recording.counts.bodies_missing == 0
 
 
+@looking
 def test_a_blocked_answer_is_counted_as_blocked_and_its_head_is_kept(hard_page: Recorded) -> None:
     (failed,) = [f for f in hard_page.recording.failed if f.url.endswith("/forbidden")]
 
@@ -318,6 +324,7 @@ def test_a_blocked_answer_is_counted_as_blocked_and_its_head_is_kept(hard_page: 
     assert response(hard_page.recording, "/forbidden").status_line.startswith("HTTP/1.1 200 ")
 
 
+@looking
 def test_the_index_finds_each_response(hard_page: Recorded) -> None:
     archive = hard_page.recording.artifacts[0].file.read_bytes()
     lines = hard_page.recording.artifacts[1].file.read_bytes().splitlines()

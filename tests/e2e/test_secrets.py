@@ -25,7 +25,7 @@ from tests.canaries import spellings, unfolded
 from tests.e2e.product import Done, Installation, traffic_of, trusting
 from tests.servers.authority import TestAuthority
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("secrets")]  # one worker, two captures
 
 # With characters that percent-encoding changes.
 ON_REDIRECT, ON_PAGE, ON_FRAME, ON_SCRIPT = (
