@@ -8,7 +8,8 @@ STORE_COMMANDS: Final = frozenset(
     {
         "audit", "batch", "capture", "case add", "case check", "case close", "case create",
         "case list", "case remove", "case show", "check", "counts", "custody show", "diff",
-        "doctor", "erase", "export", "hold lift", "hold list", "hold place", "index rebuild",
+        "disclose", "doctor", "erase", "export", "hold lift", "hold list", "hold place",
+        "index rebuild",
         "index status", "list", "log check", "log init", "log prove", "log repair", "log show",
         "log sync", "mark graphic", "note add", "note list", "open", "proof", "quarantine",
         "quote", "release", "renew", "report campaign", "report day", "review",

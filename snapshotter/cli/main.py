@@ -72,6 +72,11 @@ COMMANDS = {
         "demo",
         tr("Show a complete take-down case on this machine, in about 25 seconds"),
     ),
+    "disclose": (
+        "disclose",
+        "disclose",
+        tr("Show withheld values of a redacted copy of a bundle"),
+    ),
     "doctor": ("doctor", "doctor", tr("Check whether this machine can make captures")),
     "erase": (
         "erase",

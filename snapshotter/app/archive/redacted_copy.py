@@ -9,7 +9,7 @@ those that the user names. Specification: docs/spec/redacted-copy.md.
 import contextlib
 import io
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -17,8 +17,9 @@ from urllib.parse import parse_qsl, urlsplit
 from snapshotter import durable
 from snapshotter.app.archive.bundles import BundleMembers
 from snapshotter.capture.redaction.capturer_identity import CapturerIdentifiers
-from snapshotter.errors import PolicyRefused, SnapshotterError
-from snapshotter.formats.bundle import container, names, openings, redactable
+from snapshotter.errors import EvidenceInvalid, PolicyRefused, SnapshotterError
+from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import container, manifest, names, openings, redactable
 from snapshotter.formats.bundle.openings import Opening
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.capturer_identity import CapturerIdentifier
@@ -123,13 +124,8 @@ def write(
     for name in names.NEVER_IN_REDACTED:
         data.pop(name, None)
     data[names.OPENINGS] = openings.encode(record["bundle_id"], shown)
-    out = io.BytesIO()
-    container.write(
-        ((name, digest_bytes(content), _opener(content)) for name, content in data.items()), out
-    )
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{record['bundle_id']}{SUFFIX}"
-    durable.write(file, out.getvalue())
+    _write(file, data)
     for number, token in enumerate(late_tokens, start=1):
         durable.write(file.with_name(f"{file.name}.{names.late_token(number)}"), token)
     return RedactedCopy(
@@ -141,6 +137,75 @@ def write(
     )
 
 
+def read_bundle_id(copy: BinaryIO) -> str:
+    """Return the id of the bundle of a redacted copy. Raises EvidenceInvalid for another file."""
+    members = BundleMembers(copy)
+    if names.OPENINGS not in members.names:
+        raise EvidenceInvalid(tr("the file is not a redacted copy of a bundle"))
+    record = canonical_json.loads(members.read(redactable.PATH, limit=redactable.MAX_BYTES))
+    bundle_id = record.get("bundle_id") if isinstance(record, dict) else None
+    if not isinstance(bundle_id, str):
+        raise EvidenceInvalid(tr("the file is not a redacted copy of a bundle"))
+    return bundle_id
+
+
+def disclose(
+    copy: BinaryIO, bundle: BinaryIO, target: Path, *, fields: Sequence[str]
+) -> tuple[str, ...]:
+    """
+    Write a redacted copy again, with some of its withheld values shown; return their pointers.
+
+    Args:
+        copy: The redacted copy.
+        bundle: The whole bundle of which it is a copy.
+        fields: Names of `GROUPS`, or JSON pointers of single values.
+
+    Raises:
+        EvidenceInvalid: The copy or the bundle cannot be read, or they have different signed lists.
+        SnapshotterError: The copy withholds no such value, or the new copy cannot be written.
+    """
+    members, whole = BundleMembers(copy), BundleMembers(bundle)
+    bundle_id = read_bundle_id(copy)
+    if any(
+        members.read(name, limit=manifest.MAX_BYTES) != whole.read(name, limit=manifest.MAX_BYTES)
+        for name in (names.MANIFEST_SHA256, names.REDACTABLE_RECORD)
+    ):
+        raise EvidenceInvalid(tr("the file is not a copy of the bundle in the store"))
+    shown = openings.parse(members.read(names.OPENINGS, limit=openings.MAX_BYTES), bundle_id)
+    known = {opening.pointer for opening in shown}
+    hidden = [found for found in openings.of_record(whole.record()) if found.pointer not in known]
+    added: dict[str, Opening] = {}
+    for field in fields:
+        patterns = GROUPS.get(field, (field,))
+        found = [opening for opening in hidden if _is_of(opening, patterns)]
+        if not found:
+            raise SnapshotterError(
+                tr("the copy withholds no value at {field!r}", field=field),
+                hint=tr(
+                    "list what the copy withholds:\n  snapshotter verify {copy}",
+                    copy=getattr(copy, "name", "COPY"),
+                ),
+            )
+        added.update((opening.pointer, opening) for opening in found)
+    data = {name: members.read(name, limit=_LONGEST) for name in members.names}
+    data[names.OPENINGS] = openings.encode(bundle_id, (*shown, *added.values()))
+    _write(target, data)
+    return tuple(sorted(added))
+
+
+def _write(target: Path, data: Mapping[str, bytes]) -> None:
+    out = io.BytesIO()
+    container.write(
+        ((name, digest_bytes(content), _opener(content)) for name, content in data.items()), out
+    )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    durable.write(target, out.getvalue())
+
+
+def _is_of(opening: Opening, patterns: Iterable[str]) -> bool:
+    return any(_matches(opening.pointer, pattern) for pattern in patterns)
+
+
 def _closed(every: Sequence[Opening], fields: Sequence[str]) -> dict[str, str]:
     """
     Return pointers and values that are withheld: those that are named, and all that contain one.
@@ -148,9 +213,7 @@ def _closed(every: Sequence[Opening], fields: Sequence[str]) -> dict[str, str]:
     closed: dict[str, str] = {}
     for field in fields:
         patterns = GROUPS.get(field, (field,))
-        found = [
-            opening for opening in every if any(_matches(opening.pointer, p) for p in patterns)
-        ]
+        found = [opening for opening in every if _is_of(opening, patterns)]
         if not found and field not in GROUPS:
             raise SnapshotterError(
                 tr("the record has no value at {field!r} that can be withheld", field=field),

@@ -56,6 +56,24 @@ def test_a_forged_copy_is_failed(shell: BundleShell) -> None:
     ]
 
 
+def test_a_withheld_value_is_disclosed_later_in_another_copy(shell: BundleShell) -> None:
+    assert shell.run("export", "--redact", "title,machine", shell.id, "-o", "out") == 0
+    copy, other = f"out/{shell.id}.redacted.wacz", "new/disclosed.wacz"
+
+    assert shell.run("disclose", "--json", copy, "/what/title", "-o", other) == 0
+
+    assert shell.object["shown"] == ["/what/title"]
+    assert shell.run("verify", "--json", other) == 11
+    assert "/what/title" not in shell.object["withheld"]["fields"]
+    assert "/how/environment/kernel" in shell.object["withheld"]["fields"]
+    shell.run("verify", other)
+    assert "A page" in shell.out
+    assert shell.run("disclose", other, "/what/title", "-o", "x.wacz") == 1
+    assert "withholds no value" in shell.err
+    assert shell.run("disclose", str(shell.file), "/what/title", "-o", "x.wacz") == 10
+    assert not Path("x.wacz").exists()
+
+
 def test_what_cannot_be_redacted_is_refused_with_a_reason(shell: BundleShell) -> None:
     old = VECTORS / "v1-good" / "bundle.wacz"
     assert shell.run("store", "add", str(old)) == 0, shell.err
