@@ -139,14 +139,14 @@ ensure_npm_tools() {
   have npm || return 0 # ensure_commands has said so
   wanted=$(fingerprint requirements/npm/package.json requirements/npm/package-lock.json)
   if grep -qs "$wanted" .tools/npm.stamp; then return; fi
-  say "installing the replay engine (npm, requirements/npm)"
+  say "installing the replay engine and axe-core (npm, requirements/npm)"
   mkdir -p .tools
   rm -f .tools/npm.stamp "$log"
   cp requirements/npm/package.json requirements/npm/package-lock.json .tools/
   if (cd .tools && quietly npm.log npm ci --ignore-scripts --no-fund --no-audit); then
     echo "$wanted" >.tools/npm.stamp
   else
-    warn "tests that replay with wabac will be skipped: $(reason_in "$log")"
+    warn "tests that replay with wabac or use axe-core will be skipped: $(reason_in "$log")"
   fi
 }
 

@@ -14,6 +14,7 @@ import pytest
 from snapshotter.capture.browser.binary import find_browser
 
 ROOT = Path(__file__).resolve().parent.parent
+_NPM = ROOT / ".tools" / "node_modules"
 
 
 def tools_are_required() -> bool:
@@ -40,10 +41,15 @@ def any_chromium() -> str:
 def npm_modules() -> str:
     """Return the folder that holds `@webrecorder/wabac`, for NODE_PATH; skip without it or node."""
     system_tool("node")
-    folder = ROOT / ".tools" / "node_modules"
-    if not (folder / "@webrecorder" / "wabac").is_dir():
-        pytest.skip("@webrecorder/wabac is not installed: make setup-test")
-    return str(folder)
+    npm_file("@webrecorder/wabac/package.json")
+    return str(_NPM)
+
+
+def npm_file(path: str) -> Path:
+    """Return a file of an npm package (`axe-core/axe.min.js`), or skip."""
+    if not (_NPM / path).is_file():
+        pytest.skip(f"{path} is not installed: make setup-test")
+    return _NPM / path
 
 
 def system_tool(name: str) -> str:

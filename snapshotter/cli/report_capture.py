@@ -9,7 +9,7 @@ import click
 
 from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.object_id import FILE_OR_BUNDLE
-from snapshotter.cli.options import root_key_option, store_option, trust_option
+from snapshotter.cli.options import complete_case, root_key_option, store_option, trust_option
 from snapshotter.cli.output import print_json, print_message, print_result, write_file
 from snapshotter.model.custody import EXPORTING
 from snapshotter.translation import tr
@@ -30,6 +30,7 @@ _PAPERS = ("A4", "Letter")
 Examples:
   snapshotter report capture latest
   snapshotter report capture -o exhibits 20261124t160642z-k3v4q2m7xw4c5b6d
+  snapshotter report capture --case harbour latest
   snapshotter report capture --paper letter --zone America/New_York exhibit.wacz
   snapshotter report capture --format html --format json latest
   snapshotter report capture --at 2026-11-30T09:12:44Z exhibit.wacz
@@ -51,6 +52,13 @@ Examples:
     type=click.Choice(_FORMATS),
     multiple=True,
     help="Write only this file. May be given several times. Without this option: all files.",
+)
+@click.option(
+    "--case",
+    default="",
+    shell_complete=complete_case,
+    metavar="NAME",
+    help="State the exhibit number that the captures have in this case.",
 )
 @click.option(
     "--paper",
@@ -80,6 +88,7 @@ def capture(
     bundles: tuple[str, ...],
     folder: Path,
     formats: tuple[str, ...],
+    case: str,
     paper: str,
     zone: str | None,
     at: str | None,
@@ -111,6 +120,7 @@ def capture(
     job = _Job(
         folder=folder,
         formats=tuple(kind for kind in _FORMATS if kind in (formats or _FORMATS)),
+        case=case,
         paper=paper,
         now=_time(at, machine.SystemClock().now()),
         local=LocalTime(zone=_zone(zone)),
@@ -125,6 +135,8 @@ def capture(
             store=store or "",
         )
         if file is not None:
+            if case:
+                raise click.UsageError(tr("--case needs ids of the store, and not files"))
             _write(settings, job, _of_file(settings, job, name, file))
         else:
             _stored(settings, job, name)
@@ -136,6 +148,7 @@ class _Job:
 
     folder: Path
     formats: tuple[str, ...]
+    case: str  # "" for none
     paper: str
     now: datetime
     local: "LocalTime"
@@ -176,6 +189,7 @@ def _stored(settings: "Settings", job: _Job, name: str) -> None:
         now=job.now,
         local=job.local,
         annotations=annotations.capture(bundle_id),
+        case=job.case,
     )
     digest = _write(settings, job, made)
     wiring_store.note_access(

@@ -211,6 +211,7 @@ def page(
         checks=[(verdict_label(finding.verdict), finding) for finding in report.findings],
         columns=lambda table: [column for column in table.columns if not column.under],
         digest=digest,
+        exhibit=_text(report, "what.exhibit"),
         explained=list(_explained(report.findings)),
         has_mixed_basis=lambda table: len({row.basis for row in table.rows}) > 1,
         introduction=_of(report, "captured", "redirected", "title", "notice"),
@@ -223,7 +224,7 @@ def page(
         parts=_parts,
         picture=picture,
         said=_questions(report),
-        source=_source_text,
+        source=lambda source: _source_text(source, report.bundle_id),
         when=local.show,
         words=BASIS_WORDS,
         zone_sentence=local.sentence(report.verified_at),
@@ -232,18 +233,20 @@ def page(
 
 def _print_style(report: CaptureReport, picture: PictureCopy | None, digest: str) -> str:
     """Return the head and foot of each sheet, and how the pieces of the picture join on screen."""
-    found = report.find("what.requested_url")
-    address = found.value if isinstance(found, Field) and isinstance(found.value, str) else ""
+    address = html.shorten_middle(_text(report, "what.requested_url"), _MAX_SHOWN)
+    head = " · ".join(filter(None, (_text(report, "what.exhibit"), report.bundle_id, address)))
     groups = " ".join(digest[at : at + 4] for at in range(0, 16, 4))
-    style = html.print_margins(
-        tr("{bundle_id} · {address}", bundle_id=report.bundle_id,
-           address=html.shorten_middle(address, _MAX_SHOWN)),
-        tr("SHA-256 of report.json: {groups} …", groups=groups),
+    style = html.print_margins(head, tr("SHA-256 of report.json: {groups} …", groups=groups),
     )  # fmt: skip
     if picture is not None and picture.overlap and picture.width:
         hidden = picture.overlap * 100 / picture.width
         style += f"@media screen {{ .piece + .piece {{ margin-top: -{hidden:.4f}%; }} }}\n"
     return style
+
+
+def _text(report: CaptureReport, path: str) -> str:
+    found = report.find(path)
+    return found.value if isinstance(found, Field) and isinstance(found.value, str) else ""
 
 
 def _of(report: CaptureReport, *keys: str) -> list[Statement]:
@@ -317,11 +320,15 @@ def _moment(value: Value, local: Any) -> ShownTime | None:
     return shown
 
 
-def _source_text(source: Source) -> str:
+def _source_text(source: Source, bundle_id: str) -> str:
     """Return a source as the page names it: a pointer alone is in the capture record."""
+    bundle = f"{bundle_id.removesuffix('.wacz')}.wacz"
     if source.file == RECORD:
         return f"#{source.pointer}"
-    return f"{source.file}#{source.pointer}" if source.pointer else source.file
+    if source.file == bundle:
+        return tr("the bundle")
+    file = source.file.removeprefix(f"{bundle}.")
+    return f"{file}#{source.pointer}" if source.pointer else file
 
 
 def _explained(findings: Sequence[Finding]) -> Iterator[tuple[str, str, str]]:

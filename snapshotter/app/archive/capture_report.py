@@ -8,6 +8,7 @@ no value verified.
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from snapshotter.app.archive.assessment import BundleFiles
 from snapshotter.app.archive.capture_page import CaptureSource, read_material
 from snapshotter.app.archive.report_groups import Evidence, ReadToken, groups
 from snapshotter.app.archive.report_statements import LIMITS, statements
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.errors import EvidenceInvalid, SnapshotterError, UsageMistake
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import custody_sidecars, names
 from snapshotter.formats.proofs import rfc3161
@@ -77,26 +78,46 @@ def make_stored_report(
     now: datetime,
     local: LocalTime,
     annotations: CaptureAnnotations | None = None,
+    case: str = "",
 ) -> MadeReport:
     """
     Verify a copy of a stored bundle with its sidecars, and return its report.
 
     Args:
         now: The time of the verification.
-        annotations: Only the mark for graphic pictures is used.
+        annotations: Only the mark for graphic pictures and the number in the case are used.
+        case: The report states the number of the capture in this case; "": in none.
 
     Raises:
+        UsageMistake: The capture is not in the case.
         OSError, SnapshotterError: The store does not have the bundle, or cannot be read.
     """
+    exhibit = ""
+    if case:
+        number = annotations.cases.get(case) if annotations is not None else None
+        if number is None:
+            raise UsageMistake(
+                tr(
+                    "the capture {bundle_id} is not in the case {case}",
+                    bundle_id=bundle_id,
+                    case=case,
+                ),
+                hint=tr(
+                    "put the capture into the case:\n  snapshotter case add {case} {bundle_id}",
+                    case=case,
+                    bundle_id=bundle_id,
+                ),
+            )
+        exhibit = tr("{case}, Exhibit {number}", case=case, number=number)
     with capture_page.verified_copy(
         bundle_id, store, trust, now=now, annotations=annotations, others_of=lambda url: ((), ())
     ) as source:
-        return _report(source, trust, local)
+        return _report(source, trust, local, exhibit)
 
 
-def _report(source: CaptureSource, trust: Trust, local: LocalTime) -> MadeReport:
+def _report(source: CaptureSource, trust: Trust, local: LocalTime, exhibit: str = "") -> MadeReport:
     material = read_material(source, shape=SHAPE)
-    evidence = _evidence(source, material, trust)
+    evidence = replace(_evidence(source, material, trust), exhibit=exhibit)
     record, report = material.record, source.report
     made = groups(evidence, local)
     capture = sentences.CaptureState.of_record(record)

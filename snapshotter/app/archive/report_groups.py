@@ -37,6 +37,7 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify.trust import Trust
 
+ANNOTATIONS: Final = "annotations"
 ASSESSMENT: Final = "capture/assessment.json"
 NETWORK: Final = "capture/network.json"
 POLICY: Final = "capture/policy.toml"
@@ -67,6 +68,7 @@ class Evidence:
     chain: tuple[custody_sidecars.ChainedEvent, ...] = ()
     tokens: tuple[ReadToken, ...] = ()
     unread: tuple[str, ...] = ()
+    exhibit: str = ""  # case and number; "" for none
 
     @property
     def bundle_id(self) -> str:
@@ -144,6 +146,11 @@ def groups(of: Evidence, local: LocalTime) -> tuple[Group, ...]:
         Group(key="integrity", term=tr("Integrity"), items=tuple(_integrity(of))),
         Group(key="custody", term=tr("Custody"), items=tuple(_custody(of))),
         Group(key="redactions", term=tr("Redactions"), items=tuple(_redactions(of))),
+        Group(
+            key="limits",
+            term=tr("What the report does not prove"),
+            items=(of.record.field("record", tr("The record states"), "/limits", Kind.LINES),),
+        ),
     )
 
 
@@ -175,6 +182,7 @@ def _what(of: Evidence) -> Iterator[Field | Table]:
     yield of.found("bundle_bytes", tr("Length of the bundle"), report.length, of.bundle_file,
                    kind=Kind.BYTES, basis=Basis.VERIFIED)  # fmt: skip
     yield record.field("bundle_id", tr("Id of the bundle"), "/bundle_id")
+    yield of.found("exhibit", tr("Exhibit"), of.exhibit, ANNOTATIONS, basis=Basis.UNVERIFIED)
     yield assessed.field("identity", tr("Identity of the page by the rules of its site"),
                          "/identity")  # fmt: skip
     yield record.field("requested_url", tr("Requested address"), "/what/requested_url",
@@ -343,7 +351,9 @@ def _who(of: Evidence) -> Iterator[Field | Table]:
     known = [key for key in map(of.trust.key, _key_ids(of)) if key is not None and has_owners(of)]
     yield of.found("organisation", tr("Owner of the signing key"),
                    tuple(dict.fromkeys(key.owner for key in known)), TRUST, kind=Kind.LINES,
-                   note=tr("Names come from: {trust}", trust=of.report.trust))  # fmt: skip
+                   note=""
+        if has_owners(of)
+        else tr("The report was made without a trust file, which names owners."))  # fmt: skip
     yield record.field("worker", tr("Capturing machine"), "/who/worker",
                        note=tr("A record names no person and no machine."))  # fmt: skip
     yield record.field("mode", tr("Mode"), "/who/mode")

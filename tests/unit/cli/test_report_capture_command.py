@@ -60,6 +60,20 @@ def test_the_custody_chain_names_the_digest_of_the_report(
     assert f"capture report, SHA-256 of report.json {digest}" in home.out
 
 
+def test_the_exhibit_number_of_a_case_is_stated_as_a_word_of_its_author(home: BundleShell) -> None:
+    assert home.run("case", "create", "harbour") == 0, home.err
+    assert home.run("report", "capture", *NO_PDF, "--case", "harbour", home.id) == 2
+    assert f"snapshotter case add harbour {home.id}" in home.err
+    assert home.run("case", "add", "harbour", home.id) == 0, home.err
+
+    assert home.run("report", "capture", *NO_PDF, "--case", "harbour", home.id) == 0, home.err
+
+    found = json.loads(Path(f"report-{home.id}.json").read_bytes())["fields"]["what"]["exhibit"]
+    assert (found["value"], found["basis"]) == ("harbour, Exhibit 1", "unverified")
+    assert "harbour, Exhibit 1 · " in Path(f"report-{home.id}.html").read_text()
+    assert home.run("report", "capture", "--case", "harbour", home.file) == 2
+
+
 def test_an_altered_file_gets_a_report_that_says_so(home: BundleShell) -> None:
     members = bundles.unpack(home.bytes)
     Path("altered.wacz").write_bytes(

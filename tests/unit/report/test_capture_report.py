@@ -40,6 +40,7 @@ def field(key: str, value: str, kind: Kind = Kind.TEXT) -> Field:
 
 
 URL = field("requested_url", ADDRESS, Kind.ADDRESS)
+EXHIBIT = field("exhibit", "Harbour \u202e<b>, Exhibit 7")
 REPORT = CaptureReport(
     bundle_id=ID, title=SHOWN, language='"><script>', verdict=Verdict.PASSED,
     sentences=("The page was available.",),
@@ -60,7 +61,7 @@ REPORT = CaptureReport(
         Group(
             key="what", term="What was captured",
             items=(
-                URL, field("title", SHOWN), field("policy", SHOWN, Kind.BLOCK),
+                URL, EXHIBIT, field("title", SHOWN), field("policy", SHOWN, Kind.BLOCK),
                 field("started_at", SHOWN, Kind.INSTANT),
                 replace(
                     field("notice", ""), value=Withheld(committed="ef" * 32),
@@ -155,6 +156,14 @@ def test_a_tall_picture_is_printed_in_parts_whose_overlap_is_stated() -> None:
     assert "Part 2 of 3: CSS pixels 110 to 230 from the top" in text
     assert ".piece + .piece { margin-top: -10.0000%; }" in text
     assert text.count('<figure class="piece">') == 3
+
+
+def test_the_head_of_each_sheet_has_exhibit_id_and_shortened_address() -> None:
+    head = re.findall(r'@top-left \{ content: "([^"]*)"', made())
+
+    assert len(head) == 1
+    assert head[0].startswith(rf"Harbour \5c u202e\3c b\3e , Exhibit 7 · {ID} · http:")
+    assert "…" in head[0]
 
 
 def test_a_graphic_picture_is_not_on_the_first_page() -> None:

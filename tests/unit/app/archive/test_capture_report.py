@@ -52,6 +52,7 @@ REQUIRED = {
     "integrity": "manifest_sha256 signatures key_statement log_index log_origin retain_until "
     "legal_hold replicas holds proof",
     "custody": "events problems",
+    "limits": "record",
     "redactions": "values redact_headers redact_url_params redact_viewer_fields strip_params",
 }
 

@@ -1,0 +1,32 @@
+"""axe-core finds nothing on our pages: with light and dark colours, on a desk and on a phone."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.tools import npm_file
+from tests.unit.report import test_capture_page, test_capture_report
+
+pytestmark = pytest.mark.interop
+
+_PAGES: Mapping[str, Callable[[], str]] = {
+    "capture report": test_capture_report.made,
+    "page": test_capture_page.made,
+}
+_RUN = """() => axe.run(document, {resultTypes: ["violations"]}).then((found) =>
+  found.violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).join(" | ")}`))"""
+
+
+@pytest.mark.parametrize("name", _PAGES)
+def test_axe_finds_nothing(browser: Browser, name: str) -> None:
+    axe = npm_file("axe-core/axe.min.js").read_text()
+    looks: tuple[Any, ...] = (("light", 1280), ("dark", 1280), ("light", 360))
+    for scheme, width in looks:
+        tab = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+        tab.set_content(_PAGES[name]())
+        tab.evaluate(axe)  # by the debugger, which the policy of the page does not bind
+
+        assert tab.evaluate(_RUN) == [], f"{scheme}, {width}"
+        tab.close()
