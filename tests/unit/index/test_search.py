@@ -46,6 +46,7 @@ TEXTS = (
     "Straße ＦＵＬＬＷＩＤＴＨ ﬁnance İstanbul",
     "emoji 👨‍👩‍👧 family",
     "Khmer: សួស្តីពិភពលោក Lao: ສະບາຍດີ Burmese: မင်္ဂလာပါ",
+    "Et\u00e9 e\u0301te\u0301 co\u2011op \u202e1,000\u202c m\u00b2 ΣΊΣΥΦΟΣ ｱﾊﾟｰﾄ น้ำ אֶרֶץ <b> =1+1",
 )
 
 
@@ -111,6 +112,8 @@ def whole_word(query: str) -> list[str]:
         ("សួស្តី", 1),
         ("ສະບາຍ", 1),
         ("မင်္ဂလာ", 1),
+        ("アパート", 1),  # half width, with marks of their own
+        ("น\u0e49\u0e4d\u0e32", 1),  # one vowel in two parts
     ],
 )
 def test_texts_without_spaces_are_found_anywhere(library: Library, query: str, count: int) -> None:
@@ -151,6 +154,14 @@ def test_texts_without_spaces_are_found_anywhere(library: Library, query: str, c
         ("istanbul", 1),
         ("İSTANBUL", 1),
         ("ıstanbul", 1),
+        ("E\u0301T\u00c9", 1),
+        ("ete", 0),
+        ("co-op", 1),
+        ("1,000", 1),  # between marks that change the direction
+        ("m2", 1),
+        ("σίσυφος", 1),
+        ("אֶרֶץ", 1),
+        ("=1+1", 1),
     ],
 )
 def test_words_are_found_whole(library: Library, query: str, count: int) -> None:
