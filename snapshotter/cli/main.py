@@ -364,7 +364,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         # A file or a folder that no command thought of: its name, and the system's words.
         where = f"{error.filename}: " if error.filename else ""
-        print_error(SnapshotterError(f"{where}{error.strerror or error}", hint=_hint(error)))
+        what = f"{where}{error.strerror or error}"
+        if is_disk_full(error) and not where:
+            what = tr("no space left on the disk")
+        print_error(SnapshotterError(what, hint=_hint(error)))
         return 1
     if not code and have_results_failed():
         return SnapshotterError.exit_code
@@ -373,7 +376,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _hint(error: OSError) -> str:
     if is_disk_full(error):
-        return tr("free disk space, and give the same command again")
+        return tr(
+            "free disk space where the store, data_dir and spool_dir are, and give the same "
+            "command again"
+        )
     return tr(
         "check that you have permission to write to this file or folder, or set other places "
         "with the settings data_dir, keys_dir, spool_dir and store "

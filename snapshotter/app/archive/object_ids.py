@@ -92,6 +92,18 @@ class AmbiguousId(UsageMistake):
     """Several ids of the store have the given part."""
 
 
+def _listing(kinds: Sequence[ObjectKind]) -> str:
+    """Return the hint with the commands that list the ids of these objects."""
+    if ObjectKind.EVENT not in kinds:
+        return tr("list the ids:\n  snapshotter list")
+    if ObjectKind.BUNDLE not in kinds:
+        return tr("list the take-down events:\n  snapshotter takedown list")
+    return tr(
+        "list the bundles, or the take-down events:\n  snapshotter list\n  snapshotter takedown "
+        "list"
+    )
+
+
 def may_be_part(text: str) -> bool:
     """Return whether a text may be a part of an id, or the word `latest`."""
     return text == LATEST or (
@@ -163,7 +175,7 @@ def resolve(
                 url=store.url,
                 text=text,
             ),
-            hint=tr("list the ids:\n  snapshotter list"),
+            hint=_listing(kinds),
         )
     if len(candidates) > 1:
         raise _ambiguous(

@@ -152,6 +152,14 @@ def test_what_is_no_part_of_an_id_is_an_error(store: _CountingStore) -> None:
             resolve(store, text)
     with pytest.raises(NoSuchId, match=r"has the part zzzz\. A part is the beginning of an id, "):
         resolve(store, "zzzz")
+    for kinds, commands in {
+        BUNDLES: ["snapshotter list"],
+        (ObjectKind.EVENT,): ["snapshotter takedown list"],
+        EITHER: ["snapshotter list", "snapshotter takedown list"],
+    }.items():
+        with pytest.raises(NoSuchId) as caught:
+            resolve(store, "zzzz", kinds)
+        assert caught.value.hint.split("\n  ")[1:] == commands
 
 
 def test_latest_of_an_empty_store_is_an_error(tmp_path: Path) -> None:
