@@ -394,7 +394,7 @@ def _show(error: click.ClickException) -> None:
     words = io.StringIO()
     error.show(words)
     for line in words.getvalue().split("\n")[:-1]:
-        click.echo(printable(line), err=True)
+        click.echo(printable(line.expandtabs(2)), err=True)  # click lists choices with tabs
 
 
 def entry() -> None:

@@ -196,6 +196,11 @@ def test_an_address_without_a_scheme_is_completed_and_the_person_is_told(shell: 
     assert "https:// is added" not in shell.err
 
 
+def test_the_choices_of_a_missing_argument_are_listed_in_plain_characters(shell: Shell) -> None:
+    assert shell.run("completion") == 2
+    assert [line.strip(" ,") for line in shell.err.splitlines()[-3:]] == ["bash", "zsh", "fish"]
+
+
 def test_a_mistyped_command_gets_the_nearest_commands(shell: Shell) -> None:
     for typed, near in {"captur": "capture", "verfy": "verify", "LIST": "list"}.items():
         assert shell.run(typed) == 2
