@@ -1,24 +1,29 @@
 """Provide `snapshotter report capture`: the report about single captures, for a file or a court."""
 
 import hashlib
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.file_or_id import file_argument, open_named
+from snapshotter.cli.file_or_id import file_argument
 from snapshotter.cli.object_id import FILE_OR_BUNDLE
 from snapshotter.cli.options import complete_case, root_key_option, store_option, trust_option
 from snapshotter.cli.output import print_json, print_message, print_result, write_file
-from snapshotter.model.custody import EXPORTING
+from snapshotter.cli.report_inputs import (
+    file_report,
+    printed,
+    stored_report,
+    verification_time,
+    zone_named,
+)
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.capture_report import MadeReport
     from snapshotter.app.settings import Settings
-    from snapshotter.model.capture_report import CaptureReport
     from snapshotter.report.local_time import LocalTime
 
 _FORMATS = ("html", "json", "pdf")
@@ -120,10 +125,9 @@ def capture(
     job = _Job(
         folder=folder,
         formats=tuple(kind for kind in _FORMATS if kind in (formats or _FORMATS)),
-        case=case,
         paper=paper,
-        now=_time(at, machine.SystemClock().now()),
-        local=LocalTime(zone=_zone(zone)),
+        now=verification_time(at, machine.SystemClock().now()),
+        local=LocalTime(zone=zone_named(zone)),
         as_json=as_json,
     )
     for name in bundles:
@@ -137,9 +141,12 @@ def capture(
         if file is not None:
             if case:
                 raise click.UsageError(tr("--case needs ids of the store, and not files"))
-            _write(settings, job, _of_file(settings, job, name, file))
+            made = file_report(settings, name, file, now=job.now, local=job.local)
+            _write(settings, job, made)
         else:
-            _stored(settings, job, name)
+            stored = stored_report(settings, name, now=job.now, local=job.local, case=case)
+            digest = _write(settings, job, stored.made)
+            stored.note(settings, f"capture report, SHA-256 of report.json {digest}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,58 +155,10 @@ class _Job:
 
     folder: Path
     formats: tuple[str, ...]
-    case: str  # "" for none
     paper: str
     now: datetime
     local: "LocalTime"
     as_json: bool
-
-
-def _of_file(settings: "Settings", job: _Job, name: str, file: Path) -> "MadeReport":
-    from snapshotter.app.archive.capture_report import make_file_report
-    from snapshotter.app.wiring import trust as wiring_trust
-
-    with open_named(file) as stream:
-        return make_file_report(
-            name,
-            file,
-            stream,
-            wiring_trust.trust(settings, by_bundle=True),
-            now=job.now,
-            local=job.local,
-        )
-
-
-def _stored(settings: "Settings", job: _Job, name: str) -> None:
-    """Write the report about a stored capture, and note in its custody chain that it was."""
-    from snapshotter.app.archive import quarantined
-    from snapshotter.app.archive.capture_report import make_stored_report
-    from snapshotter.app.wiring import annotations as wiring_annotations
-    from snapshotter.app.wiring import store as wiring_store
-    from snapshotter.app.wiring import trust as wiring_trust
-
-    opened = wiring_store.store(settings)
-    (bundle_id,) = FILE_OR_BUNDLE.resolve(opened, [name])
-    quarantined.require_visible(opened, bundle_id, wiring_trust.trusted_keys(settings))
-    annotations = wiring_annotations.read_state(settings, show_message=print_message)
-    made = make_stored_report(
-        bundle_id,
-        opened,
-        wiring_trust.trust(settings, by_bundle=True),
-        now=job.now,
-        local=job.local,
-        annotations=annotations.capture(bundle_id),
-        case=job.case,
-    )
-    digest = _write(settings, job, made)
-    wiring_store.note_access(
-        settings,
-        opened,
-        bundle_id,
-        EXPORTING,
-        show_message=print_message,
-        detail=f"capture report, SHA-256 of report.json {digest}",
-    )
 
 
 def _write(settings: "Settings", job: _Job, made: "MadeReport") -> str:
@@ -216,7 +175,9 @@ def _write(settings: "Settings", job: _Job, made: "MadeReport") -> str:
     written: dict[str, str] = {}
     for kind in job.formats:  # the PDF last: it needs a browser, which may fail
         path = job.folder / f"{stem}.{kind}"
-        content = {"json": data, "html": page}.get(kind) or _printed(settings, job, report, page)
+        content = {"json": data, "html": page}.get(kind) or printed(
+            settings, page, paper=job.paper, at=report.verified_at
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, content)
         written[kind] = str(path)
@@ -238,43 +199,3 @@ def _write(settings: "Settings", job: _Job, made: "MadeReport") -> str:
     if report.verdict is Verdict.FAILED:
         print_message(tr("the bundle was altered: no value that was read from it is verified"))
     return digest
-
-
-def _printed(settings: "Settings", job: _Job, report: "CaptureReport", page: bytes) -> bytes:
-    from snapshotter.app.spool import scratch_directory
-    from snapshotter.app.wiring.printing import printer
-
-    with scratch_directory(settings.spool_dir, "report") as folder:
-        return printer(settings, paper=job.paper)(
-            page.decode(), folder / "page", report.verified_at
-        )
-
-
-def _time(text: str | None, now: datetime) -> datetime:
-    """Return the time of the verification."""
-    if text is None:
-        return now
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC) if at is not None else None
-    if at is None or at > now:
-        raise click.BadParameter(
-            tr("{text!r} is not a time of the past; valid: 2026-11-30T09:12:44Z", text=text),
-            param_hint="--at",
-        )
-    return at
-
-
-def _zone(name: str | None) -> tzinfo | None:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    if name is None:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise click.BadParameter(
-            tr("{name!r} is no time zone; valid: Europe/Berlin", name=name), param_hint="--zone"
-        ) from error

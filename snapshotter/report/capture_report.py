@@ -6,43 +6,33 @@ file has no script, loads nothing, and contains text of strangers only escaped a
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
-from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
-from snapshotter.formats.canonical_json import JsonValue, parse_instant
+from snapshotter.formats.canonical_json import JsonValue
 from snapshotter.model import sentences
 from snapshotter.model.capture_report import (
     Basis,
     CaptureReport,
-    Column,
     Field,
     Group,
     Kind,
     Presence,
-    Row,
     Source,
     Statement,
     Table,
-    Value,
-    Withheld,
 )
 from snapshotter.model.finding import Finding, Verdict
 from snapshotter.report import html
 from snapshotter.report.capture_page import LANGUAGE
-from snapshotter.report.local_time import LocalTime, ShownTime
+from snapshotter.report.local_time import LocalTime
 from snapshotter.report.picture_copies import PictureCopy
+from snapshotter.report.report_values import item_json, page_values, source_json, value_json
 from snapshotter.report.states import verdict_label
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 FORMAT: Final = "snapshotter-capture-report/1"
-RECORD: Final = "capture/capture.json"
-BASIS_WORDS: Final = {
-    Basis.VERIFIED: tr("verified"),
-    Basis.STATED: tr("author's word, signed"),
-    Basis.UNVERIFIED: tr("author's word, not signed"),
-}
 _MAX_LINES: Final = 8  # of a list beside its term; a longer list has a box of its own
 _MAX_SHOWN: Final = 60  # characters of an address in the head of a sheet
 
@@ -61,7 +51,7 @@ def as_json(report: CaptureReport) -> dict[str, JsonValue]:
         "bundle_id": report.bundle_id,
         "commands": report.commands.splitlines(),
         "fields": {
-            group.key: {item.key: _item_json(item) for item in group.items}
+            group.key: {item.key: item_json(item) for item in group.items}
             for group in report.groups
         },
         "format": FORMAT,
@@ -72,7 +62,7 @@ def as_json(report: CaptureReport) -> dict[str, JsonValue]:
         "statements": [_statement_json(statement) for statement in report.statements],
         "text": {
             "basis": _basis_of_text(report).value,
-            "source": _source_json(Source(file="capture/page.txt")),
+            "source": source_json(Source(file="capture/page.txt")),
             "total_characters": report.text_total,
             "value": report.text,
         },
@@ -101,58 +91,13 @@ def _basis_of_text(report: CaptureReport) -> Basis:
     return found.basis if isinstance(found, Field) else Basis.UNVERIFIED
 
 
-def _item_json(item: Field | Table) -> JsonValue:
-    if isinstance(item, Field):
-        made: dict[str, JsonValue] = {
-            "basis": item.basis.value,
-            "kind": item.kind.value,
-            "presence": item.presence.value,
-            "source": _source_json(item.source),
-            "term": item.term,
-            "value": _value_json(item.value),
-        }
-        if item.note:
-            made["note"] = item.note
-        return made
-    return {
-        "columns": [
-            {"key": column.key, "kind": column.kind.value, "term": column.term}
-            for column in item.columns
-        ],
-        "rows": [
-            {
-                "basis": row.basis.value,
-                "source": _source_json(row.source),
-                "values": {
-                    column.key: _value_json(value)
-                    for column, value in zip(item.columns, row.values, strict=True)
-                },
-            }
-            for row in item.rows
-        ],
-        "source": _source_json(item.source),
-        "term": item.term,
-        "total": item.total,
-    }
-
-
-def _value_json(value: Value) -> JsonValue:
-    if isinstance(value, Withheld):
-        return {"committed": value.committed}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _source_json(source: Source) -> dict[str, JsonValue]:
-    return {"file": source.file, "pointer": source.pointer}
-
-
 def _statement_json(statement: Statement) -> JsonValue:
     return {
         "basis": statement.basis.value,
         "fields": list(statement.fields),
         "key": statement.key,
         "text": statement.text,
-        "value": _value_json(statement.shown.value) if statement.shown is not None else None,
+        "value": value_json(statement.shown.value) if statement.shown is not None else None,
     }
 
 
@@ -207,27 +152,22 @@ def page(
         "",
         end=_print_style(report, picture, digest),
         absent=_absent,
-        cells=_cells,
         checks=[(verdict_label(finding.verdict), finding) for finding in report.findings],
-        columns=lambda table: [column for column in table.columns if not column.under],
         digest=digest,
         exhibit=_text(report, "what.exhibit"),
         explained=list(_explained(report.findings)),
-        has_mixed_basis=lambda table: len({row.basis for row in table.rows}) > 1,
         introduction=_of(report, "captured", "redirected", "title", "notice"),
         is_altered=report.verdict is Verdict.FAILED,
         language=report.language if LANGUAGE.fullmatch(report.language) else "",
-        moment=_moment,
         of=report,
+        one_bundle=report.bundle_id,
         overlaps=picture is not None and len(picture.pieces) > 1 and picture.overlap > 0,
         paragraphs=[line for line in report.text.splitlines() if line.strip()],
         parts=_parts,
         picture=picture,
         said=_questions(report),
-        source=lambda source: _source_text(source, report.bundle_id),
-        when=local.show,
-        words=BASIS_WORDS,
         zone_sentence=local.sentence(report.verified_at),
+        **page_values(local),
     )
 
 
@@ -295,40 +235,6 @@ def _absent(group: Group) -> list[str]:
         for item in group.items
         if isinstance(item, Field) and item.presence is Presence.ABSENT and not item.note
     ]
-
-
-def _cells(table: Table, row: Row) -> list[tuple[Column, Value, list[tuple[Column, Value]]]]:
-    """Return the cells of a row, each with the values that stand below it."""
-    pairs = list(zip(table.columns, row.values, strict=True))
-    return [
-        (
-            column,
-            value,
-            [pair for pair in pairs if pair[0].under == column.key and pair[1] not in (None, "")],
-        )
-        for column, value in pairs
-        if not column.under
-    ]
-
-
-def _moment(value: Value, local: Any) -> ShownTime | None:
-    """Return an instant as a page shows it; None of a text that is no instant."""
-    try:
-        shown: ShownTime = local(parse_instant(value))
-    except EvidenceInvalid:
-        return None
-    return shown
-
-
-def _source_text(source: Source, bundle_id: str) -> str:
-    """Return a source as the page names it: a pointer alone is in the capture record."""
-    bundle = f"{bundle_id.removesuffix('.wacz')}.wacz"
-    if source.file == RECORD:
-        return f"#{source.pointer}"
-    if source.file == bundle:
-        return tr("the bundle")
-    file = source.file.removeprefix(f"{bundle}.")
-    return f"{file}#{source.pointer}" if source.pointer else file
 
 
 def _explained(findings: Sequence[Finding]) -> Iterator[tuple[str, str, str]]:
