@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import custody as custody_chain
-from snapshotter.formats.bundle import names, wacz
+from snapshotter.formats.bundle import names, openings, wacz
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.signatures import keys
 from snapshotter.formats.tls import server_signature
@@ -1195,6 +1195,105 @@ def redactable(shop: Workshop) -> Iterator[Vector]:
     )
 
 
+def redacted(shop: Workshop) -> Iterator[Vector]:
+    """Redacted copies: docs/spec/redacted-copy.md."""
+    whole = shop.good_bundle
+    closed = json.loads(whole[names.REDACTABLE_RECORD])
+
+    def copy_of(members: Members) -> Members:
+        """A copy without title and addresses; what a record does not open is left as it is."""
+        record = bundles.record_of(members)
+        shown = [
+            opening
+            for opening in openings.of_record(record)
+            if opening.pointer.startswith("/how/environment/")
+        ]
+        withheld = (*names.NEVER_IN_REDACTED, names.CUSTODY, *bundles.CONTENTS)
+        return {
+            **{name: data for name, data in members.items() if name not in withheld},
+            names.OPENINGS: openings.encode(record["bundle_id"], shown),
+        }
+
+    def insider(value: Record) -> Members:
+        """A copy of a bundle that the key sealed with another redactable record."""
+        changes = {
+            names.CAPTURE_RECORD: whole[names.CAPTURE_RECORD],
+            names.REDACTABLE_RECORD: canonical_json.dumps(value),
+        }
+        return copy_of(bundles.resealed(whole, changes, shop.signer, shop.stamp))
+
+    def with_openings(edit: Callable[[list[Record]], object]) -> Members:
+        value = json.loads(good[names.OPENINGS])
+        edit(value["openings"])
+        return {**good, names.OPENINGS: canonical_json.dumps(value)}
+
+    good = copy_of(whole)
+    yield Vector(
+        name="redacted-copy",
+        why="a copy without title and addresses: nothing is wrong with it",
+        data=pack(good),
+        verdict=PASSED,
+    )
+    for name, why, edit in (
+        ("value", "an opening shows another value", lambda shown: shown[0].update(value="x")),
+        ("salt", "an opening has another salt", lambda shown: shown[0].update(salt="0" * 64)),
+        ("short-salt", "a salt has 16 bytes", lambda shown: shown[0].update(salt="0" * 32)),
+        ("twice", "an opening occurs twice", lambda shown: shown.insert(0, shown[0])),
+        (
+            "pointer",
+            "an opening is of no commitment",
+            lambda shown: shown.append({"pointer": "/who/mode", "salt": "0" * 64, "value": "x"}),
+        ),
+    ):
+        yield _failed(f"redacted-opening-{name}", with_openings(edit), why, "COMMITMENT")
+    other = openings.encode("20260115t123045z-abcdefghijklmnoq", ())
+    yield _failed(
+        "redacted-openings-of-another-bundle",
+        {**good, names.OPENINGS: other},
+        "the openings name another bundle",
+        "COMMITMENT",
+    )
+    what = closed["what"]
+    yield _failed(
+        "insider-redacted-commitment-elsewhere",
+        insider(closed | {"what": what | {"http_status": what["title"]}}),
+        "a commitment stands in place of the status, which no field names",
+        "COMMITMENT",
+    )
+    yield _failed(
+        "insider-redacted-text",
+        insider(closed | {"what": what | {"title": "A page"}}),
+        "a text stands where a commitment must",
+        "COMMITMENT",
+    )
+    yield _failed(
+        "insider-redacted-closes-a-proof",
+        insider(closed | {"sealed_at": what["title"]}),
+        "a commitment stands in place of the time of the seal",
+        "COMMITMENT",
+    )
+    yield _failed(
+        "redacted-with-its-record",
+        {**good, names.CAPTURE_RECORD: whole[names.CAPTURE_RECORD]},
+        "the copy contains the record that it withholds",
+        "UNLISTED",
+    )
+    yield _failed(
+        "redacted-flipped",
+        {**good, "capture/policy.toml": flipped(good["capture/policy.toml"])},
+        "a file of the copy was changed",
+        "BLAKE3",
+        "HASH",
+    )
+    yield _unclear(
+        "redacted-token-removed",
+        {name: data for name, data in good.items() if not name.endswith(".tsr")},
+        "the token was removed, which nothing in a copy covers",
+        "TIME",
+        "TS_MISSING",
+    )
+
+
 def write(target: Path, make: Callable[[Workshop], Iterator[Vector]]) -> int:
     """Write vectors below `target` in place of those that are there; return how many."""
     with tempfile.TemporaryDirectory() as work:
@@ -1239,14 +1338,18 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "series", nargs="?", choices=["agreement", "redactable"], help="write one series alone"
+        "series",
+        nargs="?",
+        choices=["agreement", "redactable", "redacted"],
+        help="write one series alone",
     )
     only = parser.parse_args().series
     # Later series have keys of their own: what is committed stays.
     count = 0
     if only is None:
         count += write(TARGET, vectors)
-    for name, series in (("agreement", agreement), ("redactable", redactable)):
+    later = (("agreement", agreement), ("redactable", redactable), ("redacted", redacted))
+    for name, series in later:
         if only in (None, name):
             count += write(TARGET / name, series)
     print(f"{count} vectors written to {TARGET}")

@@ -2251,10 +2251,12 @@ class Verification:
         code = "FORMAT"
         try:
             if self.is_redacted:
-                record = Record(blank(value), 2)
+                if not isinstance(value, dict) or value.get("format") != "snapshotter-capture/2":
+                    raise Bad("the format is unknown")
                 code = "COMMITMENT"
                 value, self.closed = with_openings(value, self.members[OPENINGS].content)
                 code = "FORMAT"
+                record = Record(blank(value), 2)
                 record.value = value
                 record.requested_url, record.final_url, record.title = (
                     text if isinstance(text := value["what"][name], str) else ""

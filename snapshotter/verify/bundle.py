@@ -502,8 +502,9 @@ def _read_record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         return
     try:
         if state.is_redacted:
-            _check_record(openings.blank(value), redactable.FORMAT)
+            _check_format(value, redactable.FORMAT)
             value, state.closed = _with_openings(state, value)
+            _check_record(openings.blank(value), redactable.FORMAT)
         else:
             _check_record(value, RECORD_FORMAT)
     except EvidenceInvalid as error:
@@ -537,13 +538,20 @@ def _with_openings(state: _State, value: dict[str, Any]) -> tuple[dict[str, Any]
         _NotCommitted: A commitment or an opening is invalid.
     """
     try:
-        shown = openings.parse(state.read.kept[names.OPENINGS], value["bundle_id"])
+        shown = openings.parse(state.read.kept[names.OPENINGS], value.get("bundle_id"))
         opened = openings.apply(value, shown)
     except EvidenceInvalid as error:
         raise _NotCommitted(str(error)) from error
     known = {opening.pointer for opening in shown}
     closed = sorted(set(redactable.checked_commitments(value)) - known)
     return opened, tuple(closed)
+
+
+def _check_format(value: Any, record_format: str) -> None:
+    if not isinstance(value, dict) or value.get("format") != record_format:
+        raise EvidenceInvalid(
+            tr("the record does not have the format {record_format}", record_format=record_format)
+        )
 
 
 def _check_record(value: Any, record_format: str) -> None:
@@ -558,10 +566,7 @@ def _check_record(value: Any, record_format: str) -> None:
         "what": {"final_url": str, "requested_url": str, "title": str},
         "when": {"ended_at": str, "started_at": str},
     }
-    if not isinstance(value, dict) or value.get("format") != record_format:
-        raise EvidenceInvalid(
-            tr("the record does not have the format {record_format}", record_format=record_format)
-        )
+    _check_format(value, record_format)
     _check_shape(value, shape, "")
     if min(value["requires"]["signatures"], value["requires"]["timestamps"]) < 0:
         raise EvidenceInvalid(

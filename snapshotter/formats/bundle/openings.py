@@ -66,7 +66,7 @@ def encode(bundle_id: str, openings: Iterable[Opening]) -> bytes:
     )
 
 
-def parse(data: bytes, bundle_id: str) -> tuple[Opening, ...]:
+def parse(data: bytes, bundle_id: object) -> tuple[Opening, ...]:
     """
     Read a file of openings.
 
