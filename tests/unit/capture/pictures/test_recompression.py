@@ -26,7 +26,7 @@ NAME = "capture/screenshot.png"
 
 
 @cache
-def page(mode: str = "RGB", size: tuple[int, int] = (700, 3000)) -> Image.Image:
+def page(mode: str = "RGB", size: tuple[int, int] = (700, 1500)) -> Image.Image:
     """Return a picture with text above and a photograph below, as a news page has."""
     source = random.Random(7)  # noqa: S311 - pixels, no secrets
     width, height = size
@@ -86,14 +86,14 @@ def captured(spool: Path, data: bytes, *, path: str = NAME) -> Capture:
         digests=digest_bytes(data),
         step="screenshot",
         made_at=_AT,
-        note="CSS pixels 0 to 3000 from the top",
+        note="CSS pixels 0 to 1500 from the top",
     )
     picture = Picture(
         kind=PictureKind.PAGE, subject="", viewport="default", viewport_px=(700, 900), scale=1,
-        mobile=False, left_px=0, top_px=0, width_px=700, height_px=3000, captured_width_px=700,
-        captured_height_px=3000, heights_px=(3000,), overlap_px=0, truncated_at=None, reason=None,
+        mobile=False, left_px=0, top_px=0, width_px=700, height_px=1500, captured_width_px=700,
+        captured_height_px=1500, heights_px=(1500,), overlap_px=0, truncated_at=None, reason=None,
         files=(
-            PictureFile(path=NAME, top_px=0, bottom_px=3000, width=700, height=3000, tiles=()),
+            PictureFile(path=NAME, top_px=0, bottom_px=1500, width=700, height=1500, tiles=()),
         ),
     )  # fmt: skip
     made = bundles.capture(spool / "other", at=_AT)
@@ -128,7 +128,7 @@ def test_a_picture_becomes_smaller_and_keeps_its_pixels(
     assert chunk(b"sRGB", _SRGB) in kept  # what the colours mean
     assert artifact.made_at == _AT
     assert artifact.note.startswith(
-        "CSS pixels 0 to 3000 from the top; compressed again without loss"
+        "CSS pixels 0 to 1500 from the top; compressed again without loss"
     )
     assert f"recompress = {level}), before: {len(before)} bytes" in artifact.note
 
