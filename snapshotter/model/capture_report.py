@@ -146,6 +146,7 @@ class ShownPicture:
     height: int
     is_whole_page: bool  # else the first view
     is_cut: bool  # the copy ends before the picture does
+    is_narrowed: bool  # the copy has only the left part of the picture
     is_graphic: bool  # a person marked the capture as graphic
 
 

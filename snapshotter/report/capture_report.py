@@ -109,6 +109,7 @@ def _picture_json(report: CaptureReport) -> JsonValue:
         "cut": picture.is_cut,
         "graphic": picture.is_graphic,
         "height": picture.height,
+        "narrowed": picture.is_narrowed,
         "path": picture.path,
         "sha256": picture.sha256,
         "whole_page": picture.is_whole_page,

@@ -45,6 +45,7 @@ class PictureCopy:
     height: int
     cut: bool  # it goes on below
     overlap: int = 0  # of each piece with the piece before
+    narrowed: bool = False  # it goes on at the right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +90,10 @@ def _copy(
     canvas: Any = None
     repeated: Any = None  # the end of the piece before
     filled = 0  # device pixels of the canvas
+    narrowed = False
     for band in _bands(files):
         width = min(band.width, MAX_WIDTH * scale)
+        narrowed = narrowed or width < band.width
         at = 0
         tall = _PIECE
         if shape is not None:  # two pieces never begin at one place, however narrow the picture is
@@ -123,6 +126,7 @@ def _copy(
         height=pieces[-1].top + pieces[-1].height,
         cut=cut,
         overlap=overlap,
+        narrowed=narrowed,
     )
 
 

@@ -173,6 +173,7 @@ def _picture(material: CaptureMaterial, evidence: Evidence) -> ShownPicture | No
         height=material.picture.height,
         is_whole_page="screenshot" in material.picture_path,
         is_cut=material.picture.cut,
+        is_narrowed=material.picture.narrowed,
         is_graphic=Mark.GRAPHIC in marks,
     )
 

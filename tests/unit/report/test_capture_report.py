@@ -54,6 +54,7 @@ REPORT = CaptureReport(
     missing=(SHOWN,),
     picture=ShownPicture(
         path=SHOWN, sha256="ab" * 32, width=100, height=300, is_whole_page=True, is_cut=False,
+        is_narrowed=True,
         is_graphic=False,
     ),
     text=SHOWN, text_total=9,

@@ -63,5 +63,19 @@ def test_pieces_of_two_device_pixels_are_measured_in_css_pixels() -> None:
     assert [(piece.top, piece.height) for piece in copy.pieces] == [(0, 40), (30, 40), (60, 15)]
 
 
+def test_a_copy_of_a_wide_picture_states_that_its_right_part_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(picture_copies, "MAX_WIDTH", 20)
+
+    narrow = make_picture_copy([lambda: io.BytesIO(_png(20, 30))], 1, fast=True)
+    wide = make_picture_copy([lambda: io.BytesIO(_png(21, 30))], 1, fast=True)
+
+    assert narrow is not None
+    assert wide is not None
+    assert (narrow.width, narrow.narrowed) == (20, False)
+    assert (wide.width, wide.narrowed) == (20, True)
+
+
 def _rows(url: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))

@@ -25,6 +25,7 @@ from snapshotter.model.custody import CustodyEvent
 from snapshotter.model.finding import Verdict
 from snapshotter.report.capture_report import as_json, encode, page
 from snapshotter.report.local_time import LocalTime
+from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust
 from tests import bundles
 from tests.bundles import ChainAuthority, RealClock
@@ -259,6 +260,37 @@ def test_the_sentence_about_the_time_follows_from_the_verified_tokens() -> None:
     assert "29 Nov 2026, 23:16:05 UTC" in said()["time"][0]
     assert "Two, Three" in said(authorities=("Two", "Three"))["time"][0]
     assert "No trusted" in said(proven_time=None, authorities=())["time"][0]
+
+
+def test_the_sentence_about_the_log_follows_from_the_verified_proof(sealed: Any) -> None:
+    made = report_of(*sealed).report
+    assert any(
+        "No valid proof shows that the bundle is in a log" in s.text for s in made.statements
+    )
+    with sealed[0].open("rb") as stream:
+        report = verify_bundle(stream, sealed[1], now=RealClock().now() + timedelta(seconds=1))
+    assert report.established is not None
+
+    def log(**facts: Any) -> str:
+        known = replace(report.established, **facts)  # type: ignore[type-var]
+        return said(established=known)["log"][0]
+
+    unseen = log(log_index=5, log_origin="log.test")
+    assert (
+        unseen
+        == "The log log.test contains the bundle as entry 5. No trusted witness saw the entry."
+    )
+    seen = log(log_index=6, log_origin="log.test", logged_by=ASSUMED)
+    assert "entry 6. A trusted witness saw this by 1 Jan 2030, 00:00:00 UTC." in seen
+
+
+def test_the_sentence_about_the_operator_follows_from_the_custody_chain(sealed: Any) -> None:
+    made = report_of(*sealed).report
+    (named,) = [statement for statement in made.statements if statement.key == "operator"]
+
+    assert named.shown is not None
+    assert (named.shown.value, named.basis) == ("the archive", Basis.UNVERIFIED)
+    assert said()["operator"][0].startswith("Neither the record nor the custody chain names")
 
 
 def test_each_sentence_names_fields_and_is_as_certain_as_the_weakest_of_them(sealed: Any) -> None:
