@@ -69,6 +69,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         looks = "captured" in getattr(item, "fixturenames", ())
         if looks and item.nodeid.startswith("tests/e2e/") and not _group(item):
             item.add_marker(pytest.mark.xdist_group("captured"))
+            item.add_marker(pytest.mark.long)
 
 
 def _group(item: pytest.Item) -> pytest.Mark | None:

@@ -8,7 +8,7 @@ from tests.e2e.product import Installation
 from tests.e2e.test_crash import running, said
 from tests.servers.site import Site
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 def test_a_batch_that_is_killed_goes_on_and_captures_each_row_once(

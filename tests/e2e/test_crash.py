@@ -128,6 +128,7 @@ def test_a_kill_leaves_no_browser_that_was_started_ahead(
         assert not left, left
 
 
+@pytest.mark.long
 def test_the_next_run_sweeps_away_what_killed_ones_left(
     user: Installation, fixture_site: Site
 ) -> None:

@@ -441,6 +441,7 @@ def test_a_page_that_will_not_be_left_is_captured_and_closed(
     assert captured.steps[-1].state is StepState.OK
 
 
+@pytest.mark.long
 def test_a_page_that_floods_its_console_is_silenced_and_kept(
     site: Hostile, capture: Engine
 ) -> None:

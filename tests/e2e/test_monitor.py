@@ -25,7 +25,7 @@ from tests.e2e.test_site import SiteResolver
 from tests.monitored import MINUTE, SIGNER, Watched
 from tests.unit.app.pipeline.test_run import world
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 class MovedClock:

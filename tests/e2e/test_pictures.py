@@ -211,6 +211,7 @@ def check_table(found: Picture) -> None:
     assert at - found.top_px == found.captured_height_px
 
 
+@pytest.mark.long
 def test_every_band_of_a_page_of_100_000_px_is_there(capture: Engine) -> None:
     captured = capture(page(bands(1000)))
 
@@ -339,6 +340,7 @@ def test_a_short_page_that_changes_while_it_is_photographed_has_all_files_of_its
     assert "it has changed" in made["capture/dom.html"].read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("endless", [False, True])
 def test_a_page_that_grows_while_it_is_photographed_is_photographed_again(
     capture: Engine, pages: Pages, tmp_path: Path, endless: bool

@@ -25,7 +25,11 @@ from tests.canaries import spellings, unfolded
 from tests.e2e.product import Done, Installation, traffic_of, trusting
 from tests.servers.authority import TestAuthority
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("secrets")]  # one worker, two captures
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.long,
+    pytest.mark.xdist_group("secrets"),
+]  # one worker, two captures
 
 # With characters that percent-encoding changes.
 ON_REDIRECT, ON_PAGE, ON_FRAME, ON_SCRIPT = (

@@ -19,7 +19,7 @@ from tests.servers.authority import TestAuthority
 from tests.servers.seaweedfs import SeaweedFS
 from tests.servers.site import Site
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 # Until the page is at rest, these messages are sent again and again: a trace is started and ended,
 # and the page is read a few times, with two messages each. How often depends on the machine, so

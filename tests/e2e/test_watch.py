@@ -11,7 +11,7 @@ from tests.e2e.test_crash import running
 from tests.servers.lists import ListServer, feed
 from tests.servers.site import Site
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 def test_a_worker_polls_a_feed_and_captures_each_page_once(

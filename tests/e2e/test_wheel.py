@@ -19,6 +19,7 @@ from tests.tools import ROOT, system_tool
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.long,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs network namespaces"),
 ]
 

@@ -15,7 +15,7 @@ from tests.servers.authority import TestAuthority
 from tests.servers.site import Site
 from tests.tools import ROOT
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 HOWTO = ROOT / "docs" / "howto" / "restore.md"
 
 

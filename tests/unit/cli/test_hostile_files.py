@@ -20,6 +20,8 @@ from snapshotter.model.proof import Role
 from tests import bundles, packs
 from tests.measured import Measured, measured
 
+pytestmark = pytest.mark.long
+
 MEGABYTES = 300  # more than its interpreter has: the documented bound
 HOSTILE = ("sparse", "pipe", "device")
 

@@ -32,6 +32,8 @@ from tests.bundles import RealClock, new_signer
 from tests.servers.relay import MailRelay
 from tests.unit.jobs.making import job
 
+pytestmark = pytest.mark.long
+
 HOST = "http://mp.weixin.qq.com"
 ARTICLE = f"{HOST}/s?__biz=MzkwMDAwMDAwMQ%3D%3D&mid=2650000001&idx=1&sn=x"
 OTHER = f"{HOST}/s?__biz=MzkwMDAwMDAwMg%3D%3D&mid=2650000007&idx=1&sn=x"

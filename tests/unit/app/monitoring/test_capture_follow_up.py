@@ -34,6 +34,8 @@ from tests.monitored import MINUTE, RULES_OF_MONITORS, Watched, shot
 from tests.unit.app.monitoring.test_job_runner import Lease
 from tests.unit.jobs.making import job
 
+pytestmark = pytest.mark.long
+
 PAGE = "http://mp.weixin.qq.com/wx/article"
 SITE = SiteState(at=BEGIN)
 Make = Callable[..., Watched]

@@ -59,6 +59,8 @@ from tests.observed import at
 from tests.servers.authority import Chain
 from tests.unit.policy.test_page_identity import RULES
 
+pytestmark = pytest.mark.long
+
 HOST = "http://mp.weixin.qq.com"
 ARTICLE = f"{HOST}/s?__biz=MzkwMDAwMDAwMQ%3D%3D&mid=2650000001&idx=1&sn=x"
 OTHER = f"{HOST}/s?__biz=MzkwMDAwMDAwMg%3D%3D&mid=2650000007&idx=1&sn=x"
