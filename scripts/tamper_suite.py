@@ -1570,6 +1570,7 @@ def _redactable_record(shop: Shop) -> Iterator[Case]:
                 ("policy", "/how/policy/sha256"), ("group", "/what"), ("root", "/"), ("nothing", ""), ("no-slash", "what/title"),
                 ("end-slash", "/what/title/"), ("two-slashes", "/what//title"), ("escape", "/what/a~1b"), ("upper-case", "/what/Title"),
                 ("zeros", "/from_whom/headers/00/1"), ("nine", "/how" + "/a" * 8), ("newline", "/what/title\n"), ("stars", "/what/**"),
+                ("its-mark", "/what/title/committed"), ("below-its-mark", "/what/committed/title"),
             )
         ),
     ):  # fmt: skip
@@ -1578,6 +1579,24 @@ def _redactable_record(shop: Shop) -> Iterator[Case]:
             f"insider-redactable-{label}",
             shop.insider_record(edit),
             f"the announcement of the redactable record: {label}",
+            "COMMITMENT",
+        )
+    for label, edit in (
+        ("of-a-field", _at("from_whom.status_text", zeros)), ("with-a-slash", lambda record: record.update({"what/title": zeros})),
+        ("in-a-list", _at("who.accounts", [zeros])), ("of-a-number", _at("who.account", {"committed": 7})),
+    ):  # fmt: skip
+        # The redactable record follows, but a copy could show a value that the record does not have.
+        record, closing = bundles.record_of(good), json.loads(good[path])
+        edit(record)
+        edit(closing)
+        data = canonical_json.dumps(closing)
+        members = {**good, names.CAPTURE_RECORD: canonical_json.dumps(record)}
+        yield _failed(
+            f"insider-states-commitment-{label}",
+            bundles.resealed(
+                members, {path: data, **_naming(members, {path: data})}, shop.signer, shop.stamp
+            ),
+            f"the record itself states a commitment, {label}",
             "COMMITMENT",
         )
     yield _failed(
@@ -1606,6 +1625,8 @@ def _redactable_record(shop: Shop) -> Iterator[Case]:
         ("star-and-number", _at("redactable.fields", ["/from_whom/headers/*/1", "/from_whom/headers/0/0"])),
         ("text-and-below", _at("redactable.fields", ["/what/title", "/what/title/below"])),
         ("numbers", _at("redactable.fields", ["/content/images/wanted", "/what/http_status"])),
+        ("mark-among-others", _at("who.account", {"committed": "0" * 64, "more": 1})),
+        ("true-null-and-objects", lambda record: (record["who"].update(account=[True, None, {}, [], 0, -1, ""]), record["redactable"].update(fields=["/who/account/*"]))),
         ("new-field", lambda record: (record["who"].update(account="name"), record["redactable"].update(fields=["/who/account"]))),
         ("odd-names", lambda record: record["who"].update({"*": "star", "": "none", "漢": ["字"], "0": "zero"})),
         ("odd-texts", _at("what.title", '"\\ \x7f\u2028 漢字 \U0001f600 \x01\n')),

@@ -1845,21 +1845,21 @@ def salt_of(salt_key: bytes, name: str) -> bytes:
     return hmac.new(salt_key, b"snapshotter-salt/1\n" + name.encode(), "sha256").digest()
 
 
-def commitment(salt: bytes, pointer: str, text: str) -> str:
+def commitment(salt: bytes, pointer: str, value: Any) -> str:
     whole = b"snapshotter-commitment/1\n"
-    for part in (salt, pointer.encode(), canonical_json(text).encode()):
+    for part in (salt, pointer.encode(), canonical_json(value).encode()):
         whole += struct.pack(">Q", len(part)) + part
     return hashlib.sha256(whole).hexdigest()
 
 
 def may_be_closed(field: Any) -> bool:
-    """Whether a text at this place of a record may be replaced by a commitment."""
+    """Whether a text or a number at this place of a record may be replaced by a commitment."""
     if not isinstance(field, str) or not field.startswith("/"):
         return False
     names = field[1:].split("/")
     if not 2 <= len(names) <= 8 or names[0] not in FIELD_GROUPS:
         return False
-    if not all(FIELD_NAME.match(name) for name in names):
+    if "committed" in names or not all(FIELD_NAME.match(name) for name in names):
         return False
     if names[0] == "when":
         return names[1] == "clock_checks" and len(names) > 2
@@ -1875,19 +1875,40 @@ def is_closed(value: Any) -> bool:
     )
 
 
+def can_be_closed(value: Any) -> bool:
+    return isinstance(value, str) or type(value) is int  # true and false are no numbers
+
+
+def looks_closed(value: Any) -> bool:
+    """Whether an object with the one key of a commitment is anywhere in a value."""
+    if isinstance(value, dict):
+        return list(value) == ["committed"] or any(map(looks_closed, value.values()))
+    return isinstance(value, list) and any(map(looks_closed, value))
+
+
+def without_closed(value: Any) -> Any:
+    """A record without the values that it withholds."""
+    if isinstance(value, dict):
+        return {name: without_closed(item) for name, item in value.items() if not is_closed(item)}
+    if isinstance(value, list):
+        return [without_closed(item) for item in value if not is_closed(item)]
+    return value
+
+
 def places(value: Any, where: str = "") -> Iterable[tuple[str, Any]]:
     """Every text, number and commitment in a record, with its JSON pointer."""
     if isinstance(value, (dict, list)) and not is_closed(value):
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for name, item in items:
-            yield from places(item, f"{where}/{name}")
+            escaped = str(name).replace("~", "~0").replace("/", "~1")  # RFC 6901
+            yield from places(item, f"{where}/{escaped}")
     else:
         yield where, value
 
 
 def named_places(value: Any, patterns: list[list[str]], where: str = "") -> Iterable[str]:
-    """The JSON pointers that patterns name and at which a text or a commitment stands."""
-    if isinstance(value, str) or is_closed(value):
+    """The JSON pointers that patterns name and at which a text, a number or a commitment stands."""
+    if can_be_closed(value) or is_closed(value):
         if [] in patterns:
             yield where
         return
@@ -1922,13 +1943,13 @@ def with_openings(closed: dict[str, Any], data: bytes) -> tuple[dict[str, Any], 
         raise Bad("the openings are those of another bundle, or in another format")
     if not isinstance(said["openings"], list):
         raise Bad("openings is not a list")
-    shown: dict[str, str] = {}
+    shown: dict[str, Any] = {}
     before = ""
     for opening in said["openings"]:
         fields(opening, ("pointer", "salt", "value"), "an opening")
         pointer, salt, value = opening["pointer"], opening["salt"], opening["value"]
-        if not (isinstance(pointer, str) and isinstance(salt, str) and isinstance(value, str)):
-            raise Bad("an opening does not have three texts")
+        if not (isinstance(pointer, str) and isinstance(salt, str) and can_be_closed(value)):
+            raise Bad("an opening does not have two texts and a text or a number")
         if not KEY_ID.match(salt):
             raise Bad("a salt is not 64 hexadecimal digits")
         if pointer <= before:
@@ -1980,11 +2001,13 @@ def closed_record(record: dict[str, Any]) -> bytes:
     if not isinstance(text, str) or not KEY_ID.match(text):
         raise Bad("redactable.salt_key is not 64 hexadecimal digits")
     check_fields(fields_named)
+    if looks_closed(record):
+        raise Bad("the capture record has an object whose only key is committed")
     salt_key, patterns = bytes.fromhex(text), [field[1:].split("/") for field in fields_named]
 
     def closed(value: Any, path: list[str], wanted: list[list[str]]) -> Any:
         depth = len(path)
-        if isinstance(value, str) and any(len(pattern) == depth for pattern in wanted):
+        if can_be_closed(value) and any(len(pattern) == depth for pattern in wanted):
             pointer = "/" + "/".join(path)
             return {"committed": commitment(salt_of(salt_key, pointer), pointer, value)}
         wanted = [pattern for pattern in wanted if len(pattern) > depth]
@@ -2265,7 +2288,7 @@ class Verification:
             else:
                 record = Record(value)
             self.record = record
-            check_moments(value)
+            check_moments(without_closed(value) if self.is_redacted else value)
         except Bad as bad:
             self.bad("record", code, f"{source}: {bad}")
             return

@@ -512,7 +512,7 @@ def _read_record(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.failed("record", code, f"{name}: {error}")
         return
     try:
-        canonical_json.check_moments(value)
+        canonical_json.check_moments(openings.shown(value) if state.is_redacted else value)
         state.named_at = _named_at(value["bundle_id"])
         state.captured_at = parse_clock(value["when"]["started_at"])
         state.ended_at = parse_clock(value["when"]["ended_at"])

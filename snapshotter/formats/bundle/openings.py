@@ -29,7 +29,13 @@ class Opening:
 
     pointer: str  # JSON pointer into the record
     salt: str  # 64 hexadecimal digits
-    value: str
+    value: str  # a number by its digits
+    is_number: bool = False
+
+    @property
+    def json(self) -> str | int:
+        """The value as the record has it."""
+        return int(self.value) if self.is_number else self.value
 
 
 def of_record(record: Mapping[str, Any]) -> tuple[Opening, ...]:
@@ -45,7 +51,8 @@ def of_record(record: Mapping[str, Any]) -> tuple[Opening, ...]:
         Opening(
             pointer=pointer,
             salt=redactable.derive_salt(salt_key, pointer).hex(),
-            value=_at(record, pointer),
+            value=str(value := _at(record, pointer)),
+            is_number=not isinstance(value, str),
         )
         for pointer, _ in sorted(redactable.commitments(closed))
     )
@@ -59,7 +66,7 @@ def encode(bundle_id: str, openings: Iterable[Opening]) -> bytes:
             "bundle_id": bundle_id,
             "format": FORMAT,
             "openings": [
-                {"pointer": opening.pointer, "salt": opening.salt, "value": opening.value}
+                {"pointer": opening.pointer, "salt": opening.salt, "value": opening.json}
                 for opening in ordered
             ],
         }
@@ -93,11 +100,12 @@ def parse(data: bytes, bundle_id: object) -> tuple[Opening, ...]:
         if (
             not isinstance(entry, dict)
             or set(entry) != _KEYS
-            or not all(isinstance(text, str) for text in entry.values())
+            or not all(isinstance(entry[name], str) for name in ("pointer", "salt"))
+            or not redactable.is_value(entry["value"])
             or _SALT.fullmatch(entry["salt"]) is None
         ):
             raise EvidenceInvalid(
-                tr("an opening does not have a pointer, a salt of 32 bytes and a text")
+                tr("an opening does not have a pointer, a salt of 32 bytes and a text or a number")
             )
         if found and entry["pointer"] <= found[-1].pointer:
             raise EvidenceInvalid(
@@ -106,7 +114,15 @@ def parse(data: bytes, bundle_id: object) -> tuple[Opening, ...]:
                     pointer=entry["pointer"],
                 )
             )
-        found.append(Opening(**entry))
+        value = entry["value"]
+        found.append(
+            Opening(
+                pointer=entry["pointer"],
+                salt=entry["salt"],
+                value=str(value),
+                is_number=not isinstance(value, str),
+            )
+        )
     return tuple(found)
 
 
@@ -119,7 +135,7 @@ def apply(closed: dict[str, Any], openings: Iterable[Opening]) -> dict[str, Any]
             record, or does not match it.
     """
     known = redactable.checked_commitments(closed)
-    values: dict[str, str] = {}
+    values: dict[str, str | int] = {}
     for opening in openings:
         expected = known.get(opening.pointer)
         if expected is None:
@@ -129,7 +145,7 @@ def apply(closed: dict[str, Any], openings: Iterable[Opening]) -> dict[str, Any]
                     pointer=opening.pointer,
                 )
             )
-        made = redactable.commit(bytes.fromhex(opening.salt), opening.pointer, opening.value)
+        made = redactable.commit(bytes.fromhex(opening.salt), opening.pointer, opening.json)
         if not hmac.compare_digest(made, expected):
             raise EvidenceInvalid(
                 tr(
@@ -138,7 +154,7 @@ def apply(closed: dict[str, Any], openings: Iterable[Opening]) -> dict[str, Any]
                     pointer=opening.pointer,
                 )
             )
-        values[opening.pointer] = opening.value
+        values[opening.pointer] = opening.json
     opened = _opened(closed, "", values)
     if not isinstance(opened, dict):
         raise EvidenceInvalid(tr("the redactable record is not a JSON object"))
@@ -165,7 +181,16 @@ def blank(value: Any) -> Any:
     return value
 
 
-def _opened(value: Any, pointer: str, values: Mapping[str, str]) -> Any:
+def shown(value: Any) -> Any:
+    """Return a record without its withheld values: they state nothing."""
+    if isinstance(value, dict):
+        return {name: shown(item) for name, item in value.items() if not is_closed(item)}
+    if isinstance(value, list):
+        return [shown(item) for item in value if not is_closed(item)]
+    return value
+
+
+def _opened(value: Any, pointer: str, values: Mapping[str, str | int]) -> Any:
     if is_closed(value):
         return values.get(pointer, value)
     if isinstance(value, dict):
@@ -175,9 +200,9 @@ def _opened(value: Any, pointer: str, values: Mapping[str, str]) -> Any:
     return value
 
 
-def _at(record: Mapping[str, Any], pointer: str) -> str:
+def _at(record: Mapping[str, Any], pointer: str) -> str | int:
     value: Any = record
     for name in pointer[1:].split("/"):
         value = value[int(name)] if isinstance(value, list) else value[name]
-    text: str = value
-    return text
+    found: str | int = value
+    return found

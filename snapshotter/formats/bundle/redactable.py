@@ -1,5 +1,5 @@
 """
-Derive `capture/redactable.json`, the capture record with commitments in place of its texts.
+Derive `capture/redactable.json`, the capture record with commitments in place of values.
 
 The capture record names the fields that may be closed later (`redactable.fields`) and holds a
 random key (`redactable.salt_key`), from which the salt of each value follows. The redactable record
@@ -39,6 +39,7 @@ _MARKS: Final = ("", "*")  # in a tree of fields: no names of an object's fields
 _NEVER: Final = re.compile(
     r"/(?:when/(?!clock_checks/)|content/(?:artifacts|pictures)(?:/|\Z)|outcome/state(?:/|\Z)"
     r"|how/policy/sha256(?:/|\Z))"
+    r"|.*/committed(?:/|\Z)"  # what is opened there would look like a commitment
 )
 
 
@@ -47,8 +48,8 @@ def derive_salt(salt_key: bytes, name: str) -> bytes:
     return hmac.digest(salt_key, _SALT + name.encode(), "sha256")
 
 
-def commit(salt: bytes, pointer: str, value: str) -> str:
-    """Return the commitment to a text of the record, 64 hexadecimal digits."""
+def commit(salt: bytes, pointer: str, value: str | int) -> str:
+    """Return the commitment to a text or a number of the record, 64 hexadecimal digits."""
     digest = hashlib.sha256(_COMMITMENT)
     for part in (salt, pointer.encode(), canonical_json.dumps(value)):
         digest.update(len(part).to_bytes(8, "big") + part)
@@ -60,7 +61,8 @@ def encode(record: Mapping[str, Any]) -> bytes:
     Return the redactable record that follows from a capture record.
 
     Raises:
-        EvidenceInvalid: `redactable` of the record is missing or is invalid.
+        EvidenceInvalid: `redactable` of the record is missing or is invalid, or the record itself
+            contains what looks like a commitment.
     """
     announced = record.get(ANNOUNCED)
     if not isinstance(announced, dict) or set(announced) != {"fields", "salt_key"}:
@@ -69,6 +71,11 @@ def encode(record: Mapping[str, Any]) -> bytes:
         )
     salt_key = parse_salt_key(announced["salt_key"])
     tree = _tree(checked_fields(announced["fields"]))
+    if _has_commitment(record):
+        # The redactable record would show it, and an opening could give it any value.
+        raise EvidenceInvalid(
+            tr("the capture record has an object whose only field is {field}", field=COMMITTED)
+        )
     closed = {
         name: _closed(value, tree[name], f"/{name}", salt_key) if name in tree else value
         for name, value in record.items()
@@ -128,7 +135,7 @@ def checked_commitments(closed: Mapping[str, Any]) -> dict[str, str]:
 
     Raises:
         EvidenceInvalid: The record is none of this format, a commitment stands where none may, or a
-            text stands where a commitment must.
+            text or a number stands where a commitment must.
     """
     announced = closed.get(ANNOUNCED)
     if closed.get("format") != FORMAT or not isinstance(announced, dict):
@@ -152,8 +159,10 @@ def checked_commitments(closed: Mapping[str, Any]) -> dict[str, str]:
 
 def _committed(value: Any, tree: dict[str, Any], pointer: str) -> Iterator[tuple[str, str]]:
     """Yield pointers and commitments at the places that fields name."""
-    if isinstance(value, str) and "" in tree:
-        raise EvidenceInvalid(tr("the redactable record has a text at {pointer}", pointer=pointer))
+    if is_value(value) and "" in tree:
+        raise EvidenceInvalid(
+            tr("the redactable record has a value that is not closed at {pointer}", pointer=pointer)
+        )
     if isinstance(value, dict):
         if "" in tree and set(value) == {COMMITTED} and isinstance(value[COMMITTED], str):
             yield pointer, value[COMMITTED]
@@ -174,10 +183,24 @@ def commitments(value: object, pointer: str = "") -> Iterator[tuple[str, str]]:
             yield pointer, value[COMMITTED]
             return
         for name, item in value.items():
-            yield from commitments(item, f"{pointer}/{name}")
+            # Escaped (RFC 6901): no other name may give the pointer of a place that a field names.
+            escaped = name.replace("~", "~0").replace("/", "~1")
+            yield from commitments(item, f"{pointer}/{escaped}")
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from commitments(item, f"{pointer}/{number}")
+
+
+def is_value(value: object) -> bool:
+    """Return whether a value can be closed: a text or a number, and not true or false."""
+    return isinstance(value, str) or type(value) is int
+
+
+def _has_commitment(value: object) -> bool:
+    """Return whether a capture record contains an object that looks like a commitment."""
+    if isinstance(value, Mapping):
+        return set(value) == {COMMITTED} or any(map(_has_commitment, value.values()))
+    return isinstance(value, list) and any(map(_has_commitment, value))
 
 
 def _tree(fields: list[str]) -> dict[str, Any]:
@@ -192,8 +215,8 @@ def _tree(fields: list[str]) -> dict[str, Any]:
 
 
 def _closed(value: Any, tree: dict[str, Any], pointer: str, salt_key: bytes) -> Any:
-    """Return a value with a commitment in place of each text that a field names."""
-    if isinstance(value, str):
+    """Return a value with a commitment in place of each text and number that a field names."""
+    if is_value(value):
         if "" not in tree:
             return value
         return {COMMITTED: commit(derive_salt(salt_key, pointer), pointer, value)}

@@ -279,3 +279,37 @@ def test_the_host_and_the_parameters_of_a_withheld_address_are_searched_for_too(
     data = copy.file.read_bytes()
     assert b"QmFyYmFyYQ" not in data
     assert b"example.test" not in data
+
+
+def test_both_verifiers_refuse_a_commitment_beside_the_one_that_a_field_names() -> None:
+    """Its name gives the same path, and its opening another title."""
+    forged = redactable.commit(bytes(32), "/what/title", "Forged")
+    closed = json.loads(unpack(WHOLE)[names.REDACTABLE_RECORD])
+    closed["what/title"] = {"committed": forged}
+    opening = openings.Opening(pointer="/what/title", salt="00" * 32, value="Forged")
+    data = openings.encode(closed["bundle_id"], (opening,))
+
+    with pytest.raises(EvidenceInvalid, match="allows none"):
+        openings.apply(closed, openings.parse(data, closed["bundle_id"]))
+    with pytest.raises(MINIMAL.Bad, match="not the same"):
+        MINIMAL.with_openings(closed, data)
+
+
+def test_both_verifiers_open_a_number_and_do_not_take_its_digits_for_it() -> None:
+    salt, pointer = "11" * 32, "/from_whom/remote_port"
+    closed = openings.blank(json.loads(unpack(WHOLE)[names.REDACTABLE_RECORD]))
+    closed["redactable"]["fields"] = [pointer]
+    made = redactable.commit(bytes.fromhex(salt), pointer, 8080)
+    closed["from_whom"]["remote_port"] = {"committed": made}
+    number = openings.Opening(pointer=pointer, salt=salt, value="8080", is_number=True)
+
+    data = openings.encode(closed["bundle_id"], (number,))
+    assert openings.parse(data, closed["bundle_id"]) == (number,)
+    for opened in (openings.apply(closed, (number,)), MINIMAL.with_openings(closed, data)[0]):
+        assert opened["from_whom"]["remote_port"] == 8080
+
+    digits = replace(number, is_number=False)
+    with pytest.raises(EvidenceInvalid, match="does not match"):
+        openings.apply(closed, (digits,))
+    with pytest.raises(MINIMAL.Bad, match="does not match"):
+        MINIMAL.with_openings(closed, openings.encode(closed["bundle_id"], (digits,)))

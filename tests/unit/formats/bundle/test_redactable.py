@@ -119,8 +119,49 @@ def test_a_record_of_a_capture_shows_no_address_title_or_header_in_its_second_fo
         {"fields": ["/when/started_at"], "salt_key": KEY.hex()},
         {"fields": ["/content/artifacts/*/sha256"], "salt_key": KEY.hex()},
         {"fields": ["/signers/0/key_id"], "salt_key": KEY.hex()},
+        {"fields": ["/what/title/committed"], "salt_key": KEY.hex()},
     ],
 )
 def test_an_invalid_announcement_is_refused(announced: Any) -> None:
     with pytest.raises(EvidenceInvalid):
         closed(redactable=announced)
+
+
+def test_a_number_is_closed_apart_from_its_digits_and_true_and_null_stay() -> None:
+    fields = ["/from_whom/*", "/what/flag", "/what/none", "/what/number", "/what/text"]
+    made = closed(
+        what={"flag": True, "none": None, "number": 7, "text": "7"},
+        redactable={"fields": fields, "salt_key": KEY.hex()},
+    )
+
+    assert made["what"] == {
+        "flag": True,
+        "none": None,
+        "number": {"committed": by_hand("/what/number", b"7")},
+        "text": {"committed": by_hand("/what/text", b'"7"')},
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"what": {"title": {"committed": "0" * 64}}},
+        {"what/title": {"committed": "0" * 64}},
+        {"who": [[{"committed": None}]]},
+    ],
+)
+def test_a_record_that_states_a_commitment_itself_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(EvidenceInvalid, match="only field is committed"):
+        closed(**change)
+
+
+def test_the_name_of_another_field_gives_no_pointer_of_a_closed_value() -> None:
+    made = closed()
+    for name in ("what/title", "what~1title"):
+        forged = {**made, name: {"committed": "0" * 64}}
+        assert (
+            dict(redactable.commitments(forged))["/what/title"]
+            == made["what"]["title"]["committed"]
+        )
+        with pytest.raises(EvidenceInvalid, match="allows none"):
+            redactable.checked_commitments(forged)
