@@ -569,9 +569,8 @@ def _p256(shop: Workshop) -> Members:
         "key_id": keys.key_id(public),
         "wacz_auth": False,
     }
-    members = bundles.with_manifests(
-        {**shop.good_bundle, names.CAPTURE_RECORD: canonical_json.dumps(record)}
-    )
+    changed = {**shop.good_bundle, names.CAPTURE_RECORD: canonical_json.dumps(record)}
+    members = bundles.with_manifests(bundles.with_redactable_record(changed))
     members[names.public_key(1)] = keys.public_pem(public)
     members[names.signature(1)] = shop.p256.sign(
         members[names.MANIFEST_SHA256], ec.ECDSA(hashes.SHA256())

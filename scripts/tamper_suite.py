@@ -2369,7 +2369,8 @@ def insider_requires(shop: Shop, members: Members, count: int) -> Members:
     """Both signers sign a record that requires more of them than there are."""
     record = bundles.record_of(members)
     record["requires"]["signatures"] = count
-    made = bundles.with_manifests({**members, names.CAPTURE_RECORD: canonical_json.dumps(record)})
+    changed = {**members, names.CAPTURE_RECORD: canonical_json.dumps(record)}
+    made = bundles.with_manifests(bundles.with_redactable_record(changed))
     for slot, signer in ((1, shop.signer), (2, shop.other)):
         made[names.signature(slot)] = signer.sign(made[names.MANIFEST_SHA256])
         made[names.token(slot, 1)] = shop.stamp(made[names.signature(slot)])
