@@ -303,11 +303,14 @@ class CaptureBuilder:
         environment: Environment,
         spool: Spool,
         authorities: Sequence[str] = (),
+        *,
+        salt: bytes,
     ) -> Capture:
         """
         Write the logs and compose the capture.
 
         Args:
+            salt: Random, so that the digest of a withheld log confirms no guess of an address.
             authorities: Certificates of authorities that this capture trusts, in PEM.
         """
         from snapshotter.capture.record import tls_facts
@@ -355,6 +358,7 @@ class CaptureBuilder:
         if self._reasons:
             outcome = Outcome.PARTIAL if rendered or self.is_answered else Outcome.FAILED
         self.log("outcome", outcome.value)
+        self._log.append({**self._now(), "event": "salt", "detail": salt.hex()})
         for name, lines in (("console", self._console), ("log", self._log)):
             data = b"".join(canonical_json.dumps(_whole(line)) + b"\n" for line in lines)
             if data:  # validators of the container take an empty list of lines for a broken one

@@ -483,7 +483,11 @@ class CaptureSession:
         )
         facts = self._environment or self._environment_now()
         made = self._builder.compose(
-            self._recording, facts, self._spool, self._decision.certificate_authorities
+            self._recording,
+            facts,
+            self._spool,
+            self._decision.certificate_authorities,
+            salt=self._recorder.new_salt(),
         )
         return concealer.conceal(made, self._recording.concealer)
 

@@ -94,7 +94,12 @@ class UnrenderedCapturer:
             missing_parts=(),
             artifacts=(),
         )
-        made = builder.compose(nothing, environment.describe_without_browser(self._version), files)
+        made = builder.compose(
+            nothing,
+            environment.describe_without_browser(self._version),
+            files,
+            salt=self._ids.random_bytes(16),
+        )
         return conceal(made, concealer)
 
     def prepare(self, decision: Decision, spool: Path) -> None:

@@ -251,6 +251,10 @@ class Recorder:
         self.observer.stop()  # what the browser tells from here on is our doing
         return await asyncio.to_thread(self._write, final_url=final_url, title=title, text=text)
 
+    def new_salt(self) -> bytes:
+        """Return random bytes for a file of which nobody may guess the digest."""
+        return self._ids.random_bytes(16)
+
     def finish_now(self, *, final_url: str, title: str) -> Recording:
         """Write what was collected, without a browser or an event loop."""
         self.observer.stop()
@@ -508,7 +512,9 @@ class Recorder:
             )
             for connection in connections
         )
-        data = network.encode(listed, cross_check(exchanges, self.observer.observed))
+        data = network.encode(
+            listed, cross_check(exchanges, self.observer.observed), salt=self.new_salt()
+        )
         files.write(network.PATH, "application/json", data, step="record")
         if signatures.sessions or signatures.unsigned:
             data = server_signature.encode(signatures)

@@ -72,8 +72,13 @@ class CrossCheck:
 MAX_DIFFERENCES = 500
 
 
-def encode(listed: Iterable[ListedConnection], check: CrossCheck) -> bytes:
-    """Return the file."""
+def encode(listed: Iterable[ListedConnection], check: CrossCheck, *, salt: bytes) -> bytes:
+    """
+    Return the file.
+
+    Args:
+        salt: Random, so that the digest of a withheld file confirms no guess of a host.
+    """
     connections = [
         {
             **plain(entry.connection),
@@ -85,5 +90,10 @@ def encode(listed: Iterable[ListedConnection], check: CrossCheck) -> bytes:
         for entry in listed
     ]
     return canonical_json.dumps(
-        {"connections": connections, "cross_check": plain(check), "format": FORMAT}
+        {
+            "connections": connections,
+            "cross_check": plain(check),
+            "format": FORMAT,
+            "salt": salt.hex(),
+        }
     )

@@ -62,6 +62,7 @@ def test_a_capture_without_traffic_has_an_empty_record(tmp_path: Path, way: Capt
     files = {artifact.path: artifact.file for artifact in made.artifacts}
     assert "capture/tls.json" not in files
     listed = canonical_json.loads(files["capture/network.json"].read_bytes())
+    assert len(bytes.fromhex(listed.pop("salt"))) == 16
     assert listed == {
         "connections": [],
         "cross_check": {
