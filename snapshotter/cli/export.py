@@ -1,7 +1,7 @@
 """
-Provide `snapshotter export`: copy bundles and their sidecars out of a store, write masked copies of
-their pictures or redacted copies, or write a folder that holds one bundle and all that is needed to
-verify it offline.
+Provide `snapshotter export`: copy bundles and their sidecars out of a store, sign statements and
+COSE receipts about bundles, write masked copies of their pictures or redacted copies, or write a
+folder that holds one bundle and all that is needed to verify it offline.
 """
 
 from pathlib import Path
@@ -23,6 +23,7 @@ from snapshotter.model.finding import Verdict
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
+    from snapshotter.app.archive.scitt_files import ScittSigners
     from snapshotter.app.settings import Settings
     from snapshotter.ports import ObjectStore
 
@@ -38,6 +39,7 @@ Examples:
   snapshotter export --evidence --trust trust.json --root-key 3f1c… \\
     20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
   snapshotter export --case harbour -o ./harbour
+  snapshotter export --scitt 20261124t160642z-k3v4q2m7xw4c5b6d -o ./for-the-auditor
 """
 )
 @click.argument("bundle_ids", nargs=-1, type=BUNDLE_ID, metavar="[BUNDLE-ID…]")
@@ -85,6 +87,11 @@ Examples:
     help="Write a new folder with everything that is needed to verify the bundle.",
 )
 @click.option(
+    "--scitt",
+    is_flag=True,
+    help="Also sign and write a SCITT statement and a COSE receipt about each bundle.",
+)
+@click.option(
     "--trust",
     "trust_file",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -108,6 +115,7 @@ def export(
     redact: str,
     keep: tuple[str, ...],
     evidence: bool,
+    scitt: bool,
     trust_file: Path | None,
     root_key: str | None,
     as_json: bool,
@@ -130,6 +138,10 @@ def export(
 
     --case copies the exhibits of a case. The file case-NAME.json in the directory lists the
     exhibits, and states which captures were left out because they are in quarantine, and why.
+
+    --scitt needs your signing key and the key of the log. For each bundle, --scitt writes ID.scitt,
+    a statement that your key signs, and ID.receipt, the proof that the log contains the bundle
+    (docs/spec/scitt.md).
 
     Exit code 20: without --case, a capture is in quarantine, and nothing was written. Or a bundle
     cannot be redacted, or a file of --keep contains a withheld value.
@@ -159,12 +171,15 @@ def export(
         raise click.UsageError(
             tr("--masked writes only pictures, and does not work with --unpack or --evidence")
         )
+    if scitt and (masked or redact or evidence):
+        raise click.UsageError(tr("--scitt does not work with --masked, --redact or --evidence"))
     if not evidence and (trust_file or root_key):
         raise click.UsageError(tr("--trust and --root-key work only together with --evidence"))
     settings = ctx.obj.load(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
     )
     opened = wiring_store.store(settings)
+    signers = _scitt_signers(settings) if scitt else None  # before anything is written
     if case_name:
         bundle_ids = _write_case(settings, opened, case_name, output)
     else:
@@ -190,17 +205,51 @@ def export(
         files = bundles.export(opened, bundle_id, output)
         wiring_store.note_access(settings, opened, bundle_id, EXPORTING, show_message=print_message)
         folder = bundles.unpack(files[0], output) if unpack else None
+        signed = _sign_scitt(settings, opened, bundle_id, files, signers) if signers else ()
         if as_json:
             print_json(
                 {
                     "bundle_id": bundle_id,
                     "files": [str(file) for file in files],
+                    "scitt": [str(file) for file in signed],
                     "unpacked": str(folder) if folder else None,
                 }
             )
         else:
-            for file in (*files, *([folder] if folder else [])):
+            for file in (*files, *signed, *([folder] if folder else [])):
                 print_result(str(file))
+
+
+def _scitt_signers(settings: "Settings") -> "ScittSigners":
+    from snapshotter.app.archive.scitt_files import ScittSigners
+    from snapshotter.app.wiring import keys, log
+    from snapshotter.cli.key_options import ask_passphrase
+
+    return ScittSigners(
+        receipt=log.log_signer(settings, ask=ask_passphrase),
+        statement=keys.existing_signer(settings, ask=ask_passphrase, show_message=print_message),
+    )
+
+
+def _sign_scitt(
+    settings: "Settings",
+    store: "ObjectStore",
+    bundle_id: str,
+    files: tuple[Path, ...],
+    signers: "ScittSigners",
+) -> tuple[Path, ...]:
+    from snapshotter.app import machine
+    from snapshotter.app.archive import scitt_files
+    from snapshotter.app.wiring import trust as wiring_trust
+
+    return scitt_files.write(
+        store,
+        bundle_id,
+        files,
+        signers,
+        trust=wiring_trust.trust(settings),
+        now=machine.SystemClock().now(),
+    )
 
 
 def _write_case(

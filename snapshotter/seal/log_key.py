@@ -7,7 +7,8 @@ Create, list and load the Ed25519 keys of logs and witnesses, in files beside th
 
 The name in a verifier key is the log's origin and cannot be derived from the private key,
 so one file holds both. Every log has its own key: a key of two logs would sign two histories
-under one name. It signs checkpoints and nothing else.
+under one name. It signs checkpoints, and COSE receipts (docs/spec/scitt.md) over the roots of
+checkpoints that it has signed.
 """
 
 import hashlib

@@ -1,7 +1,8 @@
 """
 Build the signers of this user's keys, which are key files or external keys.
 
-`signer` and `cosigners` return the keys that sign bundles, `event_signer` the key that signs
+`signer` and `cosigners` return the keys that sign bundles, `existing_signer` the key that signs
+statements about a bundle, `event_signer` the key that signs
 take-down events, `annotation_signer` the key that signs annotations. The successor of a retired
 key signs in its place. `operator` returns who is responsible for a hold or an erasure.
 """
@@ -63,6 +64,14 @@ def signer(
             )
         )
     return found
+
+
+def existing_signer(
+    settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
+) -> Signer:
+    """Return the configured signing key; never make one. Raises as `signer` does."""
+    source = _passphrase_source(settings, ask)
+    return _signer(key_directory(settings), settings.key, source, show_message)
 
 
 def event_signer(

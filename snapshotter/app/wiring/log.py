@@ -204,6 +204,28 @@ def log_repair(
     )
 
 
+def log_signer(settings: Settings, *, ask: Callable[[], bytes] | None) -> "FileLogSigner":
+    """
+    Return the key of the log in the configured store, also if the store is a replica.
+
+    Raises:
+        SnapshotterError: The store has no log, or the key of the log is not on this machine.
+    """
+    from snapshotter.seal.log_key import LogKeyDirectory
+
+    found = wiring_store.store(settings)
+    origin = published_origin(found)
+    if not origin:
+        raise SnapshotterError(
+            tr("{url} has no log", url=found.url),
+            hint=tr("add the bundles to a log:\n  snapshotter log sync"),
+        )
+    source = ask
+    if settings.log_passphrase_file:
+        source = partial(passphrase_from_file, settings.log_passphrase_file)
+    return LogKeyDirectory(path=settings.keys_dir).load(name=origin, passphrase=source)
+
+
 def append_report_to_log(
     settings: Settings,
     report_id: str,
