@@ -141,7 +141,9 @@ def capture(
         if file is not None:
             if case:
                 raise click.UsageError(tr("--case needs ids of the store, and not files"))
-            made = file_report(settings, name, file, now=job.now, local=job.local)
+            made = file_report(
+                settings, name, file, now=job.now, local=job.local, allow_redacted=True
+            )
             _write(settings, job, made)
         else:
             stored = stored_report(settings, name, now=job.now, local=job.local, case=case)

@@ -43,9 +43,20 @@ class StoredReport:
 
 
 def file_report(
-    settings: "Settings", name: str, file: Path, *, now: datetime, local: "LocalTime"
+    settings: "Settings",
+    name: str,
+    file: Path,
+    *,
+    now: datetime,
+    local: "LocalTime",
+    allow_redacted: bool = False,
 ) -> "MadeReport":
-    """Verify a bundle that is a file, and return its report."""
+    """
+    Verify a bundle that is a file, and return its report.
+
+    Args:
+        allow_redacted: Whether the file may be a redacted copy; else such a copy FAILED.
+    """
     from snapshotter.app.archive.capture_report import make_file_report
     from snapshotter.app.wiring import trust as wiring_trust
 
@@ -57,6 +68,7 @@ def file_report(
             wiring_trust.trust(settings, by_bundle=True),
             now=now,
             local=local,
+            allow_redacted=allow_redacted,
         )
 
 

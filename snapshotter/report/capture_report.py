@@ -157,7 +157,7 @@ def page(
         digest=digest,
         exhibit=_text(report, "what.exhibit"),
         explained=list(_explained(report.findings)),
-        introduction=_of(report, "captured", "redirected", "title", "notice"),
+        introduction=_of(report, "redacted", "captured", "redirected", "title", "notice"),
         is_altered=report.verdict is Verdict.FAILED,
         language=report.language if LANGUAGE.fullmatch(report.language) else "",
         of=report,
@@ -168,6 +168,7 @@ def page(
         picture=picture,
         said=_questions(report),
         zone_sentence=local.sentence(report.verified_at),
+        withheld=_withheld_files(report),
         **page_values(local),
     )
 
@@ -188,6 +189,14 @@ def _print_style(report: CaptureReport, picture: PictureCopy | None, digest: str
 def _text(report: CaptureReport, path: str) -> str:
     found = report.find(path)
     return found.value if isinstance(found, Field) and isinstance(found.value, str) else ""
+
+
+def _withheld_files(report: CaptureReport) -> tuple[str, ...]:
+    try:
+        found = report.find("redactions.withheld_files")
+    except KeyError:
+        return ()  # not a redacted copy
+    return found.value if isinstance(found, Field) and isinstance(found.value, tuple) else ()
 
 
 def _of(report: CaptureReport, *keys: str) -> list[Statement]:

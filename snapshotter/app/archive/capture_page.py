@@ -112,10 +112,19 @@ def make_file_page(
 
 
 def verify_file(
-    name: str, file: Path, stream: BinaryIO, trust: Trust, *, now: datetime
+    name: str,
+    file: Path,
+    stream: BinaryIO,
+    trust: Trust,
+    *,
+    now: datetime,
+    allow_redacted: bool = False,
 ) -> CaptureSource:
     """
     Verify a bundle that is a file, with the sidecars in its folder.
+
+    Args:
+        allow_redacted: Whether the file may be a redacted copy.
 
     Raises:
         NotEvidence: The file is no bundle, and no damaged bundle.
@@ -127,7 +136,14 @@ def verify_file(
             hint=tr("verify the file:\n  snapshotter verify {name}", name=name),
         )
     sidecars = sidecars_on_disk(file)
-    report = verify_bundle(stream, trust, now=now, sidecars=sidecars, read_assessment=True)
+    report = verify_bundle(
+        stream,
+        trust,
+        now=now,
+        sidecars=sidecars,
+        read_assessment=True,
+        allow_redacted=allow_redacted,
+    )
     return CaptureSource(
         name=name, store="", stream=stream, report=report, sidecars=sidecars, now=now
     )
@@ -263,7 +279,11 @@ def read_material(source: CaptureSource, *, shape: PieceShape | None = None) -> 
         return None
 
     stream = source.stream
-    record = part(tr("capture record"), partial(bundles.read_record, stream)) or {}
+    record = (
+        part(tr("capture record"), partial(bundles.read_record, stream)) or {}
+        if report.withheld is None
+        else report.record  # the redactable record, with the values that the copy shows
+    )
     files = part(tr("files"), partial(BundleFiles, stream, report.established))
     chain = part(tr("custody chain"), partial(_custody, files, source.sidecars))
     found = _Parts()

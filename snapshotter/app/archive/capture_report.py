@@ -53,7 +53,14 @@ class MadeReport:
 
 
 def make_file_report(
-    name: str, file: Path, stream: BinaryIO, trust: Trust, *, now: datetime, local: LocalTime
+    name: str,
+    file: Path,
+    stream: BinaryIO,
+    trust: Trust,
+    *,
+    now: datetime,
+    local: LocalTime,
+    allow_redacted: bool = False,
 ) -> MadeReport:
     """
     Verify a bundle that is a file, with the sidecars in its folder, and return its report.
@@ -62,12 +69,16 @@ def make_file_report(
         name: The file as it was given.
         stream: The file, seekable; left open.
         now: The time of the verification.
+        allow_redacted: Whether the file may be a redacted copy; else such a copy FAILED.
 
     Raises:
         NotEvidence: The file is no bundle, and no damaged bundle.
         OSError, SnapshotterError: The file cannot be read.
     """
-    return _report(capture_page.verify_file(name, file, stream, trust, now=now), trust, local)
+    source = capture_page.verify_file(
+        name, file, stream, trust, now=now, allow_redacted=allow_redacted
+    )
+    return _report(source, trust, local)
 
 
 def make_stored_report(

@@ -6,6 +6,7 @@ word. A field that the record does not state is in the report too, as absent.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -84,12 +85,29 @@ class Evidence:
     @property
     def checked(self) -> Basis:
         """The basis of what the verification checks or computes."""
-        return Basis.VERIFIED if self.report.established is not None else Basis.UNVERIFIED
+        return Basis.VERIFIED if self.is_sound else Basis.UNVERIFIED
 
     @property
     def stated(self) -> Basis:
         """The basis of what a signed file of the bundle states."""
-        return Basis.STATED if self.report.established is not None else Basis.UNVERIFIED
+        return Basis.STATED if self.is_sound else Basis.UNVERIFIED
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether every check was made, and none FAILED."""
+        is_copy = self.is_redacted and self.report.verdict is not Verdict.FAILED
+        return self.report.established is not None or is_copy
+
+    @property
+    def is_redacted(self) -> bool:
+        """Whether the file is a redacted copy."""
+        return self.report.withheld is not None
+
+    @property
+    def withheld_files(self) -> frozenset[str]:
+        """The members that a redacted copy lacks."""
+        withheld = self.report.withheld
+        return frozenset(withheld.files if withheld is not None else ())
 
     @property
     def record(self) -> RecordFields:
@@ -136,7 +154,7 @@ class Evidence:
 
 def groups(of: Evidence, local: LocalTime) -> tuple[Group, ...]:
     """Return all fields and tables of the report."""
-    return (
+    made = (
         Group(key="what", term=tr("What was captured"), items=tuple(_what(of))),
         Group(key="when", term=tr("When"), items=tuple(_when(of))),
         Group(key="who", term=tr("Who captured, and from where"), items=tuple(_who(of))),
@@ -152,6 +170,22 @@ def groups(of: Evidence, local: LocalTime) -> tuple[Group, ...]:
             items=(of.record.field("record", tr("The record states"), "/limits", Kind.LINES),),
         ),
     )
+    return tuple(
+        replace(group, items=tuple(_unless_withheld(of, item) for item in group.items))
+        for group in made
+    )
+
+
+def _unless_withheld(of: Evidence, item: Field | Table) -> Field | Table:
+    """Return an item as it is, or as withheld if its file is."""
+    if item.source.file not in of.withheld_files:
+        return item
+    note = tr("The file {file} is withheld.", file=item.source.file)
+    if isinstance(item, Table):
+        return item if item.rows else replace(item, empty=note)
+    if item.presence is not Presence.ABSENT:
+        return item
+    return replace(item, presence=Presence.WITHHELD, note=note)
 
 
 def instant(at: datetime | None) -> str | None:
@@ -177,8 +211,9 @@ def _what(of: Evidence) -> Iterator[Field | Table]:
         AssessmentSummary.of(of.material.assessment) if of.material.assessment is not None else None
     )
     is_failed = report.verdict is Verdict.FAILED
+    of_copy = tr("This file is a redacted copy of the bundle.") if of.is_redacted else ""
     yield of.found("bundle_sha256", tr("SHA-256 of the bundle"), report.sha256, of.bundle_file,
-                   kind=Kind.DIGEST, basis=Basis.VERIFIED)  # fmt: skip
+                   kind=Kind.DIGEST, basis=Basis.VERIFIED, note=of_copy)  # fmt: skip
     yield of.found("bundle_bytes", tr("Length of the bundle"), report.length, of.bundle_file,
                    kind=Kind.BYTES, basis=Basis.VERIFIED)  # fmt: skip
     yield record.field("bundle_id", tr("Id of the bundle"), "/bundle_id")
@@ -205,7 +240,7 @@ def _what(of: Evidence) -> Iterator[Field | Table]:
     page = PageState.of(of.material.assessment, record.number("/what/http_status"))
     yield of.found(
         "verdict", tr("Is the page there?"),
-        None if is_failed or outcome is None
+        None if is_failed or outcome is None or ASSESSMENT in of.withheld_files
         else sentences.page_sentence(page, outcome.outcome),
         ASSESSMENT, pointer="/takedown", basis=of.stated,
         note=tr("The rules that the bundle contains give this answer."),
@@ -215,7 +250,7 @@ def _what(of: Evidence) -> Iterator[Field | Table]:
         "whole", tr("Is the capture whole?"),
         None if is_failed or outcome is None or outcome.outcome is None
         else sentences.capture_sentence(outcome),
-        names.CAPTURE_RECORD, pointer="/outcome", basis=of.stated,
+        record.file, pointer="/outcome", basis=of.stated,
     )  # fmt: skip
     court = record.at("/court_minimum")
     minimum = None
@@ -231,7 +266,7 @@ def _what(of: Evidence) -> Iterator[Field | Table]:
             shown,
         )
     yield of.found("court_minimum", tr("Court minimum (Berkeley Protocol, paragraph 155)"), minimum,
-                   names.CAPTURE_RECORD, pointer="/court_minimum", basis=of.stated)  # fmt: skip
+                   record.file, pointer="/court_minimum", basis=of.stated)  # fmt: skip
 
 
 # --- when ---------------------------------------------------------------------------------------
@@ -374,7 +409,7 @@ def _who(of: Evidence) -> Iterator[Field | Table]:
         ("account", tr("Account state"), tr("anonymous: no log-in session was used")),
         ("cache", tr("Cache state"), tr("empty at the beginning")),
     ):
-        yield of.found(key, term, value if record.root else None, names.CAPTURE_RECORD,
+        yield of.found(key, term, value if record.root else None, record.file,
                        pointer="/software", basis=Basis.UNVERIFIED, note=new)  # fmt: skip
 
 
@@ -428,7 +463,7 @@ def _how(of: Evidence) -> Iterator[Field | Table]:
     window = as_kind(record.at("/how/settings/viewport_px"), Kind.LINES)
     yield of.found("window", tr("Window, width and height in CSS pixels"),
                    " × ".join(window) if isinstance(window, tuple) else None,
-                   names.CAPTURE_RECORD, pointer="/how/settings/viewport_px",
+                   record.file, pointer="/how/settings/viewport_px",
                    basis=of.stated)  # fmt: skip
     yield record.field("policy_sha256", tr("SHA-256 of the policy"), "/how/policy/sha256",
                        Kind.DIGEST, basis=of.checked)  # fmt: skip
@@ -561,12 +596,12 @@ def _from_whom(of: Evidence) -> Iterator[Field | Table]:
             Row(
                 values=(as_kind(pair[0], Kind.TEXT), as_kind(pair[1], Kind.TEXT)),
                 basis=of.stated,
-                source=Source(file=names.CAPTURE_RECORD, pointer=f"/from_whom/headers/{number}"),
+                source=Source(file=record.file, pointer=f"/from_whom/headers/{number}"),
             )
             for number, pair in pairs[:MAX_ROWS]
         ),
         total=len(pairs),
-        source=Source(file=names.CAPTURE_RECORD, pointer="/from_whom/headers"),
+        source=Source(file=record.file, pointer="/from_whom/headers"),
         empty=tr("The record has no answer of the server."),
         note=tr("Values of secret headers were replaced before anything was written."),
     )
@@ -782,6 +817,8 @@ def _content(of: Evidence) -> Iterator[Field | Table]:
 
 def _artifact_basis(of: Evidence, item: Mapping[str, Any]) -> Basis:
     path = item.get("path")
+    if of.is_redacted:  # the signed list has the digests of withheld files, too
+        return of.stated if path in of.withheld_files else of.checked
     is_same = isinstance(path, str) and of.digests.get(path) == item.get("sha256")
     return of.checked if is_same else Basis.UNVERIFIED
 
@@ -794,7 +831,7 @@ def _integrity(of: Evidence) -> Iterator[Field | Table]:
     yield of.found("manifest_sha256", tr("SHA-256 of the signed list of files"),
                    of.digests.get(names.MANIFEST_SHA256), names.MANIFEST_SHA256,
                    kind=Kind.DIGEST)  # fmt: skip
-    good = known.good_signers if known is not None else ()
+    good = known.good_signers if known is not None else _good_keys(of)
     yield record.table(
         "signatures", tr("Signatures"), "/signers",
         (
@@ -863,6 +900,13 @@ def _integrity(of: Evidence) -> Iterator[Field | Table]:
     proof_state = ProofState.of(of.report)
     yield of.found("proof", tr("Is the proof intact?"), sentences.proof_sentence(proof_state),
                    VERIFICATION, pointer="/verdict", basis=Basis.VERIFIED)  # fmt: skip
+
+
+def _good_keys(of: Evidence) -> tuple[str, ...]:
+    """Return the keys of a redacted copy, if the check of the keys passed."""
+    keys = [found.verdict for found in of.report.findings if found.check.strip() == "key"]
+    is_good = of.is_sound and keys and all(verdict is Verdict.PASSED for verdict in keys)
+    return _key_ids(of) if is_good else ()
 
 
 def _owner(of: Evidence, item: Mapping[str, Any]) -> Value:
@@ -942,6 +986,13 @@ def _event_source(
 
 
 def _redactions(of: Evidence) -> Iterator[Field | Table]:
+    withheld = of.report.withheld
+    if withheld is not None:
+        for key, term, names_of in (
+            ("withheld_values", tr("Values that this copy withholds"), withheld.fields),
+            ("withheld_files", tr("Files that this copy withholds"), withheld.files),
+        ):
+            yield of.found(key, term, names_of, VERIFICATION, kind=Kind.LINES)
     yield of.record.table(
         "values", tr("Values that were replaced before anything was written"), "/redactions",
         (

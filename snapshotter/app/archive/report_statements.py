@@ -124,8 +124,17 @@ def _statements(
         for key, path in (("page", "what.verdict"), ("whole", "what.whole")):
             if text := _text(fields, path):
                 yield _statement(key, text, path)
+            elif key == "page" and of.is_redacted:
+                yield _statement(
+                    key,
+                    tr(
+                        "It is not established whether the page was available: this copy withholds "
+                        "the assessment of the page."
+                    ),
+                    path,
+                )
         yield _statement("proof", _text(fields, "integrity.proof"), "integrity.proof")
-    yield from _who(fields)
+    yield from _who(of, fields)
     if not is_failed:
         yield from _time(of, fields, local)
 
@@ -140,6 +149,18 @@ def _captured(
     if requested is None or not at:
         yield _statement("captured", tr("The record of this capture cannot be read."), *used)
         return
+    if of.is_redacted:
+        yield _statement(
+            "redacted",
+            tr(
+                "This report is about a redacted copy. Values that the copy withholds: {values}. "
+                "Files that it withholds: {files}.",
+                values=_count(fields, "redactions.withheld_values"),
+                files=_count(fields, "redactions.withheld_files"),
+            ),
+            "redactions.withheld_values",
+            "redactions.withheld_files",
+        )
     is_lost = CaptureState.of_record(of.material.record).outcome is Outcome.FAILED
     software = software or tr("the software")
     yield _statement(
@@ -155,7 +176,8 @@ def _captured(
         shown=requested,
     )
     final = _field(fields, "what.final_url")
-    if final is not None and final.value != requested.value and final.value:
+    is_shown = Presence.WITHHELD not in (requested.presence, final.presence if final else None)
+    if final is not None and is_shown and final.value != requested.value:
         yield _statement(
             "redirected",
             tr("Browsers write this address as:")
@@ -173,7 +195,7 @@ def _captured(
         yield _statement("notice", tr("The page showed this notice:"), "what.notice", shown=notice)
 
 
-def _who(fields: dict[str, Field | Table]) -> Iterator[Statement]:
+def _who(of: Evidence, fields: dict[str, Field | Table]) -> Iterator[Statement]:
     operator = _field(fields, "who.operator")
     if operator is not None and operator.presence is Presence.PRESENT:
         yield _statement(
@@ -188,7 +210,9 @@ def _who(fields: dict[str, Field | Table]) -> Iterator[Statement]:
     else:
         yield _statement(
             "operator",
-            tr("Neither the record nor the custody chain names the person who captured."),
+            tr("A redacted copy does not state who captured.")
+            if of.is_redacted
+            else tr("Neither the record nor the custody chain names the person who captured."),
             "who.operator",
         )
     table = fields["integrity.signatures"]
@@ -240,6 +264,11 @@ def _time(of: Evidence, fields: dict[str, Field | Table], local: LocalTime) -> I
             "when.proven_time",
             "when.authorities",
         )
+    if of.is_redacted:
+        yield _statement(
+            "log", tr("A redacted copy is verified without a log."), "integrity.log_index"
+        )
+        return
     index = _field(fields, "integrity.log_index")
     if index is None or not isinstance(index.value, int):
         yield _statement(
@@ -273,6 +302,11 @@ def _time(of: Evidence, fields: dict[str, Field | Table], local: LocalTime) -> I
 def _field(fields: dict[str, Field | Table], path: str) -> Field | None:
     found = fields.get(path)
     return found if isinstance(found, Field) and found.presence is not Presence.ABSENT else None
+
+
+def _count(fields: dict[str, Field | Table], path: str) -> int:
+    found = _field(fields, path)
+    return len(found.value) if found is not None and isinstance(found.value, tuple) else 0
 
 
 def _unquoted(field: Field) -> object:

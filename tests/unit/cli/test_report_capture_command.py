@@ -74,6 +74,29 @@ def test_the_exhibit_number_of_a_case_is_stated_as_a_word_of_its_author(home: Bu
     assert home.run("report", "capture", "--case", "harbour", home.file) == 2
 
 
+def test_a_report_about_a_redacted_copy_shows_what_is_withheld(home: BundleShell) -> None:
+    assert home.run("export", "--redact", "title,addresses", "-o", "red", home.id) == 0, home.err
+    (copy,) = Path("red").glob("*.redacted.wacz")
+
+    assert home.run("report", "capture", *NO_PDF, copy) == 0, home.err
+
+    found = json.loads(Path(f"report-{home.id}.json").read_bytes())
+    fields = found["fields"]
+    title = fields["what"]["title"]
+    assert (title["presence"], list(title["value"])) == ("withheld", ["committed"])
+    assert title["source"]["file"] == "capture/redactable.json"
+    assert fields["what"]["http_status"]["basis"] == "stated"
+    assert "/what/title" in fields["redactions"]["withheld_values"]["value"]
+    said = {statement["key"]: statement["text"] for statement in found["statements"]}
+    assert said["redacted"].startswith("This report is about a redacted copy. Values that")
+    assert "redirected" not in said
+    assert found["verification"]["verdict"] == "indeterminate"  # it has no timestamp token
+    text = Path(f"report-{home.id}.html").read_text()
+    assert "A page" not in text.replace("A page that", "")
+    assert bundles.URL not in text
+    assert "Do not rely" not in text
+
+
 def test_an_altered_file_gets_a_report_that_says_so(home: BundleShell) -> None:
     members = bundles.unpack(home.bytes)
     Path("altered.wacz").write_bytes(
