@@ -9,7 +9,7 @@ those that the user names. Specification: docs/spec/redacted-copy.md.
 import contextlib
 import io
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -36,15 +36,26 @@ _OF_THE_PAGE: Final = re.compile(r"/what/.*|/from_whom/url|/content/frames/\d+/u
 _DETAILS: Final = (
     "/content/failed_requests/*/error", "/content/missing_parts/*", "/content/scrolling/container",
     "/how/actions/*/detail", "/how/policy/why", "/how/steps/*/detail", "/outcome/reasons/*/detail",
-    "/outcome/warnings/*/detail", "/when/clock_checks/*/name", "/when/clock_checks/*/value",
+    "/outcome/warnings/*/detail", "/when/clock_checks/*/name", "/when/clock_checks/*/skew_ms",
+    "/when/clock_checks/*/value",
+)  # fmt: skip
+# A certificate names the host, and can be looked up by its period; so can an address.
+_SERVER: Final = (
+    "/from_whom/headers/*/0", "/from_whom/headers/*/1", "/from_whom/remote_ip",
+    "/from_whom/remote_port", "/from_whom/status_text", "/from_whom/tls/chain/*/issuer",
+    "/from_whom/tls/chain/*/not_after", "/from_whom/tls/chain/*/not_after_ms",
+    "/from_whom/tls/chain/*/not_before", "/from_whom/tls/chain/*/not_before_ms",
+    "/from_whom/tls/chain/*/pem", "/from_whom/tls/chain/*/serial",
+    "/from_whom/tls/chain/*/sha256", "/from_whom/tls/chain/*/subject", *_DETAILS,
 )  # fmt: skip
 # What a user names, and the fields of the record that it closes. Details can quote all others.
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "addresses": (
         "/content/failed_requests/*/url", "/content/frames/*/url", "/content/images/failed_urls/*",
-        "/content/images/placeholder_urls/*", "/from_whom/headers/*/1", "/from_whom/url",
+        "/content/images/placeholder_urls/*", "/from_whom/url",
+        "/how/settings/allow_networks/*", "/how/settings/block_hosts/*",
         "/what/documents/*/url", "/what/final_url", "/what/redirects/*/from_url",
-        "/what/redirects/*/to_url", "/what/requested_url", *_DETAILS,
+        "/what/redirects/*/to_url", "/what/requested_url", *_SERVER,
     ),
     "details": _DETAILS,
     "headers": ("/from_whom/headers/*/1", "/from_whom/status_text", *_DETAILS),
@@ -53,15 +64,13 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "/how/environment/browser_arguments/*", "/how/environment/browser_binary",
         "/how/environment/fonts_sha256", "/how/environment/kernel",
         "/how/environment/os", "/how/environment/python", "/how/environment/user_agent",
+        "/how/settings/user_agent",
     ),
     "network": ("/who/network/how", "/who/network/vantage", *_DETAILS),
-    "server": (
-        "/from_whom/headers/*/1", "/from_whom/remote_ip", "/from_whom/tls/chain/*/issuer",
-        "/from_whom/tls/chain/*/pem", "/from_whom/tls/chain/*/serial",
-        "/from_whom/tls/chain/*/sha256", "/from_whom/tls/chain/*/subject", *_DETAILS,
-    ),
+    "server": _SERVER,
     "title": ("/what/title", *_DETAILS),
 }  # fmt: skip
+_ADDRESSES: Final = "addresses"
 # Files that snapshotter itself wrote, from the policy and not from the page.
 _OURS: Final = re.compile(r"capture/(README\.txt|policy\.toml|rules-[^/]*\.toml|redactable\.json)")
 # Files that repeat the record, or that cannot be searched for a value.
@@ -115,7 +124,7 @@ def write(
     every = openings.of_record(record)
     closed = _closed(every, fields)
     shown = tuple(opening for opening in every if opening.pointer not in closed)
-    kept = _kept(members, closed, keep)
+    kept = _kept(members, closed, keep, hosts=_ADDRESSES in fields)
     data = {
         name: members.read(name, limit=_LONGEST)
         for name in members.names
@@ -208,7 +217,8 @@ def _is_of(opening: Opening, patterns: Iterable[str]) -> bool:
 
 def _closed(every: Sequence[Opening], fields: Sequence[str]) -> dict[str, str]:
     """
-    Return pointers and values that are withheld: those that are named, and all that contain one.
+    Return pointers and values that are withheld: those that are named, and all that contain one,
+    or a parameter of one. If all addresses are named, also all that contain a host.
     """
     closed: dict[str, str] = {}
     for field in fields:
@@ -224,9 +234,13 @@ def _closed(every: Sequence[Opening], fields: Sequence[str]) -> dict[str, str]:
             )
         closed.update((opening.pointer, opening.value) for opening in found)
     named = tuple(value for value in closed.values() if len(value) >= _LEAST)
+    secrets = _secrets(closed.values(), hosts=_ADDRESSES in fields)
     for opening in every:
-        if any(value in opening.value for value in named):
-            closed.setdefault(opening.pointer, opening.value)
+        if opening.pointer not in closed and (
+            any(value in opening.value for value in named)
+            or any(True for _ in secrets.find(opening.value.encode()))
+        ):
+            closed[opening.pointer] = opening.value
     return closed
 
 
@@ -238,20 +252,28 @@ def _secrets(values: Iterable[str], *, hosts: bool) -> CapturerIdentifiers:
         hosts: Whether the hosts of addresses are searched for, and not only their parameters.
     """
     texts: set[str] = set()
+    names_of: set[str] = set()  # which are searched for however short they are
     for value in values:
         texts.add(value)
         with contextlib.suppress(ValueError):  # not an address
             address = urlsplit(value)
             texts.update(text for _, text in parse_qsl(address.query))
             if hosts and address.scheme in ("http", "https") and address.hostname:
-                texts.add(address.hostname)
+                names_of.update(_names_of(address.hostname))
     return CapturerIdentifiers(
         [
             CapturerIdentifier(kind="name", value=text)
-            for text in sorted(texts)
-            if len(text) >= _LEAST
+            for text in sorted(names_of | {text for text in texts if len(text) >= _LEAST})
         ]
     )
+
+
+def _names_of(host: str) -> Iterator[str]:
+    """Yield a host and what its name ends with: rules and policies name a host by that, too."""
+    yield host
+    labels = host.split(".")
+    if not labels[-1].isdigit() and ":" not in host:  # no IP address
+        yield from (".".join(labels[at:]) for at in range(1, len(labels) - 1))
 
 
 def _matches(pointer: str, pattern: str) -> bool:
@@ -263,8 +285,10 @@ def _matches(pointer: str, pattern: str) -> bool:
     )
 
 
-def _kept(members: BundleMembers, closed: dict[str, str], keep: Collection[str]) -> set[str]:
-    """Return the files of the signed list that the copy contains."""
+def _kept(
+    members: BundleMembers, closed: dict[str, str], keep: Collection[str], *, hosts: bool
+) -> set[str]:
+    """Return the files of the signed list that the copy contains; `hosts` as in `_secrets`."""
     secrets = _secrets(closed.values(), hosts=True)
 
     def is_found_in(name: str) -> bool:
@@ -276,7 +300,7 @@ def _kept(members: BundleMembers, closed: dict[str, str], keep: Collection[str])
         kept.add(names.CUSTODY)
     page = _secrets(
         (value for pointer, value in closed.items() if _OF_THE_PAGE.fullmatch(pointer)),
-        hosts=False,
+        hosts=hosts,
     )
     data = members.read(names.REDACTABLE_RECORD, limit=redactable.MAX_BYTES)
     if any(True for _ in page.find(data)):

@@ -16,6 +16,7 @@ from snapshotter.app.archive import redacted_copy
 from snapshotter.errors import EvidenceInvalid, PolicyRefused, SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import names, openings, redactable
+from snapshotter.model.capture import Certificate, TlsFacts
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.seal import sealer
 from snapshotter.verify import report as reports
@@ -279,6 +280,57 @@ def test_the_host_and_the_parameters_of_a_withheld_address_are_searched_for_too(
     data = copy.file.read_bytes()
     assert b"QmFyYmFyYQ" not in data
     assert b"example.test" not in data
+
+
+def test_a_copy_without_addresses_shows_neither_certificate_nor_a_part_of_the_host(
+    tmp_path: Path,
+) -> None:
+    """`x.test` is short, and rules name the end of a host's name; base64 hides it from a search."""
+    contents = {
+        **bundles.CONTENTS,
+        "capture/rules-short.toml": b'hosts = ["x.test"]\n',
+        "capture/rules-other.toml": b'hosts = ["y.test"]\n',
+    }
+    made = bundles.capture(tmp_path / "spool", at=bundles.RealClock().now(), contents=contents)
+    at = made.started_at
+    chain = Certificate(
+        sha256="5" * 64, subject="CN=www.x.test", issuer="CN=An authority", serial="77",
+        not_before=at, not_after=at, pem="d3d3LngudGVzdA==",
+    )  # fmt: skip
+    assert made.response is not None
+    tls = TlsFacts(
+        protocol="TLS 1.3", cipher="x", key_exchange_group="x", signature_algorithm="x",
+        certificate_transparency="unknown", chain=(chain,),
+    )  # fmt: skip
+    address = "https://www.x.test/"
+    bundle = sealer.seal(
+        replace(
+            made,
+            requested_url=address,
+            final_url=address,
+            frames=(),
+            response=replace(made.response, url=address, tls=tls),
+        ),
+        replace(bundles.decision(), block_hosts=("cdn.www.x.test",)),
+        sealer.SealDependencies(
+            signer=bundles.new_signer(), authorities=(), timestamp_timeout_s=1,
+            clock=bundles.RealClock(), software=bundles.SOFTWARE,
+        ),
+        bundle_id=bundles.BUNDLE_ID, salt_key=bundles.SALT_KEY, spool=tmp_path / "spool",
+        progress=lambda stage, detail: None,
+    )  # fmt: skip
+
+    with bundle.file.open("rb") as stream:
+        copy = redacted_copy.write(stream, tmp_path / "out", fields=["addresses"])
+
+    members = unpack(copy.file.read_bytes())
+    period = str(canonical_json.milliseconds(at)).encode()
+    shown = members[names.OPENINGS] + members[names.REDACTABLE_RECORD]
+    for text in (b"x.test", b"5" * 64, b"CN=", b'"77"', b"d3d3", b'not_before_ms":' + period):
+        assert text not in shown, text
+    assert "capture/rules-short.toml" in copy.files
+    assert "capture/rules-other.toml" not in copy.files
+    assert "/what/title" not in copy.fields
 
 
 def test_both_verifiers_refuse_a_commitment_beside_the_one_that_a_field_names() -> None:
