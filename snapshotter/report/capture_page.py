@@ -162,7 +162,7 @@ def page(of: CaptureMaterial, local: LocalTime) -> bytes:
         bundle_id=report.bundle_id or of.name,
         captured_at=captured_at,
         checks=[(verdict_label(finding.verdict), finding) for finding in report.findings],
-        explained=list(_explained(report.findings)),
+        explained=list(explained(report.findings)),
         final_url=_text(record, "what.final_url"),
         is_altered=is_altered,
         language=_language(record),
@@ -413,7 +413,7 @@ def _signers(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield _text(signer, "key_id"), _text(signer, "algorithm")
 
 
-def _explained(findings: tuple[Finding, ...]) -> Iterator[tuple[str, str, str]]:
+def explained(findings: tuple[Finding, ...]) -> Iterator[tuple[str, str, str]]:
     """Yield the code, the meaning and the remedy of each check that did not pass, once."""
     seen = set()
     for verdict in (Verdict.FAILED, Verdict.INDETERMINATE):

@@ -5,12 +5,11 @@ Both are made from the same value, `CaptureReport`, and from nothing else but th
 file has no script, loads nothing, and contains text of strangers only escaped and isolated.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import JsonValue
-from snapshotter.model import sentences
 from snapshotter.model.capture_report import (
     Basis,
     CaptureReport,
@@ -22,9 +21,9 @@ from snapshotter.model.capture_report import (
     Statement,
     Table,
 )
-from snapshotter.model.finding import Finding, Verdict
+from snapshotter.model.finding import Verdict
 from snapshotter.report import html
-from snapshotter.report.capture_page import LANGUAGE
+from snapshotter.report.capture_page import LANGUAGE, explained
 from snapshotter.report.local_time import LocalTime
 from snapshotter.report.picture_copies import PictureCopy
 from snapshotter.report.report_values import item_json, page_values, source_json, value_json
@@ -156,7 +155,7 @@ def page(
         checks=[(verdict_label(finding.verdict), finding) for finding in report.findings],
         digest=digest,
         exhibit=_text(report, "what.exhibit"),
-        explained=list(_explained(report.findings)),
+        explained=list(explained(report.findings)),
         introduction=_of(report, "redacted", "captured", "redirected", "title", "notice"),
         is_altered=report.verdict is Verdict.FAILED,
         language=report.language if LANGUAGE.fullmatch(report.language) else "",
@@ -245,13 +244,3 @@ def _absent(group: Group) -> list[str]:
         for item in group.items
         if isinstance(item, Field) and item.presence is Presence.ABSENT and not item.note
     ]
-
-
-def _explained(findings: Sequence[Finding]) -> Iterator[tuple[str, str, str]]:
-    """Yield the code, the meaning and the remedy of each check that did not pass, once."""
-    seen = set()
-    for finding in findings:
-        if finding.verdict is not Verdict.PASSED and finding.code not in seen:
-            seen.add(finding.code)
-            text = sentences.FINDINGS[finding.code]
-            yield finding.code.value, text.meaning, text.remedy

@@ -260,6 +260,17 @@ class _Parts:
     files: tuple[FileRow, ...] = ()
 
 
+def read_part(unread: list[str], what: str, read: Callable[[], _Read]) -> _Read | None:
+    """Return a part of a bundle; if it cannot be read, add the reason to `unread`, return None."""
+    try:
+        return read()
+    except SnapshotterError as error:
+        unread.append(f"{what}: {error}")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        unread.append(tr("{what}: the data does not have the required form", what=what))
+    return None
+
+
 def read_material(source: CaptureSource, *, shape: PieceShape | None = None) -> CaptureMaterial:
     """
     Return what the page shows. A part that cannot be read is named in `unread`.
@@ -268,16 +279,7 @@ def read_material(source: CaptureSource, *, shape: PieceShape | None = None) -> 
         shape: Of the pieces of the picture; None: for the screen.
     """
     report, unread = source.report, list[str]()
-
-    def part(what: str, read: Callable[[], _Read]) -> _Read | None:
-        try:
-            return read()
-        except SnapshotterError as error:
-            unread.append(f"{what}: {error}")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            unread.append(tr("{what}: the data does not have the required form", what=what))
-        return None
-
+    part = partial(read_part, unread)
     stream = source.stream
     record = (
         part(tr("capture record"), partial(bundles.read_record, stream)) or {}

@@ -7,12 +7,12 @@ no value verified.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import Any, BinaryIO, Final
 
 from snapshotter.app.archive import capture_page
 from snapshotter.app.archive.assessment import BundleFiles
@@ -41,7 +41,6 @@ MAX_TEXT: Final = 20_000  # characters of the page's text that the report has
 SHAPE: Final = PieceShape(per_mille=1_280, overlap=80)
 _MAX_JSON: Final = 16 << 20
 _MAX_POLICY: Final = 256 << 10
-_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,16 +193,7 @@ def _picture(material: CaptureMaterial, evidence: Evidence) -> ShownPicture | No
 
 def _evidence(source: CaptureSource, material: CaptureMaterial, trust: Trust) -> Evidence:
     unread = list[str]()
-
-    def part(what: str, read: Callable[[], _Read], otherwise: _Read) -> _Read:
-        try:
-            return read()
-        except SnapshotterError as error:
-            unread.append(f"{what}: {error}")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            unread.append(tr("{what}: the data does not have the required form", what=what))
-        return otherwise
-
+    part = partial(capture_page.read_part, unread)
     files = None
     with contextlib.suppress(SnapshotterError):  # `material.unread` names it
         files = BundleFiles(source.stream, source.report.established)
@@ -211,15 +201,15 @@ def _evidence(source: CaptureSource, material: CaptureMaterial, trust: Trust) ->
         material=material,
         report=source.report,
         trust=trust,
-        network=part(tr("connections"), partial(_json, files, "capture/network.json"), None),
-        assessment=part(tr("assessment"), partial(_json, files, "capture/assessment.json"), None),
-        policy=part(tr("policy"), partial(_policy, files), ""),
-        chain=part(tr("custody chain"), partial(_chain, files, source.sidecars), ()),
+        network=part(tr("connections"), partial(_json, files, "capture/network.json")),
+        assessment=part(tr("assessment"), partial(_json, files, "capture/assessment.json")),
+        policy=part(tr("policy"), partial(_policy, files)) or "",
+        chain=part(tr("custody chain"), partial(_chain, files, source.sidecars)) or (),
         tokens=part(
             tr("timestamp tokens"),
-            lambda: tuple(_tokens(files, source.sidecars, trust, material.record)),
-            (),
-        ),
+            lambda: tuple(_tokens(files, source.sidecars, trust)),
+        )
+        or (),
         unread=tuple(found for found in unread if found not in material.unread),
     )
 
@@ -251,9 +241,7 @@ def _chain(
     return custody_sidecars.check(inside, sidecars.custody).events
 
 
-def _tokens(
-    files: BundleFiles | None, sidecars: Sidecars, trust: Trust, record: Mapping[str, Any]
-) -> Iterator[ReadToken]:
+def _tokens(files: BundleFiles | None, sidecars: Sidecars, trust: Trust) -> Iterator[ReadToken]:
     """Yield the timestamp tokens of a bundle, those after the seal last."""
     if files is None:
         return

@@ -13,6 +13,15 @@ from snapshotter.app.archive.capture_report import MAX_TEXT, MadeReport, make_fi
 from snapshotter.app.archive.report_groups import Evidence, groups
 from snapshotter.app.archive.report_statements import statements
 from snapshotter.formats.bundle import custody_sidecars
+from snapshotter.formats.canonical_json import plain
+from snapshotter.model.assessment import (
+    Assessment,
+    Availability,
+    Cause,
+    Content,
+    ContentVerdict,
+    TakedownVerdict,
+)
 from snapshotter.model.capture_report import (
     Basis,
     CaptureReport,
@@ -211,11 +220,18 @@ RECORD: dict[str, Any] = {
 }
 
 
-def said(record: dict[str, Any] = RECORD, **report: Any) -> dict[str, tuple[str, Any]]:
+def said(
+    record: dict[str, Any] = RECORD,
+    *,
+    assessment: Assessment | None = None,
+    assessment_file: Any = None,
+    **report: Any,
+) -> dict[str, tuple[str, Any]]:
     of = Evidence(
-        material=replace(MATERIAL, record=record),
+        material=replace(MATERIAL, record=record, assessment=assessment),
         report=replace(PASSED, **report),
         trust=Trust(source="a test", keys=(), authorities=()),
+        assessment=assessment_file,
     )
     found = statements(of, groups(of, UTC_TIME), UTC_TIME).statements
     return {
@@ -260,6 +276,25 @@ def test_the_sentence_about_the_time_follows_from_the_verified_tokens() -> None:
     assert "29 Nov 2026, 23:16:05 UTC" in said()["time"][0]
     assert "Two, Three" in said(authorities=("Two", "Three"))["time"][0]
     assert "No trusted" in said(proven_time=None, authorities=())["time"][0]
+
+
+def test_the_sentences_about_the_page_follow_from_the_assessment() -> None:
+    def of_page(content: Content, availability: Availability, **more: Any) -> dict[str, Any]:
+        found = Assessment(
+            content=ContentVerdict(kind=content, detail=""),
+            takedown=TakedownVerdict(availability=availability, detail="", **more),
+        )
+        return said(assessment=found, assessment_file=plain(found))
+
+    shown = of_page(Content.CONTENT, Availability.AVAILABLE)
+    gone = of_page(
+        Content.NOTICE, Availability.UNAVAILABLE, cause=Cause.AUTHOR, notice="deleted <b>"
+    )
+
+    assert shown["page"][0] == "The page was available."
+    assert "notice" not in shown
+    assert gone["page"][0].startswith("The page was not available: ")
+    assert gone["notice"] == ("The page showed this notice:", "deleted <b>")
 
 
 def test_the_sentence_about_the_log_follows_from_the_verified_proof(sealed: Any) -> None:
