@@ -17,7 +17,7 @@ from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import redactable
 from snapshotter.formats.canonical_json import plain
 from snapshotter.formats.tls import certificate_authority
-from snapshotter.model.capture import Artifact, Capture, Picture, Reason
+from snapshotter.model.capture import Artifact, Capture, MainResponse, Picture, Reason
 from snapshotter.model.request import Decision
 from snapshotter.ports import Signer
 from snapshotter.value_class import dataclass
@@ -30,6 +30,7 @@ ALGORITHM = "ecdsa-p384-sha384"
 _MAX_TEXT = 65_536
 _MAX_TILES = 10_000  # listed of all pictures; a verifier takes at most 200,000 values
 _MAX_LISTED_URL = 4_096  # of up to 600 in one record
+_MAX_HEADERS = 1_000  # of an answer; 256 KiB have room for so many that nobody reads the record
 
 # What the redactable record closes: what the page, its server or this machine gives, and what could
 # identify the capturing person or a source; also what a closed value can be computed or looked up
@@ -184,7 +185,7 @@ def content(
                 "url": capture.court_minimum.url,
             },
             "format": FORMAT,
-            "from_whom": plain(response),
+            "from_whom": _answer(response),
             "how": {
                 "actions": plain(capture.actions),
                 "environment": plain(capture.environment),
@@ -253,6 +254,14 @@ def content(
     if seal.salt_key:
         cut[redactable.ANNOUNCED] = {"fields": list(REDACTABLE), "salt_key": seal.salt_key.hex()}
     return cut
+
+
+def _answer(response: MainResponse | None) -> dict[str, Any] | None:
+    """Return the answer; the network record has the headers beyond the limit."""
+    if response is None:
+        return None
+    answer: dict[str, Any] = plain(response)
+    return answer | {"headers": answer["headers"][:_MAX_HEADERS]}
 
 
 def court_minimum_line(capture: Capture, decision: Decision) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from snapshotter.formats import canonical_json
+from snapshotter.formats.bundle import openings, redactable
 from snapshotter.model.capture import (
     Capture,
     CourtMinimum,
@@ -139,6 +140,23 @@ def test_a_page_can_not_make_a_record_that_no_verifier_reads(tmp_path: Path) -> 
     data = canonical_json.dumps(value)
     assert loads(data) == value
     assert value["what"]["final_url"].endswith(f"(cut; it has {len(long)} characters)")
+
+
+def test_a_server_cannot_make_a_record_or_its_second_form_too_long(tmp_path: Path) -> None:
+    """A head of 256 KiB has 65,000 headers, and each closed text takes 78 bytes."""
+    response = bundles.capture(tmp_path, at=AT).response
+    assert response is not None
+    many = (("first", "1"), *(("a", "") for _ in range(65_000)))
+
+    value = _record(tmp_path, response=replace(response, headers=many))
+
+    assert loads(canonical_json.dumps(value)) == value
+    assert value["from_whom"]["headers"][:2] == [["first", "1"], ["a", ""]]
+    closed = redactable.encode(value)
+    assert len(closed) < redactable.MAX_BYTES
+    assert loads(closed)["from_whom"].keys() == value["from_whom"].keys()
+    shown = openings.encode(value["bundle_id"], openings.of_record(value))
+    assert openings.parse(shown, value["bundle_id"]) == openings.of_record(value)
 
 
 def test_a_picture_has_its_table_and_no_more_tiles_than_a_verifier_reads(tmp_path: Path) -> None:
