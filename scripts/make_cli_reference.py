@@ -1,5 +1,5 @@
 """
-Write docs/reference/cli.md from the commands' own help.
+Write docs/reference/cli.md from the commands' own help, and docs/reference/known-limits.md.
 
     python scripts/make_cli_reference.py
 
@@ -17,8 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from snapshotter.cli.main import cli  # noqa: E402  the checkout's own, installed or not
+from snapshotter.model.known_limits import KNOWN_LIMITS  # noqa: E402
 
 REFERENCE = ROOT / "docs" / "reference" / "cli.md"
+KNOWN = ROOT / "docs" / "reference" / "known-limits.md"
 COLUMNS = 100
 
 _HEAD = """\
@@ -31,6 +33,14 @@ The result goes to stdout, everything else to stderr. [Exit codes](exit-codes.md
 [configuration](configuration.md).
 """
 
+_KNOWN_HEAD = """\
+# Known errors and limits
+
+Made by `scripts/make_cli_reference.py` from `snapshotter/model/known_limits.py`. Each
+[draft of a declaration](../howto/report.md#draft-a-declaration) contains this list.
+What no capture can prove is [another list](../explanation/what-a-capture-proves.md).
+"""
+
 
 def reference() -> str:
     """Return the page: one section a command, in the order of their names."""
@@ -40,6 +50,11 @@ def reference() -> str:
     ):
         sections.append(f"## {name}\n\n```text\n{text}\n```\n")
     return "\n".join(sections)
+
+
+def known_limits() -> str:
+    """Return the page with the known errors and limits of this version."""
+    return "\n".join([_KNOWN_HEAD, *(f"- {text}" for text in KNOWN_LIMITS), ""])
 
 
 def _helps(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
@@ -59,3 +74,4 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
     REFERENCE.write_text(reference(), encoding="utf-8")
+    KNOWN.write_text(known_limits(), encoding="utf-8")

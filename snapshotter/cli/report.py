@@ -1,6 +1,6 @@
 """
 Provide `snapshotter report`: reports about a campaign (here), a capture (`report_capture.py`) and
-a day (`report_day.py`).
+a day (`report_day.py`), and drafts of declarations (`report_declaration.py`).
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from snapshotter.cli.options import root_key_option, store_option, trust_option
 from snapshotter.cli.output import print_json, print_message, print_result, write_file
 from snapshotter.cli.report_capture import capture
 from snapshotter.cli.report_day import day
+from snapshotter.cli.report_declaration import declaration
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
 
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 
 @click.group()
 def report() -> None:
-    """Make reports about captures, days and campaigns."""
+    """Make reports about captures, days and campaigns, and drafts of declarations."""
 
 
 report.add_command(capture)
 report.add_command(day)
+report.add_command(declaration)
 
 
 @report.command(

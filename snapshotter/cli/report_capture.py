@@ -10,13 +10,18 @@ import click
 from snapshotter.cli.file_or_id import file_argument
 from snapshotter.cli.object_id import FILE_OR_BUNDLE
 from snapshotter.cli.options import complete_case, root_key_option, store_option, trust_option
-from snapshotter.cli.output import print_json, print_message, print_result, write_file
-from snapshotter.cli.report_inputs import (
+from snapshotter.cli.output import print_json, print_message, print_result
+from snapshotter.cli.report_documents import (
     file_report,
-    printed,
+    format_option,
+    output_option,
+    paper_option,
     stored_report,
+    time_option,
     verification_time,
+    write_document,
     zone_named,
+    zone_option,
 )
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -25,9 +30,6 @@ if TYPE_CHECKING:
     from snapshotter.app.archive.capture_report import MadeReport
     from snapshotter.app.settings import Settings
     from snapshotter.report.local_time import LocalTime
-
-_FORMATS = ("html", "json", "pdf")
-_PAPERS = ("A4", "Letter")
 
 
 @click.command(
@@ -42,22 +44,8 @@ Examples:
 """
 )
 @click.argument("bundles", nargs=-1, required=True, type=FILE_OR_BUNDLE, metavar="FILE|BUNDLE-ID…")
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(),
-    metavar="DIR",
-    help="Write the files to this folder. Without this option: to the working directory.",
-)
-@click.option(
-    "--format",
-    "formats",
-    type=click.Choice(_FORMATS),
-    multiple=True,
-    help="Write only this file. May be given several times. Without this option: all files.",
-)
+@output_option
+@format_option
 @click.option(
     "--case",
     default="",
@@ -65,24 +53,9 @@ Examples:
     metavar="NAME",
     help="State the exhibit number that the captures have in this case.",
 )
-@click.option(
-    "--paper",
-    type=click.Choice(_PAPERS, case_sensitive=False),
-    default="A4",
-    show_default=True,
-    help="Paper of the PDF.",
-)
-@click.option(
-    "--zone",
-    metavar="ZONE",
-    help="Show local times of this time zone, for example Europe/Berlin. Without this option: of "
-    "this machine. UTC is always beside.",
-)
-@click.option(
-    "--at",
-    metavar="TIME",
-    help="Verify as of this time, UTC, to make an earlier report again. The time is your word.",
-)
+@paper_option
+@zone_option
+@time_option
 @store_option
 @trust_option
 @root_key_option
@@ -124,7 +97,7 @@ def capture(
 
     job = _Job(
         folder=folder,
-        formats=tuple(kind for kind in _FORMATS if kind in (formats or _FORMATS)),
+        formats=formats,
         paper=paper,
         now=verification_time(at, machine.SystemClock().now()),
         local=LocalTime(zone=zone_named(zone)),
@@ -174,15 +147,15 @@ def _write(settings: "Settings", job: _Job, made: "MadeReport") -> str:
     digest = hashlib.sha256(data).hexdigest()
     page = reports.page(report, made.picture, job.local, digest=digest)
     stem = f"report-{report.bundle_id}" if store_keys.is_id(report.bundle_id) else "report"
-    written: dict[str, str] = {}
-    for kind in job.formats:  # the PDF last: it needs a browser, which may fail
-        path = job.folder / f"{stem}.{kind}"
-        content = {"json": data, "html": page}.get(kind) or printed(
-            settings, page, paper=job.paper, at=report.verified_at
-        )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, content)
-        written[kind] = str(path)
+    written = write_document(
+        settings,
+        job.folder / stem,
+        job.formats,
+        data=data,
+        page=page,
+        paper=job.paper,
+        at=report.verified_at,
+    )
     headline = " ".join(report.sentences)
     if job.as_json:
         print_json(

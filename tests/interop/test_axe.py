@@ -7,12 +7,13 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.tools import npm_file
-from tests.unit.report import test_capture_page, test_capture_report
+from tests.unit.report import test_capture_page, test_capture_report, test_declaration
 
 pytestmark = pytest.mark.interop
 
 _PAGES: Mapping[str, Callable[[], str]] = {
     "capture report": test_capture_report.made,
+    "declaration draft": test_declaration.made,
     "page": test_capture_page.made,
 }
 _RUN = """() => axe.run(document, {resultTypes: ["violations"]}).then((found) =>

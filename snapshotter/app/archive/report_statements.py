@@ -233,7 +233,7 @@ def _who(of: Evidence, fields: dict[str, Field | Table]) -> Iterator[Statement]:
         else:
             text = tr(
                 "The bundle is signed with the key {key}…, a key of the person who made this "
-                "report.",
+                "document.",
                 key=key,
             )
         yield _statement("signed", text, "integrity.signatures")

@@ -7,7 +7,7 @@ import sys
 import click
 from click.testing import CliRunner
 
-from scripts.make_cli_reference import REFERENCE, ROOT, reference
+from scripts.make_cli_reference import KNOWN, REFERENCE, ROOT, known_limits, reference
 from snapshotter.cli.keys import keys
 from snapshotter.cli.main import COMMANDS, cli
 
@@ -30,6 +30,12 @@ def _reference() -> str:
 
 def test_the_command_line_reference_is_as_the_commands_say() -> None:
     assert REFERENCE.read_text(encoding="utf-8") == _reference(), (
+        "write it again: python scripts/make_cli_reference.py"
+    )
+
+
+def test_the_page_of_known_limits_is_the_list_that_declaration_drafts_contain() -> None:
+    assert KNOWN.read_text(encoding="utf-8") == known_limits(), (
         "write it again: python scripts/make_cli_reference.py"
     )
 

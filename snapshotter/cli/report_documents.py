@@ -1,14 +1,17 @@
-"""Verify the bundles that a command line names, for the commands that report about captures."""
+"""
+Provide what the commands that report about captures share: options, verification, and writing.
+"""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from snapshotter.cli.file_or_id import open_named
 from snapshotter.cli.object_id import FILE_OR_BUNDLE
-from snapshotter.cli.output import print_message
+from snapshotter.cli.output import print_message, write_file
 from snapshotter.model.custody import EXPORTING
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -18,6 +21,42 @@ if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
     from snapshotter.ports import ObjectStore
     from snapshotter.report.local_time import LocalTime
+
+FORMATS: Final = ("html", "json", "pdf")
+output_option = click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    metavar="DIR",
+    help="Write the files to this folder. Without this option: to the working directory.",
+)
+format_option = click.option(
+    "--format",
+    "formats",
+    type=click.Choice(FORMATS),
+    multiple=True,
+    help="Write only this file. May be given several times. Without this option: all files.",
+)
+paper_option = click.option(
+    "--paper",
+    type=click.Choice(("A4", "Letter"), case_sensitive=False),
+    default="A4",
+    show_default=True,
+    help="Paper of the PDF.",
+)
+zone_option = click.option(
+    "--zone",
+    metavar="ZONE",
+    help="Show local times of this time zone, for example Europe/Berlin. Without this option: of "
+    "this machine. UTC is always beside.",
+)
+time_option = click.option(
+    "--at",
+    metavar="TIME",
+    help="Verify as of this time, UTC, to make an earlier document again. The time is your word.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +145,37 @@ def stored_report(
     return StoredReport(made=made, bundle_id=bundle_id, store=opened)
 
 
-def printed(settings: "Settings", page: bytes, *, paper: str, at: datetime) -> bytes:
-    """Return a page as PDF, which the browser that captures prints."""
+def write_document(
+    settings: "Settings",
+    path: Path,
+    formats: Sequence[str],
+    *,
+    data: bytes,
+    page: bytes,
+    paper: str,
+    at: datetime,
+) -> dict[str, str]:
+    """
+    Write a document as files, and return their paths by format.
+
+    Args:
+        path: Without an ending.
+        formats: Of `FORMATS`; none for all.
+        data, page: The document as JSON and HTML. The browser that captures prints the HTML.
+        at: The time in the PDF.
+    """
+    written: dict[str, str] = {}
+    for kind in FORMATS:  # the PDF last: it needs a browser, which may fail
+        if kind in (formats or FORMATS):
+            content = {"json": data, "html": page}.get(kind) or _printed(settings, page, paper, at)
+            file = path.with_name(f"{path.name}.{kind}")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_file(file, content)
+            written[kind] = str(file)
+    return written
+
+
+def _printed(settings: "Settings", page: bytes, paper: str, at: datetime) -> bytes:
     from snapshotter.app.spool import scratch_directory
     from snapshotter.app.wiring.printing import printer
 
