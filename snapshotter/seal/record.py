@@ -7,6 +7,7 @@ capture; docs/spec/capture-record.md lists every field.
 """
 
 import hashlib
+import itertools
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -257,11 +258,17 @@ def content(
 
 
 def _answer(response: MainResponse | None) -> dict[str, Any] | None:
-    """Return the answer; the network record has the headers beyond the limit."""
+    """Return the answer; the network record has all headers, and tls.json all certificates."""
     if response is None:
         return None
     answer: dict[str, Any] = plain(response)
-    return answer | {"headers": answer["headers"][:_MAX_HEADERS]}
+    answer["headers"] = answer["headers"][:_MAX_HEADERS]
+    if answer["tls"] is not None:
+        # A verifier compares a certificate with its digest, and a cut one has another.
+        answer["tls"]["chain"] = list(
+            itertools.takewhile(lambda each: len(each["pem"]) <= _MAX_TEXT, answer["tls"]["chain"])
+        )
+    return answer
 
 
 def court_minimum_line(capture: Capture, decision: Decision) -> str:

@@ -14,6 +14,7 @@ from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import openings, redactable
 from snapshotter.model.capture import (
     Capture,
+    Certificate,
     CourtMinimum,
     CutReason,
     FailedRequest,
@@ -22,6 +23,7 @@ from snapshotter.model.capture import (
     PictureFile,
     PictureKind,
     PictureTile,
+    TlsFacts,
 )
 from snapshotter.seal import record
 from snapshotter.verify.capture_record import loads
@@ -157,6 +159,26 @@ def test_a_server_cannot_make_a_record_or_its_second_form_too_long(tmp_path: Pat
     assert loads(closed)["from_whom"].keys() == value["from_whom"].keys()
     shown = openings.encode(value["bundle_id"], openings.of_record(value))
     assert openings.parse(shown, value["bundle_id"]) == openings.of_record(value)
+
+
+def test_a_certificate_that_would_be_cut_ends_the_chain_in_the_record(tmp_path: Path) -> None:
+    """Its digest would be another: every verifier would take the bundle for a false one."""
+    response = bundles.capture(tmp_path, at=AT).response
+    assert response is not None
+    chain = tuple(
+        Certificate(
+            sha256="", subject="", issuer="", serial="", not_before=AT, not_after=AT, pem=pem
+        )
+        for pem in ("x" * 65_536, "x" * 65_537, "x")
+    )
+    tls = TlsFacts(
+        protocol="", cipher="", key_exchange_group="", signature_algorithm="",
+        certificate_transparency="", chain=chain,
+    )  # fmt: skip
+
+    value = _record(tmp_path, response=replace(response, tls=tls))
+
+    assert [len(each["pem"]) for each in value["from_whom"]["tls"]["chain"]] == [65_536]
 
 
 def test_a_picture_has_its_table_and_no_more_tiles_than_a_verifier_reads(tmp_path: Path) -> None:
