@@ -66,6 +66,7 @@ from typing import Any, BinaryIO, NoReturn, Optional, Union
 #            (5) read_record, (6) signers, (7) timestamps, (8) time
 #            (9) keys, (10) derived, (11) server_signatures, (12) custody
 #            (13) log, (14) tokens_taken_out, (15) renewals, (16) agreement
+#            (17) commitments
 #     L. What servers signed (docs/spec/server-signature.md; RFC 8446, RFC 5246, RFC 8422, RFC 8879)
 #     M. Proof packs (docs/spec/proof-pack.md)
 #     N. The command
@@ -1833,8 +1834,7 @@ class Record:
         return ... if is_closed(value) else value  # what is withheld states nothing
 
 
-# --------------------------------------------------------------------------------------------------
-# J2. The redactable record: docs/spec/redactable-record.md
+# The redactable record (docs/spec/redactable-record.md) and redacted copies (docs/spec/redacted-copy.md)
 
 FIELD_GROUPS = ("what", "when", "who", "from_whom", "content", "how", "outcome")
 FIELD_NAME = re.compile(r"([a-z][a-z0-9_]{0,63}|0|[1-9][0-9]{0,5}|\*)\Z")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from snapshotter.cli.file_or_id import open_named
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
@@ -57,7 +58,7 @@ def disclose(
     settings = ctx.obj.load(store=store or "")
     opened = wiring_store.store(settings)
     try:
-        with copy.open("rb") as stream:
+        with open_named(copy) as stream:
             bundle_id = redacted_copy.read_bundle_id(stream)
             quarantined.require_visible(opened, bundle_id, wiring_trust.trusted_keys(settings))
             with opened.open(bundles.find_bundle_key(opened, bundle_id)) as bundle:

@@ -41,7 +41,9 @@ READS = {
     "policy test --rules": "policy test --rules FILE page.html",
     "open bundles": "open --print FILE",
     "quote bundle": "quote FILE word",
+    "disclose copy": "disclose FILE /what/title -o out.wacz",
     "report campaign --urls": "report campaign --urls FILE",
+    "report capture bundles": "report capture --format json -o out FILE",
     "schedule add --from": "schedule add --every 1d --name x --from FILE",
     "schedule add --curves": "schedule add --curve x --curves FILE http://a.example/",
     "show bundles": "show FILE",
@@ -130,8 +132,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _wrong(command: str, found: Measured) -> str:
-    # `open` shows also what is damaged, and says so.
-    if found.code not in (1, 2, 10, 11, 20, 30, *([0] if command.startswith("open ") else [])):
+    # `open` and `report capture` show also what is damaged, and say so.
+    shows = command.startswith(("open ", "report capture "))
+    if found.code not in (1, 2, 10, 11, 20, 30, *([0] if shows else [])):
         return f"it ended with {found.code}: {found.err[-300:]}"
     if "Traceback" in found.err or found.megabytes > MEGABYTES:
         return f"it took {found.megabytes} MB: {found.err[-300:]}"
