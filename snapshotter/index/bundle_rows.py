@@ -19,8 +19,12 @@ COLUMNS: Final = (
     "ambiguous", "cause", "undecided", "states", "rule", "counts", "main_sha256", "vantage",
     "light", "key_id", "observation", "length", "sidecars", "title", "final_url", "http_status",
     "outcome", "reasons", "missing", "language", "policy", "operator", "worker", "schedule",
-    "tags", "shown", "text_whole", "final_host",
+    "tags", "shown", "text_whole", "final_host", "is_missing",
 )  # fmt: skip
+# Most bytes of texts that are columns of one index (`tables.py`). No real value is longer.
+_MOST_BYTES: Final = {
+    "host": 600, "final_host": 600, "policy": 400, "language": 200, "outcome": 40,
+}  # fmt: skip
 _UNOBSERVED: Final = dict.fromkeys(
     ("sha256", "stated", "account", "content", "availability", "cause", "undecided", "states",
      "rule", "counts", "main_sha256", "vantage", "key_id", "observation"), ""
@@ -97,12 +101,14 @@ def to_row(listed: ListedObject, found: BundleSummary, job: JobFacts) -> tuple[A
         "shown": _json(facts.shown) if facts.shown is not None else "",
         "text_whole": int(facts.is_text_whole),
         "final_host": host_and_port(facts.final_url),
+        "is_missing": int(bool(facts.missing)),
     }
     row |= _observed(found, bundle_id) if seen is None else _observation_values(seen, found.stated)
-    return tuple(
-        storable(value) if isinstance(value, str) else value
-        for value in (row[name] for name in COLUMNS)
-    )
+    texts = {name: storable(value) for name, value in row.items() if isinstance(value, str)}
+    for name, most in _MOST_BYTES.items():
+        texts[name] = texts[name].encode()[:most].decode(errors="ignore")
+    row |= texts
+    return tuple(row[name] for name in COLUMNS)
 
 
 def _observed(found: BundleSummary, bundle_id: str) -> dict[str, Any]:

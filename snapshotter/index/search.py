@@ -4,7 +4,8 @@ Find captures by words and filters, newest first.
 The index names candidates: captures whose passages have the pieces of a word, or that may meet the
 filters. Each candidate is then checked: its normalised texts must contain the words, and its row
 must meet the filters. A word that is in very many passages names no candidates: captures are
-checked one after the other, and a page of results is full soon.
+checked one after the other, and a page of results is full soon. Filters on rows are answered by
+one index, which is read from the newest capture on.
 
 What people recorded (cases, tags, notes, reviews) comes from the annotations. A capture in
 quarantine is never found.
@@ -174,7 +175,6 @@ class _Run:
             for condition in conditions
             if not _is_recorded(condition)
         }
-        self._named = {condition: self._find_rows(condition) for condition in self._row_conditions}
         self.recorded = {
             condition: self._with_record(condition)
             for condition in conditions
@@ -213,9 +213,11 @@ class _Run:
             given += more
         where, more = self._bound(self._query.root, upper=True) if self._query else _TRUE
         given += [*more, *values]
+        # The inner statement reads only an index, and the outer one only rows that may match.
         for row in self._database.rows(
-            f"SELECT {', '.join(columns)} FROM bundle WHERE {where} AND {chosen} "  # noqa: S608  no value is in it
-            f"ORDER BY bundle_id DESC LIMIT {_CHUNK}",
+            f"SELECT {', '.join(columns)} FROM bundle WHERE bundle_id IN "  # noqa: S608  no value is in it
+            f"(SELECT bundle_id FROM bundle WHERE {where} AND {chosen} "
+            f"ORDER BY bundle_id DESC LIMIT {_CHUNK}) ORDER BY bundle_id DESC",
             given,
         ):
             flags = row[len(_COLUMNS) :]
@@ -259,23 +261,35 @@ class _Run:
         """Return whether a capture is in quarantine, by a record or by a notice beside it."""
         return bundle_id in self._quarantined or self._is_hidden(bundle_id, split(sidecars))
 
-    def _ids(self, node: Node) -> frozenset[str] | None:
-        """Return the ids of all captures that may match, and maybe others; None: any capture."""
+    def _ids(self, node: Node, *, named: bool = False) -> frozenset[str] | None:
+        """
+        Return the ids of all captures that may match, and maybe others; None: any capture.
+
+        Args:
+            named: Also of filters that one index answers, because other captures match as well.
+        """
+        if _is_in_index(node):
+            return self._find_rows(node) if named else None
         match node:
             case Term():
                 passages = self._passages[node.searched]
                 return None if passages is None else self._noted[node.searched].union(passages)
             case Filter():
-                return self._named[node] if node in self._named else self.recorded[node]
+                return self.recorded[node] if node in self.recorded else self._find_rows(node)
             case Not():
                 return None
             case And():
-                known = [ids for ids in map(self._ids, node.children) if ids is not None]
+                parts = (self._ids(child, named=named) for child in node.children)
+                known = [ids for ids in parts if ids is not None]
                 return frozenset.intersection(*known) if known else None
             case Or():
-                known = [ids for ids in map(self._ids, node.children) if ids is not None]
-                is_whole = len(known) == len(node.children)
-                return frozenset[str]().union(*known) if is_whole else None
+                known = []
+                for child in node.children:
+                    ids = self._ids(child, named=True)
+                    if ids is None:
+                        return None
+                    known.append(ids)
+                return frozenset[str]().union(*known)
 
     def _bound(self, node: Node, *, upper: bool) -> tuple[str, list[Any]]:
         """
@@ -298,19 +312,14 @@ class _Run:
                 statement = joint.join(part for part, _ in parts)
                 return f"({statement})", [value for _, values in parts for value in values]
 
-    def _find_rows(self, condition: Filter) -> frozenset[str] | None:
-        """Return the captures that meet a filter; None: too many, or the columns have no index."""
-        found = set[str]()
-        parts = _indexed_conditions(condition)
-        for statement, values in parts:
-            rows = self._database.rows(
-                f"SELECT bundle_id FROM bundle WHERE {statement} LIMIT {_COMMON + 1}",  # noqa: S608
-                values,
-            )
-            if len(rows) > _COMMON:
-                return None
-            found.update(bundle_id for (bundle_id,) in rows)
-        return frozenset(found) if parts else None
+    def _find_rows(self, node: Node) -> frozenset[str] | None:
+        """Return the captures whose rows meet the filters of a tree; None: too many."""
+        where, values = self._bound(node, upper=True)
+        rows = self._database.rows(
+            f"SELECT bundle_id FROM bundle WHERE {where} LIMIT {_COMMON + 1}",  # noqa: S608
+            values,
+        )
+        return None if len(rows) > _COMMON else frozenset(bundle_id for (bundle_id,) in rows)
 
     def _find_passages(self, searched: Searched) -> dict[str, list[int]] | None:
         query = piece_query(searched)
@@ -320,13 +329,15 @@ class _Run:
         regions = sorted(self.regions & _PASSAGE_REGIONS)
         if not regions:
             return {}
+        chosen = f"SELECT rowid FROM piece WHERE {condition} LIMIT {_COMMON + 1}"  # noqa: S608  no value is in it
+        # Counted first, because reading so many passages takes longer than a page of results.
+        ((count,),) = self._database.rows(f"SELECT COUNT(*) FROM ({chosen}) AS chosen", [value])  # noqa: S608
+        if count > _COMMON:
+            return None
         found = self._database.rows(
-            "SELECT id, bundle_id, region FROM passage "  # noqa: S608  no value is in it
-            f"WHERE id IN (SELECT rowid FROM piece WHERE {condition} LIMIT {_COMMON + 1})",
+            f"SELECT id, bundle_id, region FROM passage WHERE id IN ({chosen})",  # noqa: S608
             [value],
         )
-        if len(found) > _COMMON:
-            return None
         ids = defaultdict[str, list[int]](list)
         for number, bundle_id, region in found:
             if region in regions:
@@ -515,6 +526,19 @@ def _is_recorded(condition: Filter) -> bool:
     )
 
 
+def _is_in_index(node: Node) -> bool:
+    """Return whether the index `bundle_by_filters` has all columns that a tree is about."""
+    match node:
+        case Term():
+            return False
+        case Filter():
+            return not _is_recorded(node) and node.name != "identity"
+        case Not():
+            return _is_in_index(node.child)
+        case And() | Or():
+            return all(map(_is_in_index, node.children))
+
+
 def _composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
@@ -559,31 +583,10 @@ def _row_condition(condition: Filter, identities: ResolveIdentity) -> tuple[str,
         case "outcome" | "policy":
             return f"{condition.name} = ?", [value]
         case "has":
-            return {"missing": "missing != ''", "time-proof": "proven_ms IS NOT NULL"}[value], []
+            return {"missing": "is_missing = 1", "time-proof": "proven_ms IS NOT NULL"}[value], []
     if condition.at is None:
         raise ValueError(f"there is no filter {condition.name}")
     return f"began_ms {'>=' if condition.name == 'after' else '<'} ?", [ms(condition.at)]
-
-
-def _indexed_conditions(condition: Filter) -> list[tuple[str, list[Any]]]:
-    """
-    Return conditions of which each reads one index of the table `bundle`, and their values.
-
-    A row that meets the filter meets one of them. Empty for filters without such an index.
-    """
-    value = storable(condition.value)
-    if condition.name == "verdict":
-        return [("content = ?", [value]), ("availability = ?", [value])]
-    if condition.name == "site":
-        return [_like(column, _host_patterns(value, with_subdomains=True)) for column in _HOSTS]
-    if condition.name != "host":
-        return []
-    # ";" is the character behind ":", which begins a port.
-    return [
-        (f"({column} = ? OR {column} > ? AND {column} < ?)", [host, f"{host}:", f"{host};"])
-        for column in _HOSTS
-        for host in _host_forms(value)
-    ]
 
 
 def _host_condition(value: str, *, with_subdomains: bool) -> tuple[str, list[Any]]:

@@ -26,13 +26,13 @@ from tests.unit.index.test_search import (  # noqa: F401
     test_a_capture_in_quarantine_is_never_found,
     test_a_host_is_found_in_both_addresses_and_in_every_form_of_its_name,
     test_a_random_library_is_searched_as_it_is_scanned,
-    test_a_rare_host_is_found_without_reading_all_rows,
     test_a_word_in_very_many_passages_is_found_without_candidates,
     test_captures_are_found_by_the_title_of_their_case_and_by_words_of_notes,
     test_captures_of_one_page_are_no_copies_of_each_other,
     test_captures_of_which_only_the_beginning_is_searched_are_counted,
     test_every_query_finds_what_its_evaluation_for_each_capture_finds,
     test_filters_are_about_the_row_of_a_capture,
+    test_long_texts_of_filters_are_kept_as_far_as_an_index_takes_them,
     test_pages_follow_one_another_without_gap_and_without_repetition,
     test_regions_are_searched_apart_and_hidden_text_only_on_request,
     test_texts_of_removed_captures_are_gone_from_the_index,
@@ -149,7 +149,7 @@ def test_the_tables_of_each_version_are_reached_from_later_and_earlier_ones(
     tables.prepare(index.database)
 
     assert described(index) == newest
-    assert len(older) < len(newest)
+    assert older != newest
     with index.database.writing():
         tables.migrate(index.database, TABLES_VERSION, 0)
         tables.migrate(index.database, 0, version)

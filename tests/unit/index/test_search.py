@@ -469,27 +469,68 @@ def test_a_host_is_found_in_both_addresses_and_in_every_form_of_its_name(empty: 
         assert empty.found(query) == expected, query
 
 
-def test_a_rare_host_is_found_without_reading_all_rows(
+def test_filters_are_answered_by_one_index_and_read_only_rows_that_match(
     empty: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(40):
-        empty.add(facts=BundleFacts(final_url=f"https://{number % 20}.example.net/"))
+        empty.add(
+            "one" if number % 2 else "two",
+            facts=BundleFacts(
+                final_url=f"https://{number}.example.net/", policy="rare" if number == 7 else "",
+                language="de", outcome="failed" if number == 8 else "complete",
+                missing=("image",) if number == 9 else (),
+            ),
+            job=JobFacts(worker="", schedule="", tags=("kept",) if number == 10 else ()),
+        )  # fmt: skip
     empty.sync()
-    statements = list[str]()
+    plans = list[str]()
+    read = list[str]()
     rows = empty.index.database.rows
 
     def noted(statement: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
-        if "ORDER BY bundle_id DESC" in statement:
-            statements.append(statement)
-        return rows(statement, values)
+        found = rows(statement, values)
+        if " FROM bundle " in statement and "sketch" not in statement:
+            plans.extend(row[3] for row in rows(f"EXPLAIN QUERY PLAN {statement}", values))
+            read.extend(str(row[0]) for row in found)
+        return found
 
     monkeypatch.setattr(empty.index.database, "rows", noted)
-    for common, names_candidates in ((20_000, True), (1, False)):
-        monkeypatch.setattr(search_module, "_COMMON", common)
-        statements.clear()
-        found = empty.found("host:7.example.net OR site:8.example.net -host:8.example.net")
-        assert found == [bundle_id(7), bundle_id(27)]
-        assert [("bundle_id IN (" in one) for one in statements] == [names_candidates]
+    monkeypatch.setattr(search_module, "_COMMON", 5)
+    for query, numbers in (
+        ("policy:rare", {7}),
+        ("outcome:failed OR host:9.example.net -lang:en", {8, 9}),
+        ("has:missing verdict:content", set()),
+        ("site:11.example.net -has:time-proof after:2020", {11}),
+        ("before:2020", set()),
+        ("lang:fr one", set()),
+        ("policy:rare OR tag:kept", {7, 10}),
+        ("(policy:rare OR outcome:failed) -one", {8}),
+        ("tag:kept", {10}),
+    ):
+        plans.clear()
+        read.clear()
+        assert empty.found(query) == list(map(bundle_id, sorted(numbers))), query
+        assert set(read) <= {*map(bundle_id, (7, 8, 9, 10, 11))}, query
+        scans = [plan for plan in plans if plan.startswith("SCAN")]
+        assert scans or "tag:" in query, query
+        for plan in scans:
+            assert plan.startswith(
+                ("SCAN bundle USING COVERING INDEX bundle_by_filters",
+                 "SCAN bundle USING INDEX bundle_cut", "SCAN bundle USING INDEX bundle_tagged")
+            ), (query, plan)  # fmt: skip
+
+
+def test_long_texts_of_filters_are_kept_as_far_as_an_index_takes_them(empty: Library) -> None:
+    texts = random.Random(4)  # noqa: S311  what no database compresses
+    long = "".join(chr(texts.randrange(0x4E00, 0x9000)) for _ in range(3_000))
+    made = empty.add(
+        facts=BundleFacts(
+            final_url=f"https://{long}/", policy=long, language=f"de-{long}", outcome=long
+        )
+    )
+    empty.sync()
+
+    assert empty.found(f"policy:{long[:130]} OR lang:de") == [made]
 
 
 def test_what_no_database_stores_is_searched_as_it_is_stored(empty: Library) -> None:
