@@ -79,8 +79,8 @@ def declaration(
     advice.
 
     Exit codes: 0 the draft was made. 2 a file is no bundle, or a capture is named twice. 10 the
-    verification of a bundle FAILED. 11 the verification of a bundle established nothing, as of a
-    redacted copy. 20 a capture is in quarantine, or the browser would have no sandbox. 30 the
+    verification of a bundle FAILED. 11 the verification of a bundle established nothing, because a
+    check did not run. 20 a capture is in quarantine, or the browser would have no sandbox. 30 the
     browser did not print the PDF; the other files were written.
     """
     from snapshotter.app import machine
@@ -101,7 +101,9 @@ def declaration(
             store=store or "",
         )
         if file is not None:
-            report = file_report(settings, name, file, now=now, local=local).report
+            report = file_report(
+                settings, name, file, now=now, local=local, allow_redacted=True
+            ).report
         else:
             found = stored_report(settings, name, now=now, local=local)
             stored.append((settings, found))

@@ -33,7 +33,7 @@ def as_json(declaration: Declaration) -> dict[str, JsonValue]:
         "bundles": [
             {
                 "bundle_id": bundle.bundle_id,
-                "manifest_sha256": bundle.manifest_sha256,
+                "manifest_sha256": bundle.manifest_sha256 or None,
                 "sha256": bundle.sha256,
                 "trust": bundle.trust,
                 "verdict": bundle.verdict.value,
@@ -130,12 +130,10 @@ def _print_style(declaration: Declaration, count: int) -> str:
         return html.print_margins(
             head, tr("Bundles: {count}, section 1 names them", count=len(declaration.bundles))
         )
-    groups = " ".join(first.manifest_sha256[at : at + 4] for at in range(0, 16, 4))
+    groups = " ".join(first.sha256[at : at + 4] for at in range(0, 16, 4))
     return html.print_margins(
-        head,
-        tr("{bundle_id} · SHA-256 of the signed list: {groups} …", bundle_id=first.bundle_id,
-           groups=groups),
-    )  # fmt: skip
+        head, tr("{bundle_id} · SHA-256: {groups} …", bundle_id=first.bundle_id, groups=groups)
+    )
 
 
 def _parts(section: Section) -> Iterator[_Part]:

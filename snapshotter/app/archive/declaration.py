@@ -54,7 +54,7 @@ def require_verified(name: str, report: CaptureReport) -> None:
 
     Raises:
         EvidenceInvalid: The verification FAILED.
-        EvidenceUnverifiable: The verification established nothing, as of a redacted copy.
+        EvidenceUnverifiable: The verification established nothing.
     """
     hint = tr("read what was checked:\n  snapshotter report capture {name}", name=name)
     if report.verdict is Verdict.FAILED:
@@ -73,7 +73,7 @@ def require_verified(name: str, report: CaptureReport) -> None:
         raise EvidenceUnverifiable(
             tr(
                 "the verification of {name} established no value, so there is no draft of a "
-                "declaration: the file is a redacted copy, or a check did not run",
+                "declaration: a check did not run",
                 name=name,
             ),
             hint=hint,
@@ -170,8 +170,14 @@ def _case(captures: Sequence["_Capture"]) -> Iterator[Item]:
     yield Blank(key="matter", term=tr("Case and number"))
     yield Blank(key="parties", term=tr("Parties"))
     for capture in captures:
-        yield capture.sentence("bundle", tr("The document is about the bundle with this SHA-256:"),
-                               "what.bundle_sha256", shown="what.bundle_sha256")  # fmt: skip
+        yield capture.sentence(
+            "bundle",
+            tr("The document is about a redacted copy of a bundle. The copy has this SHA-256:")
+            if capture.is_redacted
+            else tr("The document is about the bundle with this SHA-256:"),
+            "what.bundle_sha256",
+            shown="what.bundle_sha256",
+        )
         yield Blank(
             key="exhibit",
             term=tr("Exhibit number of the bundle {id}", id=capture.bundle_id),
@@ -317,6 +323,12 @@ class _Capture:
         )
 
     @property
+    def is_redacted(self) -> bool:
+        """Whether the file is a redacted copy."""
+        redactions = next(group for group in self.report.groups if group.key == "redactions")
+        return any(item.key == "withheld_values" for item in redactions.items)
+
+    @property
     def trust(self) -> str:
         """By what the keys were judged."""
         digest = self.report.find("integrity.trust_sha256")
@@ -431,8 +443,21 @@ def _about(capture: _Capture, position: int, total: int) -> Iterator[Section]:
     yield _part(capture, "integrity", tr("Digests, signatures and times"), _integrity(capture))
     yield _part(capture, "verification", tr("Verification"), _verification(capture))
     yield _part(capture, "custody", tr("Custody"), _custody(capture))
-    yield _part(capture, "redactions", tr("Replaced values"),
-                capture.quotes("redactions", "values"))  # fmt: skip
+    yield _part(capture, "redactions", tr("Replaced and withheld values"), _redactions(capture))
+
+
+def _redactions(capture: _Capture) -> Iterator[Item]:
+    if capture.is_redacted:
+        yield from capture.quotes("redactions", "withheld_values", "withheld_files")
+        yield _about_software(
+            "disclosed",
+            tr(
+                "The bundle and its salts are needed to show a withheld value. The capture report "
+                "of the copy has the commitment to each value."
+            ),
+        )
+        yield Blank(key="salts", term=tr("Who has the bundle and its salts"))
+    yield from capture.quotes("redactions", "values")
 
 
 def _event(capture: _Capture) -> Iterator[Item]:
@@ -491,7 +516,7 @@ def _verification(capture: _Capture) -> Iterator[Item]:
     yield capture.sentence(
         "verified",
         tr(
-            "On {at}, {software} verified the bundle with {trust}. Result: {verdict}. Number of "
+            "On {at}, {software} verified the file with {trust}. Result: {verdict}. Number of "
             "checks that passed: {passed}, of all checks: {all}.",
             at=f"{at.local} ({at.utc})" if at.utc else at.local,
             software=report.software,
@@ -563,7 +588,7 @@ def _copy(capture: _Capture) -> Iterator[Item]:
     yield capture.sentence(
         "source",
         tr(
-            "On {at}, {software} computed this SHA-256 of the bundle:",
+            "On {at}, {software} computed this SHA-256 of the file:",
             at=f"{at.local} ({at.utc})" if at.utc else at.local,
             software=capture.report.software,
         ),

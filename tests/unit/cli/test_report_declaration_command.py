@@ -52,6 +52,26 @@ def test_one_draft_is_about_several_captures(home: BundleShell) -> None:
     assert hashlib.sha256(data).hexdigest() == result["declaration_sha256"]
 
 
+def test_a_draft_about_a_redacted_copy_states_what_is_withheld(home: BundleShell) -> None:
+    assert home.run("export", "--redact", "title,addresses", "-o", "red", home.id) == 0, home.err
+    (copy,) = Path("red").glob("*.redacted.wacz")
+
+    assert home.run("report", "declaration", "--json", *NO_PDF, copy) == 0, home.err
+
+    assert "salts" in {blank["key"] for blank in home.object["blanks"]}
+    found = json.loads(Path(home.object["files"]["json"]).read_bytes())
+    items = [item for section in found["sections"] for item in section["items"]]
+    said = {item["key"]: item for item in items if "text" in item}
+    assert said["bundle"]["text"].startswith("The document is about a redacted copy of a bundle.")
+    assert said["bundle"]["value"] == hashlib.sha256(copy.read_bytes()).hexdigest()
+    assert list(said["captured"]["value"]) == ["committed"]
+    withheld = next(
+        item for item in items if item.get("path") == f"{home.id}/redactions.withheld_values"
+    )
+    assert "/what/title" in withheld["field"]["value"]
+    assert bundles.URL not in Path(home.object["files"]["html"]).read_text()
+
+
 def test_the_custody_chain_names_the_digest_of_the_draft(
     home: BundleShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

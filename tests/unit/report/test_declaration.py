@@ -107,10 +107,10 @@ def test_blanks_are_drawn_counted_and_listed_at_the_end() -> None:
     assert "(section 2.1)" in end
 
 
-def test_the_foot_of_a_sheet_names_the_bundle_and_its_signed_list() -> None:
+def test_the_foot_of_a_sheet_names_the_bundle_and_its_digest() -> None:
     two = replace(DRAFT, bundles=(BUNDLE, replace(BUNDLE, bundle_id="other")))
 
-    assert f"{ID} · SHA-256 of the signed list: cdcd cdcd cdcd cdcd …" in made()
+    assert f"{ID} · SHA-256: abab abab abab abab …" in made()
     assert "Bundles: 2, section 1 names them" in made(two)
 
 

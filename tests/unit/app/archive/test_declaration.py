@@ -255,7 +255,7 @@ def test_the_sentence_about_the_verification_states_what_it_found(report: Captur
 
     count = len(report.findings)
     assert f"Result: PASSED. Number of checks that passed: {count}, of all checks: {count}." in text
-    assert "snapshotter 9 verified the bundle" in after["verified"][0]
+    assert "snapshotter 9 verified the file" in after["verified"][0]
     assert " 2031, " in after["verified"][0]
     assert f"Result: INDETERMINATE. Number of checks that passed: {count}" in after["verified"][0]
     assert after[f"check.{count + 1}"] == (
