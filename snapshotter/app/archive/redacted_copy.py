@@ -186,6 +186,8 @@ def disclose(
     added: dict[str, Opening] = {}
     for field in fields:
         patterns = GROUPS.get(field, (field,))
+        if field in GROUPS and field != "details":  # which can quote what stays withheld
+            patterns = tuple(pattern for pattern in patterns if pattern not in _DETAILS)
         found = [opening for opening in hidden if _is_of(opening, patterns)]
         if not found:
             raise SnapshotterError(

@@ -333,6 +333,16 @@ def test_a_copy_without_addresses_shows_neither_certificate_nor_a_part_of_the_ho
     assert "/what/title" not in copy.fields
 
 
+def test_to_disclose_the_title_shows_no_detail_that_could_quote_an_address(
+    tmp_path: Path,
+) -> None:
+    copy = io.BytesIO(copied(tmp_path, "addresses", "title"))
+
+    shown = redacted_copy.disclose(copy, io.BytesIO(WHOLE), tmp_path / "new.wacz", fields=["title"])
+
+    assert shown == ("/what/title",)
+
+
 def test_both_verifiers_refuse_a_commitment_beside_the_one_that_a_field_names() -> None:
     """Its name gives the same path, and its opening another title."""
     forged = redactable.commit(bytes(32), "/what/title", "Forged")
