@@ -523,7 +523,9 @@ def _how(of: Evidence) -> Iterator[Field | Table]:
 
 def _action(item: Mapping[str, Any]) -> Value:
     kind = item.get("kind")
-    return ACTION_WORDS.get(kind, kind) if isinstance(kind, str) else as_kind(kind, Kind.TEXT)
+    if not isinstance(kind, str):
+        return as_kind(kind, Kind.TEXT)
+    return ACTION_WORDS.get(kind, kind.replace("-", " "))
 
 
 def _change(item: Mapping[str, Any], name: str) -> Value:
