@@ -6,12 +6,16 @@ the next passage then repeats its end, so that no short quotation is divided.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from snapshotter.formats.page.plain_text import normalise_text
 from snapshotter.index.values import Passage, PassageRegion
 
 MAX_CHARACTERS = 2_000  # of a passage
 MAX_TOTAL = 2_000_000  # characters of all passages of one capture
+# The id of a passage has the place of its region in `PassageRegion` as remainder, so that a search
+# in one region reads no passages of others.
+ID_STEP: Final = 8
 _OVERLAP = 100  # characters that two parts of one line share
 
 
@@ -42,6 +46,11 @@ def cut(
                 return tuple(passages), False
             passages.append(Passage(region=region, text=text))
     return tuple(passages), True
+
+
+def id_remainder(region: str) -> int:
+    """Return the remainder of the ids of passages of a region, divided by `ID_STEP`."""
+    return list(PassageRegion).index(PassageRegion(region))
 
 
 def _new_lines(text: str, known: set[str]) -> Iterator[str]:

@@ -24,6 +24,7 @@ from snapshotter.formats import typed
 from snapshotter.index.bundle_rows import ms, split, storable
 from snapshotter.index.copies import IsHidden, find_copies
 from snapshotter.index.database import IndexDatabase
+from snapshotter.index.passages import ID_STEP, id_remainder
 from snapshotter.index.query import (
     And,
     Filter,
@@ -329,6 +330,8 @@ class _Run:
         regions = sorted(self.regions & _PASSAGE_REGIONS)
         if not regions:
             return {}
+        remainders = ", ".join(str(id_remainder(region.value)) for region in regions)
+        condition += f" AND rowid % {ID_STEP} IN ({remainders})"
         chosen = f"SELECT rowid FROM piece WHERE {condition} LIMIT {_COMMON + 1}"  # noqa: S608  no value is in it
         # Counted first, because reading so many passages takes longer than a page of results.
         ((count,),) = self._database.rows(f"SELECT COUNT(*) FROM ({chosen}) AS chosen", [value])  # noqa: S608

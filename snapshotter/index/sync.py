@@ -21,6 +21,7 @@ from snapshotter.index import tables
 from snapshotter.index.bundle_rows import COLUMNS, ListedObject, storable, to_row
 from snapshotter.index.database import IndexDatabase
 from snapshotter.index.fingerprint import fingerprint
+from snapshotter.index.passages import ID_STEP, id_remainder
 from snapshotter.index.tokens import normalise, pieces
 from snapshotter.index.values import (
     BundleSummary,
@@ -139,9 +140,7 @@ class _Batch:
             for _, found in self._held
         ]
         searched = [
-            (bundle_id, number, self._database.pieces_value(of_passage))
-            for bundle_id, of_bundle in zip(ids, cut, strict=True)
-            for number, of_passage in enumerate(of_bundle)
+            self._database.pieces_value(of_passage) for of_bundle in cut for of_passage in of_bundle
         ]
         sketches = [
             (bundle_id, _page(found), hashes)
@@ -157,14 +156,19 @@ class _Batch:
                 )
                 _delete_passages(self._database, [bundle_id for (bundle_id,) in there])
                 self._database.execute_many(_UPSERT, bundles)
+                ((last,),) = self._database.rows("SELECT COALESCE(MAX(id), 0) FROM passage")
+                numbered = [
+                    (step * ID_STEP + id_remainder(passage[2]), *passage)
+                    for step, passage in enumerate(passages, last // ID_STEP + 1)
+                ]
                 self._database.execute_many(
-                    "INSERT INTO passage (bundle_id, number, region, text) VALUES (?, ?, ?, ?)",
-                    passages,
+                    "INSERT INTO passage (id, bundle_id, number, region, text) "
+                    "VALUES (?, ?, ?, ?, ?)",
+                    numbered,
                 )
                 self._database.execute_many(
-                    "INSERT INTO piece (rowid, text) VALUES "
-                    "((SELECT id FROM passage WHERE bundle_id = ? AND number = ?), ?)",
-                    searched,
+                    "INSERT INTO piece (rowid, text) VALUES (?, ?)",
+                    [(row[0], value) for row, value in zip(numbered, searched, strict=True)],
                 )
                 self._database.execute_many(
                     "INSERT INTO sketch (bundle_id, page, hashes) VALUES (?, ?, ?)",

@@ -15,7 +15,7 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 # Increased with each change of how rows are made from bundles.
-ROWS_VERSION: Final = 6
+ROWS_VERSION: Final = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from tests.unit.index.test_search import (  # noqa: F401
     test_a_host_is_found_in_both_addresses_and_in_every_form_of_its_name,
     test_a_random_library_is_searched_as_it_is_scanned,
     test_a_word_in_very_many_passages_is_found_without_candidates,
+    test_a_word_that_is_frequent_in_other_regions_names_candidates,
     test_captures_are_found_by_the_title_of_their_case_and_by_words_of_notes,
     test_captures_of_one_page_are_no_copies_of_each_other,
     test_captures_of_which_only_the_beginning_is_searched_are_counted,

@@ -520,6 +520,34 @@ def test_filters_are_answered_by_one_index_and_read_only_rows_that_match(
             ), (query, plan)  # fmt: skip
 
 
+def test_a_word_that_is_frequent_in_other_regions_names_candidates(
+    empty: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(10):
+        empty.add("one", regions={"rest": "Imprint", "hidden": "imprint" if number == 4 else ""})
+    wanted = empty.add("The imprint")
+    empty.sync()
+    monkeypatch.setattr(search_module, "_COMMON", 3)
+    read = list[str]()
+    rows = empty.index.database.rows
+
+    def noted(statement: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        found = rows(statement, values)
+        read.extend(str(row[0]) for row in found if "bundle WHERE bundle_id IN" in statement)
+        return found
+
+    monkeypatch.setattr(empty.index.database, "rows", noted)
+    for query, expected in (
+        ("imprint in:main", [wanted]),
+        ("imprint in:hidden", [bundle_id(4)]),
+        ("imprint in:title", []),
+    ):
+        read.clear()
+        assert empty.found(query) == expected, query
+        assert read == expected, query
+    assert len(empty.found("imprint in:rest")) == 10
+
+
 def test_long_texts_of_filters_are_kept_as_far_as_an_index_takes_them(empty: Library) -> None:
     texts = random.Random(4)  # noqa: S311  what no database compresses
     long = "".join(chr(texts.randrange(0x4E00, 0x9000)) for _ in range(3_000))
