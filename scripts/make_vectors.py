@@ -1301,7 +1301,8 @@ def write(target: Path, make: Callable[[Workshop], Iterator[Vector]]) -> int:
         if len({vector.name for vector in made}) != len(made):
             raise ValueError("two vectors have one name")
         for folder in target.iterdir() if target.is_dir() else ():
-            if folder.is_dir():
+            # Folders of other series and of releases contain no bundle of their own: they stay.
+            if (folder / "bundle.wacz").is_file() or folder.name == "trust":
                 shutil.rmtree(folder)
         trust = target / "trust"
         trust.mkdir(parents=True)
