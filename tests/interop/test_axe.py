@@ -6,15 +6,24 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from snapshotter.report import campaign
 from tests.tools import npm_file
-from tests.unit.report import test_capture_page, test_capture_report, test_declaration
+from tests.unit.report import (
+    test_campaign,
+    test_capture_page,
+    test_capture_report,
+    test_declaration,
+    test_diff,
+)
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.long]
 
 _PAGES: Mapping[str, Callable[[], str]] = {
+    "campaign": lambda: campaign.page(test_campaign.made()).decode(),
+    "capture": test_capture_page.made,
     "capture report": test_capture_report.made,
-    "declaration draft": test_declaration.made,
-    "page": test_capture_page.made,
+    "declaration": test_declaration.made,
+    "diff": lambda: test_diff.made(test_diff.compared(test_diff.ARTICLE[:1])),
 }
 _RUN = """() => axe.run(document, {resultTypes: ["violations"]}).then((found) =>
   found.violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).join(" | ")}`))"""
