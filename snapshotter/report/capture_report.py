@@ -221,7 +221,8 @@ def _parts(group: Group) -> Iterator[_Part]:
     for item in group.items:
         if isinstance(item, Field):
             is_long = isinstance(item.value, tuple) and len(item.value) > _MAX_LINES
-            if item.kind is Kind.BLOCK or is_long:
+            is_block = item.kind is Kind.BLOCK and isinstance(item.value, str)
+            if is_block or is_long:
                 blocks.append(item)
             elif item.presence is not Presence.ABSENT or item.note:
                 fields.append(item)
@@ -233,8 +234,7 @@ def _parts(group: Group) -> Iterator[_Part]:
     if fields:
         yield _Part(fields=tuple(fields))
     for block in blocks:
-        if block.presence is not Presence.ABSENT:
-            yield _Part(block=block)
+        yield _Part(block=block)
 
 
 def _absent(group: Group) -> list[str]:

@@ -187,3 +187,27 @@ def test_json_and_page_are_made_of_the_same_value(picture: PictureCopy | None) -
     assert found["fields"]["what"]["title"]["value"] == SHOWN  # type: ignore[index, call-overload]
     assert (found["picture"] is None) is (picture is None)
     assert ("The capture has no picture" in made(report, picture)) is (picture is None)
+
+
+def test_what_a_copy_withholds_is_shown_in_blocks_and_in_columns_of_numbers() -> None:
+    policy = replace(
+        field("policy", "", Kind.BLOCK), value=None, presence=Presence.WITHHELD,
+        note="The file capture/policy.toml is withheld.",
+    )  # fmt: skip
+    skew = Table(
+        key="clock", term="Clock", total=1, empty="None.", source=Source(file="a"),
+        columns=(Column(key="skew_ms", term="Difference", kind=Kind.MILLISECONDS),),
+        rows=(
+            Row(values=(Withheld(committed="ef" * 32),), basis=Basis.STATED,
+                source=Source(file="a")),
+        ),
+    )  # fmt: skip
+    group = Group(key="how", term="How", items=(policy, skew))
+
+    text = made(replace(REPORT, groups=(*REPORT.groups, group)))
+
+    assert "The file capture/policy.toml is withheld." in text
+    # A cell of numbers does not break its line, and would make the sheet wider than the paper.
+    cell = text[text.index('data-label="Difference"') :]
+    assert "<strong>Withheld</strong>" in cell.partition("</td>")[0]
+    assert "number" not in cell.partition(">")[0]
