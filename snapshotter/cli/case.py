@@ -275,8 +275,12 @@ def close(
     from snapshotter.app.archive import cases
 
     service = open_service(ctx, store, passphrase_file)
+    try:
+        change = cases.close_case(service, name, reason=reason)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     print_change(
-        cases.close_case(service, name, reason=reason),
+        change,
         tr("the case {name} was closed", name=name),
         tr("the case {name} was closed before", name=name),
         as_json=as_json,

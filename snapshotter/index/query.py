@@ -22,6 +22,8 @@ from typing import Final
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.index.tokens import Searched, normalise, piece_query
+from snapshotter.model.capture_url import complete_url
+from snapshotter.policy import page_identity
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
@@ -58,6 +60,10 @@ _TEXTS: Final = ("case", "note")  # their values are compared as words are
 _WORD = re.compile(r"[^\s()\"“”„]+")
 _FILTER = re.compile(r"([A-Za-z]{2,20})[:：]")
 _QUOTES: Final = '"“”„'
+# Whether an address has an identity does not depend on rules.
+_NO_RULES: Final = page_identity.PageIdentityRules(
+    parameters=frozenset(), prefixes=(), wechat=frozenset(), weibo=frozenset()
+)
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)Z?)?)?)?")
 
 
@@ -491,6 +497,8 @@ class _Parser:
                 raise self._error(tr("in: cannot be excluded"), at=start)
             self.regions |= {Region(value)}
             return None
+        if name == "identity":
+            self._check_identity(value, match.end())
         at = self._date(value, match.end()) if name in _DATES else None
         searched = _searched_value(name, value)
         if name == "note" and searched is not None and piece_query(searched) is None:
@@ -522,6 +530,20 @@ class _Parser:
                 at=start,
             )
         return value.lower() if allowed else value
+
+    def _check_identity(self, value: str, start: int) -> None:
+        """Refuse what begins as an address and is no address of a page."""
+        url = complete_url(value)
+        if "://" not in url:
+            return
+        try:
+            page_identity.page_identity(url, _NO_RULES)
+        except ValueError as error:
+            raise self._error(
+                tr("{value} is not the address of a page", value=value),
+                hint=tr("write an address as https://example.org/page"),
+                at=start,
+            ) from error
 
     def _date(self, value: str, start: int) -> datetime:
         match = _DATE.fullmatch(value)

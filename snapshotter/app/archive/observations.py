@@ -100,7 +100,8 @@ class ObservationSource:
             return self.index.resolved(page_identity.page_identity(url, self.rules).key)
         except ValueError as error:
             raise SnapshotterError(
-                str(error), hint=tr("give an address that begins with http:// or https://")
+                tr("{url} is not the address of a page", url=repr(url[:200])),
+                hint=tr("give an address that begins with http:// or https://"),
             ) from error
 
     def named_identity(self, text: str) -> str:

@@ -116,6 +116,15 @@ def text_object(text: str, salt: bytes) -> tuple[str, bytes]:
     """
     if len(text) > MAX_TEXT:
         raise ValueError(f"a text of an annotation has at most {MAX_TEXT} characters")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            tr(
+                "character {number} of the text is invalid: the text must be UTF-8",
+                number=error.start + 1,
+            )
+        ) from error
     value = {"format": TEXT_FORMAT, "salt": salt.hex(), "text": text}
     return _commitment(salt, _TEXT, text), canonical_json.dumps(value) + b"\n"
 

@@ -357,6 +357,20 @@ def test_commands_that_use_annotations_warn_once_if_a_record_is_missing(
     assert shell.object["annotation_problems"] is None
 
 
+def test_a_text_that_is_not_utf_8_is_refused_by_its_place(shell: BundleShell) -> None:
+    assert shell.run("case", "create", "harbour") == 0
+    for command in (
+        ("case", "create", "fire", "--title"), ("case", "close", "harbour", "--reason"),
+        ("note", "add", "--case", "harbour"), ("note", "add", shell.id),
+        ("case", "add", "harbour", shell.id, "--reason"),
+    ):  # fmt: skip
+        assert shell.run(*command, "the \udcff") == 2, command
+        assert "character 5 of the text is invalid: the text must be UTF-8" in shell.err, command
+    assert shell.run("case", "list") == 0
+    assert shell.out.split()[:2] == ["harbour", "open"]
+    assert len(shell.out.splitlines()) == 1
+
+
 def test_an_erased_note_is_gone_and_its_record_stays(shell: BundleShell) -> None:
     assert shell.run("note", "add", shell.id, "names a minor") == 0
     assert shell.run("note", "list", "--json", shell.id) == 0

@@ -101,6 +101,8 @@ def test_a_query_is_read_into_a_tree(text: str, tree: str) -> None:
         ("verdict:gone", 8, "not a value"),
         ("after:2026-13-01", 6, "not a date"),
         ("after:yesterday", 6, "not a date"),
+        ("a identity:http://[::1", 11, "not the address of a page"),
+        ("-identity:https://example.org:port/", 10, "not the address of a page"),
         ("-in:title a", 1, "cannot be excluded"),
         ("-)", 1, "word is missing"),
         ("(" * 30 + "a", 20, "too many parentheses"),
