@@ -436,13 +436,13 @@ def test_who_records_without_a_name_is_told_how_to_be_named(
     shell: BundleShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert shell.run("tag", "add", "fire", shell.id) == 0
-    assert "names nobody" not in shell.err
+    assert "names no person" not in shell.err
     monkeypatch.delenv("SNAPSHOTTER_OPERATOR")
     assert shell.run("tag", "add", "media", shell.id) == 0
-    assert "the record names nobody" in shell.err
+    assert "the record names no person" in shell.err
     assert "set operator or pseudonym" in shell.err
     assert shell.run("tag", "add", "media", shell.id) == 0  # nothing is recorded
-    assert "names nobody" not in shell.err
+    assert "names no person" not in shell.err
 
 
 def test_a_person_is_named_by_a_pseudonym_with_a_commitment(

@@ -208,6 +208,7 @@ def test_with_a_store_what_is_neither_an_id_nor_written_as_a_file_is_a_usage_err
     near = ID.upper()
     shutil.copy(GOOD, near)
     judged = ("verify", "--json", "--trust", TRUST, "--root-key", PIN)
+    (tmp_path / "store").mkdir()
 
     for name in ("exhibit", near):
         assert shell.run(*judged, name) == 0  # without a store it can mean one thing alone

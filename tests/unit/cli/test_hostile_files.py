@@ -44,6 +44,7 @@ READS = {
     "disclose copy": "disclose FILE /what/title -o out.wacz",
     "report campaign --urls": "report campaign --urls FILE",
     "report capture bundles": "report capture --format json -o out FILE",
+    "report declaration bundles": "report declaration --format json -o out FILE",
     "schedule add --from": "schedule add --every 1d --name x --from FILE",
     "schedule add --curves": "schedule add --curve x --curves FILE http://a.example/",
     "show bundles": "show FILE",
