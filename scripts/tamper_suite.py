@@ -1566,7 +1566,7 @@ def _redactable_record(shop: Shop) -> Iterator[Case]:
             for place, closing in (
                 ("format", "/format"), ("signers", "/signers/0/key_id"), ("requires", "/requires/log"), ("sealed-at", "/sealed_at"),
                 ("start", "/when/started_at"), ("zone", "/when/timezone"), ("state", "/outcome/state"), ("digest", "/content/artifacts/0/sha256"),
-                ("path", "/content/artifacts/*/path"), ("pictures", "/content/pictures"), ("picture", "/content/pictures/*/files/*/path"),
+                ("path", "/content/artifacts/*/path"), ("pictures", "/content/pictures"), ("picture", "/content/pictures/*/files/*/path"), ("picture-files", "/content/pictures/0/files"), ("pictures-all", "/content/pictures/*"),
                 ("policy", "/how/policy/sha256"), ("group", "/what"), ("root", "/"), ("nothing", ""), ("no-slash", "what/title"),
                 ("end-slash", "/what/title/"), ("two-slashes", "/what//title"), ("escape", "/what/a~1b"), ("upper-case", "/what/Title"),
                 ("zeros", "/from_whom/headers/00/1"), ("nine", "/how" + "/a" * 8), ("newline", "/what/title\n"), ("stars", "/what/**"),
@@ -1625,7 +1625,7 @@ def _redactable_record(shop: Shop) -> Iterator[Case]:
         ("star-and-number", _at("redactable.fields", ["/from_whom/headers/*/1", "/from_whom/headers/0/0"])),
         ("text-and-below", _at("redactable.fields", ["/what/title", "/what/title/below"])),
         ("numbers", _at("redactable.fields", ["/content/images/wanted", "/what/http_status"])),
-        ("mark-among-others", _at("who.account", {"committed": "0" * 64, "more": 1})),
+        ("subject-of-a-picture", _at("redactable.fields", ["/content/pictures/*/subject", "/content/pictures/0/file"])), ("mark-among-others", _at("who.account", {"committed": "0" * 64, "more": 1})),
         ("true-null-and-objects", lambda record: (record["who"].update(account=[True, None, {}, [], 0, -1, ""]), record["redactable"].update(fields=["/who/account/*"]))),
         ("new-field", lambda record: (record["who"].update(account="name"), record["redactable"].update(fields=["/who/account"]))),
         ("odd-names", lambda record: record["who"].update({"*": "star", "": "none", "漢": ["字"], "0": "zero"})),

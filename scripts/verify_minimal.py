@@ -1863,7 +1863,9 @@ def may_be_closed(field: Any) -> bool:
         return False
     if names[0] == "when":
         return names[1] == "clock_checks" and len(names) > 2
-    compared = (["content", "artifacts"], ["content", "pictures"], ["outcome", "state"])
+    if names[:2] == ["content", "pictures"] and (len(names) < 4 or names[3] == "files"):
+        return False
+    compared = (["content", "artifacts"], ["outcome", "state"])
     return names[:2] not in compared and names[:3] != ["how", "policy", "sha256"]
 
 

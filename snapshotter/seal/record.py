@@ -46,6 +46,7 @@ REDACTABLE = (
     "/content/images/placeholder_urls/*",
     "/content/missing_glyphs/*/characters",
     "/content/missing_parts/*",
+    "/content/pictures/*/subject",
     "/content/scrolling/container",
     "/from_whom/headers/*/0",
     "/from_whom/headers/*/1",

@@ -34,7 +34,8 @@ _LEAST: Final = (
 _OF_THE_PAGE: Final = re.compile(r"/what/.*|/from_whom/url|/content/frames/\d+/url")
 
 _DETAILS: Final = (
-    "/content/failed_requests/*/error", "/content/missing_parts/*", "/content/scrolling/container",
+    "/content/failed_requests/*/error", "/content/missing_parts/*",
+    "/content/pictures/*/subject", "/content/scrolling/container",
     "/how/actions/*/detail", "/how/policy/why", "/how/steps/*/detail", "/outcome/reasons/*/detail",
     "/outcome/warnings/*/detail", "/when/clock_checks/*/name", "/when/clock_checks/*/skew_ms",
     "/when/clock_checks/*/value",

@@ -37,7 +37,8 @@ _FIELD: Final = re.compile(
 _MARKS: Final = ("", "*")  # in a tree of fields: no names of an object's fields
 # A verifier compares the texts here with files and proofs, also in a redacted copy.
 _NEVER: Final = re.compile(
-    r"/(?:when/(?!clock_checks/)|content/(?:artifacts|pictures)(?:/|\Z)|outcome/state(?:/|\Z)"
+    r"/(?:when/(?!clock_checks/)|content/artifacts(?:/|\Z)|outcome/state(?:/|\Z)"
+    r"|content/pictures(?:\Z|/[^/]*(?:\Z|/files(?:/|\Z)))"  # the files of pictures, and no more
     r"|how/policy/sha256(?:/|\Z))"
     r"|.*/committed(?:/|\Z)"  # what is opened there would look like a commitment
 )

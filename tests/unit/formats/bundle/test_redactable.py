@@ -120,11 +120,26 @@ def test_a_record_of_a_capture_shows_no_address_title_or_header_in_its_second_fo
         {"fields": ["/content/artifacts/*/sha256"], "salt_key": KEY.hex()},
         {"fields": ["/signers/0/key_id"], "salt_key": KEY.hex()},
         {"fields": ["/what/title/committed"], "salt_key": KEY.hex()},
+        {"fields": ["/content/pictures"], "salt_key": KEY.hex()},
+        {"fields": ["/content/pictures/*"], "salt_key": KEY.hex()},
+        {"fields": ["/content/pictures/*/files"], "salt_key": KEY.hex()},
+        {"fields": ["/content/pictures/0/files/*/path"], "salt_key": KEY.hex()},
     ],
 )
 def test_an_invalid_announcement_is_refused(announced: Any) -> None:
     with pytest.raises(EvidenceInvalid):
         closed(redactable=announced)
+
+
+def test_the_element_that_a_picture_shows_is_closed_and_its_files_are_not() -> None:
+    made = closed(
+        content={"artifacts": [], "pictures": [{"files": [{"path": "a.png"}], "subject": "#box"}]},
+        redactable={"fields": ["/content/pictures/*/subject"], "salt_key": KEY.hex()},
+    )
+
+    (picture,) = made["content"]["pictures"]
+    assert picture["files"] == [{"path": "a.png"}]
+    assert picture["subject"] == {"committed": by_hand("/content/pictures/0/subject", b'"#box"')}
 
 
 def test_a_number_is_closed_apart_from_its_digits_and_true_and_null_stay() -> None:
