@@ -61,7 +61,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "details": _DETAILS,
     "headers": ("/from_whom/headers/*/1", "/from_whom/status_text", *_DETAILS),
     "machine": (
-        "/content/fonts/failed_faces/*", "/how/environment/architecture",
+        "/how/environment/architecture",
         "/how/environment/browser_arguments/*", "/how/environment/browser_binary",
         "/how/environment/fonts_sha256", "/how/environment/kernel",
         "/how/environment/os", "/how/environment/python", "/how/environment/user_agent",
@@ -69,7 +69,11 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "network": ("/who/network/how", "/who/network/vantage", *_DETAILS),
     "server": _SERVER,
-    "title": ("/what/title", *_DETAILS),
+    "title": (
+        "/content/document_language", "/content/fonts/failed_faces/*",
+        "/content/missing_glyphs/*/characters", "/what/documents/*/media_type", "/what/title",
+        *_DETAILS,
+    ),
 }  # fmt: skip
 _ADDRESSES: Final = "addresses"
 # Files that snapshotter itself wrote, from the policy and not from the page.
