@@ -66,7 +66,7 @@ def growing(target: Path, *, mode: int | None = None, over: bool = True) -> Iter
         if over:
             os.replace(part, target)
         else:
-            _name_new(part, target)
+            name_new(part, target)
     sync(target.parent)
 
 
@@ -142,7 +142,8 @@ def sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _name_new(part: Path, target: Path) -> None:
+def name_new(part: Path, target: Path) -> None:
+    """Rename a complete file. Raises FileExistsError: something has the name."""
     try:
         os.link(part, target)  # unlike a rename, never replaces
     except OSError as error:

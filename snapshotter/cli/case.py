@@ -23,6 +23,7 @@ from snapshotter.cli.annotation_output import (
     open_service,
     print_change,
 )
+from snapshotter.cli.case_export import export
 from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import (
     complete_case,
@@ -55,6 +56,9 @@ def case() -> None:
     A case belongs to the store. Its records are signed and kept beside the captures; no capture is
     changed. A capture can be in several cases.
     """
+
+
+case.add_command(export)
 
 
 @case.command(

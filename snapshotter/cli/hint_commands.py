@@ -7,11 +7,11 @@ from typing import Final
 STORE_COMMANDS: Final = frozenset(
     {
         "audit", "batch", "capture", "case add", "case check", "case close", "case create",
-        "case list", "case remove", "case show", "check", "counts", "custody show", "diff",
-        "disclose", "doctor", "erase", "export", "hold lift", "hold list", "hold place",
-        "index rebuild",
-        "index status", "list", "log check", "log init", "log prove", "log repair", "log show",
-        "log sync", "mark graphic", "note add", "note list", "open", "proof", "quarantine",
+        "case export", "case list", "case remove", "case show", "check", "counts",
+        "custody show", "diff", "disclose", "doctor", "erase", "export",
+        "hold lift", "hold list", "hold place", "index rebuild", "index status", "list",
+        "log check", "log init", "log prove", "log repair", "log show", "log sync",
+        "mark graphic", "note add", "note list", "open", "proof", "quarantine",
         "quote", "release", "renew", "report campaign", "report capture",
         "report day", "report declaration", "review",
         "schedule history", "schedule run", "search", "show", "store add", "store check",

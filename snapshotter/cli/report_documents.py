@@ -167,7 +167,9 @@ def write_document(
     written: dict[str, str] = {}
     for kind in FORMATS:  # the PDF last: it needs a browser, which may fail
         if kind in (formats or FORMATS):
-            content = {"json": data, "html": page}.get(kind) or _printed(settings, page, paper, at)
+            content = {"json": data, "html": page}.get(kind) or printed(
+                settings, page, paper=paper, at=at
+            )
             file = path.with_name(f"{path.name}.{kind}")
             file.parent.mkdir(parents=True, exist_ok=True)
             write_file(file, content)
@@ -175,7 +177,8 @@ def write_document(
     return written
 
 
-def _printed(settings: "Settings", page: bytes, paper: str, at: datetime) -> bytes:
+def printed(settings: "Settings", page: bytes, *, paper: str, at: datetime) -> bytes:
+    """Return a page as PDF, which the browser that captures prints."""
     from snapshotter.app.spool import scratch_directory
     from snapshotter.app.wiring.printing import printer
 

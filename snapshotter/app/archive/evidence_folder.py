@@ -125,7 +125,7 @@ def _fill(
     now: datetime,
 ) -> Report:
     bundle, *sidecars = bundles.export(store, bundle_id, part)
-    _write_trust(part, trust_file, root_key_id, trust)
+    write_trust(part, trust_file, root_key_id, trust)
     shutil.copyfile(verifier_path(), part / VERIFIER)
     with bundle.open("rb") as stream:
         report = verify_on_disk(stream, bundle, trust, now=now)
@@ -135,14 +135,24 @@ def _fill(
     listed = sorted(str(path.relative_to(part)) for path in part.rglob("*") if path.is_file())
     lines = []
     for name in listed:
-        with (part / name).open("rb") as stream:
-            lines.append(f"{digest(stream, limit=1 << 40).sha256}  {name}\n")
+        lines.append(f"{sha256_of(part / name)}  {name}\n")
     (part / SUMS).write_text("".join(lines), encoding="utf-8")
     return report
 
 
-def _write_trust(part: Path, trust_file: Path, root_key_id: str, trust: Trust) -> None:
-    """Write the trust file, and its keys and certificates as files that openssl reads."""
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    with path.open("rb") as stream:
+        return digest(stream, limit=1 << 40).sha256
+
+
+def write_trust(part: Path, trust_file: Path, root_key_id: str, trust: Trust) -> None:
+    """
+    Write the trust file into a folder, and its keys and certificates as files for openssl.
+
+    Raises:
+        SnapshotterError: The trust file changed since it was read.
+    """
     data = first_bytes(trust_file, MAX_TRUST_BYTES + 1)
     beside = trust_file.with_name(f"{trust_file.name}.sig")
     signature = first_bytes(beside, MAX_SIGNATURE_BYTES + 1)

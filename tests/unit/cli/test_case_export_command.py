@@ -1,0 +1,249 @@
+"""`case export`: one archive that is checked with unzip, openssl and Python, and nothing else."""
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from tests import bundles
+from tests.bundles import ChainAuthority, RealClock
+from tests.fakes.world import FixedClock
+from tests.servers.authority import POLICY_OID
+from tests.unit.cli.bundle_shell import BundleShell
+
+HOSTILE = "=1+1 </title><script>alert(1)</script> `id` $(id) \"'; \x14 þ"
+SECRET = "our theory"  # of every text that may be privileged
+
+
+class Case:
+    """The case harbour: a hostile page, and what an archive leaves out."""
+
+    def __init__(self, shell: BundleShell, authority: ChainAuthority) -> None:
+        self.shell, self.run = shell, shell.run
+        signer = bundles.new_signer()
+        made = bundles.seal(
+            shell.folder / "hostile", signer=signer, title=HOSTILE, authorities=[authority],
+            clock=FixedClock(RealClock().now() - timedelta(minutes=1)),
+        )  # fmt: skip
+        hidden = bundles.seal(
+            shell.folder / "hidden", signer=signer,
+            clock=FixedClock(RealClock().now() - timedelta(hours=1)),
+        )  # fmt: skip
+        self.id, self.hidden, self.removed = made.id, hidden.id, shell.id
+        Path("signer.pem").write_bytes(signer.public_key_pem)
+        Path("tsa.pem").write_bytes(authority.anchor.root.public_bytes(Encoding.PEM))
+        self.does("trust", "init", "trust.json")
+        self.root_key = shell.out.strip()
+        self.does("trust", "add-key", "trust.json", "signer.pem", "--owner", "O")
+        self.does(
+            "trust", "add-tsa", "trust.json", "--name", "T", "--root", "tsa.pem",
+            "--policy-oid", POLICY_OID,
+        )  # fmt: skip
+        self.does("keys", "init")
+        self.does("store", "add", made.file, hidden.file)
+        self.does("case", "create", "harbour", "--title", f"{SECRET} 1")
+        self.does("case", "add", "harbour", self.removed, self.id, hidden.id)
+        self.does("case", "remove", "harbour", self.removed, "--reason", f"{SECRET} 2")
+        self.does("note", "add", self.id, f"{SECRET} 3")
+        self.does("note", "add", "--case", "harbour", f"{SECRET} 4")
+        self.does("tag", "add", SECRET, self.id)
+        self.does("review", "--accept", self.id, "--reason", f"{SECRET} 5")
+        self.does("quarantine", "--reason", "may show a child", hidden.id)
+
+    def does(self, *arguments: object) -> None:
+        assert self.run(*arguments) == 0, self.shell.err
+
+    def export(self, *more: object) -> int:
+        trust = ("--trust", "trust.json", "--root-key", self.root_key)
+        return self.run("case", "export", "harbour", *trust, *more)
+
+
+@pytest.fixture
+def case(shell: BundleShell, authority: ChainAuthority) -> Case:
+    return Case(shell, authority)
+
+
+def stranger(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run a command with three programs in reach."""
+    reach = folder.parent / "reach"
+    reach.mkdir(exist_ok=True)
+    for name in ("unzip", "openssl", "python3"):
+        found = shutil.which(name, path="/usr/bin:/bin:/usr/local/bin:/opt/homebrew/bin")
+        if not (reach / name).exists():
+            (reach / name).symlink_to(found or "")
+    return subprocess.run(
+        ["/usr/bin/env", "-i", f"PATH={reach}", "/bin/sh", "-eu", "-c", command],
+        cwd=folder, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def commands(readme: str) -> list[str]:
+    return [found for found in readme.split("\n\n") if re.match("unzip|export|python3 -I ", found)]
+
+
+def test_the_readme_of_an_archive_is_all_that_a_stranger_needs(case: Case, tmp_path: Path) -> None:
+    assert case.export("-o", "hand over.zip") == 0, case.shell.err
+    there = tmp_path / "there"
+    there.mkdir()
+    shutil.move("hand over.zip", there)
+    with zipfile.ZipFile(there / "hand over.zip") as archive:
+        readme = archive.read("README.txt").decode()
+    unpack, sums, root, verifier = commands(readme)
+
+    assert stranger(unpack, there).returncode == 0
+    folder = there / "hand over"
+    assert stranger(sums, folder).stdout.endswith("files, changed or missing: 0\n")
+    assert stranger(root, folder).stdout == f"Verified OK\n{case.root_key} *stdin\n"
+    passed = stranger(verifier, folder)
+    assert (passed.returncode, passed.stdout.count("PASSED")) == (0, 1), passed.stdout
+
+    bundle = folder / "bundles" / f"{case.id}.wacz"
+    data = bytearray(bundle.read_bytes())
+    data[data.index(b"example.test")] ^= 1
+    bundle.write_bytes(data)
+    (folder / "exhibits.csv").unlink()
+    changed = stranger(sums, folder)
+    assert changed.returncode == 1
+    assert f"CHANGED bundles/{case.id}.wacz\nMISSING exhibits.csv\n" in changed.stdout
+    assert stranger(verifier, folder).returncode == 10
+
+
+def unpacked(file: str) -> dict[str, bytes]:
+    with zipfile.ZipFile(file) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_an_archive_has_nothing_that_may_be_privileged(case: Case) -> None:
+    assert case.export("-o", "harbour.zip", "--json") == 0, case.shell.err
+    told = case.shell.object
+
+    files = unpacked("harbour.zip")
+    assert not [name for name, data in files.items() if SECRET.encode() in data]
+    assert not [name for name in files if case.hidden in name or case.removed in name]
+    assert told["withheld"] == {"notes": 2, "reviews": 2, "tags": 1, "title": 1}
+    hidden: dict[str, Any] = {
+        "bundle_id": case.hidden, "exhibit": 3, "reason": "may show a child",
+    }  # fmt: skip
+    assert told["quarantined"] == [hidden]
+    listed = json.loads(files["exhibits.json"])
+    assert (listed["quarantined"], listed["removed"]) == ([hidden], [1])
+    readme = files["README.txt"].decode()
+    assert "Captures in quarantine, which are left out: 1\n" in readme
+    assert f"exhibit 3, {case.hidden}: may show a child\n" in readme
+    assert "removed from the case: 1\n" in readme
+    assert "Withheld, because it may be privileged: notes. Number: 2\n" in readme
+    assert "harbour, Exhibit 2" in files["reports/exhibit-0002.html"].decode()
+
+    # The title of the page is hostile.
+    (row,) = csv.DictReader(io.StringIO(files["exhibits.csv"].decode(), newline=""))
+    assert row["title"].startswith("'=1+1 </title>")
+    assert (row["exhibit"], row["bundle_id"], row["verdict"]) == ("2", case.id, "passed")
+    assert b"<script>alert" not in files["reports/exhibit-0002.html"]
+    assert b"1+1" not in files["README.txt"]
+
+
+def test_what_people_wrote_is_in_an_archive_if_the_user_names_it(case: Case) -> None:
+    assert case.export("--with", "notes,title", "--with", "notes, title") == 0, case.shell.err
+
+    files = unpacked("harbour.zip")
+    written = json.loads(files["annotations.json"])
+    assert written["title"] == f"{SECRET} 1"
+    assert [note["text"] for note in written["notes"]] == [f"{SECRET} 4"]
+    (exhibit,) = written["exhibits"]
+    assert [note["text"] for note in exhibit["notes"]] == [f"{SECRET} 3"]
+    assert not {"tags", "review", "marks"} & set(exhibit)
+    assert "reasons" not in written
+    readme = files["README.txt"].decode()
+    assert "Included on request: notes; the title of the case." in readme
+    assert "privileged: tags" in readme
+
+    assert case.export("-o", "all.zip", "--with", "notes,reviews,tags,title") == 0, case.shell.err
+    written = unpacked("all.zip")["annotations.json"].decode()
+    assert all(f"{SECRET} {number}" in written for number in range(1, 6))
+
+
+def test_a_preview_writes_nothing_and_needs_no_trust_file(case: Case) -> None:
+    before = sorted(Path().rglob("*"))
+
+    assert case.run("case", "export", "harbour", "--preview") == 0, case.shell.err
+
+    assert sorted(Path().rglob("*")) == before
+    for line in (
+        "bundles with their sidecars: 1, ",
+        "Withheld, because it may be privileged: notes. Number: 2",
+        "Withheld, because it may be privileged: the title of the case. Number: 1",
+        "Captures in quarantine, which are left out: 1",
+        f"exhibit 3, {case.hidden}: may show a child",
+        "removed from the case: 1",
+    ):
+        assert line in case.shell.out
+    assert SECRET not in case.shell.out
+    assert case.run("case", "export", "harbour", "--preview", "--with", "tags", "--json") == 0
+    assert case.shell.object["included"] == ["tags"]
+    assert case.run("case", "export", "harbour") == 1
+    assert "needs a trust file" in case.shell.err
+    for size in ("4", "1MB", "many"):
+        assert case.export("--split", size) == 2
+    assert case.export("--with", "opinions") == 2
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_an_exhibit_that_is_gone_is_listed_with_the_reason(case: Case) -> None:
+    case.does("case", "add", "harbour", case.removed)
+    case.does("erase", "--order", "O-1", "--reason", "court", "--yes", case.removed)
+
+    assert case.export("--json") == 0, case.shell.err
+
+    gone, there = case.shell.object["exhibits"]
+    assert (gone["exhibit"], gone["bundle"]) == (1, None)
+    assert gone["problem"] == "the capture was erased by the order O-1"
+    assert there["problem"] is None
+    readme = unpacked("harbour.zip")["README.txt"].decode()
+    assert "Exhibits that are missing or damaged: 1\n" in readme
+    assert "With a bundle: 1." in readme
+
+
+def test_a_bundle_that_was_altered_in_the_store_is_exported_and_named(case: Case) -> None:
+    stored = next(Path(case.shell.store.url).rglob(f"{case.id}.wacz"))
+    data = bytearray(stored.read_bytes())
+    data[data.index(b"example.test")] ^= 1
+    stored.chmod(0o600)
+    stored.write_bytes(data)
+
+    assert case.export("--json") == 0, case.shell.err
+
+    (exhibit,) = case.shell.object["exhibits"]
+    assert exhibit["verdict"] == "failed"
+    assert unpacked("harbour.zip")[exhibit["bundle"]] == bytes(data)
+
+
+def test_an_interrupted_export_is_continued_by_the_same_command(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.does("case", "add", "harbour", case.removed)
+
+    def interrupt(text: str) -> None:
+        if "(2 of 2)" in text:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("snapshotter.cli.case_export.print_message", interrupt)
+        assert case.export() == 130
+    assert not Path("harbour.zip").exists()
+
+    assert case.export("--split", "4GB") == 1
+    assert "an unfinished export with other options" in case.shell.err
+    assert case.export("--json") == 0, case.shell.err
+    assert case.shell.object["continued"] == 1
+    assert len(unpacked("harbour.zip")) > 10
+    assert not list(Path().glob("*unfinished*"))
