@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import hmac
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,18 @@ def test_the_texts_that_the_record_names_are_closed_and_nothing_else() -> None:
         },
     }
     assert before == RECORD
+
+
+def test_no_two_values_and_places_have_one_commitment() -> None:
+    """Separators, lengths, spellings of one character, and digits and numbers stay apart."""
+    texts = ("", "0", "1", "1.0", "-0", "null", "é", "e\u0301", '"', '\\"', "/", "~1", "a\n", "a")
+    places = ("/what/a", "/what/ab", "/what/a/0", "/what/a/00", "/what/a/1")
+    values: tuple[str | int, ...] = (*texts, 0, 1, -1, 2**53 - 1)
+    salts = (bytes(32), bytes(31), bytes(33), b"/what/a".ljust(32, b"\0"))
+
+    found = [redactable.commit(*each) for each in itertools.product(salts, places, values)]
+
+    assert len(set(found)) == len(found) == len(salts) * len(places) * len(values)
 
 
 def test_the_example_of_the_specification_is_computed_so() -> None:
