@@ -32,6 +32,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,7 +62,23 @@ _QUERIES = {
     "a phrase": '"the record was removed"',
     "a frequent word": "archive",
     "a word and a filter": "谣言 host:host7.example",
+    "frequent words": "home about imprint",
+    "a frequent word in a region without it": "imprint in:main",
+    "a phrase that nearly all bundles have": '"home about"',
+    "one character": "言",
+    "the beginning of a word": "arch*",
+    "a rare policy": "policy:rare",
+    "a rare language": "lang:ha",
+    "a rare outcome": "outcome:failed",
+    "missing parts": "has:missing",
+    "a day at the begin": "before:2025-11-02",
+    "an excluded host": "-host:host7.example",
+    "a host that is not there": "site:nowhere.example",
+    "a rare filter or a rare word": "policy:rare OR 谣言",
+    "frequent values that no bundle has together": "policy:standard lang:fr",
 }
+_PROCESSES = ("谣言", "archive", "policy:rare")  # of `_QUERIES`, those that are run as a process
+_DEEP = 10_000  # bundles before the page 500
 
 
 def _vocabulary() -> tuple[str, ...]:
@@ -113,6 +130,13 @@ def make_bundles(plan: Plan, numbers: range) -> int:
             "final_url": f"https://host{number % 500}.example/articles/{number % 20_000}",
             "title": text[:40].replace("\n", " "),
         }
+        rare = number % 50_000 == 11
+        is_french = number % 10 == 0
+        language = "ha" if rare else "fr" if is_french else ("zh-CN", "en", "de")[number % 3]
+        record["content"]["document_language"] = language
+        record["content"]["missing_parts"] = ["image"] if number % 20 == 5 else []
+        record["how"]["policy"]["name"] = "rare" if rare else "court" if is_french else "standard"
+        record["outcome"]["state"] = "failed" if rare else "complete"
         ms = int(at.timestamp() * 1000)
         for name, later in (("started_at", 0), ("ended_at", 2_000)):
             moment = at + timedelta(milliseconds=later)
@@ -228,30 +252,41 @@ def measure(folder: Path, data: Path, server: PostgreSQL | None, count: int, run
         ("list", ("list",)),
         ("list --host", ("list", "--host", "host7.example")),
         ("show", ("show", newest)),
-        *((f"search: {name}", ("search", query)) for name, query in _QUERIES.items()),
+        ("open --print", ("open", "--print", newest)),
+        *((f"search {query}", ("search", query)) for query in _PROCESSES),
     ):
         done = [run(variables, *arguments) for _ in range(runs)]
         middle = sorted(done, key=lambda one: one.wall_s)[len(done) // 2]
         report(f"process {name}", middle, "")
     settings = load(directory=data, environment=variables)
     with wiring_index.observation_source(settings) as source:
-        for name, query in {"no query": "", **_QUERIES}.items():
+        ids = source.index.candidates()
+        deep = next(islice(ids, min(_DEEP, count - 1), None))
+        for name, query, cursor in (
+            ("no query", "", ""),
+            ("no query, page 500", "", deep),
+            ("a frequent word, page 500", "archive", deep),
+            *((name, query, "") for name, query in _QUERIES.items()),
+        ):
             page = partial(
                 searches.search,
                 source,
                 parse(query) if query else None,
                 limit=20,
+                before=cursor,
                 now=_BEGIN + timedelta(days=_DAYS),
                 is_trusted=lambda key_id: False,
             )
             times = [_timed(page) for _ in range(runs)]
-            print(f"  page {name}: {statistics.median(times) * 1000:.0f} ms")
+            wall, processor = (statistics.median(kind) * 1000 for kind in zip(*times, strict=True))
+            print(f"  page {name}: {wall:.0f} ms, processor {processor:.0f} ms", flush=True)
 
 
-def _timed(act: Callable[[], object]) -> float:
-    began = time.monotonic()
+def _timed(act: Callable[[], object]) -> tuple[float, float]:
+    """Return the time and the processor time of a call, in seconds."""
+    began, used = time.monotonic(), time.process_time()
     act()
-    return time.monotonic() - began
+    return time.monotonic() - began, time.process_time() - used
 
 
 def report(name: str, done: Run, more: str) -> None:

@@ -47,7 +47,7 @@ from snapshotter.value_class import dataclass
 # Returns the identities of all addresses of the page that an `identity:` filter names.
 ResolveIdentity = Callable[[str], Sequence[str]]
 
-_COMMON: Final = 20_000  # passages: a word in more of them names no candidates
+_COMMON: Final = 10_000  # passages: a word in more of them names no candidates
 _CHUNK: Final = 100  # captures that are read together
 _MAX_HITS: Final = 3  # texts of one capture that are returned
 _NEAR: Final = 1_000  # characters behind the first place within which others are marked
