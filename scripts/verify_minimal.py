@@ -13,8 +13,8 @@ DER), the trust file, log proofs and tokens, and then `Verification`, whose step
 Needs Python 3.9 or newer and OpenSSL 3.0 or newer. Reads nothing from the network and nothing from the
 bundle's content but what is verified. The file is read once, in chunks; what is kept in memory is bounded.
 
-It judges bundles and nothing else. Of a take-down event, a proof pack or a campaign report it says INDETERMINATE: whether
-such a file follows from its captures takes rules, and there are none here (docs/spec/verifiers.md). A proof pack of which a
+It judges bundles and nothing else. Of a take-down event, a proof pack, a campaign report or a validation report it says
+INDETERMINATE: whether such a file follows from its captures takes rules, and there are none here (docs/spec/verifiers.md). A proof pack of which a
 byte is not as it was signed is FAILED.
 
 Exit codes: 0 PASSED, 10 FAILED, 11 INDETERMINATE (also when the trust file can not be used), 1 a file could not be
@@ -3861,6 +3861,7 @@ def _ocsp_extension(stapled: bytes) -> bytes:
 # judged here.
 
 PACK = "a proof pack"
+VALIDATION = "a validation report"
 PACK_MAGIC = b"<!DOCTYPE html>\n<!-- snapshotter-pack/1 -->\n"
 PACK_OPEN, PACK_CLOSE = b'<script type="text/plain" id="manifest">\n', b"</script>\n"
 MAX_PACK, MAX_PACK_PARTS, MAX_PACK_LIST = 4 << 30, 200, 1 << 16  # bytes, parts, bytes
@@ -4132,7 +4133,7 @@ def open_regular(path: str) -> BinaryIO:
 EXHIBIT_NAME = re.compile(r"\.wacz|[0-9]{8}t[0-9]{6}z-[a-z2-7]{16}|^proof-", re.IGNORECASE)
 TRACE = re.compile(
     rb"PK(?:\x01\x02|\x03\x04|\x05\x06|\x06\x06|\x06\x07|\x07\x08)|UEsDB|archive/data\.warc\.gz|capture/capture\.json"
-    rb"|datapackage-digest\.json|seal/manifest-|seal/sig-0|snapshotter-(?:campaign|pack|takedown)/"
+    rb"|datapackage-digest\.json|seal/manifest-|seal/sig-0|snapshotter-(?:campaign|pack|takedown|validation)/"
     rb'|"first_gone"|"last_seen"|\{"event":\{'
 )
 
@@ -4274,6 +4275,8 @@ def needs_rules(path: str) -> str:
         return "a take-down event"
     if head.startswith(b'{"format":"snapshotter-campaign/'):
         return "a campaign report"
+    if head.startswith(b'{"format":"snapshotter-validation/'):
+        return VALIDATION
     if is_exhibit(path):
         return ""
     raise NoBundle(
@@ -4291,6 +4294,10 @@ def without_rules(result: Verification, what: str) -> Verification:
         f"the file is {what}, which this program cannot judge, because it has no take-down "
         "rules; `snapshotter verify` of the whole package has the rules"
     )
+    if what == VALIDATION:
+        words = (
+            f"the file is {what}, which this program cannot judge; `snapshotter verify` verifies it"
+        )
     result.find("conclusion", INDETERMINATE, "CONCLUSION", words)
     return result
 

@@ -1,5 +1,6 @@
 """
-Verify one exhibit of any kind: a bundle, a take-down event, a proof pack or a campaign report.
+Verify one exhibit of any kind: a bundle, a take-down event, a proof pack, or a campaign or
+validation report.
 
 `verify_file` verifies a file by its kind, and `verify_stored` an event or a bundle of the store
 by its id. What only some kinds need is imported and built when it is needed, so that a bundle
@@ -77,6 +78,8 @@ def verify_file(
         return _verify_pack(service, name, stream)
     if kind is FileKind.CAMPAIGN:
         return _verify_campaign(service, name, stream, file.parent)
+    if kind is FileKind.VALIDATION:
+        return _verify_validation(service, name, stream)
     report = verify_on_disk(stream, file, service.trust, now=service.now(), allow_redacted=True)
     return _of_bundle(name, report)
 
@@ -199,6 +202,18 @@ def _verify_campaign(
         verdict=found.verdict,
         json={"file": name, **campaign_verification.as_json(found)},
         lines=campaign_verification.lines(found),
+    )
+
+
+def _verify_validation(service: VerificationService, name: str, stream: BinaryIO) -> Verification:
+    from snapshotter.formats.statements import validation as statements
+    from snapshotter.verify import validation
+
+    found = validation.verify_validation(stream.read(statements.MAX_BYTES + 1), service.trust)
+    return Verification(
+        verdict=found.verdict,
+        json={"file": name, **validation.as_json(found)},
+        lines=validation.lines(found),
     )
 
 

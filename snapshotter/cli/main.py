@@ -156,6 +156,11 @@ COMMANDS = {
         tr("Request the timestamp tokens that bundles still lack"),
     ),
     "trust": ("trust", "trust", tr("Make, edit and show the trust file that an auditor uses")),
+    "validate": (
+        "validate",
+        "validate",
+        tr("Test this installation with known pages, and sign a validation report"),
+    ),
     "verify": ("verify", "verify", tr("Verify bundles, events, proof packs and reports, offline")),
     "watch": (
         "watch",

@@ -1,6 +1,6 @@
 """
-Provide `snapshotter verify`: verify bundles, take-down events, proof packs and campaign reports
-offline, and print a verdict for each.
+Provide `snapshotter verify`: verify bundles, take-down events, proof packs and reports offline, and
+print a verdict for each.
 """
 
 from collections.abc import Sequence
@@ -35,6 +35,7 @@ Examples:
   snapshotter verify exhibit/20260527t091000z-k3v4q2m7xw4c5b6d.json
   snapshotter verify proof-20260527t091000z-k3v4q2m7xw4c5b6d.html
   snapshotter verify --store captures campaign.json
+  snapshotter verify validation-20261130t091244z-k3v4q2.json
 """
 
 
@@ -59,7 +60,7 @@ def verify(
     as_json: bool,
 ) -> int:
     """
-    Verify bundles, take-down events, proof packs and campaign reports, offline.
+    Verify bundles, take-down events, proof packs and reports, offline.
 
     For a bundle, the first line answers three questions: Is the page there? Is the capture whole?
     Is the proof intact? If the proof is not intact, only the third question is answered. The facts
@@ -71,7 +72,8 @@ def verify(
 
     A take-down event or a campaign report is verified with its bundles. The bundles are found among
     the given files, beside the event or report, and in the store that --store names. A proof pack
-    contains its bundles. Each number of a campaign report is derived again.
+    contains its bundles. Each number of a campaign report is derived again. Of a validation report,
+    the signature and the counts are checked; the result of the self-test is a separate value.
 
     Without a trust file, the command uses your own keys and the timestamp authorities of your
     settings. The output then states: judged with the keys of your settings.

@@ -19,7 +19,16 @@ from snapshotter.model.assessment import (
     Undecided,
     WallKind,
 )
-from snapshotter.site import hostile, late_content, news, phrases, walls, wechat, weibo
+from snapshotter.site import (
+    hostile,
+    late_content,
+    measured,
+    news,
+    phrases,
+    walls,
+    wechat,
+    weibo,
+)
 from snapshotter.site import other_platforms as others
 from snapshotter.site.news import NEWS
 from snapshotter.site.notices import (
@@ -298,6 +307,9 @@ _HOSTILE_PAGES = tuple(
 _LATE_PAGES = tuple(
     _page(name, NEWS, says, make, None) for name, (make, says) in late_content.PAGES.items()
 )
+_MEASURED_PAGES = tuple(
+    _page(name, NEWS, says, make, None) for name, (make, says) in measured.PAGES.items()
+)
 _WALL_PAGES = tuple(
     _page(name, NEWS, says, make,
           _walled(walls.KINDS[name]) if name in walls.KINDS else _AVAILABLE)
@@ -335,7 +347,8 @@ PAGES: Mapping[str, FixturePage] = MappingProxyType(
         page.name: page
         for page in (
             *_PLAIN_PAGES, *_WECHAT_PAGES, *_WEIBO_PAGES, *_OTHER_PAGES, *_WALL_PAGES,
-            *_HOSTILE_PAGES, *_LATE_PAGES, *_NOTICE_PAGES, *_QUOTED_PAGES, *_PHRASE_PAGES,
+            *_MEASURED_PAGES, *_HOSTILE_PAGES, *_LATE_PAGES, *_NOTICE_PAGES, *_QUOTED_PAGES,
+            *_PHRASE_PAGES,
         )
     }
 )  # fmt: skip

@@ -25,9 +25,10 @@ from snapshotter.errors import EvidenceUnverifiable, SnapshotterError
 from snapshotter.formats.bundle import names
 from snapshotter.formats.printable import printable
 from snapshotter.formats.statements import takedown as takedown_format
+from snapshotter.formats.statements import validation as validation_format
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.translation import tr
-from snapshotter.verify import proof_pack_report, report, takedown
+from snapshotter.verify import proof_pack_report, report, takedown, validation
 from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.event_without_rules import verify_event_without_rules
 from snapshotter.verify.file_kind import FileKind, kind_of
@@ -36,6 +37,7 @@ from snapshotter.verify.proof_pack import PackReport, verify_pack
 from snapshotter.verify.sidecars import sidecars_on_disk
 from snapshotter.verify.takedown import EventReport
 from snapshotter.verify.trust import SeenVersion, Trust
+from snapshotter.verify.validation import ValidationVerification, verify_validation
 
 
 class _Parser(argparse.ArgumentParser):
@@ -50,7 +52,9 @@ def main(argv: list[str] | None = None) -> int:
     """Verify one file; return 0 PASSED, 10 FAILED, 11 INDETERMINATE, 1 or 2 for errors."""
     parser = _Parser(
         prog="snapshotter-verify",
-        description=tr("Verify one sealed bundle, proof pack or take-down event, offline."),
+        description=tr(
+            "Verify one sealed bundle, proof pack, take-down event or validation report, offline."
+        ),
     )
     parser.add_argument(
         "bundle",
@@ -127,7 +131,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _verify(
     stream: BinaryIO, file: Path, trust: Trust, now: datetime, folders: Sequence[Path]
-) -> Report | PackReport | EventReport:
+) -> Report | PackReport | EventReport | ValidationVerification:
     """Verify a file by its kind. Raises EvidenceUnverifiable for what only rules can judge."""
     kind = kind_of(stream, file)
     if kind is FileKind.PACK:
@@ -140,6 +144,8 @@ def _verify(
             folders=(*folders, file.parent),
             log_proof=sidecars_on_disk(file, names.LOG_PROOF).log_proof,
         )
+    if kind is FileKind.VALIDATION and ".wacz" not in file.name.lower():
+        return verify_validation(stream.read(validation_format.MAX_BYTES + 1), trust)
     if kind is FileKind.CAMPAIGN and ".wacz" not in file.name.lower():
         raise EvidenceUnverifiable(
             tr(
@@ -156,7 +162,12 @@ def _verify(
     return verify_on_disk(stream, file, trust, now=now, allow_redacted=True)
 
 
-def _lines(found: Report | PackReport | EventReport, *, as_json: bool) -> list[str]:
+def _lines(
+    found: Report | PackReport | EventReport | ValidationVerification, *, as_json: bool
+) -> list[str]:
+    if isinstance(found, ValidationVerification):
+        value = validation.as_json(found)
+        return [report.json_line(value)] if as_json else validation.lines(found)
     if isinstance(found, EventReport):
         value = takedown.as_json(found)
         return [report.json_line(value)] if as_json else takedown.lines(found)

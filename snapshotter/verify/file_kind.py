@@ -1,12 +1,13 @@
 """
 Find the kind of a file that is to be verified, and refuse a file that is no exhibit.
 
-Exhibits are bundles, take-down events, proof packs and campaign reports. The kind follows from the
-content of a file and never from its name. A file is judged if it is named like an exhibit, or if
-one trace of an exhibit is anywhere in its bytes: nobody may escape a FAILED by damaging, cutting or
-renaming an exhibit, or by putting bytes before it. A file without either, such as a table of links,
-gets no verdict, because FAILED would be wrong about it. Nor does a sidecar, or the report of an
-audit, although a bundle's id is in its name (docs/spec/bundle.md, "What is judged").
+Exhibits are bundles, take-down events, proof packs, campaign reports and validation reports. The
+kind follows from the content of a file and never from its name. A file is judged if it is named
+like an exhibit, or if one trace of an exhibit is anywhere in its bytes: nobody may escape a FAILED
+by damaging, cutting or renaming an exhibit, or by putting bytes before it. A file without either,
+such as a table of links, gets no verdict, because FAILED would be wrong about it. Nor does a
+sidecar, or the report of an audit, although a bundle's id is in its name (docs/spec/bundle.md,
+"What is judged").
 """
 
 import re
@@ -27,6 +28,7 @@ _TRACES: Final = (
     b"archive/data.warc.gz", b"capture/capture.json", b"datapackage-digest.json",
     b"seal/manifest-", b"seal/sig-0",
     b"snapshotter-campaign/", b"snapshotter-pack/", b"snapshotter-takedown/",
+    b"snapshotter-validation/",
     b'"first_gone"', b'"last_seen"', b'{"event":{',
 )  # fmt: skip
 _TRACE: Final = re.compile(b"|".join(map(re.escape, _TRACES)))
@@ -68,6 +70,7 @@ class FileKind(StrEnum):
     TAKEDOWN = "takedown"  # a record of `formats/statements/takedown.py`
     PACK = "pack"  # a proof pack
     CAMPAIGN = "campaign"  # a report, a record of `formats/statements/campaign.py`
+    VALIDATION = "validation"  # a report about a self-test, `formats/statements/validation.py`
 
 
 def kind_of(stream: BinaryIO, path: Path) -> FileKind:
@@ -90,7 +93,10 @@ def kind_of(stream: BinaryIO, path: Path) -> FileKind:
     from snapshotter.formats.statements.campaign import is_campaign
     from snapshotter.formats.statements.pack import looks_like_pack
     from snapshotter.formats.statements.takedown import is_takedown
+    from snapshotter.formats.statements.validation import is_validation
 
+    if is_validation(head):
+        return FileKind.VALIDATION
     if is_campaign(head):
         return FileKind.CAMPAIGN
     if looks_like_pack(head[:_PACK_HEAD]):
@@ -130,7 +136,8 @@ def _require_exhibit(stream: BinaryIO, path: Path) -> None:
     if not named and not _has_trace(stream):
         raise NotEvidence(
             tr(
-                "{path} is not a bundle, a take-down event, a proof pack or a campaign report",
+                "{path} is not a bundle, a take-down event, a proof pack, a campaign report or a "
+                "validation report",
                 path=path,
             ),
             hint=tr(

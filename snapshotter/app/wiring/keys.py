@@ -74,6 +74,27 @@ def existing_signer(
     return _signer(key_directory(settings), settings.key, source, show_message)
 
 
+def known_signer(
+    settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
+) -> Signer | None:
+    """
+    Return the configured signing key if this machine has it already; never make or add a key.
+
+    Args:
+        ask: Asks the person for a passphrase; None if nobody can be asked.
+
+    Raises:
+        ServiceUnavailable: The key service or token that holds the key did not answer.
+        SnapshotterError: The passphrase is wrong, others can read the key, or it was revoked.
+    """
+    directory = key_directory(settings)
+    known = (key for key in directory.list() if settings.key in (key.name, key.reference))
+    if (found := next(known, None)) is None:
+        return None
+    name = _in_use(directory, found, show_message).name
+    return directory.load(name, _passphrase_source(settings, ask))
+
+
 def event_signer(
     settings: Settings, *, ask: Callable[[], bytes] | None, show_message: ShowMessage
 ) -> Signer:
