@@ -127,6 +127,8 @@ def export(
 
     --evidence makes a folder with everything that a verification needs: bundle, sidecars, trust
     file, public keys, root certificates, a verifier in one file, and a README with every command.
+    The folder also has a report about the capture, and the picture of the page unless the capture
+    is marked as graphic.
 
     --masked writes no bundle. It writes copies of the pictures in which the redacted text is
     covered (docs/howto/stay-unnamed.md). The bundle itself does not change.
@@ -137,7 +139,8 @@ def export(
     file: look at each such file first. Bundles of records of version 1 cannot be redacted.
 
     --case copies the exhibits of a case. The file case-NAME.json in the directory lists the
-    exhibits, and states which captures were left out because they are in quarantine, and why.
+    exhibits, and states which captures were left out because they are in quarantine, and why. To
+    make one archive with reports and verifiers, use `snapshotter case export`.
 
     --scitt needs your signing key and the key of the log. For each bundle, --scitt writes ID.scitt,
     a statement that your key signs, and ID.receipt, the proof that the log contains the bundle
@@ -372,6 +375,7 @@ def _export_evidence(
 ) -> None:
     from snapshotter.app import machine
     from snapshotter.app.archive import evidence_folder
+    from snapshotter.app.wiring import annotations as wiring_annotations
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
 
@@ -386,6 +390,7 @@ def _export_evidence(
                 "trust add-tsa trust.json --name NAME --root ROOT.pem"
             ),
         )
+    annotations = wiring_annotations.read_state(settings, show_message=print_message)
     made = evidence_folder.write(
         store,
         bundle_id,
@@ -394,6 +399,7 @@ def _export_evidence(
         root_key_id=settings.trust_root_key,
         trust=wiring_trust.trust(settings),
         now=machine.SystemClock().now(),
+        annotations=annotations.capture(bundle_id),
     )
     wiring_store.note_access(settings, store, bundle_id, EXPORTING, show_message=print_message)
     codes = made.report.codes(Verdict.FAILED, Verdict.INDETERMINATE)

@@ -82,7 +82,7 @@ def make_file_report(
     source = capture_page.verify_file(
         name, file, stream, trust, now=now, allow_redacted=allow_redacted
     )
-    return _report(replace(source, annotations=annotations), trust, local, exhibit)
+    return make_report(replace(source, annotations=annotations), trust, local, exhibit)
 
 
 def make_stored_report(
@@ -127,10 +127,19 @@ def make_stored_report(
     with capture_page.verified_copy(
         bundle_id, store, trust, now=now, annotations=annotations, others_of=lambda url: ((), ())
     ) as source:
-        return _report(source, trust, local, exhibit)
+        return make_report(source, trust, local, exhibit)
 
 
-def _report(source: CaptureSource, trust: Trust, local: LocalTime, exhibit: str = "") -> MadeReport:
+def make_report(
+    source: CaptureSource, trust: Trust, local: LocalTime, exhibit: str = ""
+) -> MadeReport:
+    """
+    Return the report about a bundle that was verified.
+
+    Args:
+        trust: By which it was verified.
+        exhibit: The number that the report states, with its case; "" for none.
+    """
     material = read_material(source, shape=SHAPE)
     evidence = replace(_evidence(source, material, trust), exhibit=exhibit)
     record, report = material.record, source.report

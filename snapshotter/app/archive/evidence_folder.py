@@ -3,6 +3,8 @@ Write a folder with one bundle and all that a stranger needs to verify it offlin
 
     <id>.wacz, <id>.wacz.…          the bundle and its sidecars, as stored
     trust.json, trust.json.sig      whose keys and clocks count, signed by the root key
+    report.html, report.json        the report about the capture, made when the folder was made
+    picture.png                     the picture of the page, out of the bundle
     for-information/*.pem           root key, signers' keys, authorities' roots: to be compared
     verify_minimal.py               a verifier in one file, which needs Python and openssl only
     README.md                       every command, with this bundle's names and times
@@ -17,25 +19,33 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from snapshotter import durable
-from snapshotter.app.archive import bundles
+from snapshotter.app.archive import bundles, capture_page
+from snapshotter.app.archive.assessment import BundleFiles
+from snapshotter.app.archive.capture_page import CaptureSource
+from snapshotter.app.archive.capture_report import make_report
 from snapshotter.app.archive.verified_tokens import verified_tokens
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import names
 from snapshotter.formats.canonical_json import instant
-from snapshotter.formats.digest import digest
+from snapshotter.formats.digest import digest, digest_bytes
 from snapshotter.formats.printable import printable
 from snapshotter.formats.signatures import keys
+from snapshotter.model.annotation_state import CaptureState as CaptureAnnotations
 from snapshotter.model.finding import Report
 from snapshotter.ports import ReadableStore
+from snapshotter.report import capture_report as reports
+from snapshotter.report.local_time import LocalTime
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify.bundle_on_disk import verify_on_disk
+from snapshotter.verify.file_kind import NotEvidence
 from snapshotter.verify.files import first_bytes
 from snapshotter.verify.trust import MAX_SIGNATURE_BYTES, MAX_TRUST_BYTES, Trust, load_document
 
@@ -85,6 +95,7 @@ def write(
     root_key_id: str,
     trust: Trust,
     now: datetime,
+    annotations: CaptureAnnotations | None = None,
 ) -> EvidenceFolder:
     """
     Write the folder.
@@ -94,6 +105,7 @@ def write(
         trust_file: Its signature is beside it, as `<trust_file>.sig`.
         root_key_id: The id of the key that signed the trust file.
         trust: The content of the trust file.
+        annotations: Of the capture. If they mark the capture as graphic, the folder has no picture.
 
     Raises:
         SnapshotterError: No such bundle, a folder that is taken, or no space.
@@ -108,7 +120,7 @@ def write(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with durable.growing_folder(folder) as part:
-            found = _fill(part, store, bundle_id, trust_file, root_key_id, trust, now)
+            found = _fill(part, store, bundle_id, trust_file, root_key_id, trust, now, annotations)
     except OSError as error:
         raise SnapshotterError(f"{folder}: {error.strerror or error}") from error
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -123,14 +135,22 @@ def _fill(
     root_key_id: str,
     trust: Trust,
     now: datetime,
+    annotations: CaptureAnnotations | None,
 ) -> Report:
     bundle, *sidecars = bundles.export(store, bundle_id, part)
     write_trust(part, trust_file, root_key_id, trust)
     shutil.copyfile(verifier_path(), part / VERIFIER)
     with bundle.open("rb") as stream:
-        report = verify_on_disk(stream, bundle, trust, now=now)
+        try:
+            source = capture_page.verify_file(bundle_id, bundle, stream, trust, now=now)
+        except NotEvidence:  # the README and the verifiers name it
+            report = verify_on_disk(stream, bundle, trust, now=now)
+        else:
+            report = source.report
+            _write_report(part, replace(source, annotations=annotations), trust)
     known = [path.name for path in sidecars if _SIDECAR.fullmatch(path.name)]
-    text = _readme(bundle, known, root_key_id, trust, report)
+    pictures = sorted(path.name for path in part.glob("picture*"))
+    text = _readme(bundle, known, pictures, root_key_id, trust, report)
     (part / "README.md").write_text(text, encoding="utf-8")
     listed = sorted(str(path.relative_to(part)) for path in part.rglob("*") if path.is_file())
     lines = []
@@ -138,6 +158,36 @@ def _fill(
         lines.append(f"{sha256_of(part / name)}  {name}\n")
     (part / SUMS).write_text("".join(lines), encoding="utf-8")
     return report
+
+
+def _write_report(part: Path, source: CaptureSource, trust: Trust) -> None:
+    """Write the report about the capture, and the picture of the page if it was verified."""
+    local = LocalTime(zone=UTC)  # the zone of this machine would state where its owner is
+    made = make_report(source, trust, local)
+    data = reports.encode(made.report)
+    page = reports.page(made.report, made.picture, local, digest=digest_bytes(data).sha256)
+    (part / "report.json").write_bytes(data)
+    (part / "report.html").write_bytes(page)
+    shown, verified = made.report.picture, source.report.established
+    if shown is None or shown.is_graphic or verified is None:
+        return
+    files = BundleFiles(source.stream, verified)
+    paths = _pieces(source.report, shown.path)
+    for number, path in enumerate(paths, start=1):
+        stream = files.open(path)
+        if stream is not None:
+            name = "picture" if len(paths) == 1 else f"picture-{number:02}"
+            with stream, (part / f"{name}{Path(path).suffix}").open("xb") as out:
+                shutil.copyfileobj(stream, out)
+
+
+def _pieces(report: Report, first: str) -> list[str]:
+    """Return the files of the picture that begins with a file; long pages have several."""
+    for picture in report.record["content"].get("pictures", ()):
+        paths = [str(file["path"]) for file in picture["files"]]
+        if paths[:1] == [first]:
+            return paths
+    return [first]
 
 
 def sha256_of(path: Path) -> str:
@@ -211,8 +261,8 @@ programs from the current folder.
 | file | content |
 | --- | --- |
 | `{bundle}` | the evidence: one signed file |
-{sidecars}| `trust.json`, `trust.json.sig` | the trust file, which lists the trusted keys and \
-timestamp authorities, and its signature |
+{sidecars}{report}| `trust.json`, `trust.json.sig` | the trust file, which lists the trusted \
+keys and timestamp authorities, and its signature |
 | `{information}/` | keys and certificates of the trust file. **For information only: compare them \
 with the keys and certificates that their owners publish** |
 | `{verifier}` | a verifier in one file. Read it before you rely on it |
@@ -279,6 +329,11 @@ commands do not check whether a key was revoked, or whether the times are consis
 other. The command of section 3 checks both.
 """
 
+_REPORT = """\
+| `report.html`, `report.json` | a report about the capture, for people and for machines. The \
+report explains the evidence and is no evidence |
+"""
+_PICTURE = "| `{name}` | a picture of the page, copied out of the bundle |\n"
 _SIGNER = """\
 The key of {owner} signed the list of files. The second command prints the fingerprint of this key:
 
@@ -308,7 +363,12 @@ The verifier could not read the capture record of this bundle. The command of se
 
 
 def _readme(
-    bundle: Path, sidecars: Iterable[str], root_key_id: str, trust: Trust, report: Report
+    bundle: Path,
+    sidecars: Iterable[str],
+    pictures: Iterable[str],
+    root_key_id: str,
+    trust: Trust,
+    report: Report,
 ) -> str:
     """Return the README; it uses what a bundle states about itself only if its signature holds."""
     by_hand: list[str] = []
@@ -349,6 +409,9 @@ def _readme(
             f"| `{sidecar}` | a sidecar of the bundle, added after sealing |\n"
             for sidecar in sidecars
         ),
+        report=_REPORT + "".join(_PICTURE.format(name=name) for name in pictures)
+        if (bundle.parent / "report.html").exists()
+        else "",
         information=_INFORMATION,
         verifier=VERIFIER,
         sums=SUMS,

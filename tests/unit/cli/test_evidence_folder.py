@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from snapshotter.app.archive.evidence_folder import verifier_path
 from snapshotter.cli.main import main
 from snapshotter.formats.bundle import names
-from tests import bundles
+from snapshotter.model.page import Page
+from tests import bundles, site_bundles
 from tests.bundles import ChainAuthority, Members, RealClock, pack
 from tests.hostile_folder import plant
 from tests.servers.authority import POLICY_OID
@@ -45,15 +46,24 @@ class Exhibit:
     """A store with one bundle, a trust file for it, and the folder that is made of both."""
 
     def __init__(
-        self, work: Path, authority: ChainAuthority, run: Command, *, late: bool = False
+        self,
+        work: Path,
+        authority: ChainAuthority,
+        run: Command,
+        *,
+        late: bool = False,
+        page: Page | None = None,
     ) -> None:
         self.run, self.signer = run, bundles.new_signer()
-        made = bundles.seal(
-            work / "spool",
-            signer=self.signer,
-            clock=RealClock(),
-            authorities=() if late else (authority,),
-        )
+        authorities = () if late else (authority,)
+        if page is None:
+            made = bundles.seal(
+                work / "spool", signer=self.signer, clock=RealClock(), authorities=authorities
+            )
+        else:
+            made = site_bundles.seal(
+                work / "spool", page, RealClock().now(), signer=self.signer, authorities=authorities
+            )
         self.id, self.members = made.id, bundles.unpack(made.file.read_bytes())
         if late:
             token = authority.response(self.members[names.signature(1)])
@@ -132,10 +142,40 @@ def test_the_folder_has_all_files_and_lists_them(
     assert set(told["files"]) == there
     assert {line[66:] for line in listed} == there - {"SHA256SUMS"}
     assert {f"{exhibit.id}.wacz", "trust.json", "trust.json.sig", "verify_minimal.py"} <= there
+    assert {"report.html", "report.json"} <= there
+    assert not list(exhibit.folder.glob("picture*"))  # the capture has no picture of a page
     assert "for-information/root.pub.pem" in there
     assert (told["verdict"], told["codes"]) == ("passed", [])
     assert (told["root_key"], told["folder"]) == (exhibit.root_key, str(exhibit.folder))
     assert (exhibit.folder / "trust.json").read_bytes() == exhibit.trust.read_bytes()
+
+
+def test_the_folder_has_a_report_and_the_picture_of_the_page(
+    tmp_path: Path, authority: ChainAuthority, snapshotter: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page(
+        requested_url="https://news.example.org/a", final_url="https://news.example.org/a",
+        captured_at=RealClock().now(), timezone="UTC", locale="en", status=200,
+        html="<title>A</title><p>The wall was painted <b>white</b>.</p>", text="The wall",
+    )  # fmt: skip
+    exhibit = Exhibit(tmp_path, authority, snapshotter, page=page)
+
+    exhibit.export()
+
+    report = json.loads((exhibit.folder / "report.json").read_bytes())
+    assert (report["bundle_id"], report["verification"]["verdict"]) == (exhibit.id, "passed")
+    assert (exhibit.folder / "report.html").read_text().startswith("<!DOCTYPE html>")
+    picture = exhibit.folder / "picture.png"
+    assert picture.read_bytes() == exhibit.members["capture/screenshot.png"]
+    readme = (exhibit.folder / "README.md").read_text()
+    assert "| `picture.png` | a picture of the page, copied out of the bundle |\n" in readme
+
+    monkeypatch.setenv("SNAPSHOTTER_OPERATOR", "O")
+    snapshotter("mark", "graphic", exhibit.id)
+    exhibit.folder = tmp_path / "graphic"
+    exhibit.export()
+    assert not list(exhibit.folder.glob("picture*"))
+    assert "picture.png" not in (exhibit.folder / "README.md").read_text()
 
 
 def test_what_is_installed_has_the_second_verifier(tmp_path: Path) -> None:
