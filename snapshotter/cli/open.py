@@ -140,8 +140,8 @@ def _stored(settings: "Settings", name: str) -> "MadePage":
     from snapshotter.app import machine
     from snapshotter.app.archive import quarantined
     from snapshotter.app.archive.capture_page import make_stored_page
+    from snapshotter.app.archive.known_copies import known_copies
     from snapshotter.app.archive.observations import observations
-    from snapshotter.app.archive.search import known_copies
     from snapshotter.app.wiring import annotations as wiring_annotations
     from snapshotter.app.wiring import index as wiring_index
     from snapshotter.app.wiring import store as wiring_store

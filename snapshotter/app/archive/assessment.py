@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
 from snapshotter.app.archive import bundles, network_record
-from snapshotter.assess.assessor import hosts_of
 from snapshotter.assess.qr import QrReadings, Shot, read_codes
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import typed
@@ -294,6 +293,9 @@ def assess(
 
 def _narrowed(decision: Decision, page: Page) -> Decision:
     """Return the decision with only the rule files that may apply to the page."""
+    # Who only reads an assessment, such as `show`, does not wait for all that makes one.
+    from snapshotter.assess.assessor import hosts_of
+
     texts = decision.verdict.rule_texts
     used = {
         rule_set.file.id

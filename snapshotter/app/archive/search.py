@@ -5,7 +5,7 @@ Results are what the index has: nothing is verified. They come newest first, in 
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -16,13 +16,9 @@ from snapshotter.app.archive.observations import ObservationSource, read_annotat
 from snapshotter.app.archive.quarantined import IsTrusted
 from snapshotter.formats.bundle import store_keys
 from snapshotter.index import search as index_search
-from snapshotter.index.copies import find_copies
 from snapshotter.index.query import Query
 from snapshotter.index.search import FoundPage, Hit
-from snapshotter.index.store_index import Index
 from snapshotter.model.annotation_state import AnnotationState
-from snapshotter.model.copies import Copy
-from snapshotter.ports import ReadableStore
 from snapshotter.value_class import dataclass
 
 _PAGE: Final = 100  # captures that are read from the index together
@@ -139,40 +135,6 @@ def _search(
         limit=limit,
         before=before,
     )
-
-
-def known_copies(
-    store: ReadableStore,
-    index: Index,
-    bundle_id: str,
-    *,
-    is_trusted: IsTrusted,
-    quarantined_ids: Collection[str] = (),
-) -> tuple[Copy, ...]:
-    """
-    Return captures of other pages with nearly the same main text, as far as an index knows them.
-
-    What the store no longer has, and what is in quarantine, is left out.
-
-    Args:
-        is_trusted: Whether a key of this id may end a quarantine.
-        quarantined_ids: Captures that are in quarantine by a record.
-
-    Raises:
-        SnapshotterError: The index cannot be used, or the store cannot be read.
-    """
-
-    def is_hidden(other: str, _: Sequence[str]) -> bool:
-        # The index may be older than the store.
-        key = store_keys.bundle_key(other)
-        kinds = {found.key.removeprefix(key).removeprefix(".") for found in store.list(key)}
-        return (
-            other in quarantined_ids
-            or "" not in kinds
-            or quarantined.is_hidden(store, other, is_trusted, kinds=kinds)
-        )
-
-    return find_copies(index.database, bundle_id, is_hidden)
 
 
 def is_cursor(text: str) -> bool:

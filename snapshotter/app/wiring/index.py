@@ -233,7 +233,7 @@ def known_copies(
 
     The index is not brought up to date: this costs a query and no listing of the store.
     """
-    from snapshotter.app.archive.search import known_copies
+    from snapshotter.app.archive.known_copies import known_copies
 
     if file_of_queue(settings.queue)[1] and not index_path(settings).exists():
         return ()
