@@ -31,7 +31,7 @@ _LONGEST: Final = (1 << 32) - 1
 _LEAST: Final = (
     6  # characters of a value that is searched for elsewhere: shorter ones are found in all
 )
-_OF_THE_PAGE: Final = re.compile(r"/what/.*|/from_whom/url|/content/frames/\d+/url")
+_OF_THE_PAGE: Final = re.compile(r"/what/.*(?:url|title)|/from_whom/url|/content/frames/\d+/url")
 
 _DETAILS: Final = (
     "/content/failed_requests/*/error", "/content/missing_parts/*",
@@ -71,8 +71,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "server": _SERVER,
     "title": (
         "/content/document_language", "/content/fonts/failed_faces/*",
-        "/content/missing_glyphs/*/characters", "/what/documents/*/media_type", "/what/title",
-        *_DETAILS,
+        "/content/missing_glyphs/*/characters", "/what/title", *_DETAILS,
     ),
 }  # fmt: skip
 _ADDRESSES: Final = "addresses"
@@ -251,12 +250,13 @@ def _closed(every: Sequence[Opening], fields: Sequence[str]) -> dict[str, str]:
     return closed
 
 
-def _secrets(values: Iterable[str], *, hosts: bool) -> CapturerIdentifiers:
+def _secrets(values: Iterable[str], *, hosts: bool, domains: bool = True) -> CapturerIdentifiers:
     """
     Return what is searched for in a file: values, and what the addresses among them consist of.
 
     Args:
         hosts: Whether the hosts of addresses are searched for, and not only their parameters.
+        domains: Whether also what the names of these hosts end with.
     """
     texts: set[str] = set()
     names_of: set[str] = set()  # which are searched for however short they are
@@ -266,7 +266,7 @@ def _secrets(values: Iterable[str], *, hosts: bool) -> CapturerIdentifiers:
             address = urlsplit(value)
             texts.update(text for _, text in parse_qsl(address.query))
             if hosts and address.scheme in ("http", "https") and address.hostname:
-                names_of.update(_names_of(address.hostname))
+                names_of.update(_names_of(address.hostname) if domains else [address.hostname])
     return CapturerIdentifiers(
         [
             CapturerIdentifier(kind="name", value=text)
@@ -308,6 +308,7 @@ def _kept(
     page = _secrets(
         (value for pointer, value in closed.items() if _OF_THE_PAGE.fullmatch(pointer)),
         hosts=hosts,
+        domains=False,  # the domain of the log or of an authority can be the same
     )
     data = members.read(names.REDACTABLE_RECORD, limit=redactable.MAX_BYTES)
     if any(True for _ in page.find(data)):

@@ -16,7 +16,7 @@ from snapshotter.app.archive import redacted_copy
 from snapshotter.errors import EvidenceInvalid, PolicyRefused, SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import names, openings, redactable
-from snapshotter.model.capture import Certificate, TlsFacts
+from snapshotter.model.capture import Certificate, Document, TlsFacts
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.seal import sealer
 from snapshotter.verify import report as reports
@@ -317,7 +317,7 @@ def test_a_copy_without_addresses_shows_neither_certificate_nor_a_part_of_the_ho
             clock=bundles.RealClock(), software=bundles.SOFTWARE,
         ),
         bundle_id=bundles.BUNDLE_ID, salt_key=bundles.SALT_KEY, spool=tmp_path / "spool",
-        progress=lambda stage, detail: None,
+        log_checkpoint="log.x.test\n1\n", progress=lambda stage, detail: None,
     )  # fmt: skip
 
     with bundle.file.open("rb") as stream:
@@ -326,11 +326,36 @@ def test_a_copy_without_addresses_shows_neither_certificate_nor_a_part_of_the_ho
     members = unpack(copy.file.read_bytes())
     period = str(canonical_json.milliseconds(at)).encode()
     shown = members[names.OPENINGS] + members[names.REDACTABLE_RECORD]
-    for text in (b"x.test", b"5" * 64, b"CN=", b'"77"', b"d3d3", b'not_before_ms":' + period):
+    for text in (b"www.x.test", b"5" * 64, b"CN=", b'"77"', b"d3d3", b'not_before_ms":' + period):
         assert text not in shown, text
     assert "capture/rules-short.toml" in copy.files
     assert "capture/rules-other.toml" not in copy.files
     assert "/what/title" not in copy.fields
+
+
+def test_the_media_type_of_the_page_is_no_text_of_it_and_can_be_withheld(tmp_path: Path) -> None:
+    """All lists of files have the same media types."""
+    made = bundles.capture(tmp_path / "spool", at=bundles.RealClock().now())
+    document = Document(
+        url="", status=200, media_type="application/toml", connection="1/0", at=made.started_at,
+        not_shown_percent=None, not_received_percent=None,
+    )  # fmt: skip
+    bundle = sealer.seal(
+        replace(made, documents=(document,)),
+        bundles.decision(),
+        sealer.SealDependencies(
+            signer=bundles.new_signer(), authorities=(), timestamp_timeout_s=1,
+            clock=bundles.RealClock(), software=bundles.SOFTWARE,
+        ),
+        bundle_id=bundles.BUNDLE_ID, salt_key=bundles.SALT_KEY, spool=tmp_path / "spool",
+        progress=lambda stage, detail: None,
+    )  # fmt: skip
+    pointer = "/what/documents/0/media_type"
+
+    with bundle.file.open("rb") as stream:
+        copy = redacted_copy.write(stream, tmp_path / "out", fields=[pointer])
+
+    assert copy.fields == (pointer,)
 
 
 def test_to_disclose_the_title_shows_no_detail_that_could_quote_an_address(
