@@ -29,10 +29,8 @@ if TYPE_CHECKING:
 _NO_PAGE = "no page: "  # begins the detail of a failed capture, whose reason says the same
 # What a person reads while a stage runs that is no step of the capture of a page.
 _STAGE_NAMES = {
-    "record": tr("writing the network record"),
     "assess": tr("applying the rules to the page"),
     "compress": tr("compressing the pictures again"),
-    "close": tr("closing the browser"),
     "seal": "sealing",
     "timestamp": "requesting timestamps",
     "store": "storing",

@@ -79,13 +79,13 @@ def capture(
     Make a report about single captures, which can be printed, signed and filed.
 
     The command verifies each bundle and writes `report-ID.html` and `report-ID.pdf` for people,
-    and `report-ID.json` for machines. The first page states in plain words what was at which
-    address and when, with the picture, the verdict, what is missing, who captured, and how the
-    time is proven. Then come all facts. Each value names its source, and whether it was verified
-    or is the author's word.
+    and `report-ID.json` for machines. The first page states in plain words which
+    page was captured, when and by whom, with the picture, the verdict, the missing parts, and the
+    proof of the time. All facts follow. Each value has its source and a mark: verified, or only
+    stated by a file or by the software.
 
-    The browser that captures prints the PDF, without a network. The same bundle, time, zone,
-    software, browser and fonts give the same bytes. If a bundle was altered, its report states
+    The capturing browser prints the PDF without a network. The same bundle, time, zone,
+    software, browser and fonts give the same bytes. If a bundle was altered, the report states
     this first.
 
     Exit codes: 0 the reports were made, whatever the verdicts are. 2 a file is no bundle. 20 a
@@ -172,5 +172,7 @@ def _write(settings: "Settings", job: _Job, made: "MadeReport") -> str:
     for name in written.values():
         print_result(tr("report: {name}", name=name))
     if report.verdict is Verdict.FAILED:
-        print_message(tr("the bundle was altered: no value that was read from it is verified"))
+        print_message(
+            tr("the bundle was altered: no value that was read from the bundle is verified")
+        )
     return digest

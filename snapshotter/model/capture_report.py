@@ -27,8 +27,8 @@ class Basis(enum.StrEnum):
     """Who vouches for a value."""
 
     VERIFIED = "verified"  # the verification of this report computed or checked it
-    STATED = "stated"  # the author's word: the signed record states it, unchanged since the seal
-    UNVERIFIED = "unverified"  # the author's word, which no good signature of the bundle covers
+    STATED = "stated"  # a signed file of the bundle states it, unchanged since the seal
+    UNVERIFIED = "unverified"  # no good signature of the bundle covers what states it
 
 
 class Presence(enum.StrEnum):

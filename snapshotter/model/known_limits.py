@@ -11,8 +11,8 @@ from snapshotter.translation import tr
 
 KNOWN_LIMITS: Final = (
     tr(
-        "Text and picture of a page can show different moments. The record has the time of each "
-        "step."
+        "The text and the picture of a page can show different moments. The record has the time "
+        "of each step."
     ),
     tr(
         "A site can recognise the browser as a robot and send another page. The headless browser "
@@ -27,28 +27,28 @@ KNOWN_LIMITS: Final = (
         "while the page is photographed."
     ),
     tr(
-        "The wait for a page does not see WebRTC, WebTransport, crypto.subtle and compilation. The "
-        "page can change after the wait because of them."
+        "The wait for a page does not detect WebRTC, WebTransport, crypto.subtle and the "
+        "compilation of code. Each of these can change the page after the wait."
     ),
     tr(
-        "The layout has at most 10,000 blocks and a million characters. The first 200 frames are "
-        "read."
+        "The file layout.json has at most 10,000 blocks of text and one million characters. The "
+        "software reads only the first 200 frames of a page."
     ),
     tr(
         "A capture with the setting ignore_certificate_errors accepts a server with an invalid "
         "certificate. The record states the setting."
     ),
     tr(
-        "An answer of the server in which the software replaced a value differs from what the "
-        "server sent. The network record marks this answer."
+        "If the software replaces a value in an answer of the server, the stored answer differs "
+        "from the answer that the server sent. The network record marks the stored answer."
     ),
-    tr("Pictures are not changed by redactions. The record has the positions of replaced texts."),
+    tr("Redactions do not change pictures. The record has the positions of replaced texts."),
     tr(
-        "Names of the capturing person that the settings do not list can stay in files of the "
-        "bundle."
+        "If the settings do not list a name of the capturing person, the name can stay in files "
+        "of the bundle."
     ),
     tr(
-        "The kernel does not enforce the path through the network on every machine. The record "
+        "On some machines the kernel does not enforce the path through the network. The record "
         "states whether the kernel enforced the path."
     ),
     tr(

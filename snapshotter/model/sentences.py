@@ -543,6 +543,8 @@ STEP_NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "elements": tr("photographing elements"),
         "pdf": tr("printing to PDF"),
         "inner-box": tr("photographing a box that scrolls"),
+        "record": tr("writing the network record"),
+        "close": tr("closing the browser"),
     }
 )
 _CAPTURE: Final[Mapping[Outcome, str]] = {

@@ -308,6 +308,21 @@ ACTION_WORDS: Final[Mapping[str, str]] = {
     "stop-animations": tr("stopped animations"),
     "take-again": tr("photographed the page again after a change"),
     "hold-page": tr("stopped a navigation of the page"),
+    "stop-loading": tr("stopped the loading of the page"),
+    "end-request": tr("ended a request that received no data"),
+    "give-up-hosts": tr("ended requests to servers that did not answer"),
+    "stop-script": tr("stopped a script that did not end"),
+    "stop-scripts": tr("stopped all scripts of the page"),
+    "replace-gpu-process": tr("ended the graphics process of the browser"),
+    "fresh-browser": tr("started a second browser"),
+    "go-offline": tr("disconnected the page from the network"),
+    "save-file": tr("saved a file"),
+    "settle-again": tr("waited again after a change of the page"),
+    "set-viewport": tr("changed the size of the window"),
+    "dismiss-dialog": tr("closed a dialog"),
+    "close-popup": tr("closed a window that the page opened"),
+    "cancel-download": tr("cancelled a download"),
+    "print": tr("printed the page to PDF"),
 }
 
 

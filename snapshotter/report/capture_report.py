@@ -207,7 +207,7 @@ def _questions(report: CaptureReport) -> list[_Said]:
         (tr("Is the page there?"), ("page",)),
         (tr("Is the capture whole?"), ("whole",)),
         (tr("Is the proof intact?"), ("proof",)),
-        (tr("Who captured"), ("operator", "signed")),
+        (tr("Who made the capture"), ("operator", "signed")),
         (tr("How the time is proven"), ("time", "log")),
     )
     made = [_Said(question=words, statements=tuple(_of(report, *keys))) for words, keys in asked]

@@ -20,8 +20,8 @@ from snapshotter.translation import tr
 RECORD: Final = "capture/capture.json"
 BASIS_WORDS: Final = {
     Basis.VERIFIED: tr("verified"),
-    Basis.STATED: tr("author's word, signed"),
-    Basis.UNVERIFIED: tr("author's word, not signed"),
+    Basis.STATED: tr("stated, signed"),
+    Basis.UNVERIFIED: tr("stated, not signed"),
 }
 
 

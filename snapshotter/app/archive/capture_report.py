@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final
 from snapshotter.app.archive import capture_page
 from snapshotter.app.archive.assessment import BundleFiles
 from snapshotter.app.archive.capture_page import CaptureSource, read_material
-from snapshotter.app.archive.report_groups import Evidence, ReadToken, groups
+from snapshotter.app.archive.report_groups import Evidence, ReadToken, groups, trust_words
 from snapshotter.app.archive.report_statements import LIMITS, statements
 from snapshotter.errors import EvidenceInvalid, SnapshotterError, UsageMistake
 from snapshotter.formats import canonical_json
@@ -167,7 +167,7 @@ def make_report(
             findings=report.findings,
             verified_at=source.now.replace(microsecond=0),
             software=material.software,
-            trust=report.trust,
+            trust=trust_words(evidence),
             zone=local.name(report.captured_at or source.now),
             commands=material.without,
             limits=LIMITS,

@@ -157,8 +157,8 @@ def groups(of: Evidence, local: LocalTime) -> tuple[Group, ...]:
     made = (
         Group(key="what", term=tr("What was captured"), items=tuple(_what(of))),
         Group(key="when", term=tr("When"), items=tuple(_when(of))),
-        Group(key="who", term=tr("Who captured, and from where"), items=tuple(_who(of))),
-        Group(key="how", term=tr("How it was captured"), items=tuple(_how(of))),
+        Group(key="who", term=tr("Who made the capture, and from where"), items=tuple(_who(of))),
+        Group(key="how", term=tr("How the page was captured"), items=tuple(_how(of))),
         Group(key="from_whom", term=tr("What the server sent"), items=tuple(_from_whom(of))),
         Group(key="content", term=tr("What the capture contains"), items=tuple(_content(of))),
         Group(key="integrity", term=tr("Integrity"), items=tuple(_integrity(of))),
@@ -222,7 +222,7 @@ def _what(of: Evidence) -> Iterator[Field | Table]:
                          "/identity")  # fmt: skip
     yield record.field("requested_url", tr("Requested address"), "/what/requested_url",
                        Kind.ADDRESS)  # fmt: skip
-    yield record.field("final_url", tr("Address that was reached"), "/what/final_url", Kind.ADDRESS)
+    yield record.field("final_url", tr("Final address"), "/what/final_url", Kind.ADDRESS)
     yield record.table(
         "redirects", tr("Redirects"), "/what/redirects",
         (
@@ -282,7 +282,8 @@ def _when(of: Evidence) -> Iterator[Field | Table]:
     ):
         yield record.field(key, term, f"/when/{key}", Kind.INSTANT)
     yield record.field("sealed_at", tr("Seal began"), "/sealed_at", Kind.INSTANT,
-                       note=tr("These times are those of the capturing machine."))  # fmt: skip
+                       note=tr("The clock of the capturing machine gives these times.")
+                       )  # fmt: skip
     yield record.field("timezone", tr("Time zone given to the page"), "/when/timezone")
     yield record.field("locale", tr("Language given to the page"), "/how/settings/locale")
     yield record.field("clock_source", tr("Source of the clock's state"), "/when/clock/source")
@@ -294,37 +295,40 @@ def _when(of: Evidence) -> Iterator[Field | Table]:
                        "/when/clock/max_error_ms", Kind.MILLISECONDS)  # fmt: skip
     yield record.field("clock_leap", tr("Leap second status"), "/when/clock/leap")
     yield record.field("http_date", tr("Date header of the server"), "/when/http_date",
-                       note=tr("The header is the word of the server, and no proof of time.")
+                       note=tr("The server states this time. The header is no proof of time.")
                        )  # fmt: skip
     yield record.table(
-        "clock_checks", tr("Other times that server and page stated"), "/when/clock_checks",
+        "clock_checks", tr("Other times that the server and the page stated"), "/when/clock_checks",
         (
             (Column(key="source", term=tr("Source")), "source"),
             (Column(key="name", term=tr("Name")), "name"),
             (Column(key="value", term=tr("Stated")), "value"),
-            (Column(key="ours", term=tr("Our clock"), kind=Kind.INSTANT), "ours"),
+            (Column(key="ours", term=tr("Clock of the capturing machine"), kind=Kind.INSTANT),
+             "ours"),
             (Column(key="skew_ms", term=tr("Difference"), kind=Kind.MILLISECONDS), "skew_ms"),
-            (Column(key="within_bound", term=tr("Within bound"), kind=Kind.FLAG), "within_bound"),
+            (Column(key="within_bound", term=tr("Within the limit of the policy"),
+                    kind=Kind.FLAG), "within_bound"),
         ),
         empty=tr("No other time was recorded."),
     )  # fmt: skip
     yield _tokens(of)
     proven = report.proven_time if report.verdict is not Verdict.FAILED else None
     tokens = names.token(1, 1)
-    yield of.found("proven_time", tr("The bundle existed by"), instant(proven), tokens,
+    yield of.found("proven_time", tr("Time by which the bundle existed"), instant(proven), tokens,
                    kind=Kind.INSTANT)  # fmt: skip
     yield of.found("authorities", tr("Timestamp authorities that confirm the time"),
                    report.authorities if proven is not None else None, TRUST,
                    kind=Kind.LINES)  # fmt: skip
     ended = _instant(record.text("/when/ended_at"))
     delay = int((proven - ended).total_seconds() * 1000) if proven and ended else None
-    yield of.found("token_delay_ms", tr("From the end of the capture to this time"), delay, tokens,
-                   kind=Kind.MILLISECONDS, basis=of.stated,
+    yield of.found("token_delay_ms", tr("Time between the end of the capture and the proven time"),
+                   delay, tokens, kind=Kind.MILLISECONDS, basis=of.stated,
                    note=tr("The end of the capture is a time of the capturing machine, in whole "
                            "seconds."))  # fmt: skip
     yield of.found("qualified", tr("Qualified under eIDAS"), None, TRUST,
-                   note=tr("This software reads no list of qualified authorities, so it states "
-                           "nothing about this."))  # fmt: skip
+                   note=tr("The software reads no list of qualified timestamp authorities. "
+                           "Therefore this document does not state whether an authority is "
+                           "qualified."))  # fmt: skip
 
 
 def _tokens(of: Evidence) -> Table:
@@ -388,7 +392,9 @@ def _who(of: Evidence) -> Iterator[Field | Table]:
                    tuple(dict.fromkeys(key.owner for key in known)), TRUST, kind=Kind.LINES,
                    note=""
         if has_owners(of)
-        else tr("The report was made without a trust file, which names owners."))  # fmt: skip
+        else tr(
+            "A trust file names the owners of keys. The report was made without a trust file."
+        ))  # fmt: skip
     yield record.field("worker", tr("Capturing machine"), "/who/worker",
                        note=tr("A record names no person and no machine."))  # fmt: skip
     yield record.field("mode", tr("Mode"), "/who/mode")
@@ -461,7 +467,7 @@ def _how(of: Evidence) -> Iterator[Field | Table]:
     ):  # fmt: skip
         yield record.field(key, term, pointer, kind)
     window = as_kind(record.at("/how/settings/viewport_px"), Kind.LINES)
-    yield of.found("window", tr("Window, width and height in CSS pixels"),
+    yield of.found("window", tr("Width and height of the window, CSS pixels"),
                    " × ".join(window) if isinstance(window, tuple) else None,
                    record.file, pointer="/how/settings/viewport_px",
                    basis=of.stated)  # fmt: skip
@@ -475,13 +481,16 @@ def _how(of: Evidence) -> Iterator[Field | Table]:
             (Column(key="at", term=tr("Time"), kind=Kind.INSTANT), "at"),
             (Column(key="action", term=tr("Action")), _action),
             (Column(key="detail", term=tr("Details")), "detail"),
-            (Column(key="text_before", term=tr("Text before"), kind=Kind.NUMBER),
+            (Column(key="text_before", term=tr("Characters before"), kind=Kind.NUMBER),
              lambda item: _change(item, "text_before")),
-            (Column(key="text_after", term=tr("Text after"), kind=Kind.NUMBER),
+            (Column(key="text_after", term=tr("Characters after"), kind=Kind.NUMBER),
              lambda item: _change(item, "text_after")),
         ),
         empty=tr("The software did no action on the page."),
-        note=tr("Lengths of text are in characters, and show the effect of an action."),
+        note=tr(
+            "The characters before and after are the length of the page's text before and after "
+            "the action."
+        ),
     )  # fmt: skip
     yield record.table(
         "steps", tr("Steps of the capture"), "/how/steps",
@@ -502,14 +511,18 @@ def _how(of: Evidence) -> Iterator[Field | Table]:
             (Column(key="duration_ms", term=tr("Duration"), kind=Kind.MILLISECONDS),
              "duration_ms"),
             (Column(key="how", term=tr("Why the wait ended")), "how"),
+            (Column(key="meaning", term=tr("Meaning"), under="how"),
+             lambda item: _WAIT_ENDS.get(str(item.get("how")))),
         ),
         empty=tr("The record states no wait."),
     )  # fmt: skip
     for key, term in (
-        ("steps", tr("Scroll steps")), ("height", tr("Height that was scrolled, CSS pixels"))
+        ("steps", tr("Scroll steps")), ("height", tr("Height of the scrolled part, CSS pixels"))
     ):  # fmt: skip
         yield record.field(f"scroll_{key}", term, f"/content/scrolling/{key}", Kind.NUMBER)
-    yield record.field("scroll_stopped", tr("Why scrolling ended"), "/content/scrolling/stopped")
+    stopped = record.field("scroll_stopped", tr("Why scrolling ended"),
+                           "/content/scrolling/stopped")  # fmt: skip
+    yield replace(stopped, note=_SCROLL_ENDS.get(str(stopped.value), ""))
     yield record.table(
         "failed_requests", tr("Requests that were blocked or failed"), "/content/failed_requests",
         (
@@ -519,6 +532,23 @@ def _how(of: Evidence) -> Iterator[Field | Table]:
         ),
         empty=tr("No request was blocked, and none failed."),
     )  # fmt: skip
+
+
+# docs/spec/capture-record.md, `content.settlings`
+_WAIT_ENDS: Final[Mapping[str, str]] = {
+    "nothing-pending": tr("the page announced nothing for the next 3 seconds"),
+    "observed": tr("the page did not change for 1 second"),
+    "cap": tr("the time limit was reached"),
+    "went-on": tr("the page opened another document, or did not answer"),
+    "scripts-stopped": tr("the scripts of the page were stopped"),
+}
+_SCROLL_ENDS: Final[Mapping[str, str]] = {
+    "bottom": tr("The end of the page was reached."),
+    "steps": tr("The limit of scroll steps was reached."),
+    "time": tr("The time limit was reached."),
+    "height": tr("The limit of the height was reached."),
+    "blocked": tr("The page did not scroll any further."),
+}
 
 
 def _action(item: Mapping[str, Any]) -> Value:
@@ -572,7 +602,8 @@ def _from_whom(of: Evidence) -> Iterator[Field | Table]:
     yield of.found("server_signature", tr("What the server signed"), tuple(signed),
                    names.SERVER_SIGNATURES, kind=Kind.LINES)  # fmt: skip
     yield record.table(
-        "certificates", tr("Certificates, the server's first"), "/from_whom/tls/chain",
+        "certificates", tr("Certificates, beginning with the certificate of the server"),
+        "/from_whom/tls/chain",
         (
             (Column(key="sha256", term="SHA-256", kind=Kind.DIGEST), "sha256"),
             (Column(key="subject", term=tr("Subject")), "subject"),
@@ -605,7 +636,7 @@ def _from_whom(of: Evidence) -> Iterator[Field | Table]:
         total=len(pairs),
         source=Source(file=record.file, pointer="/from_whom/headers"),
         empty=tr("The record has no answer of the server."),
-        note=tr("Values of secret headers were replaced before anything was written."),
+        note=tr("Values of secret headers were replaced before the files were written."),
     )
     network = RecordFields(root=of.network, basis=of.stated, file=NETWORK)
     yield network.table(
@@ -617,7 +648,7 @@ def _from_whom(of: Evidence) -> Iterator[Field | Table]:
             (Column(key="asked_at", term=tr("Resolved"), kind=Kind.INSTANT, under="answers"),
              "asked_at"),
             (Column(key="address", term=tr("Connected to")), "address"),
-            (Column(key="via", term=tr("Way"), under="address"), "via"),
+            (Column(key="via", term=tr("Path"), under="address"), "via"),
             (Column(key="tls", term="TLS", under="address"), _tls),
             (Column(key="bytes_received", term=tr("Received"), kind=Kind.BYTES),
              "bytes_received"),
@@ -749,15 +780,16 @@ def _content(of: Evidence) -> Iterator[Field | Table]:
         empty=tr("The record names no file."),
         basis=lambda item: _artifact_basis(of, item),
         note=tr(
-            "Verified: path, length and digest of a file. The other columns are the author's word."
+            "The path, the length and the digest of each file are verified. The other columns are "
+            "stated in the record."
         ),
     )  # fmt: skip
     for key, term in (
         ("wanted", tr("Images that the page requested")),
         ("loaded", tr("Images that were loaded")),
         ("failed", tr("Images that failed")),
-        ("pending", tr("Images that did not arrive")),
-        ("placeholder", tr("Images that the page held back")),
+        ("pending", tr("Images that were still loading at the end")),
+        ("placeholder", tr("Images that the page did not show, or replaced by another image")),
     ):
         yield record.field(f"images_{key}", term, f"/content/images/{key}", Kind.NUMBER)
     yield record.field("images_failed_urls", tr("Addresses of images that failed"),
@@ -779,8 +811,8 @@ def _content(of: Evidence) -> Iterator[Field | Table]:
                        "/content/page_size/width", Kind.NUMBER)  # fmt: skip
     yield record.field("page_height", tr("Height of the page, CSS pixels"),
                        "/content/page_size/height", Kind.NUMBER)  # fmt: skip
-    yield record.field("page_truncated", tr("The picture is cut"), "/content/page_size/truncated",
-                       Kind.FLAG)  # fmt: skip
+    yield record.field("page_truncated", tr("The picture does not show the whole page"),
+                       "/content/page_size/truncated", Kind.FLAG)  # fmt: skip
     yield record.field("missing_parts", tr("Parts that the bundle lacks"),
                        "/content/missing_parts", Kind.LINES)  # fmt: skip
     assessed = RecordFields(root=of.assessment, basis=of.stated, file=ASSESSMENT)
@@ -791,7 +823,7 @@ def _content(of: Evidence) -> Iterator[Field | Table]:
         (
             (Column(key="kind", term=tr("Kind")), "kind"),
             (Column(key="raw", term=tr("On the page")), "raw"),
-            (Column(key="first", term=tr("Read as, from"), kind=Kind.INSTANT), "first"),
+            (Column(key="first", term=tr("Interpreted as, from"), kind=Kind.INSTANT), "first"),
             (Column(key="end", term=tr("Until"), kind=Kind.INSTANT), "end"),
         ),
         empty=tr("No date was found."),
@@ -840,7 +872,7 @@ def _integrity(of: Evidence) -> Iterator[Field | Table]:
             (Column(key="slot", term=tr("Signature")), "slot"),
             (Column(key="key_id", term=tr("Key id"), kind=Kind.DIGEST), "key_id"),
             (Column(key="algorithm", term=tr("Algorithm"), under="slot"), "algorithm"),
-            (Column(key="owner", term=tr("Owner by the trust file")),
+            (Column(key="owner", term=tr("Owner named in the trust file")),
              lambda item: _owner(of, item)),
             (Column(key="trusted", term=tr("Trusted at the proven time"), kind=Kind.FLAG),
              lambda item: item.get("key_id") in good),
@@ -848,7 +880,7 @@ def _integrity(of: Evidence) -> Iterator[Field | Table]:
         empty=tr("The record names no signer."),
         basis=lambda item: of.checked,
     )  # fmt: skip
-    yield of.found("key_statement", tr("By what the keys were judged"), of.report.trust, TRUST,
+    yield of.found("key_statement", tr("Source of the trusted keys"), trust_words(of), TRUST,
                    basis=Basis.VERIFIED)  # fmt: skip
     yield of.found("trust_sha256", tr("SHA-256 of the trust file"), of.trust.sha256, TRUST,
                    kind=Kind.DIGEST, basis=Basis.VERIFIED)  # fmt: skip
@@ -858,7 +890,7 @@ def _integrity(of: Evidence) -> Iterator[Field | Table]:
                    kind=Kind.NUMBER)  # fmt: skip
     yield of.found("log_origin", tr("Log"), known.log_origin if known is not None else None,
                    proof)  # fmt: skip
-    yield of.found("logged_by", tr("A witness saw the entry by"),
+    yield of.found("logged_by", tr("Time by which a witness saw the entry"),
                    instant(known.logged_by) if known is not None else None, proof,
                    kind=Kind.INSTANT)  # fmt: skip
     log = tuple(f.detail for f in of.report.findings if f.check.strip() == "log")
@@ -876,7 +908,7 @@ def _integrity(of: Evidence) -> Iterator[Field | Table]:
         ("store", tr("Store"), receipt.store if receipt else None, Kind.TEXT),
         ("stored_at", tr("Last receipt of the store"),
          instant(receipt.at) if receipt else None, Kind.INSTANT),
-        ("retain_until", tr("Locked until"),
+        ("retain_until", tr("Deletion locked until"),
          instant(receipt.retain_until) if receipt else None, Kind.INSTANT),
         ("legal_hold", tr("Legal hold of the store"),
          receipt.legal_hold if receipt else None, Kind.FLAG),
@@ -915,6 +947,13 @@ def _owner(of: Evidence, item: Mapping[str, Any]) -> Value:
     key_id = item.get("key_id")
     key = of.trust.key(key_id) if isinstance(key_id, str) and has_owners(of) else None
     return key.owner if key is not None else None
+
+
+def trust_words(of: Evidence) -> str:
+    """Return which keys were trusted, for a reader who is not the person who verified."""
+    if has_owners(of):
+        return of.report.trust
+    return tr("the keys in the settings of the person who made this report, without a trust file")
 
 
 def has_owners(of: Evidence) -> bool:
@@ -957,8 +996,9 @@ def _custody(of: Evidence) -> Iterator[Field | Table]:
         source=Source(file=names.CUSTODY),
         empty=tr("No custody event could be read."),
         note=tr(
-            "The bundle contains the events up to the seal, which its signature covers. Later "
-            "events are beside the bundle. Each event names the digest of the event before it."
+            "The bundle contains the events up to the seal, and the signature of the bundle covers "
+            "these events. Later events are in files beside the bundle. Each event names the "
+            "digest of the event before it."
         ),
     )
     yield of.found("problems", tr("Problems of the chain"), of.material.custody_problems,
@@ -996,7 +1036,7 @@ def _redactions(of: Evidence) -> Iterator[Field | Table]:
         ):
             yield of.found(key, term, names_of, VERIFICATION, kind=Kind.LINES)
     yield of.record.table(
-        "values", tr("Values that were replaced before anything was written"), "/redactions",
+        "values", tr("Values that were replaced before the files were written"), "/redactions",
         (
             (Column(key="place", term=tr("Place")), "place"),
             (Column(key="name", term=tr("Name")), "name"),
@@ -1006,8 +1046,8 @@ def _redactions(of: Evidence) -> Iterator[Field | Table]:
         ),
         empty=tr("No value was replaced."),
         note=tr(
-            "A commitment is the SHA-256 of the value and a secret salt. Who has the salt can "
-            "show later which value was replaced."
+            "A commitment is the SHA-256 of the value and a secret salt. The holder of the salt "
+            "can show later which value was replaced."
         ),
     )  # fmt: skip
     for key, term in (
@@ -1017,7 +1057,8 @@ def _redactions(of: Evidence) -> Iterator[Field | Table]:
         ("strip_params", tr("Parameters that the policy removes from the requested address")),
     ):
         yield of.record.field(key, term, f"/how/settings/{key}", Kind.LINES)
-    yield of.record.field("redact_identity", tr("If a file has a name of the capturing person"),
+    yield of.record.field("redact_identity",
+                          tr("Setting for files that contain a name of the capturing person"),
                           "/how/settings/redact_identity")  # fmt: skip
 
 

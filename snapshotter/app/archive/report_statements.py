@@ -34,11 +34,11 @@ _ORDER: Final = (Basis.VERIFIED, Basis.STATED, Basis.UNVERIFIED)
 LIMITS: Final = (
     (
         tr("The report does not prove that others saw the same page."),
-        tr("A capture from another place or account at the same time makes this stronger."),
+        tr("A capture from another place or account at the same time is further evidence."),
     ),
     (
         tr("The report does not prove who wrote the page, or that its words are true."),
-        tr("A statement of the author or of the platform makes this stronger."),
+        tr("A statement of the writer or of the platform is further evidence."),
     ),
     (
         tr("The report does not prove that counts on the page are true."),
@@ -46,35 +46,39 @@ LIMITS: Final = (
     ),
     (
         tr(
-            "If a notice names who removed something, the report does not prove that the notice "
-            "is right."
+            "If a notice names who removed a page, the report does not prove that the notice is "
+            "correct."
         ),
-        tr("A capture of another page of the same site makes this stronger."),
+        tr("A capture of another page of the same site is further evidence."),
     ),
     (
         tr("The report does not prove what the page showed before or after the capture."),
-        tr("More captures make the intervals shorter."),
+        tr("More captures make the intervals between captures shorter."),
     ),
     (
         tr(
             "The holder of the signing key can seal a page that was never on the network. The "
-            "signature shows who answers for the capture, and not that the capture is honest."
+            "signature shows which key signed the bundle. The signature does not show that a "
+            "server sent the page."
         ),
         tr(
-            "What the server signed, a second signature and a log with witnesses make this "
-            "stronger."
+            "Data that the server signed, a second signature and a log with witnesses are further "
+            "evidence."
         ),
     ),
     (
-        tr("A site can show another page to each visitor, place, language and time."),
-        tr("The section about who captured states the conditions of this capture."),
+        tr("A site can show different pages to different visitors, places, languages and times."),
+        tr(
+            "The section “Who made the capture, and from where” states the conditions of this "
+            "capture."
+        ),
     ),
     (
         tr(
-            "The browser writes a Date header into page.mhtml. This header differs from the times "
-            "of the report, and is no proof of time."
+            "The browser writes a Date header into the file page.mhtml. This header can differ "
+            "from the times of the report, and is no proof of time."
         ),
-        tr("Use the time of the timestamp tokens."),
+        tr("The timestamp tokens prove the time by which the bundle existed."),
     ),
 )
 
@@ -180,9 +184,12 @@ def _captured(
     if final is not None and is_shown and final.value != requested.value:
         yield _statement(
             "redirected",
-            tr("Browsers write this address as:")
+            tr("Browsers write the same address in this form:")
             if _unquoted(final) == _unquoted(requested)
-            else tr("The browser was led to this address:"),
+            else tr(
+                "The captured page had this final address, which differs from the requested "
+                "address:"
+            ),
             "what.final_url",
             "what.requested_url",
             shown=final,
@@ -202,7 +209,7 @@ def _who(of: Evidence, fields: dict[str, Field | Table]) -> Iterator[Statement]:
             "operator",
             tr(
                 "The custody chain names this person or organisation, which stored the capture. "
-                "The name is the author's word:"
+                "No signature covers the name:"
             ),
             "who.operator",
             shown=operator,
@@ -210,9 +217,11 @@ def _who(of: Evidence, fields: dict[str, Field | Table]) -> Iterator[Statement]:
     else:
         yield _statement(
             "operator",
-            tr("A redacted copy does not state who captured.")
+            tr("A redacted copy does not state who made the capture.")
             if of.is_redacted
-            else tr("Neither the record nor the custody chain names the person who captured."),
+            else tr(
+                "Neither the record nor the custody chain names the person who made the capture."
+            ),
             "who.operator",
         )
     table = fields["integrity.signatures"]
@@ -232,8 +241,8 @@ def _who(of: Evidence, fields: dict[str, Field | Table]) -> Iterator[Statement]:
             )
         else:
             text = tr(
-                "The bundle is signed with the key {key}…, a key of the person who made this "
-                "document.",
+                "The bundle is signed with the key {key}…, a key in the settings of the person who "
+                "made this document.",
                 key=key,
             )
         yield _statement("signed", text, "integrity.signatures")
@@ -251,13 +260,14 @@ def _time(of: Evidence, fields: dict[str, Field | Table], local: LocalTime) -> I
         yield _statement(
             "time",
             tr(
-                "The bundle existed on {at}. This timestamp authority confirms it: {names}.",
+                "The bundle existed by {at}. This timestamp authority confirms the time: {names}.",
                 at=at,
                 names=names,
             )
             if len(authorities) == 1
             else tr(
-                "The bundle existed on {at}. These timestamp authorities confirm it: {names}.",
+                "The bundle existed by {at}. These timestamp authorities confirm the time: "
+                "{names}.",
                 at=at,
                 names=names,
             ),
@@ -280,8 +290,8 @@ def _time(of: Evidence, fields: dict[str, Field | Table], local: LocalTime) -> I
     yield _statement(
         "log",
         tr(
-            "The log {origin} contains the bundle as entry {index}. A trusted witness saw this by "
-            "{seen}.",
+            "The log {origin} contains the bundle as entry {index}. A trusted witness saw the "
+            "entry by {seen}.",
             index=index.value,
             origin=origin,
             seen=seen,

@@ -4,16 +4,19 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typing_extensions import override
 
+import snapshotter.capture
 from snapshotter.model.annotation_state import CaptureState, Decision, Note
 from snapshotter.model.assessment import Availability, Content
 from snapshotter.model.finding import Code, Finding, Report
+from snapshotter.model.sentences import step_name
 from snapshotter.model.takedown import Observation
-from snapshotter.report.capture_page import CaptureMaterial, RequestRow, page
+from snapshotter.report.capture_page import ACTION_WORDS, CaptureMaterial, RequestRow, page
 from snapshotter.report.html import print_margins
 from snapshotter.report.local_time import LocalTime
 from snapshotter.report.picture_copies import CopyPiece, PictureCopy
@@ -268,3 +271,15 @@ def test_the_picture_of_a_graphic_capture_is_behind_a_click() -> None:
 
 def test_the_same_material_makes_the_same_page() -> None:
     assert made() == made()
+
+
+def test_each_action_and_each_step_of_a_capture_has_words_for_people() -> None:
+    folder = Path(snapshotter.capture.__file__).parent
+    source = "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py")))
+    actions = set(re.findall(r'note\(\s*"([a-z-]+)"', source))
+    steps = set(re.findall(r'(?:begin_step|step)\(\s*"([a-z-]+)"', source))
+
+    assert {"stop-loading", "scroll", "print"} <= actions
+    assert actions - set(ACTION_WORDS) == set()
+    assert {"launch", "record", "close"} <= steps
+    assert [step for step in sorted(steps) if not step_name(step)] == []

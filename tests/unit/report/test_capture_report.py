@@ -144,7 +144,7 @@ def test_each_value_names_its_source_and_who_vouches_for_it() -> None:
     text = made()
 
     assert "<code>#/what/title</code>" in text
-    assert "author&#39;s word, signed" in text
+    assert "stated, signed" in text
     assert "<strong>Withheld</strong>, commitment" in text
     assert "Not stated: worker." in text
     assert "The source has further rows: 3." in text

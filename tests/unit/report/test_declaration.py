@@ -117,7 +117,7 @@ def test_the_foot_of_a_sheet_names_the_bundle_and_its_digest() -> None:
 def test_each_statement_names_its_sources_and_who_vouches_for_it() -> None:
     text = made()
 
-    assert "(author&#39;s word, signed; <code>#/what/requested_url</code>, <code>" in text
+    assert "(stated, signed; <code>#/what/requested_url</code>, <code>" in text
     assert text.count("<ol>") == 1
     assert "Second.</li>" in text
 

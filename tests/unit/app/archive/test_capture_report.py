@@ -316,7 +316,7 @@ def test_the_sentence_about_the_log_follows_from_the_verified_proof(sealed: Any)
         == "The log log.test contains the bundle as entry 5. No trusted witness saw the entry."
     )
     seen = log(log_index=6, log_origin="log.test", logged_by=ASSUMED)
-    assert "entry 6. A trusted witness saw this by 1 Jan 2030, 00:00:00 UTC." in seen
+    assert "entry 6. A trusted witness saw the entry by 1 Jan 2030, 00:00:00 UTC." in seen
 
 
 def test_the_sentence_about_the_operator_follows_from_the_custody_chain(sealed: Any) -> None:
