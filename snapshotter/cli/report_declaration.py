@@ -85,6 +85,8 @@ def declaration(
     """
     from snapshotter.app import machine
     from snapshotter.app.archive.declaration import make_declaration, require_verified
+    from snapshotter.app.self_tests import newest_self_test
+    from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.report import declaration as drafts
     from snapshotter.report.local_time import LocalTime
 
@@ -110,12 +112,19 @@ def declaration(
             report = found.made.report
         require_verified(name, report)
         reports.append(report)
-    made = make_declaration(reports, local)
+    settings = ctx.obj.load(
+        found=bool(stored), trust_file=str(trust_file or ""), trust_root_key=root_key or ""
+    )
+    made = make_declaration(
+        reports,
+        local,
+        self_test=newest_self_test(settings.data_dir, wiring_trust.trust(settings, by_bundle=True)),
+    )
     data = drafts.encode(made)
     digest = hashlib.sha256(data).hexdigest()
     page = drafts.page(made, local, digest=digest)
     written = write_document(
-        ctx.obj.load(found=bool(stored)),
+        settings,
         folder / _stem(reports),
         formats,
         data=data,
@@ -123,8 +132,8 @@ def declaration(
         paper=paper,
         at=made.verified_at,
     )
-    for settings, found in stored:
-        found.note(settings, f"declaration draft, SHA-256 of its JSON file {digest}")
+    for its_settings, found in stored:
+        found.note(its_settings, f"declaration draft, SHA-256 of its JSON file {digest}")
     blanks = drafts.blanks_json(made)
     if as_json:
         print_json(

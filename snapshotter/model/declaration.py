@@ -74,11 +74,23 @@ class DeclaredBundle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredSelfTest:
+    """The self-test that a draft states."""
+
+    file: str  # its validation report
+    sha256: str  # of this file
+    ended_at: datetime
+    software: str  # that was tested
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
     """The draft of a declaration."""
 
     bundles: tuple[DeclaredBundle, ...]
     sections: tuple[Section, ...]
+    self_test: DeclaredSelfTest | None  # None: the draft uses none
     verified_at: datetime
     software: str
     zone: str  # of local times: "UTC+08:00"

@@ -11,7 +11,15 @@ from typing import Final
 from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import JsonValue
 from snapshotter.model.capture_report import Field
-from snapshotter.model.declaration import Blank, Declaration, Item, Quoted, Section, Sentence
+from snapshotter.model.declaration import (
+    Blank,
+    Declaration,
+    DeclaredSelfTest,
+    Item,
+    Quoted,
+    Section,
+    Sentence,
+)
 from snapshotter.report import html
 from snapshotter.report.local_time import LocalTime
 from snapshotter.report.report_values import item_json, page_values, source_json, value_json
@@ -42,7 +50,7 @@ def as_json(declaration: Declaration) -> dict[str, JsonValue]:
         ],
         "format": FORMAT,
         "sections": [_section_json(section) for section in declaration.sections],
-        "self_test": None,
+        "self_test": _self_test_json(declaration.self_test),
         "verification": {
             "at": canonical_json.instant(declaration.verified_at),
             "software": declaration.software,
@@ -64,6 +72,18 @@ def blanks_json(declaration: Declaration) -> list[JsonValue]:
         }
         for section, blank in declaration.blanks
     ]
+
+
+def _self_test_json(test: DeclaredSelfTest | None) -> JsonValue:
+    if test is None:
+        return None
+    return {
+        "ended_at": canonical_json.instant(test.ended_at),
+        "file": test.file,
+        "sha256": test.sha256,
+        "software": test.software,
+        "verdict": test.verdict.value,
+    }
 
 
 def _section_json(section: Section) -> JsonValue:

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Final
 
 from snapshotter.app.archive.declaration_texts import METHOD, NO_OPINION, PROCESS
+from snapshotter.app.self_tests import SelfTest
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, UsageMistake
 from snapshotter.model.capture_report import (
     Basis,
@@ -26,6 +27,7 @@ from snapshotter.model.declaration import (
     Blank,
     Declaration,
     DeclaredBundle,
+    DeclaredSelfTest,
     Item,
     Quoted,
     Section,
@@ -33,6 +35,8 @@ from snapshotter.model.declaration import (
 )
 from snapshotter.model.finding import Verdict
 from snapshotter.model.known_limits import KNOWN_LIMITS
+from snapshotter.model.validation import ValidationReport
+from snapshotter.model.validation_sentences import count_sentence, result_sentence
 from snapshotter.report.local_time import LocalTime
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -80,12 +84,15 @@ def require_verified(name: str, report: CaptureReport) -> None:
         )
 
 
-def make_declaration(reports: Sequence[CaptureReport], local: LocalTime) -> Declaration:
+def make_declaration(
+    reports: Sequence[CaptureReport], local: LocalTime, *, self_test: SelfTest | None
+) -> Declaration:
     """
     Return the draft of a declaration about captures.
 
     Args:
         reports: At least one, all of one verification; `require_verified` accepts each.
+        self_test: The newest of this machine; None if there is none.
 
     Raises:
         UsageMistake: A capture is named twice.
@@ -98,7 +105,8 @@ def make_declaration(reports: Sequence[CaptureReport], local: LocalTime) -> Decl
     first = reports[0]
     return Declaration(
         bundles=tuple(capture.bundle for capture in captures),
-        sections=tuple(_numbered(_sections(captures))),
+        sections=tuple(_numbered(_sections(captures, self_test))),
+        self_test=_declared(self_test),
         verified_at=first.verified_at,
         software=first.software,
         zone=first.zone,
@@ -129,12 +137,14 @@ def _numbered(sections: Iterable[Section]) -> Iterator[Section]:
         )
 
 
-def _sections(captures: Sequence["_Capture"]) -> Iterator[Section]:
+def _sections(captures: Sequence["_Capture"], self_test: SelfTest | None) -> Iterator[Section]:
     yield _section("case", tr("The case"), _case(captures))
     yield _section("declarant", tr("The declarant"), _declarant())
     yield _section("purpose", tr("What this document is for"), _purpose())
     yield _section("process", tr("The process"), _process(captures))
-    yield _section("checking", tr("How the result can be checked"), _checking())
+    yield _section(
+        "checking", tr("How the result can be checked"), _checking(captures[0], self_test)
+    )
     for position, capture in enumerate(captures, start=1):
         yield from _about(capture, position, len(captures))
     yield _section("copies", tr("The copies that are filed"), _copies())
@@ -274,10 +284,10 @@ def _process(captures: Sequence["_Capture"]) -> Iterator[Item]:
     )
 
 
-def _checking() -> Iterator[Item]:
+def _checking(capture: "_Capture", self_test: SelfTest | None) -> Iterator[Item]:
     for number, text in enumerate(METHOD, start=1):
         yield _about_software(f"method.{number}", text, listed=True)
-    yield _about_software("self_test", tr("This draft contains no result of a self-test."))
+    yield from _self_test(capture, self_test)
     yield Blank(
         key="self_test",
         term=tr("Self-test of the software on the day of the capture: date, version, result"),
@@ -288,6 +298,71 @@ def _checking() -> Iterator[Item]:
     )
     for number, text in enumerate(KNOWN_LIMITS, start=1):
         yield _about_software(f"known.{number}", text, listed=True)
+
+
+def _trusted(test: SelfTest | None) -> ValidationReport | None:
+    """Return the report of a self-test if it is intact and a trusted key signed it."""
+    return test.report if test is not None and test.is_by_trusted_key else None
+
+
+def _declared(test: SelfTest | None) -> DeclaredSelfTest | None:
+    report = _trusted(test)
+    if test is None or report is None:
+        return None
+    return DeclaredSelfTest(
+        file=test.file.name,
+        sha256=test.verification.sha256,
+        ended_at=report.ended_at,
+        software=report.software,
+        verdict=report.verdict,
+    )
+
+
+def _self_test(capture: "_Capture", test: SelfTest | None) -> Iterator[Sentence]:
+    """Yield what the newest self-test of this machine found, as its signed report states it."""
+    report = _trusted(test)
+    if test is None or report is None:
+        yield _about_software("self_test", tr("This draft contains no result of a self-test."))
+        yield _about_software(
+            "no_self_test",
+            tr("The command snapshotter validate makes a self-test of an installation.")
+            if test is None
+            else tr(
+                "The newest validation report of the machine that made this draft is not intact, "
+                "or no trusted key signed it."
+            ),
+        )
+        return
+    at = capture.local.show(report.ended_at)
+    texts = {
+        "self_test": tr(
+            "A self-test of {software} on the machine that made this draft ended on {at}.",
+            software=report.software,
+            at=f"{at.local} ({at.utc})" if at.utc else at.local,
+        ),
+        "self_test_result": result_sentence(report),
+    }
+    for number, found in enumerate(report.counts, start=1):
+        group = f"{found.group.value}, {found.verifier}" if found.verifier else found.group.value
+        texts[f"self_test.{number}"] = tr(
+            "{group}: {count}", group=group, count=count_sentence(found)
+        )
+    for key, text in texts.items():
+        yield Sentence(
+            key=key,
+            text=text,
+            basis=Basis.STATED,
+            sources=(Source(file=test.file.name),),
+            is_listed="." in key,
+        )
+    if report.ended_at.date() != capture.report.verified_at.date():
+        yield _about_software(
+            "other_day", tr("The day of the self-test is not the day of the draft.")
+        )
+    if report.software != capture.report.software:
+        yield _about_software(
+            "other_software", tr("The self-test was about another version than the draft.")
+        )
 
 
 def _limits(captures: Sequence["_Capture"]) -> Iterator[Item]:

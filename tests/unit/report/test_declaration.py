@@ -59,7 +59,7 @@ DRAFT = Declaration(
             ),
         ),
     ),
-    verified_at=AT, software=SHOWN, zone="UTC",
+    self_test=None, verified_at=AT, software=SHOWN, zone="UTC",
 )  # fmt: skip
 
 

@@ -10,22 +10,28 @@ from typing import Any
 
 import pytest
 
+from snapshotter.app import self_tests
 from snapshotter.app.archive.declaration import make_declaration, require_verified
 from snapshotter.app.archive.report_groups import Evidence, groups
 from snapshotter.app.archive.report_statements import LIMITS, statements
+from snapshotter.app.self_tests import SelfTest
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, UsageMistake
+from snapshotter.formats.signatures.signed_statement import Signer
+from snapshotter.formats.statements import validation as validations
 from snapshotter.model.capture_report import Basis, CaptureReport, Field, Presence, Table
 from snapshotter.model.declaration import Declaration, Quoted, Section, Sentence
 from snapshotter.model.finding import Code, Finding, Verdict
 from snapshotter.model.known_limits import KNOWN_LIMITS
+from snapshotter.report import declaration as drafts
 from snapshotter.report.declaration import page
 from snapshotter.report.local_time import LocalTime
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust
 from tests import bundles
 from tests.bundles import ChainAuthority, RealClock
+from tests.unit import validation_reports
 from tests.unit.app.archive.test_capture_report import report_of
-from tests.unit.report.test_capture_page import MATERIAL, PASSED, Tags
+from tests.unit.report.test_capture_page import AT, MATERIAL, PASSED, Tags
 
 UTC_TIME = LocalTime(zone=UTC)
 # Words by which a document would judge in place of a court.
@@ -56,7 +62,7 @@ def report(sealed: MadeBundle) -> CaptureReport:
 
 
 def draft(*reports: CaptureReport) -> Declaration:
-    return make_declaration(reports, UTC_TIME)
+    return make_declaration(reports, UTC_TIME, self_test=None)
 
 
 def sentences(made: Declaration, *, about: str = "") -> list[Sentence]:
@@ -347,6 +353,51 @@ def test_known_limits_and_the_missing_self_test_are_stated(report: CaptureReport
     assert "This draft contains no result of a self-test." in texts
     assert set(KNOWN_LIMITS) <= set(texts)
     assert {text for text, _ in LIMITS} <= {item.text for item in sentences(made, about="limits")}
+
+
+def self_tested(folder: Path, signer: Signer, trust: Trust) -> SelfTest | None:
+    found = validation_reports.report()
+    self_tests.keep(folder, found, validations.encode(found, signer))
+    return self_tests.newest_self_test(folder, trust)
+
+
+def test_a_self_test_with_a_trusted_signature_is_stated_with_its_numbers(
+    report: CaptureReport, tmp_path: Path
+) -> None:
+    signer = bundles.new_signer()
+    test = self_tested(tmp_path, signer, bundles.trust_in(signer))
+    that_day = replace(report, verified_at=validation_reports.BEGAN, software="snapshotter 0.1.0")
+
+    made = make_declaration([that_day], UTC_TIME, self_test=test)
+
+    assert made.self_test is not None
+    found = {item.key: item for item in sentences(made, about="checking")}
+    assert found["self_test"].text == (
+        "A self-test of snapshotter 0.1.0 on the machine that made this draft ended on "
+        "30 Nov 2026, 09:13:04 UTC."
+    )
+    assert found["self_test_result"].text.startswith("The self-test is PASSED: 0 of 1 checks are")
+    assert found["self_test.1"].text == "content: 0 of 1 wrong"
+    assert [source.file for source in found["self_test.1"].sources] == [made.self_test.file]
+    assert {"other_day", "other_software"} & set(found) == set()
+    as_json = drafts.as_json(made)["self_test"]
+    assert isinstance(as_json, dict)
+    assert (as_json["verdict"], as_json["ended_at"]) == ("passed", "2026-11-30T09:13:04Z")
+    later = replace(that_day, verified_at=AT + timedelta(days=30), software="snapshotter 7")
+    keys = {item.key for item in sentences(make_declaration([later], UTC_TIME, self_test=test))}
+    assert {"other_day", "other_software"} <= keys
+
+
+def test_a_self_test_of_an_unknown_key_is_not_used(report: CaptureReport, tmp_path: Path) -> None:
+    trust = bundles.trust_in(bundles.new_signer())
+    test = self_tested(tmp_path, bundles.new_signer(), trust)
+
+    made = make_declaration([report], UTC_TIME, self_test=test)
+
+    assert made.self_test is None
+    texts = [item.text for item in sentences(made, about="checking")]
+    assert "This draft contains no result of a self-test." in texts
+    assert any("no trusted key signed it" in text for text in texts)
 
 
 # --- what gets no draft -------------------------------------------------------------------------
