@@ -37,6 +37,7 @@ Examples:
   snapshotter case export harbour -o harbour.zip --trust trust.json --root-key 3f1c…
   snapshotter case export harbour -o harbour.zip --with notes,tags --pdf
   snapshotter case export harbour -o harbour.zip --split 4GB
+  snapshotter case export harbour -o harbour.zip --load-files
 """,
 )
 @click.argument("name", shell_complete=complete_case)
@@ -59,6 +60,11 @@ Examples:
 @paper_option
 @zone_option
 @click.option(
+    "--load-files",
+    is_flag=True,
+    help="Also write Concordance and Opticon load files, with texts and pictures.",
+)
+@click.option(
     "--split",
     metavar="SIZE",
     help="Split the archive into parts of at most this size, for example 4GB or 700MB.",
@@ -77,6 +83,7 @@ def export(
     pdf: bool,
     paper: str,
     zone: str | None,
+    load_files: bool,
     split: str | None,
     store: str | None,
     trust_file: Path | None,
@@ -93,6 +100,9 @@ def export(
     Notes, reviews, tags and the title of the case may be privileged: they are left out unless
     --with names them. Captures in quarantine are left out; the README states their number, ids and
     reasons. --preview lists what is included and withheld, and needs no trust file.
+
+    --load-files adds NAME.dat and NAME.opt for e-discovery software, with the text of each page and
+    its picture in pieces that fit a sheet. Numbers of documents follow from exhibit numbers.
 
     If the command is interrupted, run it again: it checks what was written, and continues. The
     archive gets its name when it is complete. With --split, NAME-part-01.zip and so on are ZIP
@@ -128,7 +138,12 @@ def export(
     opened = wiring_store.store(settings)
     view = case_view(opened, wiring.read_state(settings, show_message=print_message), name)
     plan = case_export_plan.plan_export(
-        opened, view, wiring_trust.trusted_keys(settings), included=groups, has_pdf=pdf
+        opened,
+        view,
+        wiring_trust.trusted_keys(settings),
+        included=groups,
+        has_pdf=pdf,
+        has_load_files=load_files,
     )
     if preview:
         if as_json:
@@ -269,6 +284,7 @@ def _print_preview(plan: "ExportPlan") -> None:
         if plan.has_pdf
         else tr("reports as HTML and JSON: {count}", count=len(plan.stored)),
         tr("list of exhibits, trust file, two verifiers, README, digests"),
+        *([tr("load files, texts and pictures")] if plan.has_load_files else []),
         *(words.included_line(found) for found in plan.writings if found.is_included),
     ):
         print_result(f"  {line}")

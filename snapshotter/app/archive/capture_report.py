@@ -60,8 +60,6 @@ def make_file_report(
     now: datetime,
     local: LocalTime,
     allow_redacted: bool = False,
-    exhibit: str = "",
-    annotations: CaptureAnnotations | None = None,
 ) -> MadeReport:
     """
     Verify a bundle that is a file, with the sidecars in its folder, and return its report.
@@ -71,9 +69,6 @@ def make_file_report(
         stream: The file, seekable; left open.
         now: The time of the verification.
         allow_redacted: Whether the file may be a redacted copy; else such a copy FAILED.
-        exhibit: The number that the report states, with its case; "" for none.
-        annotations: Of a stored bundle that was copied to this file; only the mark for graphic
-            pictures is used.
 
     Raises:
         NotEvidence: The file is no bundle, and no damaged bundle.
@@ -82,7 +77,7 @@ def make_file_report(
     source = capture_page.verify_file(
         name, file, stream, trust, now=now, allow_redacted=allow_redacted
     )
-    return make_report(replace(source, annotations=annotations), trust, local, exhibit)
+    return make_report(source, trust, local)
 
 
 def make_stored_report(

@@ -8,6 +8,7 @@ Export a case as one archive: bundles, reports, trust file, verifiers, and lists
     reports/exhibit-0001.html, …         a report about each exhibit
     trust.json, trust.json.sig           the trust file, and for-information/ its keys as files
     verify_minimal.py, snapshotter-….whl the two verifiers
+    harbour.dat, harbour.opt, text/, …   load files for e-discovery software, on request
     parts.csv                            the other parts, if the archive was split
     SHA256SUMS                           the digests of the files of all parts
 
@@ -19,12 +20,19 @@ import contextlib
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from snapshotter.app.archive import bundles, case_export_readme, evidence_folder
-from snapshotter.app.archive.capture_report import make_file_report
+from snapshotter.app.archive import (
+    bundles,
+    capture_page,
+    case_export_readme,
+    case_load_files,
+    evidence_folder,
+)
+from snapshotter.app.archive.capture_report import make_report
 from snapshotter.app.archive.case_export_plan import ExportPlan, PlannedExhibit, plan_json
 from snapshotter.app.archive.case_view import CaseView
 from snapshotter.app.archive.growing_archive import Content, GrowingArchive
@@ -118,6 +126,7 @@ def write_export(
         **plan_json(plan),
         "bytes": most_bytes,
         "format": FORMAT,
+        "load_files": plan.has_load_files,
         "options": [paper if plan.has_pdf else "", str(local.zone or ""), wheel[0]],
         "root_key": trust_file.root_key_id,
         "trust": trust_file.trust.sha256,
@@ -142,6 +151,7 @@ def write_export(
                     now=now(),
                     local=local,
                     print_pdf=print_pdf,
+                    has_load_files=plan.has_load_files,
                 )
                 archive.add(facts, files)
         with scratch() as folder:
@@ -168,9 +178,12 @@ def _exhibit(
     now: datetime,
     local: LocalTime,
     print_pdf: Callable[[bytes, datetime], bytes] | None,
+    has_load_files: bool,
 ) -> tuple[dict[str, JsonValue], list[tuple[str, Content]]]:
     """Return what exhibits.json states about an exhibit, and the files of the exhibit."""
     facts: dict[str, JsonValue] = dict.fromkeys(_COLUMNS)
+    if has_load_files:
+        facts |= {"images": None, "text": None}
     facts |= {
         "bundle_id": exhibit.bundle_id,
         "captured_at": canonical_json.instant(state.captured_at) if state.captured_at else None,
@@ -189,20 +202,23 @@ def _exhibit(
     files: list[tuple[str, Content]] = [(f"bundles/{path.name}", path) for path in copied]
     facts["bundle"], facts["bundle_bytes"] = f"bundles/{bundle.name}", bundle.stat().st_size
     facts["bundle_sha256"] = evidence_folder.sha256_of(bundle)
-    try:
-        with bundle.open("rb") as stream:
-            made = make_file_report(
-                exhibit.bundle_id,
-                bundle,
-                stream,
-                trust,
-                now=now,
-                local=local,
-                exhibit=tr("{case}, Exhibit {number}", case=case, number=exhibit.number),
-                annotations=state.capture,
-            )
-    except NotEvidence as error:
-        return {**facts, "problem": str(error), "verdict": "failed"}, files
+    with bundle.open("rb") as stream:
+        try:
+            source = capture_page.verify_file(exhibit.bundle_id, bundle, stream, trust, now=now)
+        except NotEvidence as error:
+            return {**facts, "problem": str(error), "verdict": "failed"}, files
+        made = make_report(
+            replace(source, annotations=state.capture),
+            trust,
+            local,
+            tr("{case}, Exhibit {number}", case=case, number=exhibit.number),
+        )
+        if has_load_files:
+            loaded = case_load_files.exhibit_files(case, exhibit.number, source, made)
+            names = [name for name, _ in loaded]
+            facts["text"] = next((name for name in names if name.startswith("text/")), None)
+            facts["images"] = [name for name in names if name.startswith("images/")]
+            files += loaded
     report = made.report
     data = reports.encode(report)
     digest = _sha256(data)
@@ -250,6 +266,8 @@ def _documents(
     )
     if any(writings.is_included for writings in plan.writings):
         found["annotations.json"] = canonical_json.dumps(_annotations(plan, view)) + b"\n"
+    if plan.has_load_files:
+        found |= case_load_files.load_files(plan.case, archive.units)
     if archive.parts:
         found["parts.csv"] = _csv(
             ("part", "bytes", "sha256"),

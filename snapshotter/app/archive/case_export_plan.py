@@ -55,6 +55,7 @@ class ExportPlan:
     removed: tuple[int, ...]  # exhibit numbers whose captures were removed from the case
     writings: tuple[Writings, ...]
     has_pdf: bool
+    has_load_files: bool
 
     @property
     def stored(self) -> tuple[PlannedExhibit, ...]:
@@ -69,6 +70,7 @@ def plan_export(
     *,
     included: Iterable[str],
     has_pdf: bool,
+    has_load_files: bool,
 ) -> ExportPlan:
     """Return what an archive contains; nothing is written and no bundle is verified."""
     named = frozenset(included)
@@ -127,6 +129,7 @@ def plan_export(
             for group in GROUPS
         ),
         has_pdf=has_pdf,
+        has_load_files=has_load_files,
     )
 
 

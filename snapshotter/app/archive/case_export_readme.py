@@ -53,7 +53,7 @@ bundles/
 reports/
     A report about each exhibit{pdf}. Open the .html file in a browser.
     The report explains the exhibit. The evidence is the .wacz file.
-{included}trust.json, trust.json.sig, for-information/
+{included}{load_files}trust.json, trust.json.sig, for-information/
     The trust file: which keys and timestamp authorities are trusted. The keys
     in for-information/ are for comparison with what their owners publish.
 verify_minimal.py
@@ -119,6 +119,12 @@ verifier/bin/snapshotter-verify --trust trust.json \\
   bundles/*.wacz
 """
 
+_LOAD_FILES: Final = """\
+{case}.dat, {case}.opt, text/, images/
+    Load files for e-discovery software: Concordance and Opticon, UTF-8. The
+    texts and pictures are copies for reading. A picture has pieces that fit a
+    sheet, each of which repeats the end of the piece before.
+"""
 _GROUPS: Final = {
     "notes": tr("notes"),
     "reviews": tr("reviews, marks, and reasons of decisions"),
@@ -161,6 +167,7 @@ def readme(
         included=f"annotations.json\n    Included on request: {'; '.join(included)}.\n"
         if included
         else "",
+        load_files=_LOAD_FILES.format(case=plan.case) if plan.has_load_files else "",
         wheel=wheel,
         parts=_parts(archive, parts),
         left_out="".join(f"{line}\n" for line in left_out(plan, exhibits)),

@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests import bundles
+from snapshotter.model.page import Page
+from tests import bundles, site_bundles
 from tests.bundles import ChainAuthority, RealClock
 from tests.fakes.world import FixedClock
 from tests.servers.authority import POLICY_OID
 from tests.unit.cli.bundle_shell import BundleShell
+from tests.unit.formats.test_load_files import rows
 
 HOSTILE = "=1+1 </title><script>alert(1)</script> `id` $(id) \"'; \x14 þ"
 SECRET = "our theory"  # of every text that may be privileged
@@ -247,3 +249,42 @@ def test_an_interrupted_export_is_continued_by_the_same_command(
     assert case.shell.object["continued"] == 1
     assert len(unpacked("harbour.zip")) > 10
     assert not list(Path().glob("*unfinished*"))
+
+
+def test_load_files_name_files_of_the_archive(case: Case) -> None:
+    page = Page(
+        requested_url="https://news.example.org/a", final_url="https://news.example.org/a",
+        captured_at=RealClock().now(), timezone="UTC", locale="en", status=200,
+        html="<title>A</title><p>The wall was white.</p>", text="The wall was white.",
+    )  # fmt: skip
+    at = RealClock().now() - timedelta(minutes=2)
+    made = site_bundles.seal(
+        Path("page").absolute(), page, at, signer=bundles.new_signer(), title="\u00feA\u00fe \u0014"
+    )
+    case.does("store", "add", made.file)
+    case.does("case", "add", "harbour", made.id)
+
+    assert case.export("--load-files") == 0, case.shell.err
+
+    files = unpacked("harbour.zip")
+    names, *documents = rows(files["harbour.dat"])
+    hostile, shown = (dict(zip(names, row, strict=True)) for row in documents)
+    assert hostile["TITLE"].startswith("=1+1 </title>")
+    assert (hostile["BEGDOC"], hostile["PAGECOUNT"]) == ("HARBOUR-0002", "0")
+    assert shown["TITLE"] == "\\u00feA\\u00fe \\u0014"
+    assert (shown["BEGDOC"], shown["ENDDOC"], shown["EXHIBIT"]) == (
+        "HARBOUR-0004", "HARBOUR-0004", "4",
+    )  # fmt: skip
+    at -= timedelta(seconds=2)  # the capture began then
+    assert (shown["DATECAPTURED"], shown["TIMECAPTUREDUTC"]) == (
+        f"{at:%Y%m%d}", f"{at:%H:%M:%S}",
+    )  # fmt: skip
+    for field in ("NATIVEPATH", "TEXTPATH", "REPORTPATH"):
+        assert shown[field].replace("\\", "/") in files
+    assert files["text/HARBOUR-0004.txt"] == b"The wall was white."
+    assert files["harbour.opt"] == b"HARBOUR-0004,HARBOUR,images\\HARBOUR-0004.jpg,Y,,,1\r\n"
+    assert files["images/HARBOUR-0004.jpg"].startswith(b"\xff\xd8\xff")
+
+    case.does("mark", "graphic", made.id)
+    assert case.export("--load-files", "-o", "marked.zip") == 0, case.shell.err
+    assert unpacked("marked.zip")["harbour.opt"] == b""
