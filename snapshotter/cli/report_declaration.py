@@ -152,5 +152,8 @@ def declaration(
 
 def _stem(reports: "Sequence[CaptureReport]") -> str:
     """Return the name of the files without their endings."""
-    first = f"declaration-{reports[0].bundle_id}"
+    from snapshotter.formats.bundle import store_keys
+
+    bundle_id = reports[0].bundle_id  # a file may state anything as its id
+    first = f"declaration-{bundle_id}" if store_keys.is_id(bundle_id) else "declaration"
     return first if len(reports) == 1 else f"{first}-and-{len(reports) - 1}-more"

@@ -436,10 +436,25 @@ class _Capture:
 
     def from_report(self) -> Iterator[Sentence]:
         """Yield the sentences of the report that only follow from values that may be used."""
+        keys = self._key_ids()
         for said in self.report.statements:
+            whole = next(keys, None) if said.key == "signed" else None
             if said.key in _FROM_REPORT and said.basis is not Basis.UNVERIFIED:
                 found = self.sentence(said.key, said.text, *said.fields)
-                yield replace(found, basis=said.basis, shown=said.shown)
+                yield replace(found, basis=said.basis, shown=whole or said.shown)
+
+    def _key_ids(self) -> Iterator[Field]:
+        """Yield the whole key ids, which the sentences of the report shorten."""
+        table = self.report.find("integrity.signatures")
+        if not isinstance(table, Table):
+            return
+        keys = [column.key for column in table.columns]
+        for row in table.rows:
+            by_key = dict(zip(keys, row.values, strict=True))
+            yield Field(
+                key="key_id", term=tr("Key id"), value=by_key["key_id"], kind=Kind.DIGEST,
+                basis=row.basis, source=row.source,
+            )  # fmt: skip
 
     def quotes(self, group: str, *keys: str) -> Iterator[Item]:
         """Yield values of a group, and then which of them are missing or may not be used."""

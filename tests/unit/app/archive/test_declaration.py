@@ -120,6 +120,13 @@ def test_every_value_of_a_draft_is_verified_or_stated_by_a_signed_file(
         assert bool(sentence.sources) or not sentence.basis, sentence.key
 
 
+def test_the_same_reports_give_the_same_bytes(report: CaptureReport) -> None:
+    first, second = (draft(report) for _ in range(2))
+
+    assert drafts.encode(first) == drafts.encode(second)
+    assert page(first, UTC_TIME, digest="ab") == page(second, UTC_TIME, digest="ab")
+
+
 def test_a_quoted_value_is_the_value_of_the_report(report: CaptureReport) -> None:
     made = draft(report)
 
@@ -227,6 +234,7 @@ def test_a_sentence_changes_with_the_value_of_the_record(
 
     assert before != after
     assert expected in f"{after[0]} {after[1]}"
+    assert said(made_of())["signed"][1] == "ab" * 32  # whole, beside the sentence
 
 
 def test_sentences_change_with_what_the_verification_finds(made_of: Maker) -> None:
