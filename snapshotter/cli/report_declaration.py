@@ -71,12 +71,12 @@ def declaration(
     The command verifies each bundle and writes one document about all of them, as HTML and PDF for
     people and as JSON for machines. The draft has tick boxes for US Federal Rules of Evidence
     902(13) and 902(14) and for a technical statement in other jurisdictions, and an annex in the
-    order of a French constat. It contains only what the verification checked, or what a signed
-    file of the bundle states, each with its source.
+    order of a French constat. The draft contains only values that the verification checked, or that
+    a signed file of the bundle states, each with its source.
 
     Names, case, transfers, date, signature and everything else that the software cannot know are
-    blanks, which the draft counts and lists. The draft states no legal conclusion and is no legal
-    advice.
+    blanks, which the draft counts and lists. The draft states no legal conclusion and is not
+    legal advice.
 
     Exit codes: 0 the draft was made. 2 a file is no bundle, or a capture is named twice. 10 the
     verification of a bundle FAILED. 11 the verification of a bundle established nothing, because a
@@ -147,7 +147,12 @@ def declaration(
         return
     for name in written.values():
         print_result(tr("draft: {name}", name=name))
-    print_result(tr("{count} blanks to fill; the last section lists them", count=len(blanks)))
+    print_result(
+        tr(
+            "blanks to fill: {count}. The last section of the draft lists the blanks",
+            count=len(blanks),
+        )
+    )
 
 
 def _stem(reports: "Sequence[CaptureReport]") -> str:

@@ -69,7 +69,7 @@ class DeclaredBundle:
     bundle_id: str
     sha256: str  # of the bundle
     manifest_sha256: str  # of its signed list of files; "" if the report does not state it
-    trust: str  # by what its keys were judged
+    trust: str  # the source of the trusted keys
     verdict: Verdict
 
 

@@ -177,7 +177,7 @@ def _about_software(key: str, text: str, *, listed: bool = False) -> Sentence:
 
 def _case(captures: Sequence["_Capture"]) -> Iterator[Item]:
     yield Blank(key="court", term=tr("Court or authority"))
-    yield Blank(key="matter", term=tr("Case and number"))
+    yield Blank(key="matter", term=tr("Name and number of the case"))
     yield Blank(key="parties", term=tr("Parties"))
     for capture in captures:
         yield capture.sentence(
@@ -212,7 +212,7 @@ def _purpose() -> Iterator[Item]:
             tr(
                 "United States, Federal Rules of Evidence, Rule 902(13): record that an electronic "
                 "process or system generated. The sections about process, checks and captures "
-                "describe the process and its result."
+                "describe the process and the result of the process."
             ),
             tr(
                 "United States, Federal Rules of Evidence, Rule 902(14): data copied from an "
@@ -244,7 +244,8 @@ def _signature() -> Iterator[Item]:
         key="words",
         term=tr(
             "Words of the declaration that the law requires (in the United States: 28 U.S.C. "
-            "§\N{NO-BREAK SPACE}1746, which differs inside and outside of the United States)"
+            "§\N{NO-BREAK SPACE}1746, which has one form for declarations that are signed in the "
+            "United States, and another form for declarations that are signed elsewhere)"
         ),
         lines=3,
     )
@@ -260,7 +261,7 @@ def _process(captures: Sequence["_Capture"]) -> Iterator[Item]:
     software = captures[0].report.software
     yield _about_software(
         "steps",
-        tr("{software}, which made this draft, works in these steps.", software=software),
+        tr("{software} made this draft. The software works in these steps:", software=software),
     )
     for number, text in enumerate(PROCESS, start=1):
         yield _about_software(f"step.{number}", text, listed=True)
@@ -271,7 +272,7 @@ def _process(captures: Sequence["_Capture"]) -> Iterator[Item]:
                 "other_version",
                 tr(
                     "The record of the bundle {id} names another version: {software}. The list of "
-                    "steps is not the list of this version.",
+                    "steps describes the version that made this draft, and not the other version.",
                     id=capture.bundle_id,
                     software=made_with,
                 ),
@@ -279,7 +280,7 @@ def _process(captures: Sequence["_Capture"]) -> Iterator[Item]:
             )
     yield Blank(
         key="changes",
-        term=tr("Changes to the software or its settings that the declarant knows"),
+        term=tr("Changes to the software or its settings, to the knowledge of the declarant"),
         lines=2,
     )
 
@@ -493,7 +494,7 @@ class _Capture:
     def _quoted_table(self, path: str, table: Table) -> Iterator[Item]:
         rows = tuple(row for row in table.rows if row.basis is not Basis.UNVERIFIED)
         left_out = len(table.rows) - len(rows)
-        empty = tr("No signature covers the rows that the source has.") if left_out else table.empty
+        empty = tr("No signature covers the rows of the source.") if left_out else table.empty
         kept = replace(table, rows=rows, total=table.total - left_out, empty=empty)
         yield Quoted(path=f"{self.bundle_id}/{path}", item=kept)
         if left_out:
@@ -573,7 +574,10 @@ def _addresses(capture: _Capture) -> Iterator[Item]:
     )  # fmt: skip
     yield from capture.quotes("how", "software", "build", "policy", "policy_sha256")
     yield Blank(
-        key="account", term=tr("Account that the capture used, or none, as the declarant knows")
+        key="account",
+        term=tr(
+            "Account with which the page was captured, or none, to the knowledge of the declarant"
+        ),
     )
 
 
@@ -584,7 +588,7 @@ def _files(capture: _Capture) -> Iterator[Item]:
 def _integrity(capture: _Capture) -> Iterator[Item]:
     yield from capture.quotes("what", "bundle_sha256", "bundle_bytes")
     yield from capture.quotes("integrity", "manifest_sha256", "signatures")
-    yield capture.sentence("trust", tr("The keys were judged by {trust}.", trust=capture.trust),
+    yield capture.sentence("trust", tr("Source of the trusted keys: {trust}.", trust=capture.trust),
                            "integrity.key_statement")  # fmt: skip
     yield from capture.quotes("integrity", "trust_sha256")
     for item in capture.quotes("when", "tokens"):
@@ -606,8 +610,8 @@ def _verification(capture: _Capture) -> Iterator[Item]:
     yield capture.sentence(
         "verified",
         tr(
-            "On {at}, {software} verified the file with {trust}. Result: {verdict}. Number of "
-            "checks that passed: {passed}, of all checks: {all}.",
+            "On {at}, {software} verified the file with {trust}. Result: {verdict}. Checks "
+            "that passed: {passed} of {all}.",
             at=f"{at.local} ({at.utc})" if at.utc else at.local,
             software=report.software,
             trust=capture.trust,
@@ -618,7 +622,8 @@ def _verification(capture: _Capture) -> Iterator[Item]:
         "integrity.proof",
     )
     yield _about_software(
-        "clock", tr("The clock of the machine that made this draft gives this time.")
+        "clock",
+        tr("The clock of the machine that made this draft gives the time of the verification."),
     )
     for number, found in enumerate(report.findings, start=1):
         if found.verdict is not Verdict.PASSED:
@@ -655,7 +660,10 @@ def _custody(capture: _Capture) -> Iterator[Item]:
     )
     yield Blank(
         key="transfers",
-        term=tr("Transfers outside of the software: from, to, date, how, SHA-256 compared"),
+        term=tr(
+            "Transfers outside of the software: from whom, to whom, date, method, and whether the "
+            "SHA-256 values were compared"
+        ),
         lines=3,
     )
 
@@ -686,12 +694,12 @@ def _copy(capture: _Capture) -> Iterator[Item]:
         shown="what.bundle_sha256",
     )
     yield Blank(key="medium", term=tr("Device, storage medium or file from which the copy is made"))
-    yield Blank(key="method", term=tr("How the copy was made, by whom, date"), lines=2)
+    yield Blank(key="method", term=tr("How, by whom and when the copy was made"), lines=2)
     yield Blank(key="copy_sha256", term=tr("SHA-256 of the copy"), lines=2)
-    yield Blank(key="compared", term=tr("Program that computed the SHA-256 of the copy, date"))
+    yield Blank(key="compared", term=tr("Program that computed the SHA-256 of the copy, and date"))
     yield Blank(
         key="equal",
-        term=tr("Both values are the same"),
+        term=tr("The SHA-256 of the copy is equal to the SHA-256 above"),
         options=(tr("yes"), tr("no")),
     )
 
@@ -707,9 +715,8 @@ def _annex(capture: _Capture) -> Iterator[Section]:
             _about_software(
                 "form",
                 tr(
-                    "The order of this annex is that of a French constat: first the conditions, "
-                    "then each step. This draft is not a constat, which only a public officer "
-                    "makes."
+                    "This annex has the order of a French constat: first the conditions, then each "
+                    "step. This draft is not a constat. Only a public officer makes a constat."
                 ),
             ),
         ),
@@ -732,7 +739,9 @@ def _equipment(capture: _Capture) -> Iterator[Item]:
         "how", "os", "kernel", "architecture", "python", "playwright", "image_digest",
         "sandbox_enforced", "sandbox_detail",
     )  # fmt: skip
-    yield Blank(key="machine", term=tr("Machine: make, place, who operates it"), lines=2)
+    yield Blank(
+        key="machine", term=tr("Machine: manufacturer and model, place, and operator"), lines=2
+    )
 
 
 def _network(capture: _Capture) -> Iterator[Item]:
@@ -760,7 +769,7 @@ def _cache() -> Iterator[Item]:
     )
     yield Blank(
         key="cache",
-        term=tr("Cache, cookies and history before the capture, as the declarant knows"),
+        term=tr("Cache, cookies and history before the capture, to the knowledge of the declarant"),
     )
 
 

@@ -27,7 +27,7 @@ def test_a_stored_capture_gets_a_draft_and_a_list_of_its_blanks(home: BundleShel
     page, twin = (Path("out/here") / f"declaration-{home.id}.{kind}" for kind in ("html", "json"))
     assert f"draft: {page}" in home.out
     found = json.loads(twin.read_bytes())
-    assert f"{len(found['blanks'])} blanks to fill" in home.out
+    assert f"blanks to fill: {len(found['blanks'])}. The last section" in home.out
     assert [bundle["bundle_id"] for bundle in found["bundles"]] == [home.id]
     assert hashlib.sha256(home.bytes).hexdigest() == found["bundles"][0]["sha256"]
     # The operator of the settings is in no signed file, so nobody answers for the name.

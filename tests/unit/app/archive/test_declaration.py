@@ -268,10 +268,10 @@ def test_the_sentence_about_the_verification_states_what_it_found(report: Captur
     after = said(draft(moved))
 
     count = len(report.findings)
-    assert f"Result: PASSED. Number of checks that passed: {count}, of all checks: {count}." in text
+    assert f"Result: PASSED. Checks that passed: {count} of {count}." in text
     assert "snapshotter 9 verified the file" in after["verified"][0]
     assert " 2031, " in after["verified"][0]
-    assert f"Result: INDETERMINATE. Number of checks that passed: {count}" in after["verified"][0]
+    assert f"Result: INDETERMINATE. Checks that passed: {count} of " in after["verified"][0]
     assert after[f"check.{count + 1}"] == (
         "The check log established nothing (LOG_MISSING):", "no log proof",
     )  # fmt: skip
