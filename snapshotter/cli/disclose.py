@@ -46,11 +46,12 @@ def disclose(
     COPY is a file of `snapshotter export --redact`. A FIELD is the JSON pointer of a value, as
     `verify` names it, or a name such as title (docs/howto/redact.md). The values and their salts
     come from the whole bundle, which must be in the store. The salts of other values stay secret.
-    Files that COPY withholds stay withheld.
+    Files that COPY withholds stay withheld. The new copy is verified before it is written.
 
-    Exit codes: 1 the store has no such bundle, or COPY withholds no such value. 20 the capture is
-    in quarantine.
+    Exit codes: 1 the store has no such bundle, or COPY withholds no such value. 10 the new copy
+    would be FAILED. 20 the capture is in quarantine.
     """
+    from snapshotter.app import machine
     from snapshotter.app.archive import bundles, quarantined, redacted_copy
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
@@ -62,7 +63,14 @@ def disclose(
             bundle_id = redacted_copy.read_bundle_id(stream)
             quarantined.require_visible(opened, bundle_id, wiring_trust.trusted_keys(settings))
             with opened.open(bundles.find_bundle_key(opened, bundle_id)) as bundle:
-                shown = redacted_copy.disclose(stream, bundle, output, fields=fields)
+                shown = redacted_copy.disclose(
+                    stream,
+                    bundle,
+                    output,
+                    fields=fields,
+                    trust=wiring_trust.trust(settings, by_bundle=True),
+                    now=machine.SystemClock().now(),
+                )
     except OSError as error:
         raise SnapshotterError(
             tr("{copy} cannot be read: {error}", copy=copy, error=error.strerror or error)

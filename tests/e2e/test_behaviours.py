@@ -677,6 +677,7 @@ def test_what_is_in_the_picture_and_in_no_text_is_named(site: Site, capture: Eng
     assert ("out of sight" in hidden, "as it came" in hidden) == (True, False)
     held = lines(captured, "capture/form-values.jsonl")
     assert {field["frame"] for field in held} == {url}
+    assert ["salt" in field for field in held] == [True] + [False] * 9
     assert [(field["name"], field["value"], field["changed"]) for field in held] == [
         ("q", "typed words", True),
         ("city", "Paris", False),

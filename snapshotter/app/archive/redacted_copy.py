@@ -10,6 +10,7 @@ import contextlib
 import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -23,8 +24,11 @@ from snapshotter.formats.bundle import container, manifest, names, openings, red
 from snapshotter.formats.bundle.openings import Opening
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.capturer_identity import CapturerIdentifier
+from snapshotter.model.finding import Verdict
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
+from snapshotter.verify.bundle import verify_bundle
+from snapshotter.verify.trust import Trust
 
 SUFFIX: Final = ".redacted.wacz"
 _LONGEST: Final = (1 << 32) - 1
@@ -138,7 +142,7 @@ def write(
         data.pop(name, None)
     data[names.OPENINGS] = openings.encode(record["bundle_id"], shown)
     file = folder / f"{record['bundle_id']}{SUFFIX}"
-    _write(file, data)
+    _write(file, _packed(data))
     for number, token in enumerate(late_tokens, start=1):
         durable.write(file.with_name(f"{file.name}.{names.late_token(number)}"), token)
     return RedactedCopy(
@@ -163,25 +167,38 @@ def read_bundle_id(copy: BinaryIO) -> str:
 
 
 def disclose(
-    copy: BinaryIO, bundle: BinaryIO, target: Path, *, fields: Sequence[str]
+    copy: BinaryIO,
+    bundle: BinaryIO,
+    target: Path,
+    *,
+    fields: Sequence[str],
+    trust: Trust,
+    now: datetime,
 ) -> tuple[str, ...]:
     """
     Write a redacted copy again, with some of its withheld values shown; return their pointers.
+
+    The new copy is verified before it has its name.
 
     Args:
         copy: The redacted copy.
         bundle: The whole bundle of which it is a copy.
         fields: Names of `GROUPS`, or JSON pointers of single values.
+        trust: Judges the new copy.
 
     Raises:
-        EvidenceInvalid: The copy or the bundle cannot be read, or they have different signed lists.
+        EvidenceInvalid: The copy or the bundle cannot be read, they have different signed lists,
+            or the new copy would be FAILED.
         SnapshotterError: The copy withholds no such value, or the new copy cannot be written.
     """
     members, whole = BundleMembers(copy), BundleMembers(bundle)
     bundle_id = read_bundle_id(copy)
     if any(
-        members.read(name, limit=manifest.MAX_BYTES) != whole.read(name, limit=manifest.MAX_BYTES)
-        for name in (names.MANIFEST_SHA256, names.REDACTABLE_RECORD)
+        members.read(name, limit=limit) != whole.read(name, limit=limit)
+        for name, limit in (
+            (names.MANIFEST_SHA256, manifest.MAX_BYTES),
+            (names.REDACTABLE_RECORD, redactable.MAX_BYTES),
+        )
     ):
         raise EvidenceInvalid(tr("the file is not a copy of the bundle in the store"))
     shown = openings.parse(members.read(names.OPENINGS, limit=openings.MAX_BYTES), bundle_id)
@@ -204,17 +221,39 @@ def disclose(
         added.update((opening.pointer, opening) for opening in found)
     data = {name: members.read(name, limit=_LONGEST) for name in members.names}
     data[names.OPENINGS] = openings.encode(bundle_id, (*shown, *added.values()))
-    _write(target, data)
+    new = _packed(data)
+    report = verify_bundle(io.BytesIO(new), trust, now=now, allow_redacted=True)
+    if report.verdict is Verdict.FAILED:
+        raise EvidenceInvalid(
+            tr(
+                "no copy was written, because its verification would be FAILED: {codes}",
+                codes=" ".join(report.codes(Verdict.FAILED)),
+            ),
+            hint=tr(
+                "show all checks:\n  snapshotter verify {copy}",
+                copy=getattr(copy, "name", "COPY"),
+            ),
+        )
+    _write(target, new)
     return tuple(sorted(added))
 
 
-def _write(target: Path, data: Mapping[str, bytes]) -> None:
+def _packed(data: Mapping[str, bytes]) -> bytes:
     out = io.BytesIO()
     container.write(
         ((name, digest_bytes(content), _opener(content)) for name, content in data.items()), out
     )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    durable.write(target, out.getvalue())
+    return out.getvalue()
+
+
+def _write(target: Path, data: bytes) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        durable.write(target, data)
+    except OSError as error:
+        raise SnapshotterError(
+            tr("{target} cannot be written: {error}", target=target, error=error.strerror or error)
+        ) from error
 
 
 def _is_of(opening: Opening, patterns: Iterable[str]) -> bool:

@@ -98,7 +98,8 @@ class PageWriter:
 
         if read.forms:
             self._spool.write(
-                form_values.PATH, "application/jsonl", form_values.encode(read.forms),
+                form_values.PATH, "application/jsonl",
+                form_values.encode(read.forms, salt=self._page_context.recorder.new_salt()),
                 step="text", note="the values of form controls, without passwords",
             )  # fmt: skip
         for name, content, note in (

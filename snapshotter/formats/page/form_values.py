@@ -30,8 +30,16 @@ class FormValue:
     withheld: bool  # a password, or named like one
 
 
-def encode(values: Iterable[FormValue]) -> bytes:
-    """Return the file: one line each."""
+def encode(values: Iterable[FormValue], *, salt: bytes) -> bytes:
+    """
+    Return the file: one line each.
+
+    Args:
+        salt: Random, so that the digest of a withheld file confirms no guess of an address or of
+            a value. It is in the first line.
+    """
+    lines = [canonical_json.plain(form_value) for form_value in values]
     return b"".join(
-        canonical_json.dumps(canonical_json.plain(form_value)) + b"\n" for form_value in values
+        canonical_json.dumps({**line, "salt": salt.hex()} if number == 0 else line) + b"\n"
+        for number, line in enumerate(lines)
     )

@@ -70,6 +70,9 @@ def test_a_withheld_value_is_disclosed_later_in_another_copy(shell: BundleShell)
     assert "A page" in shell.out
     assert shell.run("disclose", other, "/what/title", "-o", "x.wacz") == 1
     assert "withholds no value" in shell.err
+    Path("file").touch()
+    assert shell.run("disclose", copy, "/what/title", "-o", "file/x.wacz") == 1
+    assert "file/x.wacz cannot be written" in shell.err
     assert shell.run("disclose", str(shell.file), "/what/title", "-o", "x.wacz") == 10
     assert not Path("x.wacz").exists()
 

@@ -363,9 +363,43 @@ def test_to_disclose_the_title_shows_no_detail_that_could_quote_an_address(
 ) -> None:
     copy = io.BytesIO(copied(tmp_path, "addresses", "title"))
 
-    shown = redacted_copy.disclose(copy, io.BytesIO(WHOLE), tmp_path / "new.wacz", fields=["title"])
+    shown = disclosed(copy, tmp_path / "new.wacz")
 
     assert shown == ("/what/title",)
+
+
+def disclosed(copy: io.BytesIO, target: Path, whole: bytes = WHOLE) -> tuple[str, ...]:
+    now = datetime.now(UTC)
+    trust = read_trust(SERIES / "trust" / "trust.json", pinned_root=PIN, now=now)
+    return redacted_copy.disclose(
+        copy, io.BytesIO(whole), target, fields=["title"], trust=trust, now=now
+    )
+
+
+def test_a_damaged_copy_is_not_written_again(tmp_path: Path) -> None:
+    """Its list, record and openings are whole, so only a verification finds the changed file."""
+    members = unpack(copied(tmp_path, "addresses", "title"))
+    target = tmp_path / "new.wacz"
+
+    with pytest.raises(EvidenceInvalid, match=r"FAILED: .*HASH"):
+        disclosed(io.BytesIO(changed(members, "capture/README.txt")), target)
+
+    assert not target.exists()
+
+
+def changed(members: Members, name: str) -> bytes:
+    return pack({**members, name: flipped(members[name])})
+
+
+def test_a_redactable_record_is_read_up_to_the_limit_of_its_format(tmp_path: Path) -> None:
+    """It is longer than a list of files may be, and is refused only for its digest."""
+    record = json.loads(unpack(WHOLE)[names.REDACTABLE_RECORD])
+    long = canonical_json.dumps({**record, "more": "x" * (5 << 20)})
+    copy = pack({**unpack(copied(tmp_path, "title")), names.REDACTABLE_RECORD: long})
+    whole = pack({**unpack(WHOLE), names.REDACTABLE_RECORD: long})
+
+    with pytest.raises(EvidenceInvalid, match="FAILED"):
+        disclosed(io.BytesIO(copy), tmp_path / "new.wacz", whole)
 
 
 def test_both_verifiers_refuse_a_commitment_beside_the_one_that_a_field_names() -> None:

@@ -513,12 +513,14 @@ def test_a_form_control_whose_name_is_replaced_shows_no_value(tmp_path: Path) ->
         )  # fmt: skip
 
     held = [control("uin", UIN), control("q", f"words, {UIN}"), control("uin", None)]
-    made = bundles.capture(tmp_path, at=AT, contents={form_values.PATH: form_values.encode(held)})
+    data = form_values.encode(held, salt=bytes(16))
+    made = bundles.capture(tmp_path, at=AT, contents={form_values.PATH: data})
 
     done = conceal(made, concealer())
 
     (file,) = [artifact.file for artifact in done.artifacts if artifact.path == form_values.PATH]
     first, second, third = map(canonical_json.loads, file.read_bytes().splitlines())
     assert first["value"].startswith("redacted:sha256:")
+    assert first["salt"] == "00" * 16
     assert second["value"] == f"words, {first['value']}"
     assert (third["value"], third["withheld"]) == (None, True)
