@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from snapshotter.model.validation import ValidationCase, ValidationReport
     from snapshotter.ports import Signer
 
+_LABEL = 32  # characters of the name of a count
 _EXAMPLES = """\b
 Examples:
   snapshotter validate
@@ -151,13 +152,10 @@ def _print(report: "ValidationReport", files: list[Path]) -> None:
 
     print_result(result_sentence(report))
     print_result()
-    print_group(
-        tr("errors"),
-        [
-            (" ".join(filter(None, (count.group.value, count.verifier))), count_sentence(count))
-            for count in report.counts
-        ],
-    )
+    print_result(tr("errors"))
+    for count in report.counts:
+        label = ", ".join(filter(None, (count.group.value, count.verifier)))
+        print_result(f"  {label:<{_LABEL}} {count_sentence(count)}")
     wrong = [
         (case, check)
         for case in report.cases

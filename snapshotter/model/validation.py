@@ -7,7 +7,6 @@ could not be made never counts as passed (docs/spec/validation.md).
 
 import enum
 from collections.abc import Iterable
-from dataclasses import field
 from datetime import datetime
 
 from snapshotter.model.finding import Verdict
@@ -111,7 +110,8 @@ class ValidationReport:
     counts: tuple[ValidationCount, ...]
     not_tested: tuple[str, ...]  # sentences
     verdict: Verdict
-    notes: tuple[str, ...] = field(default=())  # sentences about this run
+    notes: tuple[str, ...] = ()  # sentences about this run
+    known_limits: tuple[str, ...] = ()  # known errors and limits of this version, sentences
 
     @property
     def software(self) -> str:

@@ -14,6 +14,7 @@ from tests.unit.report import (
     test_capture_report,
     test_declaration,
     test_diff,
+    test_validation,
 )
 
 pytestmark = [pytest.mark.interop, pytest.mark.long]
@@ -24,6 +25,7 @@ _PAGES: Mapping[str, Callable[[], str]] = {
     "capture report": test_capture_report.made,
     "declaration": test_declaration.made,
     "diff": lambda: test_diff.made(test_diff.compared(test_diff.ARTICLE[:1])),
+    "validation": test_validation.made,
 }
 _RUN = """() => axe.run(document, {resultTypes: ["violations"]}).then((found) =>
   found.violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).join(" | ")}`))"""

@@ -37,6 +37,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import names
 from snapshotter.model.comparison import Op
 from snapshotter.model.finding import Verdict
+from snapshotter.model.known_limits import KNOWN_LIMITS
 from snapshotter.model.validation import (
     SOFTWARE_NAME,
     CheckGroup,
@@ -164,6 +165,7 @@ def run(
         not_tested=NOT_TESTED,
         verdict=case_verdict(cases),
         notes=_notes(environment),
+        known_limits=KNOWN_LIMITS,
     )
 
 
