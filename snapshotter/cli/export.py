@@ -1,7 +1,7 @@
 """
 Provide `snapshotter export`: copy bundles and their sidecars out of a store, sign statements and
-COSE receipts about bundles, write masked copies of their pictures or redacted copies, or write a
-folder that holds one bundle and all that is needed to verify it offline.
+COSE receipts about bundles, write HTTP archives, masked copies of their pictures or redacted
+copies, or write a folder that holds one bundle and all that is needed to verify it offline.
 """
 
 from pathlib import Path
@@ -39,6 +39,7 @@ Examples:
   snapshotter export --evidence --trust trust.json --root-key 3f1c… \\
     20261124t160642z-k3v4q2m7xw4c5b6d -o ./exhibit-7
   snapshotter export --case harbour -o ./harbour
+  snapshotter export --har 20261124t160642z-k3v4q2m7xw4c5b6d -o ./requests
   snapshotter export --scitt 20261124t160642z-k3v4q2m7xw4c5b6d -o ./for-the-auditor
 """
 )
@@ -92,6 +93,11 @@ Examples:
     help="Also sign and write a SCITT statement and a COSE receipt about each bundle.",
 )
 @click.option(
+    "--har",
+    is_flag=True,
+    help="Write only an HTTP archive (HAR 1.2) of the requests of the page.",
+)
+@click.option(
     "--trust",
     "trust_file",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -116,6 +122,7 @@ def export(
     keep: tuple[str, ...],
     evidence: bool,
     scitt: bool,
+    har: bool,
     trust_file: Path | None,
     root_key: str | None,
     as_json: bool,
@@ -137,6 +144,10 @@ def export(
     is left can still be verified, and the verdict states what is withheld
     (docs/howto/redact.md). The copy contains no file of the page unless --keep names the
     file: look at each such file first. Bundles of records of version 1 cannot be redacted.
+
+    --har writes no bundle. It writes ID.har, which developer tools of browsers read: the requests
+    and answers with their headers and times, as the network record of the bundle states them. What
+    the record masks stays masked. Bodies are named by their digests. Nothing is verified.
 
     --case copies the exhibits of a case. The file case-NAME.json in the directory lists the
     exhibits, and states which captures were left out because they are in quarantine, and why. To
@@ -176,6 +187,13 @@ def export(
         )
     if scitt and (masked or redact or evidence):
         raise click.UsageError(tr("--scitt does not work with --masked, --redact or --evidence"))
+    if har and (case_name or unpack or masked or redact or evidence or scitt):
+        raise click.UsageError(
+            tr(
+                "--har does not work with --case, --unpack, --masked, --redact, --evidence or "
+                "--scitt"
+            )
+        )
     if not evidence and (trust_file or root_key):
         raise click.UsageError(tr("--trust and --root-key work only together with --evidence"))
     settings = ctx.obj.load(
@@ -197,6 +215,10 @@ def export(
     if masked:
         for bundle_id in bundle_ids:
             _export_masked(settings, opened, bundle_id, output, as_json=as_json)
+        return
+    if har:
+        for bundle_id in bundle_ids:
+            _export_har(settings, opened, bundle_id, output, as_json=as_json)
         return
     if redact:
         for bundle_id in bundle_ids:
@@ -368,6 +390,25 @@ def _export_redacted(
             file=made.file,
         )
     )
+
+
+def _export_har(
+    settings: "Settings", store: "ObjectStore", bundle_id: str, output: Path, *, as_json: bool
+) -> None:
+    from snapshotter.app.archive import bundles, http_archive
+    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.cli.output import write_file
+
+    with store.open(bundles.find_bundle_key(store, bundle_id)) as stream:
+        made = http_archive.make_http_archive(bundle_id, stream)
+    wiring_store.note_access(settings, store, bundle_id, EXPORTING, show_message=print_message)
+    file = output / f"{bundle_id}.har"
+    output.mkdir(parents=True, exist_ok=True)
+    write_file(file, made)
+    if as_json:
+        print_json({"bundle_id": bundle_id, "files": [str(file)]})
+    else:
+        print_result(str(file))
 
 
 def _export_evidence(

@@ -36,6 +36,7 @@ def test_a_capture_in_quarantine_is_not_shown_and_its_evidence_stays(hidden: Bun
         ("open", "--print", hidden.id),
         ("export", "-o", hidden.folder / "out", hidden.id),
         ("export", "--masked", "-o", hidden.folder / "out", hidden.id),
+        ("export", "--har", "-o", hidden.folder / "out", hidden.id),
         ("quote", hidden.id, "words"),
         ("diff", hidden.id, hidden.id),
     ):
