@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.cli.case_writings import with_option, written_groups
 from snapshotter.cli.options import complete_case, root_key_option, store_option, trust_option
 from snapshotter.cli.output import (
     format_bytes,
@@ -49,13 +50,7 @@ Examples:
     help="Name of the archive.  [default: NAME.zip]",
 )
 @click.option("--preview", is_flag=True, help="Write nothing; list what is included and withheld.")
-@click.option(
-    "--with",
-    "included",
-    default="",
-    metavar="GROUPS",
-    help="Include what people wrote: notes, reviews, tags or title, separated by commas.",
-)
+@with_option
 @click.option("--pdf", is_flag=True, help="Also print each report as PDF, which needs the browser.")
 @paper_option
 @zone_option
@@ -118,17 +113,7 @@ def export(
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
 
-    groups = [group.strip() for group in included.split(",") if group.strip()]
-    for group in groups:
-        if group not in case_export_plan.GROUPS:
-            raise click.BadParameter(
-                tr(
-                    "{group!r} is unknown; valid: {groups}",
-                    group=group,
-                    groups=", ".join(case_export_plan.GROUPS),
-                ),
-                param_hint="--with",
-            )
+    groups = written_groups(included)
     most = _size(split)
     local_zone = zone_named(zone)
     settings: Settings = ctx.obj.load(

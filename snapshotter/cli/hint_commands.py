@@ -13,7 +13,7 @@ STORE_COMMANDS: Final = frozenset(
         "log check", "log init", "log prove", "log repair", "log show", "log sync",
         "mark graphic", "note add", "note list", "open", "proof", "quarantine",
         "quote", "release", "renew", "report campaign", "report capture",
-        "report day", "report declaration", "review",
+        "report case", "report day", "report declaration", "review",
         "schedule history", "schedule run", "search", "show", "store add", "store check",
         "store reindex", "store repair", "store replicate", "store retain", "streams check",
         "streams open", "tag add", "tag list", "tag remove", "takedown derive",

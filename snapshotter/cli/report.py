@@ -1,6 +1,7 @@
 """
-Provide `snapshotter report`: reports about a campaign (here), a capture (`report_capture.py`) and
-a day (`report_day.py`), and drafts of declarations (`report_declaration.py`).
+Provide `snapshotter report`: reports about a campaign (here), a capture (`report_capture.py`), a
+case (`report_case.py`) and a day (`report_day.py`), and drafts of declarations
+(`report_declaration.py`).
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.options import root_key_option, store_option, trust_option
 from snapshotter.cli.output import print_json, print_message, print_result, write_file
 from snapshotter.cli.report_capture import capture
+from snapshotter.cli.report_case import case
 from snapshotter.cli.report_day import day
 from snapshotter.cli.report_declaration import declaration
 from snapshotter.errors import SnapshotterError
@@ -28,10 +30,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def report() -> None:
-    """Make reports about captures, days and campaigns, and drafts of declarations."""
+    """Make reports about captures, cases, days and campaigns, and drafts of declarations."""
 
 
 report.add_command(capture)
+report.add_command(case)
 report.add_command(day)
 report.add_command(declaration)
 

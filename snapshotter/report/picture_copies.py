@@ -78,6 +78,25 @@ def make_picture_copy(
         return None  # a capture may hold anything under that name; the comparison says so
 
 
+def make_thumbnail(copy: PictureCopy, width: int) -> CopyPiece:
+    """
+    Return the top of a copy as a small picture, at most 4 to 3.
+
+    Args:
+        width: Of the small picture in pixels; a narrower copy keeps its width.
+    """
+    from PIL import Image
+
+    data = base64.b64decode(copy.pieces[0].url.partition(",")[2])
+    with Image.open(io.BytesIO(data)) as whole:
+        top = whole.convert("RGB").crop(
+            (0, 0, whole.width, min(whole.height, whole.width * 3 // 4))
+        )
+    if top.width > width:
+        top = top.resize((width, max(1, top.height * width // top.width)))
+    return _piece(top, top.height, 1, 0, fast=False)
+
+
 def _copy(
     files: Sequence[Callable[[], BinaryIO]], scale: int, fast: bool, shape: PieceShape | None
 ) -> PictureCopy:

@@ -26,11 +26,15 @@ from snapshotter.formats.proofs import rfc3161
 from snapshotter.model import sentences
 from snapshotter.model.annotation_state import CaptureState as CaptureAnnotations
 from snapshotter.model.annotations import Mark
+from snapshotter.model.assessment import AssessmentSummary
+from snapshotter.model.capture import Outcome
 from snapshotter.model.capture_report import CaptureReport, ShownPicture
+from snapshotter.model.finding import Verdict
 from snapshotter.ports import ReadableStore
 from snapshotter.report.capture_page import CaptureMaterial, missing_parts
 from snapshotter.report.local_time import LocalTime
 from snapshotter.report.picture_copies import PictureCopy, PieceShape
+from snapshotter.report.states import OPEN, StateLabel, page_label
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify.sidecars import Sidecars
@@ -49,6 +53,7 @@ class MadeReport:
 
     report: CaptureReport
     picture: PictureCopy | None
+    page: StateLabel  # the answer to "Is the page there?"
 
 
 def make_file_report(
@@ -169,7 +174,15 @@ def make_report(
             unread=(*material.unread, *evidence.unread),
         ),
         picture=material.picture,
+        page=_page_label(material, capture.outcome if record else None),
     )
+
+
+def _page_label(material: CaptureMaterial, outcome: Outcome | None) -> StateLabel:
+    if material.report.verdict is Verdict.FAILED:
+        return OPEN
+    assessed = material.assessment
+    return page_label(AssessmentSummary.of(assessed) if assessed is not None else None, outcome)
 
 
 def _excerpt(text: str) -> str:

@@ -4,13 +4,14 @@ Plan the export of a case: what the archive contains, what is withheld, and what
 Nothing is written, and no bundle is verified.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from snapshotter.app.archive import quarantined
 from snapshotter.app.archive.case_view import CaseView
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.canonical_json import JsonValue
+from snapshotter.model.annotation_state import CaptureState, CaseState
 from snapshotter.ports import ReadableStore
 from snapshotter.value_class import dataclass
 
@@ -111,19 +112,12 @@ def plan_export(
             )
         )
     case = view.case
-    captures = [exhibit.capture for exhibit in shown]
-    decisions = sum((capture.review is not None) + len(capture.marks) for capture in captures)
-    counts = {
-        "notes": len(case.notes) + sum(len(capture.notes) for capture in captures),
-        "reviews": decisions + len(case.reasons) + (case.closed is not None),
-        "tags": sum(len(capture.tags) for capture in captures),
-        "title": int(bool(case.title)),
-    }
+    counts = count_writings(case, [exhibit.capture for exhibit in shown])
     return ExportPlan(
         case=case.name,
         exhibits=tuple(exhibits),
         quarantined=tuple(sorted(hidden, key=lambda found: found.number)),
-        removed=tuple(sorted(set(case.numbers.values()) - set(case.captures.values()))),
+        removed=removed_numbers(case),
         writings=tuple(
             Writings(group=group, count=counts[group], is_included=group in named)
             for group in GROUPS
@@ -131,6 +125,22 @@ def plan_export(
         has_pdf=has_pdf,
         has_load_files=has_load_files,
     )
+
+
+def count_writings(case: CaseState, captures: Sequence[CaptureState]) -> dict[str, int]:
+    """Return how much people wrote about a case and about these captures, by group."""
+    decisions = sum((capture.review is not None) + len(capture.marks) for capture in captures)
+    return {
+        "notes": len(case.notes) + sum(len(capture.notes) for capture in captures),
+        "reviews": decisions + len(case.reasons) + (case.closed is not None),
+        "tags": sum(len(capture.tags) for capture in captures),
+        "title": int(bool(case.title)),
+    }
+
+
+def removed_numbers(case: CaseState) -> tuple[int, ...]:
+    """Return the exhibit numbers whose captures were removed from a case."""
+    return tuple(sorted(set(case.numbers.values()) - set(case.captures.values())))
 
 
 def plan_json(plan: ExportPlan) -> dict[str, JsonValue]:

@@ -156,6 +156,9 @@ def excerpt(hit: Hit, most: int) -> Excerpt:
     if begin and not hit.text[begin - 1].isspace():
         begin = max(0, first - _BEFORE)  # a script without spaces
     end = max(last, min(len(hit.text), begin + most))
+    if end < len(hit.text) and not hit.text[end].isspace():  # end at a word, if there are words
+        word = max(hit.text.rfind(space, last, end) for space in " \n\t")
+        end = word if word >= max(last, end - 2 * _BEFORE) else end
     text, marks = "", []
     at = begin
     for start, stop in hit.marks:

@@ -42,3 +42,8 @@ def test_an_excerpt_has_its_hit_on_one_line(around: str, word: str, most: int) -
     ((start, end),) = found.marks
     assert found.text[start:end] == word
     assert "\n" not in found.text
+
+
+def test_an_excerpt_ends_at_a_word_of_a_script_with_spaces() -> None:
+    assert excerpt(hit("", "rumor", " of a fire spreads in town"), 20).text == "rumor of a fire"
+    assert excerpt(hit("", "谣言", "在" * 60), 20).text == "谣言" + "在" * 18
