@@ -327,7 +327,7 @@ def check(
     have. It does not verify the captures: use `snapshotter verify` and `snapshotter audit`.
 
     Records that were removed from the end of the chain are found only if this machine has seen
-    them. If somebody annotated in a replica, --against finds it.
+    them. --against finds annotations that were made in a replica.
 
     Exit codes: 0 PASSED. 10 FAILED. 11 INDETERMINATE.
     """

@@ -62,9 +62,10 @@ def quote(
     place also has a selector by which other software finds the place (W3C Web Annotation), and its
     offsets in capture/page.txt.
 
-    The picture shows the blocks of text of the quotation with what is around them. Bars in an added
-    margin mark the blocks, because a bundle has the positions of blocks and not of words. The
-    pixels of the page are not changed. Only identifiers of the capturing person are painted over.
+    The picture shows the blocks of text that contain the quotation, and their surroundings. Bars in
+    an added margin mark the blocks, because a bundle has the positions of blocks and not of words.
+    The pixels of the page are not changed. Only identifiers of the capturing person are painted
+    over.
 
     The capture is not verified: use `snapshotter verify`.
 

@@ -140,7 +140,7 @@ def _period(day: str, since: str | None, now: datetime) -> "Period":
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(
             tr(
-                "{text!r} is not a day or a time of the past; valid: 2026-05-27 or "
+                "{text!r} is not a day or a time in the past; valid: 2026-05-27 or "
                 "2026-05-27T08:00:00Z",
                 text=since or day,
             )

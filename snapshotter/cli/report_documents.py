@@ -197,7 +197,7 @@ def verification_time(text: str | None, now: datetime) -> datetime:
     at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC) if at is not None else None
     if at is None or at > now:
         raise click.BadParameter(
-            tr("{text!r} is not a time of the past; valid: 2026-11-30T09:12:44Z", text=text),
+            tr("{text!r} is not a time in the past; valid: 2026-11-30T09:12:44Z", text=text),
             param_hint="--at",
         )
     return at
@@ -213,5 +213,5 @@ def zone_named(name: str | None) -> tzinfo | None:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise click.BadParameter(
-            tr("{name!r} is no time zone; valid: Europe/Berlin", name=name), param_hint="--zone"
+            tr("{name!r} is not a time zone; valid: Europe/Berlin", name=name), param_hint="--zone"
         ) from error

@@ -76,21 +76,21 @@ def search(
     rumor 谣言            both words, anywhere in the title, the address, the text,
                           the notes and the tags of a capture
     '"exact words"'       a phrase (the outer quotation marks are for the shell)
-    censor*               words that begin so
+    censor*               words that begin with these letters
     -draft                without the word
-    notice OR wall        one of both; (a OR b) c
+    notice OR wall        one of the two words, or both; (a OR b) c
     host:example.org      a filter: host: site: identity: verdict: outcome: case: tag:
                           note: lang: after: before: policy: has:
-    in:title              search only there: title, address, main, rest, hidden, note, tag
+    in:title              search only this part: title, address, main, rest, hidden, note, tag
 
-    A word of a script with spaces is found only as a whole word. Text of the document that the page
-    did not show is searched only with in:hidden.
+    In scripts with spaces between words, only whole words are found. Text of the document that the
+    page did not show is searched only with in:hidden.
 
     The results show what the bundles contain. This command does not verify the bundles: use
     `snapshotter verify`.
 
-    Exit codes: 0 also if nothing was found, 1 the store does not exist, 2 the query is invalid or
-    cannot be answered.
+    Exit codes: 0 the search was made, with or without results. 1 the store does not exist. 2 the
+    query is invalid or cannot be answered.
     """
     from snapshotter.app import machine
     from snapshotter.app.archive import search as use_case

@@ -437,7 +437,7 @@ class _Parser:
             raise self._error(
                 tr("{word} is not part of the query language", word=word),
                 hint=tr(
-                    "words that stand side by side must all match, and -word excludes a word. To "
+                    "a capture must contain all words of the query, and -word excludes a word. To "
                     'search for the word itself, write "{lower}"',
                     lower=word.lower(),
                 ),

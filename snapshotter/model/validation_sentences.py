@@ -32,7 +32,7 @@ def key_sentence(report: ValidationReport) -> str:
     if report.key_origin is KeyOrigin.CAPTURE_KEY:
         return tr(
             "The key that signs captures on the machine of the test signed the report. The "
-            "signature shows who answers for the report."
+            "signature shows which key signed the report."
         )
     return tr(
         "A key that was made for this report signed the report. The signature shows only that the "

@@ -256,10 +256,11 @@ _ABOUT: Final[Mapping[str, str]] = {
     "vanished": tr("The page was available before, and was not available in this capture."),
     "possible_removals": tr(
         "An earlier capture shows the text of the page. This capture shows only a few other words, "
-        "a notice that no take-down rule matches, or no main text. A person has to decide."
+        "a notice that no take-down rule matches, or no main text. A person must decide "
+        "whether the page was removed."
     ),
     "review": tr("The worst come first. To decide: snapshotter review --accept ID"),
-    "changed": tr("The main text differs from the main text of the capture before."),
+    "changed": tr("The main text differs from the main text of the previous capture."),
     "reappeared": tr("The page was not available before, and is available again."),
     "failed": tr("No page was captured, or the bundle cannot be read."),
     "partial": tr(

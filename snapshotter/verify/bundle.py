@@ -1342,12 +1342,12 @@ def _commitments(state: _State, stream: BinaryIO) -> Iterator[Finding]:
         yield Finding.failed(
             "commitments",
             Code.COMMITMENT,
-            tr("{path} does not follow from the capture record", path=redactable.PATH),
+            tr("{path} does not agree with the capture record", path=redactable.PATH),
         )
         return
     yield Finding.passed(
         "commitments",
-        tr("{path} follows from the capture record", path=redactable.PATH),
+        tr("{path} agrees with the capture record", path=redactable.PATH),
     )
 
 

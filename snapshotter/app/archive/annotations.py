@@ -241,8 +241,8 @@ def require_source(store: ReadableStore) -> None:
     if is_replica(store):
         raise SnapshotterError(
             tr(
-                "nothing was recorded: {url} is a copy of another store, and its annotations "
-                "would differ from those of its source",
+                "nothing was recorded: {url} is a copy of another store, and a new annotation "
+                "would exist only in the copy",
                 url=store.url,
             ),
             hint=tr(
@@ -257,8 +257,8 @@ def require_source(store: ReadableStore) -> None:
 def describe_problems(problems: Sequence[str]) -> str:
     """Return the warning about annotations that are damaged or incomplete."""
     return tr(
-        "WARNING: the annotations of this store are damaged or were changed, so that something may "
-        "be hidden or wrong: {problem}. Check the annotations:\n  snapshotter case check",
+        "WARNING: the annotations of this store are damaged or were changed, so annotations may be "
+        "missing or wrong: {problem}. Check the annotations:\n  snapshotter case check",
         problem=problems[0],
     )
 
@@ -544,8 +544,8 @@ def _compare_with_copy(
     both = here.keys() & there.keys()
     if different := sorted(number for number in both if here[number] != there[number]):
         detail = tr(
-            "from this record on, {url} has other annotations: somebody annotated in both stores. "
-            "The last record is {last} here, and {other} there",
+            "from this record on, {url} has other annotations, because both stores were annotated. "
+            "The last record of this store is {last}. The last record of {url} is {other}",
             url=url,
             last=chain.number,
             other=other.number,
@@ -553,15 +553,15 @@ def _compare_with_copy(
         yield _failed("divergent", f"record {different[0]}", detail)
     elif missing := sorted(there.keys() - here.keys()):
         detail = tr(
-            "{url} has records that this store does not have: they were not copied yet, or "
-            "somebody annotated in {url}, or they were removed here",
+            "{url} has records that this store does not have. The records were not copied yet, "
+            "were made in {url}, or were removed from this store",
             url=url,
         )
         yield _open("lagging", f"record {missing[0]}", detail)
     elif surplus := sorted(here.keys() - there.keys()):
         detail = tr(
-            "{url} does not have this record: it was not copied yet, or somebody annotated in this "
-            "store, which is a copy, or it was removed there",
+            "{url} does not have this record. The record was not copied yet, was made in this "
+            "store although this store is a copy, or was removed from {url}",
             url=url,
         )
         yield _open("surplus", f"record {surplus[0]}", detail)
@@ -573,7 +573,8 @@ def _check_times(chain: AnnotationChain) -> Iterator[ChainFinding]:
         if record.at < before.at - _MAX_SKEW:
             detail = tr(
                 "the record states {at}, but the record before it states {before}: the clock of a "
-                "machine was wrong, or a time was invented. The order of the records is certain",
+                "machine was wrong, or a false time was recorded. The order of the records is "
+                "established",
                 at=canonical_json.instant(record.at),
                 before=canonical_json.instant(before.at),
             )

@@ -129,8 +129,8 @@ def find_quotation(stream: BinaryIO, text: str) -> Quotation:
     elif visible:
         missing.append(
             tr(
-                "places of the quotation in {path}: {count}, in the layout: {placed}. Therefore "
-                "the offsets are not known",
+                "places of the quotation in {path}: {count}. Places of the quotation in the "
+                "layout: {placed}. The numbers differ, so the offsets are not known",
                 path=PAGE_TEXT,
                 count=len(in_text),
                 placed=len(visible),
@@ -447,7 +447,8 @@ def _description(
         "Description",
         tr(
             "Pixels {area} (left, top, right, bottom) of {path} in the bundle {bundle_id}. A "
-            "margin of {margin} pixels was added; the bars in it mark the blocks of a quotation.",
+            "margin of {margin} pixels was added. Bars in the margin mark the blocks of a "
+            "quotation.",
             area=", ".join(map(str, area)),
             path=path,
             bundle_id=_text(record, "bundle_id"),

@@ -126,7 +126,8 @@ def write(
                 "contains no commitments"
             ),
             hint=tr(
-                "capture the page again. Or give the whole bundle, or pictures that --masked covers"
+                "capture the page again. Or hand over the whole bundle, or pictures that "
+                "--masked makes"
             ),
         )
     every = openings.of_record(record)
@@ -353,7 +354,7 @@ def _kept(
     if any(True for _ in page.find(data)):
         raise PolicyRefused(
             tr(
-                "an address or the title also stands in a field of the record that cannot be "
+                "an address or the title also occurs in a field of the record that cannot be "
                 "withheld, such as the settings of the policy"
             )
         )

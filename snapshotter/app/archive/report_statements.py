@@ -234,8 +234,8 @@ def _who(of: Evidence, fields: dict[str, Field | Table]) -> Iterator[Statement]:
             )
         elif isinstance(owner, str):
             text = tr(
-                "The bundle is signed with the key {key}…. The trust file states that its owner "
-                "is {owner}.",
+                "The bundle is signed with the key {key}…. The trust file names this "
+                "owner of the key: {owner}.",
                 key=key,
                 owner=owner,
             )

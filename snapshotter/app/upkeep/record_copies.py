@@ -243,8 +243,8 @@ class RecordCopier:
             detail = tr(
                 "the copy has this annotation, and the source does not. If records were removed "
                 "from the source, copy them back:\n  snapshotter store replicate --store {there} "
-                "{here}\nIf somebody annotated in the copy, record the same in the source. Nothing "
-                "was overwritten",
+                "{here}\nIf the annotation was made in the copy, make the same annotation in the "
+                "source. Nothing was overwritten",
                 here=here,
                 there=there,
             )
@@ -252,10 +252,10 @@ class RecordCopier:
             detail = tr(
                 "from this record on, the copy has other annotations than the source, because "
                 "somebody annotated in the copy. Nothing was overwritten, and no later annotation "
-                "was copied. Annotate in the source only, and record there what is only in the "
-                "copy. To compare both:\n  snapshotter case check --store {there} --against "
-                "{here}\nOnly if the source is permanently lost, continue with the copy as the "
-                "source:\n  snapshotter log repair --take-over --store {there}",
+                "was copied. Annotate only in the source. Make the annotations that exist only in "
+                "the copy again in the source. To compare both:\n  snapshotter case check --store "
+                "{there} --against {here}\nOnly if the source is permanently lost, continue with "
+                "the copy as the source:\n  snapshotter log repair --take-over --store {there}",
                 here=here,
                 there=there,
             )

@@ -162,7 +162,11 @@ def _committed(value: Any, tree: dict[str, Any], pointer: str) -> Iterator[tuple
     """Yield pointers and commitments at the places that fields name."""
     if is_value(value) and "" in tree:
         raise EvidenceInvalid(
-            tr("the redactable record has a value that is not closed at {pointer}", pointer=pointer)
+            tr(
+                "the redactable record has no commitment at {pointer}, where a commitment is "
+                "required",
+                pointer=pointer,
+            )
         )
     if isinstance(value, dict):
         if "" in tree and set(value) == {COMMITTED} and isinstance(value[COMMITTED], str):

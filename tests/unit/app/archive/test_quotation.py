@@ -138,7 +138,7 @@ def test_the_picture_is_the_marked_block_with_its_context_and_no_pixel_is_change
         beside = [image.getpixel((6, top)) == (196, 0, 60) for top in range(164)]
         assert [top for top, is_bar in enumerate(beside) if is_bar] == list(range(42, 72))
         assert image.getpixel((417, 60)) == image.getpixel((200, 6)) == (196, 0, 60)
-        assert "bars in it mark the blocks" in image.info["Description"]
+        assert "Bars in the margin mark the blocks" in image.info["Description"]
 
 
 def test_a_quotation_over_two_blocks_has_two_marks(
