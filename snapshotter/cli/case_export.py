@@ -17,7 +17,7 @@ from snapshotter.cli.output import (
     print_message,
     print_result,
 )
-from snapshotter.cli.report_documents import paper_option, printed, zone_named, zone_option
+from snapshotter.cli.report_documents import paper_option, printed, zone_named
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.custody import EXPORTING
 from snapshotter.translation import tr
@@ -53,7 +53,11 @@ Examples:
 @with_option
 @click.option("--pdf", is_flag=True, help="Also print each report as PDF, which needs the browser.")
 @paper_option
-@zone_option
+@click.option(
+    "--zone",
+    metavar="ZONE",
+    help="Show local times of this time zone in the reports, with UTC beside.  [default: UTC]",
+)
 @click.option(
     "--load-files",
     is_flag=True,
@@ -115,7 +119,7 @@ def export(
 
     groups = written_groups(included)
     most = _size(split)
-    local_zone = zone_named(zone)
+    local_zone = zone_named(zone or "UTC")
     settings: Settings = ctx.obj.load(
         trust_file=str(trust_file or ""), trust_root_key=root_key or "", store=store or ""
     )
@@ -230,6 +234,13 @@ def _write(
     if made.continued:
         print_message(
             tr("exhibits of the interrupted export that were kept: {count}", count=made.continued)
+        )
+    if made.repeated:
+        print_message(
+            tr(
+                "exhibits of the interrupted export that were damaged and written again: {count}",
+                count=made.repeated,
+            )
         )
     print_message(
         tr(

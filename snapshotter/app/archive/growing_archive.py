@@ -384,14 +384,11 @@ def _chunks(content: Content) -> Iterator[bytes]:
 def _open(path: Path) -> BinaryIO:
     """Open a file of ours for reading and writing; it is made if it does not exist."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.fdopen(os.open(path, flags, 0o600), "r+b")
+    return os.fdopen(os.open(path, flags, 0o666), "r+b")  # less the umask
 
 
 def _name(data: Path, target: Path) -> None:
     """Give a complete file its name, which nothing may have."""
-    umask = os.umask(0)
-    os.umask(umask)
-    data.chmod(0o666 & ~umask)
     durable.name_new(data, target)
     data.unlink(missing_ok=True)
     durable.sync(target.parent)
