@@ -11,6 +11,7 @@ from snapshotter.index.store_index import Index
 from snapshotter.index.values import (
     BundleFacts,
     BundleSummary,
+    IndexSyncResult,
     JobFacts,
     Passage,
     PassageRegion,
@@ -93,10 +94,10 @@ class Library:
         for one in ids:
             del self._bundles[one]
 
-    def sync(self) -> None:
+    def sync(self) -> IndexSyncResult:
         """Bring the index up to date."""
         keys = sorted(map(store_keys.bundle_key, self._bundles))
-        self.index.sync(_Listing(keys), self._read, jobs=self._jobs_of)  # type: ignore[arg-type]  # a store is only listed
+        return self.index.sync(_Listing(keys), self._read, jobs=self._jobs_of)  # type: ignore[arg-type]  # a store is only listed
 
     def search(self, query: str, *, limit: int = 1000, before: str = "") -> FoundPage:
         """Search; "" finds all captures."""

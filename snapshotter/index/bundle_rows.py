@@ -1,7 +1,8 @@
 """Convert what a bundle states to a row of the table `bundle`, and back."""
 
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ COLUMNS: Final = (
     "outcome", "reasons", "missing", "language", "policy", "operator", "worker", "schedule",
     "tags", "shown", "text_whole", "final_host", "is_missing",
 )  # fmt: skip
+# Characters of a text that an index has: PostgreSQL limits a row of an index to 2,704 bytes.
+INDEXED: Final = 500
 # Most bytes of texts that are columns of one index (`tables.py`). No real value is longer.
 _MOST_BYTES: Final = {
     "host": 600, "final_host": 600, "policy": 400, "language": 200, "outcome": 40,
@@ -56,6 +59,48 @@ def storable(text: str) -> str:
         return text
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def indexed_key(text: str) -> str:
+    """Return a text of at most 564 characters that is equal for equal texts only."""
+    if len(text) <= INDEXED:
+        return text
+    # Longer than every text that is not cut, so that no other text can be equal to it.
+    return text[:INDEXED] + hashlib.sha256(text.encode()).hexdigest()
+
+
+def same_text(column: str, texts: Collection[str]) -> tuple[str, list[str]]:
+    """
+    Return the condition that a column is exactly one of these texts, and its values.
+
+    Args:
+        column: With an index of its beginning (`tables.py`), which the condition uses.
+    """
+    if not texts:
+        return "FALSE", []
+    wanted = list(map(storable, texts))
+    marks = ", ".join("?" * len(wanted))
+    condition, values = f"{beginning(column)} IN ({marks})", [text[:INDEXED] for text in wanted]
+    # Nothing else has the beginning that is a whole text, if that text is short.
+    if all(len(text) < INDEXED for text in wanted):
+        return condition, values
+    return f"({condition} AND {column} IN ({marks}))", values + wanted
+
+
+def below_text(column: str, text: str) -> tuple[str, list[str]]:
+    """Return the condition that a column begins with a text and a slash, and its values."""
+    # "0" is the character behind "/".
+    first, end = (f"{storable(text)}{character}" for character in "/0")
+    condition = f"{beginning(column)} >= ? AND {beginning(column)} <= ?"
+    return (
+        f"({condition} AND {column} >= ? AND {column} < ?)",
+        [first[:INDEXED], end[:INDEXED], first, end],
+    )
+
+
+def beginning(column: str) -> str:
+    """Return the expression that the index of a long text has."""
+    return f"substr({column}, 1, {INDEXED})"
 
 
 def ms(at: datetime) -> int:

@@ -17,12 +17,17 @@ class IndexDamaged(SnapshotterError):
     """The database was no valid index and was deleted. The next `Index` creates it again."""
 
 
+class ValueRefused(SnapshotterError):
+    """The database cannot store a value, or cannot compare with it. Trying again does not help."""
+
+
 class IndexDatabase(Protocol):
     """
     The tables of one index. Used from one thread; other processes may use the same tables.
 
     Every method raises IndexDamaged if the database was damaged, ServiceUnavailable if it does not
-    answer or others use it for too long, and SnapshotterError if it cannot be used.
+    answer or others use it for too long, ValueRefused for a value that it cannot store, and
+    SnapshotterError if it cannot be used.
     """
 
     @property

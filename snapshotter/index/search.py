@@ -21,7 +21,7 @@ from itertools import islice
 from typing import Any, Final
 
 from snapshotter.formats import typed
-from snapshotter.index.bundle_rows import ms, split, storable
+from snapshotter.index.bundle_rows import ms, same_text, split, storable
 from snapshotter.index.copies import IsHidden, find_copies
 from snapshotter.index.database import IndexDatabase
 from snapshotter.index.passages import ID_STEP, id_remainder
@@ -574,7 +574,7 @@ def _row_condition(condition: Filter, identities: ResolveIdentity) -> tuple[str,
         case "host" | "site":
             return _host_condition(value, with_subdomains=condition.name == "site")
         case "identity":
-            return _among("asked", identities(value))
+            return same_text("asked", identities(value))
         case "verdict":
             return "(content = ? OR availability = ?)", [value, value]
         case "lang":

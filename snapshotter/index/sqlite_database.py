@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from snapshotter import durable
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
-from snapshotter.index.database import IndexDamaged, IndexDatabase
+from snapshotter.index.database import IndexDamaged, IndexDatabase, ValueRefused
 from snapshotter.index.tokens import PieceQuery
 from snapshotter.translation import tr
 
@@ -19,6 +19,8 @@ _MERGED_PAGES = 1_000  # of one step
 _WAIT_S = 60.0  # for the transaction of another process; each is short
 # Errors of a file that is no valid database, as SQLite numbers them.
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# Errors of a value that SQLite cannot store.
+_REFUSED = frozenset({sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH})
 
 
 class SqliteDatabase(IndexDatabase):
@@ -158,6 +160,8 @@ class SqliteDatabase(IndexDatabase):
                     ),
                     hint=tr("run the command again, which makes the index again from the store"),
                 ) from error
+            if code in _REFUSED:
+                raise self._refusal(error) from error
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise ServiceUnavailable(
                     tr("the index {path} is in use by another process", path=self._path),
@@ -170,3 +174,11 @@ class SqliteDatabase(IndexDatabase):
                     "of the file"
                 ),
             ) from error
+        except (OverflowError, UnicodeEncodeError) as error:  # numbers and texts, by the driver
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: Exception) -> ValueRefused:
+        return ValueRefused(
+            tr("the index {path} cannot store a value: {error}", path=self._path, error=error),
+            hint=tr("this is a bug in snapshotter, please report the bug"),
+        )

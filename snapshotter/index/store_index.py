@@ -15,7 +15,15 @@ from typing import Any, Final, Self
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.statements import takedown
 from snapshotter.index import tables
-from snapshotter.index.bundle_rows import ms, read_observation, split, storable
+from snapshotter.index.bundle_rows import (
+    below_text,
+    indexed_key,
+    ms,
+    read_observation,
+    same_text,
+    split,
+    storable,
+)
 from snapshotter.index.database import IndexDatabase
 from snapshotter.index.stored_events import StoredEvent, read_stored_event
 from snapshotter.index.sync import (
@@ -176,16 +184,18 @@ class Index:
         """
         said, values = ["TRUE"], list[Any]()
         if identity:
-            asked = self.asked_for(self.resolved(identity))
-            said.append(_among("asked", asked))
-            values.extend(asked)
+            statement, more = same_text("asked", self.asked_for(self.resolved(identity)))
+            said.append(statement)
+            values += more
         if url:
-            said.append("url = ?")
-            values.append(url)
+            statement, more = same_text("url", [url])
+            said.append(statement)
+            values += more
         if account:
-            asked = self._asked_of(account)
-            said.append(f"(account = ? OR {_among('asked', asked)})")
-            values.extend([account, *asked])
+            own, names = same_text("account", [account])
+            pages, more = same_text("asked", self._asked_of(account))
+            said.append(f"({own} OR {pages})")
+            values += [*names, *more]
         if since is not None:
             said.append("at_ms >= ?")
             values.append(ms(since))
@@ -303,26 +313,27 @@ class Index:
         If captures of the same address state two, neither is used.
         """
         identity = storable(identity)
+        where, values = same_text("asked", [identity])
         found = self.database.rows(
-            "SELECT DISTINCT stated FROM bundle WHERE asked = ? AND stated != '' LIMIT 2",
-            (identity,),
+            f"SELECT DISTINCT stated FROM bundle WHERE {where} AND stated != '' LIMIT 2",  # noqa: S608
+            values,
         )
         return found[0][0] if len(found) == 1 else identity
 
     def asked_for(self, identity: str) -> tuple[str, ...]:
         """Return the identities of all addresses that turned out to be this page, itself first."""
-        found = self.database.rows(
-            "SELECT DISTINCT asked FROM bundle WHERE stated = ?", (identity,)
-        )
+        where, values = same_text("stated", [identity])
+        found = self.database.rows(f"SELECT DISTINCT asked FROM bundle WHERE {where}", values)  # noqa: S608
         others = sorted(asked for (asked,) in found if self.resolved(asked) == identity)
         return (identity, *(other for other in others if other != identity))
 
     def identities(self, *, account: str = "") -> tuple[str, ...]:
         """Return every page that was captured; those of one account if that is named."""
         if account:
+            where, values = same_text("account", [account])
             rows = self.database.rows(
-                "SELECT DISTINCT asked FROM bundle WHERE account = ? AND observation != ''",
-                (account,),
+                f"SELECT DISTINCT asked FROM bundle WHERE {where} AND observation != ''",  # noqa: S608
+                values,
             )
         else:
             rows = self.database.rows("SELECT DISTINCT asked FROM bundle WHERE observation != ''")
@@ -349,13 +360,14 @@ class Index:
             identity: Of the page that it is a control for.
             without: Ids of bundles to exclude.
         """
-        asked = self.asked_for(identity)
-        pages, bundles = _among("asked", asked), _among("bundle_id", without)
+        way, names = same_text("vantage", [after.vantage])
+        pages, asked = same_text("asked", self.asked_for(identity))
+        bundles = _among("bundle_id", without)
         return self._first(
-            f" WHERE host = ? AND vantage = ? AND {_CERTAIN} AND began_ms >= ? "
-            f"AND NOT {pages} AND NOT {bundles} "
+            f" WHERE host = ? AND {way} AND {_CERTAIN} AND began_ms >= ? "
+            f"AND NOT ({pages}) AND NOT {bundles} "
             "ORDER BY at_ms, began_ms, bundle_id LIMIT 1",
-            (host_and_port(after.url), after.vantage, ms(after.began_at), *asked, *without),
+            (host_and_port(after.url), *names, ms(after.began_at), *asked, *without),
         )
 
     def alive(self, host: str, vantage: str, *, without: str) -> Observation | None:
@@ -366,12 +378,12 @@ class Index:
             vantage: The way through the network by which it was seen.
             without: The identity of a page to exclude.
         """
-        asked = self.asked_for(without)
-        pages = _among("asked", asked)
+        way, names = same_text("vantage", [vantage])
+        pages, asked = same_text("asked", self.asked_for(without))
         return self._first(
-            f" WHERE host = ? AND vantage = ? AND {_CERTAIN} "
-            f"AND NOT {pages} ORDER BY at_ms DESC LIMIT 1",
-            (host, vantage, *asked),
+            f" WHERE host = ? AND {way} AND {_CERTAIN} "
+            f"AND NOT ({pages}) ORDER BY at_ms DESC LIMIT 1",
+            (host, *names, *asked),
         )
 
     def names(self, bundle_id: str) -> tuple[str, str]:
@@ -390,19 +402,15 @@ class Index:
 
     def of_account(self, identity: str, account: str) -> Observation | None:
         """Return the first capture of a page that itself states this account."""
-        asked = self.asked_for(identity)
-        pages = _among("asked", asked)
-        return self._first(
-            f" WHERE account = ? AND {pages} ORDER BY at_ms LIMIT 1",
-            (account, *asked),
-        )
+        own, names = same_text("account", [account])
+        pages, asked = same_text("asked", self.asked_for(identity))
+        return self._first(f" WHERE {own} AND {pages} ORDER BY at_ms LIMIT 1", (*names, *asked))
 
     def shown_by(self, asked: str, identity: str) -> Observation | None:
         """Return the first capture that states which page an address leads to."""
-        return self._first(
-            " WHERE asked = ? AND stated = ? ORDER BY at_ms LIMIT 1",
-            (asked, identity),
-        )
+        address, values = same_text("asked", [asked])
+        page, more = same_text("stated", [identity])
+        return self._first(f" WHERE {address} AND {page} ORDER BY at_ms LIMIT 1", (*values, *more))
 
     def count_by_verdict_source(self) -> dict[VerdictSource, int]:
         """Return the number of bundles by verdict source."""
@@ -421,11 +429,12 @@ class Index:
             ServiceUnavailable: The store did not answer.
         """
         known = {key for (key,) in self.database.rows("SELECT key FROM event")}
-        there = {found.key for found in store.list(f"{store_keys.TAKEDOWNS}/")}
-        if known == there:
+        listed = (found.key for found in store.list(f"{store_keys.TAKEDOWNS}/"))
+        there = {indexed_key(storable(key)): key for key in listed}
+        if known == there.keys():
             return
         # One after another: what stands in a store may be a stranger's, and much.
-        read = (read_stored_event(store, key) for key in sorted(there - known))
+        read = (read_stored_event(store, there[key]) for key in sorted(there.keys() - known))
         with self.database.writing():
             self.database.execute_many(
                 "INSERT INTO event (key, sha256, data, event_id, identity, account, kind, at_ms, "
@@ -433,7 +442,7 @@ class Index:
                 (_event_values(kept_event) for kept_event in read if kept_event is not None),
             )
             self.database.execute_many(
-                "DELETE FROM event WHERE key = ?", [(key,) for key in sorted(known - there)]
+                "DELETE FROM event WHERE key = ?", [(key,) for key in sorted(known - there.keys())]
             )
 
     def events(
@@ -449,8 +458,9 @@ class Index:
         """
         said, values = ["TRUE"], list[Any]()
         if identity:
-            said.append("identity = ?")
-            values.append(identity)
+            statement, more = same_text("identity", [identity])
+            said.append(statement)
+            values += more
         if event_id:
             said.append("event_id = ?")
             values.append(event_id)
@@ -497,10 +507,8 @@ class Index:
 
     def _asked_of(self, account: str) -> tuple[str, ...]:
         """Return the addresses whose pages turned out to be of an account: `wechat:MzA…/…`."""
-        rows = self.database.rows(
-            "SELECT DISTINCT asked FROM bundle WHERE stated >= ? AND stated < ?",
-            (f"{account}/", f"{account}0"),  # "0" is the character behind "/"
-        )
+        where, values = below_text("stated", account)
+        rows = self.database.rows(f"SELECT DISTINCT asked FROM bundle WHERE {where}", values)  # noqa: S608
         return tuple(
             sorted(page for (page,) in rows if self.resolved(page).startswith(f"{account}/"))
         )
@@ -532,12 +540,12 @@ def _among(column: str, values: Collection[str]) -> str:
 
 
 def _event_values(found: StoredEvent) -> tuple[Any, ...]:
-    event = found.event
+    event, key = found.event, indexed_key(storable(found.key))
     if event is None:
-        return found.key, found.sha256, found.data, "", "", "", "", 0, storable(found.problem)
-    account = event.last_seen.account or event.first_gone.account
-    about = (event.event_id, event.identity, account, event.kind.value, ms(event.at), "")
-    return (found.key, found.sha256, found.data, *about)
+        return key, found.sha256, found.data, "", "", "", "", 0, storable(found.problem)
+    account = storable(event.last_seen.account or event.first_gone.account)
+    about = (event.event_id, storable(event.identity), account, event.kind.value, ms(event.at), "")
+    return (key, found.sha256, found.data, *about)
 
 
 def _kept_event(row: Any) -> StoredEvent:

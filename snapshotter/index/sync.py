@@ -3,7 +3,8 @@ Bring the rows of an index up to date with the bundles that a store lists.
 
 The listing and the rows are compared in the order of keys, and new bundles are read. Each batch of
 rows is one transaction: a process that is killed leaves what it had finished, and the next one
-continues. Several processes may sync at once, because they write the same rows.
+continues. Several processes may sync at once, because they write the same rows. If the database
+refuses a row, the row of that bundle states the problem, and all other bundles get theirs.
 
 A store in a directory shows which folders changed since they were compared. Only these are listed.
 
@@ -18,8 +19,8 @@ from typing import Any
 
 from snapshotter.formats.bundle import store_keys
 from snapshotter.index import tables
-from snapshotter.index.bundle_rows import COLUMNS, ListedObject, storable, to_row
-from snapshotter.index.database import IndexDatabase
+from snapshotter.index.bundle_rows import COLUMNS, ListedObject, indexed_key, storable, to_row
+from snapshotter.index.database import IndexDatabase, ValueRefused
 from snapshotter.index.fingerprint import fingerprint
 from snapshotter.index.passages import ID_STEP, id_remainder
 from snapshotter.index.tokens import normalise, pieces
@@ -30,8 +31,10 @@ from snapshotter.index.values import (
     JobFacts,
     PassageRegion,
     ReadBundle,
+    VerdictSource,
 )
 from snapshotter.ports import ReadableStore
+from snapshotter.translation import tr
 
 # Returns what the queue knows of the jobs that made bundles, by the ids of the bundles.
 ReadJobs = Callable[[Sequence[str]], Mapping[str, JobFacts]]
@@ -125,26 +128,48 @@ class _Batch:
             return
         ids = [store_keys.parse_bundle_key(listed.key).bundle_id for listed, _ in self._held]
         known = self._jobs(ids) if ids and self._jobs is not None else {}
+        try:
+            self._store(self._held, known, self._stamps)
+        except ValueRefused:
+            for number, held in enumerate(self._held, 1):
+                # A folder is known when all of its bundles are.
+                stamps = self._stamps if number == len(self._held) else {}
+                try:
+                    self._store([held], known, stamps)
+                except ValueRefused as error:
+                    self._store([(held[0], _refused(held[0], error))], {}, stamps)
+        self._stamps.clear()
+        self._held.clear()
+        self._progress(self.count)
+
+    def _store(
+        self,
+        held: Sequence[tuple[ListedObject, BundleSummary]],
+        known: Mapping[str, JobFacts],
+        stamps: Mapping[str, str],
+    ) -> None:
+        """Write the rows of bundles and the stamps of folders in one transaction."""
+        ids = [store_keys.parse_bundle_key(listed.key).bundle_id for listed, _ in held]
         # Before the transaction, for which others wait.
         bundles = [
             to_row(listed, found, known.get(bundle_id, JobFacts()))
-            for bundle_id, (listed, found) in zip(ids, self._held, strict=True)
+            for bundle_id, (listed, found) in zip(ids, held, strict=True)
         ]
         passages = [
             (bundle_id, number, passage.region.value, storable(passage.text))
-            for bundle_id, (_, found) in zip(ids, self._held, strict=True)
+            for bundle_id, (_, found) in zip(ids, held, strict=True)
             for number, passage in enumerate(found.passages)
         ]
         cut = [
             [pieces(normalise(storable(passage.text))) for passage in found.passages]
-            for _, found in self._held
+            for _, found in held
         ]
         searched = [
             self._database.pieces_value(of_passage) for of_bundle in cut for of_passage in of_bundle
         ]
         sketches = [
             (bundle_id, _page(found), hashes)
-            for bundle_id, (_, found), of_bundle in zip(ids, self._held, cut, strict=True)
+            for bundle_id, (_, found), of_bundle in zip(ids, held, cut, strict=True)
             if (hashes := fingerprint(_main_pieces(found, of_bundle)))
         ]
         with self._database.writing():
@@ -184,17 +209,28 @@ class _Batch:
             self._database.execute_many(
                 "INSERT INTO folder (prefix, stamp) VALUES (?, ?) "
                 "ON CONFLICT (prefix) DO UPDATE SET stamp = excluded.stamp",
-                list(self._stamps.items()),
+                list(stamps.items()),
             )
-        self._stamps.clear()
-        self._held.clear()
-        self._progress(self.count)
+
+
+def _refused(listed: ListedObject, error: ValueRefused) -> BundleSummary:
+    """Return what the index states about a bundle whose row the database refuses."""
+    bundle_id = store_keys.parse_bundle_key(listed.key).bundle_id
+    return BundleSummary(
+        verdict_source=VerdictSource.UNREADABLE,
+        problem=tr(
+            "the index has no text and no verdict of the bundle {bundle_id}: {error}",
+            bundle_id=bundle_id,
+            error=error,
+        ),
+    )
 
 
 def _page(found: BundleSummary) -> str:
-    """Return the identity of the page of a capture."""
+    """Return the identity of the page of a capture; of a long one, the key in the index."""
     seen = found.observation
-    return storable(found.stated or (seen.identity if seen is not None else found.asked))
+    identity = found.stated or (seen.identity if seen is not None else found.asked)
+    return indexed_key(storable(identity))
 
 
 def _main_pieces(found: BundleSummary, cut: Sequence[Sequence[str]]) -> list[str]:

@@ -26,6 +26,22 @@ class Migration:
     back: str
 
 
+_HAS_LONG_TEXT: Final = (
+    "length(asked) > 200 OR length(stated) > 200 OR length(account) > 200 OR length(url) > 200 "
+    "OR length(vantage) > 200 OR length(states) > 200 OR length(main_sha256) > 200"
+)
+
+
+def _read_again(condition: str) -> str:
+    """Return statements that let the next sync read the bundles of some rows again."""
+    return f"""
+INSERT INTO meta (name, value)
+  SELECT 'outdated', '1' WHERE EXISTS (SELECT 1 FROM bundle WHERE {condition})
+  ON CONFLICT (name) DO NOTHING;
+UPDATE folder SET stamp = '' WHERE EXISTS (SELECT 1 FROM bundle WHERE {condition});
+UPDATE bundle SET listed = '' WHERE {condition}"""  # noqa: S608  no value is in it
+
+
 MIGRATIONS: Final = (
     Migration(
         forward="""
@@ -184,6 +200,57 @@ CREATE INDEX bundle_by_requested_host ON bundle (host, bundle_id);
 CREATE INDEX bundle_by_final_host ON bundle (final_host, bundle_id);
 CREATE INDEX bundle_by_id ON bundle (bundle_id)
 """,
+    ),
+    # Indexes have the beginnings of texts that a page or a stranger may make long. Captures of
+    # pages with long names are read again, because `page` is then made of a digest.
+    Migration(
+        forward=f"""
+DROP INDEX bundle_by_asked;
+DROP INDEX bundle_by_stated;
+DROP INDEX bundle_by_account;
+DROP INDEX bundle_by_url;
+DROP INDEX bundle_by_host;
+DROP INDEX bundle_by_verdict;
+DROP INDEX bundle_by_main;
+DROP INDEX event_by_identity;
+CREATE INDEX bundle_by_asked ON bundle (substr(asked, 1, 500), at_ms);
+CREATE INDEX bundle_by_stated ON bundle (substr(stated, 1, 500));
+CREATE INDEX bundle_by_account ON bundle (substr(account, 1, 500), at_ms);
+CREATE INDEX bundle_by_url ON bundle (substr(url, 1, 500), at_ms);
+CREATE INDEX bundle_by_host ON bundle (host, substr(vantage, 1, 500), availability, began_ms);
+CREATE INDEX bundle_by_verdict ON bundle (availability);
+CREATE INDEX bundle_with_states ON bundle (bundle_id) WHERE states != '';
+CREATE INDEX event_by_identity ON event (substr(identity, 1, 500), at_ms);
+{_read_again("bundle_id IN (SELECT bundle_id FROM sketch WHERE length(page) > 500)")};
+DELETE FROM sketch WHERE length(page) > 500;
+DELETE FROM fingerprint WHERE length(page) > 500;
+DELETE FROM event WHERE length(key) > 500
+""",  # noqa: S608  no value is in it
+        back=f"""
+DROP INDEX bundle_by_asked;
+DROP INDEX bundle_by_stated;
+DROP INDEX bundle_by_account;
+DROP INDEX bundle_by_url;
+DROP INDEX bundle_by_host;
+DROP INDEX bundle_by_verdict;
+DROP INDEX bundle_with_states;
+DROP INDEX event_by_identity;
+{_read_again(_HAS_LONG_TEXT)};
+UPDATE bundle SET asked = substr(asked, 1, 200), stated = substr(stated, 1, 200),
+  account = substr(account, 1, 200), url = substr(url, 1, 200),
+  vantage = substr(vantage, 1, 200), states = substr(states, 1, 200),
+  main_sha256 = substr(main_sha256, 1, 200)
+  WHERE {_HAS_LONG_TEXT};
+DELETE FROM event WHERE length(identity) > 200;
+CREATE INDEX bundle_by_asked ON bundle (asked, at_ms);
+CREATE INDEX bundle_by_stated ON bundle (stated, asked);
+CREATE INDEX bundle_by_account ON bundle (account, at_ms);
+CREATE INDEX bundle_by_url ON bundle (url, at_ms);
+CREATE INDEX bundle_by_host ON bundle (host, vantage, availability, began_ms);
+CREATE INDEX bundle_by_verdict ON bundle (availability, states);
+CREATE INDEX bundle_by_main ON bundle (main_sha256);
+CREATE INDEX event_by_identity ON event (identity, at_ms)
+""",  # noqa: S608
     ),
 )
 TABLES_VERSION: Final = len(MIGRATIONS)

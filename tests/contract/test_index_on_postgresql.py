@@ -13,6 +13,7 @@ from snapshotter.app.settings import Settings, load
 from snapshotter.app.wiring import index as wiring_index
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.index import tables
+from snapshotter.index.database import ValueRefused
 from snapshotter.index.open_index import open_index_schema
 from snapshotter.index.store_index import Index
 from snapshotter.index.tables import TABLES_VERSION
@@ -21,6 +22,15 @@ from tests.searched import Library
 from tests.servers.postgresql import PostgreSQL
 
 # The tests of the index in a file, with the fixtures of this module.
+from tests.unit.index.test_long_texts import (  # noqa: F401
+    LONG,
+    test_a_bundle_whose_row_is_refused_states_so_and_costs_no_other_bundle,
+    test_a_page_is_searched_by_its_whole_identity,
+    test_a_value_that_a_database_refuses_is_no_failure_of_the_database,
+    test_long_texts_are_stored_and_found_by_the_whole_text,
+    test_pages_of_an_account_with_a_long_name_are_found,
+    test_rows_with_long_texts_are_migrated_back_and_read_again,
+)
 from tests.unit.index.test_search import (  # noqa: F401
     TEXTS,
     test_a_capture_in_quarantine_is_never_found,
@@ -214,6 +224,14 @@ def test_a_word_that_repeats_more_often_than_the_server_keeps_places_is_found(
     empty.sync()
 
     assert empty.found('"哈谣言"') == [found]
+
+
+def test_a_limit_of_the_server_is_no_silence_of_the_server(empty: Library) -> None:
+    empty.index.database.execute("CREATE TABLE more (word TEXT PRIMARY KEY)")
+
+    with pytest.raises(ValueRefused, match="cannot store a value: index row size") as raised:
+        empty.index.database.execute("INSERT INTO more VALUES (?)", (LONG[:700],))
+    assert raised.value.exit_code == SnapshotterError.exit_code
 
 
 def settings_of(tmp_path: Path, queue: str) -> Settings:
