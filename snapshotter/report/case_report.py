@@ -19,6 +19,7 @@ from snapshotter.report.states import StateLabel, verdict_label
 from snapshotter.translation import tr
 
 FORMAT: Final = "snapshotter-case-report/1"
+_DIGEST: Final = "what.bundle_sha256"  # its absence is shown
 _ANSWERS: Final = ("what.verdict", "what.whole", "integrity.proof")
 
 
@@ -105,7 +106,8 @@ def _shown_fields(exhibit: ReportedExhibit) -> list[Field]:
     return [
         field
         for field in exhibit.fields
-        if field.key not in _ANSWERS and (field.presence is not Presence.ABSENT or field.note)
+        if field.key not in _ANSWERS
+        and (field.presence is not Presence.ABSENT or field.note or field.key == _DIGEST)
     ]
 
 

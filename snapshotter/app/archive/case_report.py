@@ -495,8 +495,8 @@ def _timeline_row(
 # --- removals -----------------------------------------------------------------------------------
 
 _REMOVALS: Final = tr(
-    "A removal is an interval, never an instant: from the begin of the last capture that shows the "
-    "page to the end of the first capture that does not. A signed take-down event follows from "
+    "A removal is an interval, never an instant: from the beginning of the last capture that shows "
+    "the page to the end of the first capture that does not. A signed take-down event follows from "
     "several captures by rules. A possible removal is only a sign that a person has to look at: no "
     "rule matches, and nothing about it is signed."
 )
