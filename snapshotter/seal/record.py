@@ -106,11 +106,11 @@ REDACTABLE = (
     "/who/network/vantage",
 )
 
-# Printed in every record: what the evidence does not say, before somebody asks.
+# In every record: what the evidence proves, and what it does not prove.
 LIMITS = (
-    "This record proves that the named software, run by the holder of the signing key, received "
-    "and rendered these bytes; a timestamp token proves that the sealed bundle existed at the "
-    "token's time.",
+    "This record states that the named software received and rendered these bytes. The signature "
+    "shows which key signed this statement. A timestamp token proves that the sealed bundle "
+    "existed at the time of the token.",
     "This record does not prove who wrote the page, that the statements and counts on the page are "
     "true, or that other visitors saw the same page.",
     "This record does not prove what the address showed before, after or between captures.",

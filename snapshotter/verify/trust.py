@@ -265,7 +265,9 @@ def own_trust(
         revoked: The keys that must not sign any more, by id: since when, and why.
     """
     distinct = {keys.key_id(key): key for key in public_keys}
-    known = [trusted_key(key, owner="this user") for _, key in sorted(distinct.items())]
+    known = [
+        trusted_key(key, owner="the person who verifies") for _, key in sorted(distinct.items())
+    ]
     for number, key in enumerate(known):
         if key.key_id in revoked:
             at, reason = revoked[key.key_id]

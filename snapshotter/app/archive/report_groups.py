@@ -789,7 +789,7 @@ def _content(of: Evidence) -> Iterator[Field | Table]:
         ("loaded", tr("Images that were loaded")),
         ("failed", tr("Images that failed")),
         ("pending", tr("Images that were still loading at the end")),
-        ("placeholder", tr("Images that the page did not show, or replaced by another image")),
+        ("placeholder", tr("Images that the page hid or replaced")),
     ):
         yield record.field(f"images_{key}", term, f"/content/images/{key}", Kind.NUMBER)
     yield record.field("images_failed_urls", tr("Addresses of images that failed"),
