@@ -21,7 +21,6 @@ from snapshotter.translation import tr
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from snapshotter.app.archive.search import Excerpt
     from snapshotter.index.query import Query
     from snapshotter.index.search import FoundCapture, FoundPage, Hit
 
@@ -178,7 +177,7 @@ def print_cut(count: int) -> None:
 
 def found_lines(capture: "FoundCapture") -> list[str]:
     """Return a result as lines of text, each safe for a terminal."""
-    from snapshotter.app.archive.search import excerpt
+    from snapshotter.app.archive.search import excerpt, with_brackets
     from snapshotter.formats.printable import cut, printable
     from snapshotter.model.capture import Outcome
     from snapshotter.model.sentences import page_words
@@ -211,7 +210,7 @@ def found_lines(capture: "FoundCapture") -> list[str]:
     if not capture.is_text_whole:
         lines.append(f"  {tr('only the beginning of the text was searched')}")
     for hit in capture.hits:
-        shown = _with_brackets(excerpt(hit, _EXCERPT))
+        shown = with_brackets(excerpt(hit, _EXCERPT))
         lines.append(f"  {hit.region.value}: {printable(shown)}")
     return lines
 
@@ -251,14 +250,6 @@ def _hit_json(hit: "Hit") -> dict[str, Any]:
         "region": hit.region.value,
         "text": shown.text,
     }
-
-
-def _with_brackets(shown: "Excerpt") -> str:
-    text, at = "…" if shown.is_cut_before else "", 0
-    for start, end in shown.marks:
-        text += f"{shown.text[at:start]}[{shown.text[start:end]}]"
-        at = end
-    return f"{text}{shown.text[at:]}{'…' if shown.is_cut_after else ''}"
 
 
 def _both_times(at: "datetime") -> str:

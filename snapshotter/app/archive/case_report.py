@@ -777,7 +777,7 @@ def _search(of: _Material, search: CaseSearch, key: str, named: frozenset[str]) 
                 if hit.region == "tag" and "tags" not in named:  # of the job
                     continue
                 found.add(capture.bundle_id)
-                excerpt = _with_brackets(searching.excerpt(hit, _EXCERPT))
+                excerpt = searching.with_brackets(searching.excerpt(hit, _EXCERPT))
                 row = Row(
                     values=(
                         tr("Exhibit {number}", number=number), hit.region.value, excerpt,
@@ -806,14 +806,6 @@ def _search(of: _Material, search: CaseSearch, key: str, named: frozenset[str]) 
         empty=tr("No exhibit contains these words."),
         note="" if "notes" in named else tr("Notes and tags of people were not searched."),
     )
-
-
-def _with_brackets(shown: searching.Excerpt) -> str:
-    text, at = "…" if shown.is_cut_before else "", 0
-    for start, end in shown.marks:
-        text += f"{shown.text[at:start]}[{shown.text[start:end]}]"
-        at = end
-    return f"{text}{shown.text[at:]}{'…' if shown.is_cut_after else ''}"
 
 
 def _writings(of: _Material, named: frozenset[str]) -> list[Group]:

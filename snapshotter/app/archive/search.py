@@ -172,3 +172,12 @@ def excerpt(hit: Hit, most: int) -> Excerpt:
     return Excerpt(
         text=text, marks=tuple(marks), is_cut_before=begin > 0, is_cut_after=end < len(hit.text)
     )
+
+
+def with_brackets(shown: Excerpt) -> str:
+    """Return an excerpt with its words in brackets, and dots where it is cut."""
+    text, at = "…" if shown.is_cut_before else "", 0
+    for start, end in shown.marks:
+        text += f"{shown.text[at:start]}[{shown.text[start:end]}]"
+        at = end
+    return f"{text}{shown.text[at:]}{'…' if shown.is_cut_after else ''}"
