@@ -136,6 +136,7 @@ class Withheld:
 
     fields: tuple[str, ...]  # JSON pointers into the capture record, sorted
     files: tuple[str, ...]  # of the signed list, sorted
+    manifest_sha256: str  # of the signed list; "" if the copy has none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,13 +152,20 @@ def verify_bundle(
         trust=trust.source,
         custody=state.contents.kept.get(names.CUSTODY, b"") if state.contents else b"",
         record=state.record,
-        withheld=Withheld(fields=state.closed, files=state.withheld)
-        if state.is_redacted and state.record
-        else None,
+        withheld=_withheld(state) if state.is_redacted and state.record else None,
         assessed=_stated_assessment(state) if read_assessment else None,
         proven_until=state.renewed_until or state.proven_until,
         renewals=state.renewed,
         needs_late_tokens=state.time_basis is not None and state.time_basis.needs_late_tokens,
+    )
+
+
+def _withheld(state: "_State") -> Withheld:
+    signed_list = state.read.digests.get(names.MANIFEST_SHA256)
+    return Withheld(
+        fields=state.closed,
+        files=state.withheld,
+        manifest_sha256=signed_list.sha256 if signed_list is not None else "",
     )
 
 

@@ -126,6 +126,14 @@ class Evidence:
         known = self.report.established
         return {path: found.sha256 for path, found in known.members.items()} if known else {}
 
+    @property
+    def manifest_sha256(self) -> str:
+        """SHA-256 of the signed list of files; "" if the verification did not establish it."""
+        withheld = self.report.withheld
+        if withheld is not None:
+            return withheld.manifest_sha256 if self.is_sound else ""
+        return self.digests.get(names.MANIFEST_SHA256, "")
+
     def found(
         self,
         key: str,
@@ -863,7 +871,7 @@ def _artifact_basis(of: Evidence, item: Mapping[str, Any]) -> Basis:
 def _integrity(of: Evidence) -> Iterator[Field | Table]:
     record, known = of.record, of.report.established
     yield of.found("manifest_sha256", tr("SHA-256 of the signed list of files"),
-                   of.digests.get(names.MANIFEST_SHA256), names.MANIFEST_SHA256,
+                   of.manifest_sha256, names.MANIFEST_SHA256,
                    kind=Kind.DIGEST)  # fmt: skip
     good = known.good_signers if known is not None else _good_keys(of)
     yield record.table(

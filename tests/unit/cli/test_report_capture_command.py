@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,10 @@ def test_a_report_about_a_redacted_copy_shows_what_is_withheld(home: BundleShell
     assert (title["presence"], list(title["value"])) == ("withheld", ["committed"])
     assert title["source"]["file"] == "capture/redactable.json"
     assert fields["what"]["http_status"]["basis"] == "stated"
+    with zipfile.ZipFile(copy) as members:
+        signed = hashlib.sha256(members.read("seal/manifest-sha256.txt")).hexdigest()
+    manifest = fields["integrity"]["manifest_sha256"]
+    assert (manifest["value"], manifest["basis"]) == (signed, "verified")
     assert "/what/title" in fields["redactions"]["withheld_values"]["value"]
     said = {statement["key"]: statement["text"] for statement in found["statements"]}
     assert said["redacted"].startswith("This report is about a redacted copy. Values that")
