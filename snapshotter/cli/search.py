@@ -124,8 +124,15 @@ def search(
     if as_json:
         for capture in found.captures:
             print_json(found_json(capture))
-        end = {"cut": found.cut, "next": found.next or None, "results": len(found.captures)}
-        print_json({"annotation_problems": source.annotation_problems, **end})
+        print_json(
+            {
+                "annotation_problems": source.annotation_problems,
+                "cut": found.cut,
+                "next": found.next or None,
+                "results": len(found.captures),
+                "searched_until": found.searched_until or None,
+            }
+        )
         return
     where = f" --store {shlex.quote(store)}" if store else ""
     _print(found, text, f"{program_name()} search {shlex.quote(text)}{where}")
@@ -149,10 +156,23 @@ def _print(found: "FoundPage", query: str, command: str) -> None:
             print_result()
         for line in found_lines(capture):
             print_result(line)
-    if not found.captures:
+    if found.searched_until:
+        print_message(
+            tr(
+                "the query is too broad: the search ended at the capture {bundle_id}. Earlier "
+                "captures were not searched. Captures found: {count}. Add a rarer word, or a "
+                "filter such as host: or after:",
+                bundle_id=found.searched_until,
+                count=len(found.captures),
+            )
+        )
+    elif not found.captures:
         print_message(tr("no capture matches the query {query}", query=query))
     print_cut(found.cut)
-    if found.next:
+    if found.searched_until:
+        print_result()
+        print_next(tr("search earlier captures"), f"{command} --before {found.next}")
+    elif found.next:
         print_result()
         print_next(
             tr("show the next captures that match"),

@@ -4,8 +4,9 @@ Find captures by words and filters, newest first.
 The index names candidates: captures whose passages have the pieces of a word, or that may meet the
 filters. Each candidate is then checked: its normalised texts must contain the words, and its row
 must meet the filters. A word that is in very many passages names no candidates: captures are
-checked one after the other, and a page of results is full soon. Filters on rows are answered by
-one index, which is read from the newest capture on.
+checked one after the other, and a page of results is full soon. If it is not, the search ends after
+so many characters, and states how far it came. Filters on rows are answered by one index, which is
+read from the newest capture on.
 
 What people recorded (cases, tags, notes, reviews) comes from the annotations. A capture in
 quarantine is never found.
@@ -49,6 +50,9 @@ ResolveIdentity = Callable[[str], Sequence[str]]
 
 _COMMON: Final = 10_000  # passages: a word in more of them names no candidates
 _CHUNK: Final = 100  # captures that are read together
+# A page is cut short after so much work for captures that do not match: about a second.
+_MOST_READ: Final = 20_000_000  # characters
+_ROW: Final = 2_000  # characters whose reading takes as long as that of a row
 _MAX_HITS: Final = 3  # texts of one capture that are returned
 _NEAR: Final = 1_000  # characters behind the first place within which others are marked
 _MAX_MARKS: Final = 20  # places of words that are marked in one text
@@ -99,6 +103,8 @@ class FoundPage:
 
     captures: tuple[FoundCapture, ...]
     next: str  # what to give as `before` for the captures after these; "" at the end
+    # The query is too broad: the last capture that was searched, equal to `next`; "" otherwise.
+    searched_until: str
     # Captures of the store of whose text only the beginning was searched; 0 for a query without
     # words.
     cut: int
@@ -125,10 +131,15 @@ def search(
     """
     run = _Run(database, query, state, identities, is_hidden)
     found, following = list[FoundCapture](), ""
+    searched, unmatched = "", 0
     for candidate in run.candidates(before):
+        if unmatched >= _MOST_READ:
+            break
+        searched = candidate.bundle_id
         if query is not None and not matches(
             query.root, contains=candidate.contains, fits=candidate.fits
         ):
+            unmatched += _ROW + candidate.characters
             continue
         if run.is_hidden(candidate.bundle_id, candidate.sidecars):
             continue
@@ -136,7 +147,12 @@ def search(
             following = found[-1].bundle_id
             break
         found.append(candidate.found(run.shown))
-    return FoundPage(captures=tuple(found), next=following, cut=run.count_cut())
+    else:
+        searched = ""
+    until = "" if following else searched
+    return FoundPage(
+        captures=tuple(found), next=following or until, searched_until=until, cut=run.count_cut()
+    )
 
 
 class _Run:
@@ -432,6 +448,11 @@ class _Candidate:
     def contains(self, searched: Searched) -> bool:
         """Whether a text of the capture contains a word."""
         return any(any(find(searched, normalised)) for _, _, normalised in self._texts())
+
+    @property
+    def characters(self) -> int:
+        """The number of characters that were read of its texts."""
+        return sum(len(text) for _, text, _ in self._read or ())
 
     def found(self, words: Sequence[Searched]) -> FoundCapture:
         """Return the capture as a result, with the hits of these words."""

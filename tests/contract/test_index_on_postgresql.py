@@ -36,6 +36,7 @@ from tests.unit.index.test_search import (  # noqa: F401
     test_a_capture_in_quarantine_is_never_found,
     test_a_host_is_found_in_both_addresses_and_in_every_form_of_its_name,
     test_a_random_library_is_searched_as_it_is_scanned,
+    test_a_search_for_words_that_never_meet_ends_and_states_how_far_it_came,
     test_a_word_in_very_many_passages_is_found_without_candidates,
     test_a_word_that_is_frequent_in_other_regions_names_candidates,
     test_captures_are_found_by_the_title_of_their_case_and_by_words_of_notes,

@@ -88,7 +88,9 @@ def test_a_result_has_title_address_time_verdict_case_and_the_marked_passage(
 
     assert shell.run("search", "谣言", "--json") == 0
     found, end = shell.objects
-    assert end == {"annotation_problems": [], "cut": 0, "next": None, "results": 1}
+    assert end == {
+        "annotation_problems": [], "cut": 0, "next": None, "results": 1, "searched_until": None,
+    }  # fmt: skip
     assert found["bundle_id"] == wanted
     assert (found["cases"], found["tags"]) == ({"case-7": 1}, ["urgent"])
     assert found["requested_url"] == "https://news.example.org/1"
@@ -121,6 +123,25 @@ def test_results_come_in_pages_and_the_next_command_is_printed(shell: Shell, add
     assert last.endswith(f" search '谣言' --store captures --before {ids[2]}")
     assert shell.run("search", "谣言", "--before", ids[1], "--json") == 0
     assert [found.get("bundle_id") for found in shell.objects] == [ids[0], None]
+
+
+def test_a_query_that_is_too_broad_is_named_with_what_to_add(
+    shell: Shell, add: AddPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("snapshotter.index.search._COMMON", 0)
+    monkeypatch.setattr("snapshotter.index.search._MOST_READ", 1)
+    ids = [add("one two"), add("two one"), add("one two")]
+    note = f"the query is too broad: the search ended at the capture {ids[1]}. "
+
+    assert shell.run("search", '"one two"') == 0
+    assert note in shell.err
+    assert "Captures found: 1. Add a rarer word, or a filter such as host: or after:" in shell.err
+    assert shell.out.splitlines()[-1].endswith(f" search '\"one two\"' --before {ids[1]}")
+    assert shell.run("search", '"one two"', "--json") == 0
+    found, end = shell.objects
+    assert (found["bundle_id"], end["next"], end["searched_until"]) == (ids[2], ids[1], ids[1])
+    assert shell.run("list", '"one two"') == 0
+    assert [one in shell.out for one in ids] == [True, False, True]
 
 
 def test_the_captures_of_which_only_the_beginning_is_searched_are_named(

@@ -244,6 +244,34 @@ def test_a_word_in_very_many_passages_is_found_without_candidates(
     assert empty.found("nothing OR the") == expected
 
 
+def test_a_search_for_words_that_never_meet_ends_and_states_how_far_it_came(
+    empty: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_module, "_COMMON", 3)
+    monkeypatch.setattr(search_module, "_CHUNK", 4)
+    monkeypatch.setattr(search_module, "_ROW", 10)
+    monkeypatch.setattr(search_module, "_MOST_READ", 5 * (10 + 12))
+    match = empty.add("first second third")
+    ids = [match, *(empty.add("second first" if n % 2 else "first third ") for n in range(20))]
+    empty.sync()
+
+    for query in ("second third", '"first second"', "second third -other", "first second third"):
+        pages = [empty.search(query, limit=2)]
+        while pages[-1].next:
+            pages.append(empty.search(query, limit=2, before=pages[-1].next))
+
+        if not query.startswith('"'):  # SQLite names the candidates of a phrase
+            untils = [page.searched_until for page in pages]
+            assert untils == [ids[16], ids[11], ids[6], ids[1], ""], query
+        assert [page.next for page in pages] == [page.searched_until for page in pages]
+        found = [capture.bundle_id for page in pages for capture in page.captures]
+        assert found == [match], query
+    # A page that is full is no search that was cut short.
+    page = empty.search("first", limit=2)
+    assert (page.next, page.searched_until) == (ids[19], "")
+    assert empty.search("first", limit=21).searched_until == ""
+
+
 def test_pages_follow_one_another_without_gap_and_without_repetition(
     empty: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
