@@ -495,10 +495,10 @@ def _timeline_row(
 # --- removals -----------------------------------------------------------------------------------
 
 _REMOVALS: Final = tr(
-    "A removal is an interval, never an instant: from the beginning of the last capture that shows "
-    "the page to the end of the first capture that does not. A signed take-down event follows from "
-    "several captures by rules. A possible removal is only a sign that a person has to look at: no "
-    "rule matches, and nothing about it is signed."
+    "The time of a removal is an interval. The interval begins with the beginning of the last "
+    "capture that shows the page, and ends with the end of the first capture that does not show "
+    "the page. A signed take-down event follows from several captures by rules. A possible removal "
+    "is only a sign, which a person must check: no rule matches, and nothing is signed."
 )
 
 
