@@ -20,6 +20,7 @@ from snapshotter.translation import tr
 
 _WHOLE_TEXT = 65_536  # characters of a shortened text that the page has one click away
 _PLAIN = re.compile(r"[A-Za-z0-9 .,:·…-]")
+_HARMLESS = re.compile(r"[\n\t -~]*")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -109,6 +110,8 @@ def escape_misleading(text: str) -> str:
 
     Joiners stay: scripts and emoji need them, and each text stands in an element of its own.
     """
+    if _HARMLESS.fullmatch(text):  # most addresses, of which a report can have many long ones
+        return text
     return "".join(_escaped(character) if _misleads(character) else character for character in text)
 
 

@@ -32,7 +32,7 @@ class LocalTime:
 
     def show(self, at: datetime, seconds: bool = True) -> ShownTime:
         """Return an instant as a page shows it; `seconds` says whether they are shown."""
-        there, utc = at.astimezone(self.zone), at.astimezone(UTC)
+        there, utc = self._there(at), at.astimezone(UTC)
         clock = "%H:%M:%S" if seconds else "%H:%M"
         local = f"{_day(there)} {there.year}, {there:{clock}}"
         if not there.utcoffset():
@@ -42,12 +42,12 @@ class LocalTime:
 
     def day(self, at: datetime) -> str:
         """Return the local date of an instant: `30 Nov 2026`."""
-        there = at.astimezone(self.zone)
+        there = self._there(at)
         return f"{_day(there)} {there.year}"
 
     def name(self, at: datetime) -> str:
         """Return the difference of local time from UTC at an instant: `UTC+08:00`."""
-        offset = f"{at.astimezone(self.zone):%z}"
+        offset = f"{self._there(at):%z}"
         return "UTC" if offset.strip("+-0") == "" else f"UTC{offset[:3]}:{offset[3:5]}"
 
     def sentence(self, at: datetime) -> str:
@@ -57,6 +57,13 @@ class LocalTime:
             if (self.name(at) != "UTC")
             else tr("Times are in UTC.")
         )
+
+    def _there(self, at: datetime) -> datetime:
+        """Return an instant in local time, or in UTC if local time would leave years 1 to 9999."""
+        try:
+            return at.astimezone(self.zone)
+        except (OverflowError, ValueError):  # 9999-12-31T23:59:59Z ends many certificates
+            return at.astimezone(UTC)
 
 
 def _day(at: datetime) -> str:

@@ -21,6 +21,7 @@ MAX_HEIGHT: Final = 60_000  # CSS pixels that are shown
 MAX_WIDTH: Final = 4_000
 _PIECE = 2_048  # CSS pixels
 _WIDEST = 40_000  # device pixels
+_MAX_PIXELS = 50_000_000  # device pixels of a piece, 3 bytes each; a record may state any scale
 _QUALITY = 80  # of WebP
 _FAST_QUALITY = 85  # of JPEG
 _MAX_BYTES = 24 << 20  # of all pieces of a copy, encoded
@@ -117,6 +118,9 @@ def _copy(
         tall = _PIECE
         if shape is not None:  # two pieces never begin at one place, however narrow the picture is
             tall = max(width // scale * shape.per_mille // 1000, 2 * overlap)
+        tall = max(min(tall, _MAX_PIXELS // (width * scale)), 2 * overlap)
+        if not 0 < tall * scale * width <= _MAX_PIXELS:
+            raise SnapshotterError(tr("a picture is too wide to be shown"))
         while at < band.height and not cut:
             if canvas is None:
                 canvas, filled = Image.new("RGB", (width, tall * scale)), 0

@@ -65,6 +65,7 @@ _MAX_NETWORK_BYTES: Final = 16 << 20
 _MAX_LINE: Final = 128 << 10  # bytes of a line of the index
 _MAX_INDEX_LINES: Final = 100_000
 _MAX_FILES: Final = 300
+_MAX_NUMBER: Final = (1 << 53) - 1
 _Read = TypeVar("_Read")
 
 
@@ -266,7 +267,7 @@ def read_part(unread: list[str], what: str, read: Callable[[], _Read]) -> _Read 
         return read()
     except SnapshotterError as error:
         unread.append(f"{what}: {error}")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         unread.append(tr("{what}: the data does not have the required form", what=what))
     return None
 
@@ -406,14 +407,26 @@ def _request(line: bytes) -> RequestRow | None:
         at = datetime.strptime(time[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
         status = str(found.get("status", ""))
         return RequestRow(
-            url=str(found["url"]),
-            status=int(status) if status.isdecimal() else None,
-            media_type=str(found.get("mime", "")),
+            url=_whole_text(found["url"]),
+            status=_number(status) if status.isdecimal() else None,
+            media_type=_whole_text(found.get("mime", "")),
             at=at,
-            length=int(found["length"]),
+            length=_number(found["length"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None  # a stranger may have written the line
+
+
+def _whole_text(found: object) -> str:
+    """Return a text of JSON with half characters (lone surrogates) as escapes."""
+    return str(found).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _number(found: Any) -> int:
+    number = int(found)
+    if not 0 <= number <= _MAX_NUMBER:
+        raise ValueError("canonical JSON has no number of this size")
+    return number
 
 
 def _unanswered(record: Mapping[str, Any]) -> Iterator[RequestRow]:

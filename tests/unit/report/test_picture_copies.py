@@ -79,3 +79,18 @@ def test_a_copy_of_a_wide_picture_states_that_its_right_part_is_missing(
 
 def _rows(url: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
+
+
+def test_the_memory_for_a_piece_does_not_grow_with_the_scale_that_a_record_states(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(picture_copies, "_MAX_PIXELS", 80 * 60)
+    data = _png(80, 150)
+    shape = PieceShape(per_mille=1_000, overlap=10)
+
+    copy = make_picture_copy([lambda: io.BytesIO(data)], 2, fast=True, shape=shape)
+
+    assert copy is not None
+    assert [(piece.top, piece.height) for piece in copy.pieces][:2] == [(0, 30), (20, 30)]
+    for scale in (4, 1_000, 10**9):
+        assert make_picture_copy([lambda: io.BytesIO(data)], scale, shape=shape) is None

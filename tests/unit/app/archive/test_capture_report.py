@@ -1,11 +1,13 @@
 """The report about one capture: every required field, each with its source, and its sentences."""
 
 import copy
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -191,6 +193,39 @@ def test_nothing_of_an_altered_bundle_is_verified(sealed: Any, tmp_path: Path) -
     text = page(made.report, made.picture, UTC_TIME, digest="ab").decode()
     assert "Do not rely on the bundle" in text
     assert text.index("Do not rely on the bundle") < text.index("captured the page")
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/New_York"])
+def test_an_index_of_any_form_gets_a_report(sealed: Any, tmp_path: Path, zone: str) -> None:
+    """No check reads the index: its numbers, texts and times are whatever a stranger wrote."""
+    file, trust = sealed
+    entry = {"url": "http://a.test/", "status": "200", "mime": "text/html", "length": "10"}
+    lines = [
+        f"test,a)/ {at} {json.dumps({**entry, **changes})}\n"
+        for at, changes in (
+            ("20260101000000", {"url": "http://a.test/\ud800", "mime": "\udc00"}),
+            ("20260101000000", {"length": "9" * 400}),
+            ("20260101000000", {"length": float("inf")}),
+            ("20260101000000", {"status": "9" * 300}),
+            ("00010101000000", {}),
+            ("99991231235959", {}),
+        )
+    ]
+    members = {**bundles.unpack(file.read_bytes()), "indexes/index.cdx": "".join(lines).encode()}
+    altered = tmp_path / "altered.wacz"
+    altered.write_bytes(bundles.pack(members))
+    local = LocalTime(zone=ZoneInfo(zone))
+
+    made = report_of(altered, trust, local=local)
+
+    found: Any = as_json(made.report)["fields"]
+    rows = [row["values"] for row in found["from_whom"]["requests"]["rows"]]
+    assert [row["at"][:4] for row in rows] == ["0001", "2026", "9999"]
+    assert rows[1]["url"] == "http://a.test/\\ud800"
+    assert encode(made.report)
+    assert b'datetime="9999-12-31T23:59:59Z"' in page(
+        made.report, made.picture, local, digest="0" * 64
+    )
 
 
 def test_a_token_of_an_unknown_authority_is_not_verified(sealed: Any) -> None:
