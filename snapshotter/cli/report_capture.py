@@ -88,9 +88,9 @@ def capture(
     software, browser and fonts give the same bytes. If a bundle was altered, the report states
     this first.
 
-    Exit codes: 0 the reports were made, whatever the verdicts are. 2 a file is no bundle. 20 a
-    capture is in quarantine, or the browser would have no sandbox. 30 the browser did not print
-    the PDF; the other files were written.
+    Exit codes: 0 the reports were made, whatever the verdicts are. 2 a file is no bundle, or two
+    captures have reports of the same name. 20 a capture is in quarantine, or the browser would have
+    no sandbox. 30 the browser did not print the PDF; the other files were written.
     """
     from snapshotter.app import machine
     from snapshotter.report.local_time import LocalTime
@@ -102,6 +102,7 @@ def capture(
         now=verification_time(at, machine.SystemClock().now()),
         local=LocalTime(zone=zone_named(zone)),
         as_json=as_json,
+        written=set(),
     )
     for name in bundles:
         file = file_argument(name, store=store)
@@ -134,10 +135,12 @@ class _Job:
     now: datetime
     local: "LocalTime"
     as_json: bool
+    written: set[str]  # names of reports
 
 
 def _write(settings: "Settings", job: _Job, made: "MadeReport") -> str:
     """Write the files of a report, print what was made, and return the digest of report.json."""
+    from snapshotter.errors import UsageMistake
     from snapshotter.formats.bundle import store_keys
     from snapshotter.model.finding import Verdict
     from snapshotter.report import capture_report as reports
@@ -147,6 +150,12 @@ def _write(settings: "Settings", job: _Job, made: "MadeReport") -> str:
     digest = hashlib.sha256(data).hexdigest()
     page = reports.page(report, made.picture, job.local, digest=digest)
     stem = f"report-{report.bundle_id}" if store_keys.is_id(report.bundle_id) else "report"
+    if stem in job.written:
+        raise UsageMistake(
+            tr("two of the captures have reports of the same name: {name}", name=stem),
+            hint=tr("make the report of each in a folder of its own, with -o"),
+        )
+    job.written.add(stem)
     written = write_document(
         settings,
         job.folder / stem,

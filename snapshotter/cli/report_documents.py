@@ -192,9 +192,9 @@ def verification_time(text: str | None, now: datetime) -> datetime:
         return now
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
         at = None
-    at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC) if at is not None else None
     if at is None or at > now:
         raise click.BadParameter(
             tr("{text!r} is not a time in the past; valid: 2026-11-30T09:12:44Z", text=text),

@@ -90,6 +90,7 @@ class Column:
     term: str
     kind: Kind = Kind.TEXT
     under: str = ""  # the column in whose cells people read this value
+    basis: Basis | None = None  # of its values, if that of their rows is stronger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

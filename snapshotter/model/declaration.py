@@ -8,10 +8,14 @@ states (`Basis`). A value that the software does not know is a blank, which a pe
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Final
 
 from snapshotter.model.capture_report import Basis, Field, Source, Table
 from snapshotter.model.finding import Verdict
 from snapshotter.value_class import dataclass
+
+# The key of the first sentences of a draft about bundles that are not PASSED.
+NOT_PASSED: Final = "not_passed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import JsonValue
 from snapshotter.model.capture_report import Field
 from snapshotter.model.declaration import (
+    NOT_PASSED,
     Blank,
     Declaration,
     DeclaredSelfTest,
@@ -135,6 +136,12 @@ def page(declaration: Declaration, local: LocalTime, *, digest: str) -> bytes:
         end=_print_style(declaration, len(blanks)),
         blanks=blanks,
         digest=digest,
+        not_passed=[
+            item.text
+            for section in declaration.sections
+            for item in section.items
+            if isinstance(item, Sentence) and item.key == NOT_PASSED
+        ],
         of=declaration,
         parts=lambda section: list(_parts(section)),
         zone_sentence=local.sentence(declaration.verified_at),

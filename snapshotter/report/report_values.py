@@ -55,6 +55,7 @@ def item_json(item: Field | Table) -> JsonValue:
     return {
         "columns": [
             {"key": column.key, "kind": column.kind.value, "term": column.term}
+            | ({"basis": column.basis.value} if column.basis is not None else {})
             for column in item.columns
         ],
         "rows": [

@@ -24,6 +24,7 @@ from snapshotter.model.capture_report import (
     Table,
 )
 from snapshotter.model.declaration import (
+    NOT_PASSED,
     Blank,
     Declaration,
     DeclaredBundle,
@@ -176,6 +177,23 @@ def _about_software(key: str, text: str, *, listed: bool = False) -> Sentence:
 
 
 def _case(captures: Sequence["_Capture"]) -> Iterator[Item]:
+    for capture in captures:
+        if capture.report.verdict is not Verdict.PASSED:
+            yield capture.sentence(
+                NOT_PASSED,
+                tr(
+                    "The verification of the bundle {id} has the result {verdict}, and not PASSED. "
+                    "These checks established nothing: {checks}.",
+                    id=capture.bundle_id,
+                    verdict=capture.report.verdict.name,
+                    checks=", ".join(
+                        f"{found.check.strip()} ({found.code.value})"
+                        for found in capture.report.findings
+                        if found.verdict is not Verdict.PASSED
+                    ),
+                ),
+                "integrity.proof",
+            )
     yield Blank(key="court", term=tr("Court or authority"))
     yield Blank(key="matter", term=tr("Name and number of the case"))
     yield Blank(key="parties", term=tr("Parties"))
@@ -623,7 +641,11 @@ def _verification(capture: _Capture) -> Iterator[Item]:
     )
     yield _about_software(
         "clock",
-        tr("The clock of the machine that made this draft gives the time of the verification."),
+        tr(
+            "The clock of the machine that made this draft gives the time of the verification, "
+            "unless the person who made the draft entered another time. The draft has no proof of "
+            "this time."
+        ),
     )
     for number, found in enumerate(report.findings, start=1):
         if found.verdict is not Verdict.PASSED:

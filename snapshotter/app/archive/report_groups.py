@@ -760,7 +760,7 @@ def _made_by(item: Mapping[str, Any]) -> Value:
 
 
 def _origin(item: Mapping[str, Any]) -> Value:
-    path, step = item.get("path"), item.get("step")
+    path, step = as_kind(item.get("path"), Kind.TEXT), item.get("step")
     if path in _RECEIVED:
         return tr("original: received")
     if path in _DERIVED or step in ("assess", "seal", "text"):
@@ -776,14 +776,16 @@ def _content(of: Evidence) -> Iterator[Field | Table]:
         "artifacts", tr("Files of the bundle"), "/content/artifacts",
         (
             (Column(key="path", term=tr("File")), "path"),
-            (Column(key="role", term=tr("Content"), under="path"), _role),
-            (Column(key="media_type", term=tr("Type"), under="path"), "media_type"),
-            (Column(key="note", term=tr("Note"), under="path"), "note"),
+            (Column(key="role", term=tr("Content"), under="path", basis=of.stated), _role),
+            (Column(key="media_type", term=tr("Type"), under="path", basis=of.stated),
+             "media_type"),
+            (Column(key="note", term=tr("Note"), under="path", basis=of.stated), "note"),
             (Column(key="length", term=tr("Length"), kind=Kind.BYTES), "length"),
             (Column(key="sha256", term="SHA-256", kind=Kind.DIGEST), "sha256"),
-            (Column(key="origin", term=tr("Original or derived")), _origin),
-            (Column(key="step", term=tr("Made by the step"), under="origin"), _made_by),
-            (Column(key="made_at", term=tr("Made"), kind=Kind.INSTANT), "made_at"),
+            (Column(key="origin", term=tr("Original or derived"), basis=of.stated), _origin),
+            (Column(key="step", term=tr("Made by the step"), under="origin", basis=of.stated),
+             _made_by),
+            (Column(key="made_at", term=tr("Made"), kind=Kind.INSTANT, basis=of.stated), "made_at"),
         ),
         empty=tr("The record names no file."),
         basis=lambda item: _artifact_basis(of, item),
@@ -858,7 +860,7 @@ def _content(of: Evidence) -> Iterator[Field | Table]:
 
 
 def _artifact_basis(of: Evidence, item: Mapping[str, Any]) -> Basis:
-    path = item.get("path")
+    path = as_kind(item.get("path"), Kind.TEXT)
     if of.is_redacted:  # the signed list has the digests of withheld files, too
         return of.stated if path in of.withheld_files else of.checked
     is_same = isinstance(path, str) and of.digests.get(path) == item.get("sha256")

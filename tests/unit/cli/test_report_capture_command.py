@@ -126,6 +126,28 @@ def test_what_has_no_report(home: BundleShell) -> None:
     assert list(Path().glob("report*")) == []
 
 
+def test_a_second_report_of_one_name_does_not_replace_the_first(home: BundleShell) -> None:
+    """A forger can give a bundle the id of another one."""
+    Path("altered.wacz").write_bytes(bundles.pack({"capture/capture.json": b"{}"}))
+    Path("other.wacz").write_bytes(bundles.pack({"capture/capture.json": b"{} "}))
+
+    assert home.run("report", "capture", "--format", "json", "altered.wacz", "other.wacz") == 2
+
+    assert "reports of the same name: report" in home.err
+    found = json.loads(Path("report.json").read_bytes())
+    digest = hashlib.sha256(Path("altered.wacz").read_bytes()).hexdigest()
+    assert found["fields"]["what"]["bundle_sha256"]["value"] == digest
+    assert home.run("report", "capture", "--format", "json", home.id, home.file) == 2
+
+
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2999-01-01"]
+)
+def test_a_time_that_is_not_in_the_past_is_refused(home: BundleShell, at: str) -> None:
+    assert home.run("report", "capture", "--format", "json", "--at", at, home.id) == 2
+    assert "is not a time in the past" in home.err
+
+
 def test_without_a_browser_the_other_files_are_written(
     home: BundleShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

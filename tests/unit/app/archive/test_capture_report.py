@@ -177,6 +177,31 @@ def test_digests_and_tokens_are_verified_and_the_rest_is_the_word_of_the_author(
     assert operator.source.pointer == "/0/by"
 
 
+def test_of_a_file_only_path_length_and_digest_are_verified(sealed: Any) -> None:
+    found: Any = as_json(report_of(*sealed).report)["fields"]
+    artifacts = found["content"]["artifacts"]
+
+    assert {row["basis"] for row in artifacts["rows"]} == {"verified"}
+    checked = {column["key"] for column in artifacts["columns"] if "basis" not in column}
+    assert checked == {"path", "length", "sha256"}
+    assert {column.get("basis", "stated") for column in artifacts["columns"]} == {"stated"}
+
+
+@pytest.mark.parametrize("value", [[], {"committed": 1}, [{}], None, 7])
+def test_a_file_whose_path_is_no_text_gets_a_report(value: Any) -> None:
+    record = {"content": {"artifacts": [{"path": value, "step": value, "sha256": value}]}}
+    evidence = Evidence(
+        material=replace(MATERIAL, record=record), report=PASSED,
+        trust=Trust(source="a test", keys=(), authorities=()),
+    )  # fmt: skip
+
+    made = {group.key: group for group in groups(evidence, UTC_TIME)}
+
+    (table,) = [item for item in made["content"].items if item.key == "artifacts"]
+    assert isinstance(table, Table)
+    assert [row.basis for row in table.rows] == [Basis.UNVERIFIED]
+
+
 def test_nothing_of_an_altered_bundle_is_verified(sealed: Any, tmp_path: Path) -> None:
     members = bundles.unpack(sealed[0].read_bytes())
     altered = tmp_path / "altered.wacz"

@@ -277,6 +277,28 @@ def test_the_sentence_about_the_verification_states_what_it_found(report: Captur
     )  # fmt: skip
 
 
+def test_a_draft_about_a_bundle_that_is_not_passed_begins_with_that(report: CaptureReport) -> None:
+    open_ = Finding.indeterminate("log", Code.LOG_MISSING, "no log proof")
+    moved = replace(
+        report, findings=(*report.findings, open_), verdict=Verdict.INDETERMINATE
+    )  # fmt: skip
+
+    made = draft(moved)
+
+    first = made.sections[0].items[0]
+    assert isinstance(first, Sentence)
+    assert "the result INDETERMINATE, and not PASSED" in first.text
+    assert first.text.endswith("These checks established nothing: log (LOG_MISSING).")
+    text = page(made, UTC_TIME, digest="ab").decode()
+    assert text.index("Not everything was established") < text.index("DRAFT: ")
+    assert "not_passed" not in said(draft(report))
+    assert "Not everything" not in page(draft(report), UTC_TIME, digest="ab").decode()
+
+
+def test_a_draft_does_not_vouch_for_the_time_that_a_person_may_enter(report: CaptureReport) -> None:
+    assert "unless the person" in said(draft(report))["clock"][0]
+
+
 def test_the_missing_parts_are_those_of_the_report(report: CaptureReport) -> None:
     made = draft(replace(report, missing=("Images of the page are missing.",)))
 
