@@ -39,7 +39,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from snapshotter.errors import ServiceUnavailable, SnapshotterError, is_disk_full
-from snapshotter.formats.bundle.store_keys import check_key, check_prefix, is_key
+from snapshotter.formats.bundle.store_keys import MAX_KEY, check_key, check_prefix, is_key
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.ports import Content, NotAnObject, TaggedContent
 from snapshotter.regular_file import NotRegularFile, open_regular
@@ -354,6 +354,8 @@ class DirectoryStore:
             beginning = ""  # below the prefix: all of it
         for name, length in self._entries(folder, beginning, reverse):
             key = folder + name
+            if len(key) > MAX_KEY:
+                continue  # no key, so that nothing can open it, and deeper folders have none
             if name.endswith("/"):
                 if key.startswith(prefix) or prefix.startswith(key):
                     yield from self._walk(key, prefix, reverse)

@@ -17,6 +17,7 @@ import pytest
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.bundle.store_keys import MAX_KEY
 from snapshotter.ports import NotAnObject
 from snapshotter.store import filesystem
 from snapshotter.store.filesystem import DirectoryStore
@@ -165,6 +166,21 @@ def test_files_that_are_not_ours_are_not_listed(store: DirectoryStore, tmp_path:
         (store.root / "a" / name).write_bytes(b"x")
 
     assert [there.key for there in store.list()] == ["a/b"]
+
+
+def test_files_in_folders_that_are_too_deep_for_a_key_are_not_listed(
+    store: DirectoryStore, tmp_path: Path
+) -> None:
+    longest = "/".join(["a" * 127] * 8)
+    deepest = "/".join(["b" * 9] * 150)
+    assert len(longest) == MAX_KEY - 1
+    put(store, f"{longest}c", b"x", tmp_path)
+    for key in (f"{longest}cd", deepest):
+        path = store.root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+    assert [there.key for there in store.list()] == [f"{longest}c"]
 
 
 @pytest.fixture
