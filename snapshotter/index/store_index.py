@@ -17,7 +17,6 @@ from snapshotter.formats.statements import takedown
 from snapshotter.index import tables
 from snapshotter.index.bundle_rows import (
     below_text,
-    indexed_key,
     ms,
     read_observation,
     same_text,
@@ -429,12 +428,11 @@ class Index:
             ServiceUnavailable: The store did not answer.
         """
         known = {key for (key,) in self.database.rows("SELECT key FROM event")}
-        listed = (found.key for found in store.list(f"{store_keys.TAKEDOWNS}/"))
-        there = {indexed_key(storable(key)): key for key in listed}
-        if known == there.keys():
+        there = {found.key for found in store.list(f"{store_keys.TAKEDOWNS}/")}
+        if known == there:
             return
         # One after another: what stands in a store may be a stranger's, and much.
-        read = (read_stored_event(store, there[key]) for key in sorted(there.keys() - known))
+        read = (read_stored_event(store, key) for key in sorted(there - known))
         with self.database.writing():
             self.database.execute_many(
                 "INSERT INTO event (key, sha256, data, event_id, identity, account, kind, at_ms, "
@@ -442,7 +440,7 @@ class Index:
                 (_event_values(kept_event) for kept_event in read if kept_event is not None),
             )
             self.database.execute_many(
-                "DELETE FROM event WHERE key = ?", [(key,) for key in sorted(known - there.keys())]
+                "DELETE FROM event WHERE key = ?", [(key,) for key in sorted(known - there)]
             )
 
     def events(
@@ -540,12 +538,12 @@ def _among(column: str, values: Collection[str]) -> str:
 
 
 def _event_values(found: StoredEvent) -> tuple[Any, ...]:
-    event, key = found.event, indexed_key(storable(found.key))
+    event = found.event
     if event is None:
-        return key, found.sha256, found.data, "", "", "", "", 0, storable(found.problem)
+        return found.key, found.sha256, found.data, "", "", "", "", 0, storable(found.problem)
     account = storable(event.last_seen.account or event.first_gone.account)
     about = (event.event_id, storable(event.identity), account, event.kind.value, ms(event.at), "")
-    return (key, found.sha256, found.data, *about)
+    return (found.key, found.sha256, found.data, *about)
 
 
 def _kept_event(row: Any) -> StoredEvent:

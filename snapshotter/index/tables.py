@@ -223,8 +223,7 @@ CREATE INDEX bundle_with_states ON bundle (bundle_id) WHERE states != '';
 CREATE INDEX event_by_identity ON event (substr(identity, 1, 500), at_ms);
 {_read_again("bundle_id IN (SELECT bundle_id FROM sketch WHERE length(page) > 500)")};
 DELETE FROM sketch WHERE length(page) > 500;
-DELETE FROM fingerprint WHERE length(page) > 500;
-DELETE FROM event WHERE length(key) > 500
+DELETE FROM fingerprint WHERE length(page) > 500
 """,  # noqa: S608  no value is in it
         back=f"""
 DROP INDEX bundle_by_asked;

@@ -27,6 +27,7 @@ from tests.unit.index.test_long_texts import (  # noqa: F401
     test_a_bundle_whose_row_is_refused_states_so_and_costs_no_other_bundle,
     test_a_page_is_searched_by_its_whole_identity,
     test_a_value_that_a_database_refuses_is_no_failure_of_the_database,
+    test_events_of_pages_with_long_names_are_stored_and_found,
     test_long_texts_are_stored_and_found_by_the_whole_text,
     test_pages_of_an_account_with_a_long_name_are_found,
     test_rows_with_long_texts_are_migrated_back_and_read_again,

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.statements import takedown
 from snapshotter.index import tables
 from snapshotter.index.bundle_rows import INDEXED, indexed_key
 from snapshotter.index.database import ValueRefused
@@ -16,8 +18,10 @@ from snapshotter.index.tables import TABLES_VERSION
 from snapshotter.index.values import BundleFacts, JobFacts, VerdictSource
 from snapshotter.model.assessment import Availability, Content
 from snapshotter.model.takedown import Observation
+from snapshotter.store.filesystem import DirectoryStore
 from tests.observed import at, frozen
 from tests.searched import Library, bundle_id
+from tests.unit.formats.statements.test_takedown import SIGNER, event
 
 # No database compresses these characters of four bytes.
 _CHANCE = random.Random(4)  # noqa: S311  repeatable, not secret
@@ -172,3 +176,22 @@ def test_rows_with_long_texts_are_migrated_back_and_read_again(empty: Library) -
     found = {one.bundle_id: len(one.copies) for one in empty.search("").captures}
     assert found == {bundle_id(0): 1, bundle_id(1): 1}
     assert not tables.is_outdated(database)
+
+
+def test_events_of_pages_with_long_names_are_stored_and_found(
+    empty: Library, tmp_path: Path
+) -> None:
+    store, index = DirectoryStore(tmp_path / "store"), empty.index
+    names = [f"{LONG}a", f"{LONG}b", "with \0"]
+    events = [event(identity=name) for name in names]
+    for one in events:
+        path = tmp_path / "store" / store_keys.takedown_key(one.event_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(takedown.encode(one, SIGNER))
+
+    index.sync_events(store)
+
+    for name, one in zip(names, events, strict=True):
+        (found,) = index.events(identity=name)
+        assert found.event == one
+    assert index.events(identity=LONG) == ()
