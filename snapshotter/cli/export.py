@@ -386,7 +386,7 @@ def _export_redacted(
     )
     print_message(
         tr(
-            "verify the copy, which lists what is withheld:\n  snapshotter verify {file}",
+            "verify the copy. The result lists what is withheld:\n  snapshotter verify {file}",
             file=made.file,
         )
     )

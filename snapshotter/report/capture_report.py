@@ -156,6 +156,7 @@ def page(
         digest=digest,
         exhibit=_text(report, "what.exhibit"),
         explained=list(explained(report.findings)),
+        has_mark=lambda statement: _has_mark(report, statement),
         introduction=_of(report, "redacted", "captured", "redirected", "title", "notice"),
         is_altered=report.verdict is Verdict.FAILED,
         language=report.language if LANGUAGE.fullmatch(report.language) else "",
@@ -183,6 +184,14 @@ def _print_style(report: CaptureReport, picture: PictureCopy | None, digest: str
         hidden = picture.overlap * 100 / picture.width
         style += f"@media screen {{ .piece + .piece {{ margin-top: -{hidden:.4f}%; }} }}\n"
     return style
+
+
+def _has_mark(report: CaptureReport, statement: Statement) -> bool:
+    """Return whether somebody states a value of a statement; nobody states an absent value."""
+    found = [report.find(path) for path in statement.fields]
+    return statement.basis is Basis.VERIFIED or any(
+        isinstance(item, Table) or item.presence is Presence.PRESENT for item in found
+    )
 
 
 def _text(report: CaptureReport, path: str) -> str:

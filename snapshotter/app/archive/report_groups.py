@@ -274,7 +274,9 @@ def _what(of: Evidence) -> Iterator[Field | Table]:
             shown,
         )
     yield of.found("court_minimum", tr("Court minimum (Berkeley Protocol, paragraph 155)"), minimum,
-                   record.file, pointer="/court_minimum", basis=of.stated)  # fmt: skip
+                   record.file, pointer="/court_minimum", basis=of.stated,
+                   note=tr("The record states this about the whole bundle, not about this copy.")
+                   if of.is_redacted else "")  # fmt: skip
 
 
 # --- when ---------------------------------------------------------------------------------------
@@ -875,6 +877,7 @@ def _integrity(of: Evidence) -> Iterator[Field | Table]:
     yield of.found("manifest_sha256", tr("SHA-256 of the signed list of files"),
                    of.manifest_sha256, names.MANIFEST_SHA256,
                    kind=Kind.DIGEST)  # fmt: skip
+    is_judged = known is not None or (of.is_redacted and of.is_sound)
     good = known.good_signers if known is not None else _good_keys(of)
     yield record.table(
         "signatures", tr("Signatures"), "/signers",
@@ -885,7 +888,7 @@ def _integrity(of: Evidence) -> Iterator[Field | Table]:
             (Column(key="owner", term=tr("Owner named in the trust file")),
              lambda item: _owner(of, item)),
             (Column(key="trusted", term=tr("Trusted at the proven time"), kind=Kind.FLAG),
-             lambda item: item.get("key_id") in good),
+             lambda item: item.get("key_id") in good if is_judged else None),
         ),
         empty=tr("The record names no signer."),
         basis=lambda item: of.checked,

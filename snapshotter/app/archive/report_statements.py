@@ -158,7 +158,7 @@ def _captured(
             "redacted",
             tr(
                 "This report is about a redacted copy. Values that the copy withholds: {values}. "
-                "Files that it withholds: {files}.",
+                "Files that the copy withholds: {files}.",
                 values=_count(fields, "redactions.withheld_values"),
                 files=_count(fields, "redactions.withheld_files"),
             ),
@@ -228,7 +228,13 @@ def _who(of: Evidence, fields: dict[str, Field | Table]) -> Iterator[Statement]:
     for row in table.rows if isinstance(table, Table) else ():
         _, key_id, _, owner, is_trusted = row.values
         key = f"{key_id}"[:16]
-        if is_trusted is not True:
+        if is_trusted is None:
+            text = tr(
+                "The bundle names the key {key}…. It is not established whether this key signed "
+                "the bundle.",
+                key=key,
+            )
+        elif is_trusted is not True:
             text = tr(
                 "The bundle names the key {key}…, which is not known as a trusted key.", key=key
             )

@@ -211,3 +211,15 @@ def test_what_a_copy_withholds_is_shown_in_blocks_and_in_columns_of_numbers() ->
     cell = text[text.index('data-label="Difference"') :]
     assert "<strong>Withheld</strong>" in cell.partition("</td>")[0]
     assert "number" not in cell.partition(">")[0]
+
+
+def test_a_sentence_about_an_absent_value_has_no_mark_that_somebody_stated_it() -> None:
+    told = Statement(
+        key="operator", text="Nobody is named.", fields=("what.worker",), basis=Basis.STATED
+    )
+    marked = replace(told, text="The title is known.", fields=("what.title",))
+
+    text = made(replace(REPORT, statements=(told, marked)))
+
+    assert "<p>Nobody is named.</p>" in text
+    assert '<p>The title is known. <span class="basis">(stated, signed)</span></p>' in text

@@ -210,6 +210,11 @@ def test_nothing_of_an_altered_bundle_is_verified(sealed: Any, tmp_path: Path) -
     made = report_of(altered, sealed[1])
 
     assert made.report.verdict is Verdict.FAILED
+    (signed,) = (said for said in made.report.statements if said.key == "signed")
+    assert signed.text.endswith("It is not established whether this key signed the bundle.")
+    signatures = made.report.find("integrity.signatures")
+    assert isinstance(signatures, Table)
+    assert signatures.rows[0].values[-1] is None
     assert made.report.sentences[0].startswith("The proof is not intact")
     own = ("bundle_sha256", "bundle_bytes", "key_statement", "trust_sha256", "proof")
     for item in items(made.report):
