@@ -52,6 +52,25 @@ def cut(text: str, most: int) -> str:
     return f"{text[: end if is_long else begin].rstrip()}…"
 
 
+def cut_middle(text: str, most: int) -> str:
+    """
+    Return a text of `most` characters at most: of a longer one, its beginning and its end.
+
+    Both are cut as by `cut`: between words, or between what a reader sees as characters.
+    """
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 3
+    begin = len(text) - end
+    while begin < len(text) and _is_joined(text, begin):
+        begin += 1
+    word = begin
+    while word < len(text) and word - begin <= _LONG and _is_in_word(text, word):
+        word += 1
+    is_long = word == len(text) or _is_in_word(text, word)
+    return f"{cut(text, most - end)}{text[begin if is_long else word :].lstrip()}"
+
+
 _LONG = 40  # characters: a longer word is an address, a digest, no word
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import JsonValue
+from snapshotter.formats.printable import cut_middle
 from snapshotter.model.capture_report import (
     Basis,
     CaptureReport,
@@ -175,7 +176,7 @@ def page(
 
 def _print_style(report: CaptureReport, picture: PictureCopy | None, digest: str) -> str:
     """Return the head and foot of each sheet, and how the pieces of the picture join on screen."""
-    address = html.shorten_middle(_text(report, "what.requested_url"), _MAX_SHOWN)
+    address = cut_middle(_text(report, "what.requested_url"), _MAX_SHOWN)
     head = " · ".join(filter(None, (_text(report, "what.exhibit"), report.bundle_id, address)))
     groups = " ".join(digest[at : at + 4] for at in range(0, 16, 4))
     style = html.print_margins(head, tr("SHA-256 of report.json: {groups} …", groups=groups),

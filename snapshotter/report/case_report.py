@@ -9,6 +9,7 @@ from typing import Final
 
 from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import JsonValue
+from snapshotter.formats.printable import cut_middle
 from snapshotter.model.capture_report import Field, Presence, Table
 from snapshotter.model.case_report import CaseReport, ReportedExhibit
 from snapshotter.model.finding import Verdict
@@ -82,7 +83,7 @@ def page(report: CaseReport, local: LocalTime, *, digest: str) -> bytes:
         "case_report.html.j2",
         ("base.css", "capture_report.css", "case_report.css"),
         "",
-        end=html.print_margins(html.shorten_middle(head, 90), foot),
+        end=html.print_margins(cut_middle(head, 90), foot),
         answers=_answers,
         digest=digest,
         is_table=lambda item: isinstance(item, Table),

@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from snapshotter.formats.printable import cut_middle
 from snapshotter.translation import tr
 
 _WHOLE_TEXT = 65_536  # characters of a shortened text that the page has one click away
@@ -131,14 +132,6 @@ def isolate_foreign_text(text: str) -> Markup:
     return Markup('<bdi dir="auto">{}</bdi>').format(escape_misleading(text))
 
 
-def shorten_middle(text: str, most: int) -> str:
-    """Return a text of `most` characters at most: of a longer one, its beginning and its end."""
-    if len(text) <= most:
-        return text
-    end = (most - 1) // 3
-    return f"{text[: most - 1 - end]}…{text[-end:]}"
-
-
 def group_digits(number: int) -> str:
     """Return a number with thin spaces between its thousands."""
     return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
@@ -167,7 +160,7 @@ def _environment() -> Environment:
     )
     found.filters["foreign"] = isolate_foreign_text
     found.filters["fours"] = lambda text: [text[at : at + 4] for at in range(0, len(text), 4)]
-    found.filters["middle"] = shorten_middle
+    found.filters["middle"] = cut_middle
     found.filters["number"] = group_digits
     found.globals["whole_text"] = _WHOLE_TEXT
     found.filters["verbatim"] = lambda text: escape(escape_misleading(text))

@@ -47,6 +47,7 @@ MAX_TITLE = 200  # characters that are shown of a title or of an address
 MAX_NOTICE = 600
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _HAN = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]")
+_MAX_DATES = 2  # own dates of a page
 _MAX_LISTED = 60  # artifacts, redirects and the like that are told one by one
 
 NOT_PROVEN: tuple[tuple[str, str], ...] = (
@@ -119,6 +120,7 @@ class Exhibit:
     codes: tuple[str, ...] = ()  # what was not established
     logged: bool = False  # a log proof stands beside it, and holds
     excerpt: str = ""  # of what it shows, verbatim
+    operator: str = ""  # person or pseudonym that stored it, by the custody chain; "": not named
     enclosed: bool = True  # False: it is in the store, and not in this file
 
     @property
@@ -262,6 +264,32 @@ def describe_capture(exhibit: Exhibit) -> str:
         why = sentences.describe_error(_status(exhibit))
         return tr("it is not established whether the page was available: {why}", why=why)
     return sentences.describe_observation(seen)
+
+
+def describe_answer(exhibit: Exhibit) -> str:
+    """Return with which error the server answered, as a sentence; "" if `describe_capture` does."""
+    status = _status(exhibit)
+    if status is None or status < 400:
+        return ""
+    named = sentences.format_http_status(status)
+    if named in describe_capture(exhibit):
+        return ""
+    return tr("The server answered {http_status}.", http_status=named)
+
+
+def server_date(exhibit: Exhibit) -> str:
+    """Return the header Date of the server, verbatim; "" for none."""
+    found = _at(exhibit.record, "when.http_date")
+    return found if isinstance(found, str) else ""
+
+
+def page_dates(exhibit: Exhibit) -> list[tuple[str, str]]:
+    """Return the kinds and texts of dates of publication and change that a page states."""
+    if exhibit.assessment is None or exhibit.observation.availability is not Availability.AVAILABLE:
+        return []
+    dates = exhibit.assessment.readings.dates
+    found = ((date.kind, date.raw) for date in dates if date.kind in ("published", "modified"))
+    return list(dict.fromkeys(found))[:_MAX_DATES]
 
 
 def describe_proof(exhibit: Exhibit) -> str:
@@ -429,6 +457,7 @@ def _capture(exhibit: Exhibit) -> dict[str, Any]:
             "clock": at("when.clock"),
             "ended_at": instant(seen.at),
             "http_date": at("when.http_date"),
+            "page_dates": [{"kind": kind, "raw": raw} for kind, raw in page_dates(exhibit)],
             "started_at": instant(seen.began_at),
             "timezone": exhibit.timezone,
             "token_delay": _delay(exhibit),
@@ -440,6 +469,7 @@ def _capture(exhibit: Exhibit) -> dict[str, Any]:
             "enforced": at("who.network.enforced"),
             "mode": at("who.mode"),
             "network_path": at("who.network_path"),
+            "operator": exhibit.operator or None,
             "vantage": seen.vantage,
         },
     }
@@ -599,6 +629,9 @@ _ROLES: Mapping[Role, str] = {
 def _rows(value: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the groups of a capture's facts, each with its fields as text."""
     groups: list[tuple[str, list[tuple[str, str]]]] = []
+    status = value["from_whom"]["http_status"]
+    named = sentences.format_http_status(status) if type(status) is int else status
+    value = {**value, "from_whom": {**value["from_whom"], "http_status": named}}
     for group in ("what", "when", "who", "how", "from_whom", "content", "integrity"):
         rows = [(name.replace("_", " "), _text(text)) for name, text in value[group].items()]
         groups.append((group.replace("_", " "), [(name, text) for name, text in rows if text]))
@@ -624,6 +657,9 @@ def _text(value: Any) -> str:
 
 
 _ENVIRONMENT = documents.environment(
+    answer=describe_answer,
+    dates=page_dates,
+    server_date=server_date,
     foreign=isolate_page_text,
     language=wording.language_name,
     notice=notice,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from snapshotter import durable
-from snapshotter.app.archive import bundles, quarantined
+from snapshotter.app.archive import bundle_facts, bundles, quarantined
 from snapshotter.app.archive.assessment import AssessorOf, BundleFiles, read_assessment, rederive
 from snapshotter.app.archive.observations import observe
 from snapshotter.app.archive.verified_tokens import verified_tokens
@@ -363,6 +363,7 @@ def _capture(
             )
         log_proof = bundle.with_name(f"{bundle.name}.{names.LOG_PROOF}")
         exhibit = _exhibit(service, role, stream, bundle, report, log_proof in files)
+        exhibit = replace(exhibit, operator=_operator(bundle, files))
     return _Capture(
         exhibit=exhibit,
         established=report.established,
@@ -370,6 +371,12 @@ def _capture(
         sha256=report.sha256,
         length=report.length,
     )
+
+
+def _operator(bundle: Path, files: Sequence[Path]) -> str:
+    """Return the person or pseudonym that the custody chain names first; "" for none."""
+    first = bundle.with_name(f"{bundle.name}.{bundle_facts.FIRST_CUSTODY}")
+    return bundle_facts.operator_of(first.read_bytes()) if first in files else ""
 
 
 def _weak(service: ProofService, captures: Sequence[_Capture]) -> tuple[UnprovenOrder, ...]:
@@ -617,6 +624,8 @@ def _panel(capture: _Capture) -> Panel:
     heading = "Available" if seen.availability is Availability.AVAILABLE else "Not available"
     local = wording.format_local_period(seen.began_at, seen.at, exhibit.timezone)
     lines = [local, statement.one_line(seen.url), seen.bundle_id]
+    if answer := statement.describe_answer(exhibit):
+        lines.append(answer)
     if seen.notice:
         lines.append(statement.one_line(seen.notice))
     return Panel(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from snapshotter.formats.printable import cut
+from snapshotter.formats.printable import cut, cut_middle
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,21 @@ from snapshotter.formats.printable import cut
 def test_what_is_cut_ends_with_a_word_and_in_no_character(text: str, most: int, told: str) -> None:
     assert cut(text, most) == told
     assert len(cut(text, most)) <= max(most, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "told"),
+    [
+        ("Whole.", 6, "Whole."),
+        ("People subscribe without first exchanging a word", 30, "People subscribe…a word"),
+        ("正文第一段文字正文第一段文字", 7, "正文第一…文字"),
+        ("a" * 200, 10, "aaaaaa…aaa"),
+        ("ab cd ef gh e\u0301\u0302\u0303\u0304", 10, "ab cd…"),
+        ("ab cd ef gh ij \U0001f469\u200d\U0001f4bb", 8, "ab cd…"),
+        ("abcdefghij", 1, "…"),
+    ],
+)
+def test_what_is_cut_in_its_middle_breaks_no_word_and_no_character(
+    text: str, most: int, told: str
+) -> None:
+    assert cut_middle(text, most) == told

@@ -27,6 +27,7 @@ from snapshotter.model.assessment import (
 )
 from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.proof import Part, Role
+from snapshotter.model.reading import DateReading, Readings, Source
 from snapshotter.model.takedown import OWN_WORD, TakedownKind
 from snapshotter.report import pack as pages
 from snapshotter.report import statement
@@ -502,6 +503,61 @@ def test_a_record_that_says_little_makes_a_statement_all_the_same() -> None:
 
     assert statement.facts(made)["captures"][0]["when"]["token_delay"] == ""
     assert "A page without a title" in text(statement.html(made))
+
+
+def test_an_error_status_is_stated_with_its_name_for_each_capture() -> None:
+    record = exhibits.record()
+    record["what"]["http_status"] = 404
+    made = exhibits.statement()
+    told = said(exhibits=tuple(replace(exhibit, record=record) for exhibit in made.exhibits))
+
+    assert told.count("The server answered HTTP 404 (Not Found).") == 4
+    page = text(pages.page(exhibits.statement(exhibits=(
+        made.seen, replace(made.gone, record=record),
+    )), PARTS).decode())  # fmt: skip
+    assert "http status HTTP 404 (Not Found)" in page
+    account = exhibits.statement(
+        kind=TakedownKind.ACCOUNT_CHANGED, event=None,
+        exhibits=(made.seen, exhibits.exhibit(
+            Role.FIRST_GONE, exhibits.gone(notice=""), record=record
+        )),
+    )  # fmt: skip
+    assert "HTTP 404 (Not Found)" in text(statement.html(account))
+
+
+def test_times_that_differ_stand_together_with_the_reason() -> None:
+    seen, first, *_ = exhibits.statement().exhibits
+    assert seen.assessment is not None
+    date = DateReading(
+        raw="2026-11-20<b>", first=AT, end=AT, rule="absolute", source=Source.META,
+        kind="published",
+    )  # fmt: skip
+    assessment = replace(seen.assessment, readings=Readings(dates=(date, date)))
+    made = exhibits.statement(exhibits=(replace(seen, assessment=assessment), first))
+
+    told = text(statement.html(made))
+
+    assert "The server stated Fri, 27 Nov 2026 14:05:12 GMT in the header Date." in told
+    assert told.count("The page stated that it was published: 2026-11-20<b>.") == 1
+    assert told.count("The times of a capture can differ, because the clock") == 1
+    assert statement.facts(made)["captures"][0]["when"]["page_dates"] == [
+        {"kind": "published", "raw": "2026-11-20<b>"}
+    ]
+
+
+def test_who_captured_is_named_or_it_is_stated_that_nobody_is() -> None:
+    seen, first, *_ = exhibits.statement().exhibits
+    made = exhibits.statement(exhibits=(replace(seen, operator="Heron <b>\u202e"), first))
+
+    html = str(statement.html(made))
+    told = text(html)
+
+    assert "<b>" not in html
+    assert "\u202e" not in html
+    assert "names the person or pseudonym that captured: Heron <b>\\u202e." in told
+    assert told.count("The custody chain names no person or pseudonym that captured.") == 1
+    who = [capture["who"]["operator"] for capture in statement.facts(made)["captures"]]
+    assert who == ["Heron <b>\u202e", None]
 
 
 # --- what a captured page can not do --------------------------------------------------------

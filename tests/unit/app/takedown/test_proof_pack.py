@@ -329,13 +329,15 @@ def test_what_stands_beside_a_bundle_comes_with_it_and_who_looked_at_it_does_not
     bundle = tmp_path / "store" / store_keys.bundle_key(place.seen)
     beside = bundle.with_name(f"{bundle.name}.late-01.tsr")
     beside.write_bytes(bundles.unpack(bundle.read_bytes())["seal/sig-01.tsa-01.tsr"])
-    beside.with_name(f"{place.seen}.wacz.custody-000000001.jsonl").write_bytes(b"{}\n")
+    custody = beside.with_name(f"{place.seen}.wacz.custody-0001.jsonl")
+    custody.write_bytes(b'{"by":"Heron"}\n')
     case = ProofCase(captures=place.case.captures[:2])
 
     found = make(replace(place.service, store=store), case, tmp_path / "p.html")
 
     names = [part.name for part in found.manifest.parts[:3]]
     assert names == [f"{place.seen}.wacz", f"{place.seen}.wacz.late-01.tsr", f"{place.gone}.wacz"]
+    assert [exhibit.operator for exhibit in found.statement.exhibits] == ["Heron", ""]
 
 
 def test_an_event_is_in_its_pack_with_its_record(
