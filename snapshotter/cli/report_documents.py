@@ -55,7 +55,8 @@ zone_option = click.option(
 time_option = click.option(
     "--at",
     metavar="TIME",
-    help="Verify as of this time, UTC, to make an earlier document again. The time is your word.",
+    help="Verify as of this time, UTC, to make an earlier document again. "
+    "The software does not check this time.",
 )
 
 

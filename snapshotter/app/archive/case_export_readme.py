@@ -57,7 +57,8 @@ reports/
     The trust file: which keys and timestamp authorities are trusted. The keys
     in for-information/ are for comparison with what their owners publish.
 verify_minimal.py
-    A verifier in one file, for Python and openssl. Read it before you rely on it.
+    A verifier in one file, for Python and openssl. Read this file before you
+    rely on the results.
 {wheel}
     The verifier of the software that made the exhibits, which shares no code
     with verify_minimal.py.
@@ -82,9 +83,9 @@ python3 -I -c '{check_sums}'
 5. WHAT YOU NEED FROM ANOTHER SOURCE
 
 The maker of this archive could have forged all its files, the trust file
-included. Only one value protects you from this: the fingerprint of the root
-key. Its owner must give it to you in another way (in a letter, on a web site,
-by phone). The fingerprint must be
+included. Only one value protects you from a forgery: the fingerprint of the
+root key. The owner of the root key must give you the fingerprint in another
+way (in a letter, on a web site, by phone). The fingerprint must be
 
 {root_key_id}
 
