@@ -354,7 +354,12 @@ class EnforcedFileView:
             if kind == "proc":  # user and group of a namespace are written there
                 rights = reads | _LL_WRITE | _LL_TRUNCATE
             rights &= known
-            file = os.open(source, os.O_PATH | os.O_CLOEXEC)
+            try:
+                file = os.open(source, os.O_PATH | os.O_CLOEXEC)
+            except PermissionError:
+                if kind == "cache":  # in a folder that the other user may not enter
+                    continue
+                raise
             if not os.path.isdir(source):
                 rights &= _LL_OF_FILES
             # struct landlock_path_beneath_attr, which is packed

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -228,6 +229,23 @@ def test_where_no_mount_is_allowed_landlock_refuses_the_same_files(
     met, way, browser_way = stand_in(open_folder, canaries, "mount")
 
     assert (way.split("+")[0], browser_way) == ("landlock", "landlock")
+    assert set(met.values()) == {"Permission denied"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="nobody but root becomes another user")
+def test_compiled_files_in_a_private_folder_leave_root_another_user_below_landlock(
+    stand_in: StandIn, open_package: Path, open_folder: Path, canaries: list[str]
+) -> None:
+    compiled = Path(cache_from_source(str(open_package / "snapshotter" / "egress" / "enter.py")))
+    compiled.parent.mkdir(exist_ok=True)
+    compiled.touch()  # a view holds what exists
+    compiled.parent.chmod(0o700)
+    try:
+        met, way, browser_way = stand_in(open_folder, canaries, "mount")
+    finally:
+        compiled.parent.chmod(0o755)
+
+    assert (way, browser_way) == ("landlock+uid", "landlock")
     assert set(met.values()) == {"Permission denied"}
 
 
