@@ -4145,6 +4145,20 @@ SIDECARS = (
     (r"\.renewal-[0-9]{2}\.txt$", rb"snapshotter-renewal/1\n"),
     (r"\.custody-[0-9]{4,}\.jsonl$", rb'\{"agent":"'),
 )
+# What our own commands write about evidence, by its name and its first bytes.
+ABOUT = r"(?:^|-)(?:report|declaration|exhibit)\b.*"
+DOCUMENTS = (
+    (ABOUT + r"\.html$", rb"<!DOCTYPE html>\n<html "),
+    (ABOUT + r"\.pdf$", rb"%PDF-"),
+    (ABOUT + r"\.json$", rb'\{"(?:alarms|blanks|bundle_id)":'),
+    (r"\.har$", rb'\{\s*"log"'),
+    (r"\.(?:scitt|receipt)$", rb"\xd2\x84"),
+)
+DOCUMENT_TRACE = re.compile(
+    rb"PK(?:\x01\x02|\x03\x04|\x05\x06|\x06\x06|\x06\x07|\x07\x08)|UEsDB"
+    rb'|snapshotter-(?:campaign|pack|takedown|validation)/|"first_gone"|"last_seen"|\{"event":\{'
+)
+MAX_ARCHIVE_LIST = 16 << 20  # bytes of the list of files of an archive
 CONTAINER_TRACE = re.compile(rb"PK(?:\x01\x02|\x03\x04|\x05\x06|\x06\x06|\x06\x07|\x07\x08)|UEsDB")
 OTHER_RECORD = re.compile(rb'"format":"snapshotter-(audit|gap|hold|quarantine|tombstone|trust)/')
 
@@ -4161,6 +4175,36 @@ def is_sidecar(path: str, head: bytes) -> bool:
     return any(
         re.search(name, path) and re.match(begin, head) for name, begin in SIDECARS
     ) and not has_trace(path, CONTAINER_TRACE)
+
+
+def is_document(path: str, head: bytes) -> bool:
+    """Whether a file is only a document about evidence: with an exhibit in it, it would be judged."""
+    name = os.path.basename(path)
+    return any(
+        re.search(pattern, name) and re.match(begin, head) for pattern, begin in DOCUMENTS
+    ) and not has_trace(path, DOCUMENT_TRACE)
+
+
+def holds_bundles(path: str) -> bool:
+    """Whether a ZIP archive lists files named .wacz, and no file of the seal of a bundle."""
+    with open_regular(path) as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - 98))  # the end record, and the two of 64-bit sizes
+        end = stream.read(98)
+        at = end.rfind(b"PK\x05\x06")
+        length = int.from_bytes(end[at + 12 : at + 16], "little") if at >= 0 else -1
+        if not 0 <= length <= MAX_ARCHIVE_LIST:
+            return False
+        stream.seek(max(0, size - len(end) - length))
+        listed = stream.read(length + len(end))
+    names = []
+    for entry in re.finditer(rb"PK\x01\x02", listed):
+        start, characters = entry.start() + 46, entry.start() + 28
+        characters = int.from_bytes(listed[characters : characters + 2], "little")
+        names.append(listed[start : start + characters])
+    return any(name.endswith(b".wacz") for name in names) and not any(
+        name.startswith(b"seal/") for name in names
+    )
 
 
 def has_trace(path: str, trace: "re.Pattern[bytes]" = TRACE) -> bool:
@@ -4266,6 +4310,10 @@ def needs_rules(path: str) -> str:
         raise NoBundle(f"{path} is not a bundle but a record of a store or a trust file, which this program cannot judge. Give the .wacz file of a bundle")  # fmt: skip
     if is_sidecar(path, head):
         raise NoBundle(f"{path} is not a bundle but a sidecar of a bundle or an event, which this program cannot judge alone. Give the .wacz file of the bundle")  # fmt: skip
+    if is_document(path, head):
+        raise NoBundle(f"{path} is not a bundle but a document about evidence, which this program cannot judge. Give the .wacz file of each bundle that the document is about")  # fmt: skip
+    if path.lower().endswith(".zip") and holds_bundles(path):
+        raise NoBundle(f"{path} is not a bundle but an archive that contains bundles, which this program cannot judge. Unpack the archive, and give each .wacz file")  # fmt: skip
     names = [os.path.basename(name).lower() for name in (path, os.path.realpath(path))]
     if head.startswith(b"PK\3\4") or end == b"PK\5\6" or any(".wacz" in name for name in names):
         return ""

@@ -6,8 +6,8 @@ kind follows from the content of a file and never from its name. A file is judge
 like an exhibit, or if one trace of an exhibit is anywhere in its bytes: nobody may escape a FAILED
 by damaging, cutting or renaming an exhibit, or by putting bytes before it. A file without either,
 such as a table of links, gets no verdict, because FAILED would be wrong about it. Nor does a
-sidecar, or the report of an audit, although a bundle's id is in its name (docs/spec/bundle.md,
-"What is judged").
+sidecar, the report of an audit, or a document that our own commands make from a bundle, although a
+bundle's id is in its name (docs/spec/bundle.md, "What is judged").
 """
 
 import re
@@ -41,6 +41,21 @@ _SIDECAR: Final = {
     re.compile(r"\.custody-[0-9]{4,}\.jsonl$"): re.compile(rb'\{"agent":"'),
 }
 _CONTAINER: Final = re.compile(b"|".join(map(re.escape, _TRACES[:7])))
+# A document that our own commands make from evidence, by its name and its first bytes. It may name
+# the files of a bundle; with any other trace of an exhibit, it is judged.
+_ABOUT: Final = r"(?:^|-)(?:report|declaration|exhibit)\b.*"
+_REPORT: Final = "a report about captures or the draft of a declaration"
+_DOCUMENTS: Final = {
+    re.compile(rf"{_ABOUT}\.html$"): (rb"<!DOCTYPE html>\n<html ", _REPORT),
+    re.compile(rf"{_ABOUT}\.pdf$"): (rb"%PDF-", _REPORT),
+    re.compile(rf"{_ABOUT}\.json$"): (rb'\{"(?:alarms|blanks|bundle_id)":', _REPORT),
+    re.compile(r"\.har$"): (rb'\{\s*"log"', "an HTTP archive made from a bundle"),
+    re.compile(r"\.scitt$"): (rb"\xd2\x84", "a SCITT statement about a bundle"),
+    re.compile(r"\.receipt$"): (rb"\xd2\x84", "a SCITT receipt about a bundle"),
+}
+_NOT_IN_A_DOCUMENT: Final = re.compile(b"|".join(map(re.escape, _TRACES[:7] + _TRACES[12:])))
+_ARCHIVE_END: Final = 22 + 20 + 56  # bytes after the list of files, with 64-bit sizes
+_MAX_LIST: Final = 16 << 20  # bytes of the list of files of an archive
 _OTHER_RECORDS: Final = {
     b"audit": "the report of an audit",
     b"gap": "the record of a gap",
@@ -132,6 +147,28 @@ def _require_exhibit(stream: BinaryIO, path: Path) -> None:
                 "sidecars in the same folder are read too"
             ),
         )
+    if kind := _document(stream, path.name):
+        raise NotEvidence(
+            tr(
+                "{path} is {kind}. The file is no evidence, and snapshotter verify cannot verify "
+                "the file",
+                path=path,
+                kind=kind,
+            ),
+            hint=tr(
+                "to check what the file states, verify the .wacz file of each bundle that the "
+                "file is about"
+            ),
+        )
+    if path.suffix.lower() == ".zip" and _holds_bundles(stream):
+        raise NotEvidence(
+            tr(
+                "{path} is an archive that contains bundles, and snapshotter verify cannot verify "
+                "the archive",
+                path=path,
+            ),
+            hint=tr("unpack the archive, and verify each .wacz file in the archive"),
+        )
     named = any(_NAMED.search(file.name) for file in (path, path.resolve()))
     if not named and not _has_trace(stream):
         raise NotEvidence(
@@ -163,6 +200,36 @@ def _is_sidecar(stream: BinaryIO, name: str) -> bool:
     return any(
         ending.search(name) and beginning.match(head) for ending, beginning in _SIDECAR.items()
     )
+
+
+def _document(stream: BinaryIO, name: str) -> str:
+    """Name the kind of a document that our own commands make; "" for any other file."""
+    stream.seek(0)
+    head = stream.read(_HEAD)
+    for pattern, (beginning, kind) in _DOCUMENTS.items():
+        if pattern.search(name) and re.match(beginning, head):
+            return "" if _has_trace(stream, _NOT_IN_A_DOCUMENT) else kind
+    return ""
+
+
+def _holds_bundles(stream: BinaryIO) -> bool:
+    """Return whether a ZIP archive lists files named .wacz, and no file of the seal of a bundle."""
+    size = stream.seek(0, 2)
+    stream.seek(max(0, size - _ARCHIVE_END))
+    end = stream.read(_ARCHIVE_END)
+    at = end.rfind(b"PK\x05\x06")
+    length = int.from_bytes(end[at + 12 : at + 16], "little") if at >= 0 else _MAX_LIST + 1
+    if length > _MAX_LIST:
+        return False
+    stream.seek(max(0, size - len(end) - length))
+    listed = stream.read(length + len(end))
+    entries = [match.start() for match in re.finditer(b"PK\x01\x02", listed)]
+    names = []
+    for entry in entries:
+        characters = int.from_bytes(listed[entry + 28 : entry + 30], "little")
+        names.append(listed[entry + 46 : entry + 46 + characters])
+    is_bundle = any(name.startswith(b"seal/") for name in names)
+    return not is_bundle and any(name.endswith(b".wacz") for name in names)
 
 
 def _has_trace(stream: BinaryIO, trace: re.Pattern[bytes] = _TRACE) -> bool:

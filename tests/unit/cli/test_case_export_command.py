@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from snapshotter.model.page import Page
+from snapshotter.verify.file_kind import NotEvidence, kind_of
 from tests import bundles, site_bundles
 from tests.bundles import ChainAuthority, RealClock
 from tests.fakes.world import FixedClock
@@ -127,6 +128,8 @@ def unpacked(file: str) -> dict[str, bytes]:
 
 def test_an_archive_has_nothing_that_may_be_privileged(case: Case) -> None:
     assert case.export("-o", "harbour.zip", "--json") == 0, case.shell.err
+    with Path("harbour.zip").open("rb") as stream, pytest.raises(NotEvidence, match="an archive"):
+        kind_of(stream, Path("harbour.zip"))
     told = case.shell.object
 
     files = unpacked("harbour.zip")

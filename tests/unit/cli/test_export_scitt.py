@@ -21,6 +21,7 @@ from snapshotter.model.bundle import Bundle
 from snapshotter.seal.log_key import FileLogSigner, LogKeyDirectory
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify.file_kind import NotEvidence, kind_of
 from tests import bundles
 from tests.cases import in_one_test
 from tests.fakes.world import FixedClock
@@ -116,6 +117,9 @@ def test_a_stranger_verifies_statement_and_receipt_with_a_library_of_others(
     assert user.export("--json") == 0, user.err
 
     assert user.object["scitt"] == [str(user.exported(".scitt")), str(user.exported(".receipt"))]
+    for path in (user.exported(".scitt"), user.exported(".receipt")):
+        with path.open("rb") as stream, pytest.raises(NotEvidence, match=r"a SCITT .* no evidence"):
+            kind_of(stream, path)
     signer = KeyDirectory(user.keys).find("default")
     statement = scitt_cose.parse_signed_statement(
         user.exported(".scitt").read_bytes(), public_key_pem=signer.public_file.read_bytes()

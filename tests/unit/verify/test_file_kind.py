@@ -8,6 +8,8 @@ snapshotter.verify` and scripts/verify_minimal.py.
 import io
 import os
 import re
+import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +25,19 @@ GOOD = (VECTORS / "v1-good" / "bundle.wacz").read_bytes()
 TRUST = VECTORS / "trust" / "trust.json"
 CSV = b"name,url\nA page,https://example.org/exhibit.wacz\n"
 ID = "20261124t160642z-k3v4q2m7xw4c5b6d"
+
+
+def archive(*names: str) -> bytes:
+    """Return a ZIP archive of files whose content is a bundle."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as made:
+        for name in names:
+            made.writestr(name, GOOD)
+    return out.getvalue()
+
+
+PAGE = b'<!DOCTYPE html>\n<html lang="en">\n'
+NAMED = b'"capture/capture.json","seal/sig-01.der"'  # files of a bundle, as a report names them
 
 Program = Callable[[Path], int]
 BY = ["--trust", str(TRUST), "--root-key", PIN]
@@ -43,6 +58,16 @@ NO_EXHIBIT: dict[str, bytes] = {
     "exhibit.wacz.late-01.tsr": b"\x30\x82\x10\x00" + bytes(30),
     "exhibit.wacz.renewal-01.txt": b"snapshotter-renewal/1\nbundle x\n",
     "exhibit.wacz.custody-0001.jsonl": b'{"agent":"x","detail":"seal/sig-01.tsa-01.tsr"}\n',
+    f"report-{ID}.html": PAGE + NAMED,
+    f"report-{ID} (1).pdf": b"%PDF-1.4\n" + NAMED,
+    f"report-{ID}.json": b'{"bundle_id":"x",' + NAMED + b":0}",
+    f"declaration-{ID}-and-2-more.json": b'{"blanks":[' + NAMED + b"]}",
+    "case-report-harbour.json": b'{"alarms":[' + NAMED + b"]}",
+    "exhibit-0001.html": PAGE + NAMED,
+    f"{ID}.har": b'{\n "log": {' + NAMED,
+    f"{ID}.scitt": b"\xd2\x84\x43",
+    f"{ID}.receipt": b"\xd2\x84\x43",
+    "harbour.zip": archive(f"bundles/{ID}.wacz", "trust.json"),
     "picture.png": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4,
 }
 EXHIBIT: dict[str, bytes] = {
@@ -56,6 +81,18 @@ EXHIBIT: dict[str, bytes] = {
     "a.wacz.tlog-proof": CSV,
     "b.wacz.custody-0001.jsonl": b'{"agent":"x"}\n' + GOOD,
     "c.wacz.late-01.tsr": b"\x30\x82" + GOOD[2:],
+    # Named like a document about one, and it is something else or has one in it.
+    f"report-{ID}.html": b"<!DOCTYPE html>\n<!-- -->" + NAMED,
+    f"report-{ID}.pdf": b"%PDF-" + GOOD[5:],
+    f"report-{ID}.json": b'{"bundle_id":"UEsDBBQ"}',
+    "report-event.json": b'{"bundle_id":"","event":"snapshotter-takedown/1"}',
+    f"report-of-{ID}.json": b'{"bundle_id" :""}',
+    f"{ID}.har": b'{"log":' + GOOD,
+    f"{ID}.scitt": CSV,
+    f"{ID}.receipt": b"\xd2\x84" + GOOD,
+    "sealed.zip": archive(f"{ID}.wacz", "seal/sig-01.der"),
+    "bundle.zip": GOOD.replace(b"seal/sig-01.der", b"seal/sig-01.wac"),
+    "cut.zip": archive(f"bundles/{ID}.wacz")[:-23],
     # With a trace of one, whatever its name is.
     "cut.csv": GOOD[:40],
     "end.csv": GOOD[-30:],
@@ -173,3 +210,23 @@ def test_a_file_that_is_longer_than_any_exhibit_is_judged_without_a_search(tmp_p
     os.truncate(path, 100)
     with path.open("rb") as stream, pytest.raises(NotEvidence):
         kind_of(stream, path)
+
+
+def test_documents_that_our_commands_make_get_no_verdict(tmp_path: Path) -> None:
+    release = VECTORS / "release-2026-11"
+    shutil.copytree(release / "store", tmp_path / "store")
+    bundle = next((tmp_path / "store" / "bundles").rglob("*m7iov3d6ro2bggcr.wacz"))
+    key = (release / "root-key.txt").read_text().strip()
+    by = ["--trust", str(release / "trust.json"), "--root-key", key]
+    out = tmp_path / "out"
+    for kind in ("capture", "declaration"):
+        formats = ["--format", "html", "--format", "json"]
+        assert full(["report", kind, *by, *formats, "-o", str(out), str(bundle)]) == 0
+    store = ["--store", str(tmp_path / "store")]
+    assert full(["export", "--har", *store, "-o", str(out), bundle.stem]) == 0
+
+    files = sorted(out.iterdir())
+    assert len(files) == 5
+    for path in files:
+        with path.open("rb") as stream, pytest.raises(NotEvidence, match="no evidence"):
+            kind_of(stream, path)
