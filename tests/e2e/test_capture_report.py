@@ -1,7 +1,9 @@
 """The capture report in a browser and on paper: it loads nothing, and prints the same bytes."""
 
 import re
+import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,13 +13,37 @@ from playwright.sync_api import Browser, ViewportSize, sync_playwright
 from snapshotter.app.machine import SystemClock
 from snapshotter.capture.browser.binary import choose_browser
 from snapshotter.capture.browser.html_to_pdf import print_pdf
-from tests.unit.report.test_capture_report import made
+from snapshotter.model.capture_report import Basis, Column, Group, Row, Source, Table
+from tests.unit.report.test_capture_report import REPORT, made
 
 pytestmark = [pytest.mark.e2e]
 
 _LIMIT_MS = 30_000
 _PHONE: ViewportSize = {"width": 360, "height": 780}
 _AT = datetime(2026, 11, 30, 9, 12, 44, tzinfo=UTC)
+
+HEADS = (
+    "Source", "Name", "Stated", "Clock of the capturing machine", "Difference",
+    "Within the limit of the policy",
+)  # fmt: skip
+# A table whose heads fit the sheet only in several lines: the other times of a real report.
+WIDE = Group(
+    key="when", term="When",
+    items=(
+        Table(
+            key="clock_checks", term="Other times", source=Source(file="capture/capture.json"),
+            columns=tuple(Column(key=f"c{at}", term=head) for at, head in enumerate(HEADS)),
+            rows=(
+                Row(
+                    values=("header", "Date", "Fri, 27 Nov 2026 14:05:12 GMT",
+                            "2026-11-27T14:05:12Z", "3 ms", "yes"),
+                    basis=Basis.STATED, source=Source(file="capture/capture.json"),
+                ),
+            ),
+            total=1, empty="None.",
+        ),
+    ),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +79,7 @@ def test_a_report_about_hostile_content_loads_nothing_and_fits_a_phone(
 def test_the_same_report_is_printed_as_the_same_bytes_with_tags_and_fonts(
     tmp_path: Path, paper: str, width: int
 ) -> None:
-    page = made()
+    page = made(replace(REPORT, groups=(*REPORT.groups, WIDE)))
 
     first, second = (
         print_pdf(page, tmp_path / f"{turn}", at=_AT, clock=SystemClock(), paper=paper)
@@ -67,6 +93,8 @@ def test_the_same_report_is_printed_as_the_same_bytes_with_tags_and_fonts(
     for part in (b"/StructTreeRoot", b"/MarkInfo", b"/Outlines", b"/Lang (en)"):
         assert part in first, part
     assert b"Capture report" in first.replace(b"\x00", b"")  # the title, and the first bookmark
+    # A table that is wider than the sheet makes Chromium print everything smaller.
+    assert _largest_text_pt(first) == pytest.approx(1.728 * 12, abs=0.05)  # the h1 of base.css
     # Each font is in the file: as a program, or as drawings of its letters.
     fonts = len(re.findall(rb"/Type /FontDescriptor", first))
     embedded = len(re.findall(rb"/FontFile[23]? ", first))
@@ -76,3 +104,21 @@ def test_the_same_report_is_printed_as_the_same_bytes_with_tags_and_fonts(
     # Nothing of a stranger's works in it.
     for action in (b"/URI", b"/JavaScript", b"/JS ", b"/Launch", b"/EmbeddedFile", b"/SubmitForm"):
         assert action not in first, action
+
+
+def _largest_text_pt(pdf: bytes) -> float:
+    """Return the size of the largest letters of the first page, in points."""
+    streams = re.findall(rb"/FlateDecode[^>]*>>\s*stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
+    drawn = (zlib.decompress(data) for data in streams if data[:1] == b"x")
+    scales, sizes = [1.0], []  # of the page and its margins, each by its own scale
+    for line in next(data for data in drawn if b" Tf" in data).splitlines():
+        words = line.split()
+        if line == b"q":
+            scales.append(scales[-1])
+        elif line == b"Q":
+            scales.pop()
+        elif words[-1:] == [b"cm"]:
+            scales[-1] *= float(words[0])
+        elif words[-1:] == [b"Tf"]:
+            sizes.append(float(words[1]) * scales[-1])
+    return max(sizes)
