@@ -6,7 +6,7 @@ redacted record has commitments in place of some values: these values are withhe
 judged here.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 MAX_ROWS: Final = 300  # of a table; the source has the rest
+_MAX_CHARACTERS: Final = 1_000_000  # of the texts of a table: a browser prints no 30 MB
 _MAX_LINES: Final = 200  # of a list of texts
 _WITHHELD: Final = tr("withheld")
 _NUMBERS: Final = frozenset({Kind.NUMBER, Kind.CODE, Kind.BYTES, Kind.MILLISECONDS})
@@ -115,7 +116,7 @@ class RecordFields:
             wanted: Selects objects.
         """
         found = [(number, item) for number, item in self.objects(pointer) if wanted(item)]
-        rows = tuple(
+        rows = that_fit(
             Row(
                 values=tuple(
                     read(item) if callable(read) else as_kind(item.get(read), column.kind)
@@ -136,6 +137,18 @@ class RecordFields:
             empty=empty,
             note=note,
         )
+
+
+def that_fit(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Return the first rows of a table, as many as people can print, and at least one."""
+    fitting = list[Row]()
+    characters = 0
+    for row in rows:
+        characters += sum(len(value) for value in row.values if isinstance(value, str))
+        if fitting and characters > _MAX_CHARACTERS:
+            break
+        fitting.append(row)
+    return tuple(fitting)
 
 
 def as_kind(found: Any, kind: Kind) -> Value:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from snapshotter.app.archive.record_fields import MAX_ROWS, RecordFields, as_kind
+from snapshotter.app.archive.record_fields import MAX_ROWS, RecordFields, as_kind, that_fit
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import custody_sidecars, names, redactable, store_keys
@@ -635,7 +635,7 @@ def _from_whom(of: Evidence) -> Iterator[Field | Table]:
         key="headers",
         term=tr("Headers of the answer"),
         columns=(Column(key="name", term=tr("Name")), Column(key="value", term=tr("Value"))),
-        rows=tuple(
+        rows=that_fit(
             Row(
                 values=(as_kind(pair[0], Kind.TEXT), as_kind(pair[1], Kind.TEXT)),
                 basis=of.stated,
@@ -683,7 +683,7 @@ def _problem(item: Mapping[str, Any]) -> Value:
 
 
 def _requests(of: Evidence) -> Table:
-    rows = tuple(
+    rows = that_fit(
         Row(
             values=(instant(row.at), row.status, row.media_type, row.url, row.length),
             basis=of.stated,

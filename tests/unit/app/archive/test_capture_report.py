@@ -258,6 +258,21 @@ def test_an_index_of_any_form_gets_a_report(sealed: Any, tmp_path: Path, zone: s
     )
 
 
+def test_long_rows_are_left_out_and_counted() -> None:
+    """A browser would not finish to print 300 addresses of 100,000 characters."""
+    record = {"from_whom": {"headers": [["Link", "x" * 400_000]] * 5}}
+    of = Evidence(
+        material=replace(MATERIAL, record=record), report=PASSED,
+        trust=Trust(source="a test", keys=(), authorities=()),
+    )  # fmt: skip
+
+    made = {group.key: group for group in groups(of, UTC_TIME)}
+
+    (table,) = [item for item in made["from_whom"].items if item.key == "headers"]
+    assert isinstance(table, Table)
+    assert (len(table.rows), table.total) == (2, 5)
+
+
 def test_a_token_of_an_unknown_authority_is_not_verified(sealed: Any) -> None:
     trust = replace(sealed[1], authorities=())
 
