@@ -242,6 +242,7 @@ _ELSEWHERE = {
     ): "tests/unit/verify/test_proof_pack.py",
     ("docs/spec/server-signature.md", "unzip -p"): "tests/interop/test_tls_openssl.py",
     ("docs/howto/keep-streams.md", "unzip -p"): "opens what is encrypted for its reader",
+    ("docs/spec/validation.md", "{"): "an example of JSON, without commands",
 }
 
 

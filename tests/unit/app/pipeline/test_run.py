@@ -104,7 +104,9 @@ def test_a_capture_becomes_a_stored_bundle_that_passes(
     assert list(here.spool_dir.iterdir()) == []
     assert not here.pending_dir.exists()
     assert result.stage_ms["total"] >= result.stage_ms["seal"]
-    assert [span.name for span in result.timings.spans][-2:] == ["verify", "store"]
+    # On a busy machine, the cleanup that goes on beside them ends between the two.
+    spans = [span.name for span in result.timings.spans if span.name != "cleanup"]
+    assert spans[-2:] == ["verify", "store"]
     assert capture_warnings.timestamp_state(result).startswith("test authority 2")
 
 
