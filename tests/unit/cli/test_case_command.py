@@ -214,7 +214,7 @@ def test_annotations_are_read_from_the_store_if_the_index_cannot_be_written(
     assert shell.run("tag", "list") == 0, shell.err
     assert shell.out == "one  captures: 1\n"
     assert shell.run("search", "page") == 1
-    assert "cannot be used: full" in shell.err
+    assert "cannot store a value: full" in shell.err
 
 
 def test_a_case_numbers_its_exhibits_and_gives_no_number_twice(
