@@ -10,8 +10,8 @@ ARGS ?=
 PYTEST_ARGS ?=
 DIST ?= dist
 # Processes that run tests. A test with a browser waits for a third of its time and a test of the
-# queue for two thirds, so two cores carry four.
-WORKERS ?= 4
+# queue for two thirds, so two cores carry three; with four, more tests need a second try.
+WORKERS ?= 3
 
 BIN := .venv/bin
 SOURCES := snapshotter tests scripts
