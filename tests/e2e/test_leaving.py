@@ -1,10 +1,13 @@
 """A page that navigates to where no page is: the record is about the last document reached."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.async_api import Request
 
+from snapshotter.capture.page.navigation import Navigation
 from snapshotter.model.capture import Capture, Outcome, Reason
 from tests.e2e.capturing import Engine, codes, read
 from tests.servers.leaving import FORBIDDEN, GREEN, WORDS, Site
@@ -69,6 +72,31 @@ def test_a_navigation_that_fails_leaves_the_document_and_is_named(
     assert ["weixin://dl/business" in words for words in refused] == [True] * (
         path == "/leaves/at-once"
     )
+
+
+def test_a_navigation_that_fails_before_the_browser_is_told_to_keep_the_page_is_named_too(
+    capture: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a busy machine: the error page is there first, and the document is loaded again."""
+    tell = Navigation._on_first_request
+
+    async def tell_late(self: Navigation, request: Request) -> None:
+        while not self._has_returned:
+            await asyncio.sleep(0.01)
+        await tell(self, request)
+
+    monkeypatch.setattr(Navigation, "_on_first_request", tell_late)
+    with Site() as site:
+        captured = capture(url := site.url("/leaves/by-refresh"))
+        wanted = site.url("/leaves/reset")
+
+    assert (captured.final_url, captured.outcome) == (url, Outcome.PARTIAL)
+    assert codes(captured) == ["destination-missing", "resources-missing"]
+    detail = captured.reasons[0].detail
+    assert f"navigated to {wanted}, but no page was received from this address" in detail
+    assert "(connection-lost: " in detail
+    assert detail.endswith("the previous document was loaded again without scripts")
+    assert shows_the_article(captured)
 
 
 def test_a_page_that_replaces_itself_by_nothing_is_shown_as_it_came(capture: Engine) -> None:

@@ -23,6 +23,7 @@ class MainDocument:
     error: str = ""  # of the last one's body, where it broke off: "net::ERR_CONNECTION_RESET"
     kept: bool = False  # a navigation away from the last one failed: its load may never come
     away: str = ""  # address of a document that replaced it and came from no server: about:blank
+    failed: bool = False  # that one is the browser's error page: nothing came from `away`
     expected_at: float | None = None  # when a redirect that the page announced is due
     moves: int = 0  # within the document: fragments and history entries
     cut_at: int = 0  # how many documents there were when one was cut off at a limit

@@ -269,19 +269,33 @@ class Navigation:
 
     async def _return(self, limit_s: float) -> None:
         """
-        Load the last document once more, with its scripts stopped, after the page replaced it.
+        Load the last document once more, with its scripts stopped, after something replaced it.
 
         A page that replaces itself by `about:blank` hides what it showed. It makes no request for
-        that, so the replacement cannot be refused.
+        that, so the replacement cannot be refused. And a page that navigates as soon as it is there
+        may be faster than `release`: if that fails, the browser shows an error page.
         """
         self._has_returned = True
         away, url, documents = self._document.away, self._builder.final_url, self._document.count
-        self._builder.add_reason(
-            "page-navigated",
-            f"the page replaced itself with {away}, which came from no server; the previous "
-            "document was loaded again without scripts",
-        )
-        await self._recovery.stop_scripts(f"the page replaced itself with {away}")
+        if self._document.failed:
+            code, detail = explain_failed_navigation(
+                self._egress, self._document.error, asked=away, status=0
+            )
+            why = f"the browser replaced the page by an error page for {away}"
+            self._builder.log("destination-missing", f"{away}: {code}: {detail}")
+            self._builder.add_reason(
+                "destination-missing",
+                f"the page navigated to {away}, but no page was received from this address "
+                f"({code}: {detail}); the previous document was loaded again without scripts",
+            )
+        else:
+            why = f"the page replaced itself with {away}"
+            self._builder.add_reason(
+                "page-navigated",
+                f"{why}, which came from no server; the previous document was loaded again "
+                "without scripts",
+            )
+        await self._recovery.stop_scripts(why)
         self._recorder.observer.requested_again()
         try:
             await self._guard.call(
@@ -419,7 +433,8 @@ class Navigation:
         if frame.get("parentId"):
             return
         if frame.get("unreachableUrl") or not url.startswith("http"):
-            self._on_shown(clean_url(str(frame.get("unreachableUrl", "") or url)))
+            missing = str(frame.get("unreachableUrl", ""))
+            self._on_shown(clean_url(missing or url), is_error_page=bool(missing))
             return
         self._egress.document_arrived()
         self._document.count += 1
@@ -432,7 +447,7 @@ class Navigation:
         self._builder.final_url = url + str(frame.get("urlFragment", ""))
         self._builder.log("document", url)
 
-    def _on_shown(self, url: str) -> None:
+    def _on_shown(self, url: str, *, is_error_page: bool) -> None:
         """Note a document that replaced the page and came from no server."""
         if not self._document.count:
             return  # the browser's own, from before the page
@@ -448,6 +463,7 @@ class Navigation:
             )
         else:
             self._document.away = url[:_URL_CHARACTERS]
+            self._document.failed = is_error_page
 
     def _on_loaded(self, _: dict[str, Any]) -> None:
         if self._document.count:
