@@ -103,6 +103,7 @@ class Hostile:
         self._ports: dict[str, int] = {}
         self._talks: set[asyncio.Task[None]] = set()
         self._asked: list[str] = []
+        self.goes_on = threading.Event()  # for `/nodes-later`, which waits
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -583,6 +584,17 @@ async def _nodes(conversation: Conversation) -> None:
     await conversation.reply(
         f"<!doctype html><title>{count}</title><h1>nodes</h1>{rows}<p>the last one</p>"
     )
+
+
+@route("/nodes-later")
+async def _nodes_later(conversation: Conversation) -> None:
+    """The heading first, and the nodes when the test sets `goes_on`."""
+    rows = "".join(f"<b>{n}</b>" for n in range(int(conversation.query)))
+    await conversation.head()
+    await conversation.send(b"<!doctype html><title>later</title><h1>nodes</h1>")
+    while not conversation.site.goes_on.is_set():
+        await asyncio.sleep(0.01)
+    await conversation.send(f"{rows}<p>the last one</p>".encode())
 
 
 @route("/deep")
