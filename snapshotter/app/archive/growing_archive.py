@@ -106,10 +106,10 @@ class GrowingArchive:
             self._out = _open(self._data)
             try:
                 self._continue()
-            except BaseException:
+            except BaseException:  # also Ctrl-C: no caller has the file, to close it
                 self._out.close()
                 raise
-        except BaseException as error:
+        except BaseException as error:  # also Ctrl-C: closing the journal frees its lock
             self._lines.close()
             if isinstance(error, OSError):
                 raise _unwritten(self._data, error) from error
