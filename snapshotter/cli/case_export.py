@@ -1,5 +1,6 @@
 """Provide `snapshotter case export`: hand over a case as one archive."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -17,6 +18,7 @@ from snapshotter.cli.output import (
     print_message,
     print_result,
 )
+from snapshotter.cli.report_case import verified_report
 from snapshotter.cli.report_documents import paper_option, printed, zone_named
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.custody import EXPORTING
@@ -25,6 +27,9 @@ from snapshotter.translation import tr
 if TYPE_CHECKING:
     from snapshotter.app.archive.case_export_plan import ExportPlan, PlannedExhibit
     from snapshotter.app.settings import Settings
+    from snapshotter.model.annotation_state import AnnotationState
+    from snapshotter.model.case_report import CaseReport
+    from snapshotter.report.local_time import LocalTime
 
 _SIZE = re.compile(r"([0-9]+) ?(MB|GB)", re.IGNORECASE)
 _LEAST = 50_000_000  # bytes: the documents about an archive need a few million
@@ -51,6 +56,11 @@ Examples:
 )
 @click.option("--preview", is_flag=True, help="Write nothing; list what is included and withheld.")
 @with_option
+@click.option(
+    "--no-case-report",
+    is_flag=True,
+    help="Leave out the report about the case, which also names other captures of the same pages.",
+)
 @click.option("--pdf", is_flag=True, help="Also print each report as PDF, which needs the browser.")
 @paper_option
 @click.option(
@@ -79,6 +89,7 @@ def export(
     output: Path | None,
     preview: bool,
     included: str,
+    no_case_report: bool,
     pdf: bool,
     paper: str,
     zone: str | None,
@@ -92,9 +103,10 @@ def export(
     """
     Hand over a case as one archive, which can be checked without this software.
 
-    The archive has the bundles with their sidecars, a report about each exhibit, the list of the
-    exhibits as CSV and JSON, the trust file, two verifiers, digests, and a README with every
-    command. To check the archive, unzip, openssl and Python are enough.
+    The archive has the bundles with their sidecars, the report about the case
+    (`snapshotter report case`), a report about each exhibit, the list of the exhibits as CSV and
+    JSON, the trust file, two verifiers, digests, and a README with every command. To check the
+    archive, unzip, openssl and Python are enough.
 
     Notes, reviews, tags and the title of the case may be privileged: they are left out unless
     --with names them. Captures in quarantine are left out; the README states their number, ids and
@@ -125,7 +137,8 @@ def export(
     )
     require_store(settings)
     opened = wiring_store.store(settings)
-    view = case_view(opened, wiring.read_state(settings, show_message=print_message), name)
+    state = wiring.read_state(settings, show_message=print_message)
+    view = case_view(opened, state, name)
     plan = case_export_plan.plan_export(
         opened,
         view,
@@ -133,6 +146,7 @@ def export(
         included=groups,
         has_pdf=pdf,
         has_load_files=load_files,
+        has_case_report=not no_case_report,
     )
     if preview:
         if as_json:
@@ -152,8 +166,8 @@ def export(
         )
     keep_working()
     _write(
-        settings, opened, plan, view, target, most=most, pdf=pdf, paper=paper, zone=local_zone,
-        as_json=as_json,
+        settings, opened, plan, view, target, state=state, groups=groups, most=most, pdf=pdf,
+        paper=paper, zone=local_zone, as_json=as_json,
     )  # fmt: skip
 
 
@@ -164,6 +178,8 @@ def _write(
     view: Any,
     target: Path,
     *,
+    state: "AnnotationState",
+    groups: list[str],
     most: int | None,
     pdf: bool,
     paper: str,
@@ -193,6 +209,15 @@ def _write(
         )
 
     trust = wiring_trust.trust(settings)
+    print_pdf = _printer(settings, paper) if pdf else None
+
+    def report_case() -> list[tuple[str, bytes]]:
+        report = verified_report(
+            settings, plan.case, now=machine.SystemClock().now(), local=LocalTime(zone=zone),
+            included=groups, state=state,
+        )  # fmt: skip
+        return _case_report_files(report, LocalTime(zone=zone), print_pdf)
+
     try:
         made = case_export.write_export(
             store,
@@ -205,8 +230,9 @@ def _write(
             scratch=lambda: scratch_directory(settings.spool_dir, "case"),
             now=machine.SystemClock().now,
             local=LocalTime(zone=zone),
-            print_pdf=_printer(settings, paper) if pdf else None,
+            print_pdf=print_pdf,
             show_progress=show,
+            report_case=report_case if plan.has_case_report else None,
             paper=paper,
             most_bytes=most,
         )
@@ -265,6 +291,23 @@ def _printer(settings: "Settings", paper: str) -> Callable[[bytes, datetime], by
     return lambda page, at: printed(settings, page, paper=paper, at=at)
 
 
+def _case_report_files(
+    report: "CaseReport",
+    local: "LocalTime",
+    print_pdf: Callable[[bytes, datetime], bytes] | None,
+) -> list[tuple[str, bytes]]:
+    """Return the report about a case as files."""
+    from snapshotter.app.archive.case_export_plan import case_report_stem
+    from snapshotter.report import case_report as reports
+
+    data, stem = reports.encode(report), case_report_stem(report.case)
+    page = reports.page(report, local, digest=hashlib.sha256(data).hexdigest())
+    files = [(f"{stem}.html", page), (f"{stem}.json", data)]
+    if print_pdf is not None:
+        files.append((f"{stem}.pdf", print_pdf(page, report.verified_at)))
+    return files
+
+
 def _print_preview(plan: "ExportPlan") -> None:
     from snapshotter.app.archive import case_export_readme as words
 
@@ -279,6 +322,11 @@ def _print_preview(plan: "ExportPlan") -> None:
         tr("reports as HTML, JSON and PDF: {count}", count=len(plan.stored))
         if plan.has_pdf
         else tr("reports as HTML and JSON: {count}", count=len(plan.stored)),
+        *(
+            [tr("report about the case, which also names other captures of the same pages")]
+            if plan.has_case_report
+            else []
+        ),
         tr("list of exhibits, trust file, two verifiers, README, digests"),
         *([tr("load files, texts and pictures")] if plan.has_load_files else []),
         *(words.included_line(found) for found in plan.writings if found.is_included),

@@ -25,8 +25,11 @@ from snapshotter.model.custody import EXPORTING
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from snapshotter.app.archive.case_report import CaseSearch
     from snapshotter.app.settings import Settings
+    from snapshotter.model.annotation_state import AnnotationState
     from snapshotter.model.case_report import CaseReport
     from snapshotter.report.local_time import LocalTime
 
@@ -94,6 +97,7 @@ def case(
     would have no sandbox. 30 the browser did not print the PDF; the other files were written.
     """
     from snapshotter.app import machine
+    from snapshotter.app.archive.case_export_plan import case_report_stem
     from snapshotter.app.store_location import require_store
     from snapshotter.model.finding import Verdict
     from snapshotter.report import case_report as reports
@@ -108,12 +112,14 @@ def case(
     )
     require_store(settings)
     keep_working()
-    report = _report(settings, name, now=now, local=local, searches=searches, included=groups)
+    report = verified_report(
+        settings, name, now=now, local=local, searches=searches, included=groups
+    )
     data = reports.encode(report)
     digest = hashlib.sha256(data).hexdigest()
     written = write_document(
         settings,
-        folder / f"case-report-{name}",
+        folder / case_report_stem(name),
         formats,
         data=data,
         page=reports.page(report, local, digest=digest),
@@ -159,15 +165,24 @@ def _searches(searched: tuple[str, ...]) -> "list[CaseSearch]":
     return [CaseSearch(words=words, query=parse_query(words)) for words in searched]
 
 
-def _report(
+def verified_report(
     settings: "Settings",
     name: str,
     *,
     now: datetime,
     local: "LocalTime",
-    searches: "list[CaseSearch]",
-    included: list[str],
+    searches: "Sequence[CaseSearch]" = (),
+    included: "Iterable[str]",
+    state: "AnnotationState | None" = None,
 ) -> "CaseReport":
+    """
+    Verify the exhibits of a case, show the progress, and return the report about the case.
+
+    Args:
+        searches: Whose hits the report shows.
+        included: Of `case_export_plan.GROUPS`: what people wrote that the report contains.
+        state: The annotations, if the caller has read them.
+    """
     from snapshotter.app.archive.annotations import read_indexed_chain
     from snapshotter.app.archive.case_report import CaseReportService, People, make_case_report
     from snapshotter.app.archive.observations import read_annotations
@@ -185,12 +200,12 @@ def _report(
             find_hidden=wiring_index.hidden_finder(settings, source),
             show_progress=show_progress,
         )
-        state = read_annotations(source)
+        read = read_annotations(source)
         records = read_indexed_chain(source.store, source.index).records
         return make_case_report(
             service,
             name,
-            state,
+            state if state is not None else read,
             People(records, [settings.pseudonym]),
             now=now,
             local=local,

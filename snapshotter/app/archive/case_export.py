@@ -5,6 +5,7 @@ Export a case as one archive: bundles, reports, trust file, verifiers, and lists
     exhibits.csv, exhibits.json          the exhibits with their numbers, and what was left out
     annotations.json                     notes, reviews, tags and title, if the user named them
     bundles/<id>.wacz, …                 the bundles and their sidecars, as stored
+    case-report-harbour.html, …          the report about the case
     reports/exhibit-0001.html, …         a report about each exhibit
     trust.json, trust.json.sig           the trust file, and for-information/ its keys as files
     verify_minimal.py, snapshotter-….whl the two verifiers
@@ -105,6 +106,7 @@ def write_export(
     local: LocalTime,
     print_pdf: Callable[[bytes, datetime], bytes] | None,
     show_progress: Callable[[PlannedExhibit, int], None],
+    report_case: Callable[[], Sequence[tuple[str, bytes]]] | None = None,
     paper: str = "",
     most_bytes: int | None = None,
 ) -> ExportedCase:
@@ -115,6 +117,8 @@ def write_export(
         scratch: Makes an empty folder that is removed afterwards.
         print_pdf: Prints a report; None: the archive has no PDF.
         show_progress: Called before each exhibit with the number of those before it.
+        report_case: Returns the files of the report about the case; called once, after the last
+            exhibit. None: the archive has no such report.
         paper: Of the PDF.
         most_bytes: Size of a part; None: one archive.
 
@@ -154,9 +158,12 @@ def write_export(
                     has_load_files=plan.has_load_files,
                 )
                 archive.add(facts, files)
+        case_report = dict(report_case()) if report_case is not None else {}
         with scratch() as folder:
             archive.finish(
-                lambda: _documents(archive, plan, view, trust_file, folder, wheel, now())
+                lambda: _documents(
+                    archive, plan, view, trust_file, folder, wheel, case_report, now()
+                )
             )
         parts = [target.with_name(part.name) for part in archive.parts]
         return ExportedCase(
@@ -248,6 +255,7 @@ def _documents(
     trust_file: TrustFile,
     folder: Path,
     wheel: tuple[str, bytes],
+    case_report: Mapping[str, bytes],
     now: datetime,
 ) -> list[tuple[str, Content]]:
     """Return the files that are about the whole archive."""
@@ -259,6 +267,7 @@ def _documents(
     }
     found[evidence_folder.VERIFIER] = evidence_folder.verifier_path().read_bytes()
     found[wheel[0]] = wheel[1]
+    found |= case_report
     listed = {**plan_json(plan), "exhibits": archive.units, "format": FORMAT}
     found["exhibits.json"] = canonical_json.dumps(listed) + b"\n"
     found["exhibits.csv"] = _csv(

@@ -57,6 +57,7 @@ class ExportPlan:
     writings: tuple[Writings, ...]
     has_pdf: bool
     has_load_files: bool
+    has_case_report: bool
 
     @property
     def stored(self) -> tuple[PlannedExhibit, ...]:
@@ -72,6 +73,7 @@ def plan_export(
     included: Iterable[str],
     has_pdf: bool,
     has_load_files: bool,
+    has_case_report: bool,
 ) -> ExportPlan:
     """Return what an archive contains; nothing is written and no bundle is verified."""
     named = frozenset(included)
@@ -124,7 +126,13 @@ def plan_export(
         ),
         has_pdf=has_pdf,
         has_load_files=has_load_files,
+        has_case_report=has_case_report,
     )
+
+
+def case_report_stem(case: str) -> str:
+    """Return the name of the files of the report about a case, without an ending."""
+    return f"case-report-{case}"
 
 
 def count_writings(case: CaseState, captures: Sequence[CaptureState]) -> dict[str, int]:
@@ -148,6 +156,7 @@ def plan_json(plan: ExportPlan) -> dict[str, JsonValue]:
     return {
         "bytes": sum(exhibit.bytes for exhibit in plan.exhibits),
         "case": plan.case,
+        "case_report": f"{case_report_stem(plan.case)}.html" if plan.has_case_report else None,
         "exhibits": [
             {
                 "bundle_id": exhibit.bundle_id,

@@ -10,7 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from snapshotter.app.archive.case_export_plan import ExportPlan, Quarantined, Writings
+from snapshotter.app.archive.case_export_plan import (
+    ExportPlan,
+    Quarantined,
+    Writings,
+    case_report_stem,
+)
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.printable import printable
 from snapshotter.translation import tr
@@ -50,7 +55,7 @@ exhibits.csv, exhibits.json
 bundles/
     The evidence: one signed .wacz file for each exhibit, with the files that
     were added after it was sealed. Exhibits: {exhibits}. With a bundle: {stored}.
-reports/
+{case_report}reports/
     A report about each exhibit{pdf}. Open the .html file in a browser.
     The report explains the exhibit. The evidence is the .wacz file.
 {included}{load_files}trust.json, trust.json.sig, for-information/
@@ -120,6 +125,12 @@ verifier/bin/snapshotter-verify --trust trust.json \\
   bundles/*.wacz
 """
 
+_CASE_REPORT: Final = """\
+{stem}.html, {stem}.json{pdf}
+    The report about the case. Read this file first: all exhibits, a timeline,
+    removals, gaps, custody, and the result of each verification. The timeline
+    also names other captures of the same pages, which are not in this archive.
+"""
 _LOAD_FILES: Final = """\
 {case}.dat, {case}.opt, text/, images/
     Load files for e-discovery software: Concordance and Opticon, UTF-8. The
@@ -164,6 +175,12 @@ def readme(
         made_at=instant(now),
         exhibits=len(exhibits),
         stored=sum(unit["bundle"] is not None for unit in exhibits),
+        case_report=_CASE_REPORT.format(
+            stem=case_report_stem(plan.case),
+            pdf=f", {case_report_stem(plan.case)}.pdf" if plan.has_pdf else "",
+        )
+        if plan.has_case_report
+        else "",
         pdf=", for the screen and as PDF" if plan.has_pdf else "",
         included=f"annotations.json\n    Included on request: {'; '.join(included)}.\n"
         if included

@@ -1,6 +1,7 @@
 """`case export`: one archive that is checked with unzip, openssl and Python, and nothing else."""
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -148,12 +149,21 @@ def test_an_archive_has_nothing_that_may_be_privileged(case: Case) -> None:
     assert "removed from the case: 1\n" in readme
     assert "Withheld, because it may be privileged: notes. Number: 2\n" in readme
     assert "harbour, Exhibit 2" in files["reports/exhibit-0002.html"].decode()
+    about = json.loads(files["case-report-harbour.json"])
+    assert [exhibit["bundle_id"] for exhibit in about["exhibits"]] == [case.id]
+    assert (about["verification"]["verdict"], about["title"]) == ("passed", None)
+    assert "case-report-harbour.html, case-report-harbour.json\n    The report about" in readme
+    digest = hashlib.sha256(files["case-report-harbour.json"]).hexdigest()
+    assert f"<span>{digest[:4]}</span><span>{digest[4:8]}</span>" in (
+        files["case-report-harbour.html"].decode()
+    )
 
     # The title of the page is hostile.
     (row,) = csv.DictReader(io.StringIO(files["exhibits.csv"].decode(), newline=""))
     assert row["title"].startswith("'=1+1 </title>")
     assert (row["exhibit"], row["bundle_id"], row["verdict"]) == ("2", case.id, "passed")
-    assert b"<script>alert" not in files["reports/exhibit-0002.html"]
+    for page in ("reports/exhibit-0002.html", "case-report-harbour.html"):
+        assert b"<script>alert" not in files[page]
     assert b"1+1" not in files["README.txt"]
 
 
@@ -171,10 +181,27 @@ def test_what_people_wrote_is_in_an_archive_if_the_user_names_it(case: Case) -> 
     readme = files["README.txt"].decode()
     assert "Included on request: notes; the title of the case." in readme
     assert "privileged: tags" in readme
+    about = json.loads(files["case-report-harbour.json"])
+    assert about["title"] == f"{SECRET} 1"
+    assert list(about["sections"]["writings"]) == ["notes"]
 
     assert case.export("-o", "all.zip", "--with", "notes,reviews,tags,title") == 0, case.shell.err
-    written = unpacked("all.zip")["annotations.json"].decode()
-    assert all(f"{SECRET} {number}" in written for number in range(1, 6))
+    files = unpacked("all.zip")
+    for name in ("annotations.json", "case-report-harbour.html"):
+        assert all(f"{SECRET} {number}" in files[name].decode() for number in range(1, 6)), name
+
+
+def test_the_report_about_the_case_can_be_left_out(case: Case) -> None:
+    assert case.export("--no-case-report", "--json") == 0, case.shell.err
+
+    assert case.shell.object["case_report"] is None
+    files = unpacked("harbour.zip")
+    assert not [name for name in files if name.startswith("case-report")]
+    assert b"case-report" not in files["README.txt"]
+    other = case.removed.encode()  # of the same page
+    assert not [name for name, data in files.items() if other in data]
+    assert case.run("case", "export", "harbour", "--preview", "--no-case-report") == 0
+    assert "report about the case" not in case.shell.out
 
 
 def test_a_preview_writes_nothing_and_needs_no_trust_file(case: Case) -> None:
@@ -185,6 +212,7 @@ def test_a_preview_writes_nothing_and_needs_no_trust_file(case: Case) -> None:
     assert sorted(Path().rglob("*")) == before
     for line in (
         "bundles with their sidecars: 1, ",
+        "report about the case, which also names other captures of the same pages",
         "Withheld, because it may be privileged: notes. Number: 2",
         "Withheld, because it may be privileged: the title of the case. Number: 1",
         "Captures in quarantine, which are left out: 1",
