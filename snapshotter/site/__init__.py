@@ -14,7 +14,7 @@ the short notices, which are the platforms' own words. The pages need only the s
 
 - `catalogue`: all pages; `state`, `response`: what a page is made from, and its answer.
 - `server`: the site over HTTP; `rendered_pages`: its pages as a capture would keep them.
-- `wechat`, `weibo`, `other_platforms`, `news`, `notices`, `phrases`, `walls`, `late_content`,
-  `hostile`, `pictures`: the pages.
+- `wechat`, `weibo`, `other_platforms`, `news`, `edited_articles`, `notices`, `phrases`, `walls`,
+  `late_content`, `measured`, `hostile`, `pictures`: the pages.
 - `timestamp_authority`: a local timestamp authority for demonstrations.
 """

@@ -20,6 +20,7 @@ from snapshotter.model.assessment import (
     WallKind,
 )
 from snapshotter.site import (
+    edited_articles,
     hostile,
     late_content,
     measured,
@@ -299,6 +300,10 @@ _PLAIN_PAGES = (
           lambda visit: news.legal(visit, 403), _gone(Cause.LEGAL)),
 )  # fmt: skip
 
+_EDITED_PAGES = tuple(
+    _page(name, NEWS, says, make, _AVAILABLE)
+    for name, (make, says) in edited_articles.PAGES.items()
+)
 _HOSTILE_PAGES = tuple(
     _page(name, hostile.REBINDING if name == "hostile/rebinding" else NEWS, says, make, None)
     for name, (make, says) in hostile.PAGES.items()
@@ -346,9 +351,9 @@ PAGES: Mapping[str, FixturePage] = MappingProxyType(
     {
         page.name: page
         for page in (
-            *_PLAIN_PAGES, *_WECHAT_PAGES, *_WEIBO_PAGES, *_OTHER_PAGES, *_WALL_PAGES,
-            *_MEASURED_PAGES, *_HOSTILE_PAGES, *_LATE_PAGES, *_NOTICE_PAGES, *_QUOTED_PAGES,
-            *_PHRASE_PAGES,
+            *_PLAIN_PAGES, *_EDITED_PAGES, *_WECHAT_PAGES, *_WEIBO_PAGES, *_OTHER_PAGES,
+            *_WALL_PAGES, *_MEASURED_PAGES, *_HOSTILE_PAGES, *_LATE_PAGES, *_NOTICE_PAGES,
+            *_QUOTED_PAGES, *_PHRASE_PAGES,
         )
     }
 )  # fmt: skip
@@ -483,6 +488,8 @@ def _news_address(path: str, name: str, visit: Callable[[str], Visit]) -> Respon
         return news.front(visit("news/feed"))
     if name in walls.TARGETS:
         return walls.TARGETS[name](visit(name))
+    if (edited := name.removesuffix(".png")) != name and edited in edited_articles.PAGES:
+        return edited_articles.picture(visit(edited))
     if name == "news/feed.xml":
         return news.feed(visit("news/feed"))
     stem = name.rpartition("/")[2]

@@ -42,6 +42,7 @@ class PageState:
     likes: int = 3797  # beyond 100,000 it is shown as 10万+
     reads: int = 3797
     figure: int = 40  # the number in the story's first sentence
+    edit: str = ""  # what the publisher changed in an article of `edited_articles`
     modified: bool = False  # the platform's own mark: 标题已修改
     sidebar: int = 0  # edition of the teasers, the other 40 per cent of the page
     items: int = 3  # of a feed
