@@ -12,6 +12,7 @@ front ends call. Adapters are built in `wiring` only, and only front ends import
     upkeep       audit, log, replication, repair, renewal, holds, erasure, owed tokens
     policies     choose, explain and check policies
     trust        read and change trust files
+    json_objects results of use cases as the objects of `--json` and of the API
     wiring       build adapters from settings
 
 The single modules `doctor`, `demo` and `verification` are use cases of their own. The other single

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.app.json_objects.annotations import annotation_json
 from snapshotter.cli.key_options import ask_passphrase, passphrase_file_option
 from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.options import store_option
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from snapshotter.app.archive.annotations import AnnotationService
     from snapshotter.app.archive.cases import AnnotationChange
     from snapshotter.model.annotation_state import Decision, Note
-    from snapshotter.model.annotations import Annotation
 
 _Command = Callable[..., Any]
 
@@ -107,53 +107,6 @@ def print_change(change: "AnnotationChange", done: str, unchanged: str, *, as_js
         print_result(f"{bundle_id}  {unchanged}")
     if not change.records and not change.unchanged:
         print_result(unchanged)
-
-
-def annotation_json(record: "Annotation") -> dict[str, Any]:
-    """Return a record as `--json` prints it."""
-    from snapshotter.formats.canonical_json import instant
-
-    return {
-        "at": instant(record.at),
-        "author": record.author.name or None,
-        "bundle_ids": list(record.bundles),
-        "case": record.case or None,
-        "exhibits": list(record.exhibits),
-        "kind": record.kind.value,
-        "name": record.name or None,
-        "number": record.number,
-        "role": record.author.role or None,
-    }
-
-
-def decision_json(decision: "Decision | None") -> dict[str, Any] | None:
-    """Return a decision as `--json` prints it."""
-    if decision is None:
-        return None
-    from snapshotter.formats.canonical_json import instant
-
-    return {
-        "at": instant(decision.at),
-        "author": decision.author or None,
-        "decision": decision.name or None,
-        "number": decision.number,
-        "reason": decision.reason,
-        "role": decision.role or None,
-    }
-
-
-def note_json(note: "Note") -> dict[str, Any]:
-    """Return a note as `--json` prints it."""
-    from snapshotter.formats.canonical_json import instant
-
-    return {
-        "at": instant(note.at),
-        "author": note.author or None,
-        "erased": note.erased,
-        "number": note.number,
-        "role": note.role or None,
-        "text": note.text,
-    }
 
 
 def note_line(note: "Note") -> str:

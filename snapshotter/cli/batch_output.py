@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
+from snapshotter.app.json_objects.values import milliseconds
 from snapshotter.cli.output import (
-    milliseconds,
     on_terminal,
     print_hint,
     print_json,

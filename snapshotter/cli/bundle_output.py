@@ -14,7 +14,6 @@ from snapshotter.cli.output import (
     format_time,
     page_facts,
     print_message,
-    verdict_json,
 )
 from snapshotter.cli.table import Column
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
@@ -68,30 +67,6 @@ def describe_observation(observation: "Observation") -> str:
     )
     states = sorted({account.state for account in observation.accounts})
     return page_words(shown) + (f", account {', '.join(states)}" if states else "")
-
-
-def bundle_json(entry: "ListedBundle", *, held: bool) -> dict[str, Any]:
-    from snapshotter.formats.canonical_json import instant
-
-    record, erased = entry.record, entry.erased
-    what = record.get("what", {})
-    return {
-        "bundle_id": entry.bundle_id,
-        "bytes": entry.object.length,
-        "captured_at": record.get("when", {}).get("started_at"),
-        "erased": {"at": instant(erased.at), "by": erased.by, "order": erased.order}
-        if erased
-        else None,
-        "final_url": what.get("final_url"),
-        "held": held,
-        "http_status": what.get("http_status"),
-        "key": entry.object.key,
-        "outcome": record.get("outcome", {}).get("state"),
-        "problem": entry.problem or None,
-        "requested_url": what.get("requested_url"),
-        "title": what.get("title"),
-        "verdict": verdict_json(entry.shown),
-    }
 
 
 def bundle_line(entry: "ListedBundle", *, held: bool) -> str:
@@ -176,11 +151,6 @@ def copy_rows(copies: Sequence["Copy"]) -> list[tuple[str, str]]:
     if len(copies) > _MOST_COPIES:
         rows.append(("", tr("and further pages: {count}", count=len(copies) - _MOST_COPIES)))
     return rows
-
-
-def copies_json(copies: Sequence["Copy"]) -> list[dict[str, str]]:
-    """Return captures of other pages with nearly the same text as JSON output has them."""
-    return [{"bundle_id": copy.bundle_id, "requested_url": copy.url} for copy in copies]
 
 
 def overview_lines(overview: "BundleOverview", copies: Sequence["Copy"] = ()) -> list[str]:
@@ -463,8 +433,3 @@ def print_left_out(left_out: Mapping[str, str]) -> None:
     print_message(tr("captures in quarantine that are left out: {count}", count=len(left_out)))
     for bundle_id, why in left_out.items():
         print_message(f"  {bundle_id} {why}")
-
-
-def left_out_json(left_out: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return the captures that are left out because of their quarantine, as JSON."""
-    return [{"bundle_id": bundle_id, "why": why} for bundle_id, why in left_out.items()]

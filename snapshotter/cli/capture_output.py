@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snapshotter.app.json_objects.values import verdict_json
 from snapshotter.cli.output import (
     BackgroundSteps,
     Steps,
@@ -21,7 +22,6 @@ from snapshotter.cli.output import (
     print_next,
     print_result,
     program_name,
-    verdict_json,
 )
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr

@@ -6,19 +6,22 @@ annotations of a store.
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.annotation_output import (
+from snapshotter.app.json_objects.annotations import (
     annotation_json,
+    case_json,
+    case_view_json,
+    chain_report_json,
+)
+from snapshotter.cli.annotation_output import (
     annotation_options,
     author_words,
     change_captures,
-    decision_json,
     decision_line,
     decision_words,
-    note_json,
     note_line,
     open_service,
     print_change,
@@ -32,20 +35,13 @@ from snapshotter.cli.options import (
     store_option,
     trust_option,
 )
-from snapshotter.cli.output import (
-    format_time,
-    instant_json,
-    print_json,
-    print_message,
-    print_next,
-    print_result,
-)
+from snapshotter.cli.output import format_time, print_json, print_message, print_next, print_result
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.annotations import ChainReport
-    from snapshotter.app.archive.case_view import CaseExhibit, CaseView
-    from snapshotter.model.annotation_state import CaseState, Decision, Note
+    from snapshotter.app.archive.case_view import CaseView
+    from snapshotter.model.annotation_state import Decision, Note
 
 
 @click.group()
@@ -122,7 +118,7 @@ def list_(ctx: click.Context, store: str | None, as_json: bool) -> None:
     found = wiring.read_state(settings, show_message=print_message).cases
     for entry in found.values():
         if as_json:
-            print_json(_case_json(entry))
+            print_json(case_json(entry))
         else:
             state = tr("closed") if entry.closed else tr("open")
             print_result(
@@ -172,7 +168,7 @@ def show(ctx: click.Context, name: str, store: str | None, as_json: bool) -> Non
         wiring_store.store(settings), wiring.read_state(settings, show_message=print_message), name
     )
     if as_json:
-        print_json(_view_json(view))
+        print_json(case_view_json(view))
         return
     _print_view(view)
 
@@ -354,7 +350,7 @@ def check(
     if report.verdict is not Verdict.FAILED and report.records:
         chain_end.remember_end(settings, report.end)
     if as_json:
-        print_json(_report_json(report))
+        print_json(chain_report_json(report))
     else:
         _print_report(report, opened.url)
         if other is None and annotations.is_replica(opened):
@@ -366,47 +362,6 @@ def check(
                 )
             )
     return {Verdict.PASSED: 0, Verdict.FAILED: 10, Verdict.INDETERMINATE: 11}[report.verdict]
-
-
-def _case_json(entry: "CaseState") -> dict[str, Any]:
-    return {
-        "author": entry.author or None,
-        "captures": len(entry.captures),
-        "closed": decision_json(entry.closed),
-        "created_at": instant_json(entry.created_at),
-        "last_exhibit": entry.last_exhibit,
-        "name": entry.name,
-        "number": entry.number,
-        "title": entry.title,
-    }
-
-
-def _view_json(view: "CaseView") -> dict[str, Any]:
-    return {
-        **_case_json(view.case),
-        "exhibits": [_exhibit_json(exhibit) for exhibit in view.exhibits],
-        "notes": [note_json(note) for note in view.case.notes],
-        "reasons": [decision_json(reason) for reason in view.case.reasons],
-        "quarantined": [
-            {"bundle_id": left_out.bundle_id, **(decision_json(left_out.decision) or {})}
-            for left_out in view.quarantined
-        ],
-    }
-
-
-def _exhibit_json(exhibit: "CaseExhibit") -> dict[str, Any]:
-    return {
-        "bundle_id": exhibit.bundle_id,
-        "captured_at": instant_json(exhibit.captured_at),
-        "exhibit": exhibit.number,
-        "marks": list(exhibit.capture.marks),
-        "notes": [note_json(note) for note in exhibit.capture.notes],
-        "problem": exhibit.problem or None,
-        "requested_url": exhibit.url or None,
-        "review": decision_json(exhibit.capture.review),
-        "tags": list(exhibit.capture.tags),
-        "title": exhibit.title or None,
-    }
 
 
 def _print_view(view: "CaseView") -> None:
@@ -453,24 +408,6 @@ def _numbered(notes: Iterable["Note"], decisions: Iterable[tuple["Decision", str
     found = {note.number: note_line(note) for note in notes}
     found |= {decision.number: decision_line(decision, words) for decision, words in decisions}
     return [line for _, line in sorted(found.items())]
-
-
-def _report_json(report: "ChainReport") -> dict[str, Any]:
-    return {
-        "findings": [
-            {
-                "code": finding.code,
-                "detail": finding.detail,
-                "subject": finding.subject or None,
-                "verdict": finding.verdict.value,
-            }
-            for finding in report.findings
-        ],
-        "keys": dict(report.keys),
-        "last": {"number": report.end.number, "sha256": report.end.sha256},
-        "records": report.records,
-        "verdict": report.verdict.value,
-    }
 
 
 def _print_report(report: "ChainReport", url: str) -> None:

@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.bundle_output import left_out_json, print_left_out
+from snapshotter.app.json_objects.bundles import left_out_json
+from snapshotter.app.json_objects.values import instant_json
+from snapshotter.cli.bundle_output import print_left_out
 from snapshotter.cli.object_id import FILE_OR_BUNDLE
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import (
-    format_time,
-    instant_json,
-    print_json,
-    print_message,
-    print_result,
-)
+from snapshotter.cli.output import format_time, print_json, print_message, print_result
 from snapshotter.cli.readings_output import describe_bounds
 from snapshotter.translation import tr
 

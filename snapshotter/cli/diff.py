@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.diff_output import comparison_json, differs, print_comparison
+from snapshotter.app.json_objects.comparisons import comparison_json, differs
+from snapshotter.cli.diff_output import print_comparison
 from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.object_id import FILE_OR_BUNDLE
 from snapshotter.cli.options import complete_policy, root_key_option, store_option, trust_option

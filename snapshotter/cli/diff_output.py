@@ -1,7 +1,7 @@
 """Print the comparison of two captures, as text or JSON."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from snapshotter.cli.output import print_message, print_result
 from snapshotter.model.comparison import ComparisonState, Op
@@ -9,26 +9,6 @@ from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.model.comparison import BlockChange, Comparison
-
-
-def differs(found: "Comparison", *, main_only: bool) -> bool:
-    from snapshotter.report.diff import summary_lines
-
-    lines = summary_lines(found)
-    return any(
-        line.state is not ComparisonState.UNCHANGED for line in (lines[:1] if main_only else lines)
-    )
-
-
-def comparison_json(found: "Comparison", *, main_only: bool) -> dict[str, Any]:
-    from snapshotter.formats.canonical_json import plain
-
-    value: dict[str, Any] = plain(found)
-    value["differs"] = differs(found, main_only=main_only)
-    if main_only:
-        changes = zip(value["text"]["changes"], found.text.changes, strict=True)
-        value["text"]["changes"] = [shown for shown, change in changes if change.in_main]
-    return value
 
 
 def print_comparison(found: "Comparison", *, main_only: bool) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from snapshotter.app.json_objects.jobs import job_json
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.conclusion import combined_exit_code
@@ -205,7 +206,7 @@ def _look_for_workers(database: "Database") -> None:
 
 def _print_end(status: JobStatus, options: EnqueueOptions) -> int:
     """Print the end of one job; return its exit code."""
-    from snapshotter.cli.queue_output import job_json, print_job
+    from snapshotter.cli.queue_output import print_job
 
     if options.as_json:
         print_json(job_json(status))

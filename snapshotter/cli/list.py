@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import click
 
+from snapshotter.app.json_objects.bundles import bundle_json
 from snapshotter.cli.bundle_output import (
     LIST_COLUMNS,
     OBSERVATION_COLUMNS,
-    bundle_json,
     bundle_line,
     bundle_row,
     describe_observation,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from snapshotter.app.json_objects.annotations import note_json
 from snapshotter.cli.annotation_output import (
     annotation_options,
-    note_json,
     note_line,
     open_service,
     print_change,

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from snapshotter.cli.output import instant_json, print_json, print_message, print_result
+from snapshotter.app.json_objects.values import instant_json
+from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.translation import tr
 

@@ -12,7 +12,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -62,17 +62,6 @@ def write_file(path: Path, data: bytes) -> None:
             tr("{path} cannot be written: {strerror}", path=path, strerror=error.strerror or error),
             hint=tr("write to another file"),
         ) from error
-
-
-def verdict_json(shown: "AssessmentSummary | None") -> dict[str, Any] | None:
-    """Return what a capture shows as `--json` prints it (docs/reference/json.md)."""
-    if shown is None:
-        return None
-    from snapshotter.formats.canonical_json import plain
-
-    fields: dict[str, Any] = plain(shown)
-    del fields["main_sha256"]
-    return fields
 
 
 def verdict_lines(shown: "AssessmentSummary | None") -> list[tuple[str, str]]:
@@ -369,18 +358,6 @@ def format_local_time(at: datetime) -> str:
     if not local.utcoffset():
         return format_time(at)
     return f"{local:%Y-%m-%d %H:%M:%S %z} ({format_time(at)})"
-
-
-def instant_json(at: datetime | None) -> str | None:
-    """Return an instant as JSON output has it; null where there is none."""
-    from snapshotter.formats.canonical_json import instant
-
-    return instant(at) if at is not None else None
-
-
-def milliseconds(duration: timedelta) -> int:
-    """Return a duration as JSON output has it."""
-    return duration // timedelta(milliseconds=1)
 
 
 def on_terminal() -> bool:

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.app.json_objects.policies import (
+    explanation_json,
+    host_visits_json,
+    policy_entry_json,
+    policy_json,
+)
 from snapshotter.cli.options import complete_policy
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.policy_output import (
-    policy_json,
     policy_lines,
     print_judgement,
     print_lint_message,
@@ -56,20 +61,10 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     found = known_policies(ctx.obj.load().policies_dir)
     width = max(len(policy_file.policy.name) for policy_file in found)
     for policy_file in found:
-        own = policy_file.path.parent != shipped_directory()
-        match = policy_file.policy.match
-        parents = [parent.name for parent in policy_file.policy.parents]
         if as_json:
-            print_json(
-                {
-                    "match": {"hosts": list(match.hosts), "urls": list(match.urls)},
-                    "name": policy_file.policy.name,
-                    "parents": parents,
-                    "path": str(policy_file.path) if own else None,
-                    "reason": policy_file.policy.reason,
-                }
-            )
+            print_json(policy_entry_json(policy_file))
             continue
+        own = policy_file.path.parent != shipped_directory()
         more = f"  (your own: {policy_file.path})" if own else ""
         print_result(f"{policy_file.policy.name:<{width}}  {policy_file.policy.reason}{more}")
 
@@ -140,7 +135,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
         (url,) = complete_urls([url], print_message)
         found = capture_preview.explain(settings, check_url(url), policy, now=now)
         if as_json:
-            print_json(policy_explain_output.explanation_json(found))
+            print_json(explanation_json(found))
         else:
             policy_explain_output.print_explanation(found)
         return
@@ -150,7 +145,7 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     sums = capture_preview.visits_per_host(settings, urls, policy, now=now)
     if as_json:
         for host in sums:
-            print_json(policy_explain_output.host_visits_json(host))
+            print_json(host_visits_json(host))
         return
     policy_explain_output.print_host_visits(sums)
 

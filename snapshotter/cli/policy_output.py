@@ -1,7 +1,7 @@
 """Print policies, the mistakes in them, and the results of trying their rules on pages."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError, one_line
@@ -14,22 +14,6 @@ if TYPE_CHECKING:
 
 
 _EXCERPT = 120  # characters of a page's words that are printed
-
-
-def policy_json(found: "EffectivePolicy") -> dict[str, Any]:
-    from snapshotter.policy.difference import values
-
-    return {
-        "name": found.policy.name,
-        "parents": [
-            {"name": parent.name, "sha256": parent.sha256} for parent in found.policy.parents
-        ],
-        "path": str(found.path),
-        "values": {
-            key: {"from": found.origins.get(key), "value": value}
-            for key, value in values(found.policy).items()
-        },
-    }
 
 
 def policy_lines(found: "EffectivePolicy") -> Sequence[str]:

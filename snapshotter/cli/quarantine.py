@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from snapshotter.app.json_objects.values import instant_json
 from snapshotter.cli.annotation_output import annotation_options
 from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.object_id import BUNDLE_ID
-from snapshotter.cli.output import (
-    format_time,
-    instant_json,
-    print_json,
-    print_message,
-    print_next,
-    print_result,
-)
+from snapshotter.cli.output import format_time, print_json, print_message, print_next, print_result
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:

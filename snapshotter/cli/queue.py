@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from snapshotter.app.json_objects.jobs import job_json, top_json
 from snapshotter.cli.object_id import resolve_jobs
 from snapshotter.cli.output import (
     print_json,
@@ -17,12 +18,10 @@ from snapshotter.cli.output import (
 )
 from snapshotter.cli.queue_hosts import hosts
 from snapshotter.cli.queue_output import (
-    job_json,
     job_line,
     print_action_results,
     print_job,
     show_live,
-    top_json,
     top_lines,
 )
 from snapshotter.cli.queue_tables import migrate, tables

@@ -4,13 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snapshotter.cli.output import (
-    format_time,
-    instant_json,
-    print_json,
-    print_message,
-    print_result,
-)
+from snapshotter.app.json_objects.values import instant_json
+from snapshotter.cli.output import format_time, print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
 

@@ -4,16 +4,9 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from snapshotter.cli.output import (
-    format_time,
-    instant_json,
-    print_json,
-    print_result,
-    verdict_json,
-    verdict_lines,
-)
+from snapshotter.cli.output import format_time, print_json, print_result, verdict_lines
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import JobState, JobStatus
 from snapshotter.translation import tr
@@ -33,22 +26,6 @@ _TOP_JOBS = 20  # that are shown at most
 
 
 _RUNNING = frozenset({JobState.RUNNING})
-
-
-def top_json(found: "DatabaseQueue", registry: "WorkerRegistry") -> dict[str, Any]:
-    return {
-        "jobs": {state.value: count for state, count in found.counts().items()},
-        "running": [job_json(status) for status in found.jobs(states=_RUNNING)],
-        "workers": [
-            {
-                "detail": worker.detail,
-                "slots": worker.slots,
-                "state": worker.state.value,
-                "worker": worker.id,
-            }
-            for worker in registry.live_workers()
-        ],
-    }
 
 
 def top_lines(found: "DatabaseQueue", registry: "WorkerRegistry") -> list[str]:
@@ -132,42 +109,6 @@ def print_action_results(results: "dict[str, JobActionResult]", done: str, as_js
             print_result(f"{job_id}: {words[result]}")
     good = all(result is JobActionResult.DONE for result in results.values())
     return 0 if good else SnapshotterError.exit_code
-
-
-def job_json(status: JobStatus) -> dict[str, Any]:
-    """Return the object that `--json` prints (docs/reference/json.md)."""
-    job = status.job
-    return {
-        "attempts": status.attempts,
-        "bundle": {"path": status.location, "sha256": status.sha256} if status.bundle_id else None,
-        "bundle_id": status.bundle_id or None,
-        "court_minimum": status.court_minimum,
-        "due_at": instant_json(status.due_at),
-        "ended_at": instant_json(status.ended_at),
-        "enqueued_at": instant_json(job.enqueued_at),
-        "error": status.error,
-        "exit_code": status.exit_code,
-        "final_url": status.final_url,
-        "hint": status.hint,
-        "http_status": status.http_status,
-        "job_id": job.id,
-        "light": job.light,
-        "not_after": instant_json(job.not_after),
-        "not_before": instant_json(job.not_before),
-        "notes": list(status.notes),
-        "origin": job.origin,
-        "outcome": status.outcome or None,
-        "policy": job.policy,
-        "priority": job.priority,
-        "requested_url": job.url,
-        "started_at": instant_json(status.started_at),
-        "state": status.state.value,
-        "tags": list(job.tags),
-        "title": status.title,
-        "vantage": job.vantage,
-        "verdict": verdict_json(status.shown),
-        "worker": status.worker,
-    }
 
 
 def job_line(status: JobStatus) -> str:

@@ -3,14 +3,14 @@ Provide `snapshotter review`: list the captures that need a look, and record dec
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from snapshotter.app.json_objects.annotations import review_item_json
 from snapshotter.cli.annotation_output import (
     annotation_options,
     change_captures,
-    decision_json,
     decision_line,
     decision_words,
 )
@@ -18,7 +18,6 @@ from snapshotter.cli.object_id import BUNDLE_ID
 from snapshotter.cli.output import (
     for_store,
     format_time,
-    instant_json,
     print_json,
     print_message,
     print_next,
@@ -119,7 +118,9 @@ def _list(
         items = items_to_review(source, decided=decided, hidden=hidden)
     for item in items[:limit]:
         if as_json:
-            print_json({**_item_json(item), "annotation_problems": source.annotation_problems})
+            print_json(
+                {**review_item_json(item), "annotation_problems": source.annotation_problems}
+            )
         else:
             _print_item(item, store)
     if as_json:
@@ -176,17 +177,3 @@ def _reason_words(item: "ReviewItem") -> list[str]:
         ReviewReason.NEEDS_WORK: tr("needs work"),
     }
     return [words[reason] for reason in item.reasons]
-
-
-def _item_json(item: "ReviewItem") -> dict[str, Any]:
-    observation, removal = item.observation, item.removal
-    seen = removal.shown_last if removal is not None else None
-    return {
-        "bundle_id": observation.bundle_id,
-        "captured_at": instant_json(observation.began_at),
-        "last_seen": seen.bundle_id if seen is not None else None,
-        "reasons": [reason.code for reason in item.reasons],
-        "requested_url": observation.url,
-        "review": decision_json(item.decision),
-        "suspicion": removal.suspicion.value if removal is not None else None,
-    }

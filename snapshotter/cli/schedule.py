@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.app.json_objects.schedules import entry_json, schedule_json
 from snapshotter.cli.key_options import ask_passphrase, passphrase_file_option
 from snapshotter.cli.labels import checked_labels
 from snapshotter.cli.options import complete_policy, label_options, store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.schedule_output import (
     describe_schedule_state,
-    entry_json,
     entry_line,
     possible_removal_line,
     print_changed,
@@ -24,7 +24,6 @@ from snapshotter.cli.schedule_output import (
     print_schedule,
     print_scheduler_result,
     print_signed,
-    schedule_json,
 )
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import MOST_PRIORITY, NORMAL

@@ -1,11 +1,11 @@
 """Provide `snapshotter search`: find captures by words and filters."""
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.bundle_output import copies_json
+from snapshotter.app.json_objects.bundles import found_json, tags_of
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import (
     format_time,
@@ -14,7 +14,6 @@ from snapshotter.cli.output import (
     print_next,
     print_result,
     program_name,
-    verdict_json,
 )
 from snapshotter.translation import tr
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from snapshotter.index.query import Query
-    from snapshotter.index.search import FoundCapture, FoundPage, Hit
+    from snapshotter.index.search import FoundCapture, FoundPage
 
 _EXCERPT = 160  # characters in text
 _JSON_EXCERPT = 400  # characters in JSON
@@ -233,43 +232,6 @@ def found_lines(capture: "FoundCapture") -> list[str]:
         shown = with_brackets(excerpt(hit, _EXCERPT))
         lines.append(f"  {hit.region.value}: {printable(shown)}")
     return lines
-
-
-def found_json(capture: "FoundCapture") -> dict[str, Any]:
-    """Return a result as JSON output has it."""
-    return {
-        "also_published_at": copies_json(capture.copies),
-        "bundle_id": capture.bundle_id,
-        "captured_at": f"{capture.began_at:%Y-%m-%dT%H:%M:%SZ}",
-        "captured_at_local": capture.began_at.astimezone().isoformat(timespec="seconds"),
-        "cases": dict(capture.annotations.cases),
-        "final_url": capture.final_url,
-        "hits": [_hit_json(hit) for hit in capture.hits],
-        "http_status": capture.http_status,
-        "outcome": capture.outcome or None,
-        "problem": capture.problem or None,
-        "requested_url": capture.url,
-        "tags": list(tags_of(capture)),
-        "text_whole": capture.is_text_whole,
-        "title": capture.title,
-        "verdict": verdict_json(capture.shown),
-    }
-
-
-def tags_of(capture: "FoundCapture") -> tuple[str, ...]:
-    """Return the tags that people gave a capture, and those of the job that made it."""
-    return tuple(dict.fromkeys([*capture.annotations.tags, *capture.job_tags]))
-
-
-def _hit_json(hit: "Hit") -> dict[str, Any]:
-    from snapshotter.app.archive.search import excerpt
-
-    shown = excerpt(hit, _JSON_EXCERPT)
-    return {
-        "marks": [list(mark) for mark in shown.marks],
-        "region": hit.region.value,
-        "text": shown.text,
-    }
 
 
 def _both_times(at: "datetime") -> str:

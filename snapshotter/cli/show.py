@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.bundle_output import (
-    copies_json,
-    copy_rows,
-    overview_lines,
-    record_lines,
-)
+from snapshotter.app.json_objects.bundles import overview_json
+from snapshotter.cli.bundle_output import copy_rows, overview_lines, record_lines
 from snapshotter.cli.file_or_id import file_argument, open_named
 from snapshotter.cli.object_id import FILE_OR_BUNDLE
 from snapshotter.cli.options import store_option
@@ -25,7 +21,6 @@ from snapshotter.cli.output import (
     print_next,
     print_result,
     program_name,
-    verdict_json,
 )
 from snapshotter.model.custody import DISPLAYING
 from snapshotter.translation import tr
@@ -78,7 +73,7 @@ def show(
         if overview.quarantine and not as_json:
             print_result(tr("in quarantine: {reason}", reason=overview.quarantine))
         if as_json:
-            _print_json(overview, copies)
+            print_json(overview_json(overview, copies))
         elif everything:
             _print_all(overview, copies)
         else:
@@ -124,21 +119,6 @@ def _overview(
     wiring_store.note_access(settings, opened, bundle_id, DISPLAYING, show_message=print_message)
     where = f"--store {shlex.quote(store)} " if store else ""
     return overview, f"{where}{bundle_id}", copies
-
-
-def _print_json(overview: "BundleOverview", copies: Sequence["Copy"]) -> None:
-    from snapshotter.formats.canonical_json import plain
-    from snapshotter.model.assessment import AssessmentSummary
-
-    assessment = overview.assessment
-    shown = AssessmentSummary.of(assessment) if assessment is not None else None
-    kept = {
-        "also_published_at": copies_json(copies),
-        "assessment": plain(assessment),
-        "quarantine": overview.quarantine or None,
-        "verdict": verdict_json(shown),
-    }
-    print_json({**overview.record, **kept})
 
 
 def _print_all(overview: "BundleOverview", copies: Sequence["Copy"]) -> None:

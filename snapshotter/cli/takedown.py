@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from snapshotter.cli.bundle_output import left_out_json, print_left_out
+from snapshotter.app.json_objects.bundles import left_out_json
+from snapshotter.app.json_objects.takedowns import derivation_json, event_json
+from snapshotter.cli.bundle_output import print_left_out
 from snapshotter.cli.key_options import ask_passphrase
 from snapshotter.cli.object_id import EVENT_ID
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
-from snapshotter.cli.takedown_output import (
-    derivation_json,
-    derivation_lines,
-    event_json,
-    event_lines,
-)
+from snapshotter.cli.takedown_output import derivation_lines, event_lines
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
 

@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.app.json_objects.watches import (
+    item_json,
+    poll_json,
+    watch_json,
+    watch_summary_json,
+)
 from snapshotter.cli.labels import checked_labels
 from snapshotter.cli.options import case_option, complete_policy, tag_option
 from snapshotter.cli.output import (
@@ -22,12 +28,9 @@ from snapshotter.cli.watch_output import (
     describe_state,
     format_interval,
     format_time_or_never,
-    item_json,
-    poll_json,
     print_dry_run,
     print_watch,
     print_watch_change,
-    watch_json,
     watch_source,
 )
 from snapshotter.errors import ServiceUnavailable
@@ -389,15 +392,7 @@ def show(ctx: click.Context, name: str, polls: int, as_json: bool) -> None:
         queue = wiring_queue.queue(settings, watches.engine)
         found = watch_summary.watch_summary(watches, queue, name, polls=polls)
     if as_json:
-        print_json(
-            {
-                **watch_json(found.status),
-                "jobs": dict(found.jobs),
-                "late": found.late,
-                "last_polls": [poll_json(poll) for poll in found.polls],
-                "unlearnt": found.unlearnt,
-            }
-        )
+        print_json(watch_summary_json(found))
         return
     print_watch(found)
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from snapshotter.app.json_objects.jobs import worker_json
 from snapshotter.cli.options import complete_policy
 from snapshotter.cli.output import (
     print_json,
     print_message,
 )
-from snapshotter.cli.worker_output import WorkerLog, print_worker, worker_json
+from snapshotter.cli.worker_output import WorkerLog, print_worker
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:

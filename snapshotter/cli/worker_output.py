@@ -2,13 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from snapshotter.cli.output import (
-    format_time,
-    instant_json,
-    print_json,
-    print_message,
-    print_result,
-)
+from snapshotter.cli.output import format_time, print_json, print_message, print_result
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
@@ -83,22 +77,6 @@ class WorkerLog:
             matters = max(level_of(event), LogLevel.INFO)
             if matters >= LogLevel[self._level.upper()]:
                 print_message(words.format(**redact_fields(fields)))
-
-
-def worker_json(worker: "RegisteredWorker") -> dict[str, Any]:
-    """Return the object that `--json` prints (docs/reference/json.md)."""
-    return {
-        "detail": worker.detail,
-        "done": worker.done,
-        "host": worker.host,
-        "seen_at": instant_json(worker.beat_at),
-        "slots": worker.slots,
-        "started_at": instant_json(worker.started_at),
-        "state": worker.state.value,
-        "tables": worker.tables,
-        "version": worker.version,
-        "worker": worker.id,
-    }
 
 
 def print_worker(worker: "RegisteredWorker") -> None:

@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime
 
+from snapshotter.app.json_objects.schedules import entry_json
 from snapshotter.assess.possible_removals import possible_removals
-from snapshotter.cli.schedule_output import entry_json, entry_line, possible_removal_line
+from snapshotter.cli.schedule_output import entry_line, possible_removal_line
 from snapshotter.jobs.schedules.history import HistoryEntry
 from snapshotter.model.assessment import AssessmentSummary, Availability, Cause, Content
 from tests.unit.assess.test_possible_removals import few, seen
