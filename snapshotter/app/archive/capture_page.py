@@ -8,7 +8,7 @@ gets a page as well, which says so first.
 import contextlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -325,7 +325,11 @@ def read_material(source: CaptureSource, *, shape: PieceShape | None = None) -> 
         unread=tuple(dict.fromkeys(unread)),
         made_at=source.now,
         software=f"snapshotter {snapshotter.__version__}",
-        without=_commands(report),
+        without=_commands(
+            report,
+            inside=frozenset(files.names()) if files is not None else frozenset(),
+            late_tokens=len(source.sidecars.late_tokens),
+        ),
     )
 
 
@@ -500,16 +504,34 @@ def _custody(files: BundleFiles | None, sidecars: Sidecars) -> custody_sidecars.
         return custody_sidecars.check(inside.read(_MAX_LINE * 8), sidecars.custody)
 
 
-def _commands(report: Report) -> str:
-    """Return the commands that check a bundle without our software."""
+def _commands(report: Report, *, inside: Set[str], late_tokens: int) -> str:
+    """
+    Return the commands that check a bundle without our software.
+
+    Args:
+        inside: Names of the files in the bundle.
+        late_tokens: Number of timestamp tokens beside the bundle.
+    """
     name = f"{report.bundle_id if store_keys.is_id(report.bundle_id) else 'BUNDLE'}.wacz"
+    tokens = [
+        token
+        for number in range(1, names.MAX_TOKENS + 1)
+        if (token := names.token(1, number)) in inside
+    ]
+    copied = [names.MANIFEST_SHA256, names.signature(1), *tokens]
+    beside = [f"{name}.{names.late_token(number)}" for number in range(1, late_tokens + 1)]
     return "\n".join(
         (
-            f"unzip -p {name} seal/manifest-sha256.txt > manifest-sha256.txt",
-            f"unzip -p {name} seal/sig-01.der > sig-01.der",
-            f"unzip -p {name} seal/sig-01.tsa-01.tsr > sig-01.tsa-01.tsr",
+            *(f"unzip -p {name} {path} > {_file_name(path)}" for path in copied),
             "openssl dgst -sha384 -verify KEY.pem -signature sig-01.der manifest-sha256.txt",
-            "openssl ts -verify -in sig-01.tsa-01.tsr -data sig-01.der -CAfile ROOT.pem",
+            *(
+                f"openssl ts -verify -in {token} -data sig-01.der -CAfile ROOT.pem"
+                for token in (*map(_file_name, tokens), *beside)
+            ),
             f"sha256sum {name}",
         )
     )
+
+
+def _file_name(member: str) -> str:
+    return member.rpartition("/")[2]

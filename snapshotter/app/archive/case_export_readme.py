@@ -112,15 +112,19 @@ not conform to a rule) or INDETERMINATE (no check failed, but something could
 not be established). Exit code 0: all PASSED. The command prints the reasons.
 
 Each report ends with the commands that check its exhibit by hand, with unzip,
-openssl and sha256sum.
+openssl and sha256sum. Run these commands in the folder bundles. In place of
+KEY.pem, give the file of the signer, and in place of ROOT.pem the file of the
+timestamp authority: both files are in ../for-information.
 
 7. CHECK WITH THE OTHER VERIFIER
 
-This needs Python 3.11 or later, and pip, which downloads four libraries:
+This needs Python 3.11 or later with venv (Debian: package python3-venv), and
+pip, which downloads libraries. The first command makes a folder beside this
+folder:
 
-python3 -m venv verifier
-verifier/bin/python -m pip install ./{wheel}
-verifier/bin/snapshotter-verify --trust trust.json \\
+python3 -m venv ../verifier
+../verifier/bin/python -m pip install ./{wheel}
+../verifier/bin/snapshotter-verify --trust trust.json \\
   --root-key {root_key_id} \\
   bundles/*.wacz
 """

@@ -324,7 +324,8 @@ cut -c67- by-hand/manifest-sha256.txt | while read -r name; do
 done | cmp - by-hand/manifest-sha256.txt && echo files as signed
 ```
 
-{by_hand} Do not use files of the bundle that `by-hand/manifest-sha256.txt` does not list. These
+{by_hand}
+Do not use files of the bundle that `by-hand/manifest-sha256.txt` does not list. These
 commands do not check whether a key was revoked, or whether the times are consistent with each
 other. The command of section 3 checks both.
 """

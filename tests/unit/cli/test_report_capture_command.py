@@ -2,12 +2,16 @@
 
 import hashlib
 import json
+import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests import bundles
+from tests.bundles import ChainAuthority, RealClock
 from tests.unit.cli.bundle_shell import BundleShell
 
 AT = "--at", "2026-01-01T00:00:00Z"
@@ -157,3 +161,33 @@ def test_without_a_browser_the_other_files_are_written(
 
     assert code == 30, home.err
     assert {path.suffix for path in Path().glob("report*")} == {".html", ".json"}
+
+
+def test_the_commands_of_a_report_check_the_tokens_that_the_bundle_has(
+    home: BundleShell, authority: ChainAuthority
+) -> None:
+    signer = bundles.new_signer()
+    made = bundles.seal(
+        home.folder / "inside", signer=signer, authorities=[authority], clock=RealClock()
+    )
+    late = bundles.seal(home.folder / "beside", signer=signer, clock=RealClock())
+    signature = bundles.unpack(late.file.read_bytes())["seal/sig-01.der"]
+    late.file.with_name(f"{late.file.name}.late-01.tsr").write_bytes(authority.response(signature))
+    Path("KEY.pem").write_bytes(signer.public_key_pem)
+    Path("ROOT.pem").write_bytes(authority.anchor.root.public_bytes(Encoding.PEM))
+
+    for bundle, token in (
+        (made, "sig-01.tsa-01.tsr"),
+        (late, f"{late.id}.wacz.late-01.tsr"),
+    ):
+        assert home.run("report", "capture", "--format", "json", bundle.file) in (0, 11), home.err
+        commands = json.loads(Path(f"report-{bundle.id}.json").read_bytes())["commands"]
+        for file in bundle.file.parent.glob(f"{bundle.file.name}*"):
+            target = Path(f"{bundle.id}.wacz{file.name.removeprefix(bundle.file.name)}")
+            shutil.copyfile(file, target)
+        said = subprocess.run(
+            ["/bin/sh", "-eux", "-c", "\n".join(commands)],
+            capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        assert f"openssl ts -verify -in {token} " in said.stderr
+        assert (said.stdout.count("Verified OK"), said.stdout.count("Verification: OK")) == (1, 1)
