@@ -20,7 +20,7 @@ from snapshotter.translation import tr
 if TYPE_CHECKING:
     from snapshotter.app.archive.comparison import NamedBundle
     from snapshotter.app.settings import Settings
-    from snapshotter.compare.image_diff import PictureSource
+    from snapshotter.compare.picture_rows import PictureSource
     from snapshotter.model.comparison import Comparison
 
 DIFFER = 4  # exit code of --exit-code

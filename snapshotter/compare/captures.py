@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 
 from snapshotter.compare import image_diff, text_diff, value_diff
-from snapshotter.compare.image_diff import PictureSource, UnderlyingBlock, UnderlyingPage
 from snapshotter.compare.masks import Masks
+from snapshotter.compare.picture_regions import UnderlyingBlock, UnderlyingPage
+from snapshotter.compare.picture_rows import PictureSource
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.comparison import (
     ComparedCapture,

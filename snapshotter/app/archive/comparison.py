@@ -24,7 +24,7 @@ from snapshotter.assess import readings
 from snapshotter.assess.dom import blocks_of, read_document
 from snapshotter.compare import captures, masks
 from snapshotter.compare.captures import ComparableCapture
-from snapshotter.compare.image_diff import PictureSource
+from snapshotter.compare.picture_rows import PictureSource
 from snapshotter.compare.value_diff import summarise_verdict
 from snapshotter.errors import EvidenceInvalid, SnapshotterError, UsageMistake
 from snapshotter.formats import toml

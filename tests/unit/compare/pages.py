@@ -8,7 +8,7 @@ from functools import partial
 
 from PIL import Image, ImageDraw
 
-from snapshotter.compare.image_diff import PictureSource
+from snapshotter.compare.picture_rows import PictureSource
 from snapshotter.model.assessment import (
     Assessment,
     Availability,

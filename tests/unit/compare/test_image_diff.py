@@ -8,7 +8,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from snapshotter.compare import image_diff
-from snapshotter.compare.image_diff import PictureSource, UnderlyingBlock, UnderlyingPage
+from snapshotter.compare.picture_regions import UnderlyingBlock, UnderlyingPage
+from snapshotter.compare.picture_rows import PictureSource
 from snapshotter.model.comparison import ComparisonState, PictureComparison
 from snapshotter.model.page import Box
 from snapshotter.model.reading import Region
@@ -225,3 +226,66 @@ def test_noise_is_one_region_and_as_large_as_it_is() -> None:
     (region,) = found.regions
     assert region.before == Box(left=0, top=0, width=300, height=700)
     assert region.pixels > 200_000
+
+
+def in_two_columns(
+    main: list[str], stories: list[str], header: str = ""
+) -> tuple[PictureSource, UnderlyingPage]:
+    """Return a page with a header over both columns: the main text, and stories to its right."""
+    image = Image.new("RGB", (400, 200), "white")
+    draw, font, blocks = ImageDraw.Draw(image), ImageFont.load_default(14), []
+    columns = [(0, 400, Region.OTHER, [header]), (0, 200, MAIN, main), (240, 400, TEASER, stories)]
+    for left, right, region, texts in columns:
+        for number, text in enumerate(texts):
+            top = 0 if region is Region.OTHER else 30 + 20 * number
+            draw.text((left, top), text, fill="black", font=font)
+            box = Box(left=left, top=top, width=right - left, height=20)
+            selector = f"html > body > {region} > p:nth-child({number + 1})"
+            blocks.append(UnderlyingBlock(box=box, selector=selector, text=text, region=region))
+    return shot(image), UnderlyingPage(blocks=tuple(blocks))
+
+
+MAIN_TEXTS = ["The ferry leaves at ten.", "", "", "", "Tickets are sold on board.", "The end."]
+
+
+def test_a_story_that_is_gone_beside_the_main_text_is_no_change_of_the_main_text() -> None:
+    stories = ["Rowers win", "A choir sings", "Paper kites", "Bread"]
+
+    (one, under), (other, its) = (
+        in_two_columns(MAIN_TEXTS, some) for some in (stories, stories[1:])
+    )
+    found = image_diff.compare("p", one, other, (under, its))
+
+    assert found.state is ComparisonState.CHANGED
+    assert found.main is ComparisonState.UNCHANGED
+    (region,) = found.regions
+    assert (region.before is not None, region.after, region.regions) == (True, None, (TEASER,))
+
+
+def test_a_line_that_was_put_into_the_main_text_is_found_beside_a_side_column_that_stays() -> None:
+    stories = ["Rowers win", "A choir sings", "Paper kites", "Bread"]
+    longer = [MAIN_TEXTS[0], "Nobody knew.", *MAIN_TEXTS[1:]]
+
+    (one, under), (other, its) = (in_two_columns(main, stories) for main in (MAIN_TEXTS, longer))
+    found = image_diff.compare("p", one, other, (under, its))
+
+    (region,) = found.regions
+    assert found.main is ComparisonState.CHANGED
+    assert (region.before, region.excerpt) == (None, "Nobody knew.")
+
+
+def test_what_changed_across_both_columns_is_one_region() -> None:
+    """The header lies over the edges at which the columns are compared apart."""
+    stories = ["Rowers win", "A choir sings", "Paper kites", "Bread"]
+    headers = "x" * 30, "o" * 30
+
+    (one, under), (other, its) = (
+        in_two_columns(MAIN_TEXTS, some, header)
+        for some, header in zip((stories, stories[1:]), headers, strict=True)
+    )
+    found = image_diff.compare("p", one, other, (under, its))
+
+    top = [region for region in found.regions if region.before and region.before.top < 20]
+    assert len(top) == 1
+    assert top[0].before is not None
+    assert top[0].before.width > 200
