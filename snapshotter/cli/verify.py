@@ -3,7 +3,6 @@ Provide `snapshotter verify`: verify bundles, take-down events, proof packs and 
 print a verdict for each.
 """
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from snapshotter.cli.output import (
     print_message,
     print_result,
 )
-from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, SnapshotterError
+from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def verify(
                     )
                 )
             )
-    return _worst(codes)
+    return report.worst_code(codes)
 
 
 def _verified(service: "VerificationService", name: str, file: Path | None) -> "Verification":
@@ -165,11 +164,3 @@ def _print(name: str, found: "Verification", *, as_json: bool, apart: bool) -> N
         print_result(line)
     if apart:
         print_result()
-
-
-def _worst(codes: Sequence[int]) -> int:
-    """Return FAILED's code, or else the first error's, or else INDETERMINATE's, or else 0."""
-    if EvidenceInvalid.exit_code in codes:
-        return EvidenceInvalid.exit_code
-    errors = [code for code in codes if code not in (0, EvidenceUnverifiable.exit_code)]
-    return errors[0] if errors else max(codes)

@@ -1,7 +1,7 @@
 """
-Provide the command of the stand-alone verifier, which verifies one file.
+Provide the command of the stand-alone verifier.
 
-    snapshotter-verify FILE --trust trust.json --root-key ID
+    snapshotter-verify FILE… --trust trust.json --root-key ID
 
 It is for an auditor who installs the verifier and nothing else; `snapshotter verify` does the
 same and more. `python -I -m snapshotter.verify …` runs it as well; without -I, Python imports
@@ -49,16 +49,21 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Verify one file; return 0 PASSED, 10 FAILED, 11 INDETERMINATE, 1 or 2 for errors."""
+    """
+    Verify files; return 0 PASSED, 10 FAILED, 11 INDETERMINATE, 1 or 2 for errors.
+
+    With several files, the worst code: 10, then an error, then 11.
+    """
     parser = _Parser(
         prog="snapshotter-verify",
         description=tr(
-            "Verify one sealed bundle, proof pack, take-down event or validation report, offline."
+            "Verify sealed bundles, proof packs, take-down events or validation reports, offline."
         ),
     )
     parser.add_argument(
-        "bundle",
+        "files",
         type=Path,
+        nargs="+",
         metavar="FILE",
         help="the .wacz file of a bundle, whose sidecars are read from the same folder; the "
         ".html file "
@@ -91,26 +96,36 @@ def main(argv: list[str] | None = None) -> int:
         help="version number of the newest trust file that you have seen; a trust file with a "
         "lower version number is rejected",
     )
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    parser.add_argument(
+        "--json", action="store_true", help="print the result of each file as one JSON object"
+    )
     arguments = parser.parse_args(argv)
     # The one clock of this program; the rest takes it as a value.
     now = datetime.now(UTC)  # noqa: TID251  there is no wiring in the verifier
     try:
         seen = SeenVersion(version=arguments.seen_version)
         trust = read_trust(arguments.trust, pinned_root=arguments.root_key, now=now, seen=seen)
-        with open_file(arguments.bundle) as stream:
-            found = _verify(stream, arguments.bundle, trust, now, arguments.bundles)
     except SnapshotterError as error:
-        sys.stderr.write(f"snapshotter: {printable(str(error))}\n")
-        if error.hint:
-            sentence, *commands = map(printable, error.hint.split("\n"))
-            sys.stderr.write("\n".join([f"snapshotter: try: {sentence}", *commands, ""]))
-        return error.exit_code
+        return _print_error(error)
     except OSError as error:
-        name = printable(str(error.filename or arguments.bundle))
-        sys.stderr.write(f"snapshotter: {name}: {error.strerror}\n")
-        return 1
+        return _print_os_error(error, arguments.trust)
+    return report.worst_code(
+        [_judge(file, trust, now, arguments) for file in dict.fromkeys(arguments.files)]
+    )
+
+
+def _judge(file: Path, trust: Trust, now: datetime, arguments: argparse.Namespace) -> int:
+    """Verify a file, print the result, and return the exit code."""
+    try:
+        with open_file(file) as stream:
+            found = _verify(stream, file, trust, now, arguments.bundles)
+    except SnapshotterError as error:
+        return _print_error(error)
+    except OSError as error:
+        return _print_os_error(error, file)
     lines = _lines(found, as_json=arguments.json)
+    if len(arguments.files) > 1 and not arguments.json:
+        lines = [f"{printable(str(file))}:", *lines, ""]
     code = report.EXIT_CODES[found.verdict]
     try:
         sys.stdout.write("\n".join(lines) + "\n")
@@ -127,6 +142,20 @@ def main(argv: list[str] | None = None) -> int:
             )
             return code if found.verdict is Verdict.FAILED else SnapshotterError.exit_code
     return code
+
+
+def _print_error(error: SnapshotterError) -> int:
+    sys.stderr.write(f"snapshotter: {printable(str(error))}\n")
+    if error.hint:
+        sentence, *commands = map(printable, error.hint.split("\n"))
+        sys.stderr.write("\n".join([f"snapshotter: try: {sentence}", *commands, ""]))
+    return error.exit_code
+
+
+def _print_os_error(error: OSError, file: Path) -> int:
+    name = printable(str(error.filename or file))
+    sys.stderr.write(f"snapshotter: {name}: {error.strerror}\n")
+    return SnapshotterError.exit_code
 
 
 def _verify(

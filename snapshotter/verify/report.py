@@ -6,7 +6,7 @@ well.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable
@@ -29,6 +29,19 @@ NO_CHECK_FAILED = "No check failed. The lines marked ? state which results are n
 _OUTCOMES = ("complete", "partial", "failed")  # docs/spec/capture-record.md, `outcome`
 MAX_REASONS, MAX_WORDS = 50, 500  # lines that one bundle may make, and characters of each text
 _MARKS = {Verdict.PASSED: "ok  ", Verdict.FAILED: "FAIL", Verdict.INDETERMINATE: "?   "}
+
+
+def worst_code(codes: Sequence[int]) -> int:
+    """
+    Return the exit code of several files: that of FAILED, or of an error, or of INDETERMINATE.
+
+    Args:
+        codes: Of the files, at least one. Of several errors, the first one counts.
+    """
+    if EvidenceInvalid.exit_code in codes:
+        return EvidenceInvalid.exit_code
+    errors = [code for code in codes if code not in (0, EvidenceUnverifiable.exit_code)]
+    return errors[0] if errors else max(codes)
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -219,6 +219,23 @@ def test_each_kind_of_file_gets_the_verdict_of_the_table(
         assert bool(re.search(r"^(proof: )?PASSED", out, re.MULTILINE)) is (code == 0)
 
 
+def test_of_several_files_each_is_judged_and_the_worst_sets_the_exit_code(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, false = place.files["bundle with sidecars"]
+    (open_, _), missing = place.files["bundle"], good.with_name("missing.wacz")
+    for name, program in PROGRAMS.items():
+        for files, code in (
+            ((good, open_), 11),
+            ((open_, missing, good), 1),
+            ((false, missing, good), 10),
+        ):
+            assert program(place.by, *files) == code, (name, files)
+            said = capsys.readouterr()
+            assert all(str(file) in said.out for file in files if file != missing), name
+            assert ("missing.wacz" in said.err) == (missing in files), name
+
+
 def test_the_table_of_the_specification_is_the_one_that_is_tried() -> None:
     rows = table()
     words = {0: "PASSED 0", 10: "FAILED 10", 11: "INDETERMINATE 11"}
