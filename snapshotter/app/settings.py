@@ -119,6 +119,27 @@ def _checked_proxy(value: str) -> str:
     return value
 
 
+def _checked_origin(value: str) -> str:
+    """Return an origin as browsers write it: scheme, host and port in lower case, no path."""
+    parts = urlsplit(value.lower())
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be a host, as console.example.org or 127.0.0.1:8765")
+    port = parts.port  # raises ValueError for one that is none
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    origin = f"{parts.scheme}://{host}{f':{port}' if port is not None else ''}"
+    if origin != value.lower():
+        raise ValueError("must have no path, no user and no other part after the host and port")
+    usual = {"http": ":80", "https": ":443"}[parts.scheme]
+    return origin.removesuffix(usual)  # browsers leave the usual port out
+
+
+def _parts_of_list(value: object) -> object:
+    """Return the parts of a list that is written in a variable, divided by commas."""
+    if isinstance(value, str):
+        return tuple(part for part in map(str.strip, value.split(",")) if part)
+    return value
+
+
 class _Authorities(Table, from_text=True):
     authority: tuple[AuthorityEntry, ...] = ()
 
@@ -159,6 +180,23 @@ class _File(Table, from_text=True):
     log_passphrase_file: str = ""
     witness: tuple[WitnessEntry, ...] = ()
     vantage: tuple[VantageEntry, ...] = ()
+    serve_origin: str = ""
+    serve_hosts: tuple[str, ...] = ()
+
+    @check_key("serve_origin")
+    @classmethod
+    def _is_an_origin(cls, value: str) -> str:
+        return _checked_origin(value) if value else ""
+
+    @check_key("serve_hosts", before=True)
+    @classmethod
+    def _are_separated(cls, value: object) -> object:
+        return _parts_of_list(value)
+
+    @check_key("serve_hosts")
+    @classmethod
+    def _are_hosts(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_checked_origin(f"http://{value}").removeprefix("http://") for value in values)
 
     @check_key("vantage")
     @classmethod
@@ -179,9 +217,7 @@ class _File(Table, from_text=True):
     @check_key("allow_networks", before=True)
     @classmethod
     def _is_a_list(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part for part in map(str.strip, value.split(",")) if part)
-        return value
+        return _parts_of_list(value)
 
     @check_key("allow_networks")
     @classmethod
@@ -287,6 +323,8 @@ class Settings:
     witnesses: tuple[WitnessEntry, ...]
     vantages: tuple[VantageEntry, ...]  # other ways to the same pages, by name
     vantage: str  # the one of these that `proxy` is; "": the usual way
+    serve_origin: str  # of the console, as "https://host"; "": where it listens
+    serve_hosts: tuple[str, ...]  # further values of the header Host that the console answers
     sources: tuple[str, ...]  # the files that were read, for `doctor`
     # The settings whose value is in a file that was only found, by their names.
     found: Mapping[str, FoundValue] = field(default_factory=dict, hash=False)
@@ -521,6 +559,8 @@ def _resolve(file: _File, sources: list[str]) -> Settings:
         witnesses=file.witness,
         vantages=file.vantage,
         vantage="",
+        serve_origin=file.serve_origin,
+        serve_hosts=file.serve_hosts,
         sources=tuple(sources),
     )
 

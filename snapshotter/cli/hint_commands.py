@@ -14,7 +14,7 @@ STORE_COMMANDS: Final = frozenset(
         "mark graphic", "note add", "note list", "open", "proof", "quarantine",
         "quote", "release", "renew", "report campaign", "report capture",
         "report case", "report day", "report declaration", "review",
-        "schedule history", "schedule run", "search", "show", "store add", "store check",
+        "schedule history", "schedule run", "search", "serve", "show", "store add", "store check",
         "store reindex", "store repair", "store replicate", "store retain", "streams check",
         "streams open", "tag add", "tag list", "tag remove", "takedown derive",
         "takedown export", "takedown list", "takedown show", "timestamp", "trust publish",

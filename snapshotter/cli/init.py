@@ -151,6 +151,11 @@ _OWN = """\
 # Directory for captures in progress. Empty: a directory in the cache directory of this user.
 # spool_dir = ""
 
+# Address of the console for its users, if it is not the address at which "snapshotter serve"
+# listens; and further values of the header Host that the console answers, as of a tunnel.
+# serve_origin = ""
+# serve_hosts = []
+
 # File with timestamp authorities, which replace the shipped timestamp authorities. Instead, you can
 # write the tables [[authority]] into this settings file, as below. "root" is the root certificate
 # to which the certificates of the tokens must lead. "spacing_s" is the time between two requests,

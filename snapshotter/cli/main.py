@@ -133,6 +133,7 @@ COMMANDS = {
         tr("Capture pages repeatedly, and record the visits that were missed"),
     ),
     "search": ("search", "search", tr("Find captures by words and filters")),
+    "serve": ("serve", "serve", tr("Serve the console: see and make captures in your browser")),
     "show": ("show", "show", tr("Show the facts that a bundle contains")),
     "store": (
         "store",

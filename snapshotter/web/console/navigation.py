@@ -1,0 +1,29 @@
+"""List the sections of the console, in the order of the navigation."""
+
+from typing import Final
+
+from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """An entry of the navigation."""
+
+    path: str
+    name: str
+
+
+# A page that lands adds its entry here, in this order: Home, Captures, Take-downs, Cases, Review,
+# Schedules, Queue, Policies, Audit, Settings.
+NAVIGATION: Final = (Section(path="/", name=tr("Home")),)
+
+
+def section_of(path: str) -> str:
+    """Return the path of the section that a page belongs to; "" for none."""
+    found = [
+        section.path
+        for section in NAVIGATION
+        if path == section.path or (section.path != "/" and path.startswith(f"{section.path}/"))
+    ]
+    return found[0] if found else ""

@@ -1,0 +1,16 @@
+"""
+All pages of the console.
+
+A module has `routes`, which are added here. The entry of the navigation is in `navigation.py`.
+"""
+
+from collections.abc import Sequence
+
+from starlette.routing import BaseRoute
+
+from snapshotter.web.console.pages import home, login
+
+
+def page_routes() -> Sequence[BaseRoute]:
+    """Return the routes of all pages."""
+    return (*login.routes, *home.routes)

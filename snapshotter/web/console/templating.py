@@ -1,0 +1,81 @@
+"""
+Render the pages of the console.
+
+The templates use the macros and the filters of the reports, so a state has the same words, shape
+and colour everywhere. A text from a captured page is shown only by the filter `foreign` or by a
+macro that isolates it.
+"""
+
+from functools import cache
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader
+from starlette.requests import Request
+from starlette.responses import Response
+
+from snapshotter.report import html
+from snapshotter.report.local_time import LocalTime
+from snapshotter.web.console.navigation import NAVIGATION, section_of
+from snapshotter.web.console.static_files import static_path
+
+
+def respond(
+    request: Request,
+    template: str,
+    *,
+    status_code: int = 200,
+    headers: dict[str, str] | None = None,
+    **values: Any,
+) -> Response:
+    """
+    Return a page as the response to a request of a person who is logged in.
+
+    Args:
+        template: Of `web/console/templates`; it extends `layout.html.j2`.
+        values: For the template.
+    """
+    return Response(
+        render_page(request, template, **values),
+        status_code,
+        headers=headers,
+        media_type="text/html",
+    )
+
+
+def render_page(request: Request, template: str, **values: Any) -> str:
+    """Return the HTML of a page with the navigation."""
+    return _render(
+        template,
+        navigation=NAVIGATION,
+        section=section_of(request.url.path),
+        person=request.state.person,
+        **values,
+    )
+
+
+def render_bare_page(template: str, **values: Any) -> str:
+    """Return the HTML of a page without the navigation, for people who are not logged in."""
+    return _render(template, navigation=(), section="", person=None, **values)
+
+
+def _render(template: str, **values: Any) -> str:
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    found = html.environment()
+    found.loader = ChoiceLoader([PackageLoader("snapshotter.web.console"), *_loaders(found)])
+    found.filters["sentence"] = _sentence
+    found.globals = {**found.globals, "static": static_path, "when": LocalTime().show}
+    return found
+
+
+def _sentence(message: str) -> str:
+    """Return the message of an error, which has no capital and no full stop, as a sentence."""
+    end = "" if message.endswith((".", ":", "?")) else "."
+    return f"{message[:1].upper()}{message[1:]}{end}"
+
+
+def _loaders(environment: Environment) -> list[Any]:
+    return [environment.loader] if environment.loader is not None else []
