@@ -23,7 +23,8 @@ class ValueRefused(SnapshotterError):
 
 class IndexDatabase(Protocol):
     """
-    The tables of one index. Used from one thread; other processes may use the same tables.
+    The tables of one index. Used from one thread at a time; other processes may use the same
+    tables.
 
     Every method raises IndexDamaged if the database was damaged, ServiceUnavailable if it does not
     answer or others use it for too long, ValueRefused for a value that it cannot store, and

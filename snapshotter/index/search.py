@@ -119,6 +119,7 @@ def search(
     is_hidden: IsHidden,
     limit: int,
     before: str = "",
+    with_copies: bool = True,
 ) -> FoundPage:
     """
     Return the captures that match a query, newest first.
@@ -128,8 +129,9 @@ def search(
         state: The annotations of the store.
         limit: Most captures to return; at least 1.
         before: Return only captures whose id is smaller: `FoundPage.next` of the page before.
+        with_copies: Look for captures of other pages with nearly the same text.
     """
-    run = _Run(database, query, state, identities, is_hidden)
+    run = _Run(database, query, state, identities, is_hidden, with_copies=with_copies)
     found, following = list[FoundCapture](), ""
     searched, unmatched = "", 0
     for candidate in run.candidates(before):
@@ -165,8 +167,11 @@ class _Run:
         state: AnnotationState,
         identities: ResolveIdentity,
         is_hidden: IsHidden,
+        *,
+        with_copies: bool,
     ) -> None:
         self._is_hidden = is_hidden
+        self._with_copies = with_copies
         self._quarantined = state.quarantined
         self._database = database
         self._query = query
@@ -268,6 +273,8 @@ class _Run:
 
     def copies(self, bundle_id: str) -> tuple[Copy, ...]:
         """Return captures of other pages with nearly the same main text."""
+        if not self._with_copies:
+            return ()
         return find_copies(
             self._database,
             bundle_id,

@@ -29,13 +29,15 @@ class SqliteDatabase(IndexDatabase):
 
     Args:
         path: The file; it is created if it does not exist.
+        any_thread: Several threads use it, one at a time.
 
     Raises:
         SnapshotterError: The folder of the file cannot be created, or SQLite is too old.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, any_thread: bool = False) -> None:
         self._path = path
+        self._any_thread = any_thread
         if sqlite3.sqlite_version_info < _LEAST_VERSION:
             raise SnapshotterError(
                 tr(
@@ -127,7 +129,12 @@ class SqliteDatabase(IndexDatabase):
         self._connection.close()
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None)
+        connection = sqlite3.connect(
+            self._path,
+            timeout=_WAIT_S,
+            isolation_level=None,
+            check_same_thread=not self._any_thread,
+        )
         try:
             connection.execute("PRAGMA journal_mode = TRUNCATE")
             connection.execute("PRAGMA synchronous = NORMAL")

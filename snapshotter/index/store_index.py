@@ -56,7 +56,8 @@ _CERTAIN: Final = "availability = 'available' AND ambiguous = 0"
 
 class Index:
     """
-    The rows of one store. Used from one thread; other processes may use the same database.
+    The rows of one store. Used from one thread at a time; other processes may use the same
+    database.
 
     Args:
         database: Where the rows are kept. The index closes it.
@@ -257,6 +258,39 @@ class Index:
         """Return the row of one bundle; None without one. Raises ValueError: no bundle's id."""
         found = self.database.rows(f"{_SELECT} WHERE key = ?", (store_keys.bundle_key(bundle_id),))
         return self._row(found[0]) if found else None
+
+    def count(self) -> int:
+        """Return the number of bundles, from an index of the database."""
+        ((count,),) = self.database.rows("SELECT COUNT(*) FROM bundle")
+        return int(count)
+
+    def schedules_of(self, identity: str) -> frozenset[str]:
+        """Return the names of the schedules that asked for captures of a page."""
+        where, values = same_text("asked", self.asked_for(self.resolved(identity)))
+        found = self.database.rows(
+            f"SELECT DISTINCT schedule FROM bundle WHERE {where} AND schedule != ''",  # noqa: S608
+            values,
+        )
+        return frozenset(name for (name,) in found)
+
+    def beside(
+        self, bundle_id: str, *, later: bool, limit: int
+    ) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """
+        Return the captures of the same page before or after one, the nearest first.
+
+        Returns:
+            Ids, each with the kinds of sidecars that the index keeps.
+        """
+        asked, stated = self.names(bundle_id)
+        where, values = same_text("asked", self.asked_for(stated or self.resolved(asked)))
+        sign, order = (">", "ASC") if later else ("<", "DESC")
+        found = self.database.rows(
+            f"SELECT bundle_id, sidecars FROM bundle WHERE {where} AND bundle_id {sign} ? "  # noqa: S608
+            f"ORDER BY bundle_id {order} LIMIT ?",
+            [*values, bundle_id, limit],
+        )
+        return tuple((other, split(kinds)) for other, kinds in found)
 
     def sidecar_kinds(self, bundle_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Return the kinds of sidecars that the index keeps, by the ids of bundles with any."""

@@ -16,6 +16,7 @@ from snapshotter.app.archive.observations import ObservationSource, read_annotat
 from snapshotter.app.archive.quarantined import IsTrusted
 from snapshotter.formats.bundle import store_keys
 from snapshotter.index import search as index_search
+from snapshotter.index.copies import IsHidden
 from snapshotter.index.query import Query
 from snapshotter.index.search import FoundPage, Hit
 from snapshotter.model.annotation_state import AnnotationState
@@ -63,7 +64,8 @@ def search(
     """
     source.sync(until=now)
     annotations = state if state is not None else read_annotations(source)
-    return _search(source, query, annotations, is_trusted, limit=limit, before=before)
+    is_hidden = _read_hidden(source, is_trusted)
+    return find(source, query, annotations, is_hidden, limit=limit, before=before)
 
 
 def select(
@@ -88,9 +90,10 @@ def select(
     """
     source.sync(until=now)
     state = read_annotations(source)
+    is_hidden = _read_hidden(source, is_trusted)
     before = ""
     while True:
-        page = _search(source, query, state, is_trusted, limit=_PAGE, before=before)
+        page = find(source, query, state, is_hidden, limit=_PAGE, before=before)
         if not before:
             cut(page.cut)
         for capture in page.captures:
@@ -107,24 +110,29 @@ def select(
         before = page.next
 
 
-def _search(
+def find(
     source: ObservationSource,
     query: Query | None,
     state: AnnotationState,
-    is_trusted: IsTrusted,
+    is_hidden: IsHidden,
     *,
     limit: int,
-    before: str,
+    before: str = "",
+    with_copies: bool = True,
 ) -> FoundPage:
+    """
+    Return the captures that match a query, newest first, from the index as it is.
+
+    Args:
+        is_hidden: Whether a capture with these kinds of sidecars is in quarantine.
+        with_copies: Look for captures of other pages with nearly the same text.
+
+    Raises:
+        SnapshotterError: The index cannot be used.
+    """
+
     def identities(value: str) -> Sequence[str]:
         return source.index.asked_for(source.named_identity(value))
-
-    def is_hidden(bundle_id: str, kinds: Sequence[str]) -> bool:
-        # The index of a bucket may not know the newest notice, which ends a quarantine.
-        return (
-            any(map(quarantined.is_notice, kinds))
-            and quarantined.read_quarantine(source.store, bundle_id, is_trusted).is_hidden
-        )
 
     return index_search.search(
         source.index.database,
@@ -134,7 +142,19 @@ def _search(
         is_hidden=is_hidden,
         limit=limit,
         before=before,
+        with_copies=with_copies,
     )
+
+
+def _read_hidden(source: ObservationSource, is_trusted: IsTrusted) -> IsHidden:
+    def is_hidden(bundle_id: str, kinds: Sequence[str]) -> bool:
+        # The index of a bucket may not know the newest notice, which ends a quarantine.
+        return (
+            any(map(quarantined.is_notice, kinds))
+            and quarantined.read_quarantine(source.store, bundle_id, is_trusted).is_hidden
+        )
+
+    return is_hidden
 
 
 def is_cursor(text: str) -> bool:

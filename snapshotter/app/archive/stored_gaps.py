@@ -26,13 +26,18 @@ class StoredGap:
 def stored_gaps(store: ReadableStore) -> Iterator[StoredGap]:
     """Yield the gap records of a store, the newest first. Trust in their keys is not checked."""
     for found in store.list(f"{store_keys.GAPS}/", reverse=True):
-        data = read_gap(store, found.key) or b""
-        sha256 = digest_bytes(data).sha256
-        try:
-            gap_id = store_keys.parse_gap_key(found.key)
-            yield StoredGap(key=found.key, record=gaps.parse(data, gap_id), sha256=sha256)
-        except (ValueError, EvidenceInvalid) as error:
-            yield StoredGap(key=found.key, record=None, sha256=sha256, problem=str(error))
+        yield read_stored_gap(store, found.key)
+
+
+def read_stored_gap(store: ReadableStore, key: str) -> StoredGap:
+    """Return the object under one key. Trust in its key is not checked."""
+    data = read_gap(store, key) or b""
+    sha256 = digest_bytes(data).sha256
+    try:
+        gap_id = store_keys.parse_gap_key(key)
+        return StoredGap(key=key, record=gaps.parse(data, gap_id), sha256=sha256)
+    except (ValueError, EvidenceInvalid) as error:
+        return StoredGap(key=key, record=None, sha256=sha256, problem=str(error))
 
 
 def read_gap(store: ReadableStore, key: str) -> bytes | None:

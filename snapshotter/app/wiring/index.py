@@ -28,12 +28,15 @@ from snapshotter.store.location import DirectoryLocation
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
+    from snapshotter.app.archive.index_service import IndexService
     from snapshotter.app.archive.quarantined import FindHidden, IsTrusted
     from snapshotter.model.copies import Copy
 
 _ROOT = f"{store_keys.BUNDLES}/"
 _DAY_FOLDERS = 3  # levels below it
 _PROGRESS_S = 3  # between two messages
+_UPDATE_DIRECTORY_S = 3.0  # between two updates of an index in the background
+_UPDATE_BUCKET_S = 15.0  # each update of an index of a bucket costs some requests
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")  # beginnings of addresses
 _SCHEDULE = "schedule:"  # how the origin of a job of a schedule begins
 
@@ -45,7 +48,11 @@ def index_path(settings: Settings) -> Path:
 
 @contextmanager
 def observation_source(
-    settings: Settings, *, show_message: ShowMessage | None = None
+    settings: Settings,
+    *,
+    show_message: ShowMessage | None = None,
+    any_thread: bool = False,
+    store: ObjectStore | None = None,
 ) -> Iterator[ObservationSource]:
     """
     Yield the configured store with its index.
@@ -53,6 +60,8 @@ def observation_source(
     Args:
         show_message: Shows that the index was damaged, how an update proceeds, and at the end that
             the annotations which were read are damaged.
+        any_thread: Several threads use the index, one at a time.
+        store: The configured store, if it is open already.
 
     Raises:
         SnapshotterError: The settings are invalid, or the index cannot be used.
@@ -60,8 +69,9 @@ def observation_source(
     from snapshotter.app.archive.annotations import describe_problems
     from snapshotter.app.wiring.chain_end import seen_end
 
-    store = wiring_store.store(settings)
-    with index(settings, show_message=show_message) as opened:
+    if store is None:
+        store = wiring_store.store(settings)
+    with index(settings, show_message=show_message, any_thread=any_thread) as opened:
         source = ObservationSource(
             store=store,
             index=opened,
@@ -76,6 +86,26 @@ def observation_source(
         yield source
     if source.annotation_problems and show_message is not None:
         show_message(describe_problems(source.annotation_problems))
+
+
+def index_service(settings: Settings) -> "IndexService":
+    """
+    Return what keeps the index of the configured store up to date for a server; not started.
+
+    Raises:
+        SnapshotterError: The settings are invalid.
+    """
+    from snapshotter.app.archive.index_service import IndexService
+    from snapshotter.app.wiring import trust as wiring_trust
+
+    store = wiring_store.store(settings)
+    is_directory = isinstance(store_location(settings), DirectoryLocation)
+    return IndexService(
+        partial(observation_source, settings, any_thread=True, store=store),
+        clock=SystemClock(),
+        is_trusted=partial(wiring_trust.trusted_keys, settings),
+        every_s=_UPDATE_DIRECTORY_S if is_directory else _UPDATE_BUCKET_S,
+    )
 
 
 def hidden_finder(settings: Settings, source: ObservationSource) -> "FindHidden":
@@ -103,7 +133,9 @@ def _discard(sentence: str) -> None:
     """Show nothing."""
 
 
-def index(settings: Settings, *, show_message: ShowMessage | None = None) -> Index:
+def index(
+    settings: Settings, *, show_message: ShowMessage | None = None, any_thread: bool = False
+) -> Index:
     """
     Open the index of the configured store, in a file or in the database server of the queue.
 
@@ -111,6 +143,7 @@ def index(settings: Settings, *, show_message: ShowMessage | None = None) -> Ind
 
     Args:
         show_message: Shows that the index was damaged.
+        any_thread: Several threads use the index, one at a time.
 
     Raises:
         SnapshotterError: The index cannot be used, or a later version of snapshotter made it.
@@ -122,7 +155,7 @@ def index(settings: Settings, *, show_message: ShowMessage | None = None) -> Ind
     if not path.exists():
         # Earlier versions kept an index there.
         shutil.rmtree(settings.data_dir / "catalog", ignore_errors=True)
-    return open_index_file(path, show_message=show_message)
+    return open_index_file(path, show_message=show_message, any_thread=any_thread)
 
 
 def known_annotations(settings: Settings) -> Mapping[str, bytes]:
