@@ -43,7 +43,7 @@ from snapshotter.translation import tr
 
 TABLES = MetaData()
 # Increased with each change of the tables or of what is written into them (`migration.py`).
-TABLES_VERSION = 3
+TABLES_VERSION = 4
 Database = Engine  # the name for modules that only open a database and pass it on
 _IDLE_TRANSACTION_S = 120  # after which PostgreSQL ends an idle transaction
 _RETRY_S = 0.02  # between two attempts to switch SQLite to a write-ahead log

@@ -159,12 +159,14 @@ def _forward(number: int, connection: Connection) -> Sequence[str]:
             "ALTER TABLE job ADD COLUMN lost_workers INTEGER NOT NULL DEFAULT 0",
             "ALTER TABLE worker ADD COLUMN tables INTEGER NOT NULL DEFAULT 2",
         ),
+        4: (),  # new tables, which are created with all others
     }
     return steps[number]
 
 
 def _back(number: int) -> Sequence[str]:
     steps = {
+        4: ("DROP TABLE capture_stage",),
         3: (
             "ALTER TABLE job DROP COLUMN lost_workers",
             "ALTER TABLE worker DROP COLUMN tables",

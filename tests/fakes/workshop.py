@@ -46,7 +46,7 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle.receipts import store_id
 from snapshotter.jobs.workers.job_runner import UnstoredBundle
 from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
-from snapshotter.ports import Lease
+from snapshotter.ports import Lease, Progress
 from tests.unit.jobs.making import SEALED
 
 
@@ -66,7 +66,10 @@ class FakeWorkshop:
     def rest(self) -> None:
         return
 
-    def capture(self, job: CaptureJob, lease: Lease, *, more: bool) -> StoredResult:
+    def capture(
+        self, job: CaptureJob, lease: Lease, *, more: bool, progress: Progress
+    ) -> StoredResult:
+        progress("navigate", "")
         page = job.url.rpartition("/")[2]
         self._end_worker(job, "begun")
         bundle_id = self._begin(job, lease)

@@ -97,7 +97,9 @@ class CaptureJobRunner:
         for prewarmer in self._prewarmers.values():
             prewarmer.discard()
 
-    def capture(self, job: CaptureJob, lease: Lease, *, more: bool) -> StoredResult:
+    def capture(
+        self, job: CaptureJob, lease: Lease, *, more: bool, progress: Progress
+    ) -> StoredResult:
         """See `JobRunner.capture`. The next browser starts while this bundle is sealed."""
         decision = self._decision(job)
         locked = decision.retain_days > 0
@@ -108,7 +110,7 @@ class CaptureJobRunner:
             _request(job),
             decision,
             dependencies,
-            _silent,
+            progress,
             lease=lease,
             prewarmer=prewarmer,
             more=more,

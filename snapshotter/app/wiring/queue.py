@@ -83,6 +83,7 @@ def declare_tables() -> None:
     from snapshotter.jobs.schedules import scheduler as sweep  # noqa: F401
     from snapshotter.jobs.watches import watches  # noqa: F401
     from snapshotter.jobs.workers import (
+        capture_stages,  # noqa: F401
         registry,  # noqa: F401
         store_binding,  # noqa: F401
     )

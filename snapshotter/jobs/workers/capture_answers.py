@@ -28,6 +28,7 @@ class Answers:
     Args:
         attempt: The attempt of the order; None if the order makes no bundle.
         visited: Is called when the page of the attempt is captured.
+        reached: Is called with each stage of the capture.
         waiting: Counts the capture as waiting for the store, for a reason.
     """
 
@@ -37,11 +38,13 @@ class Answers:
         attempt: Attempt | None,
         *,
         visited: Callable[[], None],
+        reached: Callable[[str], None],
         waiting: Callable[[str], AbstractContextManager[None]],
     ) -> None:
         self._context = context
         self._attempt = attempt
         self._visited = visited
+        self._reached = reached
         self._waiting = waiting
         self._tries = 0
 
@@ -55,6 +58,10 @@ class Answers:
         except JobSuperseded:
             return False
         return True
+
+    def reached(self, stage: str) -> None:
+        """See `WorkerCalls`."""
+        self._reached(stage)
 
     def visited(self) -> None:
         """See `WorkerCalls`."""

@@ -104,7 +104,18 @@ class CapturePool:
         self, attempt: Attempt | None = None, visited: Callable[[], None] = lambda: None
     ) -> Answers:
         """Return what answers the calls of a capture process, about an attempt or none."""
-        return Answers(self._context, attempt, visited=visited, waiting=self._wait_for_store)
+
+        def reached(stage: str) -> None:
+            if attempt is not None:
+                self._context.stages.begin(attempt.job.id, stage)
+
+        return Answers(
+            self._context,
+            attempt,
+            visited=visited,
+            reached=reached,
+            waiting=self._wait_for_store,
+        )
 
     @contextlib.contextmanager
     def _wait_for_store(self, why: str) -> Iterator[None]:
@@ -286,6 +297,7 @@ class CapturePool:
     def _forget(self, ticket: tuple[str, int]) -> None:
         with self._lock:
             self._captures.pop(ticket, None)
+        self._context.stages.end(ticket[0])
 
     def _record(self, attempt: Attempt, outcome: OrderResult) -> None:
         product = outcome.product

@@ -24,6 +24,7 @@ from snapshotter.jobs.workers.messages import (
     Order,
     OrderEnded,
     OrderResult,
+    Reached,
     StoreUnavailable,
     Visited,
 )
@@ -42,6 +43,9 @@ class WorkerCalls(Protocol):
 
     def began(self, bundle_id: str, process_id: int) -> bool:
         """Record the id of the bundle; False if the attempt was superseded."""
+
+    def reached(self, stage: str) -> None:
+        """Note that a stage of the capture begins."""
 
     def visited(self) -> None:
         """Note that the page is captured, so that another visit may begin beside the rest."""
@@ -168,6 +172,9 @@ def _answer(message: object, calls: WorkerCalls, pid: int) -> object:
             return calls.may_store(message.sealed, message.limit_s)
         case StoreUnavailable():
             return calls.wait(message.why)
+        case Reached():
+            calls.reached(message.stage)
+            return _NO_ANSWER
         case Visited():
             calls.visited()
             return _NO_ANSWER

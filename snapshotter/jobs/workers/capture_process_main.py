@@ -42,11 +42,12 @@ from snapshotter.jobs.workers.messages import (
     OrderEnded,
     OrderResult,
     Product,
+    Reached,
     StoreUnavailable,
     Visited,
 )
 from snapshotter.model.job import SealedResult
-from snapshotter.ports import JobSuperseded
+from snapshotter.ports import JobSuperseded, Progress
 from snapshotter.translation import tr
 
 _STORE_RATE = 128 << 10  # bytes a second of the slowest supported store
@@ -83,7 +84,7 @@ def serve(
         try:
             if runner is None:
                 runner = opener(lambda text: pipe.send(LogMessage(text)))
-            result = _done(runner, order, lease)
+            result = _done(runner, order, lease, pipe)
         except Exception as error:  # noqa: BLE001 - returned to the worker
             result = _failed(error, lease)
         finally:
@@ -103,14 +104,21 @@ def _end_with_worker() -> None:
         os._exit(_ORPHANED)
 
 
-def _done(runner: JobRunner, order: Order, lease: "_PipeLease") -> OrderResult:
+def _done(
+    runner: JobRunner,
+    order: Order,
+    lease: "_PipeLease",
+    pipe: multiprocessing.connection.Connection,
+) -> OrderResult:
     product: Product
     match order:
         case OpenOrder():
             runner.open()
             product = None
         case CaptureOrder():
-            product = runner.capture(order.job, lease, more=order.more)
+            product = runner.capture(
+                order.job, lease, more=order.more, progress=_stage_reporter(pipe)
+            )
         case FailureOrder():
             product = runner.record_failure(order.job, order.why, lease)
         case FindOrder():
@@ -118,6 +126,19 @@ def _done(runner: JobRunner, order: Order, lease: "_PipeLease") -> OrderResult:
         case ChoresOrder():
             product = runner.chores()
     return OrderResult(product)
+
+
+def _stage_reporter(pipe: multiprocessing.connection.Connection) -> Progress:
+    """Return what reports each new stage of a capture to the worker."""
+    last = ""
+
+    def report(stage: str, _detail: str) -> None:
+        nonlocal last
+        if stage != last:
+            last = stage
+            pipe.send(Reached(stage))
+
+    return report
 
 
 def _failed(error: Exception, lease: "_PipeLease") -> OrderResult:

@@ -21,6 +21,7 @@ from snapshotter.jobs.queue.admission import Admission
 from snapshotter.jobs.queue.attempts import Attempts
 from snapshotter.jobs.queue.engine import ConcurrencyLimits
 from snapshotter.jobs.queue.retry_rules import RetryRules
+from snapshotter.jobs.workers.capture_stages import CaptureStages
 from snapshotter.jobs.workers.job_runner import JobRunnerFactory
 from snapshotter.ports import JobObserver
 from snapshotter.value_class import dataclass
@@ -161,6 +162,7 @@ class WorkerContext:
     database: Database
     settings: WorkerSettings
     attempts: Attempts
+    stages: CaptureStages
     log: LogEvent
     observer: JobObserver
     signals: Signals

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
-from snapshotter.ports import Lease
+from snapshotter.ports import Lease, Progress
 from snapshotter.value_class import dataclass
 
 
@@ -48,12 +48,15 @@ class JobRunner(Protocol):
     def rest(self) -> None:
         """Release prepared resources, such as a browser: no capture is expected soon."""
 
-    def capture(self, job: CaptureJob, lease: Lease, *, more: bool) -> StoredResult:
+    def capture(
+        self, job: CaptureJob, lease: Lease, *, more: bool, progress: Progress
+    ) -> StoredResult:
         """
         Capture the page into a sealed bundle in the store.
 
         Args:
             more: Another job waits, so a browser may be prepared for it.
+            progress: Gets the stages of the capture, in the thread of this call.
 
         Raises:
             PolicyRefused, PermanentFailure: Another attempt would fail as well.

@@ -54,6 +54,13 @@ class Began:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """A stage of the capture begins. It gets no answer."""
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
 class Visited:
     """The page of the order is captured, and its browser has ended. It gets no answer."""
 

@@ -26,6 +26,7 @@ from snapshotter.jobs.queue.dispatcher import Dispatcher
 from snapshotter.jobs.queue.engine import DbosEngine
 from snapshotter.jobs.workers.capture_pool import CapturePool
 from snapshotter.jobs.workers.capture_process import CaptureProcessDied
+from snapshotter.jobs.workers.capture_stages import WRITE_S, CaptureStages
 from snapshotter.jobs.workers.clean_up import CleanUp
 from snapshotter.jobs.workers.context import (
     DatabaseCalls,
@@ -80,6 +81,7 @@ class Worker:
             database=database,
             settings=settings,
             attempts=Attempts(database, admission, settings.retry_rules, chance),
+            stages=CaptureStages(database, self.id),
             log=parts.log,
             observer=parts.observer,
             signals=self._signals,
@@ -251,6 +253,7 @@ class Worker:
         work: list[tuple[str, Callable[[], Any]]] = [
             ("beat", self._beats),
             ("chores", self._chores),
+            ("stages", self._stages),
         ]
         work += [(task.name, self._repeat(task)) for task in self._periodic_tasks]
         return [threading.Thread(target=target, name=name, daemon=True) for name, target in work]
@@ -305,6 +308,10 @@ class Worker:
             return WorkerState.DRAINING
         paused = self._pool.pause_reason is not None
         return WorkerState.PAUSED if paused else WorkerState.WORKING
+
+    def _stages(self) -> None:
+        while not self._signals.over.wait(WRITE_S):
+            self._calls.safely(self._context.stages.write)
 
     def _chores(self) -> None:
         while True:

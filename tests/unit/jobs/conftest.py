@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.queue import attempts  # noqa: F401 - their tables
-from snapshotter.jobs.workers import registry  # noqa: F401 - their tables
+from snapshotter.jobs.workers import capture_stages, registry  # noqa: F401 - their tables
 
 
 @pytest.fixture

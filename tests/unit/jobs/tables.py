@@ -19,7 +19,7 @@ from snapshotter.jobs.queue.failure import Fault
 from snapshotter.jobs.schedules import scheduler  # noqa: F401 - their tables
 from snapshotter.jobs.schedules.plan import Plan
 from snapshotter.jobs.watches import watches  # noqa: F401 - their tables
-from snapshotter.jobs.workers import registry, store_binding  # noqa: F401 - their tables
+from snapshotter.jobs.workers import capture_stages, registry, store_binding  # noqa: F401
 from snapshotter.jobs.workers.registry import WorkerState
 from snapshotter.model.assessment import AssessmentSummary
 from snapshotter.model.job import JobState, SealedResult

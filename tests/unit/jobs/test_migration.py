@@ -42,6 +42,7 @@ def columns(file: str) -> dict[str, set[str]]:
         return {
             table: {get_column["name"] for get_column in found.get_columns(table)}
             for table in TABLES.tables
+            if found.has_table(table)
         }
     finally:
         engine.dispose()

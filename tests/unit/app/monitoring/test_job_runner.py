@@ -62,6 +62,10 @@ class Lease:
         self.said.append("stored")
 
 
+def no_progress(_stage: str, _detail: str) -> None:
+    return
+
+
 @pytest.fixture
 def here(tmp_path: Path) -> Settings:
     file = tmp_path / "snapshotter.toml"
@@ -301,7 +305,7 @@ def test_a_full_disk_is_told_before_a_page_is_asked_for(
     lease = Lease()
 
     with pytest.raises(ServiceUnavailable, match="has 10 MB of free space"):
-        workshop.capture(job(), lease, more=False)
+        workshop.capture(job(), lease, more=False, progress=no_progress)
 
     assert lease.said == []
 
@@ -315,7 +319,7 @@ def test_a_browser_that_this_machine_can_not_have_safely_ends_no_job(
     monkeypatch.setattr("snapshotter.capture.engine.ChromiumCapturer.capture", refuse)
 
     with pytest.raises(ServiceUnavailable, match="no sandbox"):
-        workshop.capture(job(), Lease(), more=False)
+        workshop.capture(job(), Lease(), more=False, progress=no_progress)
 
 
 def test_a_key_that_can_not_be_opened_is_told_before_a_job_is_taken(here: Settings) -> None:
@@ -396,7 +400,9 @@ def test_a_way_to_a_page_that_the_settings_do_not_have_ends_the_job(
         PermanentFailure,
         match=re.escape("the settings of this worker have no [[vantage]] abroad with a proxy"),
     ):
-        workshop.capture(replace(job(), vantage="abroad"), Lease(), more=False)
+        workshop.capture(
+            replace(job(), vantage="abroad"), Lease(), more=False, progress=no_progress
+        )
 
 
 def test_a_job_that_would_say_who_captures_is_ended_and_leaves_nothing(tmp_path: Path) -> None:
@@ -414,7 +420,7 @@ def test_a_job_that_would_say_who_captures_is_ended_and_leaves_nothing(tmp_path:
     with pytest.raises(
         PolicyRefused, match="shows the identity of the capturing person"
     ):  # of the job, and not this machine's
-        workshop.capture(replace(job(), url=url), Lease(), more=False)
+        workshop.capture(replace(job(), url=url), Lease(), more=False, progress=no_progress)
     with pytest.raises(PolicyRefused, match="shows the identity of the capturing person"):
         given_up(workshop, Lease(), replace(job(), url=url))
 
