@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from snapshotter.formats.printable import cut
 from snapshotter.model.page import Box
+from snapshotter.report.frames import draw_frames
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
@@ -44,7 +45,7 @@ class Panel:
     heading: str
     lines: Sequence[str] = ()  # below it; a line that no font here draws is left out, and said
     png: bytes = b""  # of the first view; nothing, or what is no picture, is told as such
-    box: Box | None = None  # in pixels of that picture, outlined
+    boxes: Sequence[Box] = ()  # in pixels of that picture, each outlined
 
 
 def render(left: Panel, right: Panel, *, fonts: Sequence[str] = _FONTS) -> bytes:
@@ -112,14 +113,7 @@ def _view(panel: Panel) -> Image.Image:
     factor = min(WIDTH / view.width, MAX_HEIGHT / view.height)
     size = (max(1, round(view.width * factor)), max(1, round(view.height * factor)))
     small = view.resize(size, Image.Resampling.LANCZOS)
-    if panel.box is not None:
-        box = panel.box
-        edges = (box.left, box.top, box.left + box.width, box.top + box.height)
-        left, top, right, bottom = (round(edge * factor) for edge in edges)
-        outline = (max(2, left - 5), max(2, top - 5), min(small.width - 3, right + 5),
-                   min(small.height - 3, bottom + 5))  # fmt: skip
-        if outline[0] < outline[2] and outline[1] < outline[3]:  # else it is not in this view
-            ImageDraw.Draw(small).rectangle(outline, outline=_MARK, width=3)
+    draw_frames(small, [_scaled(box, factor) for box in panel.boxes])
     if is_cut:
         edge = small.height - _LINE - 4
         draw = ImageDraw.Draw(small)
@@ -127,6 +121,12 @@ def _view(panel: Panel) -> Image.Image:
         draw.line((0, edge, small.width, edge), fill=_MARK, width=3)
         draw.text((4, edge + 4), _CUT, _MARK, _font(_FONTS))
     return small
+
+
+def _scaled(box: Box, factor: float) -> Box:
+    left, top = round(box.left * factor), round(box.top * factor)
+    right, bottom = (round(edge * factor) for edge in (box.left + box.width, box.top + box.height))
+    return Box(left=left, top=top, width=right - left, height=bottom - top)
 
 
 def _opened(png: bytes) -> Image.Image | None:

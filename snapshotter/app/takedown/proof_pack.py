@@ -632,7 +632,7 @@ def _panel(capture: _Capture) -> Panel:
         heading=f"{heading}: {wording.format_period(seen.began_at, seen.at)}",
         lines=[line for line in lines if line],
         png=png,
-        box=box,
+        boxes=(box,) if box is not None else (),
     )
 
 

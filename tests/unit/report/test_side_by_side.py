@@ -45,7 +45,8 @@ def test_both_pictures_stand_beside_each_other() -> None:
 def test_the_notice_is_outlined_where_it_is() -> None:
     box = Box(left=400, top=200, width=300, height=100)
     plain, marked = (
-        opened(render(LEFT, replace(RIGHT, box=outline))).convert("RGB") for outline in (None, box)
+        opened(render(LEFT, replace(RIGHT, boxes=outlines))).convert("RGB")
+        for outlines in ((), (box,))
     )
     top = plain.height - 16 - 400
     left = 32 + WIDTH
@@ -93,7 +94,7 @@ def test_what_is_no_picture_is_told_as_such(data: bytes) -> None:
 
 def test_a_very_tall_view_is_cut_which_is_said_and_a_box_below_it_is_not_drawn() -> None:
     tall = replace(RIGHT, png=png("#00ff00", 320, 9000))
-    below = replace(tall, box=Box(left=10, top=8000, width=100, height=50))
+    below = replace(tall, boxes=(Box(left=10, top=8000, width=100, height=50),))
 
     picture, short = (opened(render(LEFT, panel)) for panel in (tall, RIGHT))
     assert picture.height < 1000
@@ -108,7 +109,7 @@ def test_a_very_tall_view_is_cut_which_is_said_and_a_box_below_it_is_not_drawn()
 
 def test_a_phones_view_is_shown_whole_and_its_notice_outlined() -> None:
     box = Box(left=414, top=2000, width=414, height=150)
-    phone = Panel(heading="It is gone", png=png("#00ff00", 1242, 2688), box=box)
+    phone = Panel(heading="It is gone", png=png("#00ff00", 1242, 2688), boxes=(box,))
 
     picture = opened(render(LEFT, phone))
 
