@@ -8,6 +8,7 @@ from snapshotter.model import sentences
 from snapshotter.model.assessment import AssessmentSummary, Availability, Content
 from snapshotter.model.capture import Outcome
 from snapshotter.model.finding import Verdict
+from snapshotter.model.job import JobState
 from snapshotter.model.sentences import ProofState
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -23,6 +24,17 @@ class StateLabel:
 
 
 OPEN = StateLabel(words=tr("Not established"), shape="○", tone="open")
+POSSIBLE_REMOVAL = StateLabel(words=tr("Possible removal"), shape="▲", tone="warn")
+_JOBS = {
+    JobState.WAITING: (tr("waiting"), "○", "open"),
+    JobState.DEFERRED: (tr("waiting for its host"), "◌", "open"),
+    JobState.RUNNING: (tr("running"), "▸", "open"),
+    JobState.DONE: (tr("done"), "●", "good"),
+    JobState.INCOMPLETE: (tr("stored, and incomplete"), "◐", "warn"),
+    JobState.FAILED: (tr("failed"), "✕", "bad"),
+    JobState.DEAD: (tr("given up"), "✕", "bad"),
+    JobState.CANCELLED: (tr("cancelled"), "–", "open"),
+}
 _CAPTURE = {
     Outcome.COMPLETE: ("complete", "●", "good"),
     Outcome.PARTIAL: ("partial", "◐", "warn"),
@@ -69,6 +81,12 @@ def proof_label(proof: ProofState) -> StateLabel:
 def verdict_label(verdict: Verdict) -> StateLabel:
     """Return the result of one check."""
     words, shape, tone = _VERDICTS[verdict]
+    return StateLabel(words=_capital(words), shape=shape, tone=tone)
+
+
+def job_label(state: JobState) -> StateLabel:
+    """Return the state of a job of the queue."""
+    words, shape, tone = _JOBS[state]
     return StateLabel(words=_capital(words), shape=shape, tone=tone)
 
 

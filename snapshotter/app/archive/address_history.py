@@ -20,13 +20,11 @@ from snapshotter.index.stored_events import StoredEvent
 from snapshotter.model import sentences
 from snapshotter.model.assessment import Availability
 from snapshotter.model.takedown import Observation, Takedown
-from snapshotter.report.states import StateLabel
-from snapshotter.translation import tr
+from snapshotter.report.states import POSSIBLE_REMOVAL, StateLabel
 from snapshotter.value_class import dataclass
 
 MOST: Final = 200  # captures of one page of a history
 _NEAREST: Final = 20  # captures beside one, of which the first that is not in quarantine is named
-_REMOVAL: Final = StateLabel(words=tr("Possible removal"), shape="▲", tone="warn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +198,7 @@ def _captures(
         HistoryCapture(
             at=card.at,
             card=card,
-            verdict=_REMOVAL if card.bundle_id in suspected else card.page,
+            verdict=POSSIBLE_REMOVAL if card.bundle_id in suspected else card.page,
             removal=suspected.get(card.bundle_id),
             is_changed=changed.get(card.bundle_id),
             vantage=by_id[card.bundle_id].vantage if card.bundle_id in by_id else "",

@@ -53,7 +53,7 @@ from snapshotter.model.takedown import Observation, widen
 from snapshotter.report.capture_page import observation_label
 from snapshotter.report.local_time import LocalTime
 from snapshotter.report.picture_copies import make_thumbnail
-from snapshotter.report.states import StateLabel, verdict_label
+from snapshotter.report.states import POSSIBLE_REMOVAL, verdict_label
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify.takedown import describe_event
@@ -444,11 +444,7 @@ def _timeline(of: _Material) -> Table:
         others.sort(key=lambda capture: min(abs(capture.began_at - at) for at in began))
         others = others[:_MAX_OTHERS]
     for capture in others:
-        label = (
-            StateLabel(words=tr("Possible removal"), shape="▲", tone="warn")
-            if capture.bundle_id in removals
-            else observation_label(capture)
-        )
+        label = POSSIBLE_REMOVAL if capture.bundle_id in removals else observation_label(capture)
         row = _timeline_row(
             capture.began_at, tr("no exhibit"), f"{label.shape} {label.words}", capture.url,
             capture.bundle_id, Basis.UNVERIFIED, INDEX,

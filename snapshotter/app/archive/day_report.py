@@ -26,11 +26,10 @@ from snapshotter.model.job import JobStatus
 from snapshotter.model.takedown import Observation
 from snapshotter.report.capture_page import observation_label
 from snapshotter.report.day import DayEntry, DayReport, MissedEntry
-from snapshotter.report.states import OPEN, StateLabel, capture_label
+from snapshotter.report.states import OPEN, POSSIBLE_REMOVAL, StateLabel, capture_label
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
-_POSSIBLE: Final = StateLabel(words=tr("Possible removal"), shape="▲", tone="warn")
 _CHANGED: Final = StateLabel(words=tr("Changed"), shape="≠", tone="open")
 _REVIEW: Final = {
     ReviewReason.POSSIBLE_REMOVAL: tr("possible removal"),
@@ -137,7 +136,7 @@ def day_report(
         complete=sum(row.outcome == Outcome.COMPLETE for row in rows),
         vanished=tuple(turns.vanished),
         possible_removals=tuple(
-            _after(entries[bundle_id], removal.last_seen, _POSSIBLE)
+            _after(entries[bundle_id], removal.last_seen, POSSIBLE_REMOVAL)
             for bundle_id, removal in suspected.items()
             if removal.is_first and bundle_id in entries
         ),

@@ -12,11 +12,12 @@ class Section:
 
     path: str
     name: str
+    key: str  # after "g", a key that leads there
 
 
 # A page that lands adds its entry here, in this order: Home, Captures, Take-downs, Cases, Review,
-# Schedules, Queue, Policies, Audit, Settings.
-NAVIGATION: Final = (Section(path="/", name=tr("Home")),)
+# Schedules, Queue, Policies, Audit, Settings. Their keys: h c t e r s q p a i.
+NAVIGATION: Final = (Section(path="/", name=tr("Home"), key="h"),)
 
 
 def section_of(path: str) -> str:

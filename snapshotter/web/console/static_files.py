@@ -2,7 +2,7 @@
 Serve the style sheet and the script of the console.
 
 Their address has the digest of their content, so a browser may keep them for ever, and never uses
-the files of an earlier version. The style sheet begins with the one of the reports.
+the files of an earlier version. The style sheet and the script begin with those of the reports.
 """
 
 import hashlib
@@ -21,6 +21,10 @@ from snapshotter.translation import tr
 _FOLDER: Final = "static"
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _STYLE: Final = "console.css"
+_SCRIPT: Final = "console.js"
+# Style sheets of the reports, whose components the console has too.
+_REPORT_STYLES: Final = ("base.css", "day.css", "capture.css", "diff.css")
+_REPORT_SCRIPT: Final = "diff.js"
 _FOREVER: Final = "public, max-age=31536000, immutable"
 
 
@@ -30,7 +34,8 @@ def _files() -> dict[str, bytes]:
     found = {
         file.name: file.read_bytes() for file in folder.iterdir() if _type(file.name) is not None
     }
-    found[_STYLE] = html.source("base.css").encode() + found[_STYLE]
+    found[_STYLE] = html.joined(_REPORT_STYLES).encode() + found[_STYLE]
+    found[_SCRIPT] = html.source(_REPORT_SCRIPT).encode() + found[_SCRIPT]
     return found
 
 

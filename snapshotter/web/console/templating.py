@@ -13,10 +13,12 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader
 from starlette.requests import Request
 from starlette.responses import Response
 
+import snapshotter
 from snapshotter.report import html
 from snapshotter.report.local_time import LocalTime
 from snapshotter.web.console.navigation import NAVIGATION, section_of
 from snapshotter.web.console.static_files import static_path
+from snapshotter.web.context import context_of
 
 
 def respond(
@@ -48,6 +50,8 @@ def render_page(request: Request, template: str, **values: Any) -> str:
         template,
         navigation=NAVIGATION,
         section=section_of(request.url.path),
+        path=request.url.path,
+        zone_sentence=LocalTime().sentence(context_of(request).services.clock.now()),
         person=request.state.person,
         **values,
     )
@@ -55,7 +59,9 @@ def render_page(request: Request, template: str, **values: Any) -> str:
 
 def render_bare_page(template: str, **values: Any) -> str:
     """Return the HTML of a page without the navigation, for people who are not logged in."""
-    return _render(template, navigation=(), section="", person=None, **values)
+    return _render(
+        template, navigation=(), section="", path="", zone_sentence="", person=None, **values
+    )
 
 
 def _render(template: str, **values: Any) -> str:
@@ -67,7 +73,12 @@ def _environment() -> Environment:
     found = html.environment()
     found.loader = ChoiceLoader([PackageLoader("snapshotter.web.console"), *_loaders(found)])
     found.filters["sentence"] = _sentence
-    found.globals = {**found.globals, "static": static_path, "when": LocalTime().show}
+    found.globals = {
+        **found.globals,
+        "static": static_path,
+        "version": snapshotter.__version__,
+        "when": LocalTime().show,
+    }
     return found
 
 

@@ -305,7 +305,7 @@ def test_the_home_page_states_how_many_bundles_the_store_has(tmp_path: Path, sit
 
 
 def test_static_files_are_kept_for_ever_under_the_digest_of_their_content(site: Console) -> None:
-    (path,) = re.findall(r'href="(/static/[^"]+)"', site.get("/login").text)
+    (path,) = re.findall(r'href="(/static/[^"]+\.css)"', site.get("/login").text)
 
     answer = site.get(path)
 

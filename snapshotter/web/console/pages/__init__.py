@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute
 
-from snapshotter.web.console.pages import home, login
+from snapshotter.web.console.pages import home, login, styleguide
 
 
 def page_routes() -> Sequence[BaseRoute]:
     """Return the routes of all pages."""
-    return (*login.routes, *home.routes)
+    return (*login.routes, *home.routes, *styleguide.routes)
