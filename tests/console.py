@@ -1,0 +1,153 @@
+"""
+A console as people use it: a process that serves, and a browser that is logged in.
+
+    with running_console(installation) as console, signed_in(browser, console) as page:
+        page.goto(console.url("/queue"))
+        assert problems(page) == []
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.product import LIMIT_S, Installation
+from tests.tools import npm_file
+
+Scheme = Literal["light", "dark"]
+# Each page is looked at in these: colours, and CSS pixels of the width.
+LOOKS: Sequence[tuple[Scheme, int]] = (("light", 1280), ("dark", 1280), ("light", 360))
+_END_S = 30
+_AXE = """() => axe.run(document, {resultTypes: ["violations"]}).then((found) =>
+  found.violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).join(" | ")}`))"""
+_TOO_WIDE = """() => {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= width) return [];
+  return [...document.querySelectorAll("body *")]
+    .filter((it) => it.getBoundingClientRect().right > width + 1)
+    .map((it) => `too wide: ${it.outerHTML.slice(0, 120)}`);
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningConsole:
+    """A process of `snapshotter serve`."""
+
+    process: "subprocess.Popen[str]"
+    origin: str
+    first_link: str
+
+    def url(self, path: str) -> str:
+        """Return the address of a page."""
+        return f"{self.origin}{path}"
+
+    def new_link(self) -> str:
+        """Return a further log-in link."""
+        os.kill(self.process.pid, signal.SIGUSR1)
+        return _link(self.process)
+
+
+@contextlib.contextmanager
+def running_console(
+    installation: Installation, *arguments: str, halt_at: str = ""
+) -> Iterator[RunningConsole]:
+    """Serve the console of an installation at a free port, until the end of the block."""
+    process = installation.start("serve", "--port", "0", "--no-open", *arguments, halt_at=halt_at)
+    try:
+        link = _link(process)
+        yield RunningConsole(process, link.partition("/login")[0], link)
+    finally:
+        _end(process)
+
+
+@contextlib.contextmanager
+def running_worker(installation: Installation, *arguments: str) -> Iterator[None]:
+    """Run a worker of the queue of an installation, until the end of the block."""
+    process = installation.start("worker", *arguments)
+    try:
+        yield
+    finally:
+        _end(process)
+
+
+def _link(process: "subprocess.Popen[str]") -> str:
+    """Return the next log-in link that a console prints."""
+    assert process.stdout is not None
+    line = process.stdout.readline().strip()
+    if not line.startswith("http://"):
+        process.kill()
+        _, err = process.communicate(timeout=_END_S)
+        raise AssertionError(f"the console did not start: {line} {err}")
+    return line
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.communicate(timeout=LIMIT_S)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate(timeout=_END_S)
+
+
+@contextlib.contextmanager
+def signed_in(
+    browser: Browser,
+    console: RunningConsole,
+    *,
+    scheme: Scheme = "light",
+    width: int = 1280,
+    height: int = 900,
+    **options: Any,
+) -> Iterator[Page]:
+    """
+    Yield a page of a browser that is logged in; it shows the home page.
+
+    The page fails on errors of its scripts and on violations of its policy.
+
+    Args:
+        options: Of `Browser.new_context`, such as `java_script_enabled`.
+    """
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": height}, **options
+    )
+    try:
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda said: complaints.append(said.text) if said.type == "error" else None,
+        )
+        page.goto(console.new_link())
+        page.wait_for_url(console.url("/"))
+        yield page
+        expected = ("Failed to load resource",)  # an answer that a test asks for, such as 404
+        assert [text for text in complaints if not text.startswith(expected)] == []
+    finally:
+        context.close()
+
+
+def problems(page: Page) -> list[str]:
+    """Return what axe-core finds on a page, and what is wider than its window."""
+    page.evaluate(npm_file("axe-core/axe.min.js").read_text())  # no policy binds the debugger
+    found: list[str] = page.evaluate(_AXE)
+    wide: list[str] = page.evaluate(_TOO_WIDE)
+    return found + wide
+
+
+def problems_of(browser: Browser, console: RunningConsole, paths: Sequence[str]) -> list[str]:
+    """Return what is wrong with pages in both colours, and on a phone."""
+    found = []
+    for scheme, width in LOOKS:
+        with signed_in(browser, console, scheme=scheme, width=width) as page:
+            for path in paths:
+                page.goto(console.url(path))
+                found += [f"{path}, {scheme}, {width}: {problem}" for problem in problems(page)]
+    return found
