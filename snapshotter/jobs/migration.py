@@ -166,7 +166,7 @@ def _forward(number: int, connection: Connection) -> Sequence[str]:
 
 def _back(number: int) -> Sequence[str]:
     steps = {
-        4: ("DROP TABLE capture_stage",),
+        4: ("DROP TABLE capture_stage", "DROP TABLE task"),
         3: (
             "ALTER TABLE job DROP COLUMN lost_workers",
             "ALTER TABLE worker DROP COLUMN tables",

@@ -3,8 +3,22 @@ Define the task that a worker repeats beside captures, for example to run schedu
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 from snapshotter.value_class import dataclass
+
+
+class LongWork(Protocol):
+    """Work that can take long, and that a worker waits for or ends when the worker ends."""
+
+    def stop(self) -> None:
+        """Begin nothing new. Safe in a signal handler."""
+
+    def wait(self) -> None:
+        """Wait until what runs has ended."""
+
+    def kill(self) -> None:
+        """End what runs at once. Safe in any thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,3 +35,4 @@ class PeriodicTask:
     # Whether at most one worker executes the task within `every_s`. The execution of a worker
     # that was suspended can overlap with the next one: the task must tolerate that.
     exclusive: bool = True
+    long_work: LongWork | None = None  # what `work` does, if it can take long

@@ -62,6 +62,9 @@ _LEVELS: Final[Mapping[str, LogLevel]] = {
     "schedule.fired": LogLevel.DEBUG,
     "service.failed": LogLevel.WARNING,
     "store.unavailable": LogLevel.DEBUG,  # `service.failed` says the same
+    "task.fenced": LogLevel.WARNING,
+    "task.interrupted": LogLevel.WARNING,
+    "task.lost": LogLevel.WARNING,
     "worker.bug": LogLevel.ERROR,
     "worker.dead": LogLevel.WARNING,
     "queue.moved": LogLevel.WARNING,

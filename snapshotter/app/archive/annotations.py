@@ -82,6 +82,7 @@ class AnnotationService:
     chains: list["AnnotationChain"] = field(default_factory=list)
     known: Callable[[], Mapping[str, bytes]] = dict
     seen: Callable[[], ChainEnd | None] = lambda: None
+    resumed_from: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -316,18 +317,15 @@ def append(
         SnapshotterError: The store is a replica, or refuses, or `decide` does.
         ValueError: The record is invalid.
     """
-    if not service.chains:
-        known = service.known()
-        service.chains.append(read_chain(service.store, known=known, texts=False))
-    chain = service.chains[0]
-    while (data := _read_next(service.store, chain)) is not None:
-        chain.extend(chain.number + 1, data)
+    chain = _newest_chain(service)
     commitment = ""
     for _ in range(_TRIES):
         state = chain.state()
         new = decide(state)
         if new is None:
             return None, state
+        if (stored := find_stored(service, new, text)) is not None:
+            return stored, state
         require_source(service.store)
         signer = service.signer()
         if text and not commitment:
@@ -357,6 +355,57 @@ def append(
         tr("other processes keep adding annotations to {url}", url=service.store.url),
         hint=tr("give the same command again"),
     )
+
+
+def last_number(service: AnnotationService) -> int:
+    """Return the number of the last record of the chain; 0 if there is none."""
+    return _newest_chain(service).number
+
+
+def find_stored(service: AnnotationService, new: NewAnnotation, text: str) -> Annotation | None:
+    """Return the record that an interrupted attempt stored for `new`; None if there is none."""
+    if service.resumed_from is None:
+        return None
+    for record in _newest_chain(service).records:
+        if (
+            record.number > service.resumed_from
+            and record.author == service.author
+            and _states_the_same(record, new)
+            and _text_of(service.store, record) == text
+        ):
+            return record
+    return None
+
+
+def _states_the_same(record: Annotation, new: NewAnnotation) -> bool:
+    # The number of an exhibit follows from the state, and is not a part of what is stated.
+    return (record.kind, record.case, record.name, record.bundles, record.record) == (
+        new.kind,
+        new.case,
+        new.name,
+        new.bundles,
+        new.record,
+    )
+
+
+def _text_of(store: ReadableStore, record: Annotation) -> str | None:
+    """Return the text of a record; None if it was erased."""
+    if not record.text:
+        return ""
+    key = store_keys.annotation_text_key(record.text)
+    data = store_records.read(store, key, limit=annotation.MAX_TEXT_BYTES)
+    return annotation.parse_text(data, record.text).text if data else None
+
+
+def _newest_chain(service: AnnotationService) -> AnnotationChain:
+    """Return the chain of a service, with the newest records."""
+    if not service.chains:
+        known = service.known()
+        service.chains.append(read_chain(service.store, known=known, texts=False))
+    chain = service.chains[0]
+    while (data := _read_next(service.store, chain)) is not None:
+        chain.extend(chain.number + 1, data)
+    return chain
 
 
 def erase_text(

@@ -79,6 +79,9 @@ def create_case(service: AnnotationService, name: str, *, title: str = "") -> An
         ValueError: The name is invalid.
     """
     annotation.check_case(name)
+    new = NewAnnotation(kind=AnnotationKind.CASE_CREATED, case=name)
+    if (stored := annotations.find_stored(service, new, title)) is not None:
+        return stored
 
     def decide(state: AnnotationState) -> NewAnnotation:
         if name in state.cases:
@@ -89,7 +92,7 @@ def create_case(service: AnnotationService, name: str, *, title: str = "") -> An
                     name=name,
                 ),
             )
-        return NewAnnotation(kind=AnnotationKind.CASE_CREATED, case=name)
+        return new
 
     added, _ = annotations.append(service, decide, text=title)
     if added is None:

@@ -81,6 +81,7 @@ def declare_tables() -> None:
         politeness,  # noqa: F401
     )
     from snapshotter.jobs.schedules import scheduler as sweep  # noqa: F401
+    from snapshotter.jobs.tasks import task_table  # noqa: F401
     from snapshotter.jobs.watches import watches  # noqa: F401
     from snapshotter.jobs.workers import (
         capture_stages,  # noqa: F401

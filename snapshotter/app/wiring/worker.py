@@ -17,6 +17,7 @@ from snapshotter.app.settings import Settings
 from snapshotter.app.store_location import receipts_store_name
 from snapshotter.app.wiring import queue as wiring_jobs
 from snapshotter.app.wiring import store as wiring_store
+from snapshotter.app.wiring import tasks as wiring_tasks
 from snapshotter.ports import JobObserver, ShowMessage
 from snapshotter.translation import tr
 
@@ -80,6 +81,7 @@ def worker(
             admission=wiring_jobs.host_admission(settings, job_observer),
             periodic_tasks=(
                 *periodic_tasks(settings, opened, show_message=show_message, observer=job_observer),
+                *wiring_tasks.task_lanes(settings, opened, log_event=log_event),
                 *more,
             ),
             observer=job_observer,

@@ -7,12 +7,9 @@ attempt fails. The capture process calls the worker over a pipe, and ends at onc
 gone. `capture_process_main.py` is the code that runs in it.
 """
 
-import multiprocessing
-import multiprocessing.connection
-import signal
 from typing import Protocol
 
-from snapshotter.import_path import protect_children
+from snapshotter.jobs.child_process import ChildProcess
 from snapshotter.jobs.queue.failure import Failure, Fault
 from snapshotter.jobs.workers.capture_process_main import serve
 from snapshotter.jobs.workers.job_runner import JobRunnerFactory
@@ -30,8 +27,6 @@ from snapshotter.jobs.workers.messages import (
 )
 from snapshotter.model.job import SealedResult
 from snapshotter.translation import tr
-
-_END_S = 10.0  # for a process to end by itself
 
 
 class CaptureProcessDied(Exception):
@@ -71,29 +66,15 @@ class CaptureProcess:
     """
 
     def __init__(self, opener: JobRunnerFactory, *, silent_s: float, store_s: float) -> None:
-        self._opener = opener
-        self._store_s = store_s
+        self._child = ChildProcess(serve, (opener, store_s), "snapshotter-slot")
         self._silent_s = silent_s
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._pipe: multiprocessing.connection.Connection | None = None
         self.captures = 0  # captures since the process started
         self.resident = 0  # bytes of resident memory after the last order
 
     def start(self) -> None:
         """Start the process, if it does not run."""
-        if self._process is not None and self._process.is_alive():
-            return
-        self.end()
-        protect_children()
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        self._process = context.Process(
-            target=serve, args=(self._opener, theirs, self._store_s), name="snapshotter-slot"
-        )
-        self._process.start()
-        theirs.close()
-        self._pipe = ours
-        self.captures, self.resident = 0, 0
+        if self._child.start():
+            self.captures, self.resident = 0, 0
 
     def do(self, order: Order, calls: WorkerCalls) -> OrderResult:
         """
@@ -107,15 +88,13 @@ class CaptureProcess:
         except OSError as error:  # the system has no more processes or memory
             why = tr("the capture process cannot be started: {strerror}", strerror=error.strerror)
             return OrderResult(failure=Failure(fault=Fault.SERVICE, error=why))
-        pipe, process = self._pipe, self._process
-        if pipe is None or process is None:
-            raise CaptureProcessDied(tr("the process did not start"))
+        child = self._child
+        pipe = child.pipe
         try:
             pipe.send(order)
             while True:
                 if not pipe.poll(self._silent_s):
-                    self.kill()
-                    process.join(_END_S)  # the next order goes to a new process
+                    child.kill_and_wait()
                     raise CaptureProcessDied(
                         tr(
                             "the capture process did not answer for {silent_s:g} s",
@@ -127,38 +106,27 @@ class CaptureProcess:
                     self.captures += isinstance(order, CaptureOrder)
                     self.resident = message.resident
                     return message.result
-                answer = _answer(message, calls, process.pid or 0)
+                answer = _answer(message, calls, child.pid)
                 if answer is not _NO_ANSWER:
                     pipe.send(answer)
         except (EOFError, OSError) as error:
-            process.join(_END_S)
+            child.wait()
             raise CaptureProcessDied(
-                tr("the capture process ended: {end_of}", end_of=_end_of(process))
+                tr("the capture process ended: {end_of}", end_of=child.describe_end())
             ) from error
         except CaptureProcessDied:
             raise
         except Exception:  # raised again below
-            self.kill()  # it waits for an answer and would take the next order as one
-            process.join(_END_S)
+            child.kill_and_wait()  # it waits for an answer and would take the next order as one
             raise
 
     def kill(self) -> None:
         """End the process at once. From any thread."""
-        if self._process is not None and self._process.is_alive():
-            self._process.kill()
+        self._child.kill()
 
     def end(self) -> None:
         """End the idle process."""
-        process, pipe = self._process, self._pipe
-        self._process = self._pipe = None
-        if pipe is not None:
-            pipe.close()
-        if process is not None:
-            process.join(_END_S)
-            if process.is_alive():
-                process.kill()
-                process.join()
-            process.close()
+        self._child.end()
 
 
 _NO_ANSWER = object()
@@ -182,17 +150,3 @@ def _answer(message: object, calls: WorkerCalls, pid: int) -> object:
             calls.said(message.text)
             return _NO_ANSWER
     raise TypeError(f"unknown message of a capture process: {message!r}")
-
-
-def _end_of(process: multiprocessing.process.BaseProcess) -> str:
-    code = process.exitcode
-    if code is None:
-        return tr("the process does not answer")
-    if code >= 0:
-        return f"exit code {code}"
-    name = signal.Signals(-code).name
-    return (
-        tr("the signal {name}, which the system also sends if no memory is free", name=name)
-        if name == "SIGKILL"
-        else f"the signal {name}"
-    )

@@ -5,13 +5,10 @@ The right to store expires, also for a process that is suspended and resumed hou
 kernel timer is set before the right is requested, and ends the process when it is resumed.
 """
 
-import multiprocessing
 import multiprocessing.connection
-import os
 import resource
 import signal
 import sys
-import threading
 from pathlib import Path
 
 from snapshotter.errors import (
@@ -22,6 +19,7 @@ from snapshotter.errors import (
     is_disk_full,
     one_line,
 )
+from snapshotter.jobs.child_process import attach_to_worker
 from snapshotter.jobs.queue.failure import Failure, Fault
 from snapshotter.jobs.workers.job_runner import (
     BundleConflict,
@@ -58,18 +56,11 @@ _STORE_RATE = 128 << 10  # bytes a second of the slowest supported store
 _IDLE_S = 30.0
 
 
-_ORPHANED = 70  # exit code of a capture process whose worker is gone
-
-
 def serve(
-    opener: JobRunnerFactory, pipe: multiprocessing.connection.Connection, store_s: float
+    pipe: multiprocessing.connection.Connection, opener: JobRunnerFactory, store_s: float
 ) -> None:
     """Execute orders until the worker is gone."""
-    os.setsid()  # Ctrl-C in a terminal must reach the worker only
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # Not SIG_IGN: the browser would inherit that. The worker ends this process.
-        signal.signal(number, _take_no_notice)
-    threading.Thread(target=_end_with_worker, name="worker-watch", daemon=True).start()
+    attach_to_worker()
     runner: JobRunner | None = None
     while True:
         try:
@@ -90,18 +81,6 @@ def serve(
         finally:
             lease.disarm()
         pipe.send(OrderEnded(result, _resident()))
-
-
-def _take_no_notice(_number: int, _frame: object) -> None:
-    return
-
-
-def _end_with_worker() -> None:
-    """End this process when its worker is gone: others may take over the job soon."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(_ORPHANED)
 
 
 def _done(

@@ -70,6 +70,7 @@ class Worker:
         self.id = f"{socket.gethostname()[:60]}-{os.getpid()}-{int(chance() * 16**8):08x}"
         self._database, self._settings = database, settings
         self._periodic_tasks = parts.periodic_tasks
+        self._long_work = [task.long_work for task in parts.periodic_tasks if task.long_work]
         self._store, self._version, self._adopt = store, version, adopt
         self._log, self._observer = parts.log, parts.observer
         self._signals = Signals()
@@ -107,14 +108,20 @@ class Worker:
         self._misfit: SnapshotterError | None = None  # the tables have another number now
 
     def drain(self) -> None:
-        """Finish running captures and take no more. Safe in any thread and signal handler."""
+        """
+        Finish running captures and tasks, and take no more. Safe in any thread and signal handler.
+        """
         self._signals.stop()
+        for work in self._long_work:
+            work.stop()
 
     def give_up(self) -> None:
         """Stop at once; the jobs of running captures go back to the queue."""
         self._signals.giving_up.set()
         self.drain()
         self._pool.kill()
+        for work in self._long_work:
+            work.kill()
 
     @property
     def is_stopping(self) -> bool:
@@ -151,6 +158,8 @@ class Worker:
             limit.start()
             self._engine.stop(within_s=_DAY_S)
             self._pool.wait()
+            for work in self._long_work:
+                work.wait()
             limit.cancel()
         finally:
             self._signals.over.set()

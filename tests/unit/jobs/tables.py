@@ -18,22 +18,28 @@ from snapshotter.jobs.queue import attempts, politeness  # noqa: F401 - their ta
 from snapshotter.jobs.queue.failure import Fault
 from snapshotter.jobs.schedules import scheduler  # noqa: F401 - their tables
 from snapshotter.jobs.schedules.plan import Plan
+from snapshotter.jobs.tasks import task_table  # noqa: F401 - their tables
 from snapshotter.jobs.watches import watches  # noqa: F401 - their tables
 from snapshotter.jobs.workers import capture_stages, registry, store_binding  # noqa: F401
 from snapshotter.jobs.workers.registry import WorkerState
 from snapshotter.model.assessment import AssessmentSummary
 from snapshotter.model.job import JobState, SealedResult
 from snapshotter.model.notification import NotificationEvent
+from snapshotter.model.person import Person
+from snapshotter.model.task import TaskLane, TaskResult, TaskState, TaskStep
 from snapshotter.model.watch import Watch
 
 _ROWS = (
     SealedResult,
     AssessmentSummary,
     NotificationEvent,
+    Person,
     Plan,
+    TaskResult,
+    TaskStep,
     Watch,
 )  # that stand in columns as JSON
-_WORDS = (Fault, JobState, MessageState, WorkerState)
+_WORDS = (Fault, JobState, MessageState, TaskLane, TaskState, WorkerState)
 
 
 def layout() -> dict[str, Any]:
