@@ -127,11 +127,13 @@ def _side(picture: Image.Image, lines: Sequence[_Edges]) -> _Side:
         outer = min(_PADDING, len(near))
         return _Side(max(1, outer - _THICKNESS[0] + 1), outer, None)
     covered = [_letters(picture.crop(line), ground).histogram()[255] for line in near]
+    # Between the place and the next letter, if there is any room: never around another word.
+    room = next((number for number, letters in enumerate(covered) if letters), len(near))
     outer, thickness = min(
         (
             (outer, thickness)
             for thickness in _THICKNESS
-            for outer in range(thickness, len(near) + 1)
+            for outer in range(thickness, (room or len(near)) + 1)
         ),
         key=lambda way: (
             sum(covered[way[0] - way[1] : way[0]]),
