@@ -90,7 +90,11 @@ def seal(
             headers=tuple(page.headers.items()),
         ),
         images=page.images,
-        pictures=(_whole_page(len(blocks)),),
+        pictures=(
+            whole_picture(
+                PictureKind.PAGE, "capture/screenshot.png", _WIDTH, _LINE * max(1, len(blocks))
+            ),
+        ),
         shown_in_pictures=shown_in_pictures,
     )
     made, _ = assessment.with_assessment(made, by, wiring.assessor, spool=spool, clock=clock)
@@ -114,20 +118,20 @@ def _picture(blocks: Sequence[Block]) -> bytes:
     return out.getvalue()
 
 
-def _whole_page(lines: int) -> Picture:
-    height = _LINE * max(1, lines)
+def whole_picture(kind: PictureKind, path: str, width: int, height: int) -> Picture:
+    """Return a picture of the page that is one file. Lengths in pixels."""
     return Picture(
-        kind=PictureKind.PAGE,
+        kind=kind,
         subject="",
         viewport="default",
-        viewport_px=(_WIDTH, 300),
+        viewport_px=(width, 300),
         scale=1,
         mobile=False,
         left_px=0,
         top_px=0,
-        width_px=_WIDTH,
+        width_px=width,
         height_px=height,
-        captured_width_px=_WIDTH,
+        captured_width_px=width,
         captured_height_px=height,
         heights_px=(height,),
         overlap_px=0,
@@ -135,12 +139,7 @@ def _whole_page(lines: int) -> Picture:
         reason=None,
         files=(
             PictureFile(
-                path="capture/screenshot.png",
-                top_px=0,
-                bottom_px=height,
-                width=_WIDTH,
-                height=height,
-                tiles=(),
+                path=path, top_px=0, bottom_px=height, width=width, height=height, tiles=()
             ),
         ),
     )

@@ -56,7 +56,7 @@ def possible_removals(
     for this in sorted(observations, key=lambda seen: (seen.at, seen.began_at, seen.bundle_id)):
         page = (this.identity, this.vantage)
         last = shown.get(page)
-        suspicion = _suspicion(this, last)
+        suspicion = suspicion_of(this, last)
         if suspicion is not None and last is not None:
             if this.bundle_id not in hidden:
                 found[this.bundle_id] = PossibleRemoval(
@@ -74,7 +74,13 @@ def possible_removals(
     return found
 
 
-def _suspicion(this: Observation, last: Observation | None) -> Suspicion | None:
+def suspicion_of(this: Observation, last: Observation | None) -> Suspicion | None:
+    """
+    Return what makes a capture a possible removal; None if it is none.
+
+    Args:
+        last: The last capture that shows the page; None if there is none.
+    """
     if last is None:
         return None
     if this.availability is Availability.AVAILABLE:

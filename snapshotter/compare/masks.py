@@ -8,7 +8,7 @@ they differed, so that a reader sees when a mask covers a change.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from functools import lru_cache
 
 from snapshotter.errors import SnapshotterError
@@ -22,6 +22,8 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 SELECTOR, PATTERN = "selector", "pattern"
+
+MaskPatterns = tuple[tuple[str, re.Pattern[str]], ...]  # each with how it is named
 
 _TEXT = 5_000  # characters of a block that patterns are looked for in, at most
 _LEAST_TEXT = 200  # and at least; a pattern that cannot be bounded so is refused
@@ -45,7 +47,11 @@ class Masks:
     """Masks as they are applied."""
 
     selectors: tuple[tuple[str, Selector], ...] = ()
-    patterns: tuple[tuple[str, re.Pattern[str]], ...] = field(default=())
+    patterns: MaskPatterns = field(default=())
+
+    def with_patterns(self, more: MaskPatterns) -> "Masks":
+        """Return these masks and further patterns, each with its name."""
+        return replace(self, patterns=(*self.patterns, *more))
 
     def of(self, page: Page, texts: Sequence[str]) -> MaskedPage:
         """
@@ -71,7 +77,7 @@ class Masks:
                         covered.setdefault((SELECTOR, mask), []).append(block.text)
         stretches: dict[int, tuple[tuple[int, int, str], ...]] = {}
         for number, text in enumerate(texts) if self.patterns else ():
-            if number not in blocks and (found := _stretches(text, self.patterns)):
+            if number not in blocks and (found := find_stretches(text, self.patterns)):
                 stretches[number] = tuple(found)
                 for start, end, mask in found:
                     covered.setdefault((PATTERN, mask), []).append(text[start:end])
@@ -303,7 +309,7 @@ class _Covered:
         return [mask for mask, elements in self._inside.items() if element in elements]
 
 
-def _stretches(
+def find_stretches(
     text: str, patterns: Sequence[tuple[str, re.Pattern[str]]]
 ) -> list[tuple[int, int, str]]:
     """Return what patterns match, in order; of two that overlap the one that begins first."""

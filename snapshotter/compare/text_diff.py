@@ -165,6 +165,7 @@ def compare(
             changes=tuple(changes),
             respelled=respelled,
             coarse=tuple(dict.fromkeys((*coarse, *problems))),
+            unmasked="; ".join(problems),
         ),
         masked=masks.counted(side.masked, other.masked),
         marks=(side.marks, other.marks),

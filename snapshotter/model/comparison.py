@@ -114,6 +114,7 @@ class TextComparison:
     changes: tuple[BlockChange, ...] = ()  # the main region first, each in reading order
     respelled: int = 0  # blocks whose characters differ in width, composition or spaces alone
     coarse: tuple[str, ...] = ()  # comparisons that were coarser, to stay within bounds, and why
+    unmasked: str = ""  # why masks by selector were not applied; "" if they were
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

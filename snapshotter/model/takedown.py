@@ -1,7 +1,7 @@
 """
-Define the values of take-down events: what several captures of one page show together.
+Define the values of take-down and change events: what several captures of one page show together.
 
-A take-down is an interval between two signed captures, never an instant. The values of the
+An event is an interval between two signed captures, never an instant. The values of the
 enumerations are in signed records: new ones are added, none is renamed.
 """
 
@@ -19,6 +19,7 @@ from snapshotter.model.assessment import (
     Undecided,
     WallKind,
 )
+from snapshotter.model.change import Change
 from snapshotter.model.reading import Count
 from snapshotter.value_class import dataclass
 
@@ -93,6 +94,7 @@ class TakedownKind(enum.StrEnum):
     REINSTATED = "reinstated"
     ACCOUNT_CHANGED = "account-changed"  # frozen, closed, blocked, migrated
     ACCOUNT_RESTORED = "account-restored"
+    CHANGED = "changed"  # the page shows something else in its main text
 
 
 # The kinds of events about accounts; the others are about pages.
@@ -107,7 +109,8 @@ class Takedown:
     For REMOVED, `last_seen` shows the page and `first_gone` does not. For REINSTATED it is the
     other way round: `first_gone` is the last capture without it, `last_seen` the first with it. For
     an account the two are captures of one of its pages: before its present state and with it, or
-    the other way round.
+    the other way round. For CHANGED, `last_seen` shows the page before the change, and `first_gone`
+    after it.
     """
 
     event_id: str  # like a bundle's
@@ -125,6 +128,13 @@ class Takedown:
     state: str = ""  # of an account
     articles: tuple[str, ...] = ()  # ids of the events of its articles that belong to one burst
     previous: str = ""  # SHA-256 of the record of the event before, of the same identity; or ""
+    change: Change | None = None  # of CHANGED; records of other kinds do not have the field
+
+    @property
+    def own_word(self) -> tuple[str, ...]:
+        """The fields that only its signer states."""
+        # A change names no articles, and its confirmation follows from its captures.
+        return () if self.kind is TakedownKind.CHANGED else OWN_WORD
 
     @property
     def causes(self) -> tuple[Cause, ...]:

@@ -23,7 +23,7 @@ from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.canonical_json import are_one, instant, plain
 from snapshotter.formats.printable import printable
 from snapshotter.formats.statements import takedown
-from snapshotter.model import sentences
+from snapshotter.model import change_sentences, sentences
 from snapshotter.model.assessment import Cause
 from snapshotter.model.finding import Code, Finding, Report, Verdict, overall
 from snapshotter.model.order import UnprovenOrder
@@ -103,6 +103,15 @@ def read_event_record(data: bytes, trust: Trust) -> EventReport:
     sha256 = hashlib.sha256(data).hexdigest()
     try:
         event, key_id = takedown.parse(data)
+    except takedown.UnknownKind as error:
+        # Its signature holds, so nothing is wrong with the record: a later version can judge it.
+        unknown = Finding.indeterminate("event", Code.CONCLUSION, error.message)
+        return EventReport(
+            findings=(unknown, key_finding("event key", error.key_id, trust)),
+            key_id=error.key_id,
+            sha256=sha256,
+            trust=trust.source,
+        )
     except EvidenceInvalid as error:
         detail = tr(
             "the file is not a take-down event, or was changed after it was signed: {value}",
@@ -128,6 +137,7 @@ def read_event_record(data: bytes, trust: Trust) -> EventReport:
         sha256=sha256,
         trust=trust.source,
         parts=captures_by_role(event),
+        own_word=event.own_word,
     )
 
 
@@ -333,8 +343,10 @@ def lines(found: EventReport) -> list[str]:
 def headline(found: EventReport) -> str:
     """Return what the event states, whether its captures are whole, and the proof intact."""
     proof = sentences.proof_sentence(_proof_state(found))
-    if found.verdict is Verdict.FAILED or found.event is None:
+    if found.verdict is Verdict.FAILED:
         return f"{proof} {reports.DO_NOT_RELY}"
+    if found.event is None:  # of a kind that this version does not know
+        return " ".join(filter(None, (proof, reports.open_sentence(found.verdict))))
     if found.verdict is Verdict.PASSED:
         proof = tr(
             "The proof is intact; no capture of the event has changed since it was sealed, and "
@@ -372,7 +384,7 @@ def finding_lines(found: EventReport) -> list[str]:
     ]
     result += [f"note {printable(line)}" for line in order_lines(found.weak)]
     result += [f"note {printable(note)}" for note in found.notes]
-    if found.event is not None:
+    if found.event is not None and found.own_word:
         named = printable(", ".join(_OWN_WORDS.get(name, name) for name in found.own_word))
         result.append(f"note {NOT_CONFIRMED}: {named}")
     for part in found.parts:
@@ -416,4 +428,11 @@ def describe_event(event: Takedown) -> str:
         TakedownKind.ACCOUNT_RESTORED: (
             f"The account {about} returned to its earlier state {between}"
         ),
+        TakedownKind.CHANGED: (
+            f"The page {about} was changed {between} (what differs: {_subjects(event)})"
+        ),
     }[event.kind]
+
+
+def _subjects(event: Takedown) -> str:
+    return change_sentences.subjects(event.change.subjects) if event.change else ""

@@ -24,6 +24,7 @@ from snapshotter.assess import readings
 from snapshotter.assess.dom import blocks_of, read_document
 from snapshotter.compare import captures, masks
 from snapshotter.compare.captures import ComparableCapture
+from snapshotter.compare.masks import MaskPatterns
 from snapshotter.compare.picture_rows import PictureSource
 from snapshotter.compare.value_diff import summarise_verdict
 from snapshotter.errors import EvidenceInvalid, SnapshotterError, UsageMistake
@@ -150,13 +151,19 @@ def open_stored_bundle(
 
 
 def captured(
-    given: NamedBundle, assessor_of: AssessorOf, rules: PageIdentityRules, today: Decision
+    given: NamedBundle,
+    assessor_of: AssessorOf,
+    rules: PageIdentityRules,
+    today: Decision,
+    *,
+    assessed: Assessment | None = None,
 ) -> ComparisonInput:
     """
     Return the capture in a bundle, as the comparison needs it.
 
     Args:
         today: Assesses a capture that was made before assessments were.
+        assessed: Its assessment, derived again; None: the one in the bundle is used.
 
     Raises:
         EvidenceInvalid: It cannot be read.
@@ -168,7 +175,8 @@ def captured(
     except EvidenceInvalid:
         decision = today
     page = assessing.page_of(record, files)
-    assessed = assessing.read_assessment(files) or assessor_of(decision).assess(page)
+    if assessed is None:
+        assessed = assessing.read_assessment(files) or assessor_of(decision).assess(page)
     return ComparisonInput(
         captured=ComparableCapture(
             side=_side(given, record, assessed, rules),
@@ -183,7 +191,12 @@ def captured(
 
 
 def compare(
-    before: ComparisonInput, after: ComparisonInput, masked: MaskRules, *, pictures: bool = True
+    before: ComparisonInput,
+    after: ComparisonInput,
+    masked: MaskRules,
+    *,
+    pictures: bool = True,
+    left_out: MaskPatterns = (),
 ) -> Comparison:
     """
     Return what differs between two captures.
@@ -193,11 +206,12 @@ def compare(
 
     Args:
         pictures: Compare them as well.
+        left_out: Further patterns that are masked.
 
     Raises:
         SnapshotterError: A mask that cannot be used.
     """
-    chosen_masks = masks.read(masked)
+    chosen_masks = masks.read(masked).with_patterns(left_out)
     laid_out = bool(before.captured.page.blocks and after.captured.page.blocks)
     one, other = (
         _alike(material.captured, after.decision, laid_out=laid_out, pictures=pictures)

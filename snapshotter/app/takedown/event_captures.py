@@ -40,6 +40,7 @@ class CaptureCheck:
     problem: str = ""  # why the verdict cannot be derived again
     by_today: bool = False  # the bundle contains no rules: the verdict is by the current rules
     is_final: bool = True  # its address alone determines the page
+    assessment: Assessment | None = None  # derived again; kept only as long as its bundle is open
     notes: tuple[str, ...] = ()
 
 
@@ -105,6 +106,7 @@ def check_capture(said: Observation, here: VerifiedBundle | None, by: Rederivati
         stated=shown,
         by_today=by_today,
         is_final=page_identity.page_identity(again.url, by.rules).final,
+        assessment=made,
         notes=tuple(notes),
     )
 

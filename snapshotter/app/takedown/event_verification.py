@@ -6,7 +6,8 @@ Verify a take-down event with its bundles, and derive it again by rules.
     (3) each verdict: derived again from the files in the bundle, by the rules that it contains
         (`event_captures.py`), of the right page and account (`event_identity.py`)
     (4) the event: concluded again from exactly these captures, and it follows the event before it
-        (`previous_event.py`)
+        (`previous_event.py`); of a change, the captures are compared again
+        (`change_verification.py`)
 
 Steps (1) and (2) need no rules and are in `verify/takedown.py`. The current rules judge each
 capture as well. If they differ from the rules in the bundle, a note states it, and the verdict
@@ -14,10 +15,18 @@ stays: an event was concluded by the rules of its time.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 
 from snapshotter.app.takedown.bundle_finder import FindBundle
+from snapshotter.app.takedown.change_derivation import ShownCapture
+from snapshotter.app.takedown.change_verification import (
+    captures_to_compare,
+    change_findings,
+    shown_capture,
+    unconfirmed_note,
+)
 from snapshotter.app.takedown.event_captures import CaptureCheck, check_capture, verdict_findings
 from snapshotter.app.takedown.event_identity import (
     account_findings,
@@ -29,7 +38,7 @@ from snapshotter.app.takedown.rederivation import Rederivation, with_recorded_ve
 from snapshotter.assess.takedown_events import conclude_again, event_id
 from snapshotter.formats.canonical_json import are_one, instant, plain
 from snapshotter.model.finding import Code, Finding
-from snapshotter.model.takedown import OWN_WORD, ConfirmRules, Observation, Takedown
+from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
 from snapshotter.translation import tr
 from snapshotter.verify.report_excerpt import report_excerpt
 from snapshotter.verify.takedown import EventCapture, EventReport, check_captures, read_event_record
@@ -62,19 +71,31 @@ def verify_event(
         return found
     checks: dict[str, CaptureCheck] = {}
     parts: list[EventCapture] = []
-    for part in found.parts:
-        bundle_id = part.observation.bundle_id
-        if bundle_id not in checks:
-            with find(bundle_id) as here:
-                check = check_capture(part.observation, here, by)
-            # The reports of all captures are held at once, so only excerpts are kept.
-            kept = report_excerpt(check.report) if check.report is not None else None
-            checks[bundle_id] = replace(check, report=kept)
-        parts.append(replace(part, report=checks[bundle_id].report))
+    shown: dict[str, ShownCapture] = {}
+    compared = captures_to_compare(event)
+    with ExitStack() as opened:
+        for part in found.parts:
+            bundle_id = part.observation.bundle_id
+            if bundle_id not in checks:
+                with ExitStack() as once:
+                    stack = opened if bundle_id in compared else once
+                    here = stack.enter_context(find(bundle_id))
+                    check = check_capture(part.observation, here, by)
+                    if here is not None and bundle_id in compared:
+                        shown |= shown_capture(bundle_id, here, check)
+                # The reports of all captures are held at once, so only excerpts are kept.
+                kept = report_excerpt(check.report) if check.report is not None else None
+                checks[bundle_id] = replace(check, report=kept, assessment=None)
+            parts.append(replace(part, report=checks[bundle_id].report))
+        change = (
+            list(change_findings(event, parts, checks, shown, by))
+            if event.kind is TakedownKind.CHANGED
+            else None
+        )
     found = check_captures(found, parts, trust)  # (2)
     findings: list[Finding] = []
     notes: list[str] = []
-    own_word = list(OWN_WORD)
+    own_word = list(event.own_word)
     for part in parts:
         check = checks[part.observation.bundle_id]
         findings += verdict_findings(part, check)  # (3)
@@ -85,14 +106,12 @@ def verify_event(
         ]
     findings += identity_findings(event, parts, checks)
     findings += account_findings(event, parts, checks)
-    findings += _conclusion(event, parts, checks)  # (4)
-    if not event.previous or before is None:
+    findings += _conclusion(event, parts, checks) if change is None else change  # (4)
+    if change is None and (not event.previous or before is None):
         own_word.append("previous")
     findings += previous_findings(event, before, trust)
     found = replace(found, own_word=tuple(dict.fromkeys(own_word)))
-    return found.with_more(
-        findings, [*_lax_rules_notes(event.confirm), *_few_words_notes(event), *notes]
-    )
+    return found.with_more(findings, [*_lax_rules_notes(event), *_few_words_notes(event), *notes])
 
 
 def _open_points(
@@ -145,9 +164,13 @@ def _unconfirmed_fields(
         yield "account"
 
 
-def _lax_rules_notes(confirm: ConfirmRules) -> Iterator[str]:
+def _lax_rules_notes(event: Takedown) -> Iterator[str]:
     """Yield a note if the signer confirmed the event by weaker rules than the usual ones."""
-    usual = ConfirmRules()
+    confirm, usual = event.confirm, ConfirmRules()
+    if event.kind is TakedownKind.CHANGED:
+        if confirm != usual:
+            yield unconfirmed_note(event)
+        return
     said = []
     if confirm.times < usual.times:
         said.append(tr("one capture of the removed page was enough"))

@@ -21,6 +21,7 @@ _AFTER: Final = {
     TakedownKind.REINSTATED: (TakedownKind.REMOVED,),
     TakedownKind.ACCOUNT_CHANGED: ACCOUNT_KINDS,
     TakedownKind.ACCOUNT_RESTORED: (TakedownKind.ACCOUNT_CHANGED,),
+    TakedownKind.CHANGED: (),  # a change is about two captures, and not about what was before
 }
 
 

@@ -1,5 +1,6 @@
 """
-Read and write take-down events: signed records that a page or an account was removed or came back.
+Read and write events: signed records that a page or an account was removed or came back, or that a
+page was changed.
 
     takedowns/2026/05/27/20260527t091000z-k3v4q2m7xw4c5b6d.json     a signed statement
 
@@ -8,12 +9,18 @@ showed, and which requirements they met. So it can be derived again from those b
 (docs/spec/takedown-event.md). Its digest is in the log.
 """
 
+import re
+from typing import Any
+
+from snapshotter.errors import EvidenceInvalid
+from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle.store_keys import takedown_key
 from snapshotter.formats.canonical_json import plain
 from snapshotter.formats.signatures import signed_statement
 from snapshotter.formats.signatures.signed_statement import Signer
 from snapshotter.model.digests import is_digest
 from snapshotter.model.takedown import Observation, Takedown, TakedownKind
+from snapshotter.translation import tr
 
 FORMAT = "snapshotter-takedown/1"
 MAX_BYTES = 1 << 20  # captures say much of themselves: counts, accounts, files of rules
@@ -21,6 +28,16 @@ MAX_CAPTURES = 200
 MAX_ARTICLES = 2_000
 
 _BACK = (TakedownKind.REINSTATED, TakedownKind.ACCOUNT_RESTORED)
+_KIND = re.compile(r"[a-z][a-z-]{0,39}")
+
+
+class UnknownKind(EvidenceInvalid):
+    """The record is validly signed, and its kind is one that this version does not know."""
+
+    def __init__(self, kind: str, key_id: str) -> None:
+        super().__init__(tr("this version does not know events of the kind {kind}", kind=kind))
+        self.kind = kind
+        self.key_id = key_id
 
 
 def encode(event: Takedown, signer: Signer) -> bytes:
@@ -31,10 +48,18 @@ def encode(event: Takedown, signer: Signer) -> bytes:
         ValueError: It is none that `parse` would take.
     """
     _check(event)
-    data = signed_statement.encode({"event": plain(event), "format": FORMAT}, signer)
+    data = signed_statement.encode({"event": as_recorded(event), "format": FORMAT}, signer)
     if len(data) > MAX_BYTES:
         raise ValueError(f"the event is longer than {MAX_BYTES} bytes")
     return data
+
+
+def as_recorded(event: Takedown) -> dict[str, Any]:
+    """Return the event as JSON. Events of kinds without a change have no field for it."""
+    value: dict[str, Any] = plain(event)
+    if event.change is None:
+        del value["change"]
+    return value
 
 
 def parse(data: bytes) -> tuple[Takedown, str]:
@@ -45,9 +70,27 @@ def parse(data: bytes) -> tuple[Takedown, str]:
     again.
 
     Raises:
+        UnknownKind: The signature holds, and the record is of a kind of a later version.
         EvidenceInvalid: Anything else.
     """
-    return signed_statement.parse_one(data, FORMAT, "event", Takedown, _check, limit=MAX_BYTES)
+    try:
+        return signed_statement.parse_one(data, FORMAT, "event", Takedown, _check, limit=MAX_BYTES)
+    except EvidenceInvalid:
+        _refuse_unknown_kind(data)
+        raise
+
+
+def _refuse_unknown_kind(data: bytes) -> None:
+    """Raise UnknownKind for a signed record of this format whose kind is none of ours."""
+    end, key_id = signed_statement.check_signature(data, limit=MAX_BYTES)
+    value = canonical_json.loads(data[: end - 1])
+    event = value.get("event") if isinstance(value, dict) else None
+    if not isinstance(event, dict) or set(value) != {"event", "format"}:
+        return
+    kind = event.get("kind")
+    is_kind = isinstance(kind, str) and _KIND.fullmatch(kind) is not None
+    if value["format"] == FORMAT and is_kind and kind not in set(TakedownKind):
+        raise UnknownKind(str(kind), key_id)
 
 
 def is_takedown(data: bytes) -> bool:
@@ -79,6 +122,19 @@ def _check(event: Takedown) -> None:
         raise ValueError("the two ends of the event are not two captures in order")
     if any(observation.at < event.first_gone.at for observation in event.confirmations):
         raise ValueError("a confirmation is older than the capture that it confirms")
+    if (event.change is None) is (event.kind is TakedownKind.CHANGED):
+        raise ValueError("only an event of a change states what changed")
+    if event.change is not None:
+        _check_change(event)
+
+
+def _check_change(event: Takedown) -> None:
+    change = event.change
+    if change is None or event.state or event.articles or event.vantages or event.previous:
+        raise ValueError("an event of a change has a field of another kind of event")
+    digests = [change.sha256, *(item.sha256 for item in change.items)]
+    if change.method < 1 or not all(map(is_digest, digests)):
+        raise ValueError("the change of the event is invalid")
 
 
 def _check_capture(observation: Observation) -> None:

@@ -117,7 +117,7 @@ def _spoilt(change: Callable[[dict[str, Any]], object]) -> bytes:
             "does not have the field first_gone",
         ),
         (lambda statement: statement["event"].update(event_id="x"), "not a bundle id"),
-        (lambda statement: statement["event"].update(kind="lost"), "is not a valid TakedownKind"),
+        (lambda statement: statement["event"].update(kind="Lost!"), "is not a valid TakedownKind"),
         (lambda statement: statement["event"].update(previous="0x"), "earlier event is invalid"),
         (lambda statement: statement["event"].update(articles=["x"]), "not a bundle id"),
         (lambda statement: statement["event"]["confirm"].update(times=0), "at least one capture"),

@@ -1,0 +1,151 @@
+"""
+Derive from two verified bundles what changed on their page, by the rules in the bundles.
+
+Whoever makes an event of a change and whoever verifies it call the same function.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+from snapshotter.app.archive import assessment as assessing
+from snapshotter.app.archive import bundles, comparison, network_record
+from snapshotter.app.archive.assessment import BundleFiles
+from snapshotter.app.archive.comparison import ComparisonInput, NamedBundle
+from snapshotter.app.takedown.rederivation import Rederivation
+from snapshotter.assess import readings
+from snapshotter.assess.dom import read_document
+from snapshotter.assess.main_images import main_images
+from snapshotter.assess.possible_removals import suspicion_of
+from snapshotter.assess.prices import read_prices
+from snapshotter.compare import changes, masks
+from snapshotter.compare.changes import ComparedPage
+from snapshotter.model.assessment import Assessment, Availability
+from snapshotter.model.change import DerivedChange, NoChange, NoChangeReason, ReadDate
+from snapshotter.model.comparison import Comparison
+from snapshotter.model.request import Decision
+from snapshotter.model.takedown import Observation
+from snapshotter.value_class import dataclass
+
+_ABSOLUTE = "absolute"  # a date that does not depend on the time of the capture
+_KINDS = frozenset({"published", "modified"})
+_MAX_IMAGE = 16 << 20  # bytes of one picture file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownCapture:
+    """A verified bundle, open, and what it shows when its verdict is derived again."""
+
+    given: NamedBundle
+    observation: Observation
+    assessment: Assessment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedEnds:
+    """What the comparison of two captures derived, and the comparison."""
+
+    derived: DerivedChange | NoChange
+    comparison: Comparison | None = None  # None: they cannot be compared
+
+
+def compare_ends(before: ShownCapture, after: ShownCapture, by: Rederivation) -> ComparedEnds:
+    """
+    Return what changed from one capture to the other.
+
+    Raises:
+        SnapshotterError: A bundle cannot be read, or a mask of its policy cannot be used.
+    """
+    one, other = (_input(shown, by) for shown in (before, after))
+    if one is None or other is None:
+        return ComparedEnds(derived=no_verdict())
+    rules = comparison.combined_masks((before.given, after.given))
+    chosen = masks.read(rules)
+    found = comparison.compare(one, other, rules, left_out=(changes.REDACTED,))
+    derived = changes.derive(
+        _page(before, one, other.decision, None),
+        _page(after, other, other.decision, before.observation),
+        found,
+        chosen.with_patterns((changes.REDACTED,)),
+    )
+    return ComparedEnds(derived=derived, comparison=found)
+
+
+def no_verdict() -> NoChange:
+    """Return that a capture has no verdict that can be derived again."""
+    return changes.no_change(NoChangeReason.NO_VERDICT, is_open=True)
+
+
+def _input(shown: ShownCapture, by: Rederivation) -> ComparisonInput | None:
+    files = BundleFiles(shown.given.stream, shown.given.report.established)
+    record = bundles.read_record(shown.given.stream)
+    if assessing.read_assessment(files) is None:
+        return None
+    decision = assessing.decision_of(record, files)
+    return comparison.captured(
+        shown.given, by.assessor_of, by.rules, decision, assessed=shown.assessment
+    )
+
+
+def _page(
+    shown: ShownCapture, given: ComparisonInput, decision: Decision, last: Observation | None
+) -> ComparedPage:
+    """
+    Return what a comparison does not have of a capture.
+
+    Args:
+        decision: Of the later capture, whose rules find the main text of both.
+        last: The earlier capture; None for the earlier capture itself.
+    """
+    page = given.captured.page
+    document = read_document(page.html)
+    regions = readings.regions_of(
+        page,
+        decision.readings,
+        main_regions=decision.verdict.main_regions,
+        document=document,
+    )
+    certain = (
+        last
+        if last is not None and last.availability is Availability.AVAILABLE and not last.ambiguous
+        else None
+    )
+    suspicion = suspicion_of(shown.observation, certain)
+    made = shown.assessment.readings
+    files = BundleFiles(shown.given.stream, shown.given.report.established)
+    return ComparedPage(
+        observation=shown.observation,
+        outcome=given.captured.side.outcome,
+        whole=given.captured.whole,
+        removal=suspicion.value if suspicion is not None else "",
+        counts=made.counts,
+        prices=read_prices(document, regions),
+        dates=tuple(
+            ReadDate(kind=date.kind, raw=date.raw, first=date.first, end=date.end)
+            for date in made.dates
+            if date.kind in _KINDS and date.rule == _ABSOLUTE
+        ),
+        images=tuple(
+            _image_digest(files, addresses)
+            for addresses in main_images(document, regions, page.final_url or page.requested_url)
+        ),
+    )
+
+
+def _image_digest(files: BundleFiles, addresses: tuple[str, ...]) -> str:
+    """Return the SHA-256 of a picture file in the network record; "" if it has none."""
+    for body in _bodies(files, addresses):
+        return hashlib.sha256(body).hexdigest()
+    return ""
+
+
+def _bodies(files: BundleFiles, addresses: tuple[str, ...]) -> Iterator[bytes]:
+    for address in addresses:
+        warc, index = (files.open(path) for path in (network_record.WARC, network_record.INDEX))
+        if warc is None or index is None:
+            return
+        with warc, index:
+            body = network_record.read_body(
+                warc, index, url=address.partition("#")[0], connection="", most=_MAX_IMAGE
+            )
+        if body:
+            yield body

@@ -1,0 +1,165 @@
+"""Write what is known of a change as sentences, the same for terminal, page and verifier."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from snapshotter.model import sentences
+from snapshotter.model.change import ChangeSubject, DateOrder, NoChangeReason, StatedDate
+from snapshotter.model.comparison import Comparison, ComparisonState, Trend, ValueChange
+from snapshotter.model.takedown import Observation
+from snapshotter.translation import tr
+
+SUBJECTS: Final[Mapping[ChangeSubject, str]] = {
+    ChangeSubject.WORDS: tr("words of the main text"),
+    ChangeSubject.TITLE: tr("the title"),
+    ChangeSubject.PRICE: tr("a price"),
+    ChangeSubject.PICTURE: tr("a picture in the main text"),
+    ChangeSubject.DATE: tr("a date that the page states about itself"),
+}
+
+# Why two captures prove no change, as clauses.
+REASONS: Final[Mapping[NoChangeReason, str]] = {
+    NoChangeReason.SAME_MAIN_TEXT: tr("no change in the main text"),
+    NoChangeReason.OTHER_PAGE: tr("the captures are not of the same page"),
+    NoChangeReason.NOT_IN_ORDER: tr(
+        "the second capture does not begin after the first capture ended"
+    ),
+    NoChangeReason.OTHER_VANTAGE: tr("the captures are from different vantages"),
+    NoChangeReason.OTHER_CONDITIONS: tr("the captures were made under different conditions"),
+    NoChangeReason.NOT_COMPLETE: tr("a capture is not complete"),
+    NoChangeReason.NOT_SHOWN: tr("a capture does not show the page"),
+    NoChangeReason.REMOVED: tr("the later capture shows that the page is not available"),
+    NoChangeReason.NO_MAIN_TEXT: tr(
+        "it is not established which part of the page is its main text"
+    ),
+    NoChangeReason.MASKS: tr("the masks of the policy could not be applied"),
+    NoChangeReason.PICTURES: tr(
+        "the words of the main text are the same, and its pictures could not be compared"
+    ),
+    NoChangeReason.NO_VERDICT: tr("a capture contains no verdict that can be derived again"),
+}
+
+ORDERS: Final[Mapping[DateOrder, str]] = {
+    DateOrder.BEFORE: tr("before the earlier capture began"),
+    DateOrder.BETWEEN: tr("between the two captures"),
+    DateOrder.AFTER: tr("after the later capture ended"),
+    DateOrder.OPEN: tr("not more exactly than the times of the captures"),
+}
+_KINDS: Final[Mapping[str, str]] = {
+    "modified": tr("last modified"),
+    "published": tr("published"),
+}
+_CONDITIONS: Final[Mapping[str, str]] = {
+    "locale": tr("language"),
+    "network_path": tr("network path"),
+    "timezone": tr("time zone"),
+    "window": tr("size of the window"),
+}
+
+
+def subjects(of: Iterable[ChangeSubject]) -> str:
+    """Return what differs, as a list in words."""
+    named = [SUBJECTS[subject] for subject in of]
+    if len(named) < 2:
+        return "".join(named)
+    return tr("{first} and {last}", first=", ".join(named[:-1]), last=named[-1])
+
+
+def elsewhere(found: Comparison) -> str:
+    """Return that the main text is the same, and what differs outside it."""
+    other = []
+    if found.text.elsewhere is ComparisonState.CHANGED:
+        other.append(tr("text outside the main text"))
+    if any(change.trend not in (Trend.SAME, Trend.UNKNOWN) for change in found.counts):
+        other.append(tr("counts"))
+    if found.masks and any(mask.differs for mask in found.masks):
+        other.append(tr("places that the policy masks"))
+    if any(picture.state is ComparisonState.CHANGED for picture in found.pictures):
+        other.append(tr("the picture of the page"))
+    if not other:
+        return REASONS[NoChangeReason.SAME_MAIN_TEXT]
+    return tr(
+        "{reason}; what differs is outside it: {other}",
+        reason=REASONS[NoChangeReason.SAME_MAIN_TEXT],
+        other=", ".join(other),
+    )
+
+
+def other_vantage(before: str, after: str) -> str:
+    """Return that a difference can come from another way through the network."""
+    return tr(
+        "the captures are from different vantages, {before} and {after}, and a page can differ "
+        "between vantages",
+        before=before,
+        after=after,
+    )
+
+
+def other_conditions(changes: Iterable[ValueChange]) -> str:
+    """Return which conditions of the captures are not the same."""
+    named = ", ".join(
+        f"{_CONDITIONS.get(change.name, change.name)}: "
+        f"{' '.join(change.before) or '-'} → {' '.join(change.after) or '-'}"
+        for change in changes
+    )
+    return tr(
+        "the captures were made under different conditions, which can explain a difference: "
+        "{named}",
+        named=named,
+    )
+
+
+def not_complete(bundle_id: str, outcome: str, *, light: bool, whole: bool) -> str:
+    """Return in what a capture is not complete."""
+    if outcome != "complete":
+        why = tr("its outcome is {outcome}", outcome=outcome or tr("not stated"))
+    elif light:
+        why = tr("it is a light check, without a picture of the whole page")
+    else:
+        why = tr("the page has more text than its layout keeps")
+    return tr("the capture {bundle_id} is not complete: {why}", bundle_id=bundle_id, why=why)
+
+
+def not_shown(seen: Observation) -> str:
+    """Return what a capture shows in the place of the page."""
+    return tr(
+        "the capture {bundle_id} does not show the page: {observation}",
+        bundle_id=seen.bundle_id,
+        observation=sentences.describe_observation(seen),
+    )
+
+
+def removed(seen: Observation) -> str:
+    """Return that a capture shows a removal, which is another kind of event."""
+    return tr(
+        "the capture {bundle_id} shows a removal and not another text: {observation}",
+        bundle_id=seen.bundle_id,
+        observation=sentences.describe_observation(seen),
+    )
+
+
+def masks(problem: str) -> str:
+    """Return that what the policy masks could not be left out."""
+    return tr(
+        "the policy masks parts of the page that change by themselves, but {problem}",
+        problem=problem,
+    )
+
+
+def no_main_text(detail: str) -> str:
+    """Return why it is not known whether the main text differs."""
+    return tr(
+        "it is not established whether the main text changed: {detail}",
+        detail=detail or REASONS[NoChangeReason.NO_MAIN_TEXT],
+    )
+
+
+def date_sentence(date: StatedDate) -> str:
+    """Return a date of a page, set against the times of the captures, as a sentence."""
+    return tr(
+        "The {which} capture shows the date “{raw}” ({kind}). This date is {order}.",
+        which=tr("later") if date.later else tr("earlier"),
+        raw=date.raw,
+        kind=_KINDS.get(date.kind, date.kind),
+        order=ORDERS[date.order],
+    )
