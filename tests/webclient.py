@@ -81,6 +81,18 @@ class Console:
         """Load a page."""
         return self.client.get(path, headers=headers)
 
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx2.Response:
+        """Send JSON to the API, as a program does."""
+        return self.client.request(
+            method, f"/api/v1{path}", json=body, headers={"origin": ORIGIN, **(headers or {})}
+        )
+
     def post(
         self, path: str, data: Mapping[str, str] | None = None, headers: Mapping[str, str] = FORM
     ) -> httpx2.Response:

@@ -88,20 +88,9 @@ def _running_line(status: JobStatus, now: "datetime") -> str:
 
 def print_action_results(results: "dict[str, JobActionResult]", done: str, as_json: bool) -> int:
     """Print the result of an action on each job; return the exit code."""
-    from snapshotter.jobs.queue.job_table import JobActionResult
+    from snapshotter.jobs.queue.job_table import REFUSED_ACTIONS, JobActionResult
 
-    words = {
-        JobActionResult.DONE: done,
-        JobActionResult.UNKNOWN: tr("the job does not exist"),
-        JobActionResult.OVER: tr("the job has already ended"),
-        JobActionResult.STORING: tr(
-            "the job cannot be cancelled any more, because its bundle is being stored"
-        ),
-        JobActionResult.HAS_BUNDLE: tr(
-            "the job has a bundle already; to get another bundle, capture the page again"
-        ),
-        JobActionResult.UNDER_WAY: tr("the job has not ended yet"),
-    }
+    words = {**REFUSED_ACTIONS, JobActionResult.DONE: done}
     for job_id, result in results.items():
         if as_json:
             print_json({"job_id": job_id, "result": result.value})

@@ -368,11 +368,18 @@ def show(
             )
 
 
-@schedule.command(epilog="\b\nExamples:\n  snapshotter schedule pause case-7")
+@schedule.command(
+    epilog="""\b
+Examples:
+  snapshotter schedule pause case-7
+  snapshotter schedule pause --reason "the site is being moved" case-7
+"""
+)
 @_names
+@click.option("--reason", default="", help="Reason for the pause, for the signed record.")
 @_json
 @click.pass_context
-def pause(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+def pause(ctx: click.Context, names: tuple[str, ...], reason: str, as_json: bool) -> None:
     """
     Pause schedules: no visit is due until they are resumed.
 
@@ -384,7 +391,7 @@ def pause(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     settings = ctx.obj.load()
     with wiring_queue.schedules(settings) as schedules:
         for name in names:
-            changed = schedules.pause(name, by=settings.operator)
+            changed = schedules.pause(name, by=settings.operator, reason=reason)
             words = "paused" if changed else tr("paused already")
             print_changed(schedules.get(name), as_json, words, changed)
 

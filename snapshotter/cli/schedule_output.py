@@ -47,7 +47,8 @@ def describe_schedule_state(entry: "Schedule") -> str:
         return f"next {instant(entry.next_at)}"
     by = f" by {entry.paused_by}" if entry.paused_by else ""
     at = f" at {instant(entry.paused_at)}" if entry.paused_at else ""
-    return f"paused{by}{at}"
+    why = f": {entry.paused_reason}" if entry.paused_reason else ""
+    return f"paused{by}{at}{why}"
 
 
 def print_changed(entry: "Schedule", as_json: bool, words: str, changed: bool) -> None:
@@ -94,7 +95,8 @@ def entry_line(entry: "HistoryEntry", shown: "AssessmentSummary | None" = None) 
     until = f" to {instant(entry.until)}" if entry.until and entry.until != entry.at else ""
     count = f"  {len(entry.slots)} visits" if entry.slots else ""
     word = "GAP" if entry.kind == "missed" else entry.kind
-    reason = f"  {entry.reason}" if entry.kind == "missed" else by
+    why = f": {entry.detail}" if entry.detail else ""
+    reason = f"  {entry.reason}" if entry.kind == "missed" else f"{by}{why}"
     record = entry.gap_id or tr("no signed record yet")
     return f"{instant(entry.at)}{until}  {word}{reason}{count}  {entry.url}  {record}"
 

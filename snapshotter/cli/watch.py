@@ -401,19 +401,22 @@ def show(ctx: click.Context, name: str, polls: int, as_json: bool) -> None:
     epilog="""\b
 Examples:
   snapshotter watch pause agency
+  snapshotter watch pause --reason "the site is being moved" agency
 """
 )
 @click.argument("name", metavar="NAME")
+@click.option("--reason", default="", help="Reason for the pause, for the signed record.")
 @_json
 @click.pass_context
-def pause(ctx: click.Context, name: str, as_json: bool) -> None:
+def pause(ctx: click.Context, name: str, reason: str, as_json: bool) -> None:
     """
     Pause a watch: its list is not polled until the watch is resumed.
 
     A worker writes a signed record when a watch was paused, resumed or removed.
     """
     with _opened(ctx) as (settings, watches):
-        print_watch_change(watches.pause(name, by=settings.operator), "paused", as_json)
+        status = watches.pause(name, by=settings.operator, reason=reason)
+        print_watch_change(status, "paused", as_json)
 
 
 @watch.command(

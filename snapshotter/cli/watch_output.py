@@ -103,6 +103,8 @@ def print_watch(found: "WatchSummary") -> None:
 
     status, watched = found.status, found.status.watch
     print_result(f"{watched.name}  {describe_state(status)}  {status.title}".rstrip())
+    if status.paused_reason:
+        print_result(tr("  paused    {reason}", reason=status.paused_reason))
     if status.detail:
         print_result(tr("  why       {detail}", detail=status.detail))
     if status.state.is_trouble and status.since is not None:

@@ -154,6 +154,7 @@ class WatchStatus:
     watch: Watch
     state: ListState
     paused: bool = False
+    paused_reason: str = ""
     ended: bool = False
     detail: str = ""  # of the state, a sentence
     kind: str = ""  # of the list; "" before it was read

@@ -11,9 +11,10 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 import snapshotter
+from snapshotter.web.api.application import PREFIX, create_api
 from snapshotter.web.console import static_files
 from snapshotter.web.console.pages import page_routes
 from snapshotter.web.context import WebContext, context_of
@@ -33,11 +34,19 @@ def create_app(context: WebContext) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        with context.services.keep_index_current():
+        context.services.index.start()
+        try:
             yield
+        finally:
+            await anyio.to_thread.run_sync(context.services.index.stop)
 
     app = Starlette(
-        routes=[Route("/health", _health), *static_files.routes, *page_routes()],
+        routes=[
+            Route("/health", _health),
+            Mount(PREFIX, create_api(context)),
+            *static_files.routes,
+            *page_routes(),
+        ],
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(AllowedHosts, hosts=context.rules.hosts),

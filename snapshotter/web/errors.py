@@ -4,7 +4,6 @@ Answer errors with a page that states what happened, to which object, and what t
 Clients of the API get the same as problem details (RFC 9457).
 """
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,6 +15,7 @@ from starlette.types import Scope
 
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.translation import tr
+from snapshotter.web.api.problem import MEDIA_TYPE, Problem, encode_problem
 from snapshotter.web.console.templating import render_bare_page, render_page
 from snapshotter.web.security.headers import SECURITY_HEADERS
 
@@ -59,10 +59,7 @@ def error_response(
     """
     title = _TITLES.get(status) or HTTPStatus(status).phrase
     if scope["path"].startswith(_API):
-        problem = {"title": title, "status": status, "detail": what}
-        if next_step:
-            problem["hint"] = next_step
-        return Response(json.dumps(problem), status, media_type="application/problem+json")
+        return Response(encode_problem(status, what, hint=next_step), status, media_type=MEDIA_TYPE)
     values: dict[str, Any] = {
         "title": title,
         "status": status,
@@ -80,9 +77,21 @@ def error_response(
 def log_in_response(scope: Scope, what: str = "") -> Response:
     """Return the answer to a request without a session: how to log in."""
     if scope["path"].startswith(_API):
-        return error_response(scope, 401, what or tr("this request has no session"))
+        return _unknown_client(scope, what)
     text = render_bare_page("login.html.j2", title=_TITLES[401], what=what, is_done=False)
     return Response(text, 401, media_type="text/html")
+
+
+def _unknown_client(scope: Scope, what: str) -> Response:
+    """Return the answer of the API to a request without a session."""
+    problem = Problem("not-logged-in", what or tr("this request has no session"))
+    if any(name == b"authorization" for name, _ in scope["headers"]):
+        problem = Problem(
+            "tokens-not-supported",
+            tr("this release accepts no tokens in the header Authorization"),
+            hint=tr("send the cookie of a session: docs/howto/api.md"),
+        )
+    return Response(problem.encoded(), problem.kind.status, media_type=MEDIA_TYPE)
 
 
 def status_of(error: SnapshotterError) -> int:

@@ -71,7 +71,11 @@ def items_to_review(
 
 
 def possible_removals_of(
-    source: ObservationSource, urls: Iterable[str], *, hidden: FindHidden = none_hidden
+    source: ObservationSource,
+    urls: Iterable[str],
+    *,
+    hidden: FindHidden = none_hidden,
+    sync: bool = True,
 ) -> dict[str, PossibleRemoval]:
     """
     Return the possible removals among the captures of some pages, by the id of the bundle.
@@ -79,12 +83,14 @@ def possible_removals_of(
     Args:
         urls: Addresses of the pages; captures under other addresses of a page are included.
         hidden: Finds captures in quarantine by their notices.
+        sync: Bring the index up to date before.
 
     Raises:
         ServiceUnavailable: The store did not answer.
         SnapshotterError: The index cannot be used.
     """
-    source.sync()
+    if sync:
+        source.sync()
     found: dict[str, PossibleRemoval] = {}
     for identity in sorted({source.identity(url) for url in urls}):
         seen = observations(source, identity=identity, sync=False)

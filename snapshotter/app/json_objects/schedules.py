@@ -22,6 +22,7 @@ def schedule_json(entry: "Schedule") -> dict[str, Any]:
         "next_at": instant_json(entry.next_at),
         "paused_at": instant_json(entry.paused_at),
         "paused_by": entry.paused_by,
+        "paused_reason": entry.paused_reason,
         "policy": entry.policy,
         "priority": entry.priority,
         "state": state,

@@ -37,6 +37,7 @@ def watch_json(status: WatchStatus) -> dict[str, Any]:
         "name": watched.name,
         "next_at": instant_json(status.next_at),
         "paused": status.paused,
+        "paused_reason": status.paused_reason,
         "policy": watched.policy,
         "poll_limit": watched.poll_limit,
         "polls": status.polls,

@@ -48,6 +48,7 @@ from snapshotter.jobs.queue.job_table import (
 )
 from snapshotter.model.job import MOST_PRIORITY, CaptureJob, JobState, JobStatus
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 _AT_ONCE = 500  # ids in one statement
 _PAGE = 500  # rows of one SELECT
@@ -55,6 +56,14 @@ _PAGE = 500  # rows of one SELECT
 _VISIT = table("schedule_visit", column("job_id"), column("check_at"))
 _OVER = tuple(state for state in JobState if state.over)
 RETRYABLE = (JobState.FAILED, JobState.DEAD, JobState.CANCELLED)  # states that can be retried
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPage:
+    """Some jobs, the newest first."""
+
+    jobs: tuple[JobStatus, ...]
+    next: int | None  # what to give as `before` for the jobs after these; None at the end
 
 
 class DatabaseQueue:
@@ -142,6 +151,36 @@ class DatabaseQueue:
             if len(rows) < _PAGE:
                 return
             last = rows[-1]["seq"]
+
+    def page(
+        self,
+        *,
+        states: frozenset[JobState] = frozenset(),
+        origin: str = "",
+        before: int | None = None,
+        limit: int,
+    ) -> JobPage:
+        """
+        Return some jobs, the newest first.
+
+        Args:
+            states, origin: As for `jobs`.
+            before: `JobPage.next` of the page before this one.
+            limit: Most jobs to return; at least 1.
+        """
+        wanted = select(JOB).order_by(JOB.c.seq.desc()).limit(limit + 1)
+        if states:
+            wanted = wanted.where(JOB.c.state.in_(sorted(states)))
+        if origin:
+            wanted = wanted.where(JOB.c.origin == origin)
+        if before is not None:
+            wanted = wanted.where(JOB.c.seq < before)
+        with reading(self._engine) as connection:
+            rows = read_rows(connection, wanted)
+        return JobPage(
+            jobs=tuple(map(status_of, rows[:limit])),
+            next=rows[limit - 1]["seq"] if len(rows) > limit else None,
+        )
 
     def now(self) -> datetime:
         """Return the time by the queue's clock, which all workers share."""

@@ -6,9 +6,10 @@ The queue's interface, the attempts and the dispatcher use this table.
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import (
     Boolean,
@@ -30,6 +31,7 @@ from snapshotter.formats.canonical_json import plain
 from snapshotter.jobs.database import TABLES, Instant, SafeText
 from snapshotter.model.assessment import AssessmentSummary
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
+from snapshotter.translation import tr
 
 LONGEST_HOST = 255  # characters
 _MOST_NOTES = 20  # notes of one job; older ones are dropped
@@ -102,6 +104,20 @@ class JobActionResult(StrEnum):
     STORING = "storing"  # its bundle is being stored: it cannot be cancelled any more
     HAS_BUNDLE = "has-bundle"  # the job has made its bundle: it cannot be retried
     UNDER_WAY = "under-way"  # the job has not ended: it cannot be retried
+
+
+# Why an action was not done, for people.
+REFUSED_ACTIONS: Final[Mapping[JobActionResult, str]] = {
+    JobActionResult.UNKNOWN: tr("the job does not exist"),
+    JobActionResult.OVER: tr("the job has already ended"),
+    JobActionResult.STORING: tr(
+        "the job cannot be cancelled any more, because its bundle is being stored"
+    ),
+    JobActionResult.HAS_BUNDLE: tr(
+        "the job has a bundle already; to get another bundle, capture the page again"
+    ),
+    JobActionResult.UNDER_WAY: tr("the job has not ended yet"),
+}
 
 
 def merge_notes(notes: Sequence[str], *more: str) -> list[str]:

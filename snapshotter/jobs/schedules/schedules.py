@@ -70,6 +70,7 @@ class Schedule:
     next_at: datetime | None  # the next visit of any address; None: ended or not active
     paused_by: str = ""
     paused_at: datetime | None = None
+    paused_reason: str = ""
 
     @property
     def has_ended(self) -> bool:
@@ -191,6 +192,18 @@ class Schedules:
         with reading(self._engine) as connection:
             return self._schedule(connection, self._row(connection, name))
 
+    def find(self, name: str) -> Schedule | None:
+        """Return a schedule; None if it does not exist."""
+        with reading(self._engine) as connection:
+            row = read_row(connection, select(SCHEDULE).where(SCHEDULE.c.live_name == name))
+            return self._schedule(connection, row) if row is not None else None
+
+    def has_existed(self, name: str) -> bool:
+        """Whether a schedule of that name exists or was removed."""
+        with reading(self._engine) as connection:
+            named = select(SCHEDULE.c.id).where(SCHEDULE.c.name == name).limit(1)
+            return connection.execute(named).first() is not None
+
     def is_readable(self, name: str) -> bool:
         """Whether this release can read a plan. Raises SnapshotterError without a schedule."""
         with reading(self._engine) as connection:
@@ -270,15 +283,20 @@ class Schedules:
             count,
         )
 
-    def pause(self, name: str, *, by: str) -> bool:
-        """Pause a schedule until it is resumed; return False if it was paused already."""
+    def pause(self, name: str, *, by: str, reason: str = "") -> bool:
+        """
+        Pause a schedule until it is resumed; return False if it was paused already.
+
+        Args:
+            reason: For the signed record; at most 500 characters.
+        """
         with writing(self._engine) as connection:
             row = self._row(connection, name, lock=True)
             if row["state"] == PAUSED:
                 return False
             now = self._change(connection, row, PAUSED)
             connection.execute(insert(PAUSE).values(schedule_id=row["id"], since=now, by=by))
-            _note(connection, row["id"], GapEvent.PAUSED, now, by)
+            _note(connection, row["id"], GapEvent.PAUSED, now, by, reason[:_MAX_DETAIL])
             return True
 
     def resume(self, name: str, *, by: str) -> bool:
@@ -468,10 +486,17 @@ class Schedules:
                 TARGET.c.schedule_id == row["id"]
             )
         ).one()
-        pause = None
+        pause = reason = None
         if row["state"] == PAUSED:
             wanted = select(PAUSE).where(PAUSE.c.schedule_id == row["id"], PAUSE.c.until.is_(None))
             pause = read_row(connection, wanted)
+            # Rows with an address are the visits of a pause.
+            events = select(GAP.c.detail).where(
+                GAP.c.schedule_id == row["id"],
+                GAP.c.event == GapEvent.PAUSED,
+                GAP.c.target_id.is_(None),
+            )
+            reason = connection.execute(events.order_by(GAP.c.id.desc()).limit(1)).scalar()
         return Schedule(
             id=row["id"],
             name=row["name"],
@@ -485,6 +510,7 @@ class Schedules:
             next_at=next_at if row["state"] == ACTIVE else None,
             paused_by=pause["by"] if pause else "",
             paused_at=pause["since"] if pause else None,
+            paused_reason=reason or "",
         )
 
     def _change(self, connection: Connection, row: RowMapping, state: str) -> datetime:

@@ -34,6 +34,7 @@ from snapshotter.translation import tr
 
 _AT_ONCE: Final = 20
 _KEPT: Final = timedelta(days=90)
+_MAX_WHY: Final = 500  # characters of a reason
 _SLOTS: Final = 1_500  # times in one record; a statement has at most 64 KiB
 REASON_TEXT = {
     GapReason.NO_WORKER: "no worker polled this list in that time",
@@ -61,15 +62,31 @@ GAPS = Table(
 
 
 def note_by_hand(
-    connection: Connection, watch: Watch, event: GapEvent, by: str, at: datetime
+    connection: Connection, watch: Watch, event: GapEvent, by: str, at: datetime, why: str = ""
 ) -> None:
     """Add a gap for a person who paused, resumed or removed a watch."""
     connection.execute(
         insert(GAPS).values(
             _owed(watch, at)
-            | {"event": event, "reason": GapReason.BY_HAND, "by": by[:200], "since": at}
+            | {
+                "event": event,
+                "reason": GapReason.BY_HAND,
+                "detail": why[:_MAX_WHY],
+                "by": by[:200],
+                "since": at,
+            }
         )
     )
+
+
+def pause_reason(connection: Connection, watch: Watch) -> str:
+    """Return why a person paused a watch the last time; "" if the person gave no reason."""
+    paused = select(GAPS.c.detail).where(
+        GAPS.c.schedule == watch.schedule,
+        GAPS.c.source == watch.source,
+        GAPS.c.event == GapEvent.PAUSED,
+    )
+    return connection.execute(paused.order_by(GAPS.c.id.desc()).limit(1)).scalar() or ""
 
 
 def note_missed(

@@ -183,12 +183,17 @@ class Watches:
             connection.execute(delete(WATCHES).where(WATCHES.c.name == name))
         return count
 
-    def pause(self, name: str, *, by: str = "") -> WatchStatus:
-        """Stop polling a list until `resume`. Raises SnapshotterError if it does not exist."""
+    def pause(self, name: str, *, by: str = "", reason: str = "") -> WatchStatus:
+        """
+        Stop polling a list until `resume`. Raises SnapshotterError if it does not exist.
+
+        Args:
+            reason: For the signed record; at most 500 characters.
+        """
         with writing(self.engine) as connection:
             row = row_of(connection, name)
             if not row.paused:
-                self._note(connection, row, GapEvent.PAUSED, by)
+                self._note(connection, row, GapEvent.PAUSED, by, reason)
             connection.execute(update(WATCHES).where(WATCHES.c.name == name).values(paused=True))
         return self.status(name)
 
@@ -212,24 +217,38 @@ class Watches:
                 )
         return self.status(name)
 
-    def _note(self, connection: Connection, row: Row[Any], event: GapEvent, by: str) -> None:
+    def _note(
+        self, connection: Connection, row: Row[Any], event: GapEvent, by: str, why: str = ""
+    ) -> None:
         """Record that a person pauses, resumes or removes a list, and the polls missed so far."""
         at, watch = self.now(connection), loaded(row.definition)
         if not row.paused and not row.ended and at - row.next_at > _tolerance(watch):
             _note_gap(connection, row, watch, at, GapReason.NO_WORKER)
-        gap_records.note_by_hand(connection, watch, event, by, at)
+        gap_records.note_by_hand(connection, watch, event, by, at, why)
 
     def status(self, name: str) -> WatchStatus:
         """Return the status of a list. Raises SnapshotterError if it does not exist."""
         with reading(self.engine) as connection:
-            return status_of(row_of(connection, name), items.count_items(connection, name))
+            return _with_reason(
+                connection,
+                status_of(row_of(connection, name), items.count_items(connection, name)),
+            )
+
+    def find(self, name: str) -> WatchStatus | None:
+        """Return the status of a list; None if it does not exist."""
+        with reading(self.engine) as connection:
+            there = select(WATCHES.c.name).where(WATCHES.c.name == name)
+            if connection.execute(there).first() is None:
+                return None
+        return self.status(name)
 
     def statuses(self) -> Iterator[WatchStatus]:
         """Yield the status of every list, by name."""
         with reading(self.engine) as connection:
             rows = connection.execute(select(WATCHES).order_by(WATCHES.c.name)).all()
             for row in rows:
-                yield status_of(row, items.count_items(connection, row.name))
+                status = status_of(row, items.count_items(connection, row.name))
+                yield _with_reason(connection, status)
 
     def polls(self, name: str, newest: int) -> tuple[Poll, ...]:
         """Return the last polls and gaps of a list, newest first."""
@@ -479,6 +498,13 @@ class Watches:
                 ),
             )
             return status_of(row_of(connection, name), items.count_items(connection, name))
+
+
+def _with_reason(connection: Connection, status: WatchStatus) -> WatchStatus:
+    """Return the status of a list with the reason of its pause."""
+    if not status.paused:
+        return status
+    return replace(status, paused_reason=gap_records.pause_reason(connection, status.watch))
 
 
 def about_watch(watch: Watch) -> NotificationScope:

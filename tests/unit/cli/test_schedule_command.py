@@ -240,11 +240,13 @@ def test_nothing_to_visit_is_a_usage_error(shell: Home) -> None:
 
 def test_pausing_resuming_and_removing_are_recorded_and_signed(shell: Home) -> None:
     assert shell.run("add", "--name", "case-7", "--every", "6h", "--start", "2027-01-01", URL) == 0
-    assert shell.run("pause", "--json", "case-7") == 0
+    assert shell.run("pause", "--json", "--reason", "the site moves", "case-7") == 0
     assert (shell.object["state"], shell.object["changed"]) == ("paused", True)
     assert shell.object["paused_by"] == "the archive"
+    assert shell.object["paused_reason"] == "the site moves"
     assert shell.run("list") == 0
     assert "paused by the archive at " in shell.out
+    assert "Z: the site moves  every 6h" in shell.out
     assert shell.run("resume", "case-7") == 0
     assert shell.run("remove", "case-7", "case-8") == 1
     assert "did you mean case-7?" in shell.err

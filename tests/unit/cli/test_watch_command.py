@@ -148,7 +148,10 @@ def test_a_watch_is_paused_resumed_and_removed(
 ) -> None:
     (tmp_path / "list.txt").write_text(f"{PAGES[0]}\n")
     assert shell.run("add", "file", "list.txt") == 0
-    assert shell.told("pause", "file")[0]["next_at"] is None
+    paused = shell.told("pause", "--reason", "the site moves", "file")[0]
+    assert (paused["next_at"], paused["paused_reason"]) == (None, "the site moves")
+    assert shell.run("show", "file") == 0
+    assert "paused    the site moves" in shell.out
     assert shell.run("list") == 0
     assert shell.out.split()[1] == "paused"
     assert shell.told("resume", "file")[0]["source"] == str(tmp_path / "list.txt")

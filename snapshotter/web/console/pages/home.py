@@ -10,15 +10,17 @@ from snapshotter.web.context import context_of
 
 def _home(request: Request) -> Response:
     context = context_of(request)
-    with context.services.open_source() as source:
-        counts = source.index.counts()
-        url = source.store.url
+    index = context.services.index
+    bundles = 0
+    if index.state is not None:
+        with index.reading() as view:
+            bundles = sum(view.source.index.counts().bundles.values())
     return respond(
         request,
         "home.html.j2",
-        bundles=sum(counts.bundles.values()),
-        store=url,
-        indexed_at=context.services.index_state().synced_at,
+        bundles=bundles,
+        store=context.services.store.url,
+        indexed_at=index.state.synced_at if index.state is not None else None,
     )
 
 
