@@ -6,9 +6,10 @@ point, commas and per cent sign (`1,234.5%`). Scripts without spaces between wor
 Japanese, Thai, Lao, Khmer, Burmese, Tibetan) are compared character by character, each with its
 combining marks. Korean has spaces, so it has words.
 
-Words are compared in compatibility form (NFKC), without invisible characters such as soft hyphens.
-So a full-width digit is equal to an ordinary digit, but a capital letter differs from a small one.
-The result contains the texts unchanged.
+Words are compared without invisible characters such as soft hyphens, and without differences of
+width, font and composition. So a full-width digit is equal to an ordinary digit. A raised digit, a
+digit in a circle and a capital letter are other characters: a reader sees 10⁶ and 106. The result
+contains the texts unchanged.
 """
 
 import re
@@ -32,7 +33,20 @@ _SPACED_APART = (  # scripts without spaces between words
     "\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9ff\uaa60-\uaa7f\uf900-\ufaff\uff66-\uff9f"
     "\U0001b000-\U0001b16f\U00020000-\U0003ffff"
 )
-_NOT_SEEN = "\u00ad\u2060\ufeff\u200c\u200d"  # inside a word they are no part of it
+# Characters without width or form. Marks of direction are not among them: they can change the order
+# in which a reader sees the words around them.
+_NOT_SEEN = (
+    "\u00ad\u034f\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2064\u206a-\u206f\ufe00-\ufe0f\ufeff"
+    "\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+# How Unicode names a form of the same character: its other names, as "<super>", are of characters
+# that a reader does not take for each other.
+_SAME_FORMS = frozenset(
+    {
+        "<wide>", "<narrow>", "<small>", "<compat>", "<font>", "<noBreak>", "<vertical>",
+        "<initial>", "<medial>", "<final>", "<isolated>",
+    }
+)  # fmt: skip
 _BREAKS = re.compile(r"[\n\r\u2028\u2029]|[.!?。！？；…](?=\s|$)|[。！？；]")
 
 
@@ -264,9 +278,21 @@ def _words(text: str, start: int, end: int) -> list[Word]:
 
 @lru_cache(1 << 16)
 def _plain(word: str) -> str:
-    for pattern in _NOT_SEEN:
-        word = word.replace(pattern, "")
-    return unicodedata.normalize("NFKC", word).strip()
+    seen = _invisible().sub("", word)
+    folded = "".join(character if character.isascii() else _folded(character) for character in seen)
+    return unicodedata.normalize("NFC", folded).strip()
+
+
+@lru_cache(1 << 12)
+def _folded(character: str) -> str:
+    """Return a character in its plain form; one without a form as it is."""
+    form = unicodedata.decomposition(character).partition(" ")[0]
+    return unicodedata.normalize("NFKC", character) if form in _SAME_FORMS else character
+
+
+@cache
+def _invisible() -> re.Pattern[str]:
+    return re.compile(f"[{_NOT_SEEN}]")
 
 
 @cache
@@ -282,11 +308,11 @@ def _pattern() -> re.Pattern[str]:
     inner = "[.,:/'’·_@&+-]"  # between letters or figures they belong to the word
     # Most words of most pages are ASCII with nothing behind it that could belong to them: five
     # times as quick.
-    plain = "(?>[A-Za-z0-9]+(?:[.,:/'_@&+-][A-Za-z0-9]+)*%?)(?![^\\x00-\\x7f])"
+    plain = "(?>[A-Za-z0-9]+(?:[.,:/'_@&+-][A-Za-z0-9]+)*%?)(?![.,:/'_@&+-]?[^\\x00-\\x7f])"
     return re.compile(
         f"{plain}|[{_SPACED_APART}]{with_marks}"
-        f"|(?:{letter})+(?:{inner}(?:{letter})+)*(?:%|％|‰)?"
-        f"|[^\\s\u200b\u2060\ufeff\u00ad]{with_marks}"
+        f"|(?:{letter})+(?:{inner}{with_marks}(?:{letter})+)*(?:%|％|‰)?"
+        f"|[^\\s{_NOT_SEEN}]{with_marks}"
     )
 
 

@@ -25,7 +25,9 @@ def changes(before: str, after: str) -> list[tuple[str, str]]:
         ("ไทย", "ไ ท ย"),
         ("e\u0301te\u0301 １２", "\u00e9t\u00e9 12"),
         ("soft\u00adhyphen", "softhyphen"),
-        ("zero\u200bwidth", "zero width"),
+        ("zero\u200bwidth news.\u200bexample", "zerowidth news.example"),
+        ("10⁶ x₂ ① ㎡", "10⁶ x₂ ① ㎡"),
+        ("ﬁne № ｶﾀｶﾅ", "fine No カ タ カ ナ"),
         ("12:30 on 3/4", "12:30 on 3/4"),
     ],
 )
@@ -62,6 +64,31 @@ def test_spaces_and_full_width_digits_are_no_change_and_a_capital_is_one() -> No
     assert changes("a  b\n c", "a b c") == []
     assert changes("共４５个", "共45个") == []
     assert changes("the Cat", "the cat") == [("removed", "Cat"), ("added", "cat")]
+
+
+@pytest.mark.parametrize(
+    "invisible",
+    ["\u00ad", "\u034f", "\u200b", "\u200d", "\u2060", "\u2063", "\ufe0e", "\ufeff", "\U000e0041"],
+)
+def test_characters_that_nobody_sees_are_no_change(invisible: str) -> None:
+    for text in ("The office confirmed it.", "港务处证实旧船", "หลังคา"):
+        middle = len(text) // 2
+        hidden = f"{invisible}{text[:middle]}{invisible}{text[middle:]}{invisible}"
+        assert changes(text, hidden) == changes(hidden, text) == []
+
+
+def test_marks_of_direction_are_a_change_because_they_reorder_what_a_reader_sees() -> None:
+    assert changes("12 34", "\u202e12 34\u202c") == [("added", "\u202e"), ("added", "\u202c")]
+    assert changes("12 34", "\u200f12 34") == [("added", "\u200f")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("10⁶", "106"), ("9⁹⁹", "999"), ("①", "1"), ("5½", "51⁄2"), ("pаy", "pay")],
+)
+def test_what_a_reader_does_not_take_for_each_other_is_a_change(before: str, after: str) -> None:
+    """The last pair looks alike, because one has a Cyrillic letter; it is another text as well."""
+    assert changes(before, after) == [("removed", before), ("added", after)]
 
 
 def test_what_is_the_same_by_chance_between_two_changes_is_no_island() -> None:
