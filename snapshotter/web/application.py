@@ -25,6 +25,7 @@ from snapshotter.web.security.headers import SecurityHeaders
 from snapshotter.web.security.hosts import AllowedHosts
 from snapshotter.web.security.limits import RequestLimits
 
+_FIRST_UPDATE_S: Final = 3.0  # for which the server waits before it answers the first request
 THREADS: Final = 12  # requests that read the store or a database at the same time
 
 
@@ -34,11 +35,13 @@ def create_app(context: WebContext) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        context.services.index.start()
+        index = context.services.index
+        index.start()
         try:
+            await anyio.to_thread.run_sync(index.wait_for_first_update, _FIRST_UPDATE_S)
             yield
         finally:
-            await anyio.to_thread.run_sync(context.services.index.stop)
+            await anyio.to_thread.run_sync(index.stop)
 
     app = Starlette(
         routes=[

@@ -24,7 +24,7 @@ from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.statements.gap import GapRecord
 from snapshotter.index.copies import IsHidden
 from snapshotter.model.annotation_state import AnnotationState
-from snapshotter.ports import Clock, ReadableStore
+from snapshotter.ports import Clock, ReadableStore, ShowMessage
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
@@ -73,6 +73,7 @@ class IndexService:
         open_source: Opens a source. The thread opens one for each update, so that a database
             which was restarted or made again does not matter.
         is_trusted: Returns whose keys may end a quarantine.
+        show_problem: Shows why an update failed, once for each reason.
         every_s: Seconds between two updates; longer if an update takes long.
     """
 
@@ -82,11 +83,13 @@ class IndexService:
         *,
         clock: Clock,
         is_trusted: Callable[[], IsTrusted],
+        show_problem: ShowMessage = lambda message: None,
         every_s: float = 3.0,
     ) -> None:
         self._open_source = open_source
         self._clock = clock
         self._is_trusted = is_trusted
+        self._show_problem = show_problem
         self._every_s = every_s
         self._state: StoreState | None = None
         self._problem = ""
@@ -128,6 +131,11 @@ class IndexService:
     def wake(self) -> None:
         """Let the thread update the index at once, because the store has changed."""
         self._woken.set()
+
+    def wait_for_first_update(self, timeout_s: float) -> None:
+        """Return when the first update is complete or failed, at the latest after a time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended > 0, timeout_s)
 
     def wait_for_update(self, timeout_s: float) -> bool:
         """
@@ -209,6 +217,8 @@ class IndexService:
             self._woken.wait(max(self._every_s, worked * _IDLE_SHARE))
 
     def _note_failure(self, problem: str) -> None:
+        if problem != self._problem:
+            self._show_problem(problem)
         with self._changed:
             self._problem = problem
             self._ended = self._begun

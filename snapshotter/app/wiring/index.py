@@ -88,9 +88,12 @@ def observation_source(
         show_message(describe_problems(source.annotation_problems))
 
 
-def index_service(settings: Settings) -> "IndexService":
+def index_service(settings: Settings, *, show_message: ShowMessage) -> "IndexService":
     """
     Return what keeps the index of the configured store up to date for a server; not started.
+
+    Args:
+        show_message: Shows why an update failed.
 
     Raises:
         SnapshotterError: The settings are invalid.
@@ -104,6 +107,7 @@ def index_service(settings: Settings) -> "IndexService":
         partial(observation_source, settings, any_thread=True, store=store),
         clock=SystemClock(),
         is_trusted=partial(wiring_trust.trusted_keys, settings),
+        show_problem=show_message,
         every_s=_UPDATE_DIRECTORY_S if is_directory else _UPDATE_BUCKET_S,
     )
 
