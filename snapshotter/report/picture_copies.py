@@ -55,6 +55,7 @@ class PieceShape:
 
     per_mille: int  # height of a piece, in thousandths of its width
     overlap: int  # with the piece before, in CSS pixels
+    only_first: bool = False  # only the top of the picture is read
 
 
 def make_picture_copy(
@@ -137,6 +138,7 @@ def _copy(
                 top, canvas = top + pieces[-1].height - overlap, None
                 encoded += len(pieces[-1].url)
                 cut = top >= MAX_HEIGHT or encoded >= _MAX_BYTES
+                cut = cut or (shape is not None and shape.only_first)
         if cut:
             break
     if canvas is not None and filled:

@@ -406,9 +406,14 @@ def find_bundle_key(store: ReadableStore, bundle_id: str) -> str:
     return key
 
 
-def export(store: ReadableStore, bundle_id: str, directory: Path) -> tuple[Path, ...]:
+def export(
+    store: ReadableStore, bundle_id: str, directory: Path, *, is_scratch: bool = False
+) -> tuple[Path, ...]:
     """
     Copy a bundle and its sidecars into a directory; return the files, the bundle first.
+
+    Args:
+        is_scratch: Whether the copies are temporary: then nothing waits until they are on the disk.
 
     Raises:
         SnapshotterError: No such bundle, no space, or a file of that name that differs.
@@ -433,7 +438,8 @@ def export(store: ReadableStore, bundle_id: str, directory: Path) -> tuple[Path,
                             "snapshotter audit"
                         ),
                     )
-                written.append(_copy(store, found, directory / found.key.rsplit("/", 1)[-1]))
+                target = directory / found.key.rsplit("/", 1)[-1]
+                written.append(_copy(store, found, target, is_scratch=is_scratch))
     except OSError as error:
         raise SnapshotterError(f"{directory}: {error.strerror or error}") from error
     return tuple(written)
@@ -470,11 +476,12 @@ def unpack(bundle: Path, directory: Path) -> Path:
     return target
 
 
-def _copy(store: ReadableStore, found: StoredObject, target: Path) -> Path:
+def _copy(store: ReadableStore, found: StoredObject, target: Path, *, is_scratch: bool) -> Path:
     """Copy an object; the target is complete or absent, and equals the object."""
     digester, sha256 = Digester(), ""
     try:
-        with store.open(found.key) as source, durable.growing(target, over=False) as out:
+        growing = target.open("xb") if is_scratch else durable.growing(target, over=False)
+        with store.open(found.key) as source, growing as out:
             while chunk := source.read(CHUNK):
                 digester.update(chunk)
                 out.write(chunk)

@@ -94,6 +94,7 @@ def make_stored_report(
     local: LocalTime,
     annotations: CaptureAnnotations | None = None,
     case: str = "",
+    shape: PieceShape = SHAPE,
 ) -> MadeReport:
     """
     Verify a copy of a stored bundle with its sidecars, and return its report.
@@ -102,6 +103,7 @@ def make_stored_report(
         now: The time of the verification.
         annotations: Only the mark for graphic pictures and the number in the case are used.
         case: The report states the number of the capture in this case; "": in none.
+        shape: Of the pieces of the picture.
 
     Raises:
         UsageMistake: The capture is not in the case.
@@ -127,11 +129,16 @@ def make_stored_report(
     with capture_page.verified_copy(
         bundle_id, store, trust, now=now, annotations=annotations, others_of=lambda url: ((), ())
     ) as source:
-        return make_report(source, trust, local, exhibit)
+        return make_report(source, trust, local, exhibit, shape=shape)
 
 
 def make_report(
-    source: CaptureSource, trust: Trust, local: LocalTime, exhibit: str = ""
+    source: CaptureSource,
+    trust: Trust,
+    local: LocalTime,
+    exhibit: str = "",
+    *,
+    shape: PieceShape = SHAPE,
 ) -> MadeReport:
     """
     Return the report about a bundle that was verified.
@@ -139,8 +146,9 @@ def make_report(
     Args:
         trust: By which it was verified.
         exhibit: The number that the report states, with its case; "" for none.
+        shape: Of the pieces of the picture.
     """
-    material = read_material(source, shape=SHAPE)
+    material = read_material(source, shape=shape)
     evidence = replace(_evidence(source, material, trust), exhibit=exhibit)
     record, report = material.record, source.report
     made = groups(evidence, local)

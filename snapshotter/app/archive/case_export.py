@@ -202,7 +202,7 @@ def _exhibit(
     if not exhibit.bytes:
         return facts, []
     try:
-        copied = bundles.export(store, exhibit.bundle_id, folder)
+        copied = bundles.export(store, exhibit.bundle_id, folder, is_scratch=True)
     except EvidenceInvalid as error:
         return {**facts, "problem": str(error)}, []
     bundle = copied[0]

@@ -16,7 +16,7 @@ from typing import Final
 
 import snapshotter
 from snapshotter.app.archive import search as searching
-from snapshotter.app.archive.capture_report import MadeReport, make_stored_report
+from snapshotter.app.archive.capture_report import SHAPE, MadeReport, make_stored_report
 from snapshotter.app.archive.case_export_plan import count_writings, removed_numbers
 from snapshotter.app.archive.case_view import CaseExhibit, CaseView, case_view
 from snapshotter.app.archive.observations import ObservationSource, observations
@@ -67,6 +67,7 @@ _MAX_CUSTODY: Final = 50  # events of one exhibit
 _MAX_HITS: Final = 1_000  # captures of one search that are read together
 _EXCERPT: Final = 240  # characters
 _PICTURE: Final = 400  # pixels
+_TOP: Final = replace(SHAPE, only_first=True)  # all that the small picture shows
 _SHOWN: Final = (
     "what.requested_url", "what.final_url", "what.http_status", "what.verdict", "what.notice",
     "what.whole", "when.started_at", "when.ended_at", "when.proven_time", "when.token_delay_ms",
@@ -257,7 +258,13 @@ def _exhibit(of: _Material, exhibit: CaseExhibit, local: LocalTime) -> ReportedE
         return replace(lacking, problem=lost)
     try:
         made = make_stored_report(
-            bundle_id, store, of.service.trust, now=of.now, local=local, annotations=exhibit.capture
+            bundle_id,
+            store,
+            of.service.trust,
+            now=of.now,
+            local=local,
+            annotations=exhibit.capture,
+            shape=_TOP,
         )
     except EvidenceInvalid as error:
         of.checks.append(_check(lacking.number, bundle_id, tr("failed"), 0, (str(error),)))

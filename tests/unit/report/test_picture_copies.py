@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image, ImageChops
@@ -94,3 +95,17 @@ def test_the_memory_for_a_piece_does_not_grow_with_the_scale_that_a_record_state
     assert [(piece.top, piece.height) for piece in copy.pieces][:2] == [(0, 30), (20, 30)]
     for scale in (4, 1_000, 10**9):
         assert make_picture_copy([lambda: io.BytesIO(data)], scale, shape=shape) is None
+
+
+def test_of_a_picture_whose_top_is_shown_only_the_first_piece_is_made() -> None:
+    data = _png(40, 100)
+    shape = PieceShape(per_mille=1_000, overlap=10)
+
+    whole, top = (
+        make_picture_copy([lambda: io.BytesIO(data)], 1, fast=True, shape=this)
+        for this in (shape, replace(shape, only_first=True))
+    )
+
+    assert whole is not None
+    assert top is not None
+    assert (top.pieces, top.cut) == (whole.pieces[:1], True)
