@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snapshotter.cli.case_writings import with_option, written_groups
-from snapshotter.cli.options import complete_case, root_key_option, store_option, trust_option
+from snapshotter.cli.options import (
+    complete_case,
+    missing_trust_file,
+    root_key_option,
+    store_option,
+    trust_option,
+)
 from snapshotter.cli.output import (
     format_bytes,
     keep_working,
@@ -20,7 +26,7 @@ from snapshotter.cli.output import (
 )
 from snapshotter.cli.report_case import verified_report
 from snapshotter.cli.report_documents import paper_option, printed, zone_named
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.custody import EXPORTING
 from snapshotter.translation import tr
 
@@ -156,13 +162,9 @@ def export(
         return
     target = output or Path(f"{name}.zip")
     if settings.trust_file is None:
-        raise SnapshotterError(
+        raise missing_trust_file(
             tr("an exported case needs a trust file, and no trust file was given"),
-            hint=tr(
-                "give the trust file with --trust and the key id of its root key with --root-key "
-                "(docs/howto/trust-file-for-an-auditor.md). To make a trust file:\n  snapshotter "
-                "trust init trust.json"
-            ),
+            f"snapshotter case export {name}",
         )
     keep_working()
     _write(
@@ -236,7 +238,7 @@ def _write(
             paper=paper,
             most_bytes=most,
         )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ServiceUnavailable):
         print_message(tr("to continue the export later, run the same command again"))
         raise
     for exhibit in plan.stored:

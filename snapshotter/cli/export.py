@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from snapshotter.cli.object_id import BUNDLE_ID
-from snapshotter.cli.options import complete_case, store_option
+from snapshotter.cli.options import complete_case, missing_trust_file, store_option
 from snapshotter.cli.output import (
     keep_working,
     print_json,
     print_message,
     print_result,
 )
-from snapshotter.errors import SnapshotterError
 from snapshotter.model.custody import EXPORTING
 from snapshotter.model.finding import Verdict
 from snapshotter.translation import tr
@@ -421,15 +420,9 @@ def _export_evidence(
     from snapshotter.app.wiring import trust as wiring_trust
 
     if settings.trust_file is None:
-        raise SnapshotterError(
+        raise missing_trust_file(
             tr("--evidence needs a trust file, and no trust file was given"),
-            hint=tr(
-                "give the trust file with --trust and the key id of its root key with "
-                "--root-key. Or make a trust file, and add your signing key and your timestamp "
-                "authorities:\n  snapshotter trust init trust.json\n  snapshotter keys export "
-                "default | snapshotter trust add-key trust.json - --owner NAME\n  snapshotter "
-                "trust add-tsa trust.json --name NAME --root ROOT.pem"
-            ),
+            f"snapshotter export --evidence {bundle_id}",
         )
     annotations = wiring_annotations.read_state(settings, show_message=print_message)
     made = evidence_folder.write(

@@ -120,7 +120,7 @@ COMMANDS = {
     "report": (
         "report",
         "report",
-        tr("Make reports about captures, days and campaigns"),
+        tr("Make reports about captures, cases, days and campaigns, and drafts of declarations"),
     ),
     "review": (
         "review",

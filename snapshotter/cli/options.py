@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snapshotter.errors import SnapshotterError
+from snapshotter.translation import tr
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -76,6 +79,27 @@ def recheck_option(missing: str) -> Callable[[Callable[..., Any]], Callable[...,
         metavar="SECONDS",
         help=(
             f"Wait this many seconds before the command looks for missing {missing} a second time."
+        ),
+    )
+
+
+def missing_trust_file(message: str, command: str) -> SnapshotterError:
+    """
+    Return the error of a command that needs a trust file.
+
+    Args:
+        command: The command as the user gave it, without options.
+    """
+    return SnapshotterError(
+        message,
+        hint=tr(
+            "give the trust file and the key id of its root key, as in the last command. If you "
+            "have no trust file, the other commands make one, with your signing key and a "
+            "timestamp authority:\n  snapshotter trust init trust.json\n  snapshotter keys export "
+            "default | snapshotter trust add-key trust.json - --owner NAME\n  snapshotter trust "
+            "add-tsa trust.json --name NAME --root ROOT.pem\n  {command} --trust trust.json "
+            "--root-key KEY-ID",
+            command=command,
         ),
     )
 

@@ -88,9 +88,10 @@ def capture(
     software, browser and fonts give the same bytes. If a bundle was altered, the report states
     this first.
 
-    Exit codes: 0 the reports were made, whatever the verdicts are. 2 a file is no bundle, or two
-    captures have reports of the same name. 20 a capture is in quarantine, or the browser would have
-    no sandbox. 30 the browser did not print the PDF; the other files were written.
+    Exit codes: 0 the reports were made, whatever the verdicts are (unlike `report case`). 2 a file
+    is no bundle, or two captures have reports of the same name. 20 a capture is in quarantine, or
+    the browser would have no sandbox. 30 the browser did not print the PDF; the other files were
+    written.
     """
     from snapshotter.app import machine
     from snapshotter.report.local_time import LocalTime

@@ -93,8 +93,9 @@ def case(
     quarantine are left out; the report states their number, ids and reasons.
 
     Exit codes: 0 all exhibits PASSED. 10 an exhibit FAILED. 11 the verification of an exhibit
-    established nothing, an exhibit is missing, or the case has no exhibit to show. 20 the browser
+    is INDETERMINATE, an exhibit is missing, or the case has no exhibit to show. 20 the browser
     would have no sandbox. 30 the browser did not print the PDF; the other files were written.
+    `report capture` ends with 0 also for FAILED and INDETERMINATE.
     """
     from snapshotter.app import machine
     from snapshotter.app.archive.case_export_plan import case_report_stem

@@ -78,10 +78,11 @@ def declaration(
     blanks, which the draft counts and lists. The draft states no legal conclusion and is not
     legal advice.
 
-    Exit codes: 0 the draft was made. 2 a file is no bundle, or a capture is named twice. 10 the
-    verification of a bundle FAILED. 11 the verification of a bundle established nothing, because a
-    check did not run. 20 a capture is in quarantine, or the browser would have no sandbox. 30 the
-    browser did not print the PDF; the other files were written.
+    Exit codes: 0 the draft was made, also if a verification is INDETERMINATE. 2 a file is no
+    bundle, or a capture is named twice. 10 the verification of a bundle FAILED. 11 the verification
+    of a bundle established nothing, because a check did not run. 20 a capture is in quarantine, or
+    the browser would have no sandbox. 30 the browser did not print the PDF; the other files were
+    written.
     """
     from snapshotter.app import machine
     from snapshotter.app.archive.declaration import make_declaration, require_verified

@@ -12,6 +12,7 @@ import click
 from snapshotter.cli.file_or_id import open_named
 from snapshotter.cli.object_id import FILE_OR_BUNDLE
 from snapshotter.cli.output import print_message, write_file
+from snapshotter.errors import SnapshotterError
 from snapshotter.model.custody import EXPORTING
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -159,6 +160,8 @@ def write_document(
     """
     Write a document as files, and return their paths by format.
 
+    If a file cannot be written, the message names the files that were written before.
+
     Args:
         path: Without an ending.
         formats: Of `FORMATS`; none for all.
@@ -166,15 +169,20 @@ def write_document(
         at: The time in the PDF.
     """
     written: dict[str, str] = {}
-    for kind in FORMATS:  # the PDF last: it needs a browser, which may fail
-        if kind in (formats or FORMATS):
-            content = {"json": data, "html": page}.get(kind) or printed(
-                settings, page, paper=paper, at=at
-            )
-            file = path.with_name(f"{path.name}.{kind}")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_file(file, content)
-            written[kind] = str(file)
+    try:
+        for kind in FORMATS:  # the PDF last: it needs a browser, which may fail
+            if kind in (formats or FORMATS):
+                content = {"json": data, "html": page}.get(kind) or printed(
+                    settings, page, paper=paper, at=at
+                )
+                file = path.with_name(f"{path.name}.{kind}")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_file(file, content)
+                written[kind] = str(file)
+    except SnapshotterError:
+        for name in written.values():
+            print_message(tr("this file was written: {name}", name=name))
+        raise
     return written
 
 

@@ -225,6 +225,9 @@ def test_a_preview_writes_nothing_and_needs_no_trust_file(case: Case) -> None:
     assert case.shell.object["included"] == ["tags"]
     assert case.run("case", "export", "harbour") == 1
     assert "needs a trust file" in case.shell.err
+    assert "\n  snapshotter case export harbour --trust trust.json --root-key KEY-ID" in (
+        case.shell.err
+    )
     for size in ("4", "1MB", "many"):
         assert case.export("--split", size) == 2
     assert case.export("--with", "opinions") == 2
@@ -280,6 +283,16 @@ def test_an_interrupted_export_is_continued_by_the_same_command(
     assert case.shell.object["continued"] == 1
     assert len(unpacked("harbour.zip")) > 10
     assert not list(Path().glob("*unfinished*"))
+
+
+def test_without_a_browser_an_export_with_pdf_says_how_to_continue(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("SNAPSHOTTER_BROWSER_PATH", str(case.shell.folder / "no-browser"))
+        assert case.export("--pdf") == 30, case.shell.err
+
+    assert "to continue the export later, run the same command again" in case.shell.err
 
 
 def test_load_files_name_files_of_the_archive(case: Case) -> None:

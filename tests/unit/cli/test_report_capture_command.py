@@ -161,6 +161,8 @@ def test_without_a_browser_the_other_files_are_written(
 
     assert code == 30, home.err
     assert {path.suffix for path in Path().glob("report*")} == {".html", ".json"}
+    for kind in ("html", "json"):
+        assert f"this file was written: report-{home.id}.{kind}\n" in home.err
 
 
 def test_the_commands_of_a_report_check_the_tokens_that_the_bundle_has(
