@@ -55,6 +55,19 @@ demo: ## Show a whole take-down case, without a network: make demo [ARGS=--keep 
 	@scripts/setup.sh capture
 	@$(BIN)/snapshotter demo $(ARGS)
 
+# The demo is made once, and kept until `make distclean`. Without its proof it is incomplete.
+demo_store := .tools/demo
+
+.PHONY: console
+console: ## Use the console in your browser: make console [STORE=…] [DEMO=1] [ARGS=--port 9000]
+	@scripts/setup.sh capture
+	@store=(); if [ "$(origin STORE)" != file ]; then store=(--store "$(STORE)"); fi; \
+	if [ -n "$(DEMO)" ]; then \
+	  if [ ! -e $(demo_store)/proof.html ]; then \
+	    rm -rf $(demo_store); $(BIN)/snapshotter demo --keep $(demo_store) --no-open; fi; \
+	  store=(); export SNAPSHOTTER_CONFIG="$$PWD/$(demo_store)/snapshotter.toml"; fi; \
+	exec $(BIN)/snapshotter serve "$${store[@]}" $(ARGS)
+
 .PHONY: test test-unit test-e2e pytest collect check
 # Two at a time until the tests begin, which need both cores for themselves. The tests do not
 # begin if one of them fails.

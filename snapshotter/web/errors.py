@@ -29,6 +29,7 @@ _TITLES: Final[Mapping[int, str]] = {
     408: tr("The request took too long"),
     409: tr("This could not be done"),
     413: tr("The request is too long"),
+    431: tr("The request is too long"),
     500: tr("The console has a fault"),
     503: tr("A service does not answer"),
 }

@@ -7,9 +7,11 @@ read an answer, how long headers may be, and how many connections there may be.
 
 import asyncio
 import contextlib
+import errno
 import html
 import ipaddress
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+import h11
 import uvicorn
 from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -28,6 +31,8 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.translation import tr
 from snapshotter.web.application import create_app
 from snapshotter.web.context import ServeRules, WebContext
+from snapshotter.web.running_servers import find_server, note_server, this_process
+from snapshotter.web.security.limits import MAX_HEADERS
 from snapshotter.web.security.sessions import Sessions
 
 DEFAULT_PORT: Final = 8765
@@ -36,14 +41,17 @@ _HEADERS_S: Final = 10.0  # from the first byte of a request to the end of its h
 _READ_S: Final = 30.0  # for which a client may leave an answer unread
 _IDLE_S: Final = 15  # between two requests of one connection
 _STOP_S: Final = 10  # for requests to end
-_MAX_HEADERS: Final = 32 << 10  # bytes
 _MOST_CONNECTIONS: Final = 200
 _OPENER: Final = "open.html"
 
 
+class PortInUse(ServiceUnavailable):
+    """Another program, or another console, listens at the port."""
+
+
 def listen(address: str, port: int) -> socket.socket:
     """
-    Return a socket that listens on loopback.
+    Return a socket that is bound to loopback.
 
     Args:
         address: Of this machine only.
@@ -51,7 +59,8 @@ def listen(address: str, port: int) -> socket.socket:
 
     Raises:
         SnapshotterError: The address is not a loopback address.
-        ServiceUnavailable: The port is in use.
+        PortInUse: Another program has the port.
+        ServiceUnavailable: The address cannot be used.
     """
     found = ipaddress.ip_address("127.0.0.1" if address == "localhost" else _address(address))
     if not found.is_loopback:
@@ -75,7 +84,8 @@ def listen(address: str, port: int) -> socket.socket:
         bound.bind((str(found), port))
     except OSError as error:
         bound.close()
-        raise ServiceUnavailable(
+        kind = PortInUse if error.errno == errno.EADDRINUSE else ServiceUnavailable
+        raise kind(
             tr(
                 "the console cannot listen at {address}, port {port}: {strerror}",
                 address=address,
@@ -119,6 +129,32 @@ def make_context(settings: Settings, services: WebServices, rules: ServeRules) -
     )
 
 
+def running_console(
+    settings: Settings, services: WebServices, port: int
+) -> tuple[WebContext, int] | None:
+    """
+    Return the context and the process id of a console of this user at a port; None without one.
+
+    Raises:
+        SnapshotterError: It shows another store.
+    """
+    found = find_server(settings.data_dir / FOLDER, port)
+    if found is None:
+        return None
+    if found.store != services.store.url:
+        raise SnapshotterError(
+            tr(
+                "a console of another store, {store}, listens at port {port} (process {pid})",
+                store=found.store,
+                port=port,
+                pid=found.pid,
+            ),
+            hint=tr("use a free port:\n  snapshotter serve --port 0"),
+        )
+    rules = ServeRules(origin=found.origin, hosts=frozenset())
+    return make_context(settings, services, rules), found.pid
+
+
 def make_link(context: WebContext) -> str:
     """Return a new log-in link. Raises SnapshotterError: data_dir cannot be written."""
     return f"{context.rules.origin}/login?token={context.sessions.make_link_token()}"
@@ -156,10 +192,26 @@ def run(
         started: Called when requests are answered.
         link_wanted: Called after SIGUSR1.
     """
+    made = make_server(context, started=started, link_wanted=link_wanted)
+    note = note_server(
+        context.settings.data_dir / FOLDER,
+        bound.getsockname()[1],
+        this_process(context.rules.origin, context.services.store.url, os.getpid()),
+    )
+    try:
+        made.run(sockets=[bound])
+    finally:
+        note.unlink(missing_ok=True)
+
+
+def make_server(
+    context: WebContext, *, started: Callable[[], None], link_wanted: Callable[[], None]
+) -> uvicorn.Server:
+    """Return the server with its limits; the arguments are those of `run`."""
     config = uvicorn.Config(
         create_app(context),
         access_log=False,
-        h11_max_incomplete_event_size=_MAX_HEADERS,
+        h11_max_incomplete_event_size=MAX_HEADERS,
         http=_Connection,
         interface="asgi3",
         lifespan="on",
@@ -173,7 +225,7 @@ def run(
         ws="none",
     )
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    _Server(config, started=started, link_wanted=link_wanted).run(sockets=[bound])
+    return _Server(config, started=started, link_wanted=link_wanted)
 
 
 class _Server(uvicorn.Server):
@@ -233,8 +285,6 @@ class _Connection(H11Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        import h11
-
         if self.conn.their_state is not h11.IDLE:
             self._cancel(self._headers_timer)
             self._headers_timer = None

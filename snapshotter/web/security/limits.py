@@ -1,7 +1,7 @@
 """
-Limit what a client can occupy: the size of a body, and the time to send it.
+Limit what a client can occupy: the size of its headers and its body, and the time to send a body.
 
-The limits of connections and headers are in `server.py`.
+The limits of connections, and of the time for headers, are in `server.py`.
 """
 
 import asyncio
@@ -14,12 +14,14 @@ from snapshotter.translation import tr
 from snapshotter.web.errors import error_response
 
 MAX_BODY: Final = 1 << 20  # bytes: forms and JSON; nobody uploads files
+MAX_HEADERS: Final = 32 << 10  # bytes
+MAX_HEADER_COUNT: Final = 100
 BODY_S: Final = 30.0  # seconds for a whole body
 
 
 class RequestLimits:
     """
-    Middleware: refuse bodies that are too long or too slow.
+    Middleware: refuse headers and bodies that are too long, and bodies that are too slow.
 
     Args:
         most: Bytes of a body.
@@ -36,7 +38,13 @@ class RequestLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        lengths = [value for name, value in scope["headers"] if name == b"content-length"]
+        headers = scope["headers"]
+        size = sum(len(name) + len(value) for name, value in headers)
+        if size > MAX_HEADERS or len(headers) > MAX_HEADER_COUNT:
+            text = tr("the request has headers of more than {most} bytes", most=MAX_HEADERS)
+            await error_response(scope, 431, text)(scope, receive, send)
+            return
+        lengths = [value for name, value in headers if name == b"content-length"]
         if any(not value.isdigit() or int(value) > self._most for value in lengths):
             response = error_response(scope, 413, *self._too_long())
             response.headers["connection"] = "close"  # the rest of the body is not read

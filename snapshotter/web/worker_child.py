@@ -1,0 +1,132 @@
+"""
+Run a worker as long as the console runs.
+
+The worker is a process of its own: it may open keys and start browsers, and the process that serves
+pages may not. It holds the end of a pipe whose other end only the server has. The kernel closes the
+pipe when the server ends, however it ends. The worker then completes its running captures and ends.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from snapshotter.ports import ShowMessage
+from snapshotter.translation import tr
+
+_FIRST_PAUSE_S: Final = 5.0  # before a worker that ended is started again; doubled each time
+_LONGEST_PAUSE_S: Final = 300.0
+_PATIENCE_S: Final = 2.0  # until a person is told what the server waits for
+_KILL_S: Final = 10.0  # for a worker that was told to stop at once
+
+_WORKER: Final = """
+import os, signal, sys, threading
+def watch(server):
+    os.read(server, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=watch, args=(int(sys.argv.pop(1)),), daemon=True).start()
+from snapshotter.__main__ import entry
+entry()
+"""
+
+
+@contextlib.contextmanager
+def worker_child(options: Sequence[str], *, show_message: ShowMessage) -> Iterator[None]:
+    """
+    Run `snapshotter worker`, start it again if it ends, and stop it at the end.
+
+    Args:
+        options: Of the command.
+        show_message: Shows that the worker ended, and what the end waits for.
+    """
+    child = _WorkerChild(options, show_message)
+    thread = threading.Thread(target=child.keep_running, name="worker", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        child.stop()
+        thread.join(_KILL_S)
+
+
+class _WorkerChild:
+    def __init__(self, options: Sequence[str], show_message: ShowMessage) -> None:
+        self._options = options
+        self._show_message = show_message
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def keep_running(self) -> None:
+        """Start the worker, and start it again after a pause that grows."""
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            with self._lock:
+                if self._stopping.is_set():
+                    return
+                read_end, write_end = os.pipe()
+                self._process = process = self._start(read_end)
+                os.close(read_end)
+            code = process.wait()
+            os.close(write_end)
+            if self._stopping.is_set():
+                return
+            self._show_message(
+                tr(
+                    "the worker ended with the exit code {code} and is started again in "
+                    "{pause_s:g} s",
+                    code=code,
+                    pause_s=pause_s,
+                )
+            )
+            if self._stopping.wait(pause_s):
+                return
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def stop(self) -> None:
+        """Let the worker complete its captures; after Ctrl-C, stop it at once."""
+        with self._lock:
+            self._stopping.set()
+            process = self._process
+        if process is None:
+            return
+        try:
+            self._await_end(process)
+        except KeyboardInterrupt:
+            _signal(process, signal.SIGTERM)  # the second one: unfinished jobs go back
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_KILL_S)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+    def _await_end(self, process: "subprocess.Popen[bytes]") -> None:
+        _signal(process, signal.SIGTERM)
+        try:
+            process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._show_message(
+                tr(
+                    "the worker completes its running captures. Ctrl-C stops the worker "
+                    "immediately, and the unfinished jobs go back to the queue"
+                )
+            )
+            process.wait()
+
+    def _start(self, read_end: int) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(  # noqa: S603  our own program
+            [sys.executable, "-P", "-c", _WORKER, str(read_end), "worker", *self._options],
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr.fileno(),  # stdout of the server has only links
+            pass_fds=(read_end,),
+            start_new_session=True,  # Ctrl-C reaches the server, which then tells the worker
+        )
+
+
+def _signal(process: "subprocess.Popen[bytes]", number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it ended at this moment
+        process.send_signal(number)

@@ -1,0 +1,80 @@
+"""The console as a process: its links, its worker, two of them with one queue, and their ends."""
+
+import re
+import signal
+import subprocess
+import time
+from urllib.error import HTTPError
+from urllib.request import HTTPCookieProcessor, build_opener, urlopen
+
+import pytest
+
+from tests.e2e.product import LIMIT_S, Installation
+from tests.e2e.test_crash import running
+
+pytestmark = pytest.mark.e2e
+
+
+def _link(server: "subprocess.Popen[str]") -> str:
+    """Read the next link that a server prints."""
+    assert server.stdout is not None
+    line = server.stdout.readline().strip()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/login\?token=[\w-]{43}", line), line
+    return line
+
+
+def _home_with(link: str) -> str:
+    """Log in with a link, and return the home page."""
+    browser = build_opener(HTTPCookieProcessor())
+    with browser.open(link, timeout=30) as answer:
+        assert answer.status == 200
+    with browser.open(link.partition("login")[0], timeout=30) as answer:
+        return str(answer.read().decode())
+
+
+def _workers(installation: Installation) -> list[str]:
+    return [worker["state"] for worker in installation.run("worker", "list", "--json").objects]
+
+
+def _wait_for_workers(installation: Installation, *states: str) -> None:
+    end = time.monotonic() + LIMIT_S
+    while (found := _workers(installation)) != list(states):
+        assert time.monotonic() < end, found
+        time.sleep(0.2)
+
+
+def test_two_consoles_share_a_queue_and_their_worker_ends_with_the_one_that_started_it(
+    installation: Installation,
+) -> None:
+    with running(installation, "serve", "--port", "0", "--no-open") as first:
+        link = _link(first)
+        port = re.findall(r":(\d+)/", link)[0]
+        assert "The store has 0 bundles." in _home_with(link)
+        with pytest.raises(HTTPError, match="401"):
+            urlopen(link, timeout=30)  # noqa: S310  our own
+        _wait_for_workers(installation, "working")
+
+        # The same command again does not start a second console. It prints a link.
+        again = installation.run("serve", "--port", port, "--no-open")
+        assert again.code == 0, again.err
+        assert f"(process {first.pid})" in again.err
+        assert "The store has" in _home_with(again.out.strip())
+        other_store = installation.run("serve", "--port", port, "--store", "elsewhere")
+        assert other_store.code == 1
+        assert "a console of another store" in other_store.err
+
+        # It ends before `running` does, which kills everything that uses this home.
+        second = installation.start("serve", "--port", "0", "--no-open")
+        assert "The store has 0 bundles." in _home_with(_link(second))
+        second.send_signal(signal.SIGUSR1)
+        assert "The store has 0 bundles." in _home_with(_link(second))
+        assert _workers(installation) == ["working"]
+        second.terminate()
+        out, err = second.communicate(timeout=60)
+        assert second.returncode == 0, err
+        assert out == ""
+        assert "a worker of this queue runs already" in err
+        assert "Traceback" not in err
+
+        first.kill()
+        _wait_for_workers(installation, "ended")

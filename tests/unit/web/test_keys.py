@@ -1,0 +1,44 @@
+"""The process that serves pages opens no signing key."""
+
+import sys
+from pathlib import Path
+
+from starlette.routing import Route
+
+from tests.webclient import console, console_settings
+
+_opened: list[str] = []
+_watched: list[str] = []
+
+
+def _note(event: str, values: tuple[object, ...]) -> None:
+    if event == "open" and _watched and isinstance(values[0], (str, bytes, Path)):
+        path = values[0].decode() if isinstance(values[0], bytes) else str(values[0])
+        if path.startswith(_watched[0]):
+            _opened.append(path)
+
+
+sys.addaudithook(_note)
+
+
+def test_no_page_opens_a_key_or_makes_one(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o700)
+    for name in ("default", "annotations", "events"):
+        (keys / f"{name}.pem").write_text("not a key")
+    _watched[:] = [str(keys)]
+    _opened.clear()
+    with console(console_settings(tmp_path)) as site:
+        site.log_in()
+        pages = [
+            route.path
+            for route in site.client.app.routes  # type: ignore[attr-defined]
+            if isinstance(route, Route) and "GET" in (route.methods or ()) and "{" not in route.path
+        ]
+        answers = {path: site.get(path).status_code for path in pages}
+    _watched.clear()
+
+    assert answers["/"] == 200
+    assert {path for path, status in answers.items() if status >= 500} == set()
+    assert _opened == []
+    assert len(list(keys.iterdir())) == 3
