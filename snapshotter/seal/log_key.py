@@ -26,6 +26,7 @@ from snapshotter.seal.key_files import (
     KeyFiles,
     PassphraseSource,
     file_error,
+    read_limited,
     read_secret,
 )
 from snapshotter.translation import tr
@@ -139,18 +140,22 @@ class LogKeyDirectory:
         files.put_new(self._public_file(key), f"{key.text}\n".encode(), mode=0o644)
         return key
 
-    def list(self, role: str = LOG) -> tuple[VerifierKey, ...]:
+    def list(self, role: str = LOG, *, public_only: bool = False) -> tuple[VerifierKey, ...]:
         """
         Return the verifier keys, by name. Needs no passphrase.
+
+        Args:
+            public_only: Open no private key, for a process that must hold none.
 
         Raises:
             SnapshotterError: A file is not a key, or others may read it.
         """
         try:
-            files = sorted(self.path.glob(f"{role}-*.key"))
+            files = sorted(self.path.glob(f"{role}-*.{'vkey' if public_only else 'key'}"))
         except OSError as error:
             raise file_error(self.path, error) from error
-        return tuple(sorted((_read(file)[1] for file in files), key=lambda key: key.name))
+        found = (_read_public(file) if public_only else _read(file)[1] for file in files)
+        return tuple(sorted(found, key=lambda key: key.name))
 
     def load(
         self, role: str = LOG, name: str = "", passphrase: PassphraseSource | None = None
@@ -219,6 +224,16 @@ def _read(file: Path) -> tuple[bytes, VerifierKey]:
     """Return the stored private key, and the verifier key that follows it."""
     content = read_secret(file, _MAX_FILE, what="a private key")
     pem, separator, text = content.rpartition(b"-----\n")
+    return pem + separator, _verifier_key(file, text)
+
+
+def _read_public(file: Path) -> VerifierKey:
+    """Return the verifier key of a file that has no private key."""
+    return _verifier_key(file, read_limited(file, _MAX_FILE))
+
+
+def _verifier_key(file: Path, text: bytes) -> VerifierKey:
+    """Parse the last line of a file, which is named after the kind of its key."""
     try:
         key = note.parse_verifier_key(text.decode("ascii").removesuffix("\n"))
     except (EvidenceInvalid, ValueError) as error:
@@ -233,7 +248,7 @@ def _read(file: Path) -> tuple[bytes, VerifierKey]:
                 file=file,
             )
         )
-    return pem + separator, key
+    return key
 
 
 def _signer(file: Path, pem: bytes, key: VerifierKey, secret: bytes | None) -> FileLogSigner:

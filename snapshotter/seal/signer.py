@@ -240,8 +240,14 @@ class KeyDirectory:
                 # Another process made it meanwhile: its key is as good.
         return self.load(name, passphrase), made
 
-    def list(self) -> tuple[StoredKey, ...]:
-        """Return all keys, by name. A directory that does not exist has none."""
+    def list(self, *, public_only: bool = False) -> tuple[StoredKey, ...]:
+        """
+        Return all keys, by name. A directory that does not exist has none.
+
+        Args:
+            public_only: Open no private key, for a process that must hold none. Keys without a
+                file of their public key are left out then, and `encrypted` is not established.
+        """
         try:
             files = [entry.name for entry in self._path.iterdir()]
         except FileNotFoundError:
@@ -249,7 +255,7 @@ class KeyDirectory:
         except OSError as error:
             raise file_error(self._path, error) from error
         names = {file.removesuffix(".pem").removesuffix(".pub") for file in files if _is_key(file)}
-        described = (self._describe(name) for name in sorted(names))
+        described = (self._describe(name, public_only=public_only) for name in sorted(names))
         return tuple(stored for stored in described if stored is not None)
 
     def find(self, name_or_key_id: str) -> StoredKey:
@@ -421,11 +427,11 @@ class KeyDirectory:
             ),
         )
 
-    def _describe(self, name: str) -> StoredKey | None:
+    def _describe(self, name: str, *, public_only: bool = False) -> StoredKey | None:
         """Describe a key without its passphrase; return None if there is no such key."""
         private, public = self._private_file(name), self._public_file(name)
         has_private = private.exists()
-        head = read_limited(private, _MAX_PEM) if has_private else b""
+        head = read_limited(private, _MAX_PEM) if has_private and not public_only else b""
         reference = self._path / f"{name}{_REFERENCE}"
         line = (
             b""

@@ -106,7 +106,7 @@ def index_service(settings: Settings, *, show_message: ShowMessage) -> "IndexSer
     return IndexService(
         partial(observation_source, settings, any_thread=True, store=store),
         clock=SystemClock(),
-        is_trusted=partial(wiring_trust.trusted_keys, settings),
+        is_trusted=partial(wiring_trust.trusted_keys, settings, public_only=True),
         show_problem=show_message,
         every_s=_UPDATE_DIRECTORY_S if is_directory else _UPDATE_BUCKET_S,
     )

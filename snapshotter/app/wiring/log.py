@@ -336,18 +336,21 @@ def checkpoint_memory(settings: Settings) -> "CheckpointFile":
     )
 
 
-def own_log(settings: Settings, *, by_bundle: bool = False) -> "LogPolicy | None":
+def own_log(
+    settings: Settings, *, by_bundle: bool = False, public_only: bool = False
+) -> "LogPolicy | None":
     """
     Return this user's own log that holds the bundles of the configured store, if it is known.
 
     Args:
         by_bundle: Of several logs let each bundle name its own, whatever the store says: to verify
             bundles, not the log of a store.
+        public_only: Open no private key.
     """
     from snapshotter.formats.proofs.note import LogPolicy
     from snapshotter.seal.log_key import LogKeyDirectory
 
-    keys = LogKeyDirectory(path=settings.keys_dir).list()
+    keys = LogKeyDirectory(path=settings.keys_dir).list(public_only=public_only)
     if len(keys) > 1 and by_bundle:
         return LogPolicy(key=keys[0], others=keys[1:])
     if len(keys) > 1:

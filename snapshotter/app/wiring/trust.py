@@ -26,15 +26,18 @@ if TYPE_CHECKING:
 _ROOT_NAME = "root"  # as `snapshotter trust init` names it
 
 
-def trusted_keys(settings: Settings) -> Callable[[str], bool]:
+def trusted_keys(settings: Settings, *, public_only: bool = False) -> Callable[[str], bool]:
     """
     Return a function that says whether the statements of a key count.
 
     They count for this user's own keys and for those of the trust file, except for a key that the
     trust file calls compromised. Raises as `trust` does.
+
+    Args:
+        public_only: Open no private key.
     """
-    believed = trust(settings)
-    own = {key.key_id for key in signing_keys(settings)}
+    believed = trust(settings, public_only=public_only)
+    own = {key.key_id for key in signing_keys(settings, public_only=public_only)}
 
     def is_trusted(key_id: str) -> bool:
         known = believed.key(key_id)
@@ -45,13 +48,16 @@ def trusted_keys(settings: Settings) -> Callable[[str], bool]:
     return is_trusted
 
 
-def signing_keys(settings: Settings) -> tuple["StoredKey", ...]:
+def signing_keys(settings: Settings, *, public_only: bool = False) -> tuple["StoredKey", ...]:
     """
     Return this user's own keys without the root keys of trust files.
 
     A root key signs trust files, never bundles: a bundle that it signed is not one of ours. Root
     keys are recognised by the default name, and by the remembered versions of trust files. A key
     that the settings name for signing counts, although it signed a trust file too.
+
+    Args:
+        public_only: Open no private key.
 
     Raises:
         SnapshotterError: The remembered versions cannot be read.
@@ -60,7 +66,7 @@ def signing_keys(settings: Settings) -> tuple["StoredKey", ...]:
     named = {settings.key, *settings.cosigners, settings.event_key, settings.annotation_key}
     return tuple(
         key
-        for key in wiring_keys.key_directory(settings).list()
+        for key in wiring_keys.key_directory(settings).list(public_only=public_only)
         if key.name != _ROOT_NAME and (key.key_id not in roots or key.name in named)
     )
 
@@ -69,12 +75,13 @@ def _versions_dir(settings: Settings) -> Path:
     return settings.data_dir / "trust"
 
 
-def trust(settings: Settings, *, by_bundle: bool = False) -> Trust:
+def trust(settings: Settings, *, by_bundle: bool = False, public_only: bool = False) -> Trust:
     """
     Return what bundles are judged by: the trust file, or else this user's own keys.
 
     Args:
         by_bundle: As in `own_log`.
+        public_only: Open no private key, for a process that must hold none.
 
     Raises:
         SnapshotterError: The trust file is invalid.
@@ -98,7 +105,7 @@ def trust(settings: Settings, *, by_bundle: bool = False) -> Trust:
         )
     own = [
         (key.public_key, key.key_id, key.retired)
-        for key in signing_keys(settings)
+        for key in signing_keys(settings, public_only=public_only)
         if key.public_key is not None
     ]
     judged = own_trust(
@@ -110,7 +117,8 @@ def trust(settings: Settings, *, by_bundle: bool = False) -> Trust:
             if retired is not None
         },
     )
-    return replace(judged, log=wiring_log.own_log(settings, by_bundle=by_bundle))
+    own_log = wiring_log.own_log(settings, by_bundle=by_bundle, public_only=public_only)
+    return replace(judged, log=own_log)
 
 
 def log_policy(settings: Settings) -> "LogPolicy | None":

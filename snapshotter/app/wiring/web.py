@@ -64,7 +64,7 @@ def web_services(settings: Settings, *, show_message: ShowMessage) -> Iterator[W
             store=store,
             database=database,
             index=wiring_index.index_service(settings, show_message=show_message),
-            is_trusted=partial(wiring_trust.trusted_keys, settings),
+            is_trusted=partial(wiring_trust.trusted_keys, settings, public_only=True),
             has_worker=partial(wiring_queue.has_worker, settings),
             check_health=partial(_check_health, store, database),
         )

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from starlette.routing import Route
 
+from snapshotter.seal.log_key import LogKeyDirectory
+from snapshotter.seal.signer import KeyDirectory
 from tests.webclient import console, console_settings
 
 _opened: list[str] = []
@@ -24,8 +26,13 @@ sys.addaudithook(_note)
 def test_no_page_opens_a_key_or_makes_one(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.mkdir(mode=0o700)
+    directory = KeyDirectory(keys)
     for name in ("default", "annotations", "events"):
-        (keys / f"{name}.pem").write_text("not a key")
+        directory.create(name)
+    LogKeyDirectory(path=keys).create(name="log.example")
+    private = {file for file in keys.iterdir() if file.stat().st_mode & 0o077 == 0}
+    for file in private:
+        file.write_text("not a key")
     _watched[:] = [str(keys)]
     _opened.clear()
     with console(console_settings(tmp_path)) as site:
@@ -40,5 +47,7 @@ def test_no_page_opens_a_key_or_makes_one(tmp_path: Path) -> None:
 
     assert answers["/"] == 200
     assert {path for path, status in answers.items() if status >= 500} == set()
-    assert _opened == []
-    assert len(list(keys.iterdir())) == 3
+    assert len(private) == 4
+    assert {Path(path) for path in _opened} & private == set()
+    assert {Path(path).name for path in _opened} > {"default.pub.pem", "annotations.pub.pem"}
+    assert len(list(keys.iterdir())) == 8
