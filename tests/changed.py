@@ -62,6 +62,7 @@ class ShownPage:
     second: str = ""  # a further paragraph of the main text
     notice: str = ""  # in the place of everything
     extra: Mapping[str, str] = field(default_factory=dict)  # further meta
+    unseen: tuple[str, ...] = ()  # paragraphs in the colour of the page
 
     @property
     def html(self) -> str:
@@ -186,7 +187,10 @@ def _screen(page: ShownPage, blocks: tuple[Block, ...]) -> bytes:
     draw = ImageDraw.Draw(image)
     for block in blocks:
         assert block.box is not None
-        draw.text((block.box.left, block.box.top + 10), block.text[:90], fill="black")
+        # The font draws ASCII alone, and every other character as the same box.
+        shown = block.text[:90].encode("ascii", "backslashreplace").decode()
+        if block.text not in page.unseen:
+            draw.text((block.box.left, block.box.top + 10), shown, fill="black")
     if page.picture:
         colour = hashlib.sha256(page.picture).digest()
         draw.rectangle((40, 2 * _LINE + 4, 300, 4 * _LINE - 4), fill=(colour[0], colour[1], 90))

@@ -19,6 +19,7 @@ from typing import Final
 
 from snapshotter.compare import word_diff
 from snapshotter.compare.masks import Masks, find_stretches
+from snapshotter.compare.picture_regions import touches
 from snapshotter.compare.sequences import StepBudget, align, gaps_between_runs
 from snapshotter.formats import canonical_json
 from snapshotter.model import change_sentences as sentences
@@ -45,6 +46,7 @@ from snapshotter.model.comparison import (
     Comparison,
     ComparisonState,
     Op,
+    PictureComparison,
     PictureRegion,
     TextPiece,
 )
@@ -109,6 +111,8 @@ def derive(
         if check is PictureCheck.NOT_COMPARED:
             return no_change(NoChangeReason.PICTURES, is_open=True)
         return no_change(NoChangeReason.SAME_MAIN_TEXT, sentences.elsewhere(found))
+    if all(item.seen is False for item, _ in items):
+        return no_change(NoChangeReason.NOT_SEEN, is_open=True)
     listed = [item for item, _ in items]
     return DerivedChange(
         change=Change(
@@ -233,12 +237,44 @@ def _words(before: ComparedPage, after: ComparedPage, found: Comparison) -> Iter
         region = place.region.value if place is not None and place.region is not None else ""
         item = _item(ChangeSubject.WORDS, region, change.pieces)
         yield (
-            item,
+            replace(item, seen=_is_seen(change, found)),
             ChangedPlace(
                 before=change.before.box if change.before else None,
                 after=change.after.box if change.after else None,
             ),
         )
+
+
+def _is_seen(change: BlockChange, found: Comparison) -> bool | None:
+    """Return whether the screenshots differ where a block of text is; None if this is not known."""
+    picture = _largest_picture(found)
+    if picture is None or picture.before is None or picture.after is None:
+        return None
+    # Without a place a block is not on the screen, and below its end there is no picture.
+    sides = [
+        (place.box, size, regions)
+        for place, size, regions in (
+            (change.before, picture.before, [region.before for region in picture.regions]),
+            (change.after, picture.after, [region.after for region in picture.regions]),
+        )
+        if place is not None and place.selector and not place.hidden
+    ]
+    if any(
+        box is not None and any(one is not None and touches(box, one) for one in regions)
+        for box, _, regions in sides
+    ):
+        return True
+    is_compared = sides and all(
+        box is None or box.top + box.height <= size[1] for box, size, _ in sides
+    )
+    # Single pixels, and small regions beyond the longest list, have no place that is known.
+    return False if is_compared and not picture.specks and not picture.detail else None
+
+
+def _largest_picture(found: Comparison) -> PictureComparison | None:
+    """Return the comparison of the whole page, else of the first view; None if there is none."""
+    known = [picture for picture in found.pictures if picture.state is not ComparisonState.UNKNOWN]
+    return known[-1] if known else None
 
 
 def _by_selector(counts: Iterable[Count]) -> Mapping[str, tuple[str, ...]]:
@@ -305,7 +341,8 @@ def _prices(
         ]
         one, other = (_prices_in(text) for text in texts)
         if one != other and one and other:
-            yield _replaced(ChangeSubject.PRICE, "main", one, other), _NOWHERE
+            price = _replaced(ChangeSubject.PRICE, "main", one, other)
+            yield replace(price, seen=_is_seen(change, found)), _NOWHERE
     names = dict.fromkeys(name for name, _ in (*before.prices, *after.prices))
     for name in names:
         one, other = (
@@ -351,8 +388,8 @@ def _pictures(
     """
     one, other = before.images, after.images
     is_same = one == other and all(one)
-    known = [picture for picture in found.pictures if picture.state is not ComparisonState.UNKNOWN]
-    if not known:
+    picture = _largest_picture(found)  # the whole page, if both captures have it
+    if picture is None:
         return [], PictureCheck.COMPARED if is_same else PictureCheck.NOT_COMPARED
     changed_text = {
         place.selector
@@ -360,7 +397,6 @@ def _pictures(
         for place in (change.before, change.after)
         if place is not None
     }
-    picture = known[-1]  # the whole page, if both captures have it
     regions = [
         region
         for region in picture.regions

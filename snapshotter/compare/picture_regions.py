@@ -202,7 +202,8 @@ def _covers(outer: Box, inner: Box) -> bool:
     )
 
 
-def _touches(one: Box, other: Box) -> bool:
+def touches(one: Box, other: Box) -> bool:
+    """Return whether two boxes have a pixel in common."""
     return (
         one.left < other.left + other.width
         and other.left < one.left + one.width
@@ -299,7 +300,7 @@ def placed(
     ):
         if box is None:
             continue
-        here = [block for block in underlying_page.blocks if _touches(block.box, box)]
+        here = [block for block in underlying_page.blocks if touches(block.box, box)]
         under += here
         regions += [block.region for block in here if block.region is not None]
         if not here and any(_covers(main_box, box) for main_box in _main_hull(underlying_page)):

@@ -59,6 +59,7 @@ class NoChangeReason(enum.StrEnum):
     MASKS = "masks"
     PICTURES = "pictures"
     NO_VERDICT = "no-verdict"
+    NOT_SEEN = "not-seen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,9 @@ class ChangedItem:
     where: str  # region of the text, name of the value; "" of a title
     pieces: tuple[TextPiece, ...]
     sha256: str  # of the complete item (docs/spec/takedown-event.md)
+    # Whether the screenshots differ where the words are. None: they are not compared there, or the
+    # item has no place. Words that differ unseen can be hidden, or be letters that look alike.
+    seen: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

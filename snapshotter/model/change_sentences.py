@@ -36,8 +36,18 @@ REASONS: Final[Mapping[NoChangeReason, str]] = {
     NoChangeReason.PICTURES: tr(
         "the words of the main text are the same, and its pictures could not be compared"
     ),
+    NoChangeReason.NOT_SEEN: tr(
+        "the words in the documents differ, but the pictures of the captures do not: the words can "
+        "be hidden, be letters that look alike, or be of a script without a font on the machine"
+    ),
     NoChangeReason.NO_VERDICT: tr("a capture contains no verdict that can be derived again"),
 }
+
+# What is added to words that differ in the documents alone.
+NOT_SEEN: Final = tr(
+    "The pictures of the captures do not differ here. These words can be hidden, be letters that "
+    "look alike, or be of a script without a font on the capturing machine."
+)
 
 ORDERS: Final[Mapping[DateOrder, str]] = {
     DateOrder.BEFORE: tr("before the earlier capture began"),

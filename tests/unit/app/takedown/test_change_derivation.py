@@ -320,3 +320,30 @@ def test_bytes_in_memory_are_a_bundle_as_well(tmp_path: Path) -> None:
     ]
 
     assert changed(compare_ends(pair[0], pair[1], BY).derived).change.count == 1
+
+
+UNSEEN = "The fish market is closed.", "The fish market stays open."
+
+
+def test_words_that_the_pictures_do_not_show_prove_no_change(tmp_path: Path) -> None:
+    """White letters on a white page, for example: the document changed, and no reader saw it."""
+    prices = "A ticket costs €4.50 today.", "A ticket costs €6.00 today."
+    for texts in (UNSEEN, prices):
+        before, after = (ShownPage(second=words, unseen=texts) for words in texts)
+
+        found = unchanged(derived(tmp_path, before, after))
+
+        assert (found.reason, found.is_open) == (NoChangeReason.NOT_SEEN, True)
+
+
+def test_of_several_changes_each_states_whether_the_pictures_show_it(tmp_path: Path) -> None:
+    before = ShownPage(second=UNSEEN[0], unseen=UNSEEN, title="One")
+    after = ShownPage(words="The hall stays open.", second=UNSEEN[1], unseen=UNSEEN, title="Two")
+
+    found = changed(derived(tmp_path, before, after))
+
+    assert [(item.subject, item.seen) for item in found.change.items] == [
+        (ChangeSubject.WORDS, True),
+        (ChangeSubject.WORDS, False),
+        (ChangeSubject.TITLE, None),
+    ]
