@@ -1,9 +1,6 @@
 """Provide `snapshotter case export`: hand over a case as one archive."""
 
-import hashlib
 import re
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,18 +21,15 @@ from snapshotter.cli.output import (
     print_message,
     print_result,
 )
-from snapshotter.cli.report_case import verified_report
-from snapshotter.cli.report_documents import paper_option, printed, zone_named
+from snapshotter.cli.report_case import show_verifying
+from snapshotter.cli.report_documents import paper_option, zone_named
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.model.custody import EXPORTING
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.case_export_plan import ExportPlan, PlannedExhibit
     from snapshotter.app.settings import Settings
     from snapshotter.model.annotation_state import AnnotationState
-    from snapshotter.model.case_report import CaseReport
-    from snapshotter.report.local_time import LocalTime
 
 _SIZE = re.compile(r"([0-9]+) ?(MB|GB)", re.IGNORECASE)
 _LEAST = 50_000_000  # bytes: the documents about an archive need a few million
@@ -168,8 +162,8 @@ def export(
         )
     keep_working()
     _write(
-        settings, opened, plan, view, target, state=state, groups=groups, most=most, pdf=pdf,
-        paper=paper, zone=local_zone, as_json=as_json,
+        settings, opened, plan, view, target, state=state, most=most, paper=paper,
+        zone=local_zone, as_json=as_json,
     )  # fmt: skip
 
 
@@ -181,22 +175,15 @@ def _write(
     target: Path,
     *,
     state: "AnnotationState",
-    groups: list[str],
     most: int | None,
-    pdf: bool,
     paper: str,
     zone: Any,
     as_json: bool,
 ) -> None:
     from snapshotter.app import machine
-    from snapshotter.app.archive import case_export, case_export_plan
-    from snapshotter.app.spool import scratch_directory
-    from snapshotter.app.wiring import store as wiring_store
-    from snapshotter.app.wiring import trust as wiring_trust
-    from snapshotter.report.local_time import LocalTime
+    from snapshotter.app.archive import case_export_plan
+    from snapshotter.app.wiring import documents
 
-    if settings.trust_file is None:
-        raise RuntimeError("the caller checks that there is a trust file")
     total = len(plan.exhibits)
 
     def show(exhibit: "PlannedExhibit", before: int) -> None:
@@ -210,41 +197,15 @@ def _write(
             )
         )
 
-    trust = wiring_trust.trust(settings)
-    print_pdf = _printer(settings, paper) if pdf else None
-
-    def report_case() -> list[tuple[str, bytes]]:
-        report = verified_report(
-            settings, plan.case, now=machine.SystemClock().now(), local=LocalTime(zone=zone),
-            included=groups, state=state,
-        )  # fmt: skip
-        return _case_report_files(report, LocalTime(zone=zone), print_pdf)
-
     try:
-        made = case_export.write_export(
-            store,
-            plan,
-            view,
-            target,
-            trust_file=case_export.TrustFile(
-                path=settings.trust_file, root_key_id=settings.trust_root_key, trust=trust
-            ),
-            scratch=lambda: scratch_directory(settings.spool_dir, "case"),
-            now=machine.SystemClock().now,
-            local=LocalTime(zone=zone),
-            print_pdf=print_pdf,
-            show_progress=show,
-            report_case=report_case if plan.has_case_report else None,
-            paper=paper,
-            most_bytes=most,
-        )
+        made = documents.export_case(
+            settings, store, plan, view, target, state=state, most_bytes=most, paper=paper,
+            zone=zone, now=machine.SystemClock().now, show_message=print_message,
+            show_exhibit=show, show_progress=show_verifying,
+        )  # fmt: skip
     except (KeyboardInterrupt, ServiceUnavailable):
         print_message(tr("to continue the export later, run the same command again"))
         raise
-    for exhibit in plan.stored:
-        wiring_store.note_access(
-            settings, store, exhibit.bundle_id, EXPORTING, show_message=print_message
-        )
     verdicts = [unit["verdict"] for unit in made.exhibits]
     if as_json:
         print_json(
@@ -287,27 +248,6 @@ def _write(
             root_key_id=settings.trust_root_key,
         )
     )
-
-
-def _printer(settings: "Settings", paper: str) -> Callable[[bytes, datetime], bytes]:
-    return lambda page, at: printed(settings, page, paper=paper, at=at)
-
-
-def _case_report_files(
-    report: "CaseReport",
-    local: "LocalTime",
-    print_pdf: Callable[[bytes, datetime], bytes] | None,
-) -> list[tuple[str, bytes]]:
-    """Return the report about a case as files."""
-    from snapshotter.app.archive.case_export_plan import case_report_stem
-    from snapshotter.report import case_report as reports
-
-    data, stem = reports.encode(report), case_report_stem(report.case)
-    page = reports.page(report, local, digest=hashlib.sha256(data).hexdigest())
-    files = [(f"{stem}.html", page), (f"{stem}.json", data)]
-    if print_pdf is not None:
-        files.append((f"{stem}.pdf", print_pdf(page, report.verified_at)))
-    return files
 
 
 def _print_preview(plan: "ExportPlan") -> None:

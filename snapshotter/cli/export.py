@@ -307,14 +307,9 @@ def _write_case(
 def _export_masked(
     settings: "Settings", store: "ObjectStore", bundle_id: str, output: Path, *, as_json: bool
 ) -> None:
-    from snapshotter.app.archive import bundles, masked_pictures
-    from snapshotter.app.spool import scratch_directory
-    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import documents
 
-    with scratch_directory(settings.spool_dir, "masked") as folder:
-        bundle = bundles.export(store, bundle_id, folder / "copy")[0]
-        wiring_store.note_access(settings, store, bundle_id, EXPORTING, show_message=print_message)
-        made = masked_pictures.write(bundle, output)
+    made = documents.export_masked(settings, store, bundle_id, output, show_message=print_message)
     if as_json:
         print_json(
             {
@@ -350,22 +345,17 @@ def _export_redacted(
     keep: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    from snapshotter.app.archive import bundles, redacted_copy
-    from snapshotter.app.spool import scratch_directory
-    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import documents
 
-    with scratch_directory(settings.spool_dir, "redact") as folder:
-        bundle, *sidecars = bundles.export(store, bundle_id, folder / "copy")
-        late = sorted(file for file in sidecars if ".late-" in file.name)
-        with bundle.open("rb") as stream:
-            made = redacted_copy.write(
-                stream,
-                output,
-                fields=[field.strip() for field in redact.split(",") if field.strip()],
-                keep=keep,
-                late_tokens=[file.read_bytes() for file in late],
-            )
-    wiring_store.note_access(settings, store, bundle_id, EXPORTING, show_message=print_message)
+    made = documents.export_redacted(
+        settings,
+        store,
+        bundle_id,
+        output,
+        fields=[field.strip() for field in redact.split(",") if field.strip()],
+        keep=keep,
+        show_message=print_message,
+    )
     if as_json:
         print_json(
             {
@@ -414,28 +404,21 @@ def _export_evidence(
     settings: "Settings", store: "ObjectStore", bundle_id: str, output: Path, *, as_json: bool
 ) -> None:
     from snapshotter.app import machine
-    from snapshotter.app.archive import evidence_folder
-    from snapshotter.app.wiring import annotations as wiring_annotations
-    from snapshotter.app.wiring import store as wiring_store
-    from snapshotter.app.wiring import trust as wiring_trust
+    from snapshotter.app.wiring import documents
 
     if settings.trust_file is None:
         raise missing_trust_file(
             tr("--evidence needs a trust file, and no trust file was given"),
             f"snapshotter export --evidence {bundle_id}",
         )
-    annotations = wiring_annotations.read_state(settings, show_message=print_message)
-    made = evidence_folder.write(
+    made = documents.export_evidence(
+        settings,
         store,
         bundle_id,
         output if output != Path() else Path(bundle_id),
-        trust_file=settings.trust_file,
-        root_key_id=settings.trust_root_key,
-        trust=wiring_trust.trust(settings),
         now=machine.SystemClock().now(),
-        annotations=annotations.capture(bundle_id),
+        show_message=print_message,
     )
-    wiring_store.note_access(settings, store, bundle_id, EXPORTING, show_message=print_message)
     codes = made.report.codes(Verdict.FAILED, Verdict.INDETERMINATE)
     if as_json:
         print_json(

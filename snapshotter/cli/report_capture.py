@@ -123,7 +123,11 @@ def capture(
         else:
             stored = stored_report(settings, name, now=job.now, local=job.local, case=case)
             digest = _write(settings, job, stored.made)
-            stored.note(settings, f"capture report, SHA-256 of report.json {digest}")
+            stored.note(
+                settings,
+                f"capture report, SHA-256 of report.json {digest}",
+                show_message=print_message,
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

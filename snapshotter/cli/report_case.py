@@ -1,7 +1,6 @@
 """Provide `snapshotter report case`: the report about all exhibits of a case."""
 
 import hashlib
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,17 +20,12 @@ from snapshotter.cli.report_documents import (
     zone_option,
 )
 from snapshotter.cli.search import parse_query
-from snapshotter.model.custody import EXPORTING
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from snapshotter.app.archive.case_report import CaseSearch
     from snapshotter.app.settings import Settings
-    from snapshotter.model.annotation_state import AnnotationState
     from snapshotter.model.case_report import CaseReport
-    from snapshotter.report.local_time import LocalTime
 
 
 @click.command(
@@ -100,6 +94,7 @@ def case(
     from snapshotter.app import machine
     from snapshotter.app.archive.case_export_plan import case_report_stem
     from snapshotter.app.store_location import require_store
+    from snapshotter.app.wiring import documents
     from snapshotter.model.finding import Verdict
     from snapshotter.report import case_report as reports
     from snapshotter.report.local_time import LocalTime
@@ -113,9 +108,10 @@ def case(
     )
     require_store(settings)
     keep_working()
-    report = verified_report(
-        settings, name, now=now, local=local, searches=searches, included=groups
-    )
+    report = documents.verified_case_report(
+        settings, name, now=now, local=local, searches=searches, included=groups,
+        show_message=print_message, show_progress=show_verifying,
+    )  # fmt: skip
     data = reports.encode(report)
     digest = hashlib.sha256(data).hexdigest()
     written = write_document(
@@ -166,67 +162,20 @@ def _searches(searched: tuple[str, ...]) -> "list[CaseSearch]":
     return [CaseSearch(words=words, query=parse_query(words)) for words in searched]
 
 
-def verified_report(
-    settings: "Settings",
-    name: str,
-    *,
-    now: datetime,
-    local: "LocalTime",
-    searches: "Sequence[CaseSearch]" = (),
-    included: "Iterable[str]",
-    state: "AnnotationState | None" = None,
-) -> "CaseReport":
-    """
-    Verify the exhibits of a case, show the progress, and return the report about the case.
-
-    Args:
-        searches: Whose hits the report shows.
-        included: Of `case_export_plan.GROUPS`: what people wrote that the report contains.
-        state: The annotations, if the caller has read them.
-    """
-    from snapshotter.app.archive.annotations import read_indexed_chain
-    from snapshotter.app.archive.case_report import CaseReportService, People, make_case_report
-    from snapshotter.app.archive.observations import read_annotations
-    from snapshotter.app.wiring import index as wiring_index
-    from snapshotter.app.wiring import trust as wiring_trust
-
-    def show_progress(position: int, total: int) -> None:
-        print_message(tr("verifying: {position} of {total}", position=position, total=total))
-
-    with wiring_index.observation_source(settings, show_message=print_message) as source:
-        service = CaseReportService(
-            source=source,
-            trust=wiring_trust.trust(settings, by_bundle=True),
-            is_trusted=wiring_trust.trusted_keys(settings),
-            find_hidden=wiring_index.hidden_finder(settings, source),
-            show_progress=show_progress,
-        )
-        read = read_annotations(source)
-        records = read_indexed_chain(source.store, source.index).records
-        return make_case_report(
-            service,
-            name,
-            state if state is not None else read,
-            People(records, [settings.pseudonym]),
-            now=now,
-            local=local,
-            searches=searches,
-            included=included,
-        )
+def show_verifying(position: int, total: int) -> None:
+    """Print how many exhibits of a case are verified."""
+    print_message(tr("verifying: {position} of {total}", position=position, total=total))
 
 
 def _note_access(settings: "Settings", report: "CaseReport", digest: str) -> None:
     """Record in the custody chain of each exhibit that a report was made, if settings ask."""
+    from snapshotter.app.wiring import documents
     from snapshotter.app.wiring import store as wiring_store
 
-    store = wiring_store.store(settings)
-    for exhibit in report.exhibits:
-        if exhibit.verdict is not None:
-            wiring_store.note_access(
-                settings,
-                store,
-                exhibit.bundle_id,
-                EXPORTING,
-                show_message=print_message,
-                detail=f"case report, SHA-256 of its JSON file {digest}",
-            )
+    documents.note_export(
+        settings,
+        wiring_store.store(settings),
+        [exhibit.bundle_id for exhibit in report.exhibits if exhibit.verdict is not None],
+        show_message=print_message,
+        detail=f"case report, SHA-256 of its JSON file {digest}",
+    )

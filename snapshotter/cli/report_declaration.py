@@ -9,9 +9,8 @@ import click
 from snapshotter.cli.file_or_id import file_argument
 from snapshotter.cli.object_id import FILE_OR_BUNDLE
 from snapshotter.cli.options import root_key_option, store_option, trust_option
-from snapshotter.cli.output import print_json, print_result
+from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.cli.report_documents import (
-    StoredReport,
     file_report,
     format_option,
     output_option,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from snapshotter.app.settings import Settings
+    from snapshotter.app.wiring.documents import StoredReport
     from snapshotter.model.capture_report import CaptureReport
 
 
@@ -134,7 +134,11 @@ def declaration(
         at=made.verified_at,
     )
     for its_settings, found in stored:
-        found.note(its_settings, f"declaration draft, SHA-256 of its JSON file {digest}")
+        found.note(
+            its_settings,
+            f"declaration draft, SHA-256 of its JSON file {digest}",
+            show_message=print_message,
+        )
     blanks = drafts.blanks_json(made)
     if as_json:
         print_json(

@@ -13,14 +13,12 @@ from snapshotter.cli.file_or_id import open_named
 from snapshotter.cli.object_id import FILE_OR_BUNDLE
 from snapshotter.cli.output import print_message, write_file
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.custody import EXPORTING
 from snapshotter.translation import tr
-from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.capture_report import MadeReport
     from snapshotter.app.settings import Settings
-    from snapshotter.ports import ObjectStore
+    from snapshotter.app.wiring.documents import StoredReport
     from snapshotter.report.local_time import LocalTime
 
 FORMATS: Final = ("html", "json", "pdf")
@@ -61,28 +59,6 @@ time_option = click.option(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredReport:
-    """The report about a stored bundle."""
-
-    made: "MadeReport"
-    bundle_id: str
-    store: "ObjectStore"
-
-    def note(self, settings: "Settings", detail: str) -> None:
-        """Record in the custody chain of the bundle that a document was made, if settings ask."""
-        from snapshotter.app.wiring import store as wiring_store
-
-        wiring_store.note_access(
-            settings,
-            self.store,
-            self.bundle_id,
-            EXPORTING,
-            show_message=print_message,
-            detail=detail,
-        )
-
-
 def file_report(
     settings: "Settings",
     name: str,
@@ -115,36 +91,16 @@ def file_report(
 
 def stored_report(
     settings: "Settings", name: str, *, now: datetime, local: "LocalTime", case: str = ""
-) -> StoredReport:
-    """
-    Verify a stored bundle, and return its report.
-
-    Args:
-        case: The report states the number of the capture in this case; "": in none.
-
-    Raises:
-        PolicyRefused: The capture is in quarantine.
-    """
-    from snapshotter.app.archive import quarantined
-    from snapshotter.app.archive.capture_report import make_stored_report
-    from snapshotter.app.wiring import annotations as wiring_annotations
+) -> "StoredReport":
+    """Verify a bundle that is named by its id, and return its report, as `documents` does."""
+    from snapshotter.app.wiring import documents
     from snapshotter.app.wiring import store as wiring_store
-    from snapshotter.app.wiring import trust as wiring_trust
 
     opened = wiring_store.store(settings)
     (bundle_id,) = FILE_OR_BUNDLE.resolve(opened, [name])
-    quarantined.require_visible(opened, bundle_id, wiring_trust.trusted_keys(settings))
-    annotations = wiring_annotations.read_state(settings, show_message=print_message)
-    made = make_stored_report(
-        bundle_id,
-        opened,
-        wiring_trust.trust(settings, by_bundle=True),
-        now=now,
-        local=local,
-        annotations=annotations.capture(bundle_id),
-        case=case,
+    return documents.stored_report(
+        settings, opened, bundle_id, now=now, local=local, case=case, show_message=print_message
     )
-    return StoredReport(made=made, bundle_id=bundle_id, store=opened)
 
 
 def write_document(
@@ -168,31 +124,22 @@ def write_document(
         data, page: The document as JSON and HTML. The browser that captures prints the HTML.
         at: The time in the PDF.
     """
+    from snapshotter.app.wiring import documents
+
     written: dict[str, str] = {}
     try:
-        for kind in FORMATS:  # the PDF last: it needs a browser, which may fail
-            if kind in (formats or FORMATS):
-                content = {"json": data, "html": page}.get(kind) or printed(
-                    settings, page, paper=paper, at=at
-                )
-                file = path.with_name(f"{path.name}.{kind}")
-                file.parent.mkdir(parents=True, exist_ok=True)
-                write_file(file, content)
-                written[kind] = str(file)
+        for kind, content in documents.document_files(
+            settings, formats, data=data, page=page, paper=paper, at=at
+        ):
+            file = path.with_name(f"{path.name}.{kind}")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_file(file, content)
+            written[kind] = str(file)
     except SnapshotterError:
         for name in written.values():
             print_message(tr("this file was written: {name}", name=name))
         raise
     return written
-
-
-def printed(settings: "Settings", page: bytes, *, paper: str, at: datetime) -> bytes:
-    """Return a page as PDF, which the browser that captures prints."""
-    from snapshotter.app.spool import scratch_directory
-    from snapshotter.app.wiring.printing import printer
-
-    with scratch_directory(settings.spool_dir, "report") as scratch:
-        return printer(settings, paper=paper)(page.decode(), scratch / "page", at)
 
 
 def verification_time(text: str | None, now: datetime) -> datetime:

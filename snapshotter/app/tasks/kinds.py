@@ -44,6 +44,95 @@ class AnnotateArguments:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyArguments:
+    """Verify a capture or a take-down event of the store."""
+
+    object_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConcludeArguments:
+    """Conclude take-downs from captures."""
+
+    urls: tuple[str, ...] = ()  # of pages; empty: all pages that a capture shows as removed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofArguments:
+    """Make a proof pack of an event, of the latest take-down of a page, or of two captures."""
+
+    event_id: str = ""
+    url: str = ""
+    bundle_ids: tuple[str, ...] = ()  # the last that shows the page, then the first without it
+    without: tuple[str, ...] = ()  # parts that are left out: confirmations, controls, pdf, vantages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportArguments:
+    """Make reports about captures."""
+
+    bundle_ids: tuple[str, ...]
+    case: str = ""  # whose exhibit numbers the reports state
+    formats: tuple[str, ...] = ()  # html, json, pdf; empty: all
+    paper: str = "A4"  # or Letter
+    zone: str = ""  # of local times; "": that of the machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseReportArguments:
+    """Make the report about all exhibits of a case."""
+
+    case: str
+    included: tuple[str, ...] = ()  # what people wrote: of `case_export_plan.GROUPS`
+    searches: tuple[str, ...] = ()  # words whose hits the report shows
+    formats: tuple[str, ...] = ()
+    paper: str = "A4"
+    zone: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseExportArguments:
+    """Hand over a case as one archive."""
+
+    case: str
+    included: tuple[str, ...] = ()  # as of `CaseReportArguments`
+    pdf: bool = False
+    load_files: bool = False
+    case_report: bool = True
+    part_bytes: int = 0  # the most bytes of one part; 0: one archive
+    paper: str = "A4"
+    zone: str = "UTC"
+
+
+class ExportForm(StrEnum):
+    """What an export of captures consists of."""
+
+    BUNDLES = "bundles"  # with their sidecars
+    EVIDENCE = "evidence"  # a folder for each capture, to verify the capture offline
+    MASKED = "masked"  # pictures in which the redacted text is covered
+    REDACTED = "redacted"  # copies without some values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportArguments:
+    """Export captures as one ZIP archive."""
+
+    bundle_ids: tuple[str, ...]
+    form: ExportForm = ExportForm.BUNDLES
+    fields: tuple[str, ...] = ()  # of redacted copies: which values are withheld
+    keep: tuple[str, ...] = ()  # of redacted copies: files of the page that they contain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditArguments:
+    """Audit the store."""
+
+    sample: int = 0  # how many bundles are read; 0: all
+    since: str = ""  # YYYY-MM-DD: only bundles of this day and later, UTC
+    restart: bool = False  # do not continue an interrupted audit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskKind:
     """One kind of tasks."""
 
@@ -53,11 +142,31 @@ class TaskKind:
     has_files: bool = False
 
 
-_KINDS: Final = (TaskKind(name="annotate", arguments=AnnotateArguments, lane=TaskLane.QUICK),)
+TaskArguments = (
+    AnnotateArguments
+    | VerifyArguments
+    | ConcludeArguments
+    | ProofArguments
+    | ReportArguments
+    | CaseReportArguments
+    | CaseExportArguments
+    | ExportArguments
+    | AuditArguments
+)
+_QUICK, _LONG = TaskLane.QUICK, TaskLane.LONG
+_KINDS: Final = (
+    TaskKind(name="annotate", arguments=AnnotateArguments, lane=_QUICK),
+    TaskKind(name="verify", arguments=VerifyArguments, lane=_QUICK),
+    TaskKind(name="conclude", arguments=ConcludeArguments, lane=_LONG),
+    TaskKind(name="proof", arguments=ProofArguments, lane=_LONG, has_files=True),
+    TaskKind(name="report", arguments=ReportArguments, lane=_LONG, has_files=True),
+    TaskKind(name="case-report", arguments=CaseReportArguments, lane=_LONG, has_files=True),
+    TaskKind(name="case-export", arguments=CaseExportArguments, lane=_LONG, has_files=True),
+    TaskKind(name="export", arguments=ExportArguments, lane=_LONG, has_files=True),
+    TaskKind(name="audit", arguments=AuditArguments, lane=_LONG),
+)
 TASK_KINDS: Final[Mapping[str, TaskKind]] = {kind.name: kind for kind in _KINDS}
 _BY_ARGUMENTS: Final = {kind.arguments: kind for kind in _KINDS}
-
-TaskArguments = AnnotateArguments
 
 
 def kind_of(arguments: TaskArguments) -> TaskKind:

@@ -7,7 +7,7 @@ pages loads nothing that opens keys.
 
 import contextlib
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -108,20 +108,8 @@ def task_lanes(
 
 def open_task_runner(settings: Settings, show_message: ShowMessage) -> "KindRunner":
     """Return the object that does tasks; called in a task process."""
-    from snapshotter.app.tasks import annotate, kinds
     from snapshotter.app.tasks.runner import KindRunner
-    from snapshotter.app.wiring import annotations as wiring_annotations
+    from snapshotter.app.wiring.task_kinds import TaskKinds
 
-    @cache
-    def annotations() -> Any:
-        return wiring_annotations.annotation_service(settings, ask=None, show_message=show_message)
-
-    def quarantine() -> Any:
-        from snapshotter.app.wiring import upkeep as wiring_upkeep
-
-        return wiring_upkeep.quarantine_service(settings, ask=None, show_message=show_message)
-
-    annotating = annotate.AnnotateServices(annotations=annotations, quarantine=quarantine)
-    return KindRunner(
-        {kinds.AnnotateArguments: partial(annotate.annotate, annotating)}, tasks_folder(settings)
-    )
+    kinds = TaskKinds(settings, show_message)
+    return KindRunner(kinds.by_arguments(), tasks_folder(settings))

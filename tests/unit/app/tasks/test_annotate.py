@@ -60,6 +60,7 @@ def do(
         resume=resume,
     )
     read_again = parse_arguments(claimed.request.kind, claimed.request.arguments)
+    assert isinstance(read_again, AnnotateArguments)
     services = AnnotateServices(annotations=lambda: service, quarantine=_no_quarantine)
     return annotate(services, read_again, TaskContext(claimed, reports, Path("unused")))
 

@@ -1,0 +1,513 @@
+"""
+Do each kind of tasks: build what its use case needs, call it, and return the result as JSON.
+
+These functions run in a task process, which may open keys and start the browser.
+"""
+
+import hashlib
+import shutil
+import zipfile
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date, tzinfo
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from snapshotter.app import machine
+from snapshotter.app.settings import Settings
+from snapshotter.app.tasks import annotate, kinds
+from snapshotter.app.tasks.context import TaskContext
+from snapshotter.app.tasks.runner import DoTask
+from snapshotter.app.wiring import documents
+from snapshotter.app.wiring import store as wiring_store
+from snapshotter.errors import SnapshotterError, UsageMistake
+from snapshotter.model.task import TaskResult
+from snapshotter.ports import ObjectStore, ShowMessage
+from snapshotter.translation import tr
+
+if TYPE_CHECKING:
+    from snapshotter.app.archive.annotations import AnnotationService
+    from snapshotter.app.archive.case_export_plan import PlannedExhibit
+    from snapshotter.app.archive.case_report import CaseSearch
+    from snapshotter.app.upkeep.quarantine import QuarantineService
+    from snapshotter.ports import Signer
+
+_PAUSE_S = 5.0  # before an audit looks again for objects that seem to be gone
+_MOST_FINDINGS = 500  # of an audit, in the result of its task; the signed report has all kinds
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the same files give the same archive
+
+
+class TaskKinds:
+    """What does the tasks of each kind, for one installation."""
+
+    def __init__(self, settings: Settings, show_message: ShowMessage) -> None:
+        self._settings = settings
+        self._show_message = show_message
+        self._clock = machine.SystemClock()
+        # Kept for all tasks of this process: the key is opened and the chain is read once.
+        self._annotations = cache(self._open_annotations)
+
+    def by_arguments(self) -> dict[type[Any], DoTask]:
+        """Return what does the tasks, by the class of their arguments."""
+        return {
+            kinds.AnnotateArguments: self.annotate,
+            kinds.VerifyArguments: self.verify,
+            kinds.ConcludeArguments: self.conclude,
+            kinds.ProofArguments: self.prove,
+            kinds.ReportArguments: self.report,
+            kinds.CaseReportArguments: self.report_case,
+            kinds.CaseExportArguments: self.export_case,
+            kinds.ExportArguments: self.export,
+            kinds.AuditArguments: self.audit,
+        }
+
+    def annotate(self, arguments: kinds.AnnotateArguments, task: TaskContext) -> TaskResult:
+        """Record something about captures or a case."""
+        services = annotate.AnnotateServices(
+            annotations=self._annotations, quarantine=self._open_quarantine
+        )
+        return annotate.annotate(services, arguments, task)
+
+    def verify(self, arguments: kinds.VerifyArguments, task: TaskContext) -> TaskResult:
+        """Verify a capture or an event, with the trust file or the keys of the settings."""
+        import snapshotter
+        from snapshotter.app.verification import verify_stored
+        from snapshotter.app.wiring import trust as wiring_trust
+        from snapshotter.app.wiring import verification
+        from snapshotter.formats.canonical_json import instant
+
+        task.step(tr("verify the proof"))
+        service = verification.verification_service(
+            self._settings,
+            wiring_trust.trust(self._settings, by_bundle=True),
+            given=(),
+            show_message=self._show_message,
+        )
+        at = self._clock.now()
+        found = verify_stored(service, arguments.object_id)
+        if found.stored is not None:
+            store, report = found.stored
+            verification.note_fixity_check(
+                self._settings, store, arguments.object_id, report, show_message=self._show_message
+            )
+        return task.result(
+            {
+                "lines": found.lines,
+                "object_id": arguments.object_id,
+                "software": snapshotter.SOFTWARE,
+                "verdict": found.verdict.value,
+                "verification": found.json,
+                "verified_at": instant(at),
+            }
+        )
+
+    def conclude(self, arguments: kinds.ConcludeArguments, task: TaskContext) -> TaskResult:
+        """Conclude take-downs from captures, and record each new event."""
+        from snapshotter.app.json_objects.takedowns import derivation_json
+        from snapshotter.app.takedown import events
+        from snapshotter.app.wiring import takedown as wiring_takedown
+
+        task.step(tr("conclude take-downs from the captures"))
+        with wiring_takedown.takedown_service(
+            self._settings, ask=None, show_message=self._show_message
+        ) as service:
+            done = events.derive(service, arguments.urls)
+        return task.result({"derivations": [derivation_json(derived) for derived in done]})
+
+    def prove(self, arguments: kinds.ProofArguments, task: TaskContext) -> TaskResult:
+        """Make a proof pack."""
+        from snapshotter.app.takedown import proof_case, proof_pack
+        from snapshotter.app.wiring import proof as wiring_proof
+        from snapshotter.app.wiring import takedown as wiring_takedown
+
+        wanted = [*filter(None, (arguments.event_id, arguments.url)), *arguments.bundle_ids]
+        if not wanted or (len(wanted) > 1 and len(wanted) != len(arguments.bundle_ids)):
+            raise UsageMistake(tr("a proof needs an event, an address, or the ids of two captures"))
+        if len(arguments.bundle_ids) == 1:
+            raise UsageMistake(tr("a proof without an event needs the ids of two captures"))
+        task.step(tr("find the captures"))
+        with wiring_takedown.takedown_service(
+            self._settings, ask=None, show_message=self._show_message
+        ) as service:
+            found = proof_case.find(
+                service,
+                wanted,
+                wiring_proof.event_log_proof(self._settings),
+                self._show_message,
+                allowed=self._settings.allow_networks,
+            )
+        task.step(tr("verify the captures and write the proof pack"))
+        name = found.event.event_id if found.event else found.captures[1][1]
+        made = proof_pack.make(
+            wiring_proof.proof_service(self._settings, ask=None, show_message=self._show_message),
+            found,
+            task.make_folder() / f"proof-{name}.html",
+            without=frozenset(arguments.without),
+        )
+        wiring_proof.note_export(self._settings, made, self._show_message)
+        return task.result(
+            {
+                "event_id": made.manifest.event_id,
+                "key_id": made.report.key_id,
+                "lacks": list(made.manifest.lacks),
+                "verdict": made.report.verdict.value,
+            },
+            [made.file],
+        )
+
+    def report(self, arguments: kinds.ReportArguments, task: TaskContext) -> TaskResult:
+        """Make the reports about captures."""
+        from snapshotter.report import capture_report as reports
+        from snapshotter.report.local_time import LocalTime
+
+        local = LocalTime(zone=_zone(arguments.zone))
+        store, folder = wiring_store.store(self._settings), task.make_folder()
+        bundle_ids = _some(arguments.bundle_ids)
+        made_reports = []
+        for number, bundle_id in enumerate(bundle_ids):
+            task.step(tr("verify, and write the report"), number, len(bundle_ids))
+            stored = documents.stored_report(
+                self._settings, store, bundle_id, now=self._clock.now(), local=local,
+                case=arguments.case, show_message=self._show_message,
+            )  # fmt: skip
+            report = stored.made.report
+            data = reports.encode(report)
+            digest = hashlib.sha256(data).hexdigest()
+            self._write(
+                folder / f"report-{bundle_id}", arguments.formats, arguments.paper, data,
+                reports.page(report, stored.made.picture, local, digest=digest),
+                report.verified_at,
+            )  # fmt: skip
+            stored.note(
+                self._settings,
+                f"capture report, SHA-256 of report.json {digest}",
+                show_message=self._show_message,
+            )
+            made_reports.append(
+                {
+                    "bundle_id": bundle_id,
+                    "headline": " ".join(report.sentences),
+                    "report_sha256": digest,
+                    "verdict": report.verdict.value,
+                }
+            )
+        return task.result({"reports": made_reports}, sorted(folder.iterdir()))
+
+    def report_case(self, arguments: kinds.CaseReportArguments, task: TaskContext) -> TaskResult:
+        """Make the report about all exhibits of a case."""
+        from snapshotter.app.archive.case_export_plan import case_report_stem
+        from snapshotter.report import case_report as reports
+        from snapshotter.report.local_time import LocalTime
+
+        local = LocalTime(zone=_zone(arguments.zone))
+        report = documents.verified_case_report(
+            self._settings, arguments.case, now=self._clock.now(), local=local,
+            searches=_searches(arguments.searches), included=_groups(arguments.included),
+            show_message=self._show_message, show_progress=_verifying(task),
+        )  # fmt: skip
+        data = reports.encode(report)
+        digest = hashlib.sha256(data).hexdigest()
+        task.step(tr("write the report"))
+        folder = task.make_folder()
+        self._write(
+            folder / case_report_stem(report.case), arguments.formats, arguments.paper, data,
+            reports.page(report, local, digest=digest), report.verified_at,
+        )  # fmt: skip
+        documents.note_export(
+            self._settings,
+            wiring_store.store(self._settings),
+            [exhibit.bundle_id for exhibit in report.exhibits if exhibit.verdict is not None],
+            show_message=self._show_message,
+            detail=f"case report, SHA-256 of its JSON file {digest}",
+        )
+        return task.result(
+            {
+                "alarms": list(report.alarms),
+                "case": report.case,
+                "exhibits": len(report.exhibits),
+                "report_sha256": digest,
+                "verdict": report.verdict.value,
+            },
+            sorted(folder.iterdir()),
+        )
+
+    def export_case(self, arguments: kinds.CaseExportArguments, task: TaskContext) -> TaskResult:
+        """Write the archive of a case."""
+        from snapshotter.app.archive import case_export_plan
+        from snapshotter.app.archive.case_view import case_view
+        from snapshotter.app.wiring import annotations as wiring_annotations
+        from snapshotter.app.wiring import trust as wiring_trust
+
+        _require_trust_file(self._settings)
+        task.step(tr("plan the archive"))
+        store = wiring_store.store(self._settings)
+        state = wiring_annotations.read_state(self._settings, show_message=self._show_message)
+        view = case_view(store, state, arguments.case)
+        plan = case_export_plan.plan_export(
+            store,
+            view,
+            wiring_trust.trusted_keys(self._settings),
+            included=_groups(arguments.included),
+            has_pdf=arguments.pdf,
+            has_load_files=arguments.load_files,
+            has_case_report=arguments.case_report,
+        )
+
+        def show_exhibit(exhibit: "PlannedExhibit", before: int) -> None:
+            task.step(tr("write the exhibits"), before, len(plan.exhibits))
+
+        made = documents.export_case(
+            self._settings, store, plan, view, task.make_folder() / f"{plan.case}.zip",
+            state=state, most_bytes=arguments.part_bytes or None, paper=arguments.paper,
+            zone=_zone(arguments.zone), now=self._clock.now, show_message=self._show_message,
+            show_exhibit=show_exhibit, show_progress=_verifying(task),
+        )  # fmt: skip
+        return task.result(
+            {
+                **case_export_plan.plan_json(plan),
+                "exhibits": list(made.exhibits),
+                "root_key": self._settings.trust_root_key,
+            },
+            made.files,
+        )
+
+    def export(self, arguments: kinds.ExportArguments, task: TaskContext) -> TaskResult:
+        """Export captures as one ZIP archive."""
+        from snapshotter.app.archive import quarantined
+        from snapshotter.app.wiring import trust as wiring_trust
+
+        if arguments.form is kinds.ExportForm.EVIDENCE:
+            _require_trust_file(self._settings)
+        store = wiring_store.store(self._settings)
+        is_trusted = wiring_trust.trusted_keys(self._settings)
+        bundle_ids = _some(arguments.bundle_ids)
+        for bundle_id in bundle_ids:  # nothing is written of a list in which one is in quarantine
+            quarantined.require_visible(store, bundle_id, is_trusted)
+        folder = task.make_folder()
+        content = folder / "content"
+        content.mkdir()
+        exported = []
+        for number, bundle_id in enumerate(bundle_ids):
+            task.step(tr("copy the captures"), number, len(bundle_ids))
+            exported.append(
+                {"bundle_id": bundle_id, **self._export(arguments, store, bundle_id, content)}
+            )
+        task.step(tr("write the archive"))
+        name = bundle_ids[0] if len(bundle_ids) == 1 else f"{len(bundle_ids)}-captures"
+        archive = folder / f"{arguments.form.value}-{name}.zip"
+        _zip(content, archive)
+        shutil.rmtree(content)
+        return task.result({"captures": exported, "form": arguments.form.value}, [archive])
+
+    def audit(self, arguments: kinds.AuditArguments, task: TaskContext) -> TaskResult:
+        """Audit the store; the report is signed, stored, logged, and its findings are notified."""
+        from snapshotter.app.monitoring import notification_events
+        from snapshotter.app.upkeep import audit as auditing
+        from snapshotter.app.wiring import log as wiring_log
+        from snapshotter.app.wiring import notifications as wiring_notifications
+        from snapshotter.app.wiring import upkeep as wiring_upkeep
+        from snapshotter.verify.audit import report as reports
+        from snapshotter.verify.audit.run import AuditRequest
+
+        published = wiring_log.checkpoint_memory(self._settings).load()
+        request = AuditRequest(
+            sample=arguments.sample or None,
+            since=_date(arguments.since),
+            restart=arguments.restart,
+            checkpoints=((tr("the checkpoint that this machine published"), published),)
+            * bool(published),
+        )
+        service = replace(
+            wiring_upkeep.audit_service(
+                self._settings, state_dir=None, pause_s=_PAUSE_S, ask=None,
+                show_message=self._show_message,
+            ),
+            signer=self._report_signer(),
+        )  # fmt: skip
+        store_name, findings = service.receipts.store_name, list[dict[str, Any]]()
+
+        def progress(stage: str, done: int, of: int) -> None:
+            task.step(stage, done, of)
+
+        try:
+            done = auditing.audit(
+                service,
+                request,
+                progress,
+                each=lambda finding: findings.append(reports.finding_json(finding)),
+            )
+        except auditing.StoreWithheld:
+            alarm = notification_events.withheld_event(0, "", store_name, self._clock.now())
+            wiring_notifications.notify_once(self._settings, alarm, show_message=self._show_message)
+            raise
+        for event in notification_events.audit_events(
+            done.report, done.report_id, store_name, self._clock.now()
+        ):
+            wiring_notifications.notify_once(self._settings, event, show_message=self._show_message)
+        return task.result(
+            {
+                **reports.report_json(done.report),
+                "exit_code": reports.exit_code(done.report),
+                "findings": findings[:_MOST_FINDINGS],
+                "findings_count": len(findings),
+                "lines": list(reports.lines(done.report)),
+                "problem": done.problem.message if done.problem is not None else None,
+                "report_id": done.report_id or None,
+                "report_key": done.report_key or None,
+            }
+        )
+
+    def _open_annotations(self) -> "AnnotationService":
+        from snapshotter.app.wiring import annotations as wiring_annotations
+
+        return wiring_annotations.annotation_service(
+            self._settings, ask=None, show_message=self._show_message
+        )
+
+    def _open_quarantine(self) -> "QuarantineService":
+        from snapshotter.app.wiring import upkeep as wiring_upkeep
+
+        return wiring_upkeep.quarantine_service(
+            self._settings, ask=None, show_message=self._show_message
+        )
+
+    def _report_signer(self) -> "Signer | None":
+        """Return the key that signs reports of audits; None if there is none: none is made."""
+        from snapshotter.app.wiring import keys as wiring_keys
+
+        if not wiring_keys.key_directory(self._settings).list():
+            return None
+        return wiring_keys.signer(self._settings, ask=None, show_message=self._show_message)
+
+    def _write(
+        self, path: Path, formats: Iterable[str], paper: str, data: bytes, page: bytes, at: Any
+    ) -> None:
+        """Write a document as files whose names begin with `path`."""
+        for kind, content in documents.document_files(
+            self._settings, _formats(formats), data=data, page=page, paper=_paper(paper), at=at
+        ):
+            path.with_name(f"{path.name}.{kind}").write_bytes(content)
+
+    def _export(
+        self, arguments: kinds.ExportArguments, store: ObjectStore, bundle_id: str, content: Path
+    ) -> dict[str, Any]:
+        """Write what an export has of one capture into a folder; return what to state about it."""
+        from snapshotter.app.archive import bundles
+        from snapshotter.model.finding import Verdict
+
+        settings, show_message = self._settings, self._show_message
+        match arguments.form:
+            case kinds.ExportForm.EVIDENCE:
+                evidence = documents.export_evidence(
+                    settings, store, bundle_id, content / bundle_id, now=self._clock.now(),
+                    show_message=show_message,
+                )  # fmt: skip
+                report = evidence.report
+                codes = report.codes(Verdict.FAILED, Verdict.INDETERMINATE)
+                return {
+                    "codes": list(codes),
+                    "root_key": evidence.root_key_id,
+                    "verdict": report.verdict.value,
+                }
+            case kinds.ExportForm.MASKED:
+                masked = documents.export_masked(
+                    settings, store, bundle_id, content, show_message=show_message
+                )
+                return {"boxes": masked.boxes, "left_out": list(masked.left_out)}
+            case kinds.ExportForm.REDACTED:
+                redacted = documents.export_redacted(
+                    settings, store, bundle_id, content, fields=arguments.fields,
+                    keep=arguments.keep, show_message=show_message,
+                )  # fmt: skip
+                return {"fields": list(redacted.fields), "files": list(redacted.files)}
+        files = bundles.export(store, bundle_id, content)
+        documents.note_export(settings, store, [bundle_id], show_message=show_message)
+        return {"files": [file.name for file in files]}
+
+
+def _verifying(task: TaskContext) -> Any:
+    return lambda position, total: task.step(tr("verify the exhibits"), position, total)
+
+
+def _some(bundle_ids: tuple[str, ...]) -> tuple[str, ...]:
+    if not bundle_ids:
+        raise UsageMistake(tr("no capture is selected"))
+    return tuple(dict.fromkeys(bundle_ids))
+
+
+def _require_trust_file(settings: Settings) -> None:
+    if settings.trust_file is None:
+        raise SnapshotterError(
+            tr("this export needs a trust file, and the settings name none"),
+            hint=tr(
+                "make a trust file (docs/howto/trust-file-for-an-auditor.md), and set trust_file "
+                "and trust_root_key in the settings"
+            ),
+        )
+
+
+def _searches(texts: Iterable[str]) -> "list[CaseSearch]":
+    from snapshotter.app.archive.case_report import CaseSearch
+    from snapshotter.index.query import InvalidQuery, parse
+
+    try:
+        return [CaseSearch(words=text, query=parse(text)) for text in texts if text.strip()]
+    except InvalidQuery as error:
+        raise UsageMistake(str(error), hint=error.hint) from error
+
+
+def _groups(included: tuple[str, ...]) -> list[str]:
+    from snapshotter.app.archive.case_export_plan import GROUPS
+
+    return _of(included, GROUPS)
+
+
+def _formats(formats: Iterable[str]) -> list[str]:
+    return _of(formats, documents.FORMATS)
+
+
+def _paper(paper: str) -> str:
+    return _of([paper], ("A4", "Letter"))[0]
+
+
+def _of(given: Iterable[str], valid: tuple[str, ...]) -> list[str]:
+    """Return values that must be among the valid ones."""
+    values = list(given)
+    for value in values:
+        if value not in valid:
+            raise UsageMistake(
+                tr("{value!r} is unknown; valid: {valid}", value=value, valid=", ".join(valid))
+            )
+    return values
+
+
+def _zone(name: str) -> tzinfo | None:
+    if not name:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise UsageMistake(
+            tr("{name!r} is not a time zone; valid: Europe/Berlin", name=name)
+        ) from error
+
+
+def _date(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageMistake(tr("{text!r} is not a date; valid: 2026-11-30", text=text)) from error
+
+
+def _zip(folder: Path, target: Path) -> None:
+    """Write the files of a folder into an archive, uncompressed: bundles are compressed already."""
+    with zipfile.ZipFile(target, "x", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(str(path.relative_to(folder)), _ZIP_DATE)
+            entry.external_attr = 0o644 << 16
+            with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as out:
+                shutil.copyfileobj(source, out, 1 << 20)
