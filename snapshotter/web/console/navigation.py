@@ -17,7 +17,10 @@ class Section:
 
 # A page that lands adds its entry here, in this order: Home, Captures, Take-downs, Cases, Review,
 # Schedules, Queue, Policies, Audit, Settings. Their keys: h c t e r s q p a i.
-NAVIGATION: Final = (Section(path="/", name=tr("Home"), key="h"),)
+NAVIGATION: Final = (
+    Section(path="/", name=tr("Home"), key="h"),
+    Section(path="/captures", name=tr("Captures"), key="c"),
+)
 
 
 def section_of(path: str) -> str:

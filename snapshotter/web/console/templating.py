@@ -72,7 +72,7 @@ def _render(template: str, **values: Any) -> str:
 def _environment() -> Environment:
     found = html.environment()
     found.loader = ChoiceLoader([PackageLoader("snapshotter.web.console"), *_loaders(found)])
-    found.filters["sentence"] = _sentence
+    found.filters["sentence"] = sentence
     found.globals = {
         **found.globals,
         "static": static_path,
@@ -82,7 +82,7 @@ def _environment() -> Environment:
     return found
 
 
-def _sentence(message: str) -> str:
+def sentence(message: str) -> str:
     """Return the message of an error, which has no capital and no full stop, as a sentence."""
     end = "" if message.endswith((".", ":", "?")) else "."
     return f"{message[:1].upper()}{message[1:]}{end}"
