@@ -21,6 +21,8 @@ from snapshotter.translation import tr
 
 _WHOLE_TEXT = 65_536  # characters of a shortened text that the page has one click away
 _PLAIN = re.compile(r"[A-Za-z0-9 .,:·…-]")
+_POINTER_PARTS = re.compile(r"[^/#_]*[/#_]+|[^/#_]+")  # a line may end after each of them
+_BUNDLE_ID = re.compile(r"([0-9]{8}t[0-9]{6}z-[a-z2-7]{16})")
 _HARMLESS = re.compile(r"[\n\t -~]*")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -105,6 +107,11 @@ def source(name: str) -> str:
     return environment.loader.get_source(environment, name)[0]
 
 
+def _verbatim(text: str) -> Markup:
+    """Return a text of a stranger's as markup that shows each character."""
+    return escape(escape_misleading(text))
+
+
 def escape_misleading(text: str) -> str:
     """
     Return a text of a stranger's as it may be shown: what could turn or hide it, as an escape.
@@ -163,5 +170,12 @@ def _environment() -> Environment:
     found.filters["middle"] = cut_middle
     found.filters["number"] = group_digits
     found.globals["whole_text"] = _WHOLE_TEXT
-    found.filters["verbatim"] = lambda text: escape(escape_misleading(text))
+    found.filters["verbatim"] = _verbatim
+    found.filters["pointer"] = lambda text: Markup("<wbr>").join(
+        map(_verbatim, _POINTER_PARTS.findall(text))
+    )
+    found.filters["whole_ids"] = lambda text: Markup("").join(
+        Markup('<span class="id">{}</span>').format(part) if at % 2 else _verbatim(part)
+        for at, part in enumerate(_BUNDLE_ID.split(text))
+    )
     return found

@@ -5,6 +5,7 @@ Paths of this machine are replaced by words in these facts, because they can nam
 """
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from snapshotter.capture.browser.workspace import BrowserWorkspace
 from snapshotter.model.capture import Environment, SandboxFacts
 
 _FC_LIST_S = 5.0
+_NEXT_ARGUMENT = re.compile(r" +(?=-|about:)")  # where an argument begins in a whole command line
 _FACE = "%{family}|%{style}|%{fontversion}|%{file|basename}\n"
 
 
@@ -95,8 +97,9 @@ def replace_paths_in_arguments(
         replace_paths_in_text(argument, binary=binary, workspace=workspace)
         for argument in arguments
     ]
-    # Chromium writes its process title over its arguments: then they come as one text.
-    return tuple(result[0].split()) if len(result) == 1 else tuple(result)
+    # Chromium writes its process title over its arguments: then they come as one text, in which
+    # an argument may contain spaces (--host-resolver-rules).
+    return tuple(_NEXT_ARGUMENT.split(result[0].strip())) if len(result) == 1 else tuple(result)
 
 
 def replace_paths_in_text(text: str, *, binary: BrowserBinary, workspace: BrowserWorkspace) -> str:

@@ -143,7 +143,7 @@ def test_an_address_of_2000_characters_is_whole_wherever_it_stands() -> None:
 def test_each_value_names_its_source_and_who_vouches_for_it() -> None:
     text = made()
 
-    assert "<code>#/what/title</code>" in text
+    assert "<code>#/<wbr>what/<wbr>title</code>" in text  # no line ends within a word
     assert "stated, signed" in text
     assert "<strong>Withheld</strong>, commitment" in text
     assert "Not stated: worker." in text

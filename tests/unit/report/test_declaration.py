@@ -117,7 +117,7 @@ def test_the_foot_of_a_sheet_names_the_bundle_and_its_digest() -> None:
 def test_each_statement_names_its_sources_and_who_vouches_for_it() -> None:
     text = made()
 
-    assert "(stated, signed; <code>#/what/requested_url</code>, <code>" in text
+    assert "(stated, signed; <code>#/<wbr>what/<wbr>requested_<wbr>url</code>, <code>" in text
     assert text.count("<ol>") == 1
     assert "Second.</li>" in text
 
@@ -140,3 +140,11 @@ def test_json_and_page_are_made_of_the_same_value() -> None:
     assert items[1]["field"]["value"] == SHOWN
     assert items[3]["table"]["rows"][0]["values"] == {"url": ADDRESS}
     assert items[4] == {"blank": 3, "key": "account"}
+
+
+def test_no_line_of_a_heading_ends_within_an_id() -> None:
+    first = replace(DRAFT.sections[0], term=f"Annex, bundle {ID}")
+
+    text = made(replace(DRAFT, sections=(first, *DRAFT.sections[1:])))
+
+    assert f'Annex, bundle <span class="id">{ID}</span></h2>' in text

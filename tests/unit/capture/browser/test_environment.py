@@ -30,11 +30,15 @@ def test_a_command_line_names_no_path_of_this_machine(tmp_path: Path) -> None:
         "-z",
     )
     assert replace_paths_in_arguments(
-        (f"{binary.path} -a --d={workspace.profile}",), binary=binary, workspace=workspace
+        (f"{binary.path} -a --d={workspace.profile} --r=MAP * ~X, EXCLUDE y about:blank ",),
+        binary=binary,
+        workspace=workspace,
     ) == (
         "shell",
         "-a",
         "--d=<profile>",
+        "--r=MAP * ~X, EXCLUDE y",
+        "about:blank",
     )
     said = f"spawn {binary.path} EACCES, and {Path.home()}/x is full"
     assert replace_paths_in_text(said, binary=binary, workspace=workspace) == (
