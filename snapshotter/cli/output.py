@@ -27,15 +27,8 @@ if TYPE_CHECKING:
     from snapshotter.model.assessment import AssessmentSummary
 
 _NO_PAGE = "no page: "  # begins the detail of a failed capture, whose reason says the same
-# What a person reads while a stage runs that is no step of the capture of a page.
+# What a person reads while a stage runs that is no stage of a capture.
 _STAGE_NAMES = {
-    "assess": tr("applying the rules to the page"),
-    "compress": tr("compressing the pictures again"),
-    "seal": "sealing",
-    "timestamp": "requesting timestamps",
-    "store": "storing",
-    "append": tr("adding the bundle to the log"),
-    "replay": tr("replaying the bundle"),
     "conclude": tr("concluding take-downs from the captures"),
     "pack": tr("making the proof pack"),
     "log": tr("rebuilding the tree of the log"),
@@ -441,6 +434,6 @@ class BackgroundSteps:
 
 def step_text(stage: str) -> str:
     """Return the text for a stage that runs."""
-    from snapshotter.model.sentences import step_name
+    from snapshotter.model.sentences import stage_name
 
-    return _STAGE_NAMES.get(stage) or step_name(stage) or stage
+    return _STAGE_NAMES.get(stage) or stage_name(stage) or stage

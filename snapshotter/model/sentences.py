@@ -547,6 +547,16 @@ STEP_NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "close": tr("closing the browser"),
     }
 )
+# The stages after the page is captured.
+_LATER_STAGES: Final[Mapping[str, str]] = {
+    "assess": tr("applying the rules to the page"),
+    "compress": tr("compressing the pictures again"),
+    "seal": tr("sealing"),
+    "timestamp": tr("requesting timestamps"),
+    "store": tr("storing"),
+    "append": tr("adding the bundle to the log"),
+    "replay": tr("replaying the bundle"),
+}
 _CAPTURE: Final[Mapping[Outcome, str]] = {
     Outcome.COMPLETE: tr("The capture is complete."),
     Outcome.PARTIAL: tr("The capture is partial."),
@@ -666,6 +676,11 @@ def step_name(step: str) -> str:
     if window != step:
         return tr("photographing the page in the window {window}", window=window)
     return STEP_NAMES.get(step, "")
+
+
+def stage_name(stage: str) -> str:
+    """Return the name of a stage of a capture, from its first step to the stored bundle; or ""."""
+    return _LATER_STAGES.get(stage) or step_name(stage)
 
 
 def court_minimum_words(met: bool, missing: Sequence[str], *, light: bool) -> str:

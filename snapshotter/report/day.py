@@ -4,7 +4,7 @@ Write the report about one day, or another period: as text, as an HTML page, and
 The values come from `app/archive/day_report.py`. This module decides nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -84,16 +84,31 @@ def page(of: DayReport, local: LocalTime) -> bytes:
         end=html.print_margins(
             tr("snapshotter · report about {heading}", heading=heading(of, local)), ""
         ),
-        clock=lambda at: _clock(of, at, local),
-        heading=heading(of, local),
-        max_listed=MAX_LISTED,
-        numbers=_numbers(of),
-        of=of,
-        parts=[part for part in _parts(of) if part[2]],
-        summary=summary(of),
-        when=local.show,
-        zone_sentence=local.sentence(of.since),
+        **page_values(of, local),
     )
+
+
+def page_values(
+    of: DayReport, local: LocalTime, capture_url: Callable[[str], str] | None = None
+) -> dict[str, Any]:
+    """
+    Return the values that `day_parts.html.j2` shows.
+
+    Args:
+        capture_url: Returns the address of a capture on a server; None in a file.
+    """
+    return {
+        "capture_url": capture_url,
+        "clock": lambda at: _clock(of, at, local),
+        "heading": heading(of, local),
+        "max_listed": MAX_LISTED,
+        "numbers": [(f"#{key}", *shown, None) for key, *shown in day_numbers(of)],
+        "of": of,
+        "parts": [part for part in _parts(of) if part[2]],
+        "summary": summary(of),
+        "when": local.show,
+        "zone_sentence": local.sentence(of.since),
+    }
 
 
 def lines(of: DayReport, local: LocalTime, store_option: str = "") -> Iterator[str]:
@@ -105,7 +120,7 @@ def lines(of: DayReport, local: LocalTime, store_option: str = "") -> Iterator[s
     """
     yield tr("{heading}, store {store}", heading=heading(of, local), store=of.store)
     yield ""
-    for _, name, count, detail in _numbers(of):
+    for _, name, count, detail in day_numbers(of):
         yield f"{count:>6}  {name}{f' ({detail})' if detail else ''}"
     for _, name, entries, _ in _parts(of):
         if entries:
@@ -164,7 +179,7 @@ def summary(of: DayReport) -> str:
     said = [tr("Captures: {count}.", count=len(of.captured))]
     said += [
         tr("{name}: {count}.", name=name, count=count)
-        for key, name, count, _ in _numbers(of)
+        for key, name, count, _ in day_numbers(of)
         if count and key != "captured"
     ]
     if len(said) == 1:
@@ -214,7 +229,7 @@ def describe_gap(gap: MissedEntry) -> str:
     )
 
 
-def _numbers(of: DayReport) -> list[tuple[str, str, int, str]]:
+def day_numbers(of: DayReport) -> list[tuple[str, str, int, str]]:
     """Return key, name, number and detail of each number, in the order of their weight."""
     captured = tr(
         "complete {complete}, partial {partial}, failed {failed}",

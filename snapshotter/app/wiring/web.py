@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from snapshotter.app.archive.index_service import IndexService
 from snapshotter.app.archive.quarantined import IsTrusted
+from snapshotter.app.archive.today import TodayService
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
 from snapshotter.app.wiring import annotations as wiring_annotations
+from snapshotter.app.wiring import day_report as wiring_day_report
 from snapshotter.app.wiring import index as wiring_index
 from snapshotter.app.wiring import queue as wiring_queue
 from snapshotter.app.wiring import store as wiring_store
@@ -40,6 +42,7 @@ class WebServices:
     person: Person  # who acts: one person uses the console
     store: ObjectStore
     database: "Database"  # of the queue
+    today: TodayService  # what happened today
     index: IndexService  # what is known of the store, kept up to date while the server runs
     is_trusted: Callable[[], IsTrusted]  # whose keys may end a quarantine
     has_worker: Callable[[], bool]  # whether a worker of the queue runs
@@ -56,14 +59,18 @@ def web_services(settings: Settings, *, show_message: ShowMessage) -> Iterator[W
         SnapshotterError: The settings are invalid.
     """
     store = wiring_store.store(settings)
+    clock = SystemClock()
+    index = wiring_index.index_service(settings, show_message=show_message)
+    jobs = partial(wiring_day_report.jobs_without_bundle, settings)
     with wiring_queue.queue_database(settings) as database:
         yield WebServices(
-            clock=SystemClock(),
+            clock=clock,
             ids=RandomIds(),
             person=Person.of_author(wiring_annotations.author(settings)),
             store=store,
             database=database,
-            index=wiring_index.index_service(settings, show_message=show_message),
+            today=TodayService(index, jobs, clock=clock),
+            index=index,
             is_trusted=partial(wiring_trust.trusted_keys, settings, public_only=True),
             has_worker=partial(wiring_queue.has_worker, settings),
             check_health=partial(_check_health, store, database),

@@ -46,15 +46,14 @@ def respond(
 
 def render_page(request: Request, template: str, **values: Any) -> str:
     """Return the HTML of a page with the navigation."""
-    return _render(
-        template,
-        navigation=NAVIGATION,
-        section=section_of(request.url.path),
-        path=request.url.path,
-        zone_sentence=LocalTime().sentence(context_of(request).services.clock.now()),
-        person=request.state.person,
-        **values,
-    )
+    known = {
+        "navigation": NAVIGATION,
+        "path": request.url.path,
+        "person": request.state.person,
+        "section": section_of(request.url.path),
+        "zone_sentence": LocalTime().sentence(context_of(request).services.clock.now()),
+    }
+    return _render(template, **(known | values))
 
 
 def render_bare_page(template: str, **values: Any) -> str:

@@ -1,6 +1,5 @@
 """What the console answers to strangers: other hosts, other sites, no session, and old links."""
 
-import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -294,14 +293,6 @@ def test_a_body_that_is_too_long_is_refused_before_and_while_it_is_read(site: Co
         headers = {**FORM, "content-length": length}
         assert site.client.post("/logout", headers=headers).status_code == 413
     assert site.get("/").status_code == 200  # nobody was logged out
-
-
-def test_the_home_page_states_how_many_bundles_the_store_has(tmp_path: Path, site: Console) -> None:
-    answer = site.log_in().get("/")
-
-    assert "The store has 0 bundles." in answer.text
-    assert answer.headers["cache-control"] == "no-store"
-    assert os.fspath(tmp_path / "store") in answer.text
 
 
 def test_static_files_are_kept_for_ever_under_the_digest_of_their_content(site: Console) -> None:

@@ -8,9 +8,15 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute
 
-from snapshotter.web.console.pages import captures, home, login, styleguide
+from snapshotter.web.console.pages import captures, day, home, login, styleguide
 
 
 def page_routes() -> Sequence[BaseRoute]:
     """Return the routes of all pages."""
-    return (*login.routes, *home.routes, *captures.routes, *styleguide.routes)
+    return (
+        *login.routes,
+        *home.routes,
+        *day.routes,
+        *captures.routes,
+        *styleguide.routes,
+    )

@@ -82,7 +82,7 @@ def _captures(request: Request) -> Response:
         found=found,
         given=given,
         is_filtered=any(given[name] for name in _FIELDS if name != "q"),
-        items=[_item(card) for card in found.cards] if view_name == "gallery" else (),
+        items=[gallery_item(card) for card in found.cards] if view_name == "gallery" else (),
         lead=_lead(found),
         next=path_with(PATH, values, cursor=found.next) if found.next else "",
         outcomes=_outcomes(),
@@ -174,7 +174,7 @@ def _short(text: str) -> str:
     return escape_misleading(cut_middle(text, _OPTION))
 
 
-def _item(card: CaptureCard) -> dict[str, Any]:
+def gallery_item(card: CaptureCard) -> dict[str, Any]:
     """Return a capture as the gallery shows it."""
     return {
         "url": f"{PATH}/{card.bundle_id}",

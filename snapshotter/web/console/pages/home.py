@@ -1,27 +1,186 @@
-"""Show what the store contains."""
+"""Show what happened today and what happens now, and accept captures."""
+
+from collections.abc import Sequence
+from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from snapshotter.app.archive.capture_list import CaptureCard, CaptureFilters, list_captures
+from snapshotter.app.archive.today import Today
+from snapshotter.app.monitoring.activity import Activity, activity, next_visits
+from snapshotter.app.monitoring.capture_box import ORIGIN, BoxInput, BoxMistake, enqueue_box
+from snapshotter.app.wiring import queue as wiring_queue
+from snapshotter.jobs.schedules.schedules import Schedules
+from snapshotter.jobs.workers.capture_stages import capture_stages
+from snapshotter.model.annotation_state import AnnotationState
+from snapshotter.policy.policy_selection import AUTO, policy_matches
+from snapshotter.report.day import day_numbers
+from snapshotter.report.local_time import LocalTime
+from snapshotter.report.states import POSSIBLE_REMOVAL
+from snapshotter.translation import tr
+from snapshotter.web.console.forms import Form, form_endpoint
+from snapshotter.web.console.now_list import NowRow, now_rows, rows_json, spoken
+from snapshotter.web.console.pages.captures import gallery_item
+from snapshotter.web.console.pages.day import day_url
 from snapshotter.web.console.templating import respond
-from snapshotter.web.context import context_of
+from snapshotter.web.context import WebContext, context_of
+
+_RECENT: Final = 8  # captures in the gallery
+_REQUESTED: Final = 5  # jobs of the box in the list of now
+_VISITS: Final = 5  # schedules with the next visits
+_FIRST_REPORT_S: Final = 0.1  # for which the first report of a day is waited for
+_BUSY_MS: Final = 1_000  # between two polls while captures run
+_IDLE_MS: Final = 5_000
+_SELDOM: Final = ("reappeared", "partial")  # numbers that are left out if they are 0
+_LABELS: Final = {"possible_removals": POSSIBLE_REMOVAL}
 
 
 def _home(request: Request) -> Response:
+    return _page(request, BoxInput(key=context_of(request).services.ids.random_bytes(16).hex()))
+
+
+def _page(
+    request: Request,
+    given: BoxInput,
+    mistakes: Sequence[BoxMistake] = (),
+    *,
+    status_code: int = 200,
+) -> Response:
     context = context_of(request)
-    index = context.services.index
-    bundles = 0
-    if index.state is not None:
-        with index.reading() as view:
-            bundles = sum(view.source.index.counts().bundles.values())
+    services, local = context.services, LocalTime()
+    state = services.index.state
+    cards: tuple[CaptureCard, ...] = ()
+    total = 0
+    if state is not None:
+        with services.index.reading() as view:
+            found = list_captures(view, CaptureFilters(), limit=_RECENT)
+            cards, total = found.cards, found.total or 0
+    now = _activity(context)
+    today = services.today.latest(wait_s=_FIRST_REPORT_S)
+    day = services.clock.now()
+    cases = _open_cases(state.annotations) if state is not None else []
+    errors: dict[str, list[str]] = {}
+    for mistake in mistakes:
+        errors.setdefault(mistake.field, []).append(mistake.sentence)
     return respond(
         request,
         "home.html.j2",
-        bundles=bundles,
-        store=context.services.store.url,
-        indexed_at=index.state.synced_at if index.state is not None else None,
+        status_code=status_code,
+        activity=now,
+        cards=[gallery_item(card) for card in cards],
+        case_options=[("", tr("No case")), *((name, name) for name in cases)],
+        cases=cases,
+        day=day.astimezone(local.zone),
+        day_url=day_url(day, local),
+        error_links=[(mistake.field, mistake.sentence) for mistake in mistakes],
+        errors=errors,
+        given=given,
+        has_worker=services.has_worker(),
+        index_problem=services.index.problem,
+        is_indexed=state is not None,
+        local_day=local.day(day),
+        mistakes=mistakes,
+        numbers=_numbers(today, local),
+        policies=_policies(context),
+        queued=_number(request.query_params.get("queued", "")),
+        rows=_rows(context, now),
+        today=today,
+        today_problem=services.today.problem,
+        total=total,
+        visits=next_visits(Schedules(services.database), limit=_VISITS),
     )
 
 
-routes = (Route("/", _home),)
+def _capture(request: Request, form: Form) -> Response:
+    context = context_of(request)
+    services = context.services
+    given = BoxInput(
+        addresses=form.text("addresses"),
+        policy=form.text("policy"),
+        case=form.text("case"),
+        tags=form.text("tags"),
+        key=form.text("key")[:64],
+    )
+
+    def annotations() -> AnnotationState:
+        with services.index.reading() as view:
+            return view.state.annotations
+
+    result = enqueue_box(
+        wiring_queue.queue(context.settings, services.database),
+        given,
+        requested_by=services.person.name,
+        now=services.clock.now(),
+        policies_dir=context.settings.policies_dir,
+        annotations=annotations,
+    )
+    if result.mistakes:
+        return _page(request, given, result.mistakes, status_code=422)
+    return RedirectResponse(f"/?queued={len(result.jobs)}#now", 303)
+
+
+def _live(request: Request) -> Response:
+    """Return what the script of the page shows anew."""
+    context = context_of(request)
+    now = _activity(context)
+    rows = _rows(context, now)
+    return JSONResponse(
+        {
+            "every_ms": _BUSY_MS if now.running or now.waiting else _IDLE_MS,
+            "lists": {"now": rows_json(rows)},
+            "parts": {"waiting": str(now.waiting)},
+            "spoken": spoken(rows),
+        }
+    )
+
+
+def _activity(context: WebContext) -> Activity:
+    database = context.services.database
+    return activity(wiring_queue.queue(context.settings, database), capture_stages(database))
+
+
+def _rows(context: WebContext, now: Activity) -> list[NowRow]:
+    queue = wiring_queue.queue(context.settings, context.services.database)
+    requested = queue.page(origin=ORIGIN, limit=_REQUESTED).jobs
+    return now_rows(now.running, requested, now.now)
+
+
+def _numbers(today: Today | None, local: LocalTime) -> list[tuple[str, str, int, str, Any]]:
+    """Return address, name, count, detail and label of each number of today."""
+    if today is None:
+        return []
+    url = day_url(today.report.since, local)
+    return [
+        (f"{url}#{key}", name, count, detail, _LABELS.get(key))
+        for key, name, count, detail in day_numbers(today.report)
+        if count or key not in _SELDOM
+    ]
+
+
+def _policies(context: WebContext) -> list[tuple[str, str]]:
+    """Return value and name of each policy that can be chosen."""
+    default = context.settings.policy
+    first = (
+        ("", tr("Chosen by the address"))
+        if default in ("", AUTO)
+        else ("", tr("{name} (the setting)", name=default))
+    )
+    names = [found.name for found in policy_matches(context.settings.policies_dir)]
+    return [first, *((name, name) for name in names)]
+
+
+def _open_cases(state: AnnotationState) -> list[str]:
+    return sorted(name for name, case in state.cases.items() if case.closed is None)
+
+
+def _number(text: str) -> int:
+    return min(int(text), 10_000) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+
+
+routes = (
+    Route("/", _home),
+    Route("/", form_endpoint(_capture), methods=["POST"]),
+    Route("/live/home", _live),
+)

@@ -95,14 +95,18 @@ if (live) {
       const template = one(`template[data-row="${name}"]`);
       if (!list || !template) continue;
       const known = new Map(all(":scope > [data-key]", list).map((row) => [row.dataset.key, row]));
+      let last = null;
       for (const item of items) {
         let row = known.get(item.key);
         known.delete(item.key);
         if (!row) {
           row = template.content.firstElementChild.cloneNode(true);
           row.dataset.key = item.key;
-          list.append(row);
         }
+        // A row is moved only where the order changed: moving takes the focus away.
+        const place = last ? last.nextElementSibling : list.firstElementChild;
+        if (row !== place && !row.contains(document.activeElement)) list.insertBefore(row, place);
+        last = row;
         fill(row, item);
       }
       for (const gone of known.values()) if (!gone.contains(document.activeElement)) gone.remove();

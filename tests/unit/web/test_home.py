@@ -1,0 +1,184 @@
+"""The home page: what it shows, and what becomes of its capture box."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from snapshotter.app.wiring import queue as wiring_queue
+from snapshotter.jobs.queue.admission import Admission
+from snapshotter.jobs.queue.attempts import Attempts
+from snapshotter.jobs.queue.dispatcher import Dispatcher
+from snapshotter.jobs.queue.failure import Failure, Fault
+from snapshotter.jobs.queue.retry_rules import RetryRules
+from snapshotter.jobs.workers.capture_stages import CaptureStages
+from snapshotter.model.job import JobStatus
+from tests.unit.jobs.making import BUNDLE, made
+from tests.webclient import Console, console, console_settings
+
+_HOSTILE = "https://example.org/<script>alert(1)</script>"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Console]:
+    with console(console_settings(tmp_path)) as found:
+        yield found.log_in()
+
+
+def _form(site: Console, addresses: str, **more: str) -> dict[str, str]:
+    """Return the form of the page with these addresses, as a browser sends it."""
+    (key,) = re.findall(r'name="key" value="([0-9a-f]{32})"', site.get("/").text)
+    return {"key": key, "addresses": addresses, "policy": "", "tags": "", **more}
+
+
+def _jobs(site: Console) -> list[JobStatus]:
+    return list(wiring_queue.queue(site.context.settings, site.context.services.database).jobs())
+
+
+def test_the_box_puts_each_line_into_the_queue(site: Console) -> None:
+    form = _form(site, "https://one.example/\r\ntwo.example\r\n", tags="media", policy="default")
+
+    answer = site.post("/", form)
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/?queued=2#now"
+    assert [(status.job.url, status.job.tags) for status in _jobs(site)] == [
+        ("https://one.example/", ("media",)),
+        ("https://two.example", ("media",)),
+    ]
+    assert "2 captures are requested" in site.get("/?queued=2").text
+
+
+def test_a_form_that_is_sent_twice_makes_one_job(site: Console) -> None:
+    form = _form(site, "https://one.example/")
+
+    answers = [site.post("/", form) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert len(_jobs(site)) == 1
+
+
+def test_a_mistake_keeps_what_was_written_and_captures_nothing(site: Console) -> None:
+    form = _form(
+        site, "https://one.example/\r\nftp://two.example/<b>", tags="a,b", policy="no-policy"
+    )
+
+    answer = site.post("/", form)
+
+    assert answer.status_code == 422
+    assert _jobs(site) == []
+    assert "The form has 2 errors" in answer.text
+    assert 'href="#addresses">Line 2: ' in answer.text
+    assert "https://one.example/\nftp://two.example/&lt;b&gt;</textarea>" in answer.text
+    assert 'value="a,b"' in answer.text
+    assert form["key"] in answer.text
+    assert "<b>" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["file:///etc/passwd", "javascript:alert(1)", "http://me:secret@one.example/", "gopher://x/"],
+)
+def test_the_box_takes_addresses_of_pages_only(site: Console, address: str) -> None:
+    answer = site.post("/", _form(site, address))
+
+    assert answer.status_code == 422
+    assert _jobs(site) == []
+    assert "secret" not in re.sub(r"(?s)<textarea.*?</textarea>", "", answer.text)
+
+
+def test_a_page_without_a_worker_says_what_to_do(site: Console) -> None:
+    text = site.get("/").text
+
+    assert "No worker is running" in text
+    assert "<code>snapshotter worker</code>" in text
+
+
+def _begin(site: Console) -> tuple[Attempts, CaptureStages]:
+    """Begin the one job of the queue, and reach the stage in which the bundle is sealed."""
+    database = site.context.services.database
+    attempts = Attempts(database, Admission(), RetryRules(), lambda: 0.0)
+    (handed,) = Dispatcher(database, Admission(), per_host=1).choose(9)
+    assert attempts.begin(handed.job_id, handed.run, worker="me", process="p") is not None
+    stages = CaptureStages(database, "me")
+    stages.begin(handed.job_id, "seal")
+    stages.write()
+    return attempts, stages
+
+
+def test_a_running_capture_is_shown_with_its_step(site: Console) -> None:
+    site.post("/", _form(site, _HOSTILE))
+    _begin(site)
+
+    text, live = site.get("/").text, site.get("/live/home").json()
+
+    assert "4 of 5 steps done. Now: sealing" in text
+    assert "<script>alert" not in text
+    (row,) = live["lists"]["now"]
+    assert row["bars"] == {"step": [4, 5]}
+    assert row["words"]["state"] == "Running"
+    assert "seal and store" in live["spoken"]
+    assert live["every_ms"] == 1000
+
+
+def test_what_is_spoken_changes_at_steps_only(site: Console) -> None:
+    site.post("/", _form(site, "https://one.example/"))
+    _, stages = _begin(site)
+    before = site.get("/live/home").json()["spoken"]
+
+    (status,) = _jobs(site)
+    stages.begin(status.job.id, "timestamp")
+    stages.write()
+    same = site.get("/live/home").json()
+    stages.begin(status.job.id, "navigate")
+    stages.write()
+    other = site.get("/live/home").json()["spoken"]
+
+    assert same["spoken"] == before
+    assert "requesting timestamps" in same["lists"]["now"][0]["words"]["words"]
+    assert other != before
+
+
+def test_a_capture_that_is_done_has_a_link(site: Console) -> None:
+    site.post("/", _form(site, "https://one.example/"))
+    attempts, _ = _begin(site)
+    (status,) = _jobs(site)
+    attempt = attempts.begin(status.job.id, 1, worker="me", process="p")
+    assert attempt is not None
+
+    attempts.finish(attempt, made(), worker="me")
+
+    (row,) = site.get("/live/home").json()["lists"]["now"]
+    assert row["links"] == {"link": f"/captures/{BUNDLE}"}
+    assert f'href="/captures/{BUNDLE}"' in site.get("/").text
+
+
+def test_a_failure_is_shown_with_its_reason_as_text(site: Console) -> None:
+    site.post("/", _form(site, "https://one.example/"))
+    attempts, _ = _begin(site)
+    (status,) = _jobs(site)
+    attempt = attempts.begin(status.job.id, 1, worker="me", process="p")
+    assert attempt is not None
+
+    attempts.fail(attempt, Failure(fault=Fault.FINAL, error="refused <img src=x>"))
+
+    assert "refused &lt;img src=x&gt;" in site.get("/").text
+
+
+def _day_path(site: Console) -> str:
+    """Return the address of the report that the home page links to."""
+    site.context.services.today.compute()
+    (path,) = set(re.findall(r'href="(/day/[0-9-]+)"', site.get("/").text))
+    return str(path)
+
+
+def test_the_report_about_a_day_has_a_page(site: Console) -> None:
+    site.context.services.index.wait_for_update(60)
+
+    today = site.get(_day_path(site))
+
+    assert today.status_code == 200
+    assert "Nothing was captured in this period." in today.text
+    for wrong in ("1999-12-31", "9999-01-01", "today", "2026-13-01"):
+        assert site.get(f"/day/{wrong}").status_code == 404, wrong
