@@ -63,6 +63,7 @@ class ShownPage:
     notice: str = ""  # in the place of everything
     extra: Mapping[str, str] = field(default_factory=dict)  # further meta
     unseen: tuple[str, ...] = ()  # paragraphs in the colour of the page
+    drawing: str = ""  # a colour that a style sheet gives to a part of the first paragraph
 
     @property
     def html(self) -> str:
@@ -194,6 +195,8 @@ def _screen(page: ShownPage, blocks: tuple[Block, ...]) -> bytes:
     if page.picture:
         colour = hashlib.sha256(page.picture).digest()
         draw.rectangle((40, 2 * _LINE + 4, 300, 4 * _LINE - 4), fill=(colour[0], colour[1], 90))
+    if page.drawing:
+        draw.rectangle((400, _LINE + 4, 560, 2 * _LINE - 4), fill=page.drawing)
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()

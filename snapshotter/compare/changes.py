@@ -104,12 +104,16 @@ def derive(
         *_title(found, masks),
         *_prices(before, after, found, masks),
     ]
-    pictures, check = _pictures(before, after, found, items)
+    regions = _unexplained_regions(found)
+    pictures, check = _pictures(before, after, found, regions)
+    unexplained = 0 if pictures else len(regions)
     items += pictures
     items += _dates(before, after)
     if not items:
         if check is PictureCheck.NOT_COMPARED:
             return no_change(NoChangeReason.PICTURES, is_open=True)
+        if unexplained:
+            return no_change(NoChangeReason.UNEXPLAINED, is_open=True)
         return no_change(NoChangeReason.SAME_MAIN_TEXT, sentences.elsewhere(found))
     if all(item.seen is False for item, _ in items):
         return no_change(NoChangeReason.NOT_SEEN, is_open=True)
@@ -130,6 +134,7 @@ def derive(
             dates=_stated_dates(before, after),
             masked=sum(mask.before + mask.after for mask in own_masks),
             masks_differ=any(mask.differs for mask in own_masks),
+            unexplained=unexplained,
         ),
         digests=frozenset(item.sha256 for item in listed),
         places=tuple(place for _, place in items if place.before or place.after),
@@ -377,11 +382,27 @@ def _replaced(
     return _item(subject, where, pieces)
 
 
+def _unexplained_regions(found: Comparison) -> list[PictureRegion]:
+    """Return where the screenshots differ in the main text, and the words below do not."""
+    picture = _largest_picture(found)
+    changed = {
+        place.selector
+        for change in found.text.changes
+        for place in (change.before, change.after)
+        if place is not None
+    }
+    regions = picture.regions if picture is not None else ()
+    return [region for region in regions if region.in_main and not _is_of_text(region, changed)]
+
+
 def _pictures(
-    before: ComparedPage, after: ComparedPage, found: Comparison, items: Sequence[_Placed]
+    before: ComparedPage, after: ComparedPage, found: Comparison, regions: Sequence[PictureRegion]
 ) -> tuple[list[_Placed], PictureCheck]:
     """
     Return the pictures of the main text that differ as files and on the screen.
+
+    Args:
+        regions: Where the screenshots differ, and no words explain it.
 
     A file alone may be another one for the same picture, and what differs on the screen alone may
     be an advertisement, a film or a cursor.
@@ -391,17 +412,6 @@ def _pictures(
     picture = _largest_picture(found)  # the whole page, if both captures have it
     if picture is None:
         return [], PictureCheck.COMPARED if is_same else PictureCheck.NOT_COMPARED
-    changed_text = {
-        place.selector
-        for change in found.text.changes
-        for place in (change.before, change.after)
-        if place is not None
-    }
-    regions = [
-        region
-        for region in picture.regions
-        if region.in_main and not _is_of_text(region, changed_text)
-    ]
     if is_same or not regions:
         return [], PictureCheck.COMPARED
     if not all(one) or not all(other):

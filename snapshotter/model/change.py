@@ -60,6 +60,7 @@ class NoChangeReason(enum.StrEnum):
     PICTURES = "pictures"
     NO_VERDICT = "no-verdict"
     NOT_SEEN = "not-seen"
+    UNEXPLAINED = "unexplained"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,7 @@ class Change:
     dates: tuple[StatedDate, ...] = ()
     masked: int = 0  # places of both captures that masks of the policies left out
     masks_differ: bool = False  # whether such places are not the same in both captures
+    unexplained: int = 0  # places of the main text where the screenshots differ, and no item does
 
     def __post_init__(self) -> None:
         if not 0 < len(self.items) <= self.count or len(self.items) > MAX_ITEMS:

@@ -40,6 +40,10 @@ REASONS: Final[Mapping[NoChangeReason, str]] = {
         "the words in the documents differ, but the pictures of the captures do not: the words can "
         "be hidden, be letters that look alike, or be of a script without a font on the machine"
     ),
+    NoChangeReason.UNEXPLAINED: tr(
+        "the words of the main text and its picture files are the same, but the pictures of the "
+        "captures differ in the main text: a style, a drawing or a film can be the reason"
+    ),
     NoChangeReason.NO_VERDICT: tr("a capture contains no verdict that can be derived again"),
 }
 
@@ -92,6 +96,17 @@ def elsewhere(found: Comparison) -> str:
         "{reason}; what differs is outside it: {other}",
         reason=REASONS[NoChangeReason.SAME_MAIN_TEXT],
         other=", ".join(other),
+    )
+
+
+def unexplained(places: int) -> str:
+    """Return that the pictures show more differences than an event states; "" if they do not."""
+    if not places:
+        return ""
+    return tr(
+        "The pictures of the captures also differ at other places of the main text, where neither "
+        "words nor picture files differ: {places}.",
+        places=places,
     )
 
 

@@ -2,6 +2,7 @@
 
 import io
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -347,3 +348,22 @@ def test_of_several_changes_each_states_whether_the_pictures_show_it(tmp_path: P
         (ChangeSubject.WORDS, False),
         (ChangeSubject.TITLE, None),
     ]
+
+
+def test_a_difference_in_the_main_text_that_only_pictures_show_is_not_called_no_change(
+    tmp_path: Path,
+) -> None:
+    """A style sheet can strike words out, put words in, or hide them."""
+    found = unchanged(derived(tmp_path, BEFORE, ShownPage(drawing="red")))
+
+    assert (found.reason, found.is_open) == (NoChangeReason.UNEXPLAINED, True)
+
+
+def test_a_change_counts_the_places_where_the_pictures_differ_without_it(tmp_path: Path) -> None:
+    before, after = (ShownPage(second=f"The fish market is {end}.") for end in ("open", "closed"))
+
+    found = changed(derived(tmp_path / "more", before, replace(after, drawing="red")))
+    alone = changed(derived(tmp_path / "alone", before, after))
+
+    assert (found.change.count, found.change.unexplained) == (1, 1)
+    assert (alone.change.count, alone.change.unexplained) == (1, 0)
