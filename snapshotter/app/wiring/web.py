@@ -20,6 +20,7 @@ from snapshotter.app.wiring import day_report as wiring_day_report
 from snapshotter.app.wiring import index as wiring_index
 from snapshotter.app.wiring import queue as wiring_queue
 from snapshotter.app.wiring import store as wiring_store
+from snapshotter.app.wiring import tasks as wiring_tasks
 from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.person import Person
@@ -27,6 +28,7 @@ from snapshotter.ports import Clock, IdSource, ObjectStore, ShowMessage
 from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
+    from snapshotter.app.tasks.requests import TaskService
     from snapshotter.jobs.database import Database
 
 _PROBED: Final = "annotations/"  # few objects, so few are listed
@@ -45,6 +47,7 @@ class WebServices:
     today: TodayService  # what happened today
     index: IndexService  # what is known of the store, kept up to date while the server runs
     is_trusted: Callable[[], IsTrusted]  # whose keys may end a quarantine
+    tasks: "TaskService"  # what needs a key is done by processes of a worker
     has_worker: Callable[[], bool]  # whether a worker of the queue runs
     check_health: Callable[[], Mapping[str, bool]]  # by what is checked
 
@@ -72,6 +75,7 @@ def web_services(settings: Settings, *, show_message: ShowMessage) -> Iterator[W
             today=TodayService(index, jobs, clock=clock),
             index=index,
             is_trusted=partial(wiring_trust.trusted_keys, settings, public_only=True),
+            tasks=wiring_tasks.task_service(settings, database),
             has_worker=partial(wiring_queue.has_worker, settings),
             check_health=partial(_check_health, store, database),
         )

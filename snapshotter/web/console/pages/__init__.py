@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute
 
-from snapshotter.web.console.pages import captures, day, home, login, styleguide
+from snapshotter.web.console.pages import captures, day, home, login, styleguide, tasks
 
 
 def page_routes() -> Sequence[BaseRoute]:
@@ -18,5 +18,6 @@ def page_routes() -> Sequence[BaseRoute]:
         *home.routes,
         *day.routes,
         *captures.routes,
+        *tasks.routes,
         *styleguide.routes,
     )

@@ -127,6 +127,7 @@ if (live) {
         if (answer.status === 401 || answer.status === 403) return; // logged out: the next page says so
         if (!answer.ok) throw new Error(`status ${answer.status}`);
         const found = await answer.json();
+        if (found.reload) { location.reload(); return; }
         show(found);
         pause = found.every_ms ?? pause;
         for (const note of all("[data-offline]")) note.hidden = true;

@@ -1,0 +1,82 @@
+"""
+Submit a task for a form of a page, and lead to the page that shows its result.
+
+A quick task is usually done before the form is answered. Then the person comes back to the page
+with the index up to date. Otherwise, the page of the task follows it.
+"""
+
+import re
+import time
+from typing import Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from snapshotter.app.tasks import requests
+from snapshotter.app.tasks.kinds import TaskArguments, kind_of
+from snapshotter.model.task import TaskLane, TaskState
+from snapshotter.web.console.forms import Form
+from snapshotter.web.console.links import path_with
+from snapshotter.web.context import context_of
+
+_WAIT_S: Final = 2.5  # for a quick task to end
+_LOOK_S: Final = 0.05
+_INDEX_S: Final = 2.0  # for the index to show what a task recorded
+# One slash, then no second one: "//host" would be another server.
+_OWN_PATH: Final = re.compile(r"/(?!/)[A-Za-z0-9._~%/-]*(?:\?[A-Za-z0-9._~%=&+/-]*)?(?:#[a-z-]*)?")
+
+
+def request_task(request: Request, arguments: TaskArguments, form: Form, *, back: str) -> Response:
+    """
+    Submit a task, and redirect to where its result is shown.
+
+    Args:
+        form: Its field `key` is new for each page that is loaded: a form that is sent twice is one
+            task.
+        back: The path of our own to which the person returns.
+
+    Raises:
+        ServiceUnavailable: The database does not answer.
+    """
+    services = context_of(request).services
+    key = form.text("key")[:64]
+    task_id = requests.submit(
+        services.tasks,
+        arguments,
+        person=request.state.person,
+        request_key=f"form/{key}" if key else "",
+    )
+    if kind_of(arguments).lane is TaskLane.QUICK and _is_done_soon(request, task_id):
+        services.index.wait_for_update(_INDEX_S)
+        return RedirectResponse(back, 303)
+    return RedirectResponse(task_path(task_id, back), 303)
+
+
+def task_path(task_id: str, back: str = "") -> str:
+    """Return the path of the page of a task."""
+    return path_with(f"/tasks/{quote(task_id, safe='')}", {"back": back})
+
+
+def new_key(request: Request) -> str:
+    """Return the field `key` for the forms of a page that is loaded."""
+    return context_of(request).services.ids.random_bytes(16).hex()
+
+
+def own_path(text: str) -> str:
+    """Return a text if it is a path of this console; else ""."""
+    return text if len(text) <= 500 and _OWN_PATH.fullmatch(text) else ""
+
+
+def _is_done_soon(request: Request, task_id: str) -> bool:
+    """Wait a little for a task; return whether it is done."""
+    services = context_of(request).services
+    end = time.monotonic() + _WAIT_S
+    while time.monotonic() < end:
+        state = requests.find(services.tasks, task_id).state
+        if state.over:
+            return state is TaskState.DONE
+        if not services.has_worker():
+            return False
+        time.sleep(_LOOK_S)
+    return False

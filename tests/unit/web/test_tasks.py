@@ -1,0 +1,155 @@
+"""The page of a task: followed, failed, repeated, and its files as downloads only."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from snapshotter.app.tasks import requests
+from snapshotter.app.tasks.kinds import ExportArguments, VerifyArguments
+from snapshotter.jobs.tasks.database_tasks import DatabaseTasks
+from snapshotter.model.person import Person
+from snapshotter.model.task import (
+    ClaimedTask,
+    TaskFailure,
+    TaskFile,
+    TaskLane,
+    TaskResult,
+    TaskStep,
+)
+from snapshotter.web.console.task_requests import own_path
+from tests.unit.jobs.making import AT
+from tests.webclient import FORM, Console, console, console_settings
+
+BUNDLE = "20261124t160640z-k3v4q2m7xw4c5b6d"
+
+
+@contextmanager
+def signed_in(tmp_path: Path) -> Iterator[Console]:
+    with console(console_settings(tmp_path)) as found:
+        yield found.log_in()
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[Console]:
+    with signed_in(tmp_path) as found:
+        yield found
+
+
+def taken(web: Console, lane: TaskLane) -> tuple[DatabaseTasks, ClaimedTask]:
+    """Take the waiting task, as a worker does."""
+    service = web.context.services.tasks
+    assert isinstance(service.tasks, DatabaseTasks)
+    claimed = service.tasks.claim(lane, process="p", place=service.place(), silent_s=30)
+    assert claimed is not None
+    return service.tasks, claimed
+
+
+def exported(web: Console) -> tuple[str, Path]:
+    """Return a task that is done, and its file."""
+    service = web.context.services.tasks
+    task_id = requests.submit(service, ExportArguments(bundle_ids=(BUNDLE,)), person=Person())
+    tasks, claimed = taken(web, TaskLane.LONG)
+    folder = requests.attempt_folder(service.folder, task_id, 1)
+    folder.mkdir(parents=True)
+    file = folder / "a.html"
+    file.write_text("<script>alert(1)</script>")
+    made = TaskFile(name="a.html", media_type="text/html", length=25, sha256="ab" * 32)
+    tasks.finish(claimed, "p", TaskResult(value={"captures": []}, files=(made,)), ())
+    return task_id, file
+
+
+def test_a_task_that_waits_states_that_no_worker_runs(web: Console) -> None:
+    service = web.context.services.tasks
+    task_id = requests.submit(
+        service, VerifyArguments(object_id=BUNDLE), person=Person(name="<b>A</b>")
+    )
+
+    page = web.get(f"/tasks/{task_id}?back=/cases/harbour")
+
+    assert page.status_code == 200
+    assert "No worker is running" in page.text
+    assert "snapshotter worker" in page.text
+    assert "<b>A" not in page.text
+    assert 'href="/cases/harbour"' in page.text
+    assert f'data-live="/tasks/{task_id}/live"' in page.text
+    live = web.get(f"/tasks/{task_id}/live").json()
+    assert live["reload"] is False
+    assert live["parts"]["state"] == "Waiting"
+
+
+def test_a_running_task_shows_its_steps(web: Console) -> None:
+    service = web.context.services.tasks
+    task_id = requests.submit(service, VerifyArguments(object_id=BUNDLE), person=Person())
+    tasks, claimed = taken(web, TaskLane.QUICK)
+    steps = (TaskStep(text="one", at=AT), TaskStep(text="two", at=AT, position=1, total=3))
+    tasks.beat(claimed, "p", steps)
+
+    live = web.get(f"/tasks/{task_id}/live").json()
+
+    assert [row["classes"]["step"] for row in live["lists"]["steps"]] == ["done", "running"]
+    assert live["lists"]["steps"][1]["words"]["detail"] == "1 of 3"
+    assert live["spoken"] == "two"
+
+
+def test_a_failed_task_says_why_and_is_requested_again_once(web: Console) -> None:
+    service = web.context.services.tasks
+    task_id = requests.submit(service, VerifyArguments(object_id=BUNDLE), person=Person())
+    tasks, claimed = taken(web, TaskLane.QUICK)
+    failure = TaskFailure(error="the store does not answer", hint="try <later>", exit_code=30)
+    tasks.finish(claimed, "p", failure, ())
+
+    page = web.get(f"/tasks/{task_id}")
+    assert "The store does not answer." in page.text
+    assert "try &lt;later&gt;" in page.text
+    first = web.post(f"/tasks/{task_id}/again", {"back": "/review"})
+    second = web.post(f"/tasks/{task_id}/again", {"back": "https://evil.example/"})
+
+    assert first.status_code == second.status_code == 303
+    assert first.headers["location"].endswith("?back=%2Freview")
+    assert second.headers["location"] == first.headers["location"].partition("?")[0]
+    assert len(service.tasks.newest(9)) == 2
+
+
+def test_files_are_downloads_and_never_pages(web: Console) -> None:
+    task_id, file = exported(web)
+    page = web.get(f"/tasks/{task_id}")
+    assert f"/tasks/{task_id}/files/a.html" in page.text
+
+    found = web.get(f"/tasks/{task_id}/files/a.html")
+
+    assert found.content == file.read_bytes()
+    assert found.headers["content-type"] == "application/octet-stream"
+    assert found.headers["content-disposition"] == 'attachment; filename="a.html"'
+    assert found.headers["x-content-type-options"] == "nosniff"
+    assert found.headers["content-security-policy"] == "sandbox; default-src 'none'"
+    for name in ("b.html", "..%2F1%2Fa.html", "%2e%2e", "..%2f..%2fplace"):
+        assert web.get(f"/tasks/{task_id}/files/{name}").status_code == 404
+    assert web.get("/tasks/no-such-task").status_code == 404
+    assert web.get("/tasks/no-such-task/live").status_code == 404
+    file.unlink()
+    assert web.get(f"/tasks/{task_id}/files/a.html").status_code == 404
+
+
+def test_a_task_is_repeated_only_by_the_console_itself(web: Console) -> None:
+    refused = web.post("/tasks/x/again", {}, headers={**FORM, "sec-fetch-site": "same-site"})
+
+    assert refused.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("/cases/harbour?shown=all#notes", "/cases/harbour?shown=all#notes"),
+        ("/", "/"),
+        ("//evil.example/", ""),
+        ("/\\evil.example", ""),
+        ("https://evil.example/", ""),
+        ("javascript:alert(1)", ""),
+        ("/a\r\nSet-Cookie: x=y", ""),
+        ("/" + "a" * 600, ""),
+    ],
+)
+def test_the_way_back_is_a_path_of_the_console(text: str, path: str) -> None:
+    assert own_path(text) == path
