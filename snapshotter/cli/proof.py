@@ -1,5 +1,5 @@
 """
-Provide `snapshotter proof`: write a proof pack, which is one file with the proof of a take-down.
+Provide `snapshotter proof`: write a proof pack, one file that proves a take-down or a change.
 """
 
 import contextlib
@@ -27,6 +27,7 @@ Examples:
   snapshotter proof 'https://mp.weixin.qq.com/s?__biz=MzA…&mid=26…&idx=1&sn=…'
   snapshotter proof 20261127t145000z-k3v4q2m7xw4c5b6d -o exhibit-7.html
   snapshotter proof LAST-SEEN FIRST-GONE --without pdf --max-size 25MB
+  snapshotter proof EARLIER LATER
 """
 _SIZE = re.compile(r"([0-9]{1,9})\s*(B|KB|MB|GB)?", re.IGNORECASE)
 _UNITS = {"B": 1, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
@@ -85,7 +86,7 @@ def proof(
     as_json: bool,
 ) -> None:
     """
-    Make a proof pack: one file that proves a take-down.
+    Make a proof pack: one file that proves a take-down or a change of a page.
 
     The file contains the sealed captures, the signed event, the rules, a picture of the first view
     of both captures, and a statement in plain words. The file needs no network. When the
@@ -94,6 +95,12 @@ def proof(
 
     For an address, the command uses the latest confirmed take-down of the page. If no take-down is
     confirmed, the output states what is missing and which command to use next.
+
+    For two captures that both show the page, the command compares them, and records and proves what
+    changed in the main text: words, the title, a price, a picture or a stated date. A later capture
+    confirms the change, if the store has one. Exit code 1: the main text did not change, or the
+    captures differ in more than time. Exit code 11: it is not established whether it changed,
+    because a capture is not complete, for example.
 
     Each capture is verified first. The command refuses a capture that is FAILED, or that is in
     quarantine. Exit code 20: a capture is in quarantine, and nothing was written.

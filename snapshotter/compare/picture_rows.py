@@ -5,6 +5,7 @@ A whole page can have hundreds of megapixels, so a picture is read in bands and 
 """
 
 import hashlib
+import io
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final
 
@@ -58,6 +59,29 @@ def row_digests(shot: PictureSource, left: int, right: int) -> list[bytes]:
             for at in range(0, len(data), row)
         ]
     return found
+
+
+def cut_out(shot: PictureSource, left: int, top: int, right: int, bottom: int) -> bytes:
+    """
+    Return a part of a picture as PNG.
+
+    Args:
+        left, top, right, bottom: Device pixels, within the picture; right and bottom excluded.
+
+    Raises:
+        SnapshotterError: The picture cannot be read, or ends before `bottom`.
+    """
+    from PIL import Image
+
+    whole = Image.new("RGB", (right - left, bottom - top))
+    with PictureRows(shot, left, right) as rows:
+        rows.skip_to(top)
+        while rows.row < bottom:
+            at = rows.row - top
+            whole.paste(rows.take(bottom - rows.row), (0, at))
+    out = io.BytesIO()
+    whole.save(out, "PNG")
+    return out.getvalue()
 
 
 def _bands(shot: PictureSource, left: int, right: int) -> Iterator[Any]:

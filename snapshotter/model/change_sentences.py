@@ -4,7 +4,14 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from snapshotter.model import sentences
-from snapshotter.model.change import ChangeSubject, DateOrder, NoChangeReason, StatedDate
+from snapshotter.model.change import (
+    Change,
+    ChangedItem,
+    ChangeSubject,
+    DateOrder,
+    NoChangeReason,
+    StatedDate,
+)
 from snapshotter.model.comparison import Comparison, ComparisonState, Trend, ValueChange
 from snapshotter.model.takedown import Observation
 from snapshotter.translation import tr
@@ -179,12 +186,47 @@ def no_main_text(detail: str) -> str:
     )
 
 
+def date_parts(date: StatedDate) -> tuple[str, str]:
+    """Return what stands before and behind a date of a page in a sentence about its order."""
+    return (
+        tr("The later capture shows the date ")
+        if date.later
+        else tr("The earlier capture shows the date "),
+        tr(
+            " ({kind}). This date is {order}.",
+            kind=_KINDS.get(date.kind, date.kind),
+            order=ORDERS[date.order],
+        ),
+    )
+
+
 def date_sentence(date: StatedDate) -> str:
     """Return a date of a page, set against the times of the captures, as a sentence."""
-    return tr(
-        "The {which} capture shows the date “{raw}” ({kind}). This date is {order}.",
-        which=tr("later") if date.later else tr("earlier"),
-        raw=date.raw,
-        kind=_KINDS.get(date.kind, date.kind),
-        order=ORDERS[date.order],
-    )
+    before, behind = date_parts(date)
+    return f"{before}{date.raw}{behind}"
+
+
+def is_stale(change: Change) -> bool:
+    """Return whether the main text changed after all dates of modification that the page states."""
+    later = [date for date in change.dates if date.later and date.kind == "modified"]
+    is_text = not {ChangeSubject.WORDS, ChangeSubject.PRICE}.isdisjoint(change.subjects)
+    return is_text and bool(later) and all(date.order is DateOrder.BEFORE for date in later)
+
+
+def item_label(item: ChangedItem) -> str:
+    """Return what kind of difference an item is, and where."""
+    named = _LABELS[item.subject]
+    if item.subject is ChangeSubject.DATE:
+        return tr("{named}: {where}", named=named, where=_KINDS.get(item.where, item.where))
+    if item.where in ("", "main"):
+        return named
+    return tr("{named}: {where}", named=named, where=item.where)
+
+
+_LABELS: Final[Mapping[ChangeSubject, str]] = {
+    ChangeSubject.WORDS: tr("Words of the main text"),
+    ChangeSubject.TITLE: tr("Title"),
+    ChangeSubject.PRICE: tr("Price"),
+    ChangeSubject.PICTURE: tr("Picture in the main text"),
+    ChangeSubject.DATE: tr("Date that the page states about itself"),
+}

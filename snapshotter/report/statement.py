@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 
 from snapshotter.formats.canonical_json import instant, plain
 from snapshotter.formats.printable import cut, printable
+from snapshotter.formats.statements import takedown
 from snapshotter.model import sentences
 from snapshotter.model.assessment import (
     Assessment,
@@ -31,14 +32,13 @@ from snapshotter.model.order import UnprovenOrder
 from snapshotter.model.proof import ENDS, Part, Role
 from snapshotter.model.takedown import (
     ACCOUNT_KINDS,
-    OWN_WORD,
     Observation,
     Takedown,
     TakedownKind,
     widen,
 )
+from snapshotter.report import change_statement, wording
 from snapshotter.report import html as documents
-from snapshotter.report import wording
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
@@ -152,6 +152,7 @@ class Statement:
     event_logged: bool = False
     lacks: tuple[str, ...] = ()
     weak: tuple[UnprovenOrder, ...] = ()  # captures whose place in the order nothing bears out
+    marked: bool = False  # the picture shows the changed places of a change, with frames
 
     def __post_init__(self) -> None:
         if tuple(exhibit.role for exhibit in self.exhibits[:2]) != ENDS:
@@ -212,7 +213,7 @@ def facts(statement: Statement) -> dict[str, Any]:
         },
         "captures": [_capture(exhibit) for exhibit in statement.exhibits],
         "challenges": list(CHALLENGES),
-        "event": plain(statement.event) if statement.event else None,
+        "event": takedown.as_recorded(statement.event) if statement.event else None,
         "event_logged": statement.event_logged,
         "format": FORMAT,
         "key_id": statement.key_id,
@@ -221,7 +222,7 @@ def facts(statement: Statement) -> dict[str, Any]:
         "made_at": instant(statement.made_at),
         "not_proven": [{"strengthened": how, "what": what} for what, how in NOT_PROVEN],
         "notice": _notice(statement.gone),
-        "own_word": list(OWN_WORD) if statement.event else [],
+        "own_word": list(statement.event.own_word) if statement.event else [],
         "root_key_id": statement.root_key_id,
         "software": statement.software,
         "title": sentences.TITLES[statement.kind],
@@ -361,6 +362,8 @@ def _of_accounts(exhibit: Exhibit) -> list[tuple[str, str]]:
 def _agrees(statement: Statement, exhibit: Exhibit) -> bool:
     """Whether a capture shows what the later end shows."""
     later = statement.in_order[1].observation
+    if statement.kind is TakedownKind.CHANGED:
+        return exhibit.role is Role.CONFIRMATION  # its comparison shows the same change
     if statement.kind in ACCOUNT_KINDS:
         return sentences.describe_account_states(
             exhibit.observation
@@ -510,8 +513,11 @@ def html(statement: Statement, *, picture: str = "") -> Markup:
         picture: Address of the picture of both ends (a `data:` URL); "": the page has a place
             for it, which its script fills.
     """
-    template = _ENVIRONMENT.get_template("statement.html.j2")
-    return Markup(template.render(**_context(statement), picture=picture))  # noqa: S704 (our template)
+    changed = statement.kind is TakedownKind.CHANGED
+    template = _ENVIRONMENT.get_template("change.html.j2" if changed else "statement.html.j2")
+    more = change_statement.context(statement.event, isolate_page_text) if changed else {}
+    context = {**_context(statement), **more}
+    return Markup(template.render(**context, picture=picture))  # noqa: S704 (our template)
 
 
 def sheet(statement: Statement, parts: Sequence[tuple[Part, str]], *, picture: str) -> str:
@@ -526,7 +532,7 @@ def sheet(statement: Statement, parts: Sequence[tuple[Part, str]], *, picture: s
         absent=[exhibit for exhibit in statement.exhibits if not exhibit.enclosed],
         body=html(statement, picture=picture),
         parts=parts,
-        roles=_ROLES,
+        roles=roles(statement.kind),
         style=Markup(style()),  # noqa: S704 (a file of ours)
         title=sentences.TITLES[statement.kind],
     )
@@ -575,6 +581,7 @@ def _context(statement: Statement) -> dict[str, Any]:
         "begin": wording.format_utc_and_local(begin, zone),
         "bracket": wording.format_long_duration(statement.length),
         "cause": _cause(statement.gone),
+        "change": statement.event.change if statement.event else None,
         "challenges": CHALLENGES,
         "confirmations": statement.others(Role.CONFIRMATION),
         "controls": statement.others(Role.CONTROL),
@@ -584,8 +591,11 @@ def _context(statement: Statement) -> dict[str, Any]:
         "later": later,
         "led_to": _led_to(statement.gone),
         "not_proven": NOT_PROVEN,
-        "own_word": [_OWN_WORD[kind] for kind in OWN_WORD],
-        "roles": _ROLES,
+        "marked": statement.marked,
+        "own_word": [_OWN_WORD[kind] for kind in statement.event.own_word]
+        if statement.event
+        else [],
+        "roles": roles(statement.kind),
         "said": statement,
         "agrees": lambda exhibit: _agrees(statement, exhibit),
         "of_accounts": _of_accounts(statement.gone),
@@ -608,7 +618,8 @@ def details(
 ) -> list[tuple[str, Exhibit, list[tuple[str, list[tuple[str, str]]]]]]:
     """Return each capture's facts by groups, for people."""
     return [
-        (_ROLES[exhibit.role], exhibit, _rows(_capture(exhibit))) for exhibit in statement.exhibits
+        (roles(statement.kind)[exhibit.role], exhibit, _rows(_capture(exhibit)))
+        for exhibit in statement.exhibits
     ]
 
 
@@ -624,6 +635,15 @@ _ROLES: Mapping[Role, str] = {
     Role.VANTAGE: "Another vantage",
     Role.IDENTITY: tr("The page that the address leads to"),
 }
+_OF_CHANGE: Mapping[Role, str] = {
+    Role.LAST_SEEN: tr("Before the change (last seen)"),
+    Role.FIRST_GONE: tr("After the change (first gone)"),
+}
+
+
+def roles(kind: TakedownKind) -> Mapping[Role, str]:
+    """Return what captures of each role are called in a statement."""
+    return {**_ROLES, **_OF_CHANGE} if kind is TakedownKind.CHANGED else _ROLES
 
 
 def _rows(value: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -406,7 +406,7 @@ class Monitor:
         events = [
             kept_event.event
             for kept_event in service.source.index.events(identity=page.subject)
-            if kept_event.event
+            if kept_event.event and kept_event.event.kind in _PROVEN
         ]
         if not events or events[-1].kind is not TakedownKind.REMOVED:
             return

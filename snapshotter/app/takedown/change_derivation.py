@@ -9,9 +9,8 @@ from collections.abc import Iterator
 
 from snapshotter.app.archive import assessment as assessing
 from snapshotter.app.archive import bundles, comparison, network_record
-from snapshotter.app.archive.assessment import BundleFiles
+from snapshotter.app.archive.assessment import AssessorOf, BundleFiles
 from snapshotter.app.archive.comparison import ComparisonInput, NamedBundle
-from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.assess import readings
 from snapshotter.assess.dom import read_document
 from snapshotter.assess.main_images import main_images
@@ -19,11 +18,14 @@ from snapshotter.assess.possible_removals import suspicion_of
 from snapshotter.assess.prices import read_prices
 from snapshotter.compare import changes, masks
 from snapshotter.compare.changes import ComparedPage
+from snapshotter.compare.picture_rows import PictureSource
 from snapshotter.model.assessment import Assessment, Availability
+from snapshotter.model.capture import PictureKind
 from snapshotter.model.change import DerivedChange, NoChange, NoChangeReason, ReadDate
 from snapshotter.model.comparison import Comparison
 from snapshotter.model.request import Decision
 from snapshotter.model.takedown import Observation
+from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.value_class import dataclass
 
 _ABSOLUTE = "absolute"  # a date that does not depend on the time of the capture
@@ -38,6 +40,7 @@ class ShownCapture:
     given: NamedBundle
     observation: Observation
     assessment: Assessment
+    stated: str = ""  # the identity that the page states, if its address does not determine it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,28 +49,37 @@ class ComparedEnds:
 
     derived: DerivedChange | NoChange
     comparison: Comparison | None = None  # None: they cannot be compared
+    shots: tuple[PictureSource, ...] = ()  # of the whole page, of both captures, if both have it
 
 
-def compare_ends(before: ShownCapture, after: ShownCapture, by: Rederivation) -> ComparedEnds:
+def compare_ends(
+    before: ShownCapture, after: ShownCapture, assessor_of: AssessorOf, rules: PageIdentityRules
+) -> ComparedEnds:
     """
     Return what changed from one capture to the other.
 
     Raises:
         SnapshotterError: A bundle cannot be read, or a mask of its policy cannot be used.
     """
-    one, other = (_input(shown, by) for shown in (before, after))
+    one, other = (_input(shown, assessor_of, rules) for shown in (before, after))
     if one is None or other is None:
         return ComparedEnds(derived=no_verdict())
-    rules = comparison.combined_masks((before.given, after.given))
-    chosen = masks.read(rules)
-    found = comparison.compare(one, other, rules, left_out=(changes.REDACTED,))
+    masked = comparison.combined_masks((before.given, after.given))
+    chosen = masks.read(masked)
+    found = comparison.compare(one, other, masked, left_out=(changes.REDACTED,))
     derived = changes.derive(
         _page(before, one, other.decision, None),
         _page(after, other, other.decision, before.observation),
         found,
         chosen.with_patterns((changes.REDACTED,)),
     )
-    return ComparedEnds(derived=derived, comparison=found)
+    name = comparison.PICTURES[PictureKind.PAGE]
+    shots = [given.captured.shots.get(name) for given in (one, other)]
+    return ComparedEnds(
+        derived=derived,
+        comparison=found,
+        shots=tuple(shot for shot in shots if shot is not None) if all(shots) else (),
+    )
 
 
 def no_verdict() -> NoChange:
@@ -75,15 +87,15 @@ def no_verdict() -> NoChange:
     return changes.no_change(NoChangeReason.NO_VERDICT, is_open=True)
 
 
-def _input(shown: ShownCapture, by: Rederivation) -> ComparisonInput | None:
+def _input(
+    shown: ShownCapture, assessor_of: AssessorOf, rules: PageIdentityRules
+) -> ComparisonInput | None:
     files = BundleFiles(shown.given.stream, shown.given.report.established)
     record = bundles.read_record(shown.given.stream)
     if assessing.read_assessment(files) is None:
         return None
     decision = assessing.decision_of(record, files)
-    return comparison.captured(
-        shown.given, by.assessor_of, by.rules, decision, assessed=shown.assessment
-    )
+    return comparison.captured(shown.given, assessor_of, rules, decision, assessed=shown.assessment)
 
 
 def _page(

@@ -122,7 +122,7 @@ def _derived(
 ) -> DerivedChange | NoChange:
     if earlier not in shown or later not in shown:
         return no_verdict()
-    return compare_ends(shown[earlier], shown[later], by).derived
+    return compare_ends(shown[earlier], shown[later], by.assessor_of, by.rules).derived
 
 
 def _open(detail: str) -> Finding:

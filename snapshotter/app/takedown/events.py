@@ -17,6 +17,7 @@ copies an event with its bundles into a directory.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -29,6 +30,7 @@ from snapshotter.app.archive import bundles
 from snapshotter.app.archive.bundle_verification import unusable_reason, verify_stored_bundle
 from snapshotter.app.archive.observations import ObservationSource, is_of_its_host, observations
 from snapshotter.app.archive.quarantined import FindHidden, none_hidden
+from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.assess.takedown_events import (
     BURST,
     Conclusion,
@@ -100,6 +102,8 @@ class TakedownService:
     hidden: FindHidden = none_hidden
     # Returns why a bundle does not show, by its own rules, what the index states; "" if it does.
     mismatch: Callable[[Observation, VerifiedFacts, BinaryIO], str] = lambda said, facts, stream: ""
+    # Derives again what captures show; None: no change of a page can be concluded.
+    by: Rederivation | None = None
     quick: bool = False  # read only the newest days of the store
     burst: timedelta = BURST  # removals of one account within this belong together
     # Adds leaves to the log; the flag states whether they may be in it already. None: no log.
@@ -151,13 +155,34 @@ def derive(service: TakedownService, urls: Sequence[str] = ()) -> tuple[Derivati
         SnapshotterError: Store, log or key refuses, `urls` has an invalid address, or another
             process has been concluding events for a minute.
     """
+    with _locked(service):
+        return _derive(service, urls)
+
+
+def record(service: TakedownService, event: Takedown) -> RecordedEvent:
+    """
+    Sign, store and log an event of a change, which was derived by `change_events.py`.
+
+    Raises:
+        As `derive`.
+    """
+    with _locked(service):
+        work = _Work(service)
+        recorded = work.put(event)
+        work.settle()
+        return recorded
+
+
+@contextmanager
+def _locked(service: TakedownService) -> Iterator[None]:
+    """Keep other processes of this machine from recording events of the store."""
     with private_files.lock_directory(service.lock_dir, wait_s=_WAIT_S) as is_mine:
         if not is_mine:
             raise ServiceUnavailable(
                 tr("another process is deriving events of this store"),
                 hint=tr("wait a minute, and give the same command again"),
             )
-        return _derive(service, urls)
+        yield
 
 
 def _derive(service: TakedownService, urls: Sequence[str]) -> tuple[Derivation, ...]:
@@ -278,7 +303,9 @@ class _Work:
         return [
             kept_event
             for kept_event in self._index.events(identity=subject)
-            if kept_event.event is not None and self._is_believed(kept_event.key_id)
+            if kept_event.event is not None
+            and kept_event.event.kind is not TakedownKind.CHANGED  # says nothing of a removal
+            and self._is_believed(kept_event.key_id)
         ]
 
     def _is_believed(self, key_id: str) -> bool:
@@ -382,9 +409,13 @@ class _Work:
         return self._signer
 
     def _record(self, event: Takedown, previous: str) -> RecordedEvent:
-        store, signer = self._service.source.store, self._opened()
         event = replace(event, identified_by=self._identified_by(event))
         event = replace(self._proven(event), previous=previous, articles=self._articles(event))
+        return self.put(event)
+
+    def put(self, event: Takedown) -> RecordedEvent:
+        """Sign an event and store its record; one that is stored already counts."""
+        store, signer = self._service.source.store, self._opened()
         key = store_keys.takedown_key(event.event_id)
         try:
             data = takedown.encode(event, signer)
@@ -444,7 +475,9 @@ class _Work:
         news = [
             event
             for kept_event, event in owed
-            if not kept_event.told and service.now() - event.at <= _TELL_WITHIN
+            if not kept_event.told
+            and event.kind in _KINDS  # a change is concluded for the person who asks
+            and service.now() - event.at <= _TELL_WITHIN
         ]
         if service.notify is not None and news:
             try:

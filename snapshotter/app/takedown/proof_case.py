@@ -18,7 +18,7 @@ from snapshotter.app.archive import bundles
 from snapshotter.app.archive.bundle_verification import unusable_reason, verify_stored_bundle
 from snapshotter.app.archive.observations import observations
 from snapshotter.app.policies.configured_policy import is_within
-from snapshotter.app.takedown import events
+from snapshotter.app.takedown import change_events, events
 from snapshotter.app.takedown.events import Derivation, TakedownService
 from snapshotter.app.takedown.proof_pack import ProofCase, ProofService, WrittenPack, make
 from snapshotter.assess.takedown_events import Conclusion, MissingKind, PagePresence
@@ -26,6 +26,7 @@ from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle import store_keys
 from snapshotter.index.stored_events import StoredEvent
 from snapshotter.model import sentences
+from snapshotter.model.assessment import Availability
 from snapshotter.model.finding import Code
 from snapshotter.model.proof import ENDS, Role
 from snapshotter.model.takedown import Observation, TakedownKind
@@ -50,8 +51,9 @@ def find(
     Return the captures and the event of which a pack is made.
 
     Args:
-        wanted: An address; or the id of an event; or the ids of two captures, the last that
-            shows the page and the first that does not, and of further ones that confirm it.
+        wanted: An address; or the id of an event; or the ids of two captures, and of further ones
+            that confirm the second: the last that shows the page and the first that does not, or
+            two that show it with different texts. Then an event of the change is recorded first.
         proof_of: Finds an event's proof in the log.
         show_message: Shows messages to the person who makes the proof.
         allowed: The networks that captures may always connect to, by the settings.
@@ -62,6 +64,12 @@ def find(
         ServiceUnavailable: The store did not answer.
     """
     if len(wanted) > 1:
+        service.source.sync()
+        if _both_show_the_page(service, wanted[0], wanted[1]):
+            made = change_events.conclude(service, wanted[0], wanted[1], wanted[2:])
+            service.source.index.sync_events(service.source.store)
+            (stored,) = service.source.index.events(event_id=made.event.event_id)
+            return _case(stored, proof_of)
         roles = (*ENDS, *(Role.CONFIRMATION for _ in wanted[2:]))
         return ProofCase(captures=tuple(zip(roles, wanted, strict=True)))
     (one,) = wanted
@@ -88,6 +96,15 @@ def find(
             "to make a proof pack without an event, give two ids: the id of the last capture "
             "that shows the page, then the id of the first capture that does not show the page"
         ),
+    )
+
+
+def _both_show_the_page(service: TakedownService, earlier: str, later: str) -> bool:
+    """Return whether two captures may prove a change: neither shows a removal, by the index."""
+    rows = [service.source.index.row(bundle_id) for bundle_id in (earlier, later)]
+    seen = [row.observation for row in rows if row is not None and row.observation is not None]
+    return len(seen) == 2 and all(
+        observation.availability is not Availability.UNAVAILABLE for observation in seen
     )
 
 
@@ -159,7 +176,9 @@ def _of_page(
     believed = [
         kept_event
         for kept_event in service.source.index.events(identity=identity)
-        if _is_believed(service, kept_event)
+        if kept_event.event is not None
+        and kept_event.event.kind is not TakedownKind.CHANGED
+        and _is_believed(service, kept_event)
     ]
     removals = [
         kept_event
@@ -279,7 +298,12 @@ def _nothing_yet(
         case PagePresence.THERE:
             return SnapshotterError(
                 tr("the last conclusive capture shows that the page is available"),
-                hint=tr("capture the page again:\n  {command}", command=command),
+                hint=tr(
+                    "to prove that the page was changed, give the ids of two captures:\n"
+                    "  snapshotter proof EARLIER LATER\n"
+                    "to prove a removal, capture the page again:\n  {command}",
+                    command=command,
+                ),
             )
         case PagePresence.UNSEEN if known.missing:
             return SnapshotterError(

@@ -19,9 +19,12 @@ from typing import Any, BinaryIO
 from snapshotter import durable
 from snapshotter.app.archive import bundle_facts, bundles, quarantined
 from snapshotter.app.archive.assessment import AssessorOf, BundleFiles, read_assessment, rederive
+from snapshotter.app.archive.comparison import NamedBundle
 from snapshotter.app.archive.observations import observe
 from snapshotter.app.archive.verified_tokens import verified_tokens
 from snapshotter.app.spool import scratch_directory
+from snapshotter.app.takedown import changed_places
+from snapshotter.app.takedown.change_derivation import ShownCapture, compare_ends
 from snapshotter.errors import EvidenceInvalid, SnapshotterError, is_disk_full
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import names
@@ -37,7 +40,6 @@ from snapshotter.model.page import Box
 from snapshotter.model.proof import ENDS, Part, Role
 from snapshotter.model.reading import Readings, Region
 from snapshotter.model.takedown import ACCOUNT_KINDS, Observation, Takedown, TakedownKind
-from snapshotter.model.verified_facts import VerifiedFacts
 from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.ports import Clock, ObjectStore, ShowMessage, Signer
 from snapshotter.report import pack as pages
@@ -160,7 +162,7 @@ class _Capture:
     """A verified bundle on disk, and what it shows."""
 
     exhibit: Exhibit
-    established: VerifiedFacts | None
+    report: Report
     files: tuple[Path, ...]  # the bundle first, then what goes with it
     sha256: str
     length: int
@@ -235,7 +237,11 @@ def _make(
         event_logged=bool(case.record_proof),
         weak=_weak(service, captures),
     )
-    picture = side_by_side.render(*_panels(said, captures))
+    panels = _panels(said, captures)
+    if case.kind is TakedownKind.CHANGED:
+        panels = _with_changed_places(service, panels, captures)
+        said = replace(said, marked=any(panel.boxes for panel in panels))
+    picture = side_by_side.render(*panels)
     files.append(_file("side-by-side.png", Role.PICTURE, "image/png", picture))
     pdf = None
     if "pdf" not in without:
@@ -366,7 +372,7 @@ def _capture(
         exhibit = replace(exhibit, operator=_operator(bundle, files))
     return _Capture(
         exhibit=exhibit,
-        established=report.established,
+        report=report,
         files=tuple(file for file in files if file == bundle or _beside_type(file) is not None),
         sha256=report.sha256,
         length=report.length,
@@ -383,10 +389,10 @@ def _weak(service: ProofService, captures: Sequence[_Capture]) -> tuple[Unproven
     """Return the captures whose place in the order is not proven, by the maker's trust file."""
     placed = [
         capture_order.CaptureInRole(
-            role=capture_order.ROLES.get(capture.exhibit.role, ""), found=capture.established
+            role=capture_order.ROLES.get(capture.exhibit.role, ""), found=capture.report.established
         )
         for capture in captures
-        if capture.established is not None
+        if capture.report.established is not None
     ]
     return capture_order.judge(placed, max_skew=service.trust.max_skew).weak
 
@@ -478,6 +484,8 @@ def _excerpt(text: str, readings: Readings) -> str:
 
 def _check(case: ProofCase, captures: Sequence[_Capture]) -> None:
     """Refuse a case whose pack would prove less than it appears to."""
+    if case.kind is TakedownKind.CHANGED and case.event is None:
+        raise ValueError("a pack of a change needs its event")
     if case.event is not None:
         named: dict[str, Observation] = {
             observation.bundle_id: observation
@@ -514,6 +522,8 @@ def _check(case: ProofCase, captures: Sequence[_Capture]) -> None:
                 "first capture that does not show the page"
             ),
         )
+    if case.kind is TakedownKind.CHANGED:
+        return  # what the captures show follows from their comparison
     for shown, wanted in ((seen, Availability.AVAILABLE), (gone, Availability.UNAVAILABLE)):
         if shown.availability is not wanted and not account:
             raise SnapshotterError(
@@ -604,11 +614,41 @@ def _data_url(png: bytes) -> str:
 def _panels(said: Statement, captures: Sequence[_Capture]) -> tuple[Panel, Panel]:
     """Return both halves of the comparison, the earlier capture on the left."""
     by_id = {capture.exhibit.observation.bundle_id: capture for capture in captures}
-    earlier, later = said.in_order
-    return (
-        _panel(by_id[earlier.observation.bundle_id]),
-        _panel(by_id[later.observation.bundle_id]),
-    )
+    halves = [_panel(by_id[exhibit.observation.bundle_id]) for exhibit in said.in_order]
+    if said.kind is TakedownKind.CHANGED:
+        times = (
+            wording.format_period(exhibit.observation.began_at, exhibit.observation.at)
+            for exhibit in said.in_order
+        )
+        halves = [
+            replace(half, heading=f"{name}: {time}")
+            for half, name, time in zip(halves, ("Before", "After"), times, strict=True)
+        ]
+    return halves[0], halves[1]
+
+
+def _with_changed_places(
+    service: ProofService, panels: tuple[Panel, Panel], captures: Sequence[_Capture]
+) -> tuple[Panel, Panel]:
+    """Return both halves with the places that changed, where the comparison finds them again."""
+    if service.assessor_of is None:
+        return panels
+    with contextlib.ExitStack() as opened:
+        before, after = (
+            ShownCapture(
+                given=NamedBundle(
+                    name=capture.files[0].name,
+                    stream=opened.enter_context(capture.files[0].open("rb")),
+                    report=capture.report,
+                ),
+                observation=capture.exhibit.observation,
+                assessment=capture.exhibit.assessment,
+            )
+            for capture in captures[:2]
+            if capture.exhibit.assessment is not None
+        )
+        ends = compare_ends(before, after, service.assessor_of, service.rules)
+        return changed_places.panels(panels, ends)
 
 
 def _panel(capture: _Capture) -> Panel:

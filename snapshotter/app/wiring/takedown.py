@@ -71,6 +71,7 @@ def takedown_service(
         if settings.log
         else None
     )
+    by = rederivation(settings)
     with ExitStack() as stack:
         source = stack.enter_context(
             wiring_index.observation_source(settings, show_message=show_message)
@@ -84,7 +85,8 @@ def takedown_service(
             own_keys=_own_keys(settings),
             confirm=partial(confirm_rules, settings),
             hidden=wiring_index.hidden_finder(settings, source),
-            mismatch=partial(mismatch, rederivation(settings)),
+            mismatch=partial(mismatch, by),
+            by=by,
             now=machine.SystemClock().now,
             quick=quick,
             burst=removal_burst(settings),

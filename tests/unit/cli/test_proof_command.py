@@ -3,10 +3,8 @@
 import json
 import os
 import re
-from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,73 +14,30 @@ from snapshotter.app import settings
 from snapshotter.app.wiring import queue as wiring_jobs
 from snapshotter.app.wiring import worker as wiring_worker
 from snapshotter.app.wiring.notifications import notification_service
-from snapshotter.cli.main import main
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.statements import takedown
 from snapshotter.formats.statements.pack import MAGIC
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.job_table import JOB
 from snapshotter.model.job import JobState
-from snapshotter.ports import Signer
-from snapshotter.seal.signer import KeyDirectory
-from snapshotter.site.state import BEGIN, PageState, SiteState, available, removed, wall
-from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.site.state import available, removed, wall
 from tests import observed
 from tests.bundles import RealClock, new_signer
 from tests.servers.relay import MailRelay
+from tests.unit.cli.proving import ARTICLE, User, new_user
 from tests.unit.jobs.making import job
 
 pytestmark = pytest.mark.long
 
 HOST = "http://mp.weixin.qq.com"
-ARTICLE = f"{HOST}/s?__biz=MzkwMDAwMDAwMQ%3D%3D&mid=2650000001&idx=1&sn=x"
 OTHER = f"{HOST}/s?__biz=MzkwMDAwMDAwMg%3D%3D&mid=2650000007&idx=1&sn=x"
-Ended = tuple[int, str, str]
-
-
-@dataclass
-class User:
-    """Somebody with a key, a store and a command line, and no browser."""
-
-    home: Path
-    run: Callable[..., Ended]
-
-    def capture(
-        self,
-        minutes: float,
-        shows: PageState,
-        url: str = ARTICLE,
-        *,
-        allow_networks: tuple[str, ...] = (),
-        signer: Signer | None = None,
-    ) -> str:
-        """Put a capture into the store that ended so many minutes after the first."""
-        signer = signer or KeyDirectory(self.home / "data" / "keys").load("default", None)
-        when = RealClock().now() - timedelta(hours=2) + timedelta(minutes=minutes)
-        state = SiteState().change("wx/article", BEGIN, shows)
-        made = observed.shoot(
-            self.home / "spool", when, state, url, signer=signer, allow_networks=allow_networks
-        )
-        observed.put(DirectoryStore(self.home / "captures"), made)
-        return made.id
 
 
 @pytest.fixture
 def user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> User:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("SNAPSHOTTER_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str | Path) -> Ended:
-        capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    assert run("keys", "init")[0] == 0
-    return User(tmp_path, run)
+    return new_user(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture

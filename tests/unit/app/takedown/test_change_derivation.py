@@ -58,7 +58,7 @@ def derived(
 def compared(first: Bundle, second: Bundle) -> DerivedChange | NoChange:
     with ExitStack() as stack:
         pair = [shown(stack.enter_context(made.file.open("rb"))) for made in (first, second)]
-        return compare_ends(pair[0], pair[1], BY).derived
+        return compare_ends(pair[0], pair[1], BY.assessor_of, BY.rules).derived
 
 
 def shown(stream: Any) -> ShownCapture:
@@ -320,7 +320,9 @@ def test_bytes_in_memory_are_a_bundle_as_well(tmp_path: Path) -> None:
         for minute, page in ((0, BEFORE), (60, after))
     ]
 
-    assert changed(compare_ends(pair[0], pair[1], BY).derived).change.count == 1
+    assert (
+        changed(compare_ends(pair[0], pair[1], BY.assessor_of, BY.rules).derived).change.count == 1
+    )
 
 
 UNSEEN = "The fish market is closed.", "The fish market stays open."

@@ -107,7 +107,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
         before, after, control, confirmation, _ = (
             shown(stack.enter_context(path.open("rb"))) for path in made
         )
-        found = compare_ends(before, after, BY).derived
+        found = compare_ends(before, after, BY.assessor_of, BY.rules).derived
         assert isinstance(found, DerivedChange)
         event = conclude_change(
             before.observation,
