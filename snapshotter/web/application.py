@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 import snapshotter
+from snapshotter.web import files
 from snapshotter.web.api.application import PREFIX, create_api
 from snapshotter.web.console import static_files
 from snapshotter.web.console.pages import page_routes
@@ -48,6 +49,7 @@ def create_app(context: WebContext) -> Starlette:
             Route("/health", _health),
             Mount(PREFIX, create_api(context)),
             *static_files.routes,
+            *files.routes,
             *page_routes(),
         ],
         middleware=[

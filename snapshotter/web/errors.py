@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from snapshotter.app.archive.downloads import ObjectMissing
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.translation import tr
 from snapshotter.web.api.problem import MEDIA_TYPE, Problem, encode_problem
@@ -99,6 +100,8 @@ def status_of(error: SnapshotterError) -> int:
     """Return the HTTP status for an expected error."""
     if isinstance(error, PolicyRefused):
         return 403
+    if isinstance(error, ObjectMissing):
+        return 404
     return 503 if isinstance(error, ServiceUnavailable) else 409
 
 

