@@ -63,6 +63,7 @@ class ShownPage:
     notice: str = ""  # in the place of everything
     extra: Mapping[str, str] = field(default_factory=dict)  # further meta
     unseen: tuple[str, ...] = ()  # paragraphs in the colour of the page
+    hidden: tuple[str, ...] = ()  # paragraphs that the layout knows as hidden
     drawing: str = ""  # a colour that a style sheet gives to a part of the first paragraph
 
     @property
@@ -126,7 +127,11 @@ def shoot(
     document = read_document(page.html)
     assert document is not None
     blocks = tuple(
-        replace(block, box=Box(left=10, top=_top(number, page), width=_WIDTH - 20, height=_LINE))
+        replace(
+            block,
+            box=Box(left=10, top=_top(number, page), width=_WIDTH - 20, height=_LINE),
+            hidden=block.text in page.hidden,
+        )
         for number, block in enumerate(blocks_of(document))
     )
     warc, index = _record(url, page if has_network_record else replace(page, picture=b""))
@@ -190,7 +195,7 @@ def _screen(page: ShownPage, blocks: tuple[Block, ...]) -> bytes:
         assert block.box is not None
         # The font draws ASCII alone, and every other character as the same box.
         shown = block.text[:90].encode("ascii", "backslashreplace").decode()
-        if block.text not in page.unseen:
+        if block.text not in (*page.unseen, *page.hidden):
             draw.text((block.box.left, block.box.top + 10), shown, fill="black")
     if page.picture:
         colour = hashlib.sha256(page.picture).digest()

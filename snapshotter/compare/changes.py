@@ -234,13 +234,16 @@ def _shortened(pieces: Sequence[TextPiece]) -> tuple[TextPiece, ...]:
 def _words(before: ComparedPage, after: ComparedPage, found: Comparison) -> Iterator[_Placed]:
     counters = (_by_selector(before.counts), _by_selector(after.counts))
     for change in found.text.changes:
-        if not change.in_main or change.kind is BlockKind.MOVED:
+        if not change.in_main or _is_only_counter(change, counters):
             continue
-        if _is_only_counter(change, counters):
-            continue
+        pieces = change.pieces
+        if change.kind is BlockKind.MOVED:
+            if (op := _shown_or_hidden(change)) is None:
+                continue
+            pieces = tuple(TextPiece(op=op, text=piece.text) for piece in pieces)
         place = change.after or change.before
         region = place.region.value if place is not None and place.region is not None else ""
-        item = _item(ChangeSubject.WORDS, region, change.pieces)
+        item = _item(ChangeSubject.WORDS, region, pieces)
         yield (
             replace(item, seen=_is_seen(change, found)),
             ChangedPlace(
@@ -248,6 +251,15 @@ def _words(before: ComparedPage, after: ComparedPage, found: Comparison) -> Iter
                 after=change.after.box if change.after else None,
             ),
         )
+
+
+def _shown_or_hidden(change: BlockChange) -> Op | None:
+    """Return what became of words that both pages have, if only one of the pages shows them."""
+    if change.before is None or change.after is None:
+        return None
+    if change.before.hidden == change.after.hidden:
+        return None
+    return Op.REMOVED if change.after.hidden else Op.ADDED
 
 
 def _is_seen(change: BlockChange, found: Comparison) -> bool | None:

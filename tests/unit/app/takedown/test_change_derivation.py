@@ -369,3 +369,16 @@ def test_a_change_counts_the_places_where_the_pictures_differ_without_it(tmp_pat
 
     assert (found.change.count, found.change.unexplained) == (1, 1)
     assert (alone.change.count, alone.change.unexplained) == (1, 0)
+
+
+def test_a_paragraph_that_the_page_hides_or_shows_again_is_a_change(tmp_path: Path) -> None:
+    """The document has the same words, and a reader does not see them any more."""
+    words = "The fish market is closed."
+    one, other = ShownPage(second=words), ShownPage(second=words, hidden=(words,))
+
+    gone = changed(derived(tmp_path / "gone", one, other))
+    back = changed(derived(tmp_path / "back", other, one))
+
+    assert pieces(gone, ChangeSubject.WORDS) == [(Op.REMOVED, words)]
+    assert pieces(back, ChangeSubject.WORDS) == [(Op.ADDED, words)]
+    assert [found.change.items[0].seen for found in (gone, back)] == [True, True]
