@@ -2,6 +2,7 @@
 Define the expected errors with their exit codes, and describe unexpected errors as bugs.
 
     SnapshotterError              1   something expected went wrong
+    ├── RequestKeyReused          1   a key of an earlier request came with another request
     ├── UsageMistake              2   the command line is invalid
     ├── CaptureIncomplete         3   a bundle was sealed, and lacks something required
     ├── EvidenceInvalid          10   checked, and it does not hold
@@ -39,6 +40,10 @@ class SnapshotterError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class RequestKeyReused(SnapshotterError):
+    """The key that identifies a request, so that it can be repeated, names another request."""
 
 
 class UsageMistake(SnapshotterError):

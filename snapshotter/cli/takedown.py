@@ -3,6 +3,7 @@ Provide `snapshotter takedown`: derive take-down events from captures, and list,
 them.
 """
 
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,38 +75,35 @@ def list_(
     the policy sets this time.
     """
     from snapshotter.app.store_location import require_store
+    from snapshotter.app.takedown.event_list import listed_events, removal_burst
     from snapshotter.app.wiring import index as wiring_index
-    from snapshotter.app.wiring import takedown as wiring_takedown
     from snapshotter.app.wiring import trust as wiring_trust
-    from snapshotter.assess.takedown_events import account_of, group_bursts
+    from snapshotter.assess.takedown_events import account_of
     from snapshotter.verify.takedown import describe_event
 
     settings = ctx.obj.load(store=store or "")
     require_store(settings)
     is_trusted = wiring_trust.trusted_keys(settings)
-    begins = since.replace(tzinfo=UTC) if since else None
     with wiring_index.observation_source(settings, show_message=print_message) as source:
         if page:
             source.sync()
         source.index.sync_events(source.store)
-        identity = source.named_identity(page) if page else ""
-        kept = source.index.events(identity=identity)
+        listed = listed_events(
+            source,
+            page=page or "",
+            since=since.replace(tzinfo=UTC) if since else None,
+            within=removal_burst(settings),
+        )
         where = source.store.url
-    for stored_event in kept:
-        if stored_event.problem:
-            print_message(
-                tr(
-                    "{key} is not a valid take-down event: {problem}",
-                    key=stored_event.key,
-                    problem=stored_event.problem,
-                )
+    for stored_event in listed.invalid:
+        print_message(
+            tr(
+                "{key} is not a valid take-down event: {problem}",
+                key=stored_event.key,
+                problem=stored_event.problem,
             )
-    known = {
-        kept_event.event.event_id: kept_event
-        for kept_event in kept
-        if kept_event.event is not None and (begins is None or kept_event.event.at >= begins)
-    }
-    if not known and not as_json:
+        )
+    if not listed.events and not as_json:
         print_message(
             tr(
                 "{where} contains no take-down event of this page",
@@ -114,31 +112,24 @@ def list_(
             if page
             else tr("{where} contains no take-down event", where=where)
         )
-    events = [kept_event.event for kept_event in known.values() if kept_event.event is not None]
-    for group in group_bursts(events, within=wiring_takedown.removal_burst(settings)):
-        if len(group) > 1 and not as_json:
+    sizes = Counter(entry.burst for entry in listed.events)
+    for entry in listed.events:
+        trusted = is_trusted(entry.stored.key_id)
+        if as_json:
+            print_json({**event_json(entry.stored), "burst": entry.burst, "trusted": trusted})
+            continue
+        if entry.burst == entry.event.event_id:
             print_result(
                 tr(
                     "{account_of}: {count} events",
-                    account_of=account_of(group[0]),
-                    count=len(group),
+                    account_of=account_of(entry.event),
+                    count=sizes[entry.burst],
                 )
             )
-        for event in group:
-            kept_event = known[event.event_id]
-            if as_json:
-                burst = group[0].event_id if len(group) > 1 else None
-                trusted = is_trusted(kept_event.key_id)
-                print_json({**event_json(kept_event), "burst": burst, "trusted": trusted})
-                continue
-            doubt = (
-                ""
-                if is_trusted(kept_event.key_id)
-                else tr("  (signed by a key that is not trusted on this machine)")
-            )
-            indent = "  " if len(group) > 1 else ""
-            print_result(f"{indent}{event.event_id}  {describe_event(event)}{doubt}")
-    if known and not as_json:
+        doubt = "" if trusted else tr("  (signed by a key that is not trusted on this machine)")
+        indent = "  " if entry.burst else ""
+        print_result(f"{indent}{entry.event.event_id}  {describe_event(entry.event)}{doubt}")
+    if listed.events and not as_json:
         print_message(
             tr("this list does not verify the events. Verify an event:\n  snapshotter verify ID")
         )

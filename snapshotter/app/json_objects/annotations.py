@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from snapshotter.app.archive.annotations import ChainReport
     from snapshotter.app.archive.case_view import CaseExhibit, CaseView
     from snapshotter.app.archive.review_list import ReviewItem
-    from snapshotter.model.annotation_state import CaseState, Decision, Note
+    from snapshotter.model.annotation_state import CaptureState, CaseState, Decision, Note
     from snapshotter.model.annotations import Annotation
 
 
@@ -56,6 +56,19 @@ def note_json(note: "Note") -> dict[str, Any]:
         "number": note.number,
         "role": note.role or None,
         "text": note.text,
+    }
+
+
+def capture_annotations_json(bundle_id: str, state: "CaptureState") -> dict[str, Any]:
+    """Return what people recorded about a capture."""
+    return {
+        "bundle_id": bundle_id,
+        "cases": dict(state.cases),
+        "marks": {name: decision_json(decision) for name, decision in state.marks.items()},
+        "notes": [note_json(note) for note in state.notes],
+        "quarantine": decision_json(state.quarantine),
+        "review": decision_json(state.review),
+        "tags": list(state.tags),
     }
 
 

@@ -16,7 +16,7 @@ from snapshotter.app.archive import capture_labels
 from snapshotter.app.monitoring import new_schedule, watch_options
 from snapshotter.app.policies.configured_policy import policy_name_for_jobs
 from snapshotter.app.policies.visit_plan import VisitOptions, plan_from_options
-from snapshotter.errors import ServiceUnavailable, SnapshotterError, UsageMistake
+from snapshotter.errors import RequestKeyReused, ServiceUnavailable, SnapshotterError, UsageMistake
 from snapshotter.jobs.schedules.schedules import Schedule, Schedules
 from snapshotter.jobs.watches.watches import Watches
 from snapshotter.model.annotation_state import AnnotationState
@@ -30,10 +30,6 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 ReadAnnotations = Callable[[], AnnotationState]
-
-
-class KeyReused(SnapshotterError):
-    """A key that identifies a request was used for another request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +90,7 @@ def enqueue_capture(
 
     Raises:
         UsageMistake: An address, a policy, a tag or a case is invalid, or a case is closed.
-        KeyReused: The job of this id captures another page, or in another way.
+        RequestKeyReused: The job of this id captures another page, or in another way.
         ServiceUnavailable: The database does not answer.
     """
     (url,) = checked_urls([wanted.url])
@@ -116,7 +112,7 @@ def enqueue_capture(
     if known is None:
         raise SnapshotterError(tr("the job {job_id} was removed from the queue", job_id=job_id))
     if _request_of(known.job) != _request_of(job):
-        raise KeyReused(
+        raise RequestKeyReused(
             tr("the key of this request was used for another capture"),
             hint=tr("choose a new key for each capture"),
         )

@@ -5,7 +5,6 @@ Build the service that derives take-down events from captures, and the parts tha
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from snapshotter.app.takedown.bundle_finder import (
     find_in_folders,
     find_in_store,
 )
+from snapshotter.app.takedown.event_list import removal_burst
 from snapshotter.app.takedown.events import TakedownService
 from snapshotter.app.takedown.previous_event import PreviousEvent
 from snapshotter.app.takedown.rederivation import Rederivation, mismatch
@@ -172,13 +172,6 @@ def previous_event_finder(settings: Settings, folders: Sequence[Path]) -> Previo
         return None
 
     return before
-
-
-def removal_burst(settings: Settings) -> timedelta:
-    """
-    Return the time within which removals of one account belong together, by the default policy.
-    """
-    return capture_decision.monitoring(configured_policy.judging_policy(settings)).burst
 
 
 def _own_keys(settings: Settings) -> frozenset[str]:

@@ -22,6 +22,7 @@ from snapshotter.app.wiring import queue as wiring_queue
 from snapshotter.app.wiring import store as wiring_store
 from snapshotter.app.wiring import tasks as wiring_tasks
 from snapshotter.app.wiring import trust as wiring_trust
+from snapshotter.app.wiring.comparison import compare_stored
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.custody import EXPORTING
 from snapshotter.model.person import Person
@@ -29,6 +30,7 @@ from snapshotter.ports import Clock, IdSource, ObjectStore, ShowMessage
 from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
+    from snapshotter.app.archive.comparison import ComparedPair
     from snapshotter.app.tasks.requests import TaskService
     from snapshotter.jobs.database import Database
 
@@ -51,6 +53,8 @@ class WebServices:
     tasks: "TaskService"  # what needs a key is done by processes of a worker
     # Writes to the custody chain of a bundle that it was exported, with details.
     note_export: Callable[[str, str], None]
+    # Verifies two stored bundles, and compares the captures in them.
+    compare: "Callable[[str, str], ComparedPair]"
     has_worker: Callable[[], bool]  # whether a worker of the queue runs
     check_health: Callable[[], Mapping[str, bool]]  # by what is checked
 
@@ -82,6 +86,7 @@ def web_services(settings: Settings, *, show_message: ShowMessage) -> Iterator[W
             note_export=lambda bundle_id, detail: wiring_store.note_access(
                 settings, store, bundle_id, EXPORTING, show_message=show_message, detail=detail
             ),
+            compare=partial(compare_stored, settings),
             has_worker=partial(wiring_queue.has_worker, settings),
             check_health=partial(_check_health, store, database),
         )

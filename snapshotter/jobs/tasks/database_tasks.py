@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, func, select, update
 
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import RequestKeyReused
 from snapshotter.jobs.database import (
     Now,
     database_now,
@@ -74,7 +74,7 @@ class DatabaseTasks:
                 name is the same task, whose id is returned. "": every request is a new task.
 
         Raises:
-            SnapshotterError: The name was given to another request.
+            RequestKeyReused: The name was given to another request.
         """
         content = [request.kind, request.arguments, request.person]
         digest = hashlib.sha256(dumped(content).encode()).hexdigest()
@@ -105,7 +105,7 @@ class DatabaseTasks:
                 select(TASK.c.id, TASK.c.request_sha256).where(TASK.c.request_key == request_key)
             ).one()
         if there.request_sha256 != digest:
-            raise SnapshotterError(
+            raise RequestKeyReused(
                 tr("the request key {key} was used for another task", key=request_key),
                 hint=tr("use a new request key for a new task"),
             )

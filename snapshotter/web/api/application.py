@@ -15,12 +15,16 @@ import snapshotter
 from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
 from snapshotter.web.api import (
+    annotations,
+    captures,
+    events,
     health,
     jobs,
     openapi,
     policies,
     problems,
     schedules,
+    tasks,
     watches,
 )
 from snapshotter.web.api.conditional import NotModified
@@ -29,6 +33,10 @@ from snapshotter.web.context import WebContext
 
 PREFIX: Final = "/api/v1"
 _RESOURCES: Final = (
+    captures,
+    annotations,
+    events,
+    tasks,
     jobs,
     schedules,
     watches,
@@ -46,6 +54,17 @@ _DESCRIPTION: Final = (
 
 def create_api(context: WebContext) -> FastAPI:
     """Return the application of the API, which is mounted at `PREFIX`."""
+    api = _application()
+    api.state.context = context
+    return api
+
+
+def describe_api() -> dict[str, Any]:
+    """Return the description of the API in OpenAPI 3.1."""
+    return openapi.description(_application())
+
+
+def _application() -> FastAPI:
     api = FastAPI(
         title=_TITLE,
         description=_DESCRIPTION,
@@ -58,7 +77,6 @@ def create_api(context: WebContext) -> FastAPI:
     )
     for resource in _RESOURCES:
         api.include_router(resource.router)
-    api.state.context = context
     for kind, handler in (
         (Problem, _problem),
         (NotModified, _not_modified),

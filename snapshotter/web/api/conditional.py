@@ -1,5 +1,6 @@
 """
-Compute entity tags, and check the conditions of requests (RFC 9110, section 13).
+Declare idempotency keys, and check the conditions of requests by entity tags (RFC 9110, section
+13).
 
 A request that changes an object names the state that it was made for: the ETag of the object, in
 If-Match. Two people who look at the same object cannot overwrite each other's change unseen.
@@ -26,6 +27,16 @@ IfMatch = Annotated[
 IfNoneMatch = Annotated[
     str | None,
     Header(max_length=1000, description="An ETag that the client has. The answer to it is 304."),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="A text that the client chooses for this request. A request that is repeated "
+        "with the same key has the same answer, and makes no second object.",
+    ),
 ]
 _TAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 

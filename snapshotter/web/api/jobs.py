@@ -2,11 +2,10 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from snapshotter.app.json_objects.jobs import job_json, top_json, worker_json
 from snapshotter.app.monitoring.remote_requests import (
-    KeyReused,
     RequestedCapture,
     enqueue_capture,
     request_id,
@@ -17,6 +16,7 @@ from snapshotter.jobs.queue.job_table import REFUSED_ACTIONS, JobActionResult
 from snapshotter.jobs.workers.registry import WorkerRegistry
 from snapshotter.model.job import JobState
 from snapshotter.translation import tr
+from snapshotter.web.api.conditional import IdempotencyKey
 from snapshotter.web.api.dependencies import Actor, Context, Limit, read_annotations
 from snapshotter.web.api.models.jobs import (
     CaptureRequest,
@@ -31,17 +31,6 @@ from snapshotter.web.api.problem import Problem, not_found
 
 router = APIRouter()
 _ORIGIN: Final = "api"
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
-        description="A text that the client chooses for this request. A request that is repeated "
-        "with the same key has the same answer, and makes no second object.",
-    ),
-]
 
 
 @router.post("/captures", status_code=202, tags=["captures"])
@@ -64,24 +53,21 @@ def request_capture(
         if idempotency_key is None
         else request_id(idempotency_key, person.name)
     )
-    try:
-        job = enqueue_capture(
-            _queue(context),
-            RequestedCapture(
-                url=wanted.url,
-                policy=wanted.policy,
-                priority=wanted.priority,
-                tags=tuple(wanted.tags),
-                cases=tuple(wanted.cases),
-            ),
-            job_id=job_id,
-            origin=_ORIGIN,
-            now=services.clock.now(),
-            policies_dir=context.settings.policies_dir,
-            annotations=lambda: read_annotations(context),
-        )
-    except KeyReused as error:
-        raise Problem("idempotency-key-reused", error.message, hint=error.hint) from error
+    job = enqueue_capture(
+        _queue(context),
+        RequestedCapture(
+            url=wanted.url,
+            policy=wanted.policy,
+            priority=wanted.priority,
+            tags=tuple(wanted.tags),
+            cases=tuple(wanted.cases),
+        ),
+        job_id=job_id,
+        origin=_ORIGIN,
+        now=services.clock.now(),
+        policies_dir=context.settings.policies_dir,
+        annotations=lambda: read_annotations(context),
+    )
     response.headers["location"] = f"/api/v1/jobs/{job.job.id}"
     return Job.model_validate(job_json(job))
 

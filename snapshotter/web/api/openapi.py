@@ -15,10 +15,9 @@ from snapshotter.web.api.models.common import ProblemDetails
 from snapshotter.web.api.problem import KINDS, MEDIA_TYPE
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
-_EVERY: Final = (401, 403, 422, 500, 503)  # statuses that each request can be answered with
+# The statuses that each request can be answered with. 409: a bundle can be damaged.
+_EVERY: Final = (401, 403, 404, 409, 422, 500, 503)
 _OF_BODIES: Final = (400, 413)
-_OF_OBJECTS: Final = (404,)
-_CHANGES: Final = (409,)
 _CONDITIONAL: Final = (412, 428)
 
 
@@ -54,34 +53,40 @@ def _describe(api: FastAPI) -> dict[str, Any]:
         }
     }
     found["security"] = [{"session": []}]
-    for path, method, operation in _operations(found):
-        _add_problems(path, method, operation)
+    used = {status for operation in _operations(found) for status in _add_problems(operation)}
+    components["responses"] = {_name(status): _response(status) for status in sorted(used)}
     return found
 
 
-def _operations(found: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, item in found["paths"].items():
+def _operations(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for item in found["paths"].values():
         for method in _METHODS:
             if method in item:
-                yield path, method, item[method]
+                yield item[method]
 
 
-def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
+def _add_problems(operation: dict[str, Any]) -> set[int]:
+    """Add the problems to an operation; return their statuses."""
     statuses = set(_EVERY)
     if "requestBody" in operation:
         statuses |= set(_OF_BODIES)
-    if "{" in path:
-        statuses |= set(_OF_OBJECTS)
-    if method != "get":
-        statuses |= set(_CHANGES)
     names = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
     if "if-match" in names:
         statuses |= set(_CONDITIONAL)
-    responses = operation["responses"]
-    for status in sorted(statuses):
-        kinds = [kind for kind in KINDS.values() if kind.status == status]
-        responses[str(status)] = {
-            "description": " ".join(kind.meaning for kind in kinds),
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
-        }
+    own = {int(status) for status in operation["responses"]} - {422}  # FastAPI describes its own
+    statuses -= own
+    responses = operation["responses"] | {
+        str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in statuses
+    }
     operation["responses"] = dict(sorted(responses.items()))
+    return statuses
+
+
+def _name(status: int) -> str:
+    return f"Problem{status}"
+
+
+def _response(status: int) -> dict[str, Any]:
+    meanings = [kind.meaning for kind in KINDS.values() if kind.status == status]
+    schema = {"$ref": "#/components/schemas/ProblemDetails"}
+    return {"description": " ".join(meanings), "content": {MEDIA_TYPE: {"schema": schema}}}

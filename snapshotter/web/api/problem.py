@@ -15,6 +15,7 @@ from typing import Any, Final
 from snapshotter.errors import (
     EvidenceInvalid,
     PolicyRefused,
+    RequestKeyReused,
     ServiceUnavailable,
     SnapshotterError,
     UsageMistake,
@@ -203,6 +204,8 @@ def problem_of(error: SnapshotterError) -> Problem:
             name = "unavailable"
         case UsageMistake() | InvalidQuery():
             name = "invalid-request"
+        case RequestKeyReused():
+            name = "idempotency-key-reused"
         case EvidenceInvalid():
             name = "evidence-invalid"
         case _:

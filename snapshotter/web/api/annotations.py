@@ -1,0 +1,321 @@
+"""
+Show and record what people write about captures: cases, tags, notes, reviews.
+
+Records are signed, so that a process with the annotation key makes them: each request for a change
+is answered with a task. An ETag is the state of the records that this server knows; a change by
+somebody else that is seconds old may not be in it.
+"""
+
+from collections import Counter
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+
+from snapshotter.app.archive import cases
+from snapshotter.app.archive.case_view import case_view
+from snapshotter.app.archive.review_list import current_items
+from snapshotter.app.json_objects.annotations import (
+    capture_annotations_json,
+    case_json,
+    case_view_json,
+    note_json,
+    review_item_json,
+)
+from snapshotter.app.tasks.kinds import AnnotateArguments, AnnotationAction
+from snapshotter.model.annotation_state import CaseState
+from snapshotter.translation import tr
+from snapshotter.web.api.captures import require_bundle
+from snapshotter.web.api.conditional import (
+    IdempotencyKey,
+    IfMatch,
+    IfNoneMatch,
+    answer_etag,
+    require_match,
+)
+from snapshotter.web.api.dependencies import (
+    Actor,
+    Context,
+    Limit,
+    hidden_finder,
+    read_annotations,
+    reading_archive,
+)
+from snapshotter.web.api.models import annotations as models
+from snapshotter.web.api.models.annotations import CaseName
+from snapshotter.web.api.models.common import BundleId
+from snapshotter.web.api.models.tasks import Task
+from snapshotter.web.api.problem import not_found
+from snapshotter.web.api.tasks import submit
+
+router = APIRouter()
+_UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has this state."}}
+
+
+@router.get("/captures/{bundle_id}/annotations", tags=["annotations"], responses=_UNCHANGED)
+def show_annotations(
+    context: Context, response: Response, bundle_id: BundleId, if_none_match: IfNoneMatch = None
+) -> models.Annotations:
+    """Show the cases, tags, notes and decisions about a capture."""
+    require_bundle(context, bundle_id)
+    value = capture_annotations_json(bundle_id, read_annotations(context).capture(bundle_id))
+    answer_etag(response, value, if_none_match)
+    return models.Annotations.model_validate(value)
+
+
+@router.post("/captures/{bundle_id}/tags", status_code=202, tags=["annotations"])
+def add_tag(
+    context: Context,
+    person: Actor,
+    response: Response,
+    bundle_id: BundleId,
+    wanted: models.TagRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Task:
+    """Add a tag to a capture. Tags are kept permanently: they must not name a person."""
+    require_bundle(context, bundle_id)
+    arguments = AnnotateArguments(
+        action=AnnotationAction.ADD_TAG, bundle_ids=(bundle_id,), name=wanted.tag
+    )
+    return submit(context, person, response, arguments, idempotency_key)
+
+
+@router.delete("/captures/{bundle_id}/tags/{tag}", status_code=202, tags=["annotations"])
+def remove_tag(
+    context: Context,
+    person: Actor,
+    response: Response,
+    bundle_id: BundleId,
+    tag: Annotated[str, Path(min_length=1, max_length=64)],
+    if_match: IfMatch = None,
+) -> Task:
+    """Remove a tag from a capture. The records of the tag stay."""
+    _require_state(context, bundle_id, if_match)
+    arguments = AnnotateArguments(
+        action=AnnotationAction.REMOVE_TAG, bundle_ids=(bundle_id,), name=tag
+    )
+    return submit(context, person, response, arguments, None)
+
+
+@router.post("/captures/{bundle_id}/notes", status_code=202, tags=["annotations"])
+def add_note(
+    context: Context,
+    person: Actor,
+    response: Response,
+    bundle_id: BundleId,
+    wanted: models.NoteRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Task:
+    """Write a note about a capture."""
+    require_bundle(context, bundle_id)
+    arguments = AnnotateArguments(
+        action=AnnotationAction.ADD_NOTE, bundle_ids=(bundle_id,), text=wanted.text
+    )
+    return submit(context, person, response, arguments, idempotency_key)
+
+
+@router.put("/captures/{bundle_id}/review", status_code=202, tags=["annotations"])
+def decide(
+    context: Context,
+    person: Actor,
+    response: Response,
+    bundle_id: BundleId,
+    wanted: models.ReviewRequest,
+    if_match: IfMatch = None,
+) -> Task:
+    """Accept a capture, reject it, or state that it needs work. Earlier decisions are kept."""
+    _require_state(context, bundle_id, if_match)
+    arguments = AnnotateArguments(
+        action=AnnotationAction.REVIEW,
+        bundle_ids=(bundle_id,),
+        name=wanted.decision,
+        text=wanted.reason,
+    )
+    return submit(context, person, response, arguments, None)
+
+
+@router.get("/tags", tags=["annotations"])
+def list_tags(context: Context) -> models.TagList:
+    """List the tags of the store, the most frequent first."""
+    counts = Counter(
+        name
+        for capture in read_annotations(context).captures.values()
+        if capture.quarantine is None
+        for name in capture.tags
+    )
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return models.TagList(tags=[models.Tag(captures=count, tag=name) for name, count in ordered])
+
+
+@router.get("/notes", tags=["annotations"])
+def list_notes(context: Context) -> models.NoteList:
+    """List the notes of all captures."""
+    return models.NoteList.model_validate(
+        {
+            "notes": [
+                {"bundle_id": bundle_id, "case": None, **note_json(note)}
+                for bundle_id, capture in read_annotations(context).captures.items()
+                if capture.quarantine is None
+                for note in capture.notes
+            ]
+        }
+    )
+
+
+@router.get("/reviews", tags=["annotations"])
+def list_reviews(
+    context: Context,
+    decided: Annotated[
+        bool, Query(description="Also captures that were accepted or rejected.")
+    ] = False,
+    limit: Limit = 50,
+) -> models.ReviewList:
+    """List the captures that need a look, the worst first."""
+    with reading_archive(context) as view:
+        items = current_items(
+            view.source,
+            view.state.annotations,
+            decided=decided,
+            hidden=hidden_finder(context, view),
+        )
+    return models.ReviewList.model_validate(
+        {
+            "annotation_problems": list(view.state.annotation_problems),
+            "captures": [review_item_json(item) for item in items[:limit]],
+            "left": max(len(items) - limit, 0),
+        }
+    )
+
+
+@router.get("/cases", tags=["cases"])
+def list_cases(context: Context) -> models.CaseList:
+    """List the cases of the store."""
+    found = read_annotations(context).cases.values()
+    return models.CaseList.model_validate({"cases": [case_json(entry) for entry in found]})
+
+
+@router.post("/cases", status_code=202, tags=["cases"])
+def create_case(
+    context: Context,
+    person: Actor,
+    response: Response,
+    wanted: models.CaseRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Task:
+    """Create a case. Its name is kept permanently: it must not name a person."""
+    arguments = AnnotateArguments(
+        action=AnnotationAction.CREATE_CASE,
+        case=wanted.name,
+        text=wanted.title,
+        bundle_ids=tuple(wanted.bundle_ids),
+    )
+    return submit(context, person, response, arguments, idempotency_key)
+
+
+@router.get("/cases/{name}", tags=["cases"], responses=_UNCHANGED)
+def show_case(
+    context: Context, response: Response, name: CaseName, if_none_match: IfNoneMatch = None
+) -> models.CaseDetails:
+    """Show the exhibits and notes of a case. Captures in quarantine are named, and not shown."""
+    _find(context, name)
+    view = case_view(context.services.store, read_annotations(context), name)
+    answer_etag(response, _case_state(view.case), if_none_match)
+    return models.CaseDetails.model_validate(case_view_json(view))
+
+
+@router.post("/cases/{name}/captures", status_code=202, tags=["cases"])
+def add_to_case(
+    context: Context,
+    person: Actor,
+    response: Response,
+    name: CaseName,
+    wanted: models.CaseCaptures,
+    idempotency_key: IdempotencyKey = None,
+) -> Task:
+    """Add captures to a case. Each gets the next exhibit number of the case."""
+    return _change_case(
+        context, person, response, AnnotationAction.ADD_TO_CASE, name, wanted, idempotency_key
+    )
+
+
+@router.post("/cases/{name}/removals", status_code=202, tags=["cases"])
+def remove_from_case(
+    context: Context,
+    person: Actor,
+    response: Response,
+    name: CaseName,
+    wanted: models.CaseCaptures,
+    idempotency_key: IdempotencyKey = None,
+) -> Task:
+    """Remove captures from a case. The records of their time in the case stay."""
+    return _change_case(
+        context, person, response, AnnotationAction.REMOVE_FROM_CASE, name, wanted, idempotency_key
+    )
+
+
+@router.post("/cases/{name}/notes", status_code=202, tags=["cases"])
+def add_case_note(
+    context: Context,
+    person: Actor,
+    response: Response,
+    name: CaseName,
+    wanted: models.NoteRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Task:
+    """Write a note about a case."""
+    _find(context, name)
+    arguments = AnnotateArguments(action=AnnotationAction.ADD_NOTE, case=name, text=wanted.text)
+    return submit(context, person, response, arguments, idempotency_key)
+
+
+@router.post("/cases/{name}/close", status_code=202, tags=["cases"])
+def close_case(
+    context: Context,
+    person: Actor,
+    response: Response,
+    name: CaseName,
+    wanted: models.CaseClosing,
+    if_match: IfMatch = None,
+) -> Task:
+    """Close a case permanently. Nothing can be added to it any more."""
+    require_match(if_match, _case_state(_find(context, name)), tr("the case {name}", name=name))
+    arguments = AnnotateArguments(action=AnnotationAction.CLOSE_CASE, case=name, text=wanted.reason)
+    return submit(context, person, response, arguments, None)
+
+
+def _change_case(
+    context: Context,
+    person: Actor,
+    response: Response,
+    action: AnnotationAction,
+    name: str,
+    wanted: models.CaseCaptures,
+    key: str | None,
+) -> Task:
+    _find(context, name)
+    arguments = AnnotateArguments(
+        action=action, case=name, bundle_ids=tuple(wanted.bundle_ids), text=wanted.reason
+    )
+    return submit(context, person, response, arguments, key)
+
+
+def _find(context: Context, name: str) -> CaseState:
+    state = read_annotations(context)
+    if name not in state.cases:
+        raise not_found(tr("the case {name} does not exist", name=name))
+    return cases.find_case(state, name)
+
+
+def _case_state(case: CaseState) -> object:
+    """Return what the ETag of a case is made of: what its records state."""
+    return {
+        **case_json(case),
+        "exhibits": dict(case.captures),
+        "notes": [note_json(note) for note in case.notes],
+    }
+
+
+def _require_state(context: Context, bundle_id: str, if_match: str | None) -> None:
+    require_bundle(context, bundle_id)
+    value = capture_annotations_json(bundle_id, read_annotations(context).capture(bundle_id))
+    what = tr("what is recorded about {bundle_id}", bundle_id=bundle_id)
+    require_match(if_match, value, what)

@@ -1,0 +1,154 @@
+"""Find captures of the store, show what they state, and compare two of them."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+
+from snapshotter.app.archive import search
+from snapshotter.app.archive.bundle_overview import stored_overview
+from snapshotter.app.archive.capture_list import CaptureFilters
+from snapshotter.app.archive.known_copies import known_copies
+from snapshotter.app.json_objects.bundles import found_json, overview_json
+from snapshotter.app.json_objects.comparisons import comparison_json
+from snapshotter.app.wiring import store as wiring_store
+from snapshotter.formats.bundle import store_keys
+from snapshotter.model.custody import DISPLAYING
+from snapshotter.translation import tr
+from snapshotter.web.api.dependencies import Context, Limit, reading_archive
+from snapshotter.web.api.models.captures import Capture, CaptureList, Comparison
+from snapshotter.web.api.models.common import BUNDLE_ID, BundleId
+from snapshotter.web.api.problem import not_found
+
+router = APIRouter(tags=["captures"])
+
+
+@router.get("/captures")
+def list_captures(
+    context: Context,
+    q: Annotated[
+        str,
+        Query(
+            max_length=2_000, description="Words and filters (docs/reference/search.md)"
+        ),
+    ] = "",
+    host: Annotated[str, Query(max_length=255)] = "",
+    verdict: Annotated[
+        Literal[
+            "", "content", "notice", "wall", "shell", "blank", "error", "partial", "available",
+            "unavailable", "inconclusive",
+        ],
+        Query(),
+    ] = "",
+    outcome: Annotated[Literal["", "complete", "partial", "failed"], Query()] = "",
+    case: Annotated[str, Query(max_length=64)] = "",
+    tag: Annotated[str, Query(max_length=64)] = "",
+    since: Annotated[
+        datetime | None, Query(description="Captures that began at this time or later.")
+    ] = None,
+    until: Annotated[
+        datetime | None, Query(description="Captures that began before this time.")
+    ] = None,
+    cursor: Annotated[
+        str | None, Query(pattern=BUNDLE_ID, description="`next` of the page before.")
+    ] = None,
+    limit: Limit = 50,
+) -> CaptureList:  # fmt: skip
+    """
+    List captures, the newest first: all, or those that match words and filters.
+
+    The list shows what the bundles state. Captures in quarantine are left out.
+    """
+    filters = CaptureFilters(
+        words=q, host=host, verdict=verdict, outcome=outcome, case=case, tag=tag,
+        since=_aware(since), until=_aware(until),
+    )  # fmt: skip
+    query = filters.query()
+    with reading_archive(context) as view:
+        found = search.find(
+            view.source,
+            query,
+            view.state.annotations,
+            view.is_hidden,
+            limit=limit,
+            before=cursor or "",
+        )
+    return CaptureList.model_validate(
+        {
+            "annotation_problems": list(view.state.annotation_problems),
+            "captures": [found_json(capture) for capture in found.captures],
+            "cut": found.cut,
+            "next": found.next or None,
+            "searched_until": found.searched_until or None,
+        }
+    )
+
+
+@router.get("/captures/{bundle_id}")
+def show_capture(context: Context, bundle_id: BundleId) -> Capture:
+    """
+    Show the record of a capture, what it shows, and captures with nearly the same text.
+
+    The access is recorded in the custody chain of the bundle.
+    """
+    services = context.services
+    require_bundle(context, bundle_id)
+    is_trusted = services.is_trusted()
+    overview = stored_overview(services.store, bundle_id, is_trusted)
+    with reading_archive(context) as view:
+        copies = (
+            known_copies(
+                services.store,
+                view.source.index,
+                bundle_id,
+                is_trusted=is_trusted,
+                quarantined_ids=view.state.quarantined,
+            )
+            if not overview.quarantine
+            else ()
+        )
+    wiring_store.note_access(
+        context.settings, services.store, bundle_id, DISPLAYING, show_message=_say_nothing
+    )
+    return Capture.model_validate(overview_json(overview, copies))
+
+
+@router.get("/comparisons")
+def compare_captures(
+    context: Context,
+    a: Annotated[str, Query(pattern=BUNDLE_ID, description="The id of one bundle.")],
+    b: Annotated[str, Query(pattern=BUNDLE_ID, description="The id of the other bundle.")],
+    main_only: Annotated[
+        bool, Query(description="Only changes of the main region of the page.")
+    ] = False,
+) -> Comparison:
+    """
+    Compare two captures of a page, the earlier with the later one. Both bundles are verified.
+    """
+    for bundle_id in (a, b):
+        require_bundle(context, bundle_id)
+    pair = context.services.compare(a, b)
+    return Comparison.model_validate(comparison_json(pair.comparison, main_only=main_only))
+
+
+def require_bundle(context: Context, bundle_id: str) -> None:
+    """Raise Problem if the store has no bundle of this id."""
+    try:
+        key = store_keys.bundle_key(bundle_id)
+    except ValueError as error:  # no such second
+        raise _no_bundle(bundle_id) from error
+    if not any(found.key == key for found in context.services.store.list(key)):
+        raise _no_bundle(bundle_id)
+
+
+def _no_bundle(bundle_id: str) -> Exception:
+    return not_found(tr("the store has no bundle {bundle_id}", bundle_id=bundle_id))
+
+
+def _aware(at: datetime | None) -> datetime | None:
+    """Return a time with a zone: UTC if the client gave none."""
+    return at if at is None or at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def _say_nothing(_: str) -> None:
+    """Drop the message about a custody event that could not be written: stores may be read-only."""

@@ -1,0 +1,94 @@
+"""Follow tasks, repeat those that failed, and download the files that they made."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from starlette.responses import FileResponse
+
+from snapshotter.app.json_objects.tasks import task_json
+from snapshotter.app.monitoring.remote_requests import request_id
+from snapshotter.app.tasks import requests
+from snapshotter.app.tasks.kinds import TaskArguments
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.web.api.dependencies import Actor, Context, Limit
+from snapshotter.web.api.models.tasks import Task, TaskId, TaskList
+from snapshotter.web.api.problem import not_found
+
+router = APIRouter(tags=["tasks"])
+
+
+@router.get("/tasks")
+def list_tasks(context: Context, limit: Limit = 50) -> TaskList:
+    """List the newest tasks."""
+    found = requests.newest(context.services.tasks, limit=limit)
+    return TaskList.model_validate({"tasks": [task_json(task) for task in found]})
+
+
+@router.get("/tasks/{task_id}")
+def show_task(context: Context, task_id: TaskId) -> Task:
+    """Show how far a task is, and its result."""
+    return _task(context, task_id)
+
+
+@router.post("/tasks/{task_id}/retry", status_code=202)
+def retry_task(context: Context, person: Actor, response: Response, task_id: TaskId) -> Task:
+    """Request a task again that failed or was interrupted. The answer is a new task."""
+    _task(context, task_id)
+    again = requests.submit_again(context.services.tasks, task_id, person=person)
+    return _answer(context, response, again)
+
+
+@router.get(
+    "/tasks/{task_id}/files/{name}",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+)
+def download_file(
+    context: Context, task_id: TaskId, name: Annotated[str, Path(max_length=200)]
+) -> Response:
+    """Download a file that a task made. Files are kept for 7 days."""
+    _task(context, task_id)
+    try:
+        path, _ = requests.result_file(context.services.tasks, task_id, name)
+    except ServiceUnavailable:
+        raise
+    except SnapshotterError as error:
+        raise not_found(error.message, error.hint) from error
+    return FileResponse(
+        path,
+        media_type="application/octet-stream",
+        filename=name,
+        content_disposition_type="attachment",
+        headers={"content-security-policy": "sandbox; default-src 'none'"},
+    )
+
+
+def submit(
+    context: Context, person: Actor, response: Response, arguments: TaskArguments, key: str | None
+) -> Task:
+    """
+    Submit a task, and return it with its address.
+
+    Args:
+        key: The idempotency key of the request; None for no key.
+    """
+    request_key = request_id(key, person.name) if key is not None else ""
+    task_id = requests.submit(
+        context.services.tasks, arguments, person=person, request_key=request_key
+    )
+    return _answer(context, response, task_id)
+
+
+def _answer(context: Context, response: Response, task_id: str) -> Task:
+    response.headers["location"] = f"/api/v1/tasks/{task_id}"
+    return _task(context, task_id)
+
+
+def _task(context: Context, task_id: str) -> Task:
+    try:
+        task = requests.find(context.services.tasks, task_id)
+    except ServiceUnavailable:
+        raise
+    except SnapshotterError as error:
+        raise not_found(error.message, error.hint) from error
+    return Task.model_validate(task_json(task))
