@@ -4154,10 +4154,12 @@ DOCUMENTS = (
     (r"\.har$", rb'\{\s*"log"'),
     (r"\.(?:scitt|receipt)$", rb"\xd2\x84"),
 )
-DOCUMENT_TRACE = re.compile(
-    rb"PK(?:\x01\x02|\x03\x04|\x05\x06|\x06\x06|\x06\x07|\x07\x08)|UEsDB"
+# Pictures in a document have the bytes of a mark by chance: a name of a bundle's file follows a real mark.
+ARCHIVE_TRACE = re.compile(
+    rb"PK(?:\x01\x02|\x03\x04)[\s\S]{0,42}(?:archive/|capture/|datapackage|indexes/|pages/|seal/)"
     rb'|snapshotter-(?:campaign|pack|takedown|validation)/|"first_gone"|"last_seen"|\{"event":\{'
 )
+DOCUMENT_TRACE = re.compile(rb"(?<=[^A-Za-z0-9+/])UEsDB|" + ARCHIVE_TRACE.pattern)
 MAX_ARCHIVE_LIST = 16 << 20  # bytes of the list of files of an archive
 CONTAINER_TRACE = re.compile(rb"PK(?:\x01\x02|\x03\x04|\x05\x06|\x06\x06|\x06\x07|\x07\x08)|UEsDB")
 OTHER_RECORD = re.compile(rb'"format":"snapshotter-(audit|gap|hold|quarantine|tombstone|trust)/')
@@ -4182,7 +4184,7 @@ def is_document(path: str, head: bytes) -> bool:
     name = os.path.basename(path)
     return any(
         re.search(pattern, name) and re.match(begin, head) for pattern, begin in DOCUMENTS
-    ) and not has_trace(path, DOCUMENT_TRACE)
+    ) and not has_trace(path, ARCHIVE_TRACE if name.endswith(".har") else DOCUMENT_TRACE)
 
 
 def holds_bundles(path: str) -> bool:
@@ -4217,7 +4219,7 @@ def has_trace(path: str, trace: "re.Pattern[bytes]" = TRACE) -> bool:
             seen = before + chunk
             if trace.search(seen) or trace.search(seen.replace(b"\0", b"")):  # also in UTF-16
                 return True
-            before = seen[-64:]
+            before = seen[-128:]
     return False
 
 

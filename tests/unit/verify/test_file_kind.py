@@ -65,6 +65,12 @@ NO_EXHIBIT: dict[str, bytes] = {
     "case-report-harbour.json": b'{"alarms":[' + NAMED + b"]}",
     "exhibit-0001.html": PAGE + NAMED,
     f"{ID}.har": b'{\n "log": {' + NAMED,
+    # A picture has the bytes of a trace by chance.
+    "report-1.html": PAGE + b'<img src="data:image/webp;base64,AAUEsDBBQAAUEsDB/A=">',
+    f"report-{ID} (2).pdf": b"%PDF-1.4\nstream PK\x05\x06 PK\x03\x04 PK\x01\x02"
+    + b" " * 60
+    + NAMED,
+    "body.har": b'{\n "log": {"text":"UEsDBBQAAAA="',
     f"{ID}.scitt": b"\xd2\x84\x43",
     f"{ID}.receipt": b"\xd2\x84\x43",
     "harbour.zip": archive(f"bundles/{ID}.wacz", "trust.json"),
@@ -84,6 +90,9 @@ EXHIBIT: dict[str, bytes] = {
     # Named like a document about one, and it is something else or has one in it.
     f"report-{ID}.html": b"<!DOCTYPE html>\n<!-- -->" + NAMED,
     f"report-{ID}.pdf": b"%PDF-" + GOOD[5:],
+    "report-end.pdf": b"%PDF-" + GOOD[-4000:],
+    "report-entry.html": PAGE + GOOD[GOOD.rindex(b"PK\x01\x02") :],
+    "report-utf-16.html": PAGE + GOOD[:40].decode("latin-1").encode("utf-16"),
     f"report-{ID}.json": b'{"bundle_id":"UEsDBBQ"}',
     "report-event.json": b'{"bundle_id":"","event":"snapshotter-takedown/1"}',
     f"report-of-{ID}.json": b'{"bundle_id" :""}',
@@ -225,8 +234,11 @@ def test_documents_that_our_commands_make_get_no_verdict(tmp_path: Path) -> None
     store = ["--store", str(tmp_path / "store")]
     assert full(["export", "--har", *store, "-o", str(out), bundle.stem]) == 0
 
+    pdf = out / f"report-{bundle.stem}.pdf"
+    pdf.write_bytes(b"%PDF-1.4\n")
     files = sorted(out.iterdir())
-    assert len(files) == 5
+    assert len(files) == 6
     for path in files:
-        with path.open("rb") as stream, pytest.raises(NotEvidence, match="no evidence"):
+        with path.open("rb") as stream, pytest.raises(NotEvidence, match="no evidence") as refused:
             kind_of(stream, path)
+        assert refused.value.hint.endswith(f"\n  snapshotter verify {bundle.stem}.wacz"), path.name
