@@ -482,7 +482,8 @@ def _how(of: Evidence) -> Iterator[Field | Table]:
                    record.file, pointer="/how/settings/viewport_px",
                    basis=of.stated)  # fmt: skip
     yield record.field("policy_sha256", tr("SHA-256 of the policy"), "/how/policy/sha256",
-                       Kind.DIGEST, basis=of.checked)  # fmt: skip
+                       Kind.DIGEST,
+                       basis=of.stated if POLICY in of.withheld_files else of.checked)  # fmt: skip
     yield of.found("policy_text", tr("Text of the policy"), of.policy, POLICY, kind=Kind.BLOCK,
                    basis=of.stated)  # fmt: skip
     yield record.table(

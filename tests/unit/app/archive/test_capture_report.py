@@ -34,6 +34,7 @@ from snapshotter.model.capture_report import (
 )
 from snapshotter.model.custody import CustodyEvent
 from snapshotter.model.finding import Verdict
+from snapshotter.model.finding import Withheld as WithheldParts
 from snapshotter.report.capture_report import as_json, encode, page
 from snapshotter.report.local_time import LocalTime
 from snapshotter.verify.bundle import verify_bundle
@@ -473,3 +474,20 @@ def test_a_value_to_which_the_record_has_only_a_commitment_is_withheld() -> None
     assert captured.text.endswith("captured the page at this address:")
     assert captured.shown is not None
     assert captured.shown.presence is Presence.WITHHELD
+
+
+def test_a_digest_whose_file_a_redacted_copy_lacks_is_only_stated() -> None:
+    """The copy has the digest in its signed list. Nobody computed it from the file."""
+    for files, basis in (((), Basis.VERIFIED), (("capture/policy.toml",), Basis.STATED)):
+        withheld = WithheldParts(fields=(), files=files, manifest_sha256="ab" * 32)
+        of = Evidence(
+            material=replace(MATERIAL, record={"how": {"policy": {"sha256": "cd" * 32}}}),
+            report=replace(PASSED, established=None, withheld=withheld),
+            trust=Trust(source="a test", keys=(), authorities=()),
+        )  # fmt: skip
+
+        found = {item.key: item for group in groups(of, UTC_TIME) for item in group.items}
+
+        policy = found["policy_sha256"]
+        assert isinstance(policy, Field)
+        assert (policy.basis, policy.presence) == (basis, Presence.PRESENT), files
