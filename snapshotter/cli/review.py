@@ -157,6 +157,10 @@ def _print_item(item: "ReviewItem", store: str | None) -> None:
         )
         command = f"snapshotter diff {seen.bundle_id} {observation.bundle_id}"
         print_result(f"    {for_store(command, store)}")
+        if item.removal is not None:
+            print_result(tr("    Prove that the text of the page is not there any more:"))
+            command = f"snapshotter proof {seen.bundle_id} {observation.bundle_id}"
+            print_result(f"    {for_store(command, store)}")
     if item.decision is not None:
         print_result(f"    {decision_line(item.decision, decision_words(item.decision.name))}")
 

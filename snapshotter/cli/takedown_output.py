@@ -9,12 +9,11 @@ from snapshotter.translation import tr
 if TYPE_CHECKING:
     from snapshotter.app.takedown.events import Derivation
     from snapshotter.index.stored_events import StoredEvent
-    from snapshotter.model.comparison import TextPiece
 
 
 def event_lines(kept_event: "StoredEvent") -> Iterator[tuple[str, str]]:
     from snapshotter.cli.bundle_output import describe_observation
-    from snapshotter.model.change_sentences import item_label
+    from snapshotter.model.change_sentences import item_label, marked
     from snapshotter.model.takedown import widen
     from snapshotter.report.wording import format_long_duration
     from snapshotter.verify.takedown import captures_by_role, describe_event
@@ -37,7 +36,7 @@ def event_lines(kept_event: "StoredEvent") -> Iterator[tuple[str, str]]:
         if text:
             yield label, text
     for item in event.change.items if event.change else ():
-        yield item_label(item), " ".join(_marked(piece) for piece in item.pieces)
+        yield item_label(item), marked(item)
     for part in captures_by_role(event):
         seen = part.observation
         words = f"{format_time(seen.at)}  {describe_observation(seen)}  {seen.bundle_id}"
@@ -61,12 +60,6 @@ def event_lines(kept_event: "StoredEvent") -> Iterator[tuple[str, str]]:
     yield "statements", said
     yield "signed by", kept_event.key_id
     yield "record", f"{kept_event.key}  SHA-256 {kept_event.sha256}"
-
-
-def _marked(piece: "TextPiece") -> str:
-    """Return a piece of text, marked as diffs of words usually are."""
-    before, after = {"removed": ("[-", "-]"), "added": ("{+", "+}")}.get(piece.op.value, ("", ""))
-    return f"{before}{' '.join(piece.text.split())}{after}"
 
 
 def derivation_lines(derived: "Derivation") -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Write what is known of a change as sentences, the same for terminal, page and verifier."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -12,7 +13,7 @@ from snapshotter.model.change import (
     NoChangeReason,
     StatedDate,
 )
-from snapshotter.model.comparison import Comparison, ComparisonState, Trend, ValueChange
+from snapshotter.model.comparison import Comparison, ComparisonState, Op, Trend, ValueChange
 from snapshotter.model.takedown import Observation
 from snapshotter.translation import tr
 
@@ -204,6 +205,19 @@ def date_sentence(date: StatedDate) -> str:
     """Return a date of a page, set against the times of the captures, as a sentence."""
     before, behind = date_parts(date)
     return f"{before}{date.raw}{behind}"
+
+
+def marked(item: ChangedItem) -> str:
+    """Return a difference as one line of text, with marks around the words that differ."""
+    found = ""
+    for piece in item.pieces:
+        begin, end = _MARKS.get(piece.op, ("", ""))
+        found += f"{begin}{_SPACE.sub(' ', piece.text)}{end}"
+    return found.strip()
+
+
+_SPACE: Final = re.compile(r"\s+")
+_MARKS: Final[Mapping[Op, tuple[str, str]]] = {Op.REMOVED: ("[-", "-]"), Op.ADDED: ("{+", "+}")}
 
 
 def is_stale(change: Change) -> bool:

@@ -69,7 +69,9 @@ def lines(report: PackReport) -> list[str]:
         ("judged with", report.trust),
     ]
     words = sentences.proof_words(_proof_state(report))
-    result = [printable(headline(report)), "", *reports.group_lines(f"proof: {words}", rows)]
+    event = report.event.event if report.event is not None else None
+    result = [printable(headline(report)), "", *events.change_lines(event, report.verdict)]
+    result += [*reports.group_lines(f"proof: {words}", rows)]
     result += reports.check_lines(report.findings)
     if made is not None:
         shown: set[str] = set()
@@ -104,6 +106,8 @@ def headline(report: PackReport) -> str:
     said = (
         f"{events.describe_event(event)}."
         if event is not None
+        else tr("This version does not know the kind of the event in the pack.")
+        if report.event is not None
         else tr("The pack contains no take-down event, so no removal was concluded or checked.")
     )
     records = [capture.report.record for capture in report.captures]

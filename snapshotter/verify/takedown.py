@@ -42,6 +42,7 @@ _OWN_WORDS = {
     "confirm": tr("how many captures must confirm the event, and at what interval"),
     "previous": tr("which event came before this event"),
 }
+_MAX_ITEMS = 20  # of a change that text output shows
 _HOW = "verify the event with the command snapshotter verify of the full package"
 
 
@@ -299,7 +300,7 @@ def _bundle_finding(part: EventCapture) -> Finding:
 def as_json(found: EventReport) -> dict[str, Any]:
     """Return the report as the object that `verify --json` prints (docs/reference/json.md)."""
     return {
-        "event": plain(found.event),
+        "event": takedown.as_recorded(found.event) if found.event else None,
         "findings": [reports.finding_json(finding) for finding in found.findings],
         "headline": headline(found),
         "key_id": found.key_id,
@@ -333,11 +334,27 @@ def lines(found: EventReport) -> list[str]:
     return [
         printable(headline(found)),
         "",
+        *change_lines(found.event, found.verdict),
         *reports.group_lines(f"proof: {words}", rows),
         "checks",
         *(f"  {line}" for line in finding_lines(found)),
         *reports.advice_lines(found.findings),
     ]
+
+
+def change_lines(event: Takedown | None, verdict: Verdict) -> list[str]:
+    """Return what an event of a change states, word by word; [] if nothing is to be shown."""
+    if event is None or event.change is None or verdict is Verdict.FAILED:
+        return []
+    change = event.change
+    rows = [
+        (change_sentences.item_label(item), change_sentences.marked(item))
+        for item in change.items[:_MAX_ITEMS]
+    ]
+    if change.count > len(rows):
+        rows.append((tr("not shown"), str(change.count - len(rows))))
+    rows += [("date", change_sentences.date_sentence(date)) for date in change.dates]
+    return reports.group_lines(tr("change, with [-words before-] and {+words after+}"), rows)
 
 
 def headline(found: EventReport) -> str:

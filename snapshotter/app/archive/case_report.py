@@ -49,7 +49,7 @@ from snapshotter.model.capture_report import (
 from snapshotter.model.case_report import CaseReport, ExhibitPicture, ReportedExhibit
 from snapshotter.model.finding import Verdict
 from snapshotter.model.gap import GapEvent
-from snapshotter.model.takedown import Observation, widen
+from snapshotter.model.takedown import Observation, TakedownKind, widen
 from snapshotter.report.capture_page import observation_label
 from snapshotter.report.local_time import LocalTime
 from snapshotter.report.picture_copies import make_thumbnail
@@ -505,6 +505,10 @@ _REMOVALS: Final = tr(
 )
 
 
+_TAKEDOWN_EVENT: Final = tr("■ Signed take-down event")
+_CHANGE_EVENT: Final = tr("▲ Signed change event")
+
+
 def _removals(of: _Material) -> Table:
     rows = [row for _, row in sorted(_removal_rows(of), key=lambda pair: pair[0])]
     has_events = any(row.source.file != INDEX for row in rows)
@@ -583,7 +587,8 @@ def _event_row(of: _Material, kept: StoredEvent) -> Row:
     )
     return Row(
         values=(
-            tr("■ Signed take-down event"), instant(begin), instant(end),
+            _CHANGE_EVENT if event.kind is TakedownKind.CHANGED else _TAKEDOWN_EVENT,
+            instant(begin), instant(end),
             f"{describe_event(event)}.", before, after, event.event_id, words,
         ),
         basis=Basis.STATED if trusted else Basis.UNVERIFIED,
@@ -1016,7 +1021,9 @@ def _numbers(of: _Material, timeline: Table, removals: Table, gaps: Table) -> It
     yield _number("unavailable", tr("Captures that show that a page was not available"), gone,
                   INDEX)  # fmt: skip
     signed = sum(row.source.file != INDEX for row in removals.rows)
-    yield _number("events", tr("Signed take-down events"), signed, _EVENTS)
+    changes = sum(row.values[0] == _CHANGE_EVENT for row in removals.rows)
+    yield _number("events", tr("Signed take-down events"), signed - changes, _EVENTS)
+    yield _number("change_events", tr("Signed change events"), changes, _EVENTS)
     yield _number("possible_removals", tr("Possible removals"), removals.total - signed, INDEX)
     yield _number("gaps", tr("Gap records"), gaps.total, _GAPS)
     yield _number("quarantined", tr("Exhibits left out, in quarantine"), len(of.hidden),

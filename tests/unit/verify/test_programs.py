@@ -268,6 +268,19 @@ def test_a_campaign_report_never_passes_without_rules(
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
+def test_an_event_of_a_kind_of_a_later_version_is_not_judged(
+    place: Place, tmp_path: Path, program: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "20261124t160642z-k3v4q2m7xw4c5b6d.json"
+    said = {"event": {"kind": "translated", "words": 7}, "format": "snapshotter-takedown/1"}
+    file.write_bytes(signed_statement.encode(said, run.EVENTS))
+
+    code = PROGRAMS[program](place.by, file)
+
+    assert code == 11, capsys.readouterr()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_records_of_a_store_and_other_files_get_no_verdict(
     place: Place, tmp_path: Path, program: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

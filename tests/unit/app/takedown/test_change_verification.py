@@ -1,5 +1,6 @@
 """An event of a change, derived again from its bundles: what holds, and what does not follow."""
 
+import io
 import json
 import shutil
 from collections.abc import Callable, Iterable
@@ -12,26 +13,40 @@ from typing import Any
 
 import pytest
 
+from snapshotter.app.takedown import (
+    change_derivation,
+    change_verification,
+    event_captures,
+    event_verification,
+)
 from snapshotter.app.takedown.bundle_finder import find_in_folders
 from snapshotter.app.takedown.change_derivation import compare_ends
 from snapshotter.app.takedown.event_verification import verify_event
+from snapshotter.app.takedown.pack_verification import judge_by_rules
+from snapshotter.app.takedown.proof_pack import ProofCase, ProofService, make
 from snapshotter.assess.change_events import conclude_change
 from snapshotter.assess.takedown_events import event_id
+from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.signatures import signed_statement
 from snapshotter.formats.statements import takedown
 from snapshotter.model.capture import Outcome
 from snapshotter.model.change import Change, ChangeSubject, DerivedChange
 from snapshotter.model.comparison import Op
 from snapshotter.model.finding import Code, Verdict
+from snapshotter.model.proof import ENDS, Role
 from snapshotter.model.takedown import Takedown, TakedownKind
+from snapshotter.store.filesystem import DirectoryStore
+from snapshotter.verify import proof_pack_report
 from snapshotter.verify.event_without_rules import verify_event_without_rules
+from snapshotter.verify.proof_pack import verify_pack
 from snapshotter.verify.takedown import EventReport, as_json, headline, lines
 from snapshotter.verify.trust import Trust, trusted_key
-from tests import bundles
-from tests.bundles import ChainAuthority
+from tests import bundles, fields, packs
+from tests.bundles import ChainAuthority, RealClock
 from tests.changed import HOST, URL, ShownPage, at, shoot
 from tests.servers.authority import Chain
 from tests.unit.app.takedown.test_change_derivation import BY, SIGNER, shown
+from tests.unit.policy.test_page_identity import RULES
 
 pytestmark = pytest.mark.long
 
@@ -140,6 +155,7 @@ def test_a_change_that_follows_from_its_captures_is_passed(case: Case) -> None:
     assert "was changed between" in headline(found)
     assert "words of the main text" in headline(found)
     text = "\n".join(lines(found))
+    assert "for repairs until [-spring-]{+summer+}." in text
     assert "only by the signer" not in text
     assert "less confirmed" not in text
     assert as_json(found)["event"]["change"]["subjects"] == ["words"]
@@ -317,3 +333,105 @@ def test_records_of_other_kinds_have_no_field_for_a_change(case: Case) -> None:
 
     assert b'"change"' not in data
     assert takedown.parse(data)[0] == removed
+
+
+def test_no_field_of_a_change_event_can_be_changed_unnoticed(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever holds the key of events signs it again, with the id that follows."""
+    look_once(monkeypatch)
+    value = takedown.as_recorded(case.event)
+    good = case.verify(case.data)
+    tried, passed = set(), set()
+
+    for source, event in fields.changed(Takedown, value):
+        tried.add(source)
+        its = event if source == ("event_id",) else replace(event, event_id=event_id(event))
+        try:
+            data = takedown.encode(its, EVENTS)
+        except ValueError:
+            continue  # no event at all
+        found = case.verify(data)
+        if found.verdict is not Verdict.PASSED:
+            continue
+        passed.add(source)
+        assert set(found.notes) - set(good.notes) or found.own_word, source
+
+    assert len([source for source in tried if source[0] == "change"]) > 10
+    assert not [source for source in passed if source[0] == "change"]
+
+
+def look_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at each bundle, and compare each pair, once: they do not change, and the record does."""
+    look, compare = event_captures.check_capture, change_derivation.compare_ends
+    seen: dict[Any, Any] = {}
+
+    def look_at(said: Any, here: Any, by: Any) -> Any:
+        key = (said.bundle_id, said.sha256)
+        if key not in seen:
+            seen[key] = look(said, here, by)
+        return seen[key]
+
+    def compared(before: Any, after: Any, *more: Any) -> Any:
+        pair = (before.observation.bundle_id, after.observation.bundle_id)
+        if pair not in seen:
+            seen[pair] = compare(before, after, *more)
+        return seen[pair]
+
+    monkeypatch.setattr(event_verification, "check_capture", look_at)
+    monkeypatch.setattr(change_verification, "compare_ends", compared)
+
+
+def test_a_pack_of_a_change_is_passed_and_its_words_are_derived_again(
+    case: Case, tmp_path: Path
+) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    for path in sorted(case.folder.glob("*.wacz*")):
+        stem, _, beside = path.name.partition(".wacz")
+        target = tmp_path / "store" / f"{store_keys.bundle_key(stem)}{beside}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    service = ProofService(
+        store=store,
+        signer=EVENTS,
+        trust=case.trust,
+        rules=RULES,
+        clock=RealClock(),
+        software="snapshotter 0.0.0-test",
+        spool_dir=tmp_path / "spool",
+        judge=judge_by_rules(case.trust, BY),
+        assessor_of=BY.assessor_of,
+    )
+
+    made = make(service, ProofCase.of(case.event, case.data), tmp_path / "proof.html")
+
+    assert made.report.verdict is Verdict.PASSED
+    assert made.statement.marked
+    page = made.file.read_text()
+    assert "<del>spring</del>" in page
+    assert "and two facts of the event" not in page
+    with made.file.open("rb") as stream:
+        alone = verify_pack(stream, case.trust, now=case.now)
+    assert alone.verdict is Verdict.INDETERMINATE  # no rules
+    assert "was changed between" in proof_pack_report.headline(alone)
+
+
+def test_a_pack_with_an_event_of_an_unknown_kind_is_not_judged(case: Case) -> None:
+    record = signed_statement.encode(_of_kind(case.data, "translated"), EVENTS)
+    ends = (case.event.last_seen, case.event.first_gone)
+    files = [
+        *(
+            packs.File(f"{seen.bundle_id}.wacz", role, _bytes(case, seen.bundle_id))
+            for role, seen in zip(ENDS, ends, strict=True)
+        ),
+        packs.File(f"{packs.EVENT}.json", Role.EVENT, record),
+    ]
+
+    found = verify_pack(io.BytesIO(packs.written(files, signer=EVENTS)), case.trust, now=case.now)
+
+    assert found.verdict is Verdict.INDETERMINATE
+    assert "does not know the kind of the event" in proof_pack_report.headline(found)
+
+
+def _bytes(case: Case, bundle_id: str) -> bytes:
+    return (case.folder / f"{bundle_id}.wacz").read_bytes()
