@@ -6,7 +6,7 @@ the directory of the bundle, and by no path of a file system. Captures in quaran
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import BinaryIO, Final
 
 from snapshotter.app.archive import bundles, quarantined
@@ -56,6 +56,33 @@ class Download:
     def close(self) -> None:
         """Close the file, if it was not read to its end."""
         self.source.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadList:
+    """What can be downloaded of a capture beside its bundle."""
+
+    files: Mapping[str, int]  # bytes by name, in the order of the bundle
+    sidecars: tuple[str, ...]  # their kinds, in the order of the alphabet
+
+
+def list_downloads(store: ReadableStore, bundle_id: str) -> DownloadList:
+    """
+    Return the files of a bundle and the kinds of its sidecars.
+
+    Raises:
+        EvidenceInvalid: The object is not a bundle.
+        ObjectMissing: The store has no such bundle.
+        ServiceUnavailable: The store does not answer.
+    """
+    key = _key_of(store, bundle_id)
+    with store.open(key) as source:
+        files = BundleFiles(source)
+        lengths = {name: files.length(name) or 0 for name in files.names()}
+    beside = (found.key.removeprefix(f"{key}.") for found in store.list(f"{key}."))
+    return DownloadList(
+        files=lengths, sidecars=tuple(sorted(kind for kind in beside if _KIND.fullmatch(kind)))
+    )
 
 
 def open_bundle(store: ReadableStore, bundle_id: str) -> Download:

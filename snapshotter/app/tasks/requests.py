@@ -34,8 +34,8 @@ class TaskTable(Protocol):
     def get(self, task_id: str) -> Task | None:
         """Return a task; None if it does not exist."""
 
-    def newest(self, limit: int) -> Sequence[Task]:
-        """Return the newest tasks, the newest first."""
+    def newest(self, limit: int, *, kind: str = "") -> Sequence[Task]:
+        """Return the newest tasks of a kind, or of all kinds, the newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +113,11 @@ def find(service: TaskService, task_id: str) -> Task:
     return found
 
 
-def newest(service: TaskService, *, limit: int) -> Sequence[Task]:
-    """Return the newest tasks, the newest first. Raises ServiceUnavailable."""
-    return service.tasks.newest(limit)
+def newest(service: TaskService, *, limit: int, kind: str = "") -> Sequence[Task]:
+    """
+    Return the newest tasks of a kind, or of all kinds, the newest first. Raises ServiceUnavailable.
+    """
+    return service.tasks.newest(limit, kind=kind)
 
 
 def result_file(service: TaskService, task_id: str, name: str) -> tuple[Path, TaskFile]:

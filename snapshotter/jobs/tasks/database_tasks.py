@@ -117,10 +117,13 @@ class DatabaseTasks:
             row = read_row(connection, select(TASK).where(TASK.c.id == task_id))
             return None if row is None else task_of(row, self._now(connection))
 
-    def newest(self, limit: int) -> Sequence[Task]:
-        """Return the newest tasks, the newest first."""
+    def newest(self, limit: int, *, kind: str = "") -> Sequence[Task]:
+        """Return the newest tasks of a kind, or of all kinds, the newest first."""
+        wanted = select(TASK).order_by(TASK.c.id.desc()).limit(limit)
+        if kind:
+            wanted = wanted.where(TASK.c.kind == kind)
         with reading(self._engine) as connection:
-            rows = read_rows(connection, select(TASK).order_by(TASK.c.id.desc()).limit(limit))
+            rows = read_rows(connection, wanted)
             now = self._now(connection)
             return [task_of(row, now) for row in rows]
 

@@ -216,7 +216,7 @@ def show_case(
     context: Context, response: Response, name: CaseName, if_none_match: IfNoneMatch = None
 ) -> models.CaseDetails:
     """Show the exhibits and notes of a case. Captures in quarantine are named, and not shown."""
-    _find(context, name)
+    find_case(context, name)
     view = case_view(context.services.store, read_annotations(context), name)
     answer_etag(response, _case_state(view.case), if_none_match)
     return models.CaseDetails.model_validate(case_view_json(view))
@@ -262,7 +262,7 @@ def add_case_note(
     idempotency_key: IdempotencyKey = None,
 ) -> Task:
     """Write a note about a case."""
-    _find(context, name)
+    find_case(context, name)
     arguments = AnnotateArguments(action=AnnotationAction.ADD_NOTE, case=name, text=wanted.text)
     return submit(context, person, response, arguments, idempotency_key)
 
@@ -277,7 +277,7 @@ def close_case(
     if_match: IfMatch = None,
 ) -> Task:
     """Close a case permanently. Nothing can be added to it any more."""
-    require_match(if_match, _case_state(_find(context, name)), tr("the case {name}", name=name))
+    require_match(if_match, _case_state(find_case(context, name)), tr("the case {name}", name=name))
     arguments = AnnotateArguments(action=AnnotationAction.CLOSE_CASE, case=name, text=wanted.reason)
     return submit(context, person, response, arguments, None)
 
@@ -291,14 +291,15 @@ def _change_case(
     wanted: models.CaseCaptures,
     key: str | None,
 ) -> Task:
-    _find(context, name)
+    find_case(context, name)
     arguments = AnnotateArguments(
         action=action, case=name, bundle_ids=tuple(wanted.bundle_ids), text=wanted.reason
     )
     return submit(context, person, response, arguments, key)
 
 
-def _find(context: Context, name: str) -> CaseState:
+def find_case(context: Context, name: str) -> CaseState:
+    """Return a case. Raises Problem: the store has no case of this name."""
     state = read_annotations(context)
     if name not in state.cases:
         raise not_found(tr("the case {name} does not exist", name=name))

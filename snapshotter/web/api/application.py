@@ -17,6 +17,7 @@ from snapshotter.translation import tr
 from snapshotter.web.api import (
     annotations,
     captures,
+    documents,
     events,
     health,
     jobs,
@@ -36,6 +37,7 @@ _RESOURCES: Final = (
     captures,
     annotations,
     events,
+    documents,
     tasks,
     jobs,
     schedules,

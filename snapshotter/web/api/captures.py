@@ -1,13 +1,15 @@
 """Find captures of the store, show what they state, and compare two of them."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from snapshotter.app.archive import search
 from snapshotter.app.archive.bundle_overview import stored_overview
 from snapshotter.app.archive.capture_list import CaptureFilters
+from snapshotter.app.archive.downloads import list_downloads
 from snapshotter.app.archive.known_copies import known_copies
 from snapshotter.app.json_objects.bundles import found_json, overview_json
 from snapshotter.app.json_objects.comparisons import comparison_json
@@ -16,11 +18,26 @@ from snapshotter.formats.bundle import store_keys
 from snapshotter.model.custody import DISPLAYING
 from snapshotter.translation import tr
 from snapshotter.web.api.dependencies import Context, Limit, reading_archive
-from snapshotter.web.api.models.captures import Capture, CaptureList, Comparison
+from snapshotter.web.api.models.captures import (
+    BundleFiles,
+    BundleMember,
+    Capture,
+    CaptureList,
+    Comparison,
+)
 from snapshotter.web.api.models.common import BUNDLE_ID, BundleId
 from snapshotter.web.api.problem import not_found
+from snapshotter.web.files import (
+    require_shown_capture,
+    send_bundle,
+    send_file,
+    send_sidecar,
+)
 
 router = APIRouter(tags=["captures"])
+_DOWNLOAD: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The file.", "content": {"application/octet-stream": {}}}
+}
 
 
 @router.get("/captures")
@@ -93,24 +110,71 @@ def show_capture(context: Context, bundle_id: BundleId) -> Capture:
     """
     services = context.services
     require_bundle(context, bundle_id)
+    require_shown_capture(context, bundle_id)
     is_trusted = services.is_trusted()
     overview = stored_overview(services.store, bundle_id, is_trusted)
     with reading_archive(context) as view:
-        copies = (
-            known_copies(
-                services.store,
-                view.source.index,
-                bundle_id,
-                is_trusted=is_trusted,
-                quarantined_ids=view.state.quarantined,
-            )
-            if not overview.quarantine
-            else ()
+        copies = known_copies(
+            services.store,
+            view.source.index,
+            bundle_id,
+            is_trusted=is_trusted,
+            quarantined_ids=view.state.quarantined,
         )
     wiring_store.note_access(
         context.settings, services.store, bundle_id, DISPLAYING, show_message=_say_nothing
     )
     return Capture.model_validate(overview_json(overview, copies))
+
+
+@router.get("/captures/{bundle_id}/files")
+def list_files(context: Context, bundle_id: BundleId) -> BundleFiles:
+    """List the files of a bundle and its sidecars, with the addresses of their downloads."""
+    require_bundle(context, bundle_id)
+    require_shown_capture(context, bundle_id)
+    address = f"/api/v1/captures/{bundle_id}"
+    found = list_downloads(context.services.store, bundle_id)
+    return BundleFiles(
+        bundle=f"{address}/bundle",
+        bundle_id=bundle_id,
+        files=[
+            BundleMember(address=f"{address}/files/{quote(name)}", bytes=length, path=name)
+            for name, length in found.files.items()
+        ],
+        sidecars=[f"{address}/sidecars/{quote(kind)}" for kind in found.sidecars],
+    )
+
+
+@router.get("/captures/{bundle_id}/bundle", response_class=Response, responses=_DOWNLOAD)
+def download_bundle(request: Request, context: Context, bundle_id: BundleId) -> Response:
+    """Download a bundle. The export is recorded in the custody chain of the bundle."""
+    return send_bundle(request, context, bundle_id)
+
+
+@router.get("/captures/{bundle_id}/files/{path:path}", response_class=Response, responses=_DOWNLOAD)
+def download_file(
+    request: Request,
+    context: Context,
+    bundle_id: BundleId,
+    path: Annotated[str, Path(max_length=1_000)],
+) -> Response:
+    """
+    Download one file of a bundle, as the server of the page or the browser made it.
+
+    No browser shows it as a page of the console.
+    """
+    return send_file(request, context, bundle_id, path)
+
+
+@router.get("/captures/{bundle_id}/sidecars/{kind}", response_class=Response, responses=_DOWNLOAD)
+def download_sidecar(
+    request: Request,
+    context: Context,
+    bundle_id: BundleId,
+    kind: Annotated[str, Path(max_length=100)],
+) -> Response:
+    """Download a sidecar of a bundle: a log proof, a late timestamp token, a custody event."""
+    return send_sidecar(request, context, bundle_id, kind)
 
 
 @router.get("/comparisons")

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from snapshotter.app.archive.downloads import ObjectMissing
 from snapshotter.errors import (
     EvidenceInvalid,
     PolicyRefused,
@@ -204,6 +205,8 @@ def problem_of(error: SnapshotterError) -> Problem:
             name = "unavailable"
         case UsageMistake() | InvalidQuery():
             name = "invalid-request"
+        case ObjectMissing():
+            name = "not-found"
         case RequestKeyReused():
             name = "idempotency-key-reused"
         case EvidenceInvalid():

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from starlette.responses import FileResponse
 
 from snapshotter.app.json_objects.tasks import task_json
@@ -13,14 +13,21 @@ from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.web.api.dependencies import Actor, Context, Limit
 from snapshotter.web.api.models.tasks import Task, TaskId, TaskList
 from snapshotter.web.api.problem import not_found
+from snapshotter.web.files import DOWNLOAD_HEADERS, disposition
 
 router = APIRouter(tags=["tasks"])
 
 
 @router.get("/tasks")
-def list_tasks(context: Context, limit: Limit = 50) -> TaskList:
+def list_tasks(
+    context: Context,
+    kind: Annotated[
+        str, Query(max_length=40, description="Only tasks of this kind, such as audit.")
+    ] = "",
+    limit: Limit = 50,
+) -> TaskList:
     """List the newest tasks."""
-    found = requests.newest(context.services.tasks, limit=limit)
+    found = requests.newest(context.services.tasks, limit=limit, kind=kind)
     return TaskList.model_validate({"tasks": [task_json(task) for task in found]})
 
 
@@ -43,7 +50,7 @@ def retry_task(context: Context, person: Actor, response: Response, task_id: Tas
     response_class=FileResponse,
     responses={200: {"content": {"application/octet-stream": {}}}},
 )
-def download_file(
+def download_task_file(
     context: Context, task_id: TaskId, name: Annotated[str, Path(max_length=200)]
 ) -> Response:
     """Download a file that a task made. Files are kept for 7 days."""
@@ -54,13 +61,7 @@ def download_file(
         raise
     except SnapshotterError as error:
         raise not_found(error.message, error.hint) from error
-    return FileResponse(
-        path,
-        media_type="application/octet-stream",
-        filename=name,
-        content_disposition_type="attachment",
-        headers={"content-security-policy": "sandbox; default-src 'none'"},
-    )
+    return FileResponse(path, headers=DOWNLOAD_HEADERS | {"content-disposition": disposition(name)})
 
 
 def submit(

@@ -77,6 +77,7 @@ class Capture(Answer):
 class BundleMember(Answer):
     """A file of a bundle."""
 
+    address: str
     bytes: int
     path: str
 
@@ -87,7 +88,7 @@ class BundleFiles(Answer):
     bundle: str = Field(description="The address of the whole bundle.")
     bundle_id: str
     files: list[BundleMember]
-    path: str = Field(description="The address of a file; {path} stands for its path.")
+    sidecars: list[str] = Field(description="The addresses of the sidecars.")
 
 
 class Comparison(Answer):

@@ -124,7 +124,30 @@ def test_a_capture_is_shown_with_its_record(filled: Filled) -> None:
     assert shown["what"]["requested_url"] == observed.ARTICLE
     assert shown["verdict"]["availability"] == "available"
     assert shown["quarantine"] is None
-    assert filled.get(f"/api/v1/captures/{filled.hidden}").json()["quarantine"]
+    for path in ("", "/files", "/bundle", "/files/capture/capture.json"):
+        refused = filled.get(f"/api/v1/captures/{filled.hidden}{path}")
+        assert problem_of(refused) == (403, "forbidden"), path
+
+
+def test_a_bundle_and_its_files_are_downloads(filled: Filled) -> None:
+    listed = filled.get(f"/api/v1/captures/{filled.first}/files").json()
+    sizes = {file["path"]: file["bytes"] for file in listed["files"]}
+    (record,) = [file for file in listed["files"] if file["path"] == "capture/capture.json"]
+
+    for address, size in (
+        (listed["bundle"], None),
+        (record["address"], sizes["capture/capture.json"]),
+    ):
+        sent = filled.get(address)
+        assert sent.status_code == 200
+        assert sent.headers["content-type"] == "application/octet-stream"
+        assert sent.headers["content-disposition"].startswith("attachment")
+        assert sent.headers["content-security-policy"] == "sandbox; default-src 'none'"
+        assert size is None or len(sent.content) == size
+    assert filled.get(record["address"]).json()["bundle_id"] == filled.first
+    for path in ("files/nothing", "files/..%2f..%2fetc%2fpasswd", "sidecars/nothing"):
+        missing = filled.get(f"/api/v1/captures/{filled.first}/{path}")
+        assert problem_of(missing) == (404, "not-found"), path
 
 
 def test_what_the_store_does_not_have_is_not_found(filled: Filled) -> None:
@@ -167,11 +190,11 @@ def test_cases_tags_and_notes_are_listed(filled: Filled) -> None:
     assert filled.get("/api/v1/events").json() == {"events": [], "problems": []}
 
 
-def accepted(answer: httpx2.Response) -> dict[str, Any]:
+def accepted(answer: httpx2.Response, kind: str = "annotate") -> dict[str, Any]:
     assert answer.status_code == 202, answer.text
     task: dict[str, Any] = answer.json()
     assert answer.headers["location"] == f"/api/v1/tasks/{task['task_id']}"
-    assert (task["state"], task["kind"]) == ("waiting", "annotate")
+    assert (task["state"], task["kind"]) == ("waiting", kind)
     assert task["requested_by"] == "A. Example"
     return task
 
@@ -225,3 +248,57 @@ def test_annotations_that_nobody_changed_are_not_sent_again(filled: Filled) -> N
     for path in (f"/api/v1/captures/{filled.gone}/annotations", "/api/v1/cases/harbour"):
         etag = filled.get(path).headers["etag"]
         assert filled.get(path, {"if-none-match": etag}).status_code == 304
+
+
+def test_a_verification_and_an_audit_have_a_result(filled: Filled) -> None:
+    verification = accepted(
+        filled.send("POST", "/verifications", {"object_id": filled.first}), "verify"
+    )
+    results = {task["task_id"]: task for task in filled.run_tasks()}
+
+    verified = results[verification["task_id"]]
+    assert verified["state"] == "done"
+    assert verified["result"]["verdict"] == "indeterminate"  # without a timestamp token
+    audit = accepted(filled.send("POST", "/audits", {"sample": 2}), "audit")
+    (listed,) = filled.get("/api/v1/audits").json()["tasks"]
+    assert listed["task_id"] == audit["task_id"]
+    assert listed["arguments"] == {"restart": False, "sample": 2, "since": ""}
+
+
+def test_documents_are_requested_as_tasks(filled: Filled) -> None:
+    ids = [filled.first, filled.gone]
+    wanted: list[tuple[str, dict[str, object], str]] = [
+        ("/conclusions", {}, "conclude"),
+        ("/conclusions", {"urls": ["example.org/a"]}, "conclude"),
+        ("/proofs", {"url": "example.org/a"}, "proof"),
+        ("/proofs", {"bundle_ids": ids, "without": ["pdf"]}, "proof"),
+        ("/reports", {"bundle_ids": ids, "formats": ["pdf"], "case": "harbour"}, "report"),
+        ("/exports", {"bundle_ids": ids, "form": "evidence"}, "export"),
+        ("/cases/harbour/reports", {"included": ["notes"]}, "case-report"),
+        ("/cases/harbour/exports", {"pdf": True}, "case-export"),
+    ]
+    for path, body, kind in wanted:
+        task = accepted(filled.send("POST", path, body), kind)
+        again = filled.send("POST", f"/tasks/{task['task_id']}/retry")
+        assert problem_of(again) == (409, "conflict")  # it has not failed
+        name = f"/api/v1/tasks/{task['task_id']}/files/report.pdf"
+        assert problem_of(filled.get(name)) == (404, "not-found")
+
+
+def test_a_document_of_nothing_is_refused(filled: Filled) -> None:
+    for path, body, status in (
+        ("/verifications", {"object_id": NOBODY}, 404),
+        ("/proofs", {}, 422),
+        ("/proofs", {"url": "example.org", "event_id": NOBODY}, 422),
+        ("/proofs", {"event_id": NOBODY}, 404),
+        ("/proofs", {"bundle_ids": [NOBODY]}, 404),
+        ("/proofs", {"url": "file:///etc/passwd"}, 422),
+        ("/reports", {"bundle_ids": []}, 422),
+        ("/reports", {"bundle_ids": [NOBODY]}, 404),
+        ("/reports", {"bundle_ids": [filled.first], "case": "none"}, 404),
+        ("/reports", {"bundle_ids": [filled.first], "formats": ["exe"]}, 422),
+        ("/exports", {"bundle_ids": [NOBODY]}, 404),
+        ("/audits", {"since": "yesterday"}, 422),
+        ("/cases/none/exports", {}, 404),
+    ):
+        assert problem_of(filled.send("POST", path, body))[0] == status, (path, body)
