@@ -1,6 +1,8 @@
 """A store of sealed captures with an index that a server keeps up to date, without a browser."""
 
 import contextlib
+import struct
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,12 +12,14 @@ from snapshotter.app.archive.index_service import ArchiveView, IndexService
 from snapshotter.app.archive.observations import ObservationSource
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.page import assessment as assessments
 from snapshotter.formats.statements import gap as gaps
 from snapshotter.formats.statements import quarantine
 from snapshotter.formats.statements.quarantine import QUARANTINE, RELEASE, QuarantineAction
 from snapshotter.index.open_index import open_index_file
 from snapshotter.index.values import JobFacts
 from snapshotter.model.assessment import Assessment
+from snapshotter.model.capture import Picture, PictureFile, PictureKind
 from snapshotter.model.gap import Gap, GapEvent, GapReason, Missed
 from snapshotter.model.reading import Readings
 from snapshotter.policy.page_identity import shipped_identity_rules
@@ -65,19 +69,36 @@ class Archive:
         job: JobFacts | None = None,
         url: str = observed.ARTICLE,
         png: bytes = b"",
+        title: str = "A page",
     ) -> str:
-        """Store a capture that ended so many minutes after the first; return its id."""
+        """
+        Store a capture that ended so many minutes after the first; return its id.
+
+        Args:
+            png: The picture of the whole page.
+        """
         shown = assessed or observed.available()
         if text:
             shown = replace(shown, readings=Readings(main_text=text))
-        contents = {**bundles.CONTENTS, **({"capture/screenshot.png": png} if png else {})}
-        made = observed.seal(
-            self.folder / "spool",
-            observed.at(minute),
-            shown,
-            signer=SIGNER,
-            url=url,
-            contents=contents,
+        contents = dict(bundles.CONTENTS)
+        spool = Path(tempfile.mkdtemp(dir=self.folder))
+        if png:
+            contents["capture/screenshot.png"] = png
+        contents[assessments.PATH] = assessments.encode(shown)
+        capture = bundles.capture(spool, at=observed.at(minute), title=title, contents=contents)
+        capture = replace(
+            capture,
+            requested_url=url,
+            final_url=url,
+            pictures=_pictures(png) if png else (),
+        )
+        made = observed.sealed(
+            capture,
+            bundles.decision(require_timestamps=0),
+            spool,
+            SIGNER,
+            (),
+            FixedClock(observed.at(minute)),
         )
         observed.put(self.store, made)
         if job is not None:
@@ -133,3 +154,37 @@ class Archive:
 
     def _jobs_of(self, ids: Sequence[str]) -> Mapping[str, JobFacts]:
         return {one: self._jobs[one] for one in ids if one in self._jobs}
+
+
+def _pictures(png: bytes) -> tuple[Picture, ...]:
+    """Return what a record says of the picture of a whole page."""
+    width, height = struct.unpack(">II", png[16:24])
+    file = PictureFile(
+        path="capture/screenshot.png",
+        top_px=0,
+        bottom_px=height,
+        width=width,
+        height=height,
+        tiles=(),
+    )
+    return (
+        Picture(
+            kind=PictureKind.PAGE,
+            subject="",
+            viewport="default",
+            viewport_px=(width, 800),
+            scale=1,
+            mobile=False,
+            left_px=0,
+            top_px=0,
+            width_px=width,
+            height_px=height,
+            captured_width_px=width,
+            captured_height_px=height,
+            heights_px=(height,),
+            overlap_px=0,
+            truncated_at=None,
+            reason=None,
+            files=(file,),
+        ),
+    )

@@ -264,6 +264,18 @@ class Index:
         ((count,),) = self.database.rows("SELECT COUNT(*) FROM bundle")
         return int(count)
 
+    def known_ids(self, bundle_ids: Sequence[str]) -> frozenset[str]:
+        """Return the ids among these of which the index has a row."""
+        found = set[str]()
+        for start in range(0, len(bundle_ids), _AT_ONCE):
+            chosen = bundle_ids[start : start + _AT_ONCE]
+            rows = self.database.rows(
+                f"SELECT bundle_id FROM bundle WHERE {_among('bundle_id', chosen)}",  # noqa: S608
+                chosen,
+            )
+            found.update(bundle_id for (bundle_id,) in rows)
+        return frozenset(found)
+
     def schedules_of(self, identity: str) -> frozenset[str]:
         """Return the names of the schedules that asked for captures of a page."""
         where, values = same_text("asked", self.asked_for(self.resolved(identity)))

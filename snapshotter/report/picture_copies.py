@@ -112,7 +112,7 @@ def _copy(
     repeated: Any = None  # the end of the piece before
     filled = 0  # device pixels of the canvas
     narrowed = False
-    for band in _bands(files):
+    for band in read_bands(files):
         width = min(band.width, MAX_WIDTH * scale)
         narrowed = narrowed or width < band.width
         at = 0
@@ -155,7 +155,16 @@ def _copy(
     )
 
 
-def _bands(files: Sequence[Callable[[], BinaryIO]]) -> Iterator[Any]:
+def read_bands(files: Sequence[Callable[[], BinaryIO]]) -> Iterator[Any]:
+    """
+    Yield the rows of a picture from the top, as images (of Pillow).
+
+    Args:
+        files: Its PNG files, from the top and edge to edge.
+
+    Raises:
+        SnapshotterError: A file is no PNG picture of the expected kind, is damaged or too wide.
+    """
     for opener in files:
         with opener() as stream:
             rows = PngRows(stream)
@@ -177,3 +186,8 @@ def _piece(canvas: Any, filled: int, scale: int, top: int, fast: bool) -> CopyPi
     data = base64.b64encode(out.getvalue()).decode("ascii")
     kind = "jpeg" if fast else "webp"
     return CopyPiece(url=f"data:image/{kind};base64,{data}", top=top, width=size[0], height=size[1])
+
+
+def picture_bytes(piece: CopyPiece) -> bytes:
+    """Return the encoded picture of a piece."""
+    return base64.b64decode(piece.url.partition(",")[2])

@@ -43,6 +43,7 @@ def create_app(context: WebContext) -> Starlette:
             yield
         finally:
             await anyio.to_thread.run_sync(index.stop)
+            await anyio.to_thread.run_sync(context.services.previews.stop)
 
     app = Starlette(
         routes=[

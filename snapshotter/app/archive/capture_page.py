@@ -20,12 +20,14 @@ import snapshotter
 from snapshotter.app.archive import assessment as assessing
 from snapshotter.app.archive import bundles
 from snapshotter.app.archive.assessment import BundleFiles
+from snapshotter.app.archive.recorded_pictures import recorded_pictures
 from snapshotter.assess.possible_removals import possible_removals
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle import container, custody_sidecars, names, store_keys
 from snapshotter.formats.digest import CHUNK, digest_bytes
 from snapshotter.model.annotation_state import CaptureState as CaptureAnnotations
 from snapshotter.model.assessment import Assessment
+from snapshotter.model.capture import PictureKind
 from snapshotter.model.copies import Copy
 from snapshotter.model.finding import Code, Finding, Report, Verdict
 from snapshotter.model.sentences import (
@@ -368,21 +370,19 @@ def _picture(
     files: BundleFiles, record: Mapping[str, Any], shape: PieceShape | None
 ) -> tuple[PictureCopy | None, str]:
     """Return a copy of the picture of the whole page, or else of the first view."""
-    there = set(files.names())
-    found: dict[str, tuple[list[str], int]] = {}
-    for picture in record["content"].get("pictures", ()):  # records before 2026-11 have none
-        if picture["viewport"] != "default" or picture["subject"]:
+    found = recorded_pictures(record, files.names())
+    for kind in (PictureKind.PAGE, PictureKind.VIEWPORT):
+        picture = found.get(kind)
+        if picture is None:
             continue
-        paths = [str(file["path"]) for file in picture["files"]]
-        if paths and there.issuperset(paths):
-            found.setdefault(picture["kind"], (paths, max(1, int(picture["scale"]))))
-    for kind in ("page", "viewport"):
-        paths, scale = found.get(kind, ([], 1))
         copy = make_picture_copy(
-            [partial(_opened, files, path) for path in paths], scale, fast=True, shape=shape
+            [partial(_opened, files, path) for path in picture.paths],
+            picture.scale,
+            fast=True,
+            shape=shape,
         )
-        if paths and copy is not None:
-            return copy, paths[0]
+        if copy is not None:
+            return copy, picture.paths[0]
     return None, ""
 
 

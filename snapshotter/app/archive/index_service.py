@@ -75,6 +75,9 @@ class IndexService:
         is_trusted: Returns whose keys may end a quarantine.
         show_problem: Shows why an update failed, once for each reason.
         every_s: Seconds between two updates; longer if an update takes long.
+
+    Attributes:
+        on_update: Called by the thread with each new view of the store. Set before `start`.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class IndexService:
         self._is_trusted = is_trusted
         self._show_problem = show_problem
         self._every_s = every_s
+        self.on_update: Callable[[ArchiveView], None] = lambda view: None
         self._state: StoreState | None = None
         self._problem = ""
         self._changed = threading.Condition()
@@ -191,7 +195,8 @@ class IndexService:
                 gaps=self._read_gaps(source.store),
                 synced_at=now,
             )
-        self._state, self._problem = state, ""
+            self._state, self._problem = state, ""
+            self.on_update(ArchiveView(source=source, state=state, is_hidden=self._is_hidden))
         with self._changed:
             self._completed = self._ended = number
             self._changed.notify_all()

@@ -190,6 +190,11 @@ def store_name(settings: Settings) -> str:
     return hashlib.sha256(f"{settings.s3_endpoint} {store(settings).url}".encode()).hexdigest()
 
 
+def previews_dir(settings: Settings) -> Path:
+    """Return the folder of the previews of captures in the configured store."""
+    return settings.data_dir / "thumbnails" / store_name(settings)
+
+
 def check_fit_for_log(settings: Settings, found: "DirectoryStore | S3Store") -> None:
     """Probe a bucket once a week whether it can keep a log; a directory refuses by itself."""
     if isinstance(store_location(settings), DirectoryLocation):

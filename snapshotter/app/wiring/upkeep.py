@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from snapshotter import SOFTWARE
 from snapshotter.app import commitment_salts
 from snapshotter.app.archive.page_folder import PageFolder
+from snapshotter.app.archive.preview_folder import PreviewFolder
 from snapshotter.app.machine import RandomIds, SystemClock, pause
 from snapshotter.app.settings import Settings
 from snapshotter.app.store_location import pending_dir, receipts_store_name, salts_dir
@@ -205,6 +206,7 @@ def erasure_service(
             yield settings.data_dir / folder / f"{bundle_id}.wacz"
             yield settings.data_dir / folder / commitment_salts.salts_file_name(bundle_id)
         yield from PageFolder(settings.data_dir).files(bundle_id)
+        yield from PreviewFolder(wiring_store.previews_dir(settings)).files(bundle_id)
 
     opened = wiring_store.store(settings)
     kept = wiring_store.custodial_store(settings, opened, show_message=show_message)

@@ -11,6 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from snapshotter.app.archive.index_service import IndexService
+from snapshotter.app.archive.preview_folder import PreviewFolder
+from snapshotter.app.archive.preview_process import PreviewProcesses
+from snapshotter.app.archive.previews import PreviewService
 from snapshotter.app.archive.quarantined import IsTrusted
 from snapshotter.app.archive.today import TodayService
 from snapshotter.app.machine import RandomIds, SystemClock
@@ -49,6 +52,7 @@ class WebServices:
     database: "Database"  # of the queue
     today: TodayService  # what happened today
     index: IndexService  # what is known of the store, kept up to date while the server runs
+    previews: PreviewService  # thumbnails and pictures for pages
     is_trusted: Callable[[], IsTrusted]  # whose keys may end a quarantine
     tasks: "TaskService"  # what needs a key is done by processes of a worker
     # Writes to the custody chain of a bundle that it was exported, with details.
@@ -71,6 +75,10 @@ def web_services(settings: Settings, *, show_message: ShowMessage) -> Iterator[W
     store = wiring_store.store(settings)
     clock = SystemClock()
     index = wiring_index.index_service(settings, show_message=show_message)
+    previews = PreviewService(
+        store, PreviewFolder(wiring_store.previews_dir(settings)), PreviewProcesses()
+    )
+    index.on_update = previews.prepare
     jobs = partial(wiring_day_report.jobs_without_bundle, settings)
     with wiring_queue.queue_database(settings) as database:
         yield WebServices(
@@ -81,6 +89,7 @@ def web_services(settings: Settings, *, show_message: ShowMessage) -> Iterator[W
             database=database,
             today=TodayService(index, jobs, clock=clock),
             index=index,
+            previews=previews,
             is_trusted=partial(wiring_trust.trusted_keys, settings, public_only=True),
             tasks=wiring_tasks.task_service(settings, database),
             note_export=lambda bundle_id, detail: wiring_store.note_access(

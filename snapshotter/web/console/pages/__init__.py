@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute
 
-from snapshotter.web.console.pages import captures, day, home, login, styleguide, tasks
+from snapshotter.web.console.pages import captures, day, home, login, previews, styleguide, tasks
 
 
 def page_routes() -> Sequence[BaseRoute]:
@@ -18,6 +18,7 @@ def page_routes() -> Sequence[BaseRoute]:
         *home.routes,
         *day.routes,
         *captures.routes,
+        *previews.routes,
         *tasks.routes,
         *styleguide.routes,
     )

@@ -29,6 +29,7 @@ from snapshotter.report.html import escape_misleading, group_digits
 from snapshotter.report.states import capture_label
 from snapshotter.translation import tr
 from snapshotter.web.console.links import path_with
+from snapshotter.web.console.pages.previews import thumbnail_path
 from snapshotter.web.console.templating import respond, sentence
 from snapshotter.web.console.view_age import view_age
 from snapshotter.web.context import context_of
@@ -182,7 +183,7 @@ def gallery_item(card: CaptureCard) -> dict[str, Any]:
         "host": card.host,
         "at": card.at,
         "label": card.page,
-        "picture": "",
+        "picture": thumbnail_path(card.bundle_id),
         "is_graphic": card.is_graphic,
     }
 

@@ -1,0 +1,226 @@
+"""
+Make thumbnails and copies of pictures of captures in the background, once, and keep them.
+
+A screenshot is decoded in a process of its own, which holds no key and can reach no network
+(`preview_process`). Here the PNG files are only copied out of the bundle. A preview that cannot be
+made has a reason, which stays until the process of the server ends.
+"""
+
+import tempfile
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import islice
+from typing import BinaryIO, Final
+
+from snapshotter.app.archive import bundles
+from snapshotter.app.archive.assessment import BundleFiles
+from snapshotter.app.archive.index_service import ArchiveView
+from snapshotter.app.archive.preview_folder import PreviewFolder
+from snapshotter.app.archive.preview_process import (
+    PreviewPicture,
+    PreviewProcesses,
+    parse_picture,
+)
+from snapshotter.app.archive.recorded_pictures import RecordedPicture, recorded_pictures
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.digest import CHUNK
+from snapshotter.model.capture import PictureKind
+from snapshotter.ports import ReadableStore
+from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
+
+CLEAR: Final = "webp"  # names of previews
+BLURRED: Final = "blurred.webp"
+PICTURE: Final = "picture"
+_WORKERS: Final = 2
+_MOST_WAITING: Final = 400  # previews; more are not begun, and are asked for again
+_NEWEST: Final = 60  # captures whose thumbnails are made before anybody asks
+_MAX_TOP: Final = 64 << 20  # bytes of a PNG file that a thumbnail is made of
+_MAX_FILE: Final = 1 << 30  # bytes of all PNG files of a picture
+_MOST_FAILURES: Final = 10_000
+_KINDS: Final = (PictureKind.PAGE, PictureKind.VIEWPORT)  # the largest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureResult:
+    """A copy of the picture of a capture; without one, why there is none."""
+
+    picture: PreviewPicture | None
+    problem: str = ""
+
+
+class PreviewService:
+    """
+    Makes previews of the captures of one store. Used from several threads.
+
+    Whoever asks for a preview has to check first that the capture may be shown.
+    """
+
+    def __init__(
+        self, store: ReadableStore, folder: PreviewFolder, processes: PreviewProcesses
+    ) -> None:
+        self._store = store
+        self._folder = folder
+        self._processes = processes
+        self._threads = ThreadPoolExecutor(_WORKERS, thread_name_prefix="preview")
+        self._lock = threading.Lock()
+        self._waiting: dict[tuple[str, str], Future[str]] = {}
+        self._failed: dict[tuple[str, str], str] = {}
+        self._is_used = False  # a page has asked for a thumbnail
+        self._newest = ""  # the newest capture when thumbnails were made before anybody asked
+        self._is_tidy = False
+
+    def stop(self) -> None:
+        """End what is under way."""
+        self._processes.stop()
+        self._threads.shutdown(cancel_futures=True)
+
+    def kept_thumbnail(self, bundle_id: str, *, is_blurred: bool) -> bytes | None:
+        """Return a thumbnail that was made already; None otherwise. Raises ValueError: no id."""
+        self._is_used = True
+        return self._folder.read(bundle_id, BLURRED if is_blurred else CLEAR)
+
+    def kept_picture(self, bundle_id: str) -> PreviewPicture | None:
+        """Return a picture that was made already; None otherwise. Raises ValueError: no id."""
+        data = self._folder.read(bundle_id, PICTURE)
+        try:
+            return parse_picture(data) if data is not None else None
+        except SnapshotterError:  # the file is damaged: it is made again
+            return None
+
+    def begin(self, bundle_id: str, name: str) -> Future[str]:
+        """
+        Begin to make a preview, unless it is being made already.
+
+        Args:
+            name: CLEAR or BLURRED, which are made together, or PICTURE.
+
+        Returns:
+            Why the preview cannot be made; "" when it is in the folder.
+        """
+        work = PICTURE if name == PICTURE else CLEAR
+        key = bundle_id, work
+        with self._lock:
+            if key in self._waiting:
+                return self._waiting[key]
+            known = self._failed.get(key)
+            if known is None and len(self._waiting) >= _MOST_WAITING:
+                known = tr("many previews are being made. Load the page again later")
+            if known is not None:
+                done: Future[str] = Future()
+                done.set_result(known)
+                return done
+            begun = self._threads.submit(self._make, bundle_id, work)
+            self._waiting[key] = begun
+        begun.add_done_callback(lambda _: self._forget(key))
+        return begun
+
+    def picture(self, bundle_id: str, *, timeout_s: float) -> PictureResult:
+        """
+        Return a copy of the picture of a capture; make it if there is none yet.
+
+        Raises:
+            TimeoutError: It is not made in this time. It goes on being made.
+            ValueError: It is not the id of a bundle.
+        """
+        kept = self.kept_picture(bundle_id)
+        if kept is None:
+            problem = self.begin(bundle_id, PICTURE).result(timeout_s)
+            kept = self.kept_picture(bundle_id)
+            if kept is None:
+                return PictureResult(picture=None, problem=problem or tr("the picture was removed"))
+        return PictureResult(picture=kept)
+
+    def prepare(self, view: ArchiveView) -> None:
+        """
+        Make the thumbnails of the newest captures, if pages ask for thumbnails at all.
+
+        Also remove, once, the previews of captures that the store no longer has.
+        """
+        if not self._is_tidy:
+            self._is_tidy = True
+            there = self._folder.ids()
+            for bundle_id in there - view.source.index.known_ids(sorted(there)):
+                self._folder.remove(bundle_id)
+        if not self._is_used:
+            return
+        ids = tuple(islice(view.source.index.candidates(), _NEWEST))
+        if not ids or ids[0] == self._newest:
+            return
+        self._newest = ids[0]
+        kinds = view.source.index.sidecar_kinds(ids)
+        for bundle_id in ids:
+            if not view.is_quarantined(bundle_id, kinds.get(bundle_id, ())) and not (
+                self._folder.has(bundle_id, CLEAR)
+            ):
+                self.begin(bundle_id, CLEAR)
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        with self._lock:
+            self._waiting.pop(key, None)
+
+    def _make(self, bundle_id: str, work: str) -> str:
+        try:
+            if work == PICTURE:
+                self._make_picture(bundle_id)
+            else:
+                self._make_thumbnails(bundle_id)
+        except (SnapshotterError, OSError, LookupError, TypeError, ValueError) as error:
+            # A stranger may have written the bundle, so whatever is in it ends as a reason.
+            problem = str(error) or type(error).__name__
+            is_lasting = not isinstance(error, (ServiceUnavailable, OSError))
+            with self._lock:
+                if is_lasting and len(self._failed) < _MOST_FAILURES:
+                    self._failed[bundle_id, work] = problem
+            return problem
+        return ""
+
+    def _make_thumbnails(self, bundle_id: str) -> None:
+        if self._folder.has(bundle_id, CLEAR) and self._folder.has(bundle_id, BLURRED):
+            return
+        with ExitStack() as stack:
+            # The first view is small, and shows what a thumbnail shows.
+            _, files = self._open(bundle_id, stack, reversed(_KINDS), most=_MAX_TOP)
+            made = self._processes.make_thumbnails(files)
+        self._folder.put(bundle_id, BLURRED, made.blurred)
+        self._folder.put(bundle_id, CLEAR, made.clear)
+
+    def _make_picture(self, bundle_id: str) -> None:
+        with ExitStack() as stack:
+            picture, files = self._open(bundle_id, stack, _KINDS, most=_MAX_FILE)
+            made = self._processes.make_picture(files, picture.scale)
+        self._folder.put(bundle_id, PICTURE, made)
+
+    def _open(
+        self, bundle_id: str, stack: ExitStack, kinds: Iterable[PictureKind], *, most: int
+    ) -> tuple[RecordedPicture, list[BinaryIO]]:
+        """
+        Copy the PNG files of a picture out of a bundle, until the end of a `with` block.
+
+        Args:
+            kinds: Of pictures, the best first.
+            most: Bytes of all files that are copied at most; the rest is left out.
+        """
+        stream = stack.enter_context(self._store.open(store_keys.bundle_key(bundle_id)))
+        bundle = BundleFiles(stream)
+        found = recorded_pictures(bundles.read_record(stream), bundle.names())
+        picture = next((found[kind] for kind in kinds if kind in found), None)
+        if picture is None:
+            raise SnapshotterError(tr("the capture has no picture"))
+        files = list[BinaryIO]()
+        for path in picture.paths:
+            member = bundle.open(path)
+            if member is None:
+                raise SnapshotterError(tr("the bundle has no {path}", path=path))
+            copy = tempfile.TemporaryFile(prefix="snapshotter-preview-")  # noqa: SIM115  below
+            stack.callback(copy.close)
+            with member:
+                while most > 0 and (chunk := member.read(min(CHUNK, most))):
+                    most -= len(chunk)
+                    copy.write(chunk)
+            copy.seek(0)
+            files.append(copy)
+        return picture, files
