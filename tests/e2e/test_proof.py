@@ -1,13 +1,12 @@
 """It was there, it is gone: two real captures, their pack, and what a browser makes of it."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 
 from snapshotter.app.archive.observations import ObservationSource
 from snapshotter.app.machine import RandomIds
@@ -18,7 +17,6 @@ from snapshotter.app.takedown.proof_pack import ProofCase, ProofService, Written
 from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.app.upkeep.late_tokens import TokenService
 from snapshotter.app.wiring import capture as wiring
-from snapshotter.capture.browser.binary import choose_browser
 from snapshotter.capture.browser.html_to_pdf import print_pdf
 from snapshotter.capture.engine import CapturerOptions, ChromiumCapturer
 from snapshotter.formats.statements import pack
@@ -37,16 +35,13 @@ from snapshotter.verify.proof_pack import verify_pack
 from snapshotter.verify.trust import Trust, own_trust, trusted_key
 from tests import bundles, packs
 from tests.bundles import ChainAuthority, RealClock, new_signer
+from tests.e2e.reader import LIMIT_MS, SHEET, Reader, readers_browser
 from tests.servers.authority import Chain
 from tests.verdicts import judged_by_all
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("proof")]  # they share two captures
 
 CAPTURER, WITNESS = new_signer(), new_signer()
-SETTLED = "html[data-state=good], html[data-state=bad]"
-PAGE = re.compile(rb"/Type\s*/Page\b(?!s)")  # one sheet of a PDF
-LIMIT_MS = 120_000  # on a machine that has much else to do
-
 
 DECISION = Decision(
     policy_name="test",
@@ -165,57 +160,8 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Proof:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A reader's browser, none of ours; a file from a disk, and no network."""
-    binary, _ = choose_browser("shell", None)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=binary.path)
+    with readers_browser() as started:
         yield started
-        started.close()
-
-
-class Reader:
-    """Somebody who opens a file by a double click."""
-
-    def __init__(self, browser: Browser, file: Path, *, script: str = "") -> None:
-        self._context = browser.new_context(offline=True)
-        self._context.set_default_timeout(LIMIT_MS)
-        self.page: Page = self._context.new_page()
-        self.asked: list[str] = []
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.errors: list[str] = []
-        self.page.on("console", lambda message: self.errors.append(message.text))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        if script:
-            self.page.add_init_script(script)
-        self.open(file)
-
-    def __enter__(self) -> "Reader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._context.close()
-
-    @property
-    def verdict(self) -> str:
-        return self.page.locator("#verdict").inner_text()
-
-    def open(self, file: Path, *, settles: bool = True) -> None:
-        self.page.goto(file.as_uri(), timeout=LIMIT_MS)
-        if settles:
-            self.page.locator(SETTLED).wait_for(timeout=LIMIT_MS)
-
-    @property
-    def state(self) -> str:
-        """`good`, `bad`, or `none`: the page's script did not run."""
-        return self.page.locator("html").get_attribute("data-state") or "none"
-
-    @property
-    def compared(self) -> str:
-        return self.page.locator("#compared").inner_text()
-
-    @property
-    def states(self) -> list[str]:
-        return self.page.locator("#files td:first-child").all_inner_texts()
 
 
 def test_the_pack_holds_by_the_rules_of_the_platform(proof: Proof) -> None:
@@ -256,7 +202,7 @@ def test_a_browser_without_a_network_shows_every_hash_green(
         box = reader.page.locator("#picture").bounding_box()
         assert box is not None
         assert box["height"] > 100
-        assert len(PAGE.findall(reader.page.pdf(prefer_css_page_size=True))) == 1
+        assert len(SHEET.findall(reader.page.pdf(prefer_css_page_size=True))) == 1
         with reader.page.expect_download(timeout=LIMIT_MS) as download:
             reader.page.get_by_role("link", name=f"{proof.seen}.wacz").click()
         download.value.save_as(tmp_path / "saved.wacz")
@@ -344,7 +290,7 @@ def test_the_statement_on_paper_is_one_sheet_of_text_and_one_of_digests(proof: P
         (part,) = found.manifest.of_role(Role.PDF)
         pdf = pack.read_part(stream, found, part, limit=1 << 24)
 
-    assert len(PAGE.findall(pdf)) == 2
+    assert len(SHEET.findall(pdf)) == 2
     assert b"/ToUnicode" in pdf  # what is drawn can be selected as text
     assert f"(D:{proof.made.manifest.made_at:%Y%m%d}".encode() in pdf
 
