@@ -3,18 +3,24 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.console import RunningConsole, problems_of, running_console, signed_in
-from tests.e2e.product import Installation
+from tests.console import RunningConsole, problems, problems_of, running_console, signed_in
+from tests.e2e.product import Installation, trusting
+from tests.servers.authority import TestAuthority
+from tests.servers.site import Site
 from tests.tools import any_chromium
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("console-home")]
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    return Installation(tmp_path_factory.mktemp("console") / "home")
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, authority: TestAuthority
+) -> Installation:
+    made = Installation(tmp_path_factory.mktemp("console") / "home")
+    made.configure(trusting(authority), operator="A. Example")
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +58,69 @@ def test_the_first_log_in_needs_the_link_and_nothing_else(
     context.close()
 
 
-def test_the_home_page_is_accessible_in_both_themes_and_on_a_phone(
+def test_a_page_is_captured_from_the_box_and_followed_by_steps(
+    browser: Browser, console: RunningConsole, fixture_site: Site
+) -> None:
+    with signed_in(browser, console) as page:
+        page.get_by_label("Addresses").fill(f"{fixture_site.url('/')}\nftp://example.org")
+        page.get_by_role("button", name="Capture", exact=True).click()
+        # Nothing is lost, and the summary leads to the field.
+        page.get_by_role("link", name="Line 2").click()
+        assert page.evaluate("document.activeElement.id") == "addresses"
+        page.get_by_label("Addresses").fill(fixture_site.url("/"))
+        page.get_by_label("Tags").fill("harbour")
+        page.get_by_role("button", name="Capture", exact=True).click()
+
+        expect(page.get_by_role("heading", name="1 capture is requested")).to_be_visible()
+        # The page is never loaded again: its script shows the end.
+        link = page.locator("[data-list=now] li").first.get_by_role("link")
+        expect(link).to_have_text("Show the capture", timeout=60_000)
+        assert "Capture: Complete." in page.locator("[data-list=now] li").first.inner_text()
+        assert page.locator("[data-spoken]").inner_text() != ""
+        path = link.get_attribute("href") or ""
+        page.goto(console.url("/queue"))
+        assert page.locator(f"a[href='{path}']").count() == 1
+
+    with signed_in(browser, console, java_script_enabled=False) as page:
+        page.goto(console.url("/"))
+        assert page.locator(f"[data-list=now] a[href='{path}']").count() == 1
+        page.get_by_label("Addresses").fill(fixture_site.url("/never"))
+        page.get_by_role("button", name="Capture", exact=True).click()
+        assert page.get_by_role("link", name="Refresh").is_visible()
+        page.get_by_role("link", name="Queue", exact=True).first.click()
+        page.locator("td.select input").first.check()
+        page.get_by_role("button", name="Cancel").click()
+
+        assert "1 job was cancelled." in page.inner_text("main")
+
+
+def test_the_pages_are_accessible_in_both_themes_and_on_a_phone(
+    browser: Browser, console: RunningConsole, installation: Installation, fixture_site: Site
+) -> None:
+    queued = installation.run("capture", "--enqueue", "--json", fixture_site.url("/"))
+    job = queued.object["job_id"]
+    paths = ["/", "/queue", f"/queue/{job}", "/settings", "/no-such-page"]
+
+    assert problems_of(browser, console, paths) == []
+
+
+def test_a_capture_is_requested_with_the_keyboard_alone(
     browser: Browser, console: RunningConsole
 ) -> None:
-    assert problems_of(browser, console, ["/", "/no-such-page"]) == []
+    with signed_in(browser, console) as page:
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Go to the content"
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == "addresses"
+        page.keyboard.type("not an address")
+        for _ in range(3):
+            page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Capture"
+        page.keyboard.press("Enter")
+
+        expect(page.get_by_role("alert")).to_be_focused()
+        assert problems(page) == []
 
 
 def test_the_keys_lead_to_pages_and_can_be_switched_off(

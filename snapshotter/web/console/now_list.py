@@ -11,12 +11,15 @@ from typing import Any, Final
 
 from snapshotter.app.monitoring.activity import STEPS, RunningCapture
 from snapshotter.formats.printable import cut_middle
+from snapshotter.model.capture import Outcome
 from snapshotter.model.job import JobState, JobStatus
 from snapshotter.report.html import escape_misleading
-from snapshotter.report.states import StateLabel, job_label
+from snapshotter.report.states import StateLabel, capture_label, job_label, page_label
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
+BUSY_MS: Final = 1_000  # between two polls while captures run
+IDLE_MS: Final = 5_000
 _ADDRESS: Final = 90  # characters
 _REASON: Final = 300
 
@@ -112,7 +115,7 @@ def _running_row(capture: RunningCapture, now: datetime) -> NowRow:
 
 def _row(status: JobStatus) -> NowRow:
     is_stored = bool(status.bundle_id) and status.state.over
-    words = "" if is_stored else status.error
+    words = _result_words(status) if is_stored else status.error
     if not words and status.state is JobState.WAITING:
         words = tr("The capture begins when a worker is free.")
     return NowRow(
@@ -122,6 +125,16 @@ def _row(status: JobStatus) -> NowRow:
         step=len(STEPS) if is_stored else 0,
         words=_shown(words, _REASON),
         url=f"/captures/{status.bundle_id}" if is_stored else "",
+    )
+
+
+def _result_words(status: JobStatus) -> str:
+    """Return whether the page is there, and whether the capture is whole."""
+    outcome = Outcome(status.outcome) if status.outcome in set(Outcome) else None
+    return tr(
+        "Page: {page}. Capture: {capture}.",
+        page=page_label(status.shown, outcome).words,
+        capture=capture_label(outcome).words,
     )
 
 

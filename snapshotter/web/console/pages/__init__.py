@@ -8,7 +8,17 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute
 
-from snapshotter.web.console.pages import captures, day, home, login, previews, styleguide, tasks
+from snapshotter.web.console.pages import (
+    captures,
+    day,
+    home,
+    login,
+    previews,
+    queue,
+    settings,
+    styleguide,
+    tasks,
+)
 
 
 def page_routes() -> Sequence[BaseRoute]:
@@ -20,5 +30,7 @@ def page_routes() -> Sequence[BaseRoute]:
         *captures.routes,
         *previews.routes,
         *tasks.routes,
+        *queue.routes,
+        *settings.routes,
         *styleguide.routes,
     )

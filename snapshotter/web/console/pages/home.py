@@ -21,7 +21,7 @@ from snapshotter.report.local_time import LocalTime
 from snapshotter.report.states import POSSIBLE_REMOVAL
 from snapshotter.translation import tr
 from snapshotter.web.console.forms import Form, form_endpoint
-from snapshotter.web.console.now_list import NowRow, now_rows, rows_json, spoken
+from snapshotter.web.console.now_list import BUSY_MS, IDLE_MS, NowRow, now_rows, rows_json, spoken
 from snapshotter.web.console.pages.captures import gallery_item
 from snapshotter.web.console.pages.day import day_url
 from snapshotter.web.console.templating import respond
@@ -31,8 +31,6 @@ _RECENT: Final = 8  # captures in the gallery
 _REQUESTED: Final = 5  # jobs of the box in the list of now
 _VISITS: Final = 5  # schedules with the next visits
 _FIRST_REPORT_S: Final = 0.1  # for which the first report of a day is waited for
-_BUSY_MS: Final = 1_000  # between two polls while captures run
-_IDLE_MS: Final = 5_000
 _SELDOM: Final = ("reappeared", "partial")  # numbers that are left out if they are 0
 _LABELS: Final = {"possible_removals": POSSIBLE_REMOVAL}
 
@@ -128,7 +126,7 @@ def _live(request: Request) -> Response:
     rows = _rows(context, now)
     return JSONResponse(
         {
-            "every_ms": _BUSY_MS if now.running or now.waiting else _IDLE_MS,
+            "every_ms": BUSY_MS if now.running or now.waiting else IDLE_MS,
             "lists": {"now": rows_json(rows)},
             "parts": {"waiting": str(now.waiting)},
             "spoken": spoken(rows),
