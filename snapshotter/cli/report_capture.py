@@ -27,7 +27,7 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.capture_report import MadeReport
+    from snapshotter.app.archive.reports.capture.report import MadeReport
     from snapshotter.app.settings import Settings
     from snapshotter.report.local_time import LocalTime
 

@@ -23,7 +23,7 @@ from snapshotter.cli.search import parse_query
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.case_report import CaseSearch
+    from snapshotter.app.archive.reports.case.material import CaseSearch
     from snapshotter.app.settings import Settings
     from snapshotter.model.case_report import CaseReport
 
@@ -154,7 +154,7 @@ def case(
 
 
 def _searches(searched: tuple[str, ...]) -> "list[CaseSearch]":
-    from snapshotter.app.archive.case_report import CaseSearch
+    from snapshotter.app.archive.reports.case.material import CaseSearch
 
     for words in searched:
         if not words.strip():

@@ -85,7 +85,7 @@ def declaration(
     written.
     """
     from snapshotter.app import machine
-    from snapshotter.app.archive.declaration import make_declaration, require_verified
+    from snapshotter.app.archive.reports.declaration.draft import make_declaration, require_verified
     from snapshotter.app.self_tests import newest_self_test
     from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.report import declaration as drafts

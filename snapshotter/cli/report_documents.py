@@ -16,7 +16,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.capture_report import MadeReport
+    from snapshotter.app.archive.reports.capture.report import MadeReport
     from snapshotter.app.settings import Settings
     from snapshotter.app.wiring.documents import StoredReport
     from snapshotter.report.local_time import LocalTime
@@ -74,7 +74,7 @@ def file_report(
     Args:
         allow_redacted: Whether the file may be a redacted copy; else such a copy FAILED.
     """
-    from snapshotter.app.archive.capture_report import make_file_report
+    from snapshotter.app.archive.reports.capture.report import make_file_report
     from snapshotter.app.wiring import trust as wiring_trust
 
     with open_named(file) as stream:

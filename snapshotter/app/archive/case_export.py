@@ -33,10 +33,10 @@ from snapshotter.app.archive import (
     case_load_files,
     evidence_folder,
 )
-from snapshotter.app.archive.capture_report import make_report
 from snapshotter.app.archive.case_export_plan import ExportPlan, PlannedExhibit, plan_json
 from snapshotter.app.archive.case_view import CaseView
 from snapshotter.app.archive.growing_archive import Content, GrowingArchive
+from snapshotter.app.archive.reports.capture.report import make_report
 from snapshotter.app.archive.verifier_wheel import make_wheel
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json

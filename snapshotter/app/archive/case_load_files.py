@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from snapshotter.app.archive.assessment import BundleFiles
 from snapshotter.app.archive.capture_page import CaptureSource
-from snapshotter.app.archive.capture_report import MadeReport
+from snapshotter.app.archive.reports.capture.report import MadeReport
 from snapshotter.formats.bundle import container
 from snapshotter.formats.load_files import LoadPages, encode_dat, encode_opt
 

@@ -29,7 +29,7 @@ from snapshotter import durable
 from snapshotter.app.archive import bundles, capture_page
 from snapshotter.app.archive.assessment import BundleFiles
 from snapshotter.app.archive.capture_page import CaptureSource
-from snapshotter.app.archive.capture_report import make_report
+from snapshotter.app.archive.reports.capture.report import make_report
 from snapshotter.app.archive.verified_tokens import verified_tokens
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import names

@@ -17,14 +17,14 @@ from snapshotter.ports import ObjectStore, ShowMessage
 from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.capture_report import MadeReport
     from snapshotter.app.archive.case_export import ExportedCase
     from snapshotter.app.archive.case_export_plan import ExportPlan, PlannedExhibit
-    from snapshotter.app.archive.case_report import CaseSearch
     from snapshotter.app.archive.case_view import CaseView
     from snapshotter.app.archive.evidence_folder import EvidenceFolder
     from snapshotter.app.archive.masked_pictures import MaskingResult
     from snapshotter.app.archive.redacted_copy import RedactedCopy
+    from snapshotter.app.archive.reports.capture.report import MadeReport
+    from snapshotter.app.archive.reports.case.material import CaseSearch
     from snapshotter.model.annotation_state import AnnotationState
     from snapshotter.model.case_report import CaseReport
     from snapshotter.report.local_time import LocalTime
@@ -70,7 +70,7 @@ def stored_report(
         PolicyRefused: The capture is in quarantine.
     """
     from snapshotter.app.archive import quarantined
-    from snapshotter.app.archive.capture_report import make_stored_report
+    from snapshotter.app.archive.reports.capture.report import make_stored_report
     from snapshotter.app.wiring import annotations as wiring_annotations
     from snapshotter.app.wiring import trust as wiring_trust
 
@@ -148,8 +148,9 @@ def verified_case_report(
         show_progress: Called with the position of each exhibit and the number of all.
     """
     from snapshotter.app.archive.annotations import read_indexed_chain
-    from snapshotter.app.archive.case_report import CaseReportService, People, make_case_report
     from snapshotter.app.archive.observations import read_annotations
+    from snapshotter.app.archive.reports.case.material import CaseReportService, People
+    from snapshotter.app.archive.reports.case.report import make_case_report
     from snapshotter.app.wiring import index as wiring_index
     from snapshotter.app.wiring import trust as wiring_trust
 

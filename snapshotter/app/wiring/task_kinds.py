@@ -30,7 +30,7 @@ from snapshotter.translation import tr
 if TYPE_CHECKING:
     from snapshotter.app.archive.annotations import AnnotationService
     from snapshotter.app.archive.case_export_plan import PlannedExhibit
-    from snapshotter.app.archive.case_report import CaseSearch
+    from snapshotter.app.archive.reports.case.material import CaseSearch
     from snapshotter.app.upkeep.quarantine import QuarantineService
     from snapshotter.ports import Signer
 
@@ -449,7 +449,7 @@ def _require_trust_file(settings: Settings) -> None:
 
 
 def _searches(texts: Iterable[str]) -> "list[CaseSearch]":
-    from snapshotter.app.archive.case_report import CaseSearch
+    from snapshotter.app.archive.reports.case.material import CaseSearch
     from snapshotter.index.query import InvalidQuery, parse
 
     try:

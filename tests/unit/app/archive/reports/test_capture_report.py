@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from snapshotter.app.archive.capture_report import MAX_TEXT, MadeReport, make_file_report
-from snapshotter.app.archive.report_groups import Evidence, groups
-from snapshotter.app.archive.report_statements import statements
+from snapshotter.app.archive.reports.capture.evidence import Evidence
+from snapshotter.app.archive.reports.capture.groups import groups
+from snapshotter.app.archive.reports.capture.report import MAX_TEXT, MadeReport, make_file_report
+from snapshotter.app.archive.reports.capture.statements import statements
 from snapshotter.formats.bundle import custody_sidecars
 from snapshotter.formats.canonical_json import plain
 from snapshotter.model.assessment import (

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from snapshotter.app import self_tests
-from snapshotter.app.archive.declaration import make_declaration, require_verified
-from snapshotter.app.archive.report_groups import Evidence, groups
-from snapshotter.app.archive.report_statements import LIMITS, statements
+from snapshotter.app.archive.reports.capture.evidence import Evidence
+from snapshotter.app.archive.reports.capture.groups import groups
+from snapshotter.app.archive.reports.capture.statements import LIMITS, statements
+from snapshotter.app.archive.reports.declaration.draft import make_declaration, require_verified
 from snapshotter.app.self_tests import SelfTest
 from snapshotter.errors import EvidenceInvalid, EvidenceUnverifiable, UsageMistake
 from snapshotter.formats.signatures.signed_statement import Signer
@@ -30,7 +31,7 @@ from snapshotter.verify.trust import Trust
 from tests import bundles
 from tests.bundles import ChainAuthority, RealClock
 from tests.unit import validation_reports
-from tests.unit.app.archive.test_capture_report import report_of
+from tests.unit.app.archive.reports.test_capture_report import report_of
 from tests.unit.report.test_capture_page import AT, MATERIAL, PASSED, Tags
 
 UTC_TIME = LocalTime(zone=UTC)

@@ -17,8 +17,9 @@ from typing import Any, BinaryIO, Final
 from snapshotter.app.archive import capture_page
 from snapshotter.app.archive.assessment import BundleFiles
 from snapshotter.app.archive.capture_page import CaptureSource, read_material
-from snapshotter.app.archive.report_groups import Evidence, ReadToken, groups, trust_words
-from snapshotter.app.archive.report_statements import LIMITS, statements
+from snapshotter.app.archive.reports.capture.evidence import Evidence, ReadToken, trust_words
+from snapshotter.app.archive.reports.capture.groups import groups
+from snapshotter.app.archive.reports.capture.statements import LIMITS, statements
 from snapshotter.errors import EvidenceInvalid, SnapshotterError, UsageMistake
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import custody_sidecars, names

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote
 
-from snapshotter.app.archive.report_groups import Evidence
+from snapshotter.app.archive.reports.capture.evidence import Evidence
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.canonical_json import parse_instant
 from snapshotter.model.capture import Outcome
