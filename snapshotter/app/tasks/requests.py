@@ -34,6 +34,9 @@ class TaskTable(Protocol):
     def get(self, task_id: str) -> Task | None:
         """Return a task; None if it does not exist."""
 
+    def with_key(self, request_key: str) -> str | None:
+        """Return the id of the task of a request key; None if the key is new."""
+
     def newest(self, limit: int, *, kind: str = "") -> Sequence[Task]:
         """Return the newest tasks of a kind, or of all kinds, the newest first."""
 

@@ -117,6 +117,12 @@ class DatabaseTasks:
             row = read_row(connection, select(TASK).where(TASK.c.id == task_id))
             return None if row is None else task_of(row, self._now(connection))
 
+    def with_key(self, request_key: str) -> str | None:
+        """Return the id of the task of a request key; None if the key is new."""
+        with reading(self._engine) as connection:
+            found = select(TASK.c.id).where(TASK.c.request_key == request_key)
+            return connection.execute(found).scalar()
+
     def newest(self, limit: int, *, kind: str = "") -> Sequence[Task]:
         """Return the newest tasks of a kind, or of all kinds, the newest first."""
         wanted = select(TASK).order_by(TASK.c.id.desc()).limit(limit)

@@ -2,8 +2,8 @@
 Take the tasks of one lane, one after the other, and have each done in the task process of the lane.
 
 A worker runs `turn` every fraction of a second in a thread of its own. The task process starts with
-the first task and ends when no task came for a minute, so that a worker without tasks needs no
-memory for it.
+the first task and ends when no task came for some
+minutes, so that a worker without tasks needs no memory for it.
 """
 
 import shutil
@@ -42,7 +42,7 @@ class LaneRules:
 
     beat_s: float = 5.0  # between two heartbeats of a task
     silent_s: float = 30.0  # without a heartbeat, after which a worker is gone
-    idle_s: float = 60.0  # without a task, after which the task process ends
+    idle_s: float = 300.0  # without a task, after which the task process ends
     drain_s: float = 600.0  # for a running task to end when the worker is told to stop
 
 

@@ -40,22 +40,46 @@ def request_task(request: Request, arguments: TaskArguments, form: Form, *, back
         ServiceUnavailable: The database does not answer.
     """
     services = context_of(request).services
-    key = form.text("key")[:64]
     task_id = requests.submit(
-        services.tasks,
-        arguments,
-        person=request.state.person,
-        request_key=f"form/{key}" if key else "",
+        services.tasks, arguments, person=request.state.person, request_key=_request_key(form)
     )
-    if kind_of(arguments).lane is TaskLane.QUICK and _is_done_soon(request, task_id):
-        services.index.wait_for_update(_INDEX_S)
-        return RedirectResponse(back, 303)
-    return RedirectResponse(task_path(task_id, back), 303)
+    is_quick = kind_of(arguments).lane is TaskLane.QUICK
+    if is_quick and _is_done_soon(request, task_id):
+        return return_to(request, back)
+    return RedirectResponse(task_path(task_id, back, returns=is_quick), 303)
 
 
-def task_path(task_id: str, back: str = "") -> str:
-    """Return the path of the page of a task."""
-    return path_with(f"/tasks/{quote(task_id, safe='')}", {"back": back})
+def return_to(request: Request, back: str) -> Response:
+    """Return to a page when the index shows what a task recorded."""
+    context_of(request).services.index.wait_for_update(_INDEX_S)
+    return RedirectResponse(back, 303)
+
+
+def answer_again(request: Request, form: Form, *, back: str) -> Response | None:
+    """
+    Return the answer to a form that was sent before; None if it was not.
+
+    For forms whose second check would fail because of what the first one did.
+    """
+    key = _request_key(form)
+    task_id = context_of(request).services.tasks.tasks.with_key(key) if key else None
+    return None if task_id is None else RedirectResponse(task_path(task_id, back), 303)
+
+
+def _request_key(form: Form) -> str:
+    key = form.text("key")[:64]
+    return f"form/{key}" if key else ""
+
+
+def task_path(task_id: str, back: str = "", *, returns: bool = False) -> str:
+    """
+    Return the path of the page of a task.
+
+    Args:
+        returns: When the task is done, its page leads back by itself.
+    """
+    values = {"back": back, "return": "yes" if back and returns else ""}
+    return path_with(f"/tasks/{quote(task_id, safe='')}", values)
 
 
 def new_key(request: Request) -> str:

@@ -102,7 +102,7 @@ def test_a_failed_task_says_why_and_is_requested_again_once(web: Console) -> Non
 
     page = web.get(f"/tasks/{task_id}")
     assert "The store does not answer." in page.text
-    assert "try &lt;later&gt;" in page.text
+    assert "Try &lt;later&gt;" in page.text
     first = web.post(f"/tasks/{task_id}/again", {"back": "/review"})
     second = web.post(f"/tasks/{task_id}/again", {"back": "https://evil.example/"})
 
@@ -110,6 +110,16 @@ def test_a_failed_task_says_why_and_is_requested_again_once(web: Console) -> Non
     assert first.headers["location"].endswith("?back=%2Freview")
     assert second.headers["location"] == first.headers["location"].partition("?")[0]
     assert len(service.tasks.newest(9)) == 2
+
+
+def test_a_task_that_is_done_leads_back_if_the_form_that_sent_it_wants_that(web: Console) -> None:
+    task_id, _ = exported(web)
+
+    answer = web.get(f"/tasks/{task_id}?back=/cases/harbour&return=yes")
+    evil = web.get(f"/tasks/{task_id}?back=//evil.example/&return=yes")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/cases/harbour")
+    assert evil.status_code == 200
 
 
 def test_files_are_downloads_and_never_pages(web: Console) -> None:

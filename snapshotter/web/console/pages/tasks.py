@@ -14,7 +14,7 @@ from snapshotter.model.task import Task, TaskState, TaskStep
 from snapshotter.report.states import StateLabel, verdict_label
 from snapshotter.translation import tr
 from snapshotter.web.console.forms import Form, form_endpoint
-from snapshotter.web.console.task_requests import own_path, task_path
+from snapshotter.web.console.task_requests import own_path, return_to, task_path
 from snapshotter.web.console.templating import respond
 from snapshotter.web.context import context_of
 from snapshotter.web.errors import NotFound
@@ -45,13 +45,17 @@ _DOWNLOAD_POLICY: Final = "sandbox; default-src 'none'"
 def _task(request: Request) -> Response:
     task = _found(request)
     services = context_of(request).services
+    back = own_path(request.query_params.get("back", ""))
+    if task.state is TaskState.DONE and back and "return" in request.query_params:
+        return return_to(request, back)
     value = task.result.value if task.result is not None else {}
     return respond(
         request,
         "task.html.j2",
         again=_can_repeat(task),
-        back=own_path(request.query_params.get("back", "")),
+        back=back,
         files=() if task.are_files_removed else _files(task),
+        hint=hint_parts(task.failure.hint) if task.failure is not None else (),
         has_worker=task.state.over or services.has_worker(),
         label=task_label(task.state),
         lines=[str(line) for line in value.get("lines", ())],
@@ -132,6 +136,18 @@ def _found(request: Request) -> Task:
 def task_name(task: Task) -> str:
     """Return what a task is, for a heading."""
     return TASK_NAMES.get(task.kind, task.kind)
+
+
+def hint_parts(hint: str) -> list[tuple[bool, str]]:
+    """Return the parts of a hint, each with whether it is a command, which stands on its line."""
+    parts: list[tuple[bool, str]] = []
+    for line in hint.splitlines():
+        is_command = line.startswith("  ")
+        if is_command:
+            parts.append((True, line.strip()))
+        elif line.strip():
+            parts.append((False, line.strip()))
+    return parts
 
 
 def task_label(state: TaskState) -> StateLabel:
