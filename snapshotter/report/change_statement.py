@@ -42,10 +42,13 @@ def _date(date: StatedDate, foreign: Callable[[str], Markup]) -> Markup:
 
 
 def _item(item: ChangedItem) -> dict[str, Any]:
-    said = {"label": change_sentences.item_label(item), "unseen": item.seen is False}
+    label = documents.escape_misleading(change_sentences.item_label(item))
+    said = {"label": label, "unseen": item.seen is False}
     if item.subject is ChangeSubject.PICTURE:
         shown = [
-            Markup("file with the SHA-256 <code>{}</code>").format(piece.text)
+            Markup("file with the SHA-256 <code>{}</code>").format(
+                documents.escape_misleading(piece.text)
+            )
             if piece is not None
             else _NOTHING
             for op in (Op.REMOVED, Op.ADDED)
