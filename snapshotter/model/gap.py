@@ -4,9 +4,12 @@ Define the values of a gap: visits that a schedule planned and that were not mad
 A gap record can also state that a person paused, resumed or removed the schedule.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 
@@ -56,3 +59,39 @@ class Gap:
     detail: str = ""  # a sentence of ours, without an address
     by: str = ""  # who did it, as configured; "" if nobody is named
     missed: tuple[Missed, ...] = ()
+
+
+# Why visits were not made, as a clause.
+REASON_WORDS: Final[Mapping[str, str]] = {
+    GapReason.NO_WORKER: tr("no worker was running"),
+    GapReason.QUEUE_LATE: tr("no worker came to the visit in time"),
+    GapReason.OVER_BUDGET: tr("the host could not be visited in time"),
+    GapReason.FAILED: tr("the visit failed, and no bundle was made"),
+    GapReason.CANCELLED: tr("the visit was cancelled in the queue"),
+    GapReason.BY_HAND: tr("a person did it"),
+}
+EVENT_WORDS: Final[Mapping[str, str]] = {
+    GapEvent.PAUSED: tr("The schedule {schedule} was paused"),
+    GapEvent.RESUMED: tr("The schedule {schedule} was resumed"),
+    GapEvent.REMOVED: tr("The schedule {schedule} was removed"),
+}
+
+
+def describe_gap(event: str, reason: str, schedule: str, visits: int, by: str) -> str:
+    """
+    Return what a gap record states, as a sentence without its times.
+
+    Args:
+        event, reason: Of `GapEvent` and `GapReason`, or words of a later version.
+        visits: How many visits were not made.
+        by: Who did it; "" if nobody is named.
+    """
+    if event in EVENT_WORDS:
+        who = tr(" by {by}", by=by) if by else ""
+        return f"{EVENT_WORDS[event].format(schedule=schedule)}{who}."
+    return tr(
+        "Visits of the schedule {schedule} that were not made: {visits}. Reason: {reason}.",
+        schedule=schedule,
+        visits=visits,
+        reason=REASON_WORDS.get(reason, reason),
+    )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute
 
 from snapshotter.web.console.pages import (
+    addresses,
     captures,
     cases,
     day,
@@ -31,6 +32,7 @@ def page_routes() -> Sequence[BaseRoute]:
         *day.routes,
         *selected.routes,
         *captures.routes,
+        *addresses.routes,
         *previews.routes,
         *cases.routes,
         *tasks.routes,

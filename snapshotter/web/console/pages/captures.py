@@ -35,6 +35,7 @@ from snapshotter.web.console.view_age import view_age
 from snapshotter.web.context import context_of
 
 PATH: Final = "/captures"
+ADDRESSES: Final = "/addresses"  # the history of a page
 _PAGE: Final = 50  # captures
 _FIELDS: Final = ("q", "host", "verdict", "outcome", "case", "tag", "since", "until")
 _VIEWS: Final = ("table", "gallery")
@@ -82,6 +83,7 @@ def _captures(request: Request) -> Response:
         first=path_with(PATH, values) if cursor else "",
         found=found,
         given=given,
+        history=lambda url: path_with(ADDRESSES, {"identity": url}),
         is_filtered=any(given[name] for name in _FIELDS if name != "q"),
         items=[gallery_item(card) for card in found.cards] if view_name == "gallery" else (),
         lead=_lead(found),
