@@ -56,6 +56,8 @@ def _base(document: DomDocument, page_url: str) -> str:
 
 def _addresses(image: Any) -> Iterator[str]:
     parent = image.getparent()
+    while parent is not None and parent.tag == "source":  # the parser gives it no end
+        parent = parent.getparent()
     sources = [image]
     if parent is not None and parent.tag == "picture":
         sources += parent.iter("source")

@@ -370,11 +370,14 @@ def _prices(
             yield _replaced(ChangeSubject.PRICE, name, one, other), _NOWHERE
 
 
-_SIGNS = "$€£¥₩₽₹₺₴₫฿元円원"
+_SIGNS = "$€£¥￥₩₽₹₺₴₫฿"
 _CODES = "USD|EUR|GBP|CNY|RMB|JPY|KRW|HKD|TWD|SGD|AUD|CAD|CHF|SEK|NOK|DKK|PLN|CZK|INR|RUB|BRL"
-_AMOUNT = r"\d[\d.,\u2009\u202f\u00a0]*"
+_NAMES = "yuan|yen|won|dollars?|euros?|pounds?|roubles?|rubles?|francs?|元|圆|圓|円|원"
+# Bounded, so that a text of digits alone costs no more than its length.
+_AMOUNT = r"\d[\d.,\u2009\u202f\u00a0]{0,30}"
 _PRICE = re.compile(
-    rf"(?:[{_SIGNS}]|\b(?:{_CODES})\b)\s?{_AMOUNT}|{_AMOUNT}\s?(?:[{_SIGNS}]|\b(?:{_CODES})\b)"
+    rf"(?:[{_SIGNS}]|\b(?:{_CODES}))\s?{_AMOUNT}"
+    rf"|{_AMOUNT}\s?(?:[{_SIGNS}]|(?:{_CODES})\b|(?:{_NAMES}))"
 )
 
 

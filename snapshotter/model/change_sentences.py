@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from typing_extensions import override
+
 from snapshotter.model import sentences
 from snapshotter.model.change import (
     Change,
@@ -11,11 +13,11 @@ from snapshotter.model.change import (
     ChangeSubject,
     DateOrder,
     NoChangeReason,
-    StatedDate,
 )
 from snapshotter.model.comparison import Comparison, ComparisonState, Op, Trend, ValueChange
 from snapshotter.model.takedown import Observation
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
 SUBJECTS: Final[Mapping[ChangeSubject, str]] = {
     ChangeSubject.WORDS: tr("words of the main text"),
@@ -187,24 +189,40 @@ def no_main_text(detail: str) -> str:
     )
 
 
-def date_parts(date: StatedDate) -> tuple[str, str]:
-    """Return what stands before and behind a date of a page in a sentence about its order."""
-    return (
-        tr("The later capture shows the date ")
-        if date.later
-        else tr("The earlier capture shows the date "),
-        tr(
-            " ({kind}). This date is {order}.",
-            kind=_KINDS.get(date.kind, date.kind),
-            order=ORDERS[date.order],
-        ),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateSentence:
+    """A sentence about a date of the page, around the date as the page writes it."""
+
+    before: str
+    raw: str
+    behind: str
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.before}{self.raw}{self.behind}"
+
+
+def date_sentences(change: Change) -> tuple[DateSentence, ...]:
+    """Return each date of the pages, set against the times of the captures, as a sentence."""
+    stated: dict[tuple[str, str, DateOrder], list[bool]] = {}
+    for date in change.dates:
+        stated.setdefault((date.kind, date.raw, date.order), []).append(date.later)
+    return tuple(
+        DateSentence(
+            before=tr("Both captures show the date ")
+            if len(later) > 1
+            else tr("The later capture shows the date ")
+            if later[0]
+            else tr("The earlier capture shows the date "),
+            raw=raw,
+            behind=tr(
+                " ({kind}). This date is {order}.",
+                kind=_KINDS.get(kind, kind),
+                order=ORDERS[order],
+            ),
+        )
+        for (kind, raw, order), later in stated.items()
     )
-
-
-def date_sentence(date: StatedDate) -> str:
-    """Return a date of a page, set against the times of the captures, as a sentence."""
-    before, behind = date_parts(date)
-    return f"{before}{date.raw}{behind}"
 
 
 def marked(item: ChangedItem) -> str:

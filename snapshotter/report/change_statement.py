@@ -7,7 +7,7 @@ from markupsafe import Markup, escape
 
 from snapshotter.formats.printable import cut
 from snapshotter.model import change_sentences
-from snapshotter.model.change import ChangedItem, ChangeSubject, StatedDate
+from snapshotter.model.change import ChangedItem, ChangeSubject
 from snapshotter.model.comparison import Op
 from snapshotter.model.takedown import Takedown
 from snapshotter.report import html as documents
@@ -28,17 +28,15 @@ def context(event: Takedown | None, foreign: Callable[[str], Markup]) -> dict[st
     if change is None:
         raise ValueError("the statement of a change needs its event")
     return {
-        "dates": [_date(date, foreign) for date in change.dates],
+        "dates": [
+            Markup("{}{}{}").format(sentence.before, foreign(sentence.raw), sentence.behind)
+            for sentence in change_sentences.date_sentences(change)
+        ],
         "is_stale": change_sentences.is_stale(change),
         "items": [_item(item) for item in change.items[:MAX_SHOWN]],
         "unexplained": change_sentences.unexplained(change.unexplained),
         "subjects": change_sentences.subjects(change.subjects),
     }
-
-
-def _date(date: StatedDate, foreign: Callable[[str], Markup]) -> Markup:
-    before, after = change_sentences.date_parts(date)
-    return Markup("{}{}{}").format(before, foreign(date.raw), after)
 
 
 def _item(item: ChangedItem) -> dict[str, Any]:

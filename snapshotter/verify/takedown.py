@@ -353,7 +353,7 @@ def change_lines(event: Takedown | None, verdict: Verdict) -> list[str]:
     ]
     if change.count > len(rows):
         rows.append((tr("not shown"), str(change.count - len(rows))))
-    rows += [("date", change_sentences.date_sentence(date)) for date in change.dates]
+    rows += [("date", str(sentence)) for sentence in change_sentences.date_sentences(change)]
     return reports.group_lines(tr("change, with [-words before-] and {+words after+}"), rows)
 
 

@@ -155,6 +155,17 @@ def test_a_price_in_the_words_is_named_as_words_and_as_a_price(tmp_path: Path) -
     assert pieces(found, ChangeSubject.PRICE) == [(Op.REMOVED, "€4.50"), (Op.ADDED, "€6.00")]
 
 
+def test_a_text_of_digits_alone_costs_no_more_than_its_length(tmp_path: Path) -> None:
+    """A page can be made so that a search for prices in it never ends."""
+    digits = "1" * 150_000
+
+    found = changed(
+        derived(tmp_path, ShownPage(words=f"a {digits}"), ShownPage(words=f"b {digits}"))
+    )
+
+    assert found.change.subjects == (ChangeSubject.WORDS,)
+
+
 def test_another_picture_with_the_same_words_is_a_change(tmp_path: Path) -> None:
     found = changed(derived(tmp_path, IMAGE_PAGE, ShownPage(picture=OTHER_PICTURE)))
 
