@@ -6,6 +6,7 @@ something, to send something, to overlay the console, and to turn or hide text. 
 reaches `CANARY`, a host that a test watches, or sets `window.owned`.
 """
 
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from snapshotter.model.capture import (
     Outcome,
     PictureKind,
     Reason,
+    RequestCounts,
 )
 from snapshotter.model.reading import Readings
 from snapshotter.ports import Signer
@@ -98,6 +100,7 @@ class HostileArchive:
         }
         made = bundles.capture(spool, at=AT, title=TITLE, contents=contents)
         assert made.response is not None
+        size = struct.unpack(">II", png[16:24])
         made = replace(
             made,
             requested_url=URL,
@@ -109,13 +112,14 @@ class HostileArchive:
             failed_requests=(
                 FailedRequest(url=f"{URL}&x={PAYLOAD}", resource_type="Image", error=PAYLOAD),
             ),
+            requests=RequestCounts(total=2, answered=1, failed=1),
             images=ImageCounts(wanted=1, failed=1, failed_urls=(f"{URL}{PAYLOAD}",)),
             response=replace(
                 made.response,
                 url=URL,
                 headers=(("content-type", "text/html"), ("x-note", PAYLOAD.replace("\x1b", ""))),
             ),
-            pictures=(whole_picture(PictureKind.PAGE, "capture/screenshot.png", 40, 40),),
+            pictures=(whole_picture(PictureKind.PAGE, "capture/screenshot.png", *size),),
         )
         sealed = observed.sealed(
             made, bundles.decision(require_timestamps=0), spool, self.signer, (), FixedClock(AT), ""

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -55,9 +54,7 @@ def console(
 ) -> Iterator["Console"]:
     """Yield a running console. Nobody is logged in yet."""
     rules = ServeRules(origin=ORIGIN, hosts=frozenset({HOST}), development=development)
-    with web_services(settings, show_message=lambda _: None) as services:
-        if clock is not None:
-            services = replace(services, clock=clock)
+    with web_services(settings, show_message=lambda _: None, clock=clock) as services:
         context = make_context(settings, services, rules)
         with TestClient(create_app(context), base_url=ORIGIN, follow_redirects=False) as client:
             yield Console(client, context)

@@ -138,6 +138,11 @@ class StripItem:
 
 def page(of: CaptureMaterial, local: LocalTime) -> bytes:
     """Return the page."""
+    return html.render(_TEMPLATE, _STYLES, "", end=_margins(of.report), **page_values(of, local))
+
+
+def page_values(of: CaptureMaterial, local: LocalTime) -> dict[str, Any]:
+    """Return what `capture.html.j2` and the sections of `capture_parts.html.j2` show."""
     record, report = of.record, of.report
     capture = CaptureState.of_record(record)
     shown = AssessmentSummary.of(of.assessment) if of.assessment is not None else None
@@ -145,52 +150,48 @@ def page(of: CaptureMaterial, local: LocalTime) -> bytes:
     before, after, strip = _neighbours(of)
     parts = list(missing_parts(record, capture))
     captured_at = report.captured_at or _instant(record, "when.started_at")
-    return html.render(
-        _TEMPLATE,
-        _STYLES,
-        "",
-        end=_margins(report),
-        actions=list(_actions(record)),
-        after=after,
-        answers=(  # of an altered file, only the last question has an answer
+    return {
+        "actions": list(_actions(record)),
+        "after": after,
+        "answers": (  # of an altered file, only the last question has an answer
             (tr("Is the page there?"), OPEN if is_altered else page_label(shown, capture.outcome)),
             (tr("Is the capture whole?"), OPEN if is_altered else capture_label(capture.outcome)),
             (tr("Is the proof intact?"), proof_label(ProofState.of(report))),
         ),
-        before=before,
-        is_graphic=of.annotations is not None and Mark.GRAPHIC in of.annotations.marks,
-        bundle_id=report.bundle_id or of.name,
-        captured_at=captured_at,
-        checks=[(verdict_label(finding.verdict), finding) for finding in report.findings],
-        explained=list(explained(report.findings)),
-        final_url=_text(record, "what.final_url"),
-        is_altered=is_altered,
-        language=_language(record),
-        lasted=_lasted(record),
-        limits=[text for text in _values(record, "limits") if isinstance(text, str)][:20],
-        log=[finding for finding in report.findings if finding.check.strip() == "log"],
-        max_requests=MAX_REQUESTS,
-        max_rows=MAX_ROWS,
-        missing=[part for part in parts if not part.is_warning],
-        warnings=[part for part in parts if part.is_warning],
-        of=of,
-        paragraphs=[line for line in of.text.splitlines() if line.strip()],
-        redactions=list(_redactions(record)),
-        report=report,
-        requested_url=report.requested_url or _text(record, "what.requested_url"),
-        setting_rows=list(_settings(record)),
-        signers=list(_signers(record)),
-        status=_status(record),
-        steps=list(_steps(record)),
-        strip=strip,
-        images=_images(record),
-        shown=shown,
-        title=_text(record, "what.title"),
-        tokens=[finding for finding in report.findings if finding.check.strip() == "timestamp"],
-        when=local.show,
-        without=of.without,
-        zone_sentence=local.sentence(captured_at or of.made_at),
-    )
+        "before": before,
+        "is_graphic": of.annotations is not None and Mark.GRAPHIC in of.annotations.marks,
+        "bundle_id": report.bundle_id or of.name,
+        "captured_at": captured_at,
+        "checks": [(verdict_label(finding.verdict), finding) for finding in report.findings],
+        "explained": list(explained(report.findings)),
+        "final_url": _text(record, "what.final_url"),
+        "is_altered": is_altered,
+        "language": _language(record),
+        "lasted": _lasted(record),
+        "limits": [text for text in _values(record, "limits") if isinstance(text, str)][:20],
+        "log": [finding for finding in report.findings if finding.check.strip() == "log"],
+        "max_requests": MAX_REQUESTS,
+        "max_rows": MAX_ROWS,
+        "missing": [part for part in parts if not part.is_warning],
+        "warnings": [part for part in parts if part.is_warning],
+        "of": of,
+        "paragraphs": [line for line in of.text.splitlines() if line.strip()],
+        "redactions": list(_redactions(record)),
+        "report": report,
+        "requested_url": report.requested_url or _text(record, "what.requested_url"),
+        "setting_rows": list(_settings(record)),
+        "signers": list(_signers(record)),
+        "status": _status(record),
+        "steps": list(_steps(record)),
+        "strip": strip,
+        "images": _images(record),
+        "shown": shown,
+        "title": _text(record, "what.title"),
+        "tokens": [finding for finding in report.findings if finding.check.strip() == "timestamp"],
+        "when": local.show,
+        "without": of.without,
+        "zone_sentence": local.sentence(captured_at or of.made_at),
+    }
 
 
 def _margins(report: Report) -> str:

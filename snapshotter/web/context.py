@@ -5,6 +5,7 @@ from starlette.requests import Request
 from snapshotter.app.settings import Settings
 from snapshotter.app.wiring.web import WebServices
 from snapshotter.value_class import dataclass
+from snapshotter.web.console.displays import Displays
 from snapshotter.web.security.sessions import Sessions
 
 
@@ -31,6 +32,7 @@ class WebContext:
     rules: ServeRules
     services: WebServices
     sessions: Sessions
+    displays: Displays
 
 
 def context_of(request: Request) -> WebContext:

@@ -23,6 +23,7 @@ from snapshotter.app.archive.downloads import (
     open_sidecar,
     require_shown,
 )
+from snapshotter.model.custody import EXPORTING
 from snapshotter.translation import tr
 from snapshotter.web.context import WebContext, context_of
 
@@ -117,7 +118,7 @@ def _send(
     download = opener()
     if request.method != "HEAD":
         said = tr("{file} in the console", file=detail[:200]) if detail else tr("in the console")
-        context.services.note_export(bundle_id, said)
+        context.services.note_access(bundle_id, EXPORTING, said)
     return download_response(request, download)
 
 

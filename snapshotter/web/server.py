@@ -30,6 +30,7 @@ from snapshotter.app.wiring.web import WebServices
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.translation import tr
 from snapshotter.web.application import create_app
+from snapshotter.web.console.displays import Displays
 from snapshotter.web.context import ServeRules, WebContext
 from snapshotter.web.running_servers import find_server, note_server, this_process
 from snapshotter.web.security.limits import MAX_HEADERS
@@ -125,6 +126,7 @@ def make_context(settings: Settings, services: WebServices, rules: ServeRules) -
         settings=settings,
         rules=rules,
         services=services,
+        displays=Displays(),
         sessions=Sessions(settings.data_dir / FOLDER, services.clock, services.ids),
     )
 

@@ -274,12 +274,16 @@ def read_part(unread: list[str], what: str, read: Callable[[], _Read]) -> _Read 
     return None
 
 
-def read_material(source: CaptureSource, *, shape: PieceShape | None = None) -> CaptureMaterial:
+def read_material(
+    source: CaptureSource, *, shape: PieceShape | None = None, draws: bool = True
+) -> CaptureMaterial:
     """
     Return what the page shows. A part that cannot be read is named in `unread`.
 
     Args:
         shape: Of the pieces of the picture; None: for the screen.
+        draws: Make a copy of the picture. Otherwise only its path is returned, and no picture is
+            decoded in this process.
     """
     report, unread = source.report, list[str]()
     part = partial(read_part, unread)
@@ -293,7 +297,7 @@ def read_material(source: CaptureSource, *, shape: PieceShape | None = None) -> 
     chain = part(tr("custody chain"), partial(_custody, files, source.sidecars))
     found = _Parts()
     if files is not None and record:
-        picture = part(tr("picture"), partial(_picture, files, record, shape))
+        picture = part(tr("picture"), partial(_picture, files, record, shape, draws=draws))
         found = _Parts(
             assessment=part(tr("assessment"), partial(assessing.read_assessment, files)),
             text=part(tr("text"), partial(_text, files)) or "",
@@ -367,14 +371,16 @@ def _text(files: BundleFiles) -> str:
 
 
 def _picture(
-    files: BundleFiles, record: Mapping[str, Any], shape: PieceShape | None
+    files: BundleFiles, record: Mapping[str, Any], shape: PieceShape | None, *, draws: bool
 ) -> tuple[PictureCopy | None, str]:
-    """Return a copy of the picture of the whole page, or else of the first view."""
+    """Return a copy of the picture of the whole page, or else of the first view, and its path."""
     found = recorded_pictures(record, files.names())
     for kind in (PictureKind.PAGE, PictureKind.VIEWPORT):
         picture = found.get(kind)
         if picture is None:
             continue
+        if not draws:
+            return None, picture.paths[0]
         copy = make_picture_copy(
             [partial(_opened, files, path) for path in picture.paths],
             picture.scale,

@@ -75,14 +75,11 @@ def list_downloads(store: ReadableStore, bundle_id: str) -> DownloadList:
         ObjectMissing: The store has no such bundle.
         ServiceUnavailable: The store does not answer.
     """
-    key = _key_of(store, bundle_id)
+    key = existing_key(store, bundle_id)
     with store.open(key) as source:
         files = BundleFiles(source)
         lengths = {name: files.length(name) or 0 for name in files.names()}
-    beside = (found.key.removeprefix(f"{key}.") for found in store.list(f"{key}."))
-    return DownloadList(
-        files=lengths, sidecars=tuple(sorted(kind for kind in beside if _KIND.fullmatch(kind)))
-    )
+    return DownloadList(files=lengths, sidecars=list_sidecars(store, bundle_id))
 
 
 def open_bundle(store: ReadableStore, bundle_id: str) -> Download:
@@ -93,7 +90,7 @@ def open_bundle(store: ReadableStore, bundle_id: str) -> Download:
         ObjectMissing: The store has no such bundle.
         ServiceUnavailable: The store does not answer.
     """
-    return _open_object(store, _key_of(store, bundle_id), f"{bundle_id}{store_keys.SUFFIX}")
+    return _open_object(store, existing_key(store, bundle_id), f"{bundle_id}{store_keys.SUFFIX}")
 
 
 def open_sidecar(store: ReadableStore, bundle_id: str, kind: str) -> Download:
@@ -104,7 +101,7 @@ def open_sidecar(store: ReadableStore, bundle_id: str, kind: str) -> Download:
         ObjectMissing: There is no such sidecar.
         ServiceUnavailable: The store does not answer.
     """
-    key = _key_of(store, bundle_id)
+    key = existing_key(store, bundle_id)
     name = f"{bundle_id}{store_keys.SUFFIX}.{kind}"
     if not _KIND.fullmatch(kind):
         raise _missing(name)
@@ -123,7 +120,7 @@ def open_file(store: ReadableStore, bundle_id: str, path: str) -> Download:
         ObjectMissing: There is no such bundle or file.
         ServiceUnavailable: The store does not answer.
     """
-    source = store.open(_key_of(store, bundle_id))
+    source = store.open(existing_key(store, bundle_id))
     try:
         files = BundleFiles(source)
         stream, length = files.open(path), files.length(path)
@@ -136,6 +133,35 @@ def open_file(store: ReadableStore, bundle_id: str, path: str) -> Download:
         raise
     name = f"{bundle_id}-{path.rpartition('/')[2]}"
     return Download(name=name, length=length, stream=stream, source=source)
+
+
+def list_sidecars(store: ReadableStore, bundle_id: str) -> tuple[str, ...]:
+    """
+    Return the kinds of the sidecars that a store lists of a bundle, in the order of the alphabet.
+
+    Raises:
+        ServiceUnavailable: The store does not answer.
+        ValueError: It is not the id of a bundle.
+    """
+    beginning = f"{store_keys.bundle_key(bundle_id)}."
+    kinds = (found.key.removeprefix(beginning) for found in store.list(beginning))
+    return tuple(sorted(kind for kind in kinds if _KIND.fullmatch(kind)))
+
+
+def existing_key(store: ReadableStore, bundle_id: str) -> str:
+    """
+    Return the key of a bundle that the store has.
+
+    Raises:
+        ObjectMissing: The store has no such bundle.
+        ServiceUnavailable: The store does not answer.
+    """
+    try:
+        return bundles.find_bundle_key(store, bundle_id)
+    except ServiceUnavailable:
+        raise
+    except SnapshotterError as error:
+        raise ObjectMissing(error.message, hint=error.hint) from error
 
 
 def require_shown(
@@ -167,15 +193,6 @@ def require_shown(
                 bundle_id=bundle_id,
             ),
         )
-
-
-def _key_of(store: ReadableStore, bundle_id: str) -> str:
-    try:
-        return bundles.find_bundle_key(store, bundle_id)
-    except ServiceUnavailable:
-        raise
-    except SnapshotterError as error:
-        raise ObjectMissing(error.message, hint=error.hint) from error
 
 
 def _open_object(store: ReadableStore, key: str, name: str) -> Download:

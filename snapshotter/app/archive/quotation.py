@@ -90,12 +90,7 @@ def find_quotation(stream: BinaryIO, text: str) -> Quotation:
         EvidenceInvalid: Not a bundle, or a file that is needed is invalid.
         SnapshotterError: The quotation has no letter.
     """
-    wanted = _loose(Normalised(text))[0].strip('"')
-    if not any(character.isalnum() for character in wanted):
-        raise SnapshotterError(
-            tr("the quotation contains no letter and no digit"),
-            hint=tr("give the words of the quotation"),
-        )
+    wanted = _wanted(text)
     files = BundleFiles(stream)
     record = bundles.read_record(stream)
     page_text = _member(files, PAGE_TEXT, _TEXT_BYTES).decode("utf-8", "replace")
@@ -235,6 +230,27 @@ def _loose(text: Normalised) -> tuple[str, list[int]]:
     kept = [(at, character) for at, character in enumerate(text.text) if character != " "]
     letters = "".join(character for _, character in kept).translate(_QUOTES)
     return letters, [at for at, _ in kept]
+
+
+def text_places(text: str, quotation: str) -> tuple[tuple[int, int], ...]:
+    """
+    Return where a text has a quotation: characters from and to, at most 100 places.
+
+    Raises:
+        SnapshotterError: The quotation has no letter.
+    """
+    return tuple(islice(_find(text, _wanted(quotation)), _MAX_PLACES))
+
+
+def _wanted(quotation: str) -> str:
+    """Return the letters of a quotation. Raises SnapshotterError if there are none."""
+    wanted = _loose(Normalised(quotation))[0].strip('"')
+    if not any(character.isalnum() for character in wanted):
+        raise SnapshotterError(
+            tr("the quotation contains no letter and no digit"),
+            hint=tr("give the words of the quotation"),
+        )
+    return wanted
 
 
 def _find(shown: str, wanted: str) -> Iterator[tuple[int, int]]:

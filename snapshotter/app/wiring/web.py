@@ -6,10 +6,12 @@ Nothing here opens a key. What needs one is a task or a job, for a process that 
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from snapshotter.app.archive.capture_views import CaptureViews
+from snapshotter.app.archive.downloads import list_sidecars
 from snapshotter.app.archive.index_service import IndexService
 from snapshotter.app.archive.preview_folder import PreviewFolder
 from snapshotter.app.archive.preview_process import PreviewProcesses
@@ -26,8 +28,9 @@ from snapshotter.app.wiring import store as wiring_store
 from snapshotter.app.wiring import tasks as wiring_tasks
 from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.app.wiring.comparison import compare_stored
+from snapshotter.app.wiring.verification import note_fixity_check
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.custody import EXPORTING
+from snapshotter.model.finding import Report
 from snapshotter.model.person import Person
 from snapshotter.ports import Clock, IdSource, ObjectStore, ShowMessage
 from snapshotter.value_class import dataclass
@@ -55,8 +58,11 @@ class WebServices:
     previews: PreviewService  # thumbnails and pictures for pages
     is_trusted: Callable[[], IsTrusted]  # whose keys may end a quarantine
     tasks: "TaskService"  # what needs a key is done by processes of a worker
-    # Writes to the custody chain of a bundle that it was exported, with details.
-    note_export: Callable[[str, str], None]
+    capture_views: CaptureViews  # verified captures, in memory
+    list_sidecars: Callable[[str], Sequence[str]]  # their kinds, by the id of a bundle
+    # Writes to the custody chain of a bundle: its id, a type of event, and details.
+    note_access: Callable[[str, str, str], None]
+    note_verified: Callable[[str, Report], None]  # the same, of a verification
     # Verifies two stored bundles, and compares the captures in them.
     compare: "Callable[[str, str], ComparedPair]"
     has_worker: Callable[[], bool]  # whether a worker of the queue runs
@@ -64,23 +70,36 @@ class WebServices:
 
 
 @contextlib.contextmanager
-def web_services(settings: Settings, *, show_message: ShowMessage) -> Iterator[WebServices]:
+def web_services(
+    settings: Settings, *, show_message: ShowMessage, clock: Clock | None = None
+) -> Iterator[WebServices]:
     """
     Yield the services of a server of the console.
+
+    Args:
+        clock: Of what pages show; None: the system clock.
 
     Raises:
         ServiceUnavailable: The database of the queue does not answer.
         SnapshotterError: The settings are invalid.
     """
     store = wiring_store.store(settings)
-    clock = SystemClock()
+    clock = clock or SystemClock()
     index = wiring_index.index_service(settings, show_message=show_message)
     previews = PreviewService(
         store, PreviewFolder(wiring_store.previews_dir(settings)), PreviewProcesses()
     )
     index.on_update = previews.prepare
     jobs = partial(wiring_day_report.jobs_without_bundle, settings)
-    with wiring_queue.queue_database(settings) as database:
+    views = CaptureViews(
+        store,
+        trust=partial(wiring_trust.trust, settings, by_bundle=True, public_only=True),
+        clock=clock,
+    )
+    with (
+        contextlib.closing(views),
+        wiring_queue.queue_database(settings) as database,
+    ):
         yield WebServices(
             clock=clock,
             ids=RandomIds(),
@@ -92,8 +111,13 @@ def web_services(settings: Settings, *, show_message: ShowMessage) -> Iterator[W
             previews=previews,
             is_trusted=partial(wiring_trust.trusted_keys, settings, public_only=True),
             tasks=wiring_tasks.task_service(settings, database),
-            note_export=lambda bundle_id, detail: wiring_store.note_access(
-                settings, store, bundle_id, EXPORTING, show_message=show_message, detail=detail
+            capture_views=views,
+            list_sidecars=partial(list_sidecars, store),
+            note_access=lambda bundle_id, event, detail: wiring_store.note_access(
+                settings, store, bundle_id, event, show_message=show_message, detail=detail
+            ),
+            note_verified=lambda bundle_id, report: note_fixity_check(
+                settings, store, bundle_id, report, show_message=show_message
             ),
             compare=partial(compare_stored, settings),
             has_worker=partial(wiring_queue.has_worker, settings),

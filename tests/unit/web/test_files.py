@@ -116,7 +116,6 @@ NAMES = [
     "files/capture/page.html/",
     "files/capture/none.html",
     "files/",
-    "sidecars/..",
     "sidecars/%2e%2e",
     "sidecars/none",
     "sidecars/..%2f..%2fdata",

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from snapshotter.web.console.pages import (
     addresses,
+    capture,
     captures,
     cases,
     day,
@@ -35,6 +36,7 @@ def page_routes() -> Sequence[BaseRoute]:
         *addresses.routes,
         *previews.routes,
         *cases.routes,
+        *capture.routes,
         *tasks.routes,
         *queue.routes,
         *settings.routes,

@@ -1,0 +1,271 @@
+"""The page of a capture: hostile texts stay texts, and a verification is never newer than it is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from snapshotter.app.archive.capture_views import OLD_AFTER
+from snapshotter.app.tasks import requests
+from snapshotter.formats.digest import digest_bytes
+from snapshotter.formats.statements import quarantine
+from snapshotter.formats.statements.quarantine import QUARANTINE, QuarantineAction
+from snapshotter.web.console.pages.capture import marked_lines
+from tests.cases import in_one_test
+from tests.hostile_bundle import AT, CANARY, HostileArchive
+from tests.webclient import Console, MovableClock, console, console_settings
+
+
+class Page(HTMLParser):
+    """What a browser makes of a page: its elements, their attributes, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    @override
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    @override
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def attributes(self, *names: str) -> list[str]:
+        return [found[name] for _, found in self.elements for name in names if name in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    console: Console
+    archive: HostileArchive
+    clock: MovableClock
+
+    @property
+    def path(self) -> str:
+        return f"/captures/{self.archive.bundle_id}"
+
+    @property
+    def file(self) -> Path:
+        return self.archive.store.root / self.archive.key
+
+    def page(self, query: str = "") -> Page:
+        answer = self.console.get(self.path + query)
+        assert answer.status_code == 200, answer.text
+        return Page(answer.text)
+
+    def events(self) -> list[str]:
+        files = sorted(self.archive.store.root.rglob("*.custody-*.jsonl"))
+        return [line for file in files for line in file.read_text().splitlines()]
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def site(tmp_path: Path, clock: MovableClock) -> Iterator[Site]:
+    archive = HostileArchive(tmp_path)
+    with console(console_settings(tmp_path), clock=clock) as found:
+        yield Site(found.log_in(), archive, clock)
+
+
+def test_nothing_of_a_capture_becomes_a_part_of_the_page(site: Site) -> None:
+    page = site.page("?quote=First+line")
+
+    names = {tag for tag, _ in page.elements}
+    assert names.isdisjoint({"iframe", "object", "embed", "base", "style"})
+    scripts = [found for tag, found in page.elements if tag == "script"]
+    assert [found["src"].startswith("/static/") for found in scripts] == [True]
+    assert not [name for _, found in page.elements for name in found if name.startswith("on")]
+    assert not page.attributes("style", "srcdoc", "ping", "srcset")
+    for target in page.attributes("href", "src", "action", "formaction", "data-live"):
+        assert target.startswith(("/", "#")), target
+        assert not target.startswith("//"), target
+    assert not [found for tag, found in page.elements if tag == "meta" and "http-equiv" in found]
+    assert "window.owned=1" in page.text  # as a text
+    assert CANARY in page.text
+    assert "49" not in page.text.partition("{{ 7*7 }}")[2][:9]
+    assert not {"\u202e", "\u2066", "\x1b", "\x07"} & set(page.text)
+
+
+def test_the_page_states_what_was_verified_and_when(site: Site) -> None:
+    page = site.page()
+
+    assert "The capture is partial" in page.text
+    assert "No check failed. The checks state what is not established." in page.text
+    assert "First line" in page.text
+    assert f"{site.path}/bundle" in page.attributes("href")
+    assert f"{site.path}/files/capture/page.html" in page.attributes("href")
+    now = site.clock.now()
+    (stated,) = {text for text in page.attributes("datetime") if text[:10] == f"{now:%Y-%m-%d}"}
+    assert abs(now.timestamp() - _seconds(stated)) < 60
+
+
+def test_a_verification_is_kept_with_its_time_until_it_is_old_or_the_bundle_differs(
+    site: Site,
+) -> None:
+    first = _verified(site)
+    site.clock.offset = OLD_AFTER - timedelta(seconds=30)
+    assert _verified(site) == first
+
+    site.clock.offset = OLD_AFTER + timedelta(seconds=30)
+    second = _verified(site)
+    assert second > first
+    site.clock.offset += timedelta(minutes=1)
+    data = site.file.read_bytes()
+    site.file.chmod(0o600)
+    site.file.write_bytes(data + b"\0")
+    altered = site.page()
+    assert "Do not rely on this capture" in altered.text
+    assert "Not established" in altered.text
+
+
+def test_verify_now_verifies_again_and_custody_states_it(site: Site) -> None:
+    first = _verified(site)
+    site.clock.offset = timedelta(minutes=2)
+
+    answer = site.console.post(f"{site.path}/verify")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{site.path}#checks")
+    assert _verified(site) == first + 120
+    assert [event for event in site.events() if '"fixity check"' in event]
+    data = bytearray(site.file.read_bytes())
+    data[len(data) // 2] ^= 1  # of the same length: nothing but a verification finds it
+    site.file.chmod(0o600)
+    site.file.write_bytes(data)
+    site.console.post(f"{site.path}/verify")
+    assert "Do not rely on this capture" in site.page().text
+
+
+def test_custody_states_a_look_once_for_each_session(site: Site) -> None:
+    for _ in range(3):
+        site.page()
+    assert len([event for event in site.events() if '"displaying"' in event]) == 1
+
+    site.console.log_in()
+    site.page()
+    assert len([event for event in site.events() if '"displaying"' in event]) == 2
+
+
+def test_a_graphic_capture_shows_its_picture_on_request_only(tmp_path: Path) -> None:
+    archive = HostileArchive(tmp_path, graphic=True)
+    with console(console_settings(tmp_path)) as found:
+        text = found.log_in().get(f"/captures/{archive.bundle_id}").text
+    before, _, after = text.partition('<figure class="viewer">')
+
+    assert after
+    assert before.rstrip().endswith(
+        "<details><summary>This capture is marked as graphic. Show the picture</summary>"
+    )
+
+
+def test_a_capture_in_quarantine_is_not_shown(site: Site) -> None:
+    action = QuarantineAction(action=QUARANTINE, sha256="ab" * 32, reason="a child", by="A", at=AT)
+    after = quarantine.read(site.archive.bundle_id, [], lambda _: True)
+    data = quarantine.encode(
+        action, bundle_id=site.archive.bundle_id, after=after, signer=site.archive.signer
+    )
+    site.page()  # a verification that was made before shows nothing either
+    key = f"{site.archive.key}.{quarantine.kind(1)}"
+    site.archive.store.put_new(key, data, digest_bytes(data).sha256)
+
+    for answer in (
+        site.console.get(site.path),
+        site.console.post(f"{site.path}/verify"),
+        site.console.post(f"{site.path}/annotate/tag", {"tag": "x"}),
+    ):
+        assert answer.status_code == 403
+        assert "is in quarantine: a child" in answer.text
+        assert "First line" not in answer.text
+
+
+def test_what_does_not_exist_is_said(site: Site) -> None:
+    other = "/captures/20260101t000000z-aaaaaaaaaaaaaaaa"
+
+    assert site.console.get(other).status_code == 404
+    assert "has no bundle 20260101t000000z-aaaaaaaaaaaaaaaa" in site.console.get(other).text
+    assert site.console.get("/captures/..%2f..").status_code == 404
+    assert site.console.post(f"{other}/verify").status_code == 404
+    assert site.console.post(f"{site.path}/annotate/erase", {"erase": "x"}).status_code == 404
+    assert site.console.get(f"{site.path}/verify").status_code == 405
+
+
+def test_a_quotation_is_marked_in_the_text(site: Site) -> None:
+    page = site.page("?quote=first%20line")
+    assert ("mark", {}) in page.elements
+    assert "Places: 1" in page.text
+    assert "does not have these words" in site.page("?quote=other").text
+    assert "no letter and no digit" in site.page("?quote=%22").text
+
+
+@in_one_test(
+    ("kind", "fields", "arguments"),
+    [
+        ("tag", {"tag": " media "}, {"action": "tag.add", "name": "media"}),
+        ("untag", {"tag": "media"}, {"action": "tag.remove", "name": "media"}),
+        ("note", {"note": "a\r\nb"}, {"action": "note.add", "text": "a\nb"}),
+        ("case", {"case": "harbour"}, {"action": "case.add", "case": "harbour"}),
+        ("uncase", {"case": "harbour"}, {"action": "case.remove", "case": "harbour"}),
+        ("mark", {}, {"action": "mark", "name": "graphic"}),
+        ("unmark", {}, {"action": "unmark", "name": "graphic"}),
+    ],
+)
+def test_annotations_are_tasks(
+    site: Site, kind: str, fields: dict[str, str], arguments: dict[str, str]
+) -> None:
+    answer = site.console.post(f"{site.path}/annotate/{kind}", {**fields, "key": f"k-{kind}"})
+
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/tasks/task-")
+    task_id = answer.headers["location"].removeprefix("/tasks/").partition("?")[0]
+    task = requests.find(site.console.context.services.tasks, task_id)
+    assert task.kind == "annotate"
+    found = {name: value for name, value in (task.arguments or {}).items() if value}
+    assert found == {**arguments, "bundle_ids": [site.archive.bundle_id]}
+
+
+def test_an_empty_or_too_long_annotation_is_an_error_of_its_field(site: Site) -> None:
+    for kind, value in (("tag", ""), ("tag", "x" * 65), ("note", "x" * 10_001), ("case", " ")):
+        answer = site.console.post(f"{site.path}/annotate/{kind}", {kind: value})
+        assert answer.status_code == 400
+        assert f'href="#{kind}"' in answer.text
+    assert not requests.newest(site.console.context.services.tasks, limit=1)
+
+
+@in_one_test(
+    ("text", "places", "lines"),
+    [
+        ("a b c", [(2, 3)], [[("a ", False), ("b", True), (" c", False)]]),
+        ("a\n\nb\n", [], [[("a", False)], [("b", False)]]),
+        ("one two", [(0, 7)], [[("one two", True)]]),
+        # A quotation goes on in the next line.
+        ("ab\ncd", [(1, 4)], [[("a", False), ("b", True)], [("c", True), ("d", False)]]),
+        ("a\r\nb", [(0, 1), (3, 4)], [[("a", True)], [("b", True)]]),
+    ],
+)
+def test_places_are_marked_in_lines(
+    text: str, places: list[tuple[int, int]], lines: list[list[tuple[str, bool]]]
+) -> None:
+    assert list(marked_lines(text, places)) == lines
+
+
+def _verified(site: Site) -> float:
+    """When the page states that the capture was verified."""
+    text = site.console.get(site.path).text.partition(">Verified <time datetime=")[2]
+    return _seconds(text[1:21])
+
+
+def _seconds(stated: str) -> float:
+    return datetime.fromisoformat(stated).timestamp()
