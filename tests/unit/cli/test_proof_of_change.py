@@ -1,13 +1,17 @@
 """`snapshotter proof EARLIER LATER`: two captures that both show the page, with other words."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from snapshotter.formats.statements import pack
 from snapshotter.formats.statements.pack import MAGIC
 from snapshotter.model.capture import Outcome
+from snapshotter.seal.signer import KeyDirectory
+from tests import packs
 from tests.bundles import RealClock
 from tests.changed import HOST, URL, ShownPage, shoot
 from tests.unit.cli.proving import User, new_user
@@ -184,3 +188,32 @@ def test_words_that_no_picture_shows_are_named_so(user: User) -> None:
     assert code == 0, err
     text = Path(out.strip()).read_text()
     assert text.count("The pictures of the captures do not show this difference.") == 1
+
+
+def test_a_verifier_prints_the_words_of_the_captures_whatever_the_page_shows(
+    user: User, edited: list[str]
+) -> None:
+    """The page is the word of its signer, who can sign another page over the same captures."""
+    code, out, err = user.run("proof", edited[0], edited[1], "--without", "pdf")
+    assert code == 0, err
+    file = Path(out.strip())
+    data = file.read_bytes()
+    with file.open("rb") as stream:
+        found = pack.read(stream)
+        parts = [
+            pack.read_part(stream, found, part, limit=part.length) for part in found.manifest.parts
+        ]
+    forged = data[: found.manifest.page.length].replace(b"<ins>summer</ins>", b"<ins>2029</ins>")
+    end = data[-found.manifest.end.length :]
+    listed = replace(found.manifest, page=pack.section_of(forged))
+    signer = KeyDirectory(user.home / "data" / "keys").load("events", None)
+    with file.open("wb") as stream:
+        pack.write(forged, end, listed, [packs.opener(part) for part in parts], signer, stream)
+
+    code, out, err = user.run("verify", file)
+
+    assert code == 11, out  # these captures have no tokens
+    assert "[-spring-]{+summer+}" in out
+    assert "2029" not in out
+    assert "stated only by the signer" in out
+    assert "the words of the statement" in out
