@@ -153,3 +153,23 @@ def test_an_empty_store_says_what_to_do(tmp_path: Path) -> None:
 
     assert "The store has no captures yet." in text
     assert '<a href="/">Capture a page</a>' in text
+
+
+@pytest.mark.parametrize("view", ["table", "gallery"])
+def test_captures_of_the_list_are_selected_for_a_task(site: Console, view: str) -> None:
+    text = site.get(f"/captures?view={view}&host=mp.weixin.qq.com").text
+    boxes = re.findall(r'<input type="checkbox" name="id" value="([^"]+)"', text)
+    (back,) = re.findall(r'name="back" value="([^"]+)"', text)
+    (key,) = re.findall(r'name="key" value="([^"]+)"', text)
+
+    answer = site.post(
+        "/captures/selected",
+        {"id": boxes[0], "action": "export", "form": "bundles", "back": unescape(back), "key": key},
+    )
+
+    assert boxes == [ids["gone"], ids["rumor"]]
+    assert site.get(unescape(back)).text.count('name="id"') == 2
+    assert answer.status_code == 303
+    (task,) = site.context.services.tasks.tasks.newest(1)
+    assert answer.headers["location"].startswith(f"/tasks/{task.id}")
+    assert task.arguments["bundle_ids"] == [ids["gone"]]

@@ -29,7 +29,9 @@ from snapshotter.report.html import escape_misleading, group_digits
 from snapshotter.report.states import capture_label
 from snapshotter.translation import tr
 from snapshotter.web.console.links import path_with
+from snapshotter.web.console.pages import selected
 from snapshotter.web.console.pages.previews import thumbnail_path
+from snapshotter.web.console.task_requests import new_key
 from snapshotter.web.console.templating import respond, sentence
 from snapshotter.web.console.view_age import view_age
 from snapshotter.web.context import context_of
@@ -86,13 +88,19 @@ def _captures(request: Request) -> Response:
         history=lambda url: path_with(ADDRESSES, {"identity": url}),
         is_filtered=any(given[name] for name in _FIELDS if name != "q"),
         items=[gallery_item(card) for card in found.cards] if view_name == "gallery" else (),
+        decisions=selected.DECISIONS,
+        forms=selected.FORMS,
+        key=new_key(request),
         lead=_lead(found),
         next=path_with(PATH, values, cursor=found.next) if found.next else "",
+        open_cases=sorted(name for name, case in cases.items() if case.closed is None),
         outcomes=_outcomes(),
         parts=excerpt_parts,
         problems=problems,
         review_words=REVIEW_WORDS,
+        selected_path=selected.PATH,
         shown_view=view_name,
+        this_page=path_with(PATH, values, cursor=cursor if is_cursor(cursor) else ""),
         verdicts=_verdicts(),
         view_age=view_age(request),
         views=[
@@ -180,6 +188,7 @@ def _short(text: str) -> str:
 def gallery_item(card: CaptureCard) -> dict[str, Any]:
     """Return a capture as the gallery shows it."""
     return {
+        "id": card.bundle_id,
         "url": f"{PATH}/{card.bundle_id}",
         "title": card.title or card.url,
         "host": card.host,
