@@ -125,7 +125,7 @@ def change_problems(
     if len(event.confirmations) > 1 or len(event.controls) > 1:
         problems.append(tr("the event names more captures than an event of a change needs"))
     concluded = conclude_change(before, after, change, confirmation=confirmation, control=control)
-    fields = ("identity", "url", "at", "confirm", "event_id")
+    fields = ("identity", "url", "at", "confirm")
     if other := [name for name in fields if getattr(concluded, name) != getattr(event, name)]:
         problems.append(
             tr(

@@ -63,6 +63,7 @@ _COMPLETE = "complete"
 _KEPT = 60  # characters of unchanged words at either side of a change
 _LONGEST = 1_000  # characters of one piece that a record keeps
 _MAX_PIECES = 60  # of one item that a record keeps
+_LONGEST_ITEM = 2_500  # characters of all its pieces: a record with MAX_ITEMS has its limit
 _CUT = "…"
 _STEPS = 1_000_000
 # A page whose date of modification is the time of each request states its clock.
@@ -215,7 +216,7 @@ def _digest(digests: Iterable[str]) -> str:
 def _shortened(pieces: Sequence[TextPiece]) -> tuple[TextPiece, ...]:
     """Return the pieces with the words around a change, and not all that is unchanged."""
     kept: list[TextPiece] = []
-    last = len(pieces) - 1
+    last, left = len(pieces) - 1, _LONGEST_ITEM
     for number, piece in enumerate(pieces):
         text = str(_whole_characters(piece.text))
         if piece.op in (Op.SAME, Op.MASKED):
@@ -225,9 +226,10 @@ def _shortened(pieces: Sequence[TextPiece]) -> tuple[TextPiece, ...]:
                 text = f"{head}{_CUT}{tail}"
         elif len(text) > _LONGEST:
             text = f"{text[:_LONGEST]}{_CUT}"
+        left -= len(text)
+        if len(kept) == _MAX_PIECES or left < 0:
+            return (*kept, TextPiece(op=Op.SAME, text=_CUT))
         kept.append(TextPiece(op=piece.op, text=text))
-    if len(kept) > _MAX_PIECES:
-        kept = [*kept[:_MAX_PIECES], TextPiece(op=Op.SAME, text=_CUT)]
     return tuple(kept)
 
 

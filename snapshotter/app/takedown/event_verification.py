@@ -106,6 +106,7 @@ def verify_event(
         ]
     findings += identity_findings(event, parts, checks)
     findings += account_findings(event, parts, checks)
+    findings += _id_findings(event)
     findings += _conclusion(event, parts, checks) if change is None else change  # (4)
     if change is None and (not event.previous or before is None):
         own_word.append("previous")
@@ -215,16 +216,20 @@ def _span(length: timedelta) -> str:
     return f"{seconds} s" if seconds % 60 or not seconds else f"{seconds // 60} min"
 
 
-def _conclusion(
-    event: Takedown, parts: Sequence[EventCapture], checks: dict[str, CaptureCheck]
-) -> Iterator[Finding]:
-    """Conclude the event again from its captures."""
+def _id_findings(event: Takedown) -> Iterator[Finding]:
+    """Yield FAILED if the id of an event does not follow from the event itself."""
     if event_id(event) != event.event_id:
         yield Finding.failed(
             "conclusion",
             Code.CONCLUSION,
             tr("the id of the event differs from the id that is computed from its captures"),
         )
+
+
+def _conclusion(
+    event: Takedown, parts: Sequence[EventCapture], checks: dict[str, CaptureCheck]
+) -> Iterator[Finding]:
+    """Conclude the event again from its captures."""
     made = {
         part.observation.bundle_id: replace(
             check.again,

@@ -14,6 +14,8 @@ from snapshotter.app.archive.observations import observe
 from snapshotter.app.takedown.change_derivation import ShownCapture, compare_ends
 from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.app.wiring import capture as wiring
+from snapshotter.formats import canonical_json
+from snapshotter.formats.statements import takedown
 from snapshotter.model.bundle import Bundle
 from snapshotter.model.capture import Outcome
 from snapshotter.model.change import (
@@ -314,6 +316,19 @@ def test_a_long_change_is_shortened_and_its_digest_covers_all_of_it(tmp_path: Pa
 
     assert all(len(piece.text) <= 1_001 for item in found for piece in item.pieces)
     assert found[0].sha256 != found[1].sha256
+
+
+def test_a_change_of_a_whole_long_page_fits_into_a_record(tmp_path: Path) -> None:
+    """Each paragraph of Chinese text is another one: 3 bytes a character."""
+    before, after = (
+        ShownPage(second="</p><p>".join(f"{number}{letter}" * 700 for number in range(130)))
+        for letter in ("春", "夏")
+    )
+
+    change = changed(derived(tmp_path, before, after)).change
+
+    assert (len(change.items), change.count) == (100, 130)
+    assert len(canonical_json.dumps(canonical_json.plain(change))) < takedown.MAX_BYTES * 0.8
 
 
 def test_the_same_two_bundles_give_the_same_change(tmp_path: Path) -> None:

@@ -272,6 +272,15 @@ def test_a_capture_that_is_not_whole_leaves_the_change_open(case: Case, tmp_path
     }
 
 
+def test_an_event_alone_whose_id_does_not_follow_is_failed(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    alone = replace(case, folder=tmp_path / "empty")
+    other = replace(case.event, event_id=f"{case.event.event_id[:-1]}a")
+
+    assert alone.verify(case.data).verdict is Verdict.INDETERMINATE
+    assert alone.verify(takedown.encode(other, EVENTS)).verdict is Verdict.FAILED
+
+
 def test_a_verifier_without_rules_leaves_a_change_open(case: Case) -> None:
     found = verify_event_without_rules(case.data, case.trust, now=case.now, folders=[case.folder])
 
