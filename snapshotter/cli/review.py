@@ -166,18 +166,8 @@ def _print_item(item: "ReviewItem", store: str | None) -> None:
 
 
 def _reason_words(item: "ReviewItem") -> list[str]:
-    from snapshotter.app.archive.review_list import ReviewReason
+    from snapshotter.app.archive.review_list import REASON_WORDS, ReviewReason
     from snapshotter.cli.bundle_output import describe_observation
 
-    words = {
-        ReviewReason.POSSIBLE_REMOVAL: tr("possible removal"),
-        ReviewReason.REMOVED: describe_observation(item.observation),
-        ReviewReason.UNKNOWN_NOTICE: tr("a notice that no take-down rule matches"),
-        ReviewReason.FAILED: tr("no page, or an error"),
-        ReviewReason.WALL: tr("a wall or a log-in page"),
-        ReviewReason.PARTIAL: tr("missing content, or no main text"),
-        ReviewReason.UNDECIDED: tr("no take-down rule matches the page"),
-        ReviewReason.CHANGED: tr("the text changed"),
-        ReviewReason.NEEDS_WORK: tr("needs work"),
-    }
+    words = {**REASON_WORDS, ReviewReason.REMOVED: describe_observation(item.observation)}
     return [words[reason] for reason in item.reasons]

@@ -159,6 +159,13 @@ def cards_of(
     )
 
 
+def find_card(view: ArchiveView, bundle_id: str) -> CaptureCard | None:
+    """Return one capture as lists show it; None if the index has none, or it is in quarantine."""
+    # The first id that is smaller than this one with a letter more is this one.
+    cards = cards_of(view, None, limit=1, before=f"{bundle_id}0").cards
+    return cards[0] if cards and cards[0].bundle_id == bundle_id else None
+
+
 def card_of(found: FoundCapture) -> CaptureCard:
     """Return a capture of the index as screens show it."""
     outcome = Outcome(found.outcome) if found.outcome in set(Outcome) else None

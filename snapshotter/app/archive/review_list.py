@@ -6,16 +6,19 @@ of the same page before. A capture that was accepted or rejected does not need a
 that needs work stays in the list.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from enum import IntEnum
+from typing import Final
 
 from snapshotter.app.archive.observations import ObservationSource, observations, read_annotations
 from snapshotter.app.archive.quarantined import FindHidden, none_hidden
 from snapshotter.assess.possible_removals import PossibleRemoval, possible_removals
-from snapshotter.model.annotation_state import AnnotationState, Decision
+from snapshotter.model.annotation_state import AnnotationState, CaptureState, Decision
 from snapshotter.model.annotations import ReviewDecision
 from snapshotter.model.assessment import Availability, Content, Undecided
 from snapshotter.model.takedown import Observation
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 
@@ -38,6 +41,19 @@ class ReviewReason(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
+# In words; `REMOVED` is described by what the capture shows.
+REASON_WORDS: Final[Mapping[ReviewReason, str]] = {
+    ReviewReason.POSSIBLE_REMOVAL: tr("possible removal"),
+    ReviewReason.UNKNOWN_NOTICE: tr("a notice that no take-down rule matches"),
+    ReviewReason.FAILED: tr("no page, or an error"),
+    ReviewReason.WALL: tr("a wall or a log-in page"),
+    ReviewReason.PARTIAL: tr("missing content, or no main text"),
+    ReviewReason.UNDECIDED: tr("no take-down rule matches the page"),
+    ReviewReason.CHANGED: tr("the text changed"),
+    ReviewReason.NEEDS_WORK: tr("needs work"),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewItem:
     """A capture in the list."""
@@ -46,6 +62,14 @@ class ReviewItem:
     reasons: tuple[ReviewReason, ...]  # the worst first
     decision: Decision | None  # the newest one
     removal: PossibleRemoval | None  # None: the capture is no possible removal
+
+
+def with_decision(item: ReviewItem, capture: CaptureState) -> ReviewItem:
+    """Return an item of a list without decisions, with the newest decision about its capture."""
+    decision, reasons = capture.review, item.reasons
+    if decision is not None and decision.name == ReviewDecision.NEEDS_WORK:
+        reasons = (*reasons, ReviewReason.NEEDS_WORK)
+    return replace(item, decision=decision, reasons=reasons)
 
 
 def items_to_review(

@@ -17,6 +17,7 @@ from snapshotter.app.archive.preview_folder import PreviewFolder
 from snapshotter.app.archive.preview_process import PreviewProcesses
 from snapshotter.app.archive.previews import PreviewService
 from snapshotter.app.archive.quarantined import IsTrusted
+from snapshotter.app.archive.review_queue import ReviewQueue
 from snapshotter.app.archive.today import TodayService
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
@@ -55,6 +56,7 @@ class WebServices:
     database: "Database"  # of the queue
     today: TodayService  # what happened today
     index: IndexService  # what is known of the store, kept up to date while the server runs
+    review: ReviewQueue  # the captures that need a look
     previews: PreviewService  # thumbnails and pictures for pages
     is_trusted: Callable[[], IsTrusted]  # whose keys may end a quarantine
     tasks: "TaskService"  # what needs a key is done by processes of a worker
@@ -108,6 +110,7 @@ def web_services(
             database=database,
             today=TodayService(index, jobs, clock=clock),
             index=index,
+            review=ReviewQueue(),
             previews=previews,
             is_trusted=partial(wiring_trust.trusted_keys, settings, public_only=True),
             tasks=wiring_tasks.task_service(settings, database),

@@ -21,6 +21,7 @@ NAVIGATION: Final = (
     Section(path="/", name=tr("Home"), key="h"),
     Section(path="/captures", name=tr("Captures"), key="c"),
     Section(path="/cases", name=tr("Cases"), key="e"),
+    Section(path="/review", name=tr("Review"), key="r"),
     Section(path="/queue", name=tr("Queue"), key="q"),
     Section(path="/settings", name=tr("Settings"), key="i"),
 )

@@ -20,6 +20,16 @@ addEventListener("pageshow", (event) => {
 });
 one("[data-focus]")?.focus();
 
+// What a person began to write is kept in this tab until the form is sent.
+for (const place of all("[data-draft]")) {
+  const name = `snapshotter-draft/${place.dataset.draft}`;
+  const box = one("textarea, input", place);
+  const keep = (work) => { try { return work(); } catch (error) { console.warn(error); return null; } }; // storage may be switched off
+  if (box.value === "") box.value = keep(() => sessionStorage.getItem(name)) ?? "";
+  box.addEventListener("input", () => keep(() => sessionStorage.setItem(name, box.value)));
+  box.form?.addEventListener("submit", () => keep(() => sessionStorage.removeItem(name)));
+}
+
 // --- Selection -----------------------------------------------------------------------------------
 
 for (const bar of all(".selection")) {

@@ -1,0 +1,174 @@
+"""
+Review the captures that need a look: one at a time, the worst first, with keys.
+
+Each decision is recorded at once. The list is found at the same place when the page is left.
+"""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from snapshotter.app.archive.capture_list import find_card
+from snapshotter.app.archive.index_service import ArchiveView
+from snapshotter.app.archive.previews import PictureResult
+from snapshotter.app.archive.review_list import REASON_WORDS, ReviewItem, ReviewReason
+from snapshotter.formats.bundle import store_keys
+from snapshotter.model.annotations import ReviewDecision
+from snapshotter.model.sentences import describe_observation
+from snapshotter.translation import tr
+from snapshotter.web.console.forms import Form, form_endpoint
+from snapshotter.web.console.links import path_with
+from snapshotter.web.console.pages.previews import picture_path, shown_picture
+from snapshotter.web.console.pages.selected import review_arguments
+from snapshotter.web.console.task_requests import new_key, request_task
+from snapshotter.web.console.templating import respond
+from snapshotter.web.console.view_age import view_age
+from snapshotter.web.context import context_of
+from snapshotter.web.errors import NotFound
+
+PATH: Final = "/review"
+_MOST_PIECES: Final = 6  # of a tall picture
+_PICTURE_S: Final = 0.3  # for a picture that is not made yet
+_LISTED: Final = 20  # captures below the one that is shown
+BUTTONS: Final = (
+    (ReviewDecision.ACCEPTED, tr("Accept"), "a", "primary"),
+    (ReviewDecision.REJECTED, tr("Reject"), "r", ""),
+    (ReviewDecision.NEEDS_WORK, tr("Needs work"), "w", ""),
+)
+
+
+def _review(request: Request) -> Response:
+    return _page(
+        request,
+        at=_number(request.query_params.get("at", "")),
+        bundle_id=request.query_params.get("id", ""),
+        shows_decided="decided" in request.query_params,
+    )
+
+
+def _page(
+    request: Request,
+    *,
+    at: int,
+    bundle_id: str = "",
+    shows_decided: bool = False,
+    reason: str = "",
+    error: str = "",
+) -> Response:
+    context = context_of(request)
+    with context.services.index.reading() as view:
+        items = context.services.review.items(view, decided=shows_decided)
+        position = _position(items, at, bundle_id)
+        item = items[position] if items else None
+        card = find_card(view, item.observation.bundle_id) if item is not None else None
+        last_seen = _last_seen(view, item) if item is not None else ""
+    base = {"decided": "yes"} if shows_decided else {}
+    picture = (
+        shown_picture(context, card.bundle_id, wait_s=_PICTURE_S) if card is not None else None
+    )
+    return respond(
+        request,
+        "review.html.j2",
+        status_code=422 if error else 200,
+        buttons=BUTTONS,
+        card=card,
+        count=len(items),
+        error=error,
+        item=item,
+        key=new_key(request),
+        last_seen=last_seen,
+        listed=[
+            (_item_path(other, base), other, reason_words(other))
+            for other in items[position + 1 : position + 1 + _LISTED]
+        ],
+        next=path_with(PATH, base, at=str((position + 1) % len(items))) if items else "",
+        picture_problem=picture.problem if picture is not None else "",
+        pieces=_pieces(card.bundle_id if card else "", picture),
+        position=position,
+        reason=reason,
+        reasons=reason_words(item) if item is not None else (),
+        shows_decided=shows_decided,
+        view_age=view_age(request),
+    )
+
+
+def _decide(request: Request, form: Form) -> Response:
+    bundle_id, reason = form.text("id"), form.text("reason")
+    at, shows_decided = _number(form.text("at")), bool(form.text("decided"))
+    if not store_keys.is_id(bundle_id):
+        raise NotFound(tr("there is no such capture"))
+    decision = form.text("decision")
+    try:
+        arguments = review_arguments(decision, (bundle_id,), reason)
+    except ValueError as error:
+        return _page(
+            request, at=at, bundle_id=bundle_id, shows_decided=shows_decided, reason=reason,
+            error=str(error),
+        )  # fmt: skip
+    # A capture that is settled leaves the list, so that the next one has its place.
+    stays = shows_decided or decision == ReviewDecision.NEEDS_WORK
+    base = {"decided": "yes"} if shows_decided else {}
+    back = path_with(PATH, base, at=str(at + 1 if stays else at))
+    return request_task(request, arguments, form, back=back)
+
+
+def _position(items: tuple[ReviewItem, ...], at: int, bundle_id: str) -> int:
+    """Return the place in the list of the capture that is named, or the place that is named."""
+    for number, item in enumerate(items):
+        if item.observation.bundle_id == bundle_id:
+            return number
+    return at if at < len(items) else 0
+
+
+def reason_words(item: ReviewItem) -> list[str]:
+    """Return why a capture needs a look, as phrases."""
+    return [
+        _capital(
+            describe_observation(item.observation)
+            if reason is ReviewReason.REMOVED
+            else REASON_WORDS[reason]
+        )
+        for reason in item.reasons
+    ]
+
+
+def _last_seen(view: ArchiveView, item: ReviewItem) -> str:
+    """Return the id of the last capture that shows the page; "" for none that may be shown."""
+    seen = item.removal.shown_last if item.removal is not None else None
+    if seen is None or find_card(view, seen.bundle_id) is None:
+        return ""
+    return seen.bundle_id
+
+
+def _item_path(item: ReviewItem, base: dict[str, str]) -> str:
+    return path_with(PATH, base, id=item.observation.bundle_id)
+
+
+def _pieces(
+    bundle_id: str, result: PictureResult | None
+) -> list[tuple[str, int | None, int | None]]:
+    """Return the pieces of the picture: path, width and height in CSS pixels, if they are known."""
+    if result is None:  # the address of the first piece answers when the picture is made
+        return [(picture_path(bundle_id, 0), None, None)] if bundle_id else []
+    if result.picture is None:
+        return []
+    return [
+        (picture_path(bundle_id, number), piece.width, piece.height)
+        for number, piece in enumerate(result.picture.pieces[:_MOST_PIECES])
+    ]
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
+
+
+def _capital(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}"
+
+
+routes = (
+    Route(PATH, _review, methods=["GET"]),
+    Route(PATH, form_endpoint(_decide), methods=["POST"]),
+)

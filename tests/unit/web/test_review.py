@@ -1,0 +1,134 @@
+"""The review page: one capture at a time, decided by its id, and never one that may not be seen."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from snapshotter.app.archive import cases
+from snapshotter.app.archive.annotations import read_chain
+from snapshotter.model.annotations import Mark, ReviewDecision
+from tests import observed
+from tests.archived import Archive
+from tests.taskwork import do_tasks
+from tests.unit.app.archive.test_previews import png
+from tests.webclient import Console, console, console_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    archive: Archive
+    web: Console
+    ids: tuple[str, ...]
+
+    def shown(self, query: str = "") -> str:
+        """Return the id of the capture that the page shows; "" for none."""
+        text = self.text(query)
+        found = re.search(r'name="id" value="([0-9a-z-]+)"', text)
+        return found[1] if found else ""
+
+    def text(self, query: str = "") -> str:
+        answer = self.web.get(f"/review{query}")
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def decide(self, bundle_id: str, decision: str, reason: str = "", at: str = "0") -> str:
+        answer = self.web.post(
+            "/review", {"id": bundle_id, "decision": decision, "reason": reason, "at": at}
+        )
+        assert answer.status_code == 303, answer.text
+        (task, *_) = do_tasks(self.web)
+        assert task.failure is None
+        return answer.headers["location"]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    archive = Archive(tmp_path)
+    ids = (
+        archive.put(0, text="what was there"),
+        archive.put(1, observed.gone(), png=png()),
+        archive.put(2, observed.gone(), url="https://news.example/<script>alert(1)</script>"),
+        archive.put(3, text="another page", url="https://fine.example/"),
+    )
+    with console(console_settings(archive.folder, operator="A. Example")) as found:
+        yield Site(archive, found.log_in(), ids)
+
+
+def test_captures_are_shown_one_at_a_time_and_leave_the_list_when_they_are_settled(
+    site: Site,
+) -> None:
+    _, gone, hostile, _ = site.ids
+    text = site.text()
+    assert "Capture 1 of 2" in text
+    assert "<script>alert" not in text
+    assert site.shown() == hostile  # the newest of equal ones
+    assert site.shown("?at=1") == gone
+    assert site.shown("?at=9") == hostile
+    assert site.shown(f"?id={gone}") == gone
+    assert f"/captures/{gone}/picture/0" in site.text(f"?id={gone}")
+    assert 'data-press="a"' in text
+    assert "There is no picture" in text
+
+    back = site.decide(hostile, "accepted", at="0")
+
+    assert "back=%2Freview%3Fat%3D0" in back
+    assert site.shown("?at=0") == gone
+    site.decide(gone, "needs-work", "look at the comments")
+    assert site.shown() == gone
+    assert "look at the comments" in site.text()
+    site.decide(gone, "rejected", "a wall")
+    assert "No capture needs a look" in site.text()
+    assert site.shown("?decided=yes") == hostile
+    state = read_chain(site.archive.store).state()
+    decision = state.capture(gone).review
+    assert decision is not None
+    assert (decision.name, decision.reason, decision.author) == ("rejected", "a wall", "A. Example")
+
+
+def test_a_decision_without_its_reason_stays_on_the_page_with_what_was_written(site: Site) -> None:
+    gone = site.ids[1]
+    for decision, reason in (("rejected", " "), ("needs-work", ""), ("perhaps", "because <b>")):
+        answer = site.web.post(
+            "/review", {"id": gone, "decision": decision, "reason": reason, "at": "1"}
+        )
+        assert answer.status_code == 422
+        assert f'value="{gone}"' in answer.text
+        assert 'href="#reason"' in answer.text
+        assert "<b>" not in answer.text
+    assert site.web.post("/review", {"id": "../x", "decision": "accepted"}).status_code == 404
+
+
+def test_a_capture_that_only_a_person_found_wanting_is_listed(site: Site) -> None:
+    fine = site.ids[3]
+    cases.review(
+        site.archive.annotations, ReviewDecision.NEEDS_WORK, [fine], reason="the date is wrong"
+    )
+    assert site.web.context.services.index.wait_for_update(30)
+
+    assert "Capture 1 of 3" in site.text()
+    assert site.shown("?at=2") == fine
+
+
+def test_captures_in_quarantine_are_not_shown_and_graphic_ones_when_asked(site: Site) -> None:
+    _, gone, hostile, _ = site.ids
+    site.archive.add_notice(hostile)
+    cases.set_mark(site.archive.annotations, Mark.GRAPHIC, [gone])
+    assert site.web.context.services.index.wait_for_update(30)
+    assert site.web.context.services.index.wait_for_update(30)  # notices are read when asked for
+
+    text = site.text(f"?id={hostile}")
+
+    assert hostile not in text
+    assert "Marked as graphic" in text
+
+
+def test_new_captures_are_found(site: Site) -> None:
+    assert "Capture 1 of 2" in site.text()
+    newest = site.archive.put(5, observed.gone(), url="https://later.example/")
+    assert site.web.context.services.index.wait_for_update(30)
+
+    assert site.shown() == newest
+    assert "Capture 1 of 3" in site.text()
