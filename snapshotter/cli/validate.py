@@ -38,6 +38,7 @@ Examples:
 
 @click.command(epilog=_EXAMPLES)
 @click.option(
+    "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",

@@ -35,7 +35,7 @@ def test_a_wrong_truth_makes_failed_and_the_signed_report_names_it(
     for name in ("DATA_DIR", "SPOOL_DIR", "STORE"):
         monkeypatch.setenv(f"SNAPSHOTTER_{name}", str(tmp_path / name))
 
-    code = main(["validate", "--json", "--output", str(tmp_path / "out")])
+    code = main(["validate", "--json", "-o", str(tmp_path / "out")])
 
     said, progress = capsys.readouterr()
     found = json.loads(said)

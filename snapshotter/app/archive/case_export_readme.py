@@ -109,7 +109,8 @@ python3 -I verify_minimal.py --trust trust.json \\
 
 The result for each bundle is PASSED, FAILED (the bundle was altered, or does
 not conform to a rule) or INDETERMINATE (no check failed, but something could
-not be established). Exit code 0: all PASSED. The command prints the reasons.
+not be established). The command prints the reasons. Exit code 0: all PASSED.
+10: one FAILED. 11: one is INDETERMINATE, and none FAILED.
 
 Each report ends with the commands that check its exhibit by hand, with unzip,
 openssl and sha256sum. Run these commands in the folder bundles. In place of
