@@ -204,8 +204,9 @@ class Index:
             values.append(ms(until))
         # Nothing of what was given stands in the statement itself.
         where = " AND ".join(said)
+        known: dict[str, str] = {}  # a page has many captures, and is resolved once
         for row in self.database.rows(f"{_SELECT} WHERE {where} ORDER BY at_ms, bundle_id", values):
-            yield self._row(row)
+            yield self._row(row, known)
 
     def captures(self, *, since: datetime, until: datetime) -> tuple[CaptureRow, ...]:
         """Return the captures that ended in a period, in this order; `until` is excluded."""
@@ -557,11 +558,19 @@ class Index:
             sorted(page for (page,) in rows if self.resolved(page).startswith(f"{account}/"))
         )
 
-    def _row(self, row: Any) -> IndexRow:
+    def _row(self, row: Any, resolved: dict[str, str] | None = None) -> IndexRow:
+        """
+        Return a row of `_SELECT`.
+
+        Args:
+            resolved: Identities that were resolved before; the new one is added.
+        """
+        known = {} if resolved is None else resolved
         key, bundle_id, verdict_source, problem, value = row
         found = read_observation(value)
         if found is not None:
-            identity = self.resolved(found.identity)
+            identity = known.get(found.identity) or self.resolved(found.identity)
+            known[found.identity] = identity
             account = found.account or page_identity.account_of_identity(identity)
             found = replace(found, identity=identity, account=account)
         return IndexRow(

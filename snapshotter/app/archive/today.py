@@ -7,6 +7,7 @@ computes the next one beside the requests: who asks gets at once what is known, 
 """
 
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
@@ -19,9 +20,12 @@ from snapshotter.app.archive.observations import observations
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.statements.gap import GapRecord
 from snapshotter.index.values import CaptureRow
+from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.model.job import JobStatus
+from snapshotter.model.takedown import Observation
 from snapshotter.ports import Clock
 from snapshotter.report.day import DayReport
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 ReadJobs = Callable[[], Iterable[JobStatus]]
@@ -69,6 +73,7 @@ class TodayService:
         self._index, self._jobs, self._clock, self._zone = index, jobs, clock, zone
         self._lock = threading.Lock()
         self._latest: Today | None = None
+        self._pages = PageReports()
         self._problem = ""
         self._content: tuple[object, ...] = ()  # of the store, when the last one was computed
         self._computing: threading.Thread | None = None
@@ -113,7 +118,7 @@ class TodayService:
         now = self._clock.now()
         period = Period.of_day(now.astimezone(self._zone).date(), self._zone)
         with self._index.reading() as view:
-            report = report_of_period(view, period, jobs=self._jobs(), now=now)
+            report = report_of_period(view, period, jobs=self._jobs(), now=now, pages=self._pages)
         self._latest = Today(report=report, computed_at=now)
         return self._latest
 
@@ -136,6 +141,12 @@ class TodayService:
             self._problem = ""
         except SnapshotterError as error:
             self._problem = str(error)  # the page shows it, with the report before
+        except Exception as error:  # noqa: BLE001  a page would wait for its report for ever
+            traceback.print_exception(error)
+            self._problem = tr(
+                "the report about today could not be made because of a bug in snapshotter: {error}",
+                error=error,
+            )
 
     def _content_now(self) -> tuple[object, ...]:
         """Return what changes with the captures, annotations and gap records of the store."""
@@ -144,8 +155,80 @@ class TodayService:
             return view.source.index.count(), id(state.annotations), len(state.gaps)
 
 
+@dataclass(slots=True, kw_only=True)
+class _PageReport:
+    """The report about one page in a period, and what it was made of."""
+
+    rows: tuple[str, ...]  # ids of the captures of the period
+    seen: tuple[str, ...]  # ids of all captures of the page
+    recorded: tuple[object, ...]  # what people recorded about them
+    report: DayReport
+
+
+class PageReports:
+    """
+    The reports about the pages of a period, of which the next report needs most again.
+
+    A page is read again if it was captured, or if a person recorded something about a capture of
+    it. If captures of other days came or went, all pages are read again.
+    """
+
+    def __init__(self) -> None:
+        self._period: Period | None = None
+        self._others = 0  # captures of the store outside of the period
+        self._identities = dict[str, str]()
+        self._pages = dict[str, _PageReport]()
+
+    def begin(self, period: Period, others: int) -> None:
+        """Begin a report; forget what does not belong to it."""
+        if (period, others) != (self._period, self._others):
+            self._period, self._others = period, others
+            self._identities, self._pages = {}, {}
+
+    def identity(self, view: ArchiveView, bundle_id: str) -> str:
+        """Return the identity of the page of a capture; "" if nothing is known of its page."""
+        if bundle_id not in self._identities:
+            row = view.source.index.row(bundle_id)
+            seen = row.observation if row is not None else None
+            self._identities[bundle_id] = seen.identity if seen is not None else ""
+        return self._identities[bundle_id]
+
+    def report(
+        self,
+        view: ArchiveView,
+        period: Period,
+        identity: str,
+        rows: Sequence[CaptureRow],
+        now: datetime,
+    ) -> DayReport:
+        """Return the report about one page; "" for captures of which no page is known."""
+        state, ids = view.state.annotations, tuple(row.bundle_id for row in rows)
+        known = self._pages.get(identity)
+        if known is not None and (known.rows, known.recorded) == (
+            ids,
+            _recorded(state, known.seen),
+        ):
+            return known.report
+        seen = observations(view.source, identity=identity, sync=False) if identity else ()
+        visible = _visible(view, [found.bundle_id for found in seen])
+        shown = [found for found in seen if found.bundle_id in visible]
+        made = _PageReport(
+            rows=ids,
+            seen=tuple(found.bundle_id for found in seen),
+            recorded=_recorded(state, [found.bundle_id for found in seen]),
+            report=_report(view, period, rows, shown, now=now),
+        )
+        self._pages[identity] = made
+        return made.report
+
+
 def report_of_period(
-    view: ArchiveView, period: Period, *, jobs: Iterable[JobStatus], now: datetime
+    view: ArchiveView,
+    period: Period,
+    *,
+    jobs: Iterable[JobStatus],
+    now: datetime,
+    pages: PageReports | None = None,
 ) -> DayReport:
     """
     Return the report about a period; entries that need a review are in the order of time.
@@ -154,6 +237,7 @@ def report_of_period(
 
     Args:
         jobs: As for `day_report`.
+        pages: What is known from the report before, if it is made again and again.
 
     Raises:
         SnapshotterError: The index cannot be used.
@@ -162,17 +246,16 @@ def report_of_period(
     rows = index.captures(since=period.since, until=period.until)
     visible = _visible(view, [row.bundle_id for row in rows])
     shown = [row for row in rows if row.bundle_id in visible]
-    parts = [_part(view, period, (), gaps=view.state.gaps, jobs=jobs, now=now)]
-    pages: dict[str, list[CaptureRow]] = {}
-    identities = {
-        found.bundle_id: found.observation.identity
-        for found in index.rows(since=period.since, until=period.until)
-        if found.observation is not None
-    }
+    known = PageReports() if pages is None else pages
+    known.begin(period, index.count() - len(rows))
+    by_page: dict[str, list[CaptureRow]] = {}
     for row in shown:
-        pages.setdefault(identities.get(row.bundle_id, ""), []).append(row)
-    for identity, its_rows in pages.items():
-        parts.append(_part(view, period, its_rows, identity=identity, now=now))
+        by_page.setdefault(known.identity(view, row.bundle_id), []).append(row)
+    parts = [_report(view, period, (), (), gaps=view.state.gaps, jobs=jobs, now=now)]
+    parts += [
+        known.report(view, period, identity, its_rows, now)
+        for identity, its_rows in by_page.items()
+    ]
     joined: dict[str, Any] = {
         name: tuple(
             sorted((entry for part in parts for entry in getattr(part, name)), key=attrgetter("at"))
@@ -188,28 +271,34 @@ def report_of_period(
     )
 
 
-def _part(
+def _report(
     view: ArchiveView,
     period: Period,
     rows: Sequence[CaptureRow],
+    seen: Sequence[Observation],
     *,
-    identity: str = "",
     gaps: Iterable[GapRecord] = (),
     jobs: Iterable[JobStatus] = (),
     now: datetime,
 ) -> DayReport:
-    """Return the report about one page; without an identity, about captures of no known page."""
-    seen = observations(view.source, identity=identity, sync=False) if identity else ()
-    visible = _visible(view, [found.bundle_id for found in seen])
     return day_report(
         rows,
-        [found for found in seen if found.bundle_id in visible],
+        seen,
         view.state.annotations,
         gaps=gaps,
         jobs=jobs,
         store=view.source.store.url,
         period=period,
         now=now,
+    )
+
+
+def _recorded(state: AnnotationState, bundle_ids: Iterable[str]) -> tuple[object, ...]:
+    """Return what the report about a page takes from annotations of its captures."""
+    return tuple(
+        (bundle_id, found.review, found.quarantine)
+        for bundle_id in bundle_ids
+        if (found := state.captures.get(bundle_id)) is not None
     )
 
 

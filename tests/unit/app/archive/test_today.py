@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from snapshotter.app.archive import cases
 from snapshotter.app.archive.day_report import Period, make_day_report
-from snapshotter.app.archive.today import TodayService, report_of_period
+from snapshotter.app.archive.today import PageReports, TodayService, report_of_period
 from snapshotter.errors import ServiceUnavailable
+from snapshotter.model.annotations import ReviewDecision
 from snapshotter.model.job import CaptureJob, JobState, JobStatus
 from snapshotter.report.day import DayEntry, DayReport
 from tests import observed
@@ -147,3 +149,39 @@ def test_a_failure_is_named_and_the_last_report_stays(archive: Archive) -> None:
 
     assert service.latest(wait_s=_WAIT_S) is None
     assert service.problem == "the queue does not answer"
+
+
+def _made_again(archive: Archive, pages: PageReports) -> DayReport:
+    """Return the report about the period, after bringing the index up to date."""
+    with archive.view() as view:
+        found = report_of_period(
+            view, _period(), jobs=(), now=observed.at(_minute(500)), pages=pages
+        )
+    with archive.view() as view:
+        fresh = report_of_period(view, _period(), jobs=(), now=observed.at(_minute(500)))
+    assert found == fresh
+    return found
+
+
+def test_a_page_is_read_again_only_if_something_happened_to_it(archive: Archive) -> None:
+    made, pages = _fill(archive), PageReports()
+    first = _made_again(archive, pages)
+    kept = dict(pages._pages)
+
+    archive.put(_minute(90), observed.gone(), url=observed.OTHER)
+    archive.put(_minute(91), observed.gone(), url="https://example.org/old")
+    second = _made_again(archive, pages)
+    again = {name for name, page in pages._pages.items() if kept.get(name) is not page}
+    assert len(again) == 2
+    assert len(second.vanished) == len(first.vanished) + 2
+
+    cases.review(archive.annotations, ReviewDecision.ACCEPTED, [made["wall"]])
+    third = _made_again(archive, pages)
+    assert len(third.review) == len(second.review) - 1
+
+    before = dict(pages._pages)
+    archive.put(_minute(-3 * _DAY_MIN), observed.gone(), url="https://example.org/wall")
+    with archive.source() as source:
+        source.sync()  # of all days
+    _made_again(archive, pages)
+    assert all(page is not before[name] for name, page in pages._pages.items())
