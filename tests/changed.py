@@ -23,7 +23,7 @@ from snapshotter.assess.dom import blocks_of, read_document
 from snapshotter.formats.bundle import cdxj
 from snapshotter.formats.page import layout
 from snapshotter.model.bundle import Bundle
-from snapshotter.model.capture import Outcome, PictureKind, Reason
+from snapshotter.model.capture import Action, Outcome, PictureKind, Reason
 from snapshotter.model.network import NetworkPath
 from snapshotter.model.page import Block, Box
 from snapshotter.policy.capture_decision import decide
@@ -114,6 +114,7 @@ def shoot(
     timezone: str = "",
     masks: tuple[str, ...] = (),
     has_network_record: bool = True,
+    clicked: str = "",
 ) -> Bundle:
     """
     Return a sealed capture of the page that ended then.
@@ -121,6 +122,7 @@ def shoot(
     Args:
         masks: Selectors that the policy masks.
         has_network_record: Whether the picture file is in the network record.
+        clicked: A control that a policy names, and that was clicked.
     """
     folder.mkdir(parents=True, exist_ok=True)
     spool = Path(tempfile.mkdtemp(dir=folder))
@@ -166,7 +168,11 @@ def shoot(
             )
         ),
     )
+    if clicked:
+        action = Action(at=when, kind="expand", detail=clicked, change=None)
+        made = replace(made, actions=(action,))
     decision = decide(load("news-article"))
+    decision = replace(decision, expand=replace(decision.expand, enabled=bool(clicked)))
     listed = f"selectors = {json.dumps(masks)}\npatterns = []"
     policy_text = decision.policy_text.replace("selectors = []\npatterns = []", listed)
     decision = replace(decision, policy_text=policy_text)

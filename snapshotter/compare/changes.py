@@ -49,6 +49,7 @@ from snapshotter.model.comparison import (
     PictureComparison,
     PictureRegion,
     TextPiece,
+    ValueChange,
 )
 from snapshotter.model.reading import Count
 from snapshotter.model.takedown import Observation
@@ -72,6 +73,16 @@ _UNREAD = re.compile(r"^\(\d{1,4}\+?\)\s+")  # the number of messages before a t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageSetting:
+    """A setting of a policy that can change what a page shows."""
+
+    name: str
+    value: str
+    effect: str  # what it did to this page
+    shown: str  # the effect, for people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedPage:
     """One of the two captures, as far as its comparison does not have it."""
 
@@ -84,6 +95,7 @@ class ComparedPage:
     dates: tuple[ReadDate, ...] = ()
     # SHA-256 of the pictures in the main text, in order; "" for one that the record lacks.
     images: tuple[str, ...] = ()
+    settings: tuple[PageSetting, ...] = ()
 
 
 def derive(
@@ -161,6 +173,7 @@ def _problem(before: ComparedPage, after: ComparedPage, found: Comparison) -> No
             NoChangeReason.OTHER_VANTAGE, sentences.other_vantage(one.vantage, other.vantage)
         )
     named = [change for change in found.conditions if change.name in VIEWPOINT]
+    named += _other_settings(before, after)
     if named:
         return no_change(NoChangeReason.OTHER_CONDITIONS, sentences.other_conditions(named))
     for page in (before, after):
@@ -185,6 +198,19 @@ def _problem(before: ComparedPage, after: ComparedPage, found: Comparison) -> No
             is_open=True,
         )
     return None
+
+
+def _other_settings(before: ComparedPage, after: ComparedPage) -> Iterator[ValueChange]:
+    """
+    Yield the settings that differ and did not do the same to both pages.
+
+    A click that only one policy makes can show words that were there before.
+    """
+    later = {setting.name: setting for setting in after.settings}
+    for one in before.settings:
+        other = later.get(one.name, one)
+        if one.value != other.value and one.effect != other.effect:
+            yield ValueChange(name=one.name, before=(one.shown,), after=(other.shown,))
 
 
 _Placed = tuple[ChangedItem, ChangedPlace]

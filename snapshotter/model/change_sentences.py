@@ -78,6 +78,10 @@ _CONDITIONS: Final[Mapping[str, str]] = {
     "network_path": tr("network path"),
     "timezone": tr("time zone"),
     "window": tr("size of the window"),
+    "expand": tr("controls that show hidden text and were clicked"),
+    "consent": tr("consent banners that were answered"),
+    "block_hosts": tr("requests that the policy blocked"),
+    "user_agent": tr("name of the browser that the policy sets"),
 }
 
 

@@ -5,7 +5,8 @@ Whoever makes an event of a change and whoever verifies it call the same functio
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from snapshotter.app.archive import assessment as assessing
 from snapshotter.app.archive import bundles, comparison, network_record
@@ -17,8 +18,10 @@ from snapshotter.assess.main_images import main_images
 from snapshotter.assess.possible_removals import suspicion_of
 from snapshotter.assess.prices import read_prices
 from snapshotter.compare import changes, masks
-from snapshotter.compare.changes import ComparedPage
+from snapshotter.compare.changes import ComparedPage, PageSetting
 from snapshotter.compare.picture_rows import PictureSource
+from snapshotter.formats import canonical_json
+from snapshotter.formats.canonical_json import plain
 from snapshotter.model.assessment import Assessment, Availability
 from snapshotter.model.capture import PictureKind
 from snapshotter.model.change import DerivedChange, NoChange, NoChangeReason, ReadDate
@@ -26,6 +29,7 @@ from snapshotter.model.comparison import Comparison
 from snapshotter.model.request import Decision
 from snapshotter.model.takedown import Observation
 from snapshotter.policy.page_identity import PageIdentityRules
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 _ABSOLUTE = "absolute"  # a date that does not depend on the time of the capture
@@ -124,8 +128,10 @@ def _page(
     suspicion = suspicion_of(shown.observation, certain)
     made = shown.assessment.readings
     files = BundleFiles(shown.given.stream, shown.given.report.established)
+    record = bundles.read_record(shown.given.stream)
     return ComparedPage(
         observation=shown.observation,
+        settings=tuple(_settings(record)),
         outcome=given.captured.side.outcome,
         whole=given.captured.whole,
         removal=suspicion.value if suspicion is not None else "",
@@ -141,6 +147,40 @@ def _page(
             for addresses in main_images(document, regions, page.final_url or page.requested_url)
         ),
     )
+
+
+def _settings(record: Mapping[str, Any]) -> Iterator[PageSetting]:
+    """Yield the settings of a capture that can change what a page shows, as its record has them."""
+    how = record["how"]
+    settings = how["settings"]
+    for name in ("expand", "consent"):
+        clicks = [
+            str(action["detail"]) for action in how.get("actions") or () if action["kind"] == name
+        ]
+        yield PageSetting(
+            name=name,
+            value=_text(settings.get(name)),
+            effect="\n".join(clicks),
+            shown=str(len(clicks)),
+        )
+    blocked = str(((record.get("content") or {}).get("requests") or {}).get("blocked") or 0)
+    yield PageSetting(
+        name="block_hosts",
+        value=_text(settings.get("block_hosts")),
+        effect=blocked,
+        shown=blocked,
+    )
+    user_agent = settings.get("user_agent") or ""
+    yield PageSetting(
+        name="user_agent",
+        value=user_agent,
+        effect=user_agent,
+        shown=user_agent or tr("not set"),
+    )
+
+
+def _text(value: object) -> str:
+    return canonical_json.dumps(plain(value)).decode()
 
 
 def _image_digest(files: BundleFiles, addresses: tuple[str, ...]) -> str:

@@ -408,3 +408,15 @@ def test_a_paragraph_that_the_page_hides_or_shows_again_is_a_change(tmp_path: Pa
     assert pieces(gone, ChangeSubject.WORDS) == [(Op.REMOVED, words)]
     assert pieces(back, ChangeSubject.WORDS) == [(Op.ADDED, words)]
     assert [found.change.items[0].seen for found in (gone, back)] == [True, True]
+
+
+def test_words_that_only_one_policy_clicked_open_prove_no_change(tmp_path: Path) -> None:
+    after = ShownPage(second="The fish market is closed.")
+    clicked = {"clicked": '"Continue reading" #more'}
+
+    found = unchanged(derived(tmp_path / "one", BEFORE, after, None, clicked))
+    both = changed(derived(tmp_path / "both", BEFORE, after, clicked, clicked))
+
+    assert found.reason is NoChangeReason.OTHER_CONDITIONS
+    assert found.detail.endswith("controls that show hidden text and were clicked: 0 → 1")
+    assert both.change.count == 1
