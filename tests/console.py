@@ -104,6 +104,7 @@ def signed_in(
     scheme: Scheme = "light",
     width: int = 1280,
     height: int = 900,
+    allowed: Sequence[str] = (),
     **options: Any,
 ) -> Iterator[Page]:
     """
@@ -112,6 +113,7 @@ def signed_in(
     The page fails on errors of its scripts and on violations of its policy.
 
     Args:
+        allowed: Beginnings of errors that the browser may print.
         options: Of `Browser.new_context`, such as `java_script_enabled`.
     """
     context = browser.new_context(
@@ -128,8 +130,12 @@ def signed_in(
         page.goto(console.new_link())
         page.wait_for_url(console.url("/"))
         yield page
-        expected = ("Failed to load resource",)  # an answer that a test asks for, such as 404
-        assert [text for text in complaints if not text.startswith(expected)] == []
+        expected = (
+            "Failed to load resource",
+            *allowed,
+        )  # an answer that a test asks for, such as 404
+        unexpected = [text for text in complaints if not text.startswith(expected)]
+        assert unexpected == [], unexpected
     finally:
         context.close()
 

@@ -33,15 +33,18 @@ from tests.site_bundles import whole_picture
 
 CANARY = "canary.invalid"
 AT = datetime(2026, 5, 27, 8, 0, tzinfo=UTC)
-# What each text of a stranger's contains: for HTML, attributes, CSS, templates and terminals.
-PAYLOAD = (
+# For HTML, attributes, CSS and templates.
+MARKUP = (
     f"\"'></title></textarea></style><script>window.owned=1;fetch('//{CANARY}/script')</script>"
     f"<img src=//{CANARY}/img onerror=window.owned=2><svg/onload=window.owned=3>"
     f"<a href=javascript:window.owned=4>x</a><iframe src=//{CANARY}/frame></iframe>"
     f"<base href=//{CANARY}/><meta http-equiv=refresh content='0;url=//{CANARY}/meta'>"
     f"<link rel=dns-prefetch href=//dns.{CANARY}><form action=//{CANARY}/form><input name=q></form>"
-    "{{ 7*7 }}{% for x in () %}\u202e\u2066\x1b[2J\x07"
+    "{{ 7*7 }}{% for x in () %}"
 )
+# What each text of a stranger's contains: this also turns text around, and is for terminals.
+PAYLOAD = f"{MARKUP}\u202e\u2066\x1b[2J\x07"
+CASE = "hostile-case"
 TITLE = f"A page {PAYLOAD}"
 URL = (
     "http://example.test/a?next=javascript:alert(1)&q=%22%3E%3Cscript%3Ewindow.owned=5%3C/script%3E"
@@ -79,12 +82,21 @@ class HostileArchive:
 
     Args:
         folder: As of `webclient.console_settings`.
+        store, keys: The folders of the store and of the keys, if they are elsewhere.
     """
 
-    def __init__(self, folder: Path, *, png: bytes = bundles.PNG, graphic: bool = False) -> None:
-        self.store = DirectoryStore(folder / "store")
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        store: Path | None = None,
+        keys: Path | None = None,
+        png: bytes = bundles.PNG,
+        graphic: bool = False,
+    ) -> None:
+        self.store = DirectoryStore(store or folder / "store")
         self.signer = bundles.new_signer()
-        _make_trusted(folder / "keys", self.signer)
+        _make_trusted(keys or folder / "keys", self.signer)
         self.bundle_id = self._put(folder / "spool", png)
         self.key = f"bundles/{AT:%Y/%m/%d}/{self.bundle_id}.wacz"
         self._annotate(graphic)
@@ -135,8 +147,16 @@ class HostileArchive:
         review = NewAnnotation(
             kind=AnnotationKind.REVIEWED, bundles=ids, name=ReviewDecision.NEEDS_WORK
         )
+        case = NewAnnotation(kind=AnnotationKind.CASE_CREATED, case=CASE)
+        added = NewAnnotation(kind=AnnotationKind.CASE_ADDED, bundles=ids, case=CASE, exhibits=(1,))
         mark = NewAnnotation(kind=AnnotationKind.MARKED, bundles=ids, name=Mark.GRAPHIC)
-        for new, text in ((tag, ""), (note, PAYLOAD), (review, PAYLOAD)):
+        for new, text in (
+            (case, PAYLOAD),
+            (added, PAYLOAD),
+            (tag, ""),
+            (note, PAYLOAD),
+            (review, PAYLOAD),
+        ):
             annotations.append(service, _always(new), text=text)
         if graphic:
             annotations.append(service, _always(mark))
