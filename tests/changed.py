@@ -109,7 +109,7 @@ def shoot(
     authorities: tuple[TimestampAuthority, ...] = (),
     url: str = URL,
     network: NetworkPath | None = None,
-    outcome: Outcome = Outcome.COMPLETE,
+    missing: str = "",
     light: bool = False,
     timezone: str = "",
     masks: tuple[str, ...] = (),
@@ -121,6 +121,7 @@ def shoot(
 
     Args:
         masks: Selectors that the policy masks.
+        missing: The code of what the capture lacks; "" if it is complete.
         has_network_record: Whether the picture file is in the network record.
         clicked: A control that a policy names, and that was clicked.
     """
@@ -155,10 +156,8 @@ def shoot(
         requested_url=url,
         final_url=url,
         response=replace(made.response, url=url),
-        outcome=outcome,
-        reasons=()
-        if outcome is Outcome.COMPLETE
-        else (Reason(code="images-missing", detail="one image is missing"),),
+        outcome=Outcome.PARTIAL if missing else Outcome.COMPLETE,
+        reasons=(Reason(code=missing, detail="a test"),) if missing else (),
         network=network,
         pictures=tuple(
             whole_picture(kind, path, *Image.open(io.BytesIO(screen)).size)

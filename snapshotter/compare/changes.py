@@ -28,6 +28,7 @@ from snapshotter.model.change import (
     MAX_DATES,
     MAX_ITEMS,
     METHOD,
+    TEXT_IS_WHOLE,
     Change,
     ChangedItem,
     ChangedPlace,
@@ -60,7 +61,7 @@ VIEWPOINT: Final = ("window", "locale", "timezone", "network_path")
 # What stands in the place of a text that a policy had replaced: another one in each capture.
 REDACTED: Final = ("redacted", re.compile(r"redacted:sha256:[0-9a-f]{64}"))
 
-_COMPLETE = "complete"
+_COMPLETE, _PARTIAL = "complete", "partial"
 _KEPT = 60  # characters of unchanged words at either side of a change
 _LONGEST = 1_000  # characters of one piece that a record keeps
 _MAX_PIECES = 60  # of one item that a record keeps
@@ -89,6 +90,7 @@ class ComparedPage:
     observation: Observation
     outcome: str  # of the capture, by its record
     whole: bool  # the layout of the page has all of its text
+    missing: tuple[str, ...] = ()  # codes of what a partial capture lacks
     removal: str = ""  # why it is a possible removal after the other capture, or ""
     counts: tuple[Count, ...] = ()
     prices: tuple[tuple[str, str], ...] = ()  # name of the place and value, of structured data
@@ -107,6 +109,7 @@ def derive(
     Args:
         found: The comparison of both, with `masks`, which should include `REDACTED`.
     """
+    missing = tuple(sorted({*before.missing, *after.missing}))
     own_masks = tuple(mask for mask in found.masks if mask.mask != REDACTED[0])
     found = replace(found, masks=own_masks)
     problem = _problem(before, after, found)
@@ -127,7 +130,10 @@ def derive(
             return no_change(NoChangeReason.PICTURES, is_open=True)
         if unexplained:
             return no_change(NoChangeReason.UNEXPLAINED, is_open=True)
-        return no_change(NoChangeReason.SAME_MAIN_TEXT, sentences.elsewhere(found))
+        said = sentences.elsewhere(found)
+        if missing:
+            said = f"{said}; {sentences.partial(missing)}"
+        return no_change(NoChangeReason.SAME_MAIN_TEXT, said, is_open=bool(missing))
     if all(item.seen is False for item, _ in items):
         return no_change(NoChangeReason.NOT_SEEN, is_open=True)
     listed = [item for item, _ in items]
@@ -145,6 +151,7 @@ def derive(
             pictures=check,
             removal=after.removal,
             dates=_stated_dates(before, after),
+            missing=missing,
             masked=sum(mask.before + mask.after for mask in own_masks),
             masks_differ=any(mask.differs for mask in own_masks),
             unexplained=unexplained,
@@ -178,9 +185,11 @@ def _problem(before: ComparedPage, after: ComparedPage, found: Comparison) -> No
         return no_change(NoChangeReason.OTHER_CONDITIONS, sentences.other_conditions(named))
     for page in (before, after):
         seen = page.observation
-        if page.outcome != _COMPLETE or seen.light or not page.whole:
+        lacks = sorted(set(page.missing) - TEXT_IS_WHOLE)
+        is_known = page.outcome == _COMPLETE or (page.outcome == _PARTIAL and page.missing)
+        if lacks or not is_known or seen.light or not page.whole:
             said = sentences.not_complete(
-                seen.bundle_id, page.outcome, light=seen.light, whole=page.whole
+                seen.bundle_id, page.outcome, lacks, light=seen.light, whole=page.whole
             )
             return no_change(NoChangeReason.NOT_COMPLETE, said, is_open=True)
     if one.availability is not Availability.AVAILABLE:

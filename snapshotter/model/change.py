@@ -15,6 +15,15 @@ from snapshotter.value_class import dataclass
 
 METHOD: Final = 1  # the version of the derivation by which new changes are made
 MAX_ITEMS: Final = 100  # of one change that a record lists; all of them are counted and digested
+# What a capture may lack and still show all of its text. A change is derived from such a capture,
+# and nobody can say PASSED of its event.
+TEXT_IS_WHOLE: Final = frozenset(
+    {
+        "images-missing", "fonts-missing", "resources-missing", "missing-glyphs", "not-settled",
+        "scroll-limited", "page-truncated", "picture-blank", "element-missing",
+        "viewport-incomplete", "pdf-failed", "mhtml-failed",
+    }
+)  # fmt: skip
 MAX_DATES: Final = 20  # of the dates that pages state
 
 
@@ -105,6 +114,9 @@ class Change:
     # Why the later capture is a possible removal, a value of `Suspicion`; "" if it is none.
     removal: str = ""
     dates: tuple[StatedDate, ...] = ()
+    # Codes of what the two captures lack, sorted (docs/reference/outcomes.md): (), both are
+    # complete. What is missing may be a reason for a difference.
+    missing: tuple[str, ...] = ()
     masked: int = 0  # places of both captures that masks of the policies left out
     masks_differ: bool = False  # whether such places are not the same in both captures
     unexplained: int = 0  # places of the main text where the screenshots differ, and no item does

@@ -148,9 +148,31 @@ def other_conditions(changes: Iterable[ValueChange]) -> str:
     )
 
 
-def not_complete(bundle_id: str, outcome: str, *, light: bool, whole: bool) -> str:
-    """Return in what a capture is not complete."""
-    if outcome != "complete":
+def partial(missing: Iterable[str]) -> str:
+    """Return what captures of a change lack, as a clause; "" if they are complete."""
+    clauses = [sentences.reason_clause(code) for code in missing]
+    if not clauses:
+        return ""
+    return tr(
+        "the captures are not complete, and what is missing can be a reason for a difference: "
+        "{clauses}",
+        clauses="; ".join(clauses),
+    )
+
+
+def not_complete(
+    bundle_id: str, outcome: str, lacks: Iterable[str], *, light: bool, whole: bool
+) -> str:
+    """
+    Return in what a capture is not complete.
+
+    Args:
+        lacks: Codes of what is missing and can change the text.
+    """
+    clauses = [sentences.reason_clause(code) for code in lacks]
+    if clauses:
+        why = "; ".join(clauses)
+    elif outcome not in ("complete", "partial"):
         why = tr("its outcome is {outcome}", outcome=outcome or tr("not stated"))
     elif light:
         why = tr("it is a light check, without a picture of the whole page")

@@ -34,6 +34,7 @@ def context(event: Takedown | None, foreign: Callable[[str], Markup]) -> dict[st
         ],
         "is_stale": change_sentences.is_stale(change),
         "items": [_item(item) for item in change.items[:MAX_SHOWN]],
+        "partial": change_sentences.partial(change.missing),
         "unexplained": change_sentences.unexplained(change.unexplained),
         "subjects": change_sentences.subjects(change.subjects),
     }

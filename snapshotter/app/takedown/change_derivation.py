@@ -31,6 +31,7 @@ from snapshotter.model.takedown import Observation
 from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
+from snapshotter.verify.report import stated_outcome
 
 _ABSOLUTE = "absolute"  # a date that does not depend on the time of the capture
 _KINDS = frozenset({"published", "modified"})
@@ -133,6 +134,7 @@ def _page(
         observation=shown.observation,
         settings=tuple(_settings(record)),
         outcome=given.captured.side.outcome,
+        missing=tuple(code for code, _ in stated_outcome(shown.given.report.record)[1]),
         whole=given.captured.whole,
         removal=suspicion.value if suspicion is not None else "",
         counts=made.counts,

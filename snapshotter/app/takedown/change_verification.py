@@ -10,6 +10,7 @@ from snapshotter.app.takedown.event_captures import CaptureCheck
 from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.assess.change_events import change_problems
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.model import change_sentences
 from snapshotter.model.change import METHOD, DerivedChange, NoChange
 from snapshotter.model.finding import Code, Finding
 from snapshotter.model.takedown import ConfirmRules, Takedown, TakedownKind
@@ -94,7 +95,15 @@ def change_findings(
             Code.CONCLUSION,
             tr("the event does not follow from its captures: {problem}", problem=problem),
         )
-    if not problems:
+    if not problems and event.change.missing:
+        yield _open(
+            tr(
+                "the captures were compared again, and exactly the change that the event states "
+                "follows from them. But {partial}",
+                partial=change_sentences.partial(event.change.missing),
+            )
+        )
+    elif not problems:
         yield Finding.passed(
             _CHECK,
             tr(

@@ -9,7 +9,6 @@ import pytest
 
 from snapshotter.formats.statements import pack
 from snapshotter.formats.statements.pack import MAGIC
-from snapshotter.model.capture import Outcome
 from snapshotter.seal.signer import KeyDirectory
 from tests import packs
 from tests.bundles import RealClock
@@ -29,12 +28,12 @@ def capture(
     page: ShownPage,
     url: str = URL,
     *,
-    outcome: Outcome = Outcome.COMPLETE,
+    missing: str = "",
 ) -> str:
     """Put a capture into the store that ended so many minutes after the first."""
     when = RealClock().now() - timedelta(hours=3) + timedelta(minutes=minutes)
     return user.put(
-        shoot(user.home / "spool", when, page, signer=user.signer, url=url, outcome=outcome)
+        shoot(user.home / "spool", when, page, signer=user.signer, url=url, missing=missing)
     )
 
 
@@ -132,12 +131,26 @@ def test_captures_in_the_wrong_order_are_named_the_other_way_round(
 
 def test_a_capture_that_is_not_whole_leaves_the_question_open(user: User) -> None:
     one = capture(user, 0, ShownPage())
-    other = capture(user, 60, EDITED, outcome=Outcome.PARTIAL)
+    other = capture(user, 60, EDITED, missing="load-timeout")
 
     code, _, err = user.run("proof", one, other)
 
     assert code == 11
-    assert f"the capture {other} is not complete: its outcome is partial" in err
+    assert f"the capture {other} is not complete: the page did not finish loading" in err
+
+
+def test_a_capture_that_lacks_an_image_is_proven_with_this_reason(user: User) -> None:
+    one = capture(user, 0, ShownPage())
+    other = capture(user, 60, EDITED, missing="images-missing")
+
+    code, out, err = user.run("proof", one, other, "--without", "pdf")
+
+    assert code == 0, err
+    assert "It is not established that the page itself changed" in Path(out.strip()).read_text()
+    code, out, err = user.run("verify", out.strip())
+    assert code == 11
+    assert "the captures were compared again, and exactly the change" in out
+    assert "images of the page are missing" in out
 
 
 def test_a_capture_in_quarantine_is_refused(user: User, edited: list[str]) -> None:

@@ -17,7 +17,6 @@ from snapshotter.app.wiring import capture as wiring
 from snapshotter.formats import canonical_json
 from snapshotter.formats.statements import takedown
 from snapshotter.model.bundle import Bundle
-from snapshotter.model.capture import Outcome
 from snapshotter.model.change import (
     ChangeSubject,
     DateOrder,
@@ -225,7 +224,7 @@ def test_a_date_that_is_the_time_of_each_request_is_no_change(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("one", "other", "reason", "is_open"),
     [
-        ({"outcome": Outcome.PARTIAL}, {}, NoChangeReason.NOT_COMPLETE, True),
+        ({"missing": "load-timeout"}, {}, NoChangeReason.NOT_COMPLETE, True),
         ({}, {"light": True}, NoChangeReason.NOT_COMPLETE, True),
         ({}, {"timezone": "Asia/Shanghai"}, NoChangeReason.OTHER_CONDITIONS, False),
         ({}, {"url": f"{URL}/other"}, NoChangeReason.OTHER_PAGE, False),
@@ -240,6 +239,17 @@ def test_captures_that_something_else_can_explain_prove_no_change(
     found = unchanged(derived(tmp_path, BEFORE, after, one, other))
 
     assert (found.reason, found.is_open) == (reason, is_open)
+
+
+def test_a_capture_that_lacks_an_image_shows_its_words(tmp_path: Path) -> None:
+    after = ShownPage(words="The market hall stays open.")
+    lacking = {"missing": "images-missing"}
+
+    found = changed(derived(tmp_path, BEFORE, after, None, lacking))
+    same = unchanged(derived(tmp_path / "same", BEFORE, BEFORE, None, lacking))
+
+    assert found.change.missing == ("images-missing",)
+    assert (same.reason, same.is_open) == (NoChangeReason.SAME_MAIN_TEXT, True)
 
 
 def test_a_difference_between_two_vantages_is_no_change(tmp_path: Path) -> None:

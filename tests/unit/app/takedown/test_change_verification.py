@@ -29,7 +29,6 @@ from snapshotter.assess.takedown_events import event_id
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.signatures import signed_statement
 from snapshotter.formats.statements import takedown
-from snapshotter.model.capture import Outcome
 from snapshotter.model.change import Change, ChangeSubject, DerivedChange
 from snapshotter.model.comparison import Op
 from snapshotter.model.finding import Code, Verdict
@@ -252,7 +251,7 @@ def test_a_missing_bundle_leaves_the_change_open(case: Case, tmp_path: Path) -> 
 
 def test_a_capture_that_is_not_whole_leaves_the_change_open(case: Case, tmp_path: Path) -> None:
     bundle = shoot(
-        tmp_path / "spool", at(60), EDITED, signer=SIGNER, outcome=Outcome.PARTIAL,
+        tmp_path / "spool", at(60), EDITED, signer=SIGNER, missing="load-timeout",
         authorities=(),
     )  # fmt: skip
     folder = tmp_path / "exhibit"
