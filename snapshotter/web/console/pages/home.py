@@ -32,6 +32,7 @@ _REQUESTED: Final = 5  # jobs of the box in the list of now
 _VISITS: Final = 5  # schedules with the next visits
 _FIRST_REPORT_S: Final = 0.1  # for which the first report of a day is waited for
 _SELDOM: Final = ("reappeared", "partial")  # numbers that are left out if they are 0
+_PLACES: Final = {"review": "/review"}  # where a number leads, if not to the report
 _LABELS: Final = {"possible_removals": POSSIBLE_REMOVAL}
 
 
@@ -151,7 +152,7 @@ def _numbers(today: Today | None, local: LocalTime) -> list[tuple[str, str, int,
         return []
     url = day_url(today.report.since, local)
     return [
-        (f"{url}#{key}", name, count, detail, _LABELS.get(key))
+        (_PLACES.get(key, f"{url}#{key}"), name, count, detail, _LABELS.get(key))
         for key, name, count, detail in day_numbers(today.report)
         if count or key not in _SELDOM
     ]
