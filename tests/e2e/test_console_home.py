@@ -66,7 +66,7 @@ def test_a_page_is_captured_from_the_box_and_followed_by_steps(
         page.get_by_role("button", name="Capture", exact=True).click()
         # Nothing is lost, and the summary leads to the field.
         page.get_by_role("link", name="Line 2").click()
-        assert page.evaluate("document.activeElement.id") == "addresses"
+        expect(page.get_by_label("Addresses")).to_be_focused()
         page.get_by_label("Addresses").fill(fixture_site.url("/"))
         page.get_by_label("Tags").fill("harbour")
         page.get_by_role("button", name="Capture", exact=True).click()
@@ -79,19 +79,20 @@ def test_a_page_is_captured_from_the_box_and_followed_by_steps(
         assert page.locator("[data-spoken]").inner_text() != ""
         path = link.get_attribute("href") or ""
         page.goto(console.url("/queue"))
-        assert page.locator(f"a[href='{path}']").count() == 1
+        expect(page.locator(f"a[href='{path}']")).to_have_count(1)
 
     with signed_in(browser, console, java_script_enabled=False) as page:
         page.goto(console.url("/"))
-        assert page.locator(f"[data-list=now] a[href='{path}']").count() == 1
+        expect(page.locator(f"[data-list=now] a[href='{path}']")).to_have_count(1)
         page.get_by_label("Addresses").fill(fixture_site.url("/never"))
         page.get_by_role("button", name="Capture", exact=True).click()
-        assert page.get_by_role("link", name="Refresh").is_visible()
+        expect(page.get_by_role("heading", name="1 capture is requested")).to_be_visible()
+        expect(page.get_by_role("link", name="Refresh")).to_be_visible()
         page.get_by_role("link", name="Queue", exact=True).first.click()
         page.locator("td.select input").first.check()
         page.get_by_role("button", name="Cancel").click()
 
-        assert "1 job was cancelled." in page.inner_text("main")
+        expect(page.get_by_role("main")).to_contain_text("1 job was cancelled.")
 
 
 def test_the_pages_are_accessible_in_both_themes_and_on_a_phone(
