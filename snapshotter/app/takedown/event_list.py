@@ -7,7 +7,7 @@ from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings
 from snapshotter.assess.takedown_events import group_bursts
 from snapshotter.index.stored_events import StoredEvent
-from snapshotter.model.takedown import Takedown
+from snapshotter.model.takedown import ConfirmRules, Takedown
 from snapshotter.policy import capture_decision
 from snapshotter.value_class import dataclass
 
@@ -69,3 +69,8 @@ def removal_burst(settings: Settings) -> timedelta:
     Return the time within which removals of one account belong together, by the default policy.
     """
     return capture_decision.monitoring(configured_policy.judging_policy(settings)).burst
+
+
+def confirm_rules(settings: Settings, url: str) -> ConfirmRules:
+    """Return how a removal of this page is confirmed. Raises SnapshotterError: no policy."""
+    return capture_decision.monitoring(configured_policy.judging_policy(settings, url)).confirm

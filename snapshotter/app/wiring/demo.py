@@ -16,6 +16,7 @@ from snapshotter.app.demo import STORY, DemoEnvironment
 from snapshotter.app.machine import SystemClock
 from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings, settings_from_values
+from snapshotter.app.takedown.event_list import confirm_rules
 from snapshotter.app.wiring import capture as wiring_capture
 from snapshotter.app.wiring import proof as wiring_proof
 from snapshotter.app.wiring import takedown as wiring_takedown
@@ -90,7 +91,7 @@ def demo_environment(
             trust=partial(wiring_trust.trust, settings),
             rederivation=wiring_takedown.rederivation(settings),
             decision=decision,
-            confirm_after=wiring_takedown.confirm_rules(settings, site.url(STORY)).after,
+            confirm_after=confirm_rules(settings, site.url(STORY)).after,
             has_authority=authority is not None,
             progress=progress,
             began_s=began_s,

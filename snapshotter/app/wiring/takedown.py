@@ -17,7 +17,7 @@ from snapshotter.app.takedown.bundle_finder import (
     find_in_folders,
     find_in_store,
 )
-from snapshotter.app.takedown.event_list import removal_burst
+from snapshotter.app.takedown.event_list import confirm_rules, removal_burst
 from snapshotter.app.takedown.events import TakedownService
 from snapshotter.app.takedown.previous_event import PreviousEvent
 from snapshotter.app.takedown.rederivation import Rederivation, mismatch
@@ -30,7 +30,7 @@ from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.statements import takedown
 from snapshotter.model.notification import NotificationEvent, NotificationScope
-from snapshotter.model.takedown import ConfirmRules, Takedown
+from snapshotter.model.takedown import Takedown
 from snapshotter.policy import capture_decision, page_identity
 from snapshotter.ports import ShowMessage
 from snapshotter.translation import tr
@@ -117,11 +117,6 @@ def _jobs(settings: Settings, bundle_ids: Sequence[str]) -> dict[str, Notificati
         }
     finally:
         engine.dispose()
-
-
-def confirm_rules(settings: Settings, url: str) -> ConfirmRules:
-    """Return how a removal of this page is confirmed. Raises SnapshotterError: no policy."""
-    return capture_decision.monitoring(configured_policy.judging_policy(settings, url)).confirm
 
 
 def rederivation(settings: Settings) -> Rederivation:

@@ -21,6 +21,8 @@ from snapshotter.app.archive.review_queue import ReviewQueue
 from snapshotter.app.archive.today import TodayService
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
+from snapshotter.app.takedown.event_list import confirm_rules
+from snapshotter.app.takedown.outlook import TakedownOutlook
 from snapshotter.app.wiring import annotations as wiring_annotations
 from snapshotter.app.wiring import day_report as wiring_day_report
 from snapshotter.app.wiring import index as wiring_index
@@ -56,6 +58,7 @@ class WebServices:
     database: "Database"  # of the queue
     today: TodayService  # what happened today
     index: IndexService  # what is known of the store, kept up to date while the server runs
+    outlook: TakedownOutlook  # take-downs that are possible, and what is missing
     review: ReviewQueue  # the captures that need a look
     previews: PreviewService  # thumbnails and pictures for pages
     is_trusted: Callable[[], IsTrusted]  # whose keys may end a quarantine
@@ -110,6 +113,7 @@ def web_services(
             database=database,
             today=TodayService(index, jobs, clock=clock),
             index=index,
+            outlook=TakedownOutlook(partial(confirm_rules, settings)),
             review=ReviewQueue(),
             previews=previews,
             is_trusted=partial(wiring_trust.trusted_keys, settings, public_only=True),

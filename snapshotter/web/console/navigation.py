@@ -20,6 +20,7 @@ class Section:
 NAVIGATION: Final = (
     Section(path="/", name=tr("Home"), key="h"),
     Section(path="/captures", name=tr("Captures"), key="c"),
+    Section(path="/takedowns", name=tr("Take-downs"), key="t"),
     Section(path="/cases", name=tr("Cases"), key="e"),
     Section(path="/review", name=tr("Review"), key="r"),
     Section(path="/queue", name=tr("Queue"), key="q"),

@@ -90,7 +90,7 @@ def test_a_running_task_shows_its_steps(web: Console) -> None:
 
     assert [row["classes"]["step"] for row in live["lists"]["steps"]] == ["done", "running"]
     assert live["lists"]["steps"][1]["words"]["detail"] == "1 of 3"
-    assert live["spoken"] == "two"
+    assert live["spoken"] == "Two"
 
 
 def test_a_failed_task_says_why_and_is_requested_again_once(web: Console) -> None:

@@ -22,6 +22,7 @@ from snapshotter.web.console.pages import (
     selected,
     settings,
     styleguide,
+    takedowns,
     tasks,
 )
 
@@ -36,6 +37,7 @@ def page_routes() -> Sequence[BaseRoute]:
         *captures.routes,
         *addresses.routes,
         *previews.routes,
+        *takedowns.routes,
         *cases.routes,
         *capture.routes,
         *review.routes,

@@ -22,6 +22,7 @@ from snapshotter.web.console.forms import Form, form_endpoint
 from snapshotter.web.console.links import path_with
 from snapshotter.web.console.pages.previews import picture_path, shown_picture
 from snapshotter.web.console.pages.selected import review_arguments
+from snapshotter.web.console.pages.tasks import capital
 from snapshotter.web.console.task_requests import new_key, request_task
 from snapshotter.web.console.templating import respond
 from snapshotter.web.console.view_age import view_age
@@ -125,7 +126,7 @@ def _position(items: tuple[ReviewItem, ...], at: int, bundle_id: str) -> int:
 def reason_words(item: ReviewItem) -> list[str]:
     """Return why a capture needs a look, as phrases."""
     return [
-        _capital(
+        capital(
             describe_observation(item.observation)
             if reason is ReviewReason.REMOVED
             else REASON_WORDS[reason]
@@ -162,10 +163,6 @@ def _pieces(
 
 def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
-
-
-def _capital(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}"
 
 
 routes = (

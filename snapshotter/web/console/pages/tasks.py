@@ -167,8 +167,15 @@ def _steps(task: Task) -> list[dict[str, str]]:
     for number, step in enumerate(task.steps):
         name = "done" if number < last else state.get(task.state, "failed")
         mark = {"done": "✓", "running": "▸", "waiting": "·", "failed": "✕"}[name]
-        shown.append({"detail": _detail(step), "mark": mark, "name": step.text, "state": name})
+        shown.append(
+            {"detail": _detail(step), "mark": mark, "name": capital(step.text), "state": name}
+        )
     return shown
+
+
+def capital(words: str) -> str:
+    """Return words that begin with a capital letter."""
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def _detail(step: TaskStep) -> str:

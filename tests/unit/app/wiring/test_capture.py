@@ -20,6 +20,7 @@ from snapshotter.app import doctor, machine
 from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings, load, user_file
 from snapshotter.app.store_location import salts_dir
+from snapshotter.app.takedown.event_list import confirm_rules
 from snapshotter.app.trust import remembered_version
 from snapshotter.app.wiring import campaign as wiring_campaign
 from snapshotter.app.wiring import capture as wiring
@@ -372,13 +373,13 @@ def test_verdicts_and_conclusions_are_made_by_no_policy_that_was_only_found(
     assert configured_policy.configured_policy(found).name == "theirs"
     assert configured_policy.judging_policy(found).name == "default"
     assert wiring_takedown.rederivation(found).decide(url).policy_name == "default"
-    assert wiring_takedown.confirm_rules(found, url) == wiring_takedown.confirm_rules(own, url)
+    assert confirm_rules(found, url) == confirm_rules(own, url)
     said: list[str] = []
     with (
         wiring_takedown.takedown_service(found, ask=None, show_message=said.append),
         wiring_campaign.campaign_service(found, show_message=said.append) as campaigns,
     ):
-        assert campaigns.monitoring(url).confirm == wiring_takedown.confirm_rules(own, url)
+        assert campaigns.monitoring(url).confirm == confirm_rules(own, url)
     assert len(said) == 2
     for line in said:
         assert "is not used for verdicts and take-down events" in line

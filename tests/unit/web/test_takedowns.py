@@ -1,0 +1,142 @@
+"""Take-downs on pages: what is missing, what is concluded, and the proof pack of an event."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from snapshotter.model.task import TaskState
+from snapshotter.seal.signer import KeyDirectory
+from snapshotter.site.state import SiteState, removed
+from snapshotter.store.filesystem import DirectoryStore
+from tests import observed
+from tests.observed import at
+from tests.taskwork import do_tasks
+from tests.unit.app.takedown.test_event_verification import ARTICLE, OTHER
+from tests.webclient import Console, console, console_settings
+
+STATE = SiteState().change("wx/article", at(40), removed("wx-01"))
+
+
+@dataclass(slots=True)
+class Site:
+    """A console whose own key signs captures of a page that is removed after 40 minutes."""
+
+    folder: Path
+    web: Console
+
+    def shoot(self, minute: float, url: str = ARTICLE) -> str:
+        signer, _ = KeyDirectory(self.folder / "keys").ensure()
+        made = observed.shoot(self.folder / "spool", at(minute), STATE, url, signer=signer)
+        observed.put(DirectoryStore(self.folder / "store"), made)
+        assert self.web.context.services.index.wait_for_update(30)
+        return made.id
+
+    def text(self, path: str = "/takedowns") -> str:
+        answer = self.web.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def conclude(self, **data: str) -> str:
+        """Conclude, and return the path of the newest event; "" if there is none."""
+        assert self.web.post("/takedowns/conclude", data).status_code == 303
+        (task, *_) = do_tasks(self.web)
+        assert task.state is TaskState.DONE, task.failure
+        found = re.search(r'href="(/takedowns/[0-9a-z-]{33})"', self.text())
+        return found[1] if found else ""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with console(console_settings(tmp_path)) as found:
+        yield Site(tmp_path, found.log_in())
+
+
+def test_what_is_missing_is_named_until_the_take_down_can_be_concluded(site: Site) -> None:
+    assert "No capture shows a removal" in site.text()
+    seen, gone = site.shoot(30), site.shoot(60)
+    text = site.text()
+    assert f"/captures/{seen}" in text
+    assert f"/captures/{gone}" in text
+    assert "One more capture with the same result" in text
+    assert "A control capture of another page of mp.weixin.qq.com" in text
+    assert site.conclude() == ""
+    site.shoot(65, OTHER)
+    last = site.shoot(70)
+    text = site.text()
+    assert "The take-down can be concluded" in text
+    assert f"/captures/{seen}" in text
+    assert f"/captures/{gone}" in text
+    assert f"/captures/{last}" not in text
+
+    event = site.conclude(url=ARTICLE)
+
+    assert event
+    assert "No capture shows a removal that is not concluded" in site.text()
+
+
+def test_an_event_shows_its_interval_captures_and_what_would_make_it_stronger(site: Site) -> None:
+    ids = [site.shoot(30), site.shoot(60), site.shoot(65, OTHER), site.shoot(70)]
+    event = site.conclude()
+
+    text = site.text(event)
+
+    assert [f'href="/captures/{bundle_id}"' in text for bundle_id in ids] == [True] * 4
+    assert f"/compare?a={ids[0]}&amp;b={ids[1]}" in text
+    assert "Last capture with the page" in text
+    assert "27 May 2026, 08:" in text
+    assert "A timestamp token for each capture" in text
+    assert "from another vantage" in text
+    assert "not trusted" not in text
+    assert "Make proof pack" in text
+    for path in ("/takedowns/20260527t091000z-aaaaaaaaaaaaaaaa", "/takedowns/x"):
+        assert site.web.get(path).status_code == 404
+        assert site.web.post(f"{path}/proof").status_code == 404
+
+
+def test_the_proof_pack_of_an_event_is_made_and_downloaded_from_its_page(site: Site) -> None:
+    for minute, url in ((30, ARTICLE), (60, ARTICLE), (65, OTHER), (70, ARTICLE)):
+        site.shoot(minute, url)
+    event = site.conclude()
+
+    assert site.web.post(f"{event}/proof", {"without": "pdf"}).status_code == 303
+    (task, *_) = do_tasks(site.web)
+
+    assert task.state is TaskState.DONE, task.failure
+    found = re.search(r'href="(/tasks/[^"]+/files/proof-[^"]+\.html)"', site.text(event))
+    assert found is not None
+    pack = site.web.get(found[1])
+    assert pack.content.startswith(b"<!")
+    assert pack.headers["content-disposition"].startswith("attachment")
+    assert site.web.post(f"{event}/verify").status_code == 303
+    (verified, *_) = do_tasks(site.web)
+    assert verified.result is not None
+    assert verified.result.value["verdict"] in ("passed", "indeterminate")  # no tokens here
+    assert site.web.get(f"/tasks/{verified.id}").status_code == 200
+
+
+def test_an_event_by_a_foreign_key_is_shown_with_a_warning(site: Site, tmp_path: Path) -> None:
+    for minute, url in ((30, ARTICLE), (60, ARTICLE), (65, OTHER), (70, ARTICLE)):
+        site.shoot(minute, url)
+    event = site.conclude()
+    for key in (tmp_path / "keys").iterdir():
+        if not key.name.startswith("default"):
+            key.unlink()
+
+    assert "The key of this event is not trusted" in site.text(event)
+    assert "not trusted on this machine" in site.text()
+
+
+def test_a_change_is_proven_only_of_two_captures(site: Site) -> None:
+    first = site.shoot(30)
+    for data in ({}, {"a": first, "b": first}, {"a": first, "b": "../x"}):
+        assert site.web.post("/takedowns/change", data).status_code == 400
+    second = site.shoot(35)
+
+    assert site.web.post("/takedowns/change", {"a": first, "b": second}).status_code == 303
+    (task, *_) = do_tasks(site.web)
+
+    assert task.failure is not None  # the same text twice
+    assert "chang" in task.failure.error
