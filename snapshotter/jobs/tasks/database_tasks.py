@@ -50,6 +50,7 @@ from snapshotter.translation import tr
 
 MOST_ATTEMPTS: Final = 3  # that may end in the middle of the task
 _CANDIDATES: Final = 20  # tasks that are tried in one round
+_NEWEST_FIRST: Final = (TASK.c.asked_at.desc(), TASK.c.id.desc())  # ids sort by seconds only
 _OPEN: Final = (TaskState.WAITING.value, TaskState.RUNNING.value)
 
 
@@ -125,7 +126,7 @@ class DatabaseTasks:
 
     def newest(self, limit: int, *, kind: str = "") -> Sequence[Task]:
         """Return the newest tasks of a kind, or of all kinds, the newest first."""
-        wanted = select(TASK).order_by(TASK.c.id.desc()).limit(limit)
+        wanted = select(TASK).order_by(*_NEWEST_FIRST).limit(limit)
         if kind:
             wanted = wanted.where(TASK.c.kind == kind)
         with reading(self._engine) as connection:

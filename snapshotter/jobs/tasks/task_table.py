@@ -27,7 +27,7 @@ ROWS_KEPT: Final = timedelta(days=30)  # since the end of the task
 TASK = Table(
     "task",
     TABLES,
-    Column("id", String(64), primary_key=True),  # ids sort by time
+    Column("id", String(64), primary_key=True),  # begins with the second of the request
     Column("kind", String(40), nullable=False),
     Column("lane", String(16), nullable=False),
     Column("place", String(64), nullable=False),

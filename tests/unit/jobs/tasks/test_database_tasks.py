@@ -106,6 +106,16 @@ def test_the_same_request_key_is_the_same_task(tasks: DatabaseTasks) -> None:
     assert [task.id for task in tasks.newest(9)] == ["task-3", "task-1"]
 
 
+def test_the_newest_task_is_the_last_that_was_requested(
+    tasks: DatabaseTasks, clock: _Clock
+) -> None:
+    for name in ("task-b", "task-c", "task-a"):  # ids of one second are in no order
+        clock.at += timedelta(milliseconds=1)
+        tasks.submit(request(name))
+
+    assert [task.id for task in tasks.newest(9)] == ["task-a", "task-c", "task-b"]
+
+
 def test_tasks_are_taken_in_order_and_by_lane_and_place(tasks: DatabaseTasks) -> None:
     tasks.submit(request("task-1", place="elsewhere"))
     tasks.submit(request("task-2", lane=TaskLane.LONG, place="here"))
