@@ -10,7 +10,7 @@ import contextlib
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timedelta
 from typing import Final
@@ -63,6 +63,19 @@ class ArchiveView:
     def is_quarantined(self, bundle_id: str, kinds: Sequence[str]) -> bool:
         """Whether a capture is in quarantine, by a record or by a notice beside it."""
         return bundle_id in self.state.quarantined or self.is_hidden(bundle_id, kinds)
+
+    def hidden_reasons(self, bundle_ids: Iterable[str]) -> dict[str, str]:
+        """
+        Return why captures are in quarantine, by the ids of those that are: a `FindHidden`.
+
+        The store is not read; the records and notices state the reasons.
+        """
+        kinds = self.source.index.sidecar_kinds(list(dict.fromkeys(bundle_ids)))
+        return {
+            bundle_id: tr("in quarantine")
+            for bundle_id, found in kinds.items()
+            if self.is_quarantined(bundle_id, found)
+        }
 
 
 class IndexService:

@@ -6,25 +6,20 @@ line. The id of a job is made of the key of the form and of what is requested: a
 twice makes the same jobs, and a form that was changed makes others.
 """
 
-import contextlib
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from snapshotter.app.archive import capture_labels
+from snapshotter.app.monitoring.form_mistakes import FormMistake, noting, read_addresses
 from snapshotter.app.monitoring.remote_requests import (
     ReadAnnotations,
     checked_policy,
-    checked_urls,
     request_id,
 )
-from snapshotter.app.url_lists import numbered_urls
-from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.job import CaptureJob
 from snapshotter.ports import JobQueue
-from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 MOST: Final = 200  # addresses at once
@@ -43,18 +38,10 @@ class BoxInput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoxMistake:
-    """Why nothing was put into the queue."""
-
-    field: str  # of `BoxInput`
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BoxResult:
     """What became of a form."""
 
-    mistakes: tuple[BoxMistake, ...] = ()  # if there are any, there are no jobs
+    mistakes: tuple[FormMistake, ...] = ()  # if there are any, there are no jobs
     jobs: tuple[CaptureJob, ...] = ()
     new: int = 0  # jobs that the queue did not have before
 
@@ -78,13 +65,14 @@ def enqueue_box(
     Raises:
         ServiceUnavailable: The database does not answer. The same form may be sent again.
     """
-    urls, mistakes = _read_addresses(given.addresses)
+    mistakes: list[FormMistake] = []
+    urls = read_addresses(given.addresses, mistakes, most=MOST)
     policy, labels = "", tuple[str, ...]()
-    with _noting(mistakes, "policy"):
+    with noting(mistakes, "policy"):
         policy = checked_policy(given.policy, policies_dir)
-    with _noting(mistakes, "tags"):
+    with noting(mistakes, "tags"):
         labels = capture_labels.labels(filter(None, map(str.strip, given.tags.split(","))), ())
-    with _noting(mistakes, "case"):
+    with noting(mistakes, "case"):
         cases = capture_labels.labels((), filter(None, [given.case.strip()]))
         capture_labels.require_cases(annotations, cases)
         labels += cases
@@ -102,43 +90,3 @@ def enqueue_box(
         for url in urls
     ]
     return BoxResult(jobs=tuple(jobs), new=sum(queue.put(jobs)))
-
-
-def _read_addresses(text: str) -> tuple[list[str], list[BoxMistake]]:
-    """Return the addresses, each once, and what is wrong with them."""
-    urls: dict[str, None] = {}
-    mistakes: list[BoxMistake] = []
-    for number, line in numbered_urls(text.encode("utf-8", "surrogatepass")):
-        try:
-            (url,) = checked_urls([line])
-        except SnapshotterError as error:
-            sentence = tr("Line {number}: {value}.", number=number, value=error.message)
-            if error.hint and "\n" not in error.hint:
-                sentence = f"{sentence} {error.hint[:1].upper()}{error.hint[1:]}"
-            mistakes.append(BoxMistake(field="addresses", sentence=sentence))
-        else:
-            urls[url] = None
-    if not urls and not mistakes:
-        sentence = tr("Enter the address of a page, such as https://example.org.")
-        mistakes.append(BoxMistake(field="addresses", sentence=sentence))
-    if len(urls) > MOST:
-        sentence = tr(
-            "The box has {count} addresses. Enter at most {most} at once.",
-            count=len(urls),
-            most=MOST,
-        )
-        mistakes.append(BoxMistake(field="addresses", sentence=sentence))
-    return list(urls), mistakes
-
-
-@contextlib.contextmanager
-def _noting(mistakes: list[BoxMistake], field: str) -> Iterator[None]:
-    """Note what is wrong with a field, and go on with the next one."""
-    try:
-        yield
-    except ServiceUnavailable:
-        raise
-    except (SnapshotterError, ValueError) as error:
-        text = str(error).rstrip(".")
-        sentence = f"{text[:1].upper()}{text[1:]}."
-        mistakes.append(BoxMistake(field=field, sentence=sentence))

@@ -143,7 +143,7 @@ def add_schedule(
     """
     urls = list(dict.fromkeys(checked_urls(wanted.urls)))
     named = checked_policy(wanted.policy, policies_dir)
-    tags = _checked_labels(wanted.tags, wanted.cases, annotations)
+    tags = checked_labels(wanted.tags, wanted.cases, annotations)
     options = wanted.options
     chosen = named or default_policy
     has_time = bool(options.cron or options.every or options.curve)
@@ -194,7 +194,7 @@ def add_watch(
     values = dict(given)
     (values["source"],) = checked_urls([values["source"]])
     checked_policy(values.get("policy", ""), policies_dir)
-    values["tags"] = _checked_labels(values.get("tags", ()), values.pop("cases", ()), annotations)
+    values["tags"] = checked_labels(values.get("tags", ()), values.pop("cases", ()), annotations)
     try:
         if every:
             values["every"] = parse_duration(every)
@@ -233,9 +233,15 @@ def _request_of(job: CaptureJob) -> tuple[object, ...]:
     return job.url, job.policy, job.priority, job.tags
 
 
-def _checked_labels(
+def checked_labels(
     tags: Sequence[str], cases: Sequence[str], annotations: ReadAnnotations
 ) -> tuple[str, ...]:
+    """
+    Return the labels of captures for tags and cases.
+
+    Raises:
+        UsageMistake: A tag is invalid, or a case does not exist or is closed.
+    """
     found = _checked_form(tags, cases)
     _require_cases(annotations, found)
     return found

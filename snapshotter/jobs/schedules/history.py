@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, func, select
 
-from snapshotter.jobs.schedules.tables import GAP, MISSED, QUEUED, TARGET, VISIT
+from snapshotter.jobs.schedules.tables import GAP, MISSED, QUEUED, SCHEDULE, TARGET, VISIT
+from snapshotter.model.gap import GapEvent
 from snapshotter.model.job import JobStatus
 from snapshotter.value_class import dataclass
 
@@ -55,6 +56,38 @@ def history_entries(
         found += [_entry_of_visit(row) for row in visits.mappings().all()]
     found.sort(key=lambda entry: entry.at, reverse=True)
     return found[:newest]
+
+
+def last_visits(connection: Connection) -> dict[str, HistoryEntry]:
+    """Return the last visit of each schedule that is not removed, by the name of the schedule."""
+    newest = func.row_number().over(
+        partition_by=VISIT.c.schedule_id, order_by=(VISIT.c.at.desc(), VISIT.c.job_id)
+    )
+    ranked = select(VISIT.c.job_id, newest.label("rank")).where(VISIT.c.state != MISSED).subquery()
+    rows = connection.execute(
+        select(VISIT, TARGET.c.url, SCHEDULE.c.live_name)
+        .join(ranked, ranked.c.job_id == VISIT.c.job_id)
+        .join(TARGET, TARGET.c.id == VISIT.c.target_id)
+        .join(SCHEDULE, SCHEDULE.c.id == VISIT.c.schedule_id)
+        .where(ranked.c.rank == 1, SCHEDULE.c.live_name.is_not(None))
+    )
+    return {row["live_name"]: _entry_of_visit(row) for row in rows.mappings().all()}
+
+
+def missed_visits(
+    connection: Connection, *, since: datetime, newest: int
+) -> list[tuple[str, HistoryEntry]]:
+    """Return the missed visits of schedules that are not removed, the newest first."""
+    rows = connection.execute(
+        select(GAP, TARGET.c.url, SCHEDULE.c.live_name)
+        .join(TARGET, TARGET.c.id == GAP.c.target_id, isouter=True)
+        .join(SCHEDULE, SCHEDULE.c.id == GAP.c.schedule_id)
+        .where(GAP.c.event == GapEvent.MISSED, SCHEDULE.c.live_name.is_not(None))
+        .where(func.coalesce(GAP.c.until, GAP.c.since) >= since)
+        .order_by(GAP.c.since.desc(), GAP.c.id.desc())
+        .limit(newest)
+    )
+    return [(row["live_name"], _entry_of_gap(row)) for row in rows.mappings().all()]
 
 
 def with_job_state(entry: HistoryEntry, look: Callable[[str], JobStatus | None]) -> HistoryEntry:

@@ -30,7 +30,13 @@ from snapshotter.jobs.database import (
     writing,
 )
 from snapshotter.jobs.schedules.gap_records import gap_rows
-from snapshotter.jobs.schedules.history import HistoryEntry, history_entries, with_job_state
+from snapshotter.jobs.schedules.history import (
+    HistoryEntry,
+    history_entries,
+    last_visits,
+    missed_visits,
+    with_job_state,
+)
 from snapshotter.jobs.schedules.plan import Pause, Plan, Slot, decide_due_visits
 from snapshotter.jobs.schedules.tables import (
     ACTIVE,
@@ -408,6 +414,30 @@ class Schedules:
                 raise _unknown(connection, name)
             found = history_entries(connection, mine, newest=newest, gaps_only=gaps_only)
         return found if look is None else [with_job_state(entry, look) for entry in found]
+
+    def last_visits(self, *, look: Callable[[str], JobStatus | None]) -> dict[str, HistoryEntry]:
+        """
+        Return the last visit of each schedule that has had one, by the name of the schedule.
+
+        Args:
+            look: Returns the status of a job, as for `history`.
+        """
+        with reading(self._engine) as connection:
+            found = last_visits(connection)
+        return {name: with_job_state(entry, look) for name, entry in found.items()}
+
+    def missed(self, *, since: datetime, newest: int) -> list[tuple[str, HistoryEntry]]:
+        """
+        Return the missed visits of all schedules that are not removed, the newest first.
+
+        Args:
+            since: Only visits that were missed at this time or later.
+
+        Returns:
+            The name of the schedule and the gap.
+        """
+        with reading(self._engine) as connection:
+            return missed_visits(connection, since=since, newest=newest)
 
     def _note_overdue(self, connection: Connection, row: RowMapping, now: datetime) -> str:
         """Record the missed visits of a removed schedule; return why they are unknown, or ""."""

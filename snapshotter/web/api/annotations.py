@@ -36,7 +36,6 @@ from snapshotter.web.api.dependencies import (
     Actor,
     Context,
     Limit,
-    hidden_finder,
     read_annotations,
     reading_archive,
 )
@@ -175,7 +174,7 @@ def list_reviews(
             view.source,
             view.state.annotations,
             decided=decided,
-            hidden=hidden_finder(context, view),
+            hidden=view.hidden_reasons,
         )
     return models.ReviewList.model_validate(
         {

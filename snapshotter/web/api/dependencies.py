@@ -6,7 +6,6 @@ from typing import Annotated, Final
 from fastapi import Depends, Query, Request
 
 from snapshotter.app.archive.index_service import ArchiveView
-from snapshotter.app.archive.quarantined import FindHidden, hidden_reasons
 from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.model.person import Person
 from snapshotter.web.context import WebContext, context_of
@@ -41,13 +40,3 @@ def read_annotations(context: WebContext) -> AnnotationState:
     """Return the annotations as of the last update. Raises as `reading_archive`."""
     with reading_archive(context) as view:
         return view.state.annotations
-
-
-def hidden_finder(context: WebContext, view: ArchiveView) -> FindHidden:
-    """Return what finds captures in quarantine by their notices, in the index as it is."""
-    return lambda bundle_ids: hidden_reasons(
-        bundle_ids,
-        store=view.source.store,
-        is_trusted=context.services.is_trusted(),
-        index=view.source.index,
-    )

@@ -9,7 +9,7 @@ from snapshotter.app.json_objects.takedowns import event_json
 from snapshotter.app.takedown.event_list import listed_events, removal_burst
 from snapshotter.assess.takedown_events import captures_of_event
 from snapshotter.translation import tr
-from snapshotter.web.api.dependencies import Context, hidden_finder, reading_archive
+from snapshotter.web.api.dependencies import Context, reading_archive
 from snapshotter.web.api.models import events as models
 from snapshotter.web.api.models.common import BundleId
 from snapshotter.web.api.problem import not_found
@@ -51,9 +51,7 @@ def show_event(context: Context, event_id: BundleId) -> models.EventDetails:
         stored = next((kept for kept in found if kept.event is not None), None)
         if stored is None or stored.event is None:
             raise not_found(tr("the store has no take-down event {event_id}", event_id=event_id))
-        left_out = hidden_finder(context, view)(
-            part.bundle_id for part in captures_of_event(stored.event)
-        )
+        left_out = view.hidden_reasons(part.bundle_id for part in captures_of_event(stored.event))
     return models.EventDetails.model_validate(
         {**event_json(stored), "quarantined": left_out_json(left_out)}
     )

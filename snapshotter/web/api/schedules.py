@@ -16,7 +16,6 @@ from snapshotter.web.api.dependencies import (
     Actor,
     Context,
     Limit,
-    hidden_finder,
     read_annotations,
     reading_archive,
 )
@@ -168,7 +167,7 @@ def show_history(
             name,
             newest=limit,
             gaps_only=gaps,
-            hidden=hidden_finder(context, view),
+            hidden=view.hidden_reasons,
         )
     return models.History.model_validate(
         {

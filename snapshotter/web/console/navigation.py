@@ -13,6 +13,7 @@ class Section:
     path: str
     name: str
     key: str  # after "g", a key that leads there
+    also: tuple[str, ...] = ()  # further paths whose pages belong to it
 
 
 # A page that lands adds its entry here, in this order: Home, Captures, Take-downs, Cases, Review,
@@ -23,16 +24,20 @@ NAVIGATION: Final = (
     Section(path="/takedowns", name=tr("Take-downs"), key="t"),
     Section(path="/cases", name=tr("Cases"), key="e"),
     Section(path="/review", name=tr("Review"), key="r"),
+    Section(path="/schedules", name=tr("Schedules"), key="s", also=("/watches",)),
     Section(path="/queue", name=tr("Queue"), key="q"),
+    Section(path="/policies", name=tr("Policies"), key="p"),
+    Section(path="/audit", name=tr("Audit"), key="a"),
     Section(path="/settings", name=tr("Settings"), key="i"),
 )
 
 
 def section_of(path: str) -> str:
     """Return the path of the section that a page belongs to; "" for none."""
-    found = [
-        section.path
-        for section in NAVIGATION
-        if path == section.path or (section.path != "/" and path.startswith(f"{section.path}/"))
-    ]
-    return found[0] if found else ""
+    for section in NAVIGATION:
+        if path == section.path:
+            return section.path
+        above = [f"{beginning}/" for beginning in (section.path, *section.also)]
+        if path in section.also or (section.path != "/" and path.startswith(tuple(above))):
+            return section.path
+    return ""

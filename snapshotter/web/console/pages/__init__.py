@@ -10,20 +10,24 @@ from starlette.routing import BaseRoute
 
 from snapshotter.web.console.pages import (
     addresses,
+    audit,
     capture,
     captures,
     cases,
     day,
     home,
     login,
+    policies,
     previews,
     queue,
     review,
+    schedules,
     selected,
     settings,
     styleguide,
     takedowns,
     tasks,
+    watches,
 )
 
 
@@ -41,6 +45,10 @@ def page_routes() -> Sequence[BaseRoute]:
         *cases.routes,
         *capture.routes,
         *review.routes,
+        *schedules.routes,
+        *watches.routes,
+        *policies.routes,
+        *audit.routes,
         *tasks.routes,
         *queue.routes,
         *settings.routes,

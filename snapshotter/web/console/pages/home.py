@@ -10,17 +10,18 @@ from starlette.routing import Route
 from snapshotter.app.archive.capture_list import CaptureCard, CaptureFilters, list_captures
 from snapshotter.app.archive.today import Today
 from snapshotter.app.monitoring.activity import Activity, activity, next_visits
-from snapshotter.app.monitoring.capture_box import ORIGIN, BoxInput, BoxMistake, enqueue_box
+from snapshotter.app.monitoring.capture_box import ORIGIN, BoxInput, enqueue_box
+from snapshotter.app.monitoring.form_mistakes import FormMistake
 from snapshotter.app.wiring import queue as wiring_queue
 from snapshotter.jobs.schedules.schedules import Schedules
 from snapshotter.jobs.workers.capture_stages import capture_stages
 from snapshotter.model.annotation_state import AnnotationState
-from snapshotter.policy.policy_selection import AUTO, policy_matches
 from snapshotter.report.day import day_numbers
 from snapshotter.report.local_time import LocalTime
 from snapshotter.report.states import POSSIBLE_REMOVAL
-from snapshotter.translation import tr
+from snapshotter.web.console.choices import case_choices, open_cases, policy_choices
 from snapshotter.web.console.forms import Form, form_endpoint
+from snapshotter.web.console.monitor_forms import errors_of
 from snapshotter.web.console.now_list import BUSY_MS, IDLE_MS, NowRow, now_rows, rows_json, spoken
 from snapshotter.web.console.pages.captures import gallery_item
 from snapshotter.web.console.pages.day import day_url
@@ -43,7 +44,7 @@ def _home(request: Request) -> Response:
 def _page(
     request: Request,
     given: BoxInput,
-    mistakes: Sequence[BoxMistake] = (),
+    mistakes: Sequence[FormMistake] = (),
     *,
     status_code: int = 200,
 ) -> Response:
@@ -59,22 +60,19 @@ def _page(
     now = _activity(context)
     today = services.today.latest(wait_s=_FIRST_REPORT_S)
     day = services.clock.now()
-    cases = _open_cases(state.annotations) if state is not None else []
-    errors: dict[str, list[str]] = {}
-    for mistake in mistakes:
-        errors.setdefault(mistake.field, []).append(mistake.sentence)
+    cases = open_cases(services.index)
     return respond(
         request,
         "home.html.j2",
         status_code=status_code,
         activity=now,
         cards=[gallery_item(card) for card in cards],
-        case_options=[("", tr("No case")), *((name, name) for name in cases)],
+        case_options=case_choices(cases),
         cases=cases,
         day=day.astimezone(local.zone),
         day_url=day_url(day, local),
         error_links=[(mistake.field, mistake.sentence) for mistake in mistakes],
-        errors=errors,
+        errors=errors_of(mistakes),
         given=given,
         has_worker=services.has_worker(),
         index_problem=services.index.problem,
@@ -82,7 +80,7 @@ def _page(
         local_day=local.day(day),
         mistakes=mistakes,
         numbers=_numbers(today, local),
-        policies=_policies(context),
+        policies=policy_choices(context.settings),
         queued=_number(request.query_params.get("queued", "")),
         rows=_rows(context, now),
         today=today,
@@ -156,22 +154,6 @@ def _numbers(today: Today | None, local: LocalTime) -> list[tuple[str, str, int,
         for key, name, count, detail in day_numbers(today.report)
         if count or key not in _SELDOM
     ]
-
-
-def _policies(context: WebContext) -> list[tuple[str, str]]:
-    """Return value and name of each policy that can be chosen."""
-    default = context.settings.policy
-    first = (
-        ("", tr("Chosen by the address"))
-        if default in ("", AUTO)
-        else ("", tr("{name} (the setting)", name=default))
-    )
-    names = [found.name for found in policy_matches(context.settings.policies_dir)]
-    return [first, *((name, name) for name in names)]
-
-
-def _open_cases(state: AnnotationState) -> list[str]:
-    return sorted(name for name, case in state.cases.items() if case.closed is None)
 
 
 def _number(text: str) -> int:
