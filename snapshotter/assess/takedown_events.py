@@ -340,12 +340,12 @@ def group_bursts(
     """
     Group events of one account that are each within that time of the one before.
 
-    An event without a known account is a group of its own.
+    An event of a change, or without a known account, is a group of its own.
     """
     groups: list[list[Takedown]] = []
     newest: dict[str, list[Takedown]] = {}
     for event in sorted(events, key=lambda takedown: (takedown.at, takedown.event_id)):
-        account = account_of(event)
+        account = account_of(event) if event.kind is not TakedownKind.CHANGED else ""
         group = newest.get(account) if account else None
         if group is None or event.at - group[-1].at > within:
             group = newest[account] = []

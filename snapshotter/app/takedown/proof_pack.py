@@ -6,7 +6,6 @@ written. The file appears complete or not at all (docs/spec/proof-pack.md).
 """
 
 import base64
-import contextlib
 import hashlib
 import io
 import os
@@ -14,17 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from snapshotter import durable
 from snapshotter.app.archive import bundle_facts, bundles, quarantined
 from snapshotter.app.archive.assessment import AssessorOf, BundleFiles, read_assessment, rederive
-from snapshotter.app.archive.comparison import NamedBundle
 from snapshotter.app.archive.observations import observe
 from snapshotter.app.archive.verified_tokens import verified_tokens
 from snapshotter.app.spool import scratch_directory
-from snapshotter.app.takedown import changed_places
-from snapshotter.app.takedown.change_derivation import ShownCapture, compare_ends
+from snapshotter.app.takedown import pack_picture
+from snapshotter.app.takedown.pack_picture import PackedCapture
 from snapshotter.errors import EvidenceInvalid, SnapshotterError, is_disk_full
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import names
@@ -36,15 +34,13 @@ from snapshotter.model import sentences
 from snapshotter.model.assessment import Availability
 from snapshotter.model.finding import Report, Verdict
 from snapshotter.model.order import UnprovenOrder
-from snapshotter.model.page import Box
 from snapshotter.model.proof import ENDS, Part, Role
 from snapshotter.model.reading import Readings, Region
 from snapshotter.model.takedown import ACCOUNT_KINDS, Observation, Takedown, TakedownKind
 from snapshotter.policy.page_identity import PageIdentityRules
 from snapshotter.ports import Clock, ObjectStore, ShowMessage, Signer
 from snapshotter.report import pack as pages
-from snapshotter.report import side_by_side, statement, wording
-from snapshotter.report.side_by_side import Panel
+from snapshotter.report import statement
 from snapshotter.report.statement import Exhibit, Statement
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -58,9 +54,8 @@ MAIL_BYTES = 25_000_000  # what most mail servers still take, in decimal megabyt
 _LEFT_OUT = {
     Role.CONFIRMATION: "confirmations", Role.CONTROL: "controls", Role.VANTAGE: "vantages",
 }  # fmt: skip
-_PICTURE, _TEXT = "capture/viewport.png", "capture/page.txt"
-_WHOLE_PAGE = "capture/screenshot.png"  # most boxes are in the pixels of this picture
-_MAX_PICTURE, _MAX_TEXT = 32 << 20, 1 << 20  # bytes
+_TEXT = "capture/page.txt"
+_MAX_TEXT = 1 << 20  # bytes
 _TELLING = 12  # characters: a shorter line is a button or a name
 _EXCERPT = 300  # characters
 # The media type of a sidecar, by the end of its name. Custody sidecars are not handed out.
@@ -237,11 +232,16 @@ def _make(
         event_logged=bool(case.record_proof),
         weak=_weak(service, captures),
     )
-    panels = _panels(said, captures)
-    if case.kind is TakedownKind.CHANGED:
-        panels = _with_changed_places(service, panels, captures)
-        said = replace(said, marked=any(panel.boxes for panel in panels))
-    picture = side_by_side.render(*panels)
+    picture, is_marked = pack_picture.draw(
+        said,
+        [
+            PackedCapture(exhibit=capture.exhibit, bundle=capture.files[0], report=capture.report)
+            for capture in captures[:2]
+        ],
+        service.assessor_of,
+        service.rules,
+    )
+    said = replace(said, marked=is_marked)
     files.append(_file("side-by-side.png", Role.PICTURE, "image/png", picture))
     pdf = None
     if "pdf" not in without:
@@ -436,7 +436,7 @@ def _exhibit(
         if finding.verdict is Verdict.INDETERMINATE
     }
     in_log = {finding.verdict for finding in report.findings if finding.check == "log"}
-    text = _member(stream, there, _TEXT, _MAX_TEXT).decode("utf-8", "replace")
+    text = pack_picture.read_member(stream, there, _TEXT, _MAX_TEXT).decode("utf-8", "replace")
     return Exhibit(
         role=role,
         observation=seen,
@@ -454,15 +454,6 @@ def _exhibit(
             _excerpt(text, assessed.readings) if seen.availability is Availability.AVAILABLE else ""
         ),
     )
-
-
-def _member(stream: BinaryIO, there: Sequence[str], name: str, limit: int) -> bytes:
-    """Return a member of a bundle; empty bytes if it is missing or too long."""
-    if name not in there:
-        return b""
-    with contextlib.suppress(EvidenceInvalid):
-        return bundles.read_member(stream, name, limit=limit)
-    return b""
 
 
 def _excerpt(text: str, readings: Readings) -> str:
@@ -606,96 +597,3 @@ def _pdf(service: ProofService, sheet: str, folder: Path) -> bytes | None:
 
 def _data_url(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
-
-
-# --- the picture ----------------------------------------------------------------------------
-
-
-def _panels(said: Statement, captures: Sequence[_Capture]) -> tuple[Panel, Panel]:
-    """Return both halves of the comparison, the earlier capture on the left."""
-    by_id = {capture.exhibit.observation.bundle_id: capture for capture in captures}
-    halves = [_panel(by_id[exhibit.observation.bundle_id]) for exhibit in said.in_order]
-    if said.kind is TakedownKind.CHANGED:
-        times = (
-            wording.format_period(exhibit.observation.began_at, exhibit.observation.at)
-            for exhibit in said.in_order
-        )
-        halves = [
-            replace(half, heading=f"{name}: {time}")
-            for half, name, time in zip(halves, ("Before", "After"), times, strict=True)
-        ]
-    return halves[0], halves[1]
-
-
-def _with_changed_places(
-    service: ProofService, panels: tuple[Panel, Panel], captures: Sequence[_Capture]
-) -> tuple[Panel, Panel]:
-    """Return both halves with the places that changed, where the comparison finds them again."""
-    if service.assessor_of is None:
-        return panels
-    with contextlib.ExitStack() as opened:
-        before, after = (
-            ShownCapture(
-                given=NamedBundle(
-                    name=capture.files[0].name,
-                    stream=opened.enter_context(capture.files[0].open("rb")),
-                    report=capture.report,
-                ),
-                observation=capture.exhibit.observation,
-                assessment=capture.exhibit.assessment,
-            )
-            for capture in captures[:2]
-            if capture.exhibit.assessment is not None
-        )
-        ends = compare_ends(before, after, service.assessor_of, service.rules)
-        return changed_places.panels(panels, ends)
-
-
-def _panel(capture: _Capture) -> Panel:
-    exhibit, bundle = capture.exhibit, capture.files[0]
-    with bundle.open("rb") as stream:
-        there = bundles.read_member_names(stream)
-        png = _member(stream, there, _PICTURE, _MAX_PICTURE)
-        box, picture = _box(exhibit)
-        if box is not None and picture == _WHOLE_PAGE:
-            page = _member(stream, there, _WHOLE_PAGE, _MAX_PICTURE)
-            box = box if side_by_side.shows_same_box(png, page, box) else None
-    seen = exhibit.observation
-    heading = "Available" if seen.availability is Availability.AVAILABLE else "Not available"
-    local = wording.format_local_period(seen.began_at, seen.at, exhibit.timezone)
-    lines = [local, statement.one_line(seen.url), seen.bundle_id]
-    if answer := statement.describe_answer(exhibit):
-        lines.append(answer)
-    if seen.notice:
-        lines.append(statement.one_line(seen.notice))
-    return Panel(
-        heading=f"{heading}: {wording.format_period(seen.began_at, seen.at)}",
-        lines=[line for line in lines if line],
-        png=png,
-        boxes=(box,) if box is not None else (),
-    )
-
-
-def _box(exhibit: Exhibit) -> tuple[Box | None, str]:
-    """
-    Return the box of the notice, in pixels, and its picture; None if it is not known.
-
-    For an available page it is the text about the account of the page.
-
-    The picture of the whole page begins at the same point as the first view. Whether something
-    moved between the two pictures can be seen by comparing them.
-    """
-    if exhibit.assessment is None:
-        return None, ""
-    scale: Any = exhibit.record["how"]["settings"].get("scale", 1)
-    if not isinstance(scale, int):
-        return None, ""
-    said = exhibit.assessment.takedown
-    is_there = said.availability is Availability.AVAILABLE
-    for found in [account.evidence for account in said.accounts] if is_there else said.evidence:
-        box = found.box
-        if box is not None and found.picture in ("", _PICTURE, _WHOLE_PAGE):
-            sides = (box.left, box.top, box.width, box.height)
-            left, top, width, height = (side * scale for side in sides)
-            return Box(left=left, top=top, width=width, height=height), found.picture
-    return None, ""
