@@ -14,7 +14,14 @@ from snapshotter.model.change import (
     DateOrder,
     NoChangeReason,
 )
-from snapshotter.model.comparison import Comparison, ComparisonState, Op, Trend, ValueChange
+from snapshotter.model.comparison import (
+    BlockKind,
+    Comparison,
+    ComparisonState,
+    Op,
+    Trend,
+    ValueChange,
+)
 from snapshotter.model.takedown import Observation
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -52,7 +59,8 @@ REASONS: Final[Mapping[NoChangeReason, str]] = {
     ),
     NoChangeReason.UNEXPLAINED: tr(
         "the words of the main text and its picture files are the same, but the pictures of the "
-        "captures differ in the main text: a style, a drawing or a film can be the reason"
+        "captures differ in the main text: a style, a drawing, a film, or another browser or font "
+        "can be the reason"
     ),
     NoChangeReason.NO_VERDICT: tr("a capture contains no verdict that can be derived again"),
 }
@@ -104,13 +112,12 @@ def elsewhere(found: Comparison) -> str:
         other.append(tr("places that the policy masks"))
     if any(picture.state is ComparisonState.CHANGED for picture in found.pictures):
         other.append(tr("the picture of the page"))
+    same = REASONS[NoChangeReason.SAME_MAIN_TEXT]
+    if any(change.in_main and change.kind is BlockKind.MOVED for change in found.text.changes):
+        same = tr("{same}, except that text with the same words is at another place", same=same)
     if not other:
-        return REASONS[NoChangeReason.SAME_MAIN_TEXT]
-    return tr(
-        "{reason}; what differs is outside it: {other}",
-        reason=REASONS[NoChangeReason.SAME_MAIN_TEXT],
-        other=", ".join(other),
-    )
+        return same
+    return tr("{reason}; what differs is outside it: {other}", reason=same, other=", ".join(other))
 
 
 def unexplained(places: int) -> str:

@@ -430,3 +430,14 @@ def test_words_that_only_one_policy_clicked_open_prove_no_change(tmp_path: Path)
     assert found.reason is NoChangeReason.OTHER_CONDITIONS
     assert found.detail.endswith("controls that show hidden text and were clicked: 0 → 1")
     assert both.change.count == 1
+
+
+def test_paragraphs_that_changed_places_are_named_and_are_no_change(tmp_path: Path) -> None:
+    words = "The fish market is closed."
+
+    found = unchanged(
+        derived(tmp_path, ShownPage(second=words), ShownPage(words=words, second=BEFORE.words))
+    )
+
+    assert found.reason is NoChangeReason.SAME_MAIN_TEXT
+    assert "except that text with the same words is at another place" in found.detail
