@@ -64,6 +64,7 @@ class ShownPage:
     extra: Mapping[str, str] = field(default_factory=dict)  # further meta
     unseen: tuple[str, ...] = ()  # paragraphs in the colour of the page
     hidden: tuple[str, ...] = ()  # paragraphs that the layout knows as hidden
+    stray: str = ""  # a text whose block is as large as the page
     drawing: str = ""  # a colour that a style sheet gives to a part of the first paragraph
 
     @property
@@ -91,6 +92,7 @@ class ShownPage:
         second = f"<p>{self.second}</p>" if self.second else ""
         return (
             f"<!doctype html><html><head><title>{self.title}</title>{meta}</head><body>"
+            f"{f'<div>{self.stray}</div>' if self.stray else ''}"
             f"<article><h1>Market hall</h1><p id='words'>{self.words}</p>{figure}"
             f"{shown_price}{second}"
             f"<p>{_LONG}</p><p>{_LONG[::-1]}</p>"
@@ -132,7 +134,9 @@ def shoot(
     blocks = tuple(
         replace(
             block,
-            box=Box(left=10, top=_top(number, page), width=_WIDTH - 20, height=_LINE),
+            box=Box(left=10, top=_top(number, page), width=_WIDTH - 20, height=_LINE)
+            if block.text != page.stray
+            else Box(left=0, top=0, width=_WIDTH, height=100 * _LINE),
             hidden=block.text in page.hidden,
         )
         for number, block in enumerate(blocks_of(document))

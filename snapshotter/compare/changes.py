@@ -19,7 +19,7 @@ from typing import Final
 
 from snapshotter.compare import word_diff
 from snapshotter.compare.masks import Masks, find_stretches
-from snapshotter.compare.picture_regions import touches
+from snapshotter.compare.picture_regions import covers, touches
 from snapshotter.compare.sequences import StepBudget, align, gaps_between_runs
 from snapshotter.formats import canonical_json
 from snapshotter.model import change_sentences as sentences
@@ -52,6 +52,7 @@ from snapshotter.model.comparison import (
     TextPiece,
     ValueChange,
 )
+from snapshotter.model.page import Box
 from snapshotter.model.reading import Count
 from snapshotter.model.takedown import Observation
 from snapshotter.value_class import dataclass
@@ -67,6 +68,7 @@ _LONGEST = 1_000  # characters of one piece that a record keeps
 _MAX_PIECES = 60  # of one item that a record keeps
 _LONGEST_ITEM = 2_500  # characters of all its pieces: a record with MAX_ITEMS has its limit
 _CUT = "…"
+_OVERHANG = 4  # CSS pixels
 _STEPS = 1_000_000
 # A page whose date of modification is the time of each request states its clock.
 _CLOCK = timedelta(minutes=2)
@@ -443,8 +445,19 @@ def _unexplained_regions(found: Comparison) -> list[PictureRegion]:
         for place in (change.before, change.after)
         if place is not None
     }
+    boxes = [
+        (
+            change.before.box if change.before is not None else None,
+            change.after.box if change.after is not None else None,
+        )
+        for change in found.text.changes
+    ]
     regions = picture.regions if picture is not None else ()
-    return [region for region in regions if region.in_main and not _is_of_text(region, changed)]
+    return [
+        region
+        for region in regions
+        if region.in_main and not _is_of_text(region, changed) and not _is_inside(region, boxes)
+    ]
 
 
 def _pictures(
@@ -495,6 +508,25 @@ def _pictures(
 def _is_of_text(region: PictureRegion, changed: set[str]) -> bool:
     """Return whether all that lies under a region of a picture is text that changed."""
     return bool(region.selectors) and set(region.selectors) <= changed
+
+
+def _is_inside(region: PictureRegion, boxes: Iterable[tuple[Box | None, Box | None]]) -> bool:
+    """Return whether a region lies in a block of text that changed, whatever lies there as well."""
+    return any(
+        box is not None and there is not None and covers(_widened(box), there)
+        for pair in boxes
+        for box, there in zip(pair, (region.before, region.after), strict=True)
+    )
+
+
+def _widened(box: Box) -> Box:
+    """Return a box with the room of letters that reach beyond their line."""
+    return Box(
+        left=box.left - _OVERHANG,
+        top=box.top - _OVERHANG,
+        width=box.width + 2 * _OVERHANG,
+        height=box.height + 2 * _OVERHANG,
+    )
 
 
 def _dates(before: ComparedPage, after: ComparedPage) -> Iterator[_Placed]:

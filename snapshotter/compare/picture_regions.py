@@ -193,7 +193,8 @@ def css_box(left: int, top: int, right: int, bottom: int, scale: int) -> Box:
     return Box(left=x, top=y, width=-(-right // scale) - x, height=-(-bottom // scale) - y)
 
 
-def _covers(outer: Box, inner: Box) -> bool:
+def covers(outer: Box, inner: Box) -> bool:
+    """Return whether a box lies in another one."""
     return (
         outer.left <= inner.left
         and outer.top <= inner.top
@@ -303,7 +304,7 @@ def placed(
         here = [block for block in underlying_page.blocks if touches(block.box, box)]
         under += here
         regions += [block.region for block in here if block.region is not None]
-        if not here and any(_covers(main_box, box) for main_box in _main_hull(underlying_page)):
+        if not here and any(covers(main_box, box) for main_box in _main_hull(underlying_page)):
             regions.append(Region.MAIN)  # a picture in the article
     return replace(
         region,

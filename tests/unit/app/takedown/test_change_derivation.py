@@ -441,3 +441,15 @@ def test_paragraphs_that_changed_places_are_named_and_are_no_change(tmp_path: Pa
 
     assert found.reason is NoChangeReason.SAME_MAIN_TEXT
     assert "except that text with the same words is at another place" in found.detail
+
+
+def test_a_block_as_large_as_the_page_leaves_a_changed_word_explained(tmp_path: Path) -> None:
+    """On pages of newspapers, a word directly in the body is a block under all others."""
+    before, after = (
+        ShownPage(stray="Advertisement", second=f"The fish market is {end}.")
+        for end in ("open", "closed")
+    )
+
+    found = changed(derived(tmp_path, before, after))
+
+    assert (found.change.count, found.change.unexplained) == (1, 0)
