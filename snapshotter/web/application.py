@@ -27,7 +27,7 @@ from snapshotter.web.security.hosts import AllowedHosts
 from snapshotter.web.security.limits import RequestLimits
 
 _FIRST_UPDATE_S: Final = 3.0  # for which the server waits before it answers the first request
-THREADS: Final = 12  # requests that read the store or a database at the same time
+THREADS: Final = 24  # requests that read the store or a database at the same time
 
 
 def create_app(context: WebContext) -> Starlette:

@@ -42,7 +42,7 @@ _HEADERS_S: Final = 10.0  # from the first byte of a request to the end of its h
 _READ_S: Final = 30.0  # for which a client may leave an answer unread
 _IDLE_S: Final = 15  # between two requests of one connection
 _STOP_S: Final = 10  # for requests to end
-_MOST_CONNECTIONS: Final = 200
+_MOST_CONNECTIONS: Final = 600  # a browser opens up to six
 _OPENER: Final = "open.html"
 
 

@@ -22,7 +22,7 @@ from typing_extensions import override
 
 from snapshotter.web.console.pages import page_routes
 from snapshotter.web.files import routes as file_routes
-from tests.console import RunningConsole, running_console, signed_in
+from tests.console import RunningConsole, problems_of, running_console, signed_in
 from tests.e2e.product import Installation
 from tests.hostile_bundle import AT, CANARY, CASE, FILES, MARKUP, PAYLOAD, HostileArchive
 from tests.tools import any_chromium
@@ -38,7 +38,7 @@ LEFT_OUT = {
     "/tasks/{task_id}/files/{name}",
     "/tasks/{task_id}/live",
 }
-CONTROL = "control.invalid"  # what a page of another site asks for
+CONTROL = "control.invalid"  # a host that is asked for, so that the log is known to name it
 _SETTLED_MS = 150  # for a script that begins with the page
 
 _REFUSED = ("The script has an unsupported MIME type", "Refused to execute script")
@@ -105,6 +105,8 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
             ],
         )
         yield Attacked(console, archive, enqueued.object["job_id"], browser, log)
+        with contextlib.suppress(PlaywrightError):  # the name does not exist
+            browser.new_page().goto(f"http://{CONTROL}/")
         browser.close()
     # A name that a page contains is percent-encoded in the addresses of our own pages.
     asked = re.findall(r'"(?:host|url)":"([^"%]*)', log.read_text(errors="replace"))
@@ -143,6 +145,12 @@ def test_a_hostile_capture_fails_on_every_page(attacked: Attacked) -> None:
             assert page.evaluate("frames.length") == 0, path
             assert page.url.startswith(attacked.console.origin), path
     assert shown >= 6  # its texts were there, as texts
+
+
+def test_the_page_of_a_capture_can_be_read_by_everybody(attacked: Attacked) -> None:
+    path = f"/captures/{attacked.archive.bundle_id}"
+
+    assert problems_of(attacked.browser, attacked.console, [f"{path}?quote=First+line"]) == []
 
 
 def test_a_hostile_file_is_saved_and_not_shown(attacked: Attacked) -> None:
@@ -222,7 +230,6 @@ def _attack(origin: str, bundle_id: str) -> str:
     """Return a page of another site that tries to use the session of the person."""
     page = f"{origin}/captures/{bundle_id}"
     return f"""<!doctype html><meta charset=utf-8><title>Attack</title>
-<link rel=dns-prefetch href="//{CONTROL}"><img src="//{CONTROL}/x">
 <form method=post action="{origin}/logout/everywhere"><button>Win</button></form>
 <script>
 const found = {{}};

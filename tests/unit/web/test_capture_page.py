@@ -16,7 +16,7 @@ from snapshotter.formats.statements import quarantine
 from snapshotter.formats.statements.quarantine import QUARANTINE, QuarantineAction
 from snapshotter.web.console.pages.capture import marked_lines
 from tests.cases import in_one_test
-from tests.hostile_bundle import AT, CANARY, HostileArchive
+from tests.hostile_bundle import AT, CANARY, CASE, HostileArchive
 from tests.webclient import Console, MovableClock, console, console_settings
 
 
@@ -184,7 +184,7 @@ def test_a_capture_in_quarantine_is_not_shown(site: Site) -> None:
     for answer in (
         site.console.get(site.path),
         site.console.post(f"{site.path}/verify"),
-        site.console.post(f"{site.path}/annotate/tag", {"tag": "x"}),
+        site.console.post(f"{site.path}/record/tag", {"tag": "x"}),
     ):
         assert answer.status_code == 403
         assert "is in quarantine: a child" in answer.text
@@ -198,7 +198,7 @@ def test_what_does_not_exist_is_said(site: Site) -> None:
     assert "has no bundle 20260101t000000z-aaaaaaaaaaaaaaaa" in site.console.get(other).text
     assert site.console.get("/captures/..%2f..").status_code == 404
     assert site.console.post(f"{other}/verify").status_code == 404
-    assert site.console.post(f"{site.path}/annotate/erase", {"erase": "x"}).status_code == 404
+    assert site.console.post(f"{site.path}/record/erase", {"erase": "x"}).status_code == 404
     assert site.console.get(f"{site.path}/verify").status_code == 405
 
 
@@ -211,36 +211,70 @@ def test_a_quotation_is_marked_in_the_text(site: Site) -> None:
 
 
 @in_one_test(
-    ("kind", "fields", "arguments"),
+    ("action", "fields", "kind", "arguments"),
     [
-        ("tag", {"tag": " media "}, {"action": "tag.add", "name": "media"}),
-        ("untag", {"tag": "media"}, {"action": "tag.remove", "name": "media"}),
-        ("note", {"note": "a\r\nb"}, {"action": "note.add", "text": "a\nb"}),
-        ("case", {"case": "harbour"}, {"action": "case.add", "case": "harbour"}),
-        ("uncase", {"case": "harbour"}, {"action": "case.remove", "case": "harbour"}),
-        ("mark", {}, {"action": "mark", "name": "graphic"}),
-        ("unmark", {}, {"action": "unmark", "name": "graphic"}),
+        ("tag", {"tag": " media "}, "annotate", {"action": "tag.add", "name": "media"}),
+        ("untag", {"tag": "hostile"}, "annotate", {"action": "tag.remove", "name": "hostile"}),
+        ("note", {"note": "a\r\nb"}, "annotate", {"action": "note.add", "text": "a\nb"}),
+        (
+            "remove",
+            {"case": CASE, "reason": "r"},
+            "annotate",
+            {"action": "case.remove", "case": CASE, "text": "r"},
+        ),
+        (
+            "review",
+            {"decision": "rejected", "reason": "r"},
+            "annotate",
+            {"action": "review", "name": "rejected", "text": "r"},
+        ),
+        ("mark", {}, "annotate", {"action": "mark", "name": "graphic"}),
+        ("unmark", {}, "annotate", {"action": "unmark", "name": "graphic"}),
+        ("quarantine", {"why": "r"}, "annotate", {"action": "quarantine", "text": "r"}),
+        ("export", {"form": "evidence"}, "export", {"form": "evidence"}),
+        ("export", {"form": "report"}, "report", {"paper": "A4"}),
     ],
 )
-def test_annotations_are_tasks(
-    site: Site, kind: str, fields: dict[str, str], arguments: dict[str, str]
+def test_what_a_person_records_or_wants_is_a_task(
+    site: Site, action: str, fields: dict[str, str], kind: str, arguments: dict[str, str]
 ) -> None:
-    answer = site.console.post(f"{site.path}/annotate/{kind}", {**fields, "key": f"k-{kind}"})
+    key = f"{action}-{sorted(fields.values())}"
+    answer = site.console.post(f"{site.path}/record/{action}", {**fields, "key": key})
 
-    assert answer.status_code == 303
+    assert answer.status_code == 303, answer.text
     assert answer.headers["location"].startswith("/tasks/task-")
     task_id = answer.headers["location"].removeprefix("/tasks/").partition("?")[0]
     task = requests.find(site.console.context.services.tasks, task_id)
-    assert task.kind == "annotate"
+    assert task.kind == kind
     found = {name: value for name, value in (task.arguments or {}).items() if value}
     assert found == {**arguments, "bundle_ids": [site.archive.bundle_id]}
 
 
-def test_an_empty_or_too_long_annotation_is_an_error_of_its_field(site: Site) -> None:
-    for kind, value in (("tag", ""), ("tag", "x" * 65), ("note", "x" * 10_001), ("case", " ")):
-        answer = site.console.post(f"{site.path}/annotate/{kind}", {kind: value})
-        assert answer.status_code == 400
-        assert f'href="#{kind}"' in answer.text
+@in_one_test(
+    ("action", "fields", "field"),
+    [
+        ("tag", {"tag": ""}, "tag"),
+        ("tag", {"tag": "x" * 65}, "tag"),
+        ("note", {"note": " "}, "note"),
+        ("note", {"note": "x" * 10_001}, "note"),
+        ("case", {"case": "no-such-case"}, "case"),
+        ("remove", {"case": CASE}, "remove-reason"),
+        ("review", {"decision": "rejected"}, "reason"),
+        ("review", {}, "reason"),
+        ("quarantine", {"why": ""}, "why"),
+        ("export", {"form": "none"}, "form"),
+    ],
+)
+def test_an_invalid_form_is_shown_again_with_its_error(
+    site: Site, action: str, fields: dict[str, str], field: str
+) -> None:
+    answer = site.console.post(f"{site.path}/record/{action}", fields)
+
+    assert answer.status_code == 400
+    page = Page(answer.text)
+    assert f"#{field}" in page.attributes("href")
+    assert field in page.attributes("id")
+    assert "First line" in page.text
     assert not requests.newest(site.console.context.services.tasks, limit=1)
 
 

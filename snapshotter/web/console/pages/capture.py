@@ -5,7 +5,7 @@ The facts, their words and their sections are those of the page that `snapshotte
 come from a verification that this process made, and the page states when.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -20,16 +20,17 @@ from snapshotter.app.archive.capture_surroundings import Surroundings, surroundi
 from snapshotter.app.archive.capture_views import CaptureView
 from snapshotter.app.archive.previews import PictureResult
 from snapshotter.app.archive.quotation import text_places
-from snapshotter.app.tasks.kinds import AnnotateArguments, AnnotationAction
+from snapshotter.app.tasks.kinds import AnnotateArguments, AnnotationAction, TaskArguments
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.annotation_state import AnnotationState
-from snapshotter.model.annotations import MAX_NAME, MAX_TEXT, Mark
+from snapshotter.model.annotations import MAX_TEXT, Mark
 from snapshotter.model.custody import DISPLAYING
 from snapshotter.report.capture_page import observation_label, page_values
 from snapshotter.report.local_time import LocalTime
 from snapshotter.translation import tr
 from snapshotter.web.console.forms import Form, form_endpoint
 from snapshotter.web.console.links import path_with
+from snapshotter.web.console.pages import selected
 from snapshotter.web.console.pages.previews import shown_picture
 from snapshotter.web.console.task_requests import new_key, request_task
 from snapshotter.web.console.templating import respond, sentence
@@ -41,14 +42,15 @@ from snapshotter.web.files import require_shown_capture
 _WAIT_S: Final = 4.0  # for a verification; a longer one goes on, and the page is loaded again
 _PICTURE_S: Final = 1.5  # for a picture that is not made yet
 _MAX_QUOTE: Final = 2_000  # characters
-_ACTIONS: Final = {
-    "note": AnnotationAction.ADD_NOTE,
-    "tag": AnnotationAction.ADD_TAG,
-    "untag": AnnotationAction.REMOVE_TAG,
-    "case": AnnotationAction.ADD_TO_CASE,
-    "uncase": AnnotationAction.REMOVE_FROM_CASE,
-    "mark": AnnotationAction.MARK,
-    "unmark": AnnotationAction.UNMARK,
+# The field that an invalid form is about.
+_FIELDS: Final[Mapping[str, str]] = {
+    "case": "case",
+    "export": "form",
+    "note": "note",
+    "quarantine": "why",
+    "remove": "remove-reason",
+    "review": "reason",
+    "tag": "tag",
 }
 
 
@@ -115,6 +117,8 @@ def _values(
         "around": around,
         "bundle_id": bundle_id,
         "case_options": _case_options(annotations, bundle_id),
+        "decisions": selected.DECISIONS,
+        "exports": selected.FORMS,
         "compare": {
             "earlier": path_with("/compare", {"a": around.earlier, "b": bundle_id}),
             "later": path_with("/compare", {"a": bundle_id, "b": around.later}),
@@ -123,8 +127,6 @@ def _values(
         "is_graphic": Mark.GRAPHIC in recorded.marks,
         "key": new_key(request),
         "marked": list(marked_lines(material.text, places)) if words else None,
-        "max_name": MAX_NAME,
-        "max_text": MAX_TEXT,
         "path": capture_path(bundle_id),
         "picture": shown.picture if shown is not None else None,
         "picture_problem": _picture_problem(shown),
@@ -209,40 +211,56 @@ def _verify(request: Request, form: Form) -> Response:
     return RedirectResponse(f"{capture_path(bundle_id)}#checks", 303)
 
 
-def _annotate(request: Request, form: Form) -> Response:
-    bundle_id = request.path_params["bundle_id"]
-    require_shown_capture(context_of(request), bundle_id)
-    kind = request.path_params["kind"]
-    action = _ACTIONS.get(kind)
-    if action is None:
-        raise NotFound(tr("nothing of the kind {kind} can be recorded", kind=kind[:40]))
-    value = form.text(kind.removeprefix("un")).strip()
-    if not value and kind not in ("mark", "unmark"):
-        problem = (kind, tr("Write something, or leave the field as it is."))
-        return _page(request, [problem])
-    most = MAX_TEXT if kind == "note" else MAX_NAME
-    if len(value) > most:
-        problem = (kind, tr("The text has more than {most} characters.", most=most))
-        return _page(request, [problem], {kind: value})
-    is_case = kind in ("case", "uncase")
-    arguments = AnnotateArguments(
-        action=action,
-        bundle_ids=(bundle_id,),
-        case=value if is_case else "",
-        name=_name(kind, value),
-        text=value if kind == "note" else "",
-    )
+def _record(request: Request, form: Form) -> Response:
+    context, bundle_id = context_of(request), request.path_params["bundle_id"]
+    require_shown_capture(context, bundle_id)
+    action = request.path_params["action"]
+    make = _ACTIONS.get(action)
+    if make is None:
+        raise NotFound(tr("there is no action {action}", action=action[:40]))
+    with context.services.index.reading() as view:
+        state = view.state.annotations
+    try:
+        arguments = make(form, (bundle_id,), state)
+    except (ValueError, SnapshotterError) as error:
+        field = _FIELDS.get(action, "annotations")
+        said = error.message if isinstance(error, SnapshotterError) else str(error)
+        given = {name: form.text(name) for name in ("note", "reason", "tag", "why")}
+        return _page(request, [(field, sentence(said))], given)
     return request_task(request, arguments, form, back=f"{capture_path(bundle_id)}#annotations")
 
 
-def _name(kind: str, value: str) -> str:
-    if kind in ("mark", "unmark"):
-        return Mark.GRAPHIC
-    return value if kind in ("tag", "untag") else ""
+def _note(form: Form, bundle_ids: tuple[str, ...], state: AnnotationState) -> TaskArguments:
+    text = form.text("note").strip()
+    if not text:
+        raise ValueError(tr("write a note"))
+    if len(text) > MAX_TEXT:
+        raise ValueError(tr("the note has more than {most} characters", most=MAX_TEXT))
+    return AnnotateArguments(action=AnnotationAction.ADD_NOTE, bundle_ids=bundle_ids, text=text)
 
+
+def _unmark(form: Form, bundle_ids: tuple[str, ...], state: AnnotationState) -> TaskArguments:
+    return AnnotateArguments(
+        action=AnnotationAction.UNMARK, bundle_ids=bundle_ids, name=Mark.GRAPHIC.value
+    )
+
+
+def _quarantine(form: Form, bundle_ids: tuple[str, ...], state: AnnotationState) -> TaskArguments:
+    reason = form.text("why").strip()
+    if not reason:
+        raise ValueError(tr("give a reason for the quarantine"))
+    return AnnotateArguments(action=AnnotationAction.QUARANTINE, bundle_ids=bundle_ids, text=reason)
+
+
+_ACTIONS: Final = {
+    **selected.ACTIONS,
+    "note": _note,
+    "quarantine": _quarantine,
+    "unmark": _unmark,
+}
 
 routes = (
     Route("/captures/{bundle_id}", _capture),
     Route("/captures/{bundle_id}/verify", form_endpoint(_verify), methods=["POST"]),
-    Route("/captures/{bundle_id}/annotate/{kind}", form_endpoint(_annotate), methods=["POST"]),
+    Route("/captures/{bundle_id}/record/{action}", form_endpoint(_record), methods=["POST"]),
 )

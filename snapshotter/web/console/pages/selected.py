@@ -52,7 +52,7 @@ def _selected(request: Request, form: Form) -> Response:
         raise HTTPException(400, tr("no capture is selected. Go back, and select captures"))
     if not all(store_keys.is_id(bundle_id) for bundle_id in bundle_ids):
         raise HTTPException(400, tr("the request has an id that is no id of a capture"))
-    make = _ACTIONS.get(form.text("action"))
+    make = ACTIONS.get(form.text("action"))
     if make is None:
         raise HTTPException(400, tr("the request names no action"))
     with context_of(request).services.index.reading() as view:
@@ -139,7 +139,7 @@ def _reason(form: Form, missing: str) -> str:
     return reason
 
 
-_ACTIONS: Final[Mapping[str, Callable[[Form, _Ids, AnnotationState], TaskArguments]]] = {
+ACTIONS: Final[Mapping[str, Callable[[Form, _Ids, AnnotationState], TaskArguments]]] = {
     "case": _case,
     "export": _export,
     "mark": _mark,
