@@ -9,12 +9,18 @@ reaches `CANARY`, a host that a test watches, or sets `window.owned`.
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from snapshotter.app.archive import annotations
+from snapshotter.app.archive.observations import ObservationSource, observations
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.page import assessment as assessments
+from snapshotter.formats.statements import takedown
+from snapshotter.index.open_index import open_index_file
 from snapshotter.model.annotations import AnnotationKind, Mark, NewAnnotation, ReviewDecision
+from snapshotter.model.assessment import Assessment
 from snapshotter.model.capture import (
     Action,
     FailedRequest,
@@ -25,6 +31,8 @@ from snapshotter.model.capture import (
     RequestCounts,
 )
 from snapshotter.model.reading import Readings
+from snapshotter.model.takedown import ConfirmRules, Takedown, TakedownKind
+from snapshotter.policy.page_identity import shipped_identity_rules
 from snapshotter.ports import Signer
 from snapshotter.store.filesystem import DirectoryStore
 from tests import annotated, bundles, observed
@@ -97,20 +105,51 @@ class HostileArchive:
         self.store = DirectoryStore(store or folder / "store")
         self.signer = bundles.new_signer()
         _make_trusted(keys or folder / "keys", self.signer)
-        self.bundle_id = self._put(folder / "spool", png)
+        self._spool = folder / "spool"
+        self._png = png
+        self.bundle_id = self._put(AT, observed.available())
         self.key = f"bundles/{AT:%Y/%m/%d}/{self.bundle_id}.wacz"
         self._annotate(graphic)
 
-    def _put(self, spool: Path, png: bytes) -> str:
+    def add_event(self, index: Path) -> str:
+        """
+        Add a capture with a hostile notice, and the event that the page was removed; return its id.
+
+        Args:
+            index: The file of an index, which is made.
+        """
+        self._put(AT + timedelta(hours=1), _with_hostile_notice(observed.gone()))
+        with open_index_file(index) as opened:
+            rules = shipped_identity_rules()
+            source = ObservationSource(store=self.store, index=opened, rules=rules)
+            seen, gone = observations(source)
+        event = Takedown(
+            event_id=f"{gone.at:%Y%m%dt%H%M%Sz}-k3v4q2m7xw4c5b6d",
+            kind=TakedownKind.REMOVED,
+            at=gone.at,
+            identity=seen.identity,
+            url=URL,
+            last_seen=seen,
+            first_gone=gone,
+            confirm=ConfirmRules(times=1, control=False),
+        )
+        data = takedown.encode(event, self.signer)
+        key = store_keys.takedown_key(event.event_id)
+        self.store.put_new(key, data, digest_bytes(data).sha256)
+        return event.event_id
+
+    def _put(self, at: datetime, assessed: Assessment) -> str:
+        spool = self._spool / f"{at:%H%M}"
         spool.mkdir(parents=True, exist_ok=True)
-        shown = replace(observed.available(), readings=Readings(main_text=PAYLOAD))
+        png = self._png
+        shown = replace(assessed, readings=Readings(main_text=PAYLOAD))
         contents = {
             **bundles.CONTENTS,
             **FILES,
             "capture/screenshot.png": png,
             assessments.PATH: assessments.encode(shown),
         }
-        made = bundles.capture(spool, at=AT, title=TITLE, contents=contents)
+        made = bundles.capture(spool, at=at, title=TITLE, contents=contents)
         assert made.response is not None
         size = struct.unpack(">II", png[16:24])
         made = replace(
@@ -134,7 +173,7 @@ class HostileArchive:
             pictures=(whole_picture(PictureKind.PAGE, "capture/screenshot.png", *size),),
         )
         sealed = observed.sealed(
-            made, bundles.decision(require_timestamps=0), spool, self.signer, (), FixedClock(AT), ""
+            made, bundles.decision(require_timestamps=0), spool, self.signer, (), FixedClock(at), ""
         )
         observed.put(self.store, sealed)
         return sealed.id
@@ -160,6 +199,11 @@ class HostileArchive:
             annotations.append(service, _always(new), text=text)
         if graphic:
             annotations.append(service, _always(mark))
+
+
+def _with_hostile_notice(assessed: Assessment) -> Assessment:
+    """Return an assessment of a page that shows the payload as its notice."""
+    return replace(assessed, takedown=replace(assessed.takedown, notice=PAYLOAD))
 
 
 def _always(new: NewAnnotation) -> Callable[[object], NewAnnotation]:

@@ -30,6 +30,7 @@ from tests.tools import any_chromium
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("console-hostile")]
 # Pages of tasks state nothing of a page. Pictures are parts of pages.
 LEFT_OUT = {
+    "/audit/reports/{report_id}/signature",
     "/captures/{bundle_id}/picture/{number:int}",
     "/captures/{bundle_id}/thumbnail.webp",
     "/login",
@@ -62,6 +63,7 @@ class Attacked:
     console: RunningConsole
     archive: HostileArchive
     job_id: str
+    event_id: str
     browser: Browser
     log: Path  # of the browser's network
 
@@ -70,8 +72,10 @@ class Attacked:
         values = {
             "bundle_id": self.archive.bundle_id,
             "date": f"{AT:%Y-%m-%d}",
+            "event_id": self.event_id,
             "job_id": self.job_id,
             "name": CASE,
+            "report_id": quote(PAYLOAD, safe=""),  # no audit was made
         }
         templates = [
             route.path
@@ -91,6 +95,12 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
         "capture", "--enqueue", "--json", "--tag", "hostile", f"http://example.test/?q={MARKUP}"
     )
     assert enqueued.code == 0, enqueued.err
+    event_id = archive.add_event(home.home / "index.db")
+    address = f"http://example.test/?q={quote(MARKUP, safe='')}"
+    scheduled = home.run("schedule", "add", "--name", CASE, "--every", "1h", address)
+    assert scheduled.code == 0, scheduled.err
+    watched = home.run("watch", "add", "--kind", "feed", CASE, address)
+    assert watched.code == 0, watched.err
     log = home.home / "network.json"
     with (
         running_console(home, "--no-worker") as console,
@@ -104,7 +114,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
                 "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
             ],
         )
-        yield Attacked(console, archive, enqueued.object["job_id"], browser, log)
+        yield Attacked(console, archive, enqueued.object["job_id"], event_id, browser, log)
         with contextlib.suppress(PlaywrightError):  # the name does not exist
             browser.new_page().goto(f"http://{CONTROL}/")
         browser.close()
@@ -205,11 +215,10 @@ def test_a_page_of_another_port_reads_and_changes_nothing(attacked: Attacked) ->
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:
-    """Return a path. A page with a parameter of another name has to be added to the test."""
+    """Return a path; a parameter that the test does not know is a hostile text."""
     for name, value in values.items():
         template = template.replace(f"{{{name}}}", value)
-    assert "{" not in template, f"the test has no value for {template}"
-    return template
+    return re.sub(r"\{[^}]*\}", quote(PAYLOAD, safe=""), template)
 
 
 @contextlib.contextmanager
