@@ -4,6 +4,7 @@ and summarise it in a few lines, which the command line prints too.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from snapshotter.model import sentences
 from snapshotter.model.comparison import (
@@ -103,28 +104,40 @@ def page(
         _STYLES,
         _SCRIPT,
         end=html.print_margins(tr("snapshotter · comparison of two captures"), ""),
-        found=found,
-        kinds=_KINDS,
-        lines=summary_lines(found),
-        main=[change for change in found.text.changes if change.in_main],
-        main_only=main_only and found.text.main is not ComparisonState.UNKNOWN,
-        names=_NAMES,
-        others=[change for change in found.text.changes if not change.in_main],
-        ops=Op,
-        pictures=[
+        **page_values(found, copies, main_only=main_only),
+        when=local.show,
+        zone_sentence=local.sentence(found.after.captured_at),
+    )
+
+
+def page_values(
+    found: Comparison,
+    copies: Mapping[str, tuple[Any, Any]],
+    *,
+    main_only: bool = True,
+) -> dict[str, Any]:
+    """Return what the template of a comparison needs; arguments as for `page`."""
+    return {
+        "found": found,
+        "kinds": _KINDS,
+        "lines": summary_lines(found),
+        "main": [change for change in found.text.changes if change.in_main],
+        "main_only": main_only and found.text.main is not ComparisonState.UNKNOWN,
+        "names": _NAMES,
+        "others": [change for change in found.text.changes if not change.in_main],
+        "ops": Op,
+        "pictures": [
             {"found": picture, "before": pair[0], "after": pair[1], "id": f"picture-{number}"}
             for number, picture in enumerate(found.pictures, 1)
             if (pair := copies.get(picture.picture, (None, None))) != (None, None)
         ],
-        place=_place,
-        region=_region,
-        sides=(("Earlier", found.before), ("Later", found.after)),
-        standing=describe_verdict,
-        trends=_TRENDS,
-        verified=describe_verification,
-        when=local.show,
-        zone_sentence=local.sentence(found.after.captured_at),
-    )
+        "place": _place,
+        "region": _region,
+        "sides": (("Earlier", found.before), ("Later", found.after)),
+        "standing": describe_verdict,
+        "trends": _TRENDS,
+        "verified": describe_verification,
+    }
 
 
 def summary_lines(found: Comparison) -> list[Line]:

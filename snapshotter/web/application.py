@@ -44,6 +44,7 @@ def create_app(context: WebContext) -> Starlette:
         finally:
             await anyio.to_thread.run_sync(index.stop)
             await anyio.to_thread.run_sync(context.services.previews.stop)
+            await anyio.to_thread.run_sync(context.services.comparisons.stop)
 
     app = Starlette(
         routes=[

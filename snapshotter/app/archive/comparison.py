@@ -62,12 +62,46 @@ _TIME = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BundleCheck:
+    """What the verification of a bundle gave, as far as a comparison needs it."""
+
+    sha256: str  # of the whole bundle
+    verdict: str  # of `Verdict`
+    codes: tuple[str, ...]  # of what did not pass
+    proven_time: datetime | None
+    established: CaptureFacts | None  # None: the verification established no facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NamedBundle:
     """A bundle on this machine, and the result of its verification."""
 
     name: str  # as it was given
     stream: BinaryIO
     report: Report
+
+    @property
+    def check(self) -> BundleCheck:
+        """The result of the verification, in short."""
+        return BundleCheck(
+            sha256=self.report.sha256,
+            verdict=self.report.verdict.value,
+            codes=tuple(self.report.codes(Verdict.FAILED, Verdict.INDETERMINATE)),
+            proven_time=self.report.proven_time,
+            established=self.report.established,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedBundle:
+    """A bundle on this machine that another process has verified."""
+
+    name: str  # as it was given
+    stream: BinaryIO
+    check: BundleCheck
+
+
+ComparableBundle = NamedBundle | CheckedBundle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +185,7 @@ def open_stored_bundle(
 
 
 def captured(
-    given: NamedBundle,
+    given: ComparableBundle,
     assessor_of: AssessorOf,
     rules: PageIdentityRules,
     today: Decision,
@@ -230,7 +264,7 @@ class ComparedPair:
 
 
 def compare_bundles(
-    pair: tuple[NamedBundle, NamedBundle],
+    pair: tuple[ComparableBundle, ComparableBundle],
     mask_rules: MaskRules | None,
     assessor_of: AssessorOf,
     rules: PageIdentityRules,
@@ -287,7 +321,7 @@ def _alike(
     return replace(of, page=page, assessment=assessment, shots=of.shots if pictures else {})
 
 
-def combined_masks(given: Iterable[NamedBundle]) -> MaskRules:
+def combined_masks(given: Iterable[ComparableBundle]) -> MaskRules:
     """Return all masks of the policies in the bundles of captures."""
     selectors: dict[str, None] = {}
     patterns: dict[str, None] = {}
@@ -352,25 +386,25 @@ def _captures(source: ObservationSource, url: str, until: datetime | None) -> li
 
 
 def _side(
-    given: NamedBundle,
+    given: ComparableBundle,
     record: Mapping[str, Any],
     assessed: Assessment | None,
     rules: PageIdentityRules,
 ) -> ComparedCapture:
-    report = given.report
+    check = given.check
     try:
         # A bundle that FAILED is compared as well, by what its record states.
-        facts = report.established or capture_record.capture_facts(record, sha256=report.sha256)
+        facts = check.established or capture_record.capture_facts(record, sha256=check.sha256)
         what = record["what"]
         return ComparedCapture(
             bundle_id=facts.bundle_id,
-            sha256=report.sha256,
-            verification=report.verdict.value,
-            codes=tuple(report.codes(Verdict.FAILED, Verdict.INDETERMINATE)),
+            sha256=check.sha256,
+            verification=check.verdict,
+            codes=check.codes,
             requested_url=facts.requested_url,
             final_url=facts.final_url,
             captured_at=facts.ended_at,
-            proven_at=report.proven_time,
+            proven_at=check.proven_time,
             identity=_identity(facts, assessed, rules),
             http_status=what["http_status"],
             title=str(what["title"]),

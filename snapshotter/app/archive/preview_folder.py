@@ -57,8 +57,14 @@ class PreviewFolder:
                 self._remove_oldest()
 
     def files(self, bundle_id: str) -> list[Path]:
-        """Return all previews of a capture. Raises ValueError: not the id of a bundle."""
-        return list(self._file(bundle_id, "x").parent.glob(f"{bundle_id}.*"))
+        """
+        Return all previews of a capture, and comparisons with it.
+
+        Raises:
+            ValueError: Not the id of a bundle.
+        """
+        own = self._file(bundle_id, "x").parent.glob(f"{bundle_id}.*")
+        return [*own, *self._folder.glob(f"*/*.*{bundle_id}.*")]
 
     def remove(self, bundle_id: str) -> None:
         """Remove all previews of a capture."""

@@ -49,12 +49,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def confine(*, processor_s: int) -> None:
+def confine(*, processor_s: int, memory: int = _MEMORY) -> None:
     """
     Give up the rights that a decoder does not need; open files stay open.
 
     Args:
         processor_s: Seconds of processor time, after which the kernel ends the process.
+        memory: Bytes of the address space at most.
     """
     import resource
 
@@ -70,7 +71,7 @@ def confine(*, processor_s: int) -> None:
         ctypes.CDLL(None).prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     limits = {
         resource.RLIMIT_CPU: processor_s,
-        resource.RLIMIT_AS: _MEMORY,
+        resource.RLIMIT_AS: memory,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: 0,  # a pipe is no file
         resource.RLIMIT_NPROC: 0,

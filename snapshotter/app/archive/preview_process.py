@@ -103,22 +103,31 @@ class PreviewProcesses:
         parse_picture(made)
         return made
 
-    def stop(self) -> None:
-        """End all processes; those who wait for one get an error."""
-        with self._lock:
-            self._is_stopped = True
-            for process in self._running:
-                process.kill()
+    def run(
+        self,
+        command: Sequence[str],
+        files: Sequence[BinaryIO],
+        *,
+        timeout_s: float,
+        most: int,
+    ) -> bytes:
+        """
+        Return what another program writes that reads a stranger's files.
 
-    def _run(self, kind: str, files: Sequence[BinaryIO], *, scale: int, most: int) -> bytes:
-        """Return what the process wrote."""
+        Args:
+            command: Of the process. The descriptors of the files are its further arguments.
+            files: Real files, each at its beginning.
+            most: Bytes of the output.
+
+        Raises:
+            SnapshotterError: The program failed, wrote more, or took too long.
+        """
         numbers = [file.fileno() for file in files]
-        command = [*self._command, kind, str(scale), *map(str, numbers)]
         with self._lock:
             if self._is_stopped:
                 raise SnapshotterError(tr("the console is ending"))
             process = subprocess.Popen(  # noqa: S603  our own program, with numbers as arguments
-                command,
+                [*command, *map(str, numbers)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -128,26 +137,46 @@ class PreviewProcesses:
                 start_new_session=True,
             )
             self._running.add(process)
-        # Whatever it writes, no more than this is read; a longer output blocks until the kill.
-        timer = threading.Timer(self._timeout_s[kind], process.kill)
+        timer = threading.Timer(timeout_s, process.kill)
         timer.start()
         assert process.stdout is not None  # noqa: S101  for the type checker
         try:
-            output = process.stdout.read(_MAX_HEAD + most + 1)
-        finally:
-            process.kill()
+            output = process.stdout.read(most + 1)
+            if len(output) > most:
+                process.kill()
             code = process.wait()
+        finally:
             timer.cancel()
+            process.kill()
+            process.wait()
             process.stdout.close()
             with self._lock:
                 self._running.discard(process)
+        if len(output) > most:
+            raise _strange()
         if code == preview_main.UNREADABLE:
             raise SnapshotterError(tr("the picture cannot be read"))
         if code:  # its limits, the timer or the end of the server
             raise SnapshotterError(
-                tr("reading the picture took too long, or needed too much memory")
+                tr("reading the capture took too long, or needed too much memory")
             )
         return output
+
+    def stop(self) -> None:
+        """End all processes; those who wait for one get an error."""
+        with self._lock:
+            self._is_stopped = True
+            for process in self._running:
+                process.kill()
+
+    def _run(self, kind: str, files: Sequence[BinaryIO], *, scale: int, most: int) -> bytes:
+        """Return what the process wrote about a picture."""
+        return self.run(
+            [*self._command, kind, str(scale)],
+            files,
+            timeout_s=self._timeout_s[kind],
+            most=_MAX_HEAD + most,
+        )
 
 
 def parse_picture(data: bytes) -> PreviewPicture:

@@ -34,14 +34,15 @@ from snapshotter.value_class import dataclass
 
 CLEAR: Final = "webp"  # names of previews
 BLURRED: Final = "blurred.webp"
-PICTURE: Final = "picture"
+PICTURE: Final = "picture"  # of the whole page, or else of the first view
 _WORKERS: Final = 2
 _MOST_WAITING: Final = 400  # previews; more are not begun, and are asked for again
 _NEWEST: Final = 60  # captures whose thumbnails are made before anybody asks
 _MAX_TOP: Final = 64 << 20  # bytes of a PNG file that a thumbnail is made of
 _MAX_FILE: Final = 1 << 30  # bytes of all PNG files of a picture
 _MOST_FAILURES: Final = 10_000
-_KINDS: Final = (PictureKind.PAGE, PictureKind.VIEWPORT)  # the largest first
+# Kinds of pictures, the largest first, and the names of their copies.
+_KINDS: Final = {PictureKind.PAGE: "page.picture", PictureKind.VIEWPORT: "viewport.picture"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class PictureResult:
     """A copy of the picture of a capture; without one, why there is none."""
 
     picture: PreviewPicture | None
+    kind: PictureKind | None = None
     problem: str = ""
 
 
@@ -83,13 +85,17 @@ class PreviewService:
         self._is_used = True
         return self._folder.read(bundle_id, BLURRED if is_blurred else CLEAR)
 
-    def kept_picture(self, bundle_id: str) -> PreviewPicture | None:
-        """Return a picture that was made already; None otherwise. Raises ValueError: no id."""
-        data = self._folder.read(bundle_id, PICTURE)
-        try:
-            return parse_picture(data) if data is not None else None
-        except SnapshotterError:  # the file is damaged: it is made again
-            return None
+    def kept_picture(self, bundle_id: str) -> PictureResult:
+        """Return a picture that was made already, or none. Raises ValueError: no id."""
+        for kind, name in _KINDS.items():
+            data = self._folder.read(bundle_id, name)
+            if data is None:
+                continue
+            try:
+                return PictureResult(picture=parse_picture(data), kind=kind)
+            except SnapshotterError:  # the file is damaged: it is made again
+                continue
+        return PictureResult(picture=None)
 
     def begin(self, bundle_id: str, name: str) -> Future[str]:
         """
@@ -127,12 +133,13 @@ class PreviewService:
             ValueError: It is not the id of a bundle.
         """
         kept = self.kept_picture(bundle_id)
-        if kept is None:
-            problem = self.begin(bundle_id, PICTURE).result(timeout_s)
-            kept = self.kept_picture(bundle_id)
-            if kept is None:
-                return PictureResult(picture=None, problem=problem or tr("the picture was removed"))
-        return PictureResult(picture=kept)
+        if kept.picture is not None:
+            return kept
+        problem = self.begin(bundle_id, PICTURE).result(timeout_s)
+        kept = self.kept_picture(bundle_id)
+        if kept.picture is not None:
+            return kept
+        return PictureResult(picture=None, problem=problem or tr("the picture was removed"))
 
     def prepare(self, view: ArchiveView) -> None:
         """
@@ -183,20 +190,20 @@ class PreviewService:
             return
         with ExitStack() as stack:
             # The first view is small, and shows what a thumbnail shows.
-            _, files = self._open(bundle_id, stack, reversed(_KINDS), most=_MAX_TOP)
+            _, _, files = self._open(bundle_id, stack, reversed(_KINDS), most=_MAX_TOP)
             made = self._processes.make_thumbnails(files)
         self._folder.put(bundle_id, BLURRED, made.blurred)
         self._folder.put(bundle_id, CLEAR, made.clear)
 
     def _make_picture(self, bundle_id: str) -> None:
         with ExitStack() as stack:
-            picture, files = self._open(bundle_id, stack, _KINDS, most=_MAX_FILE)
+            kind, picture, files = self._open(bundle_id, stack, _KINDS, most=_MAX_FILE)
             made = self._processes.make_picture(files, picture.scale)
-        self._folder.put(bundle_id, PICTURE, made)
+        self._folder.put(bundle_id, _KINDS[kind], made)
 
     def _open(
         self, bundle_id: str, stack: ExitStack, kinds: Iterable[PictureKind], *, most: int
-    ) -> tuple[RecordedPicture, list[BinaryIO]]:
+    ) -> tuple[PictureKind, RecordedPicture, list[BinaryIO]]:
         """
         Copy the PNG files of a picture out of a bundle, until the end of a `with` block.
 
@@ -207,9 +214,10 @@ class PreviewService:
         stream = stack.enter_context(self._store.open(store_keys.bundle_key(bundle_id)))
         bundle = BundleFiles(stream)
         found = recorded_pictures(bundles.read_record(stream), bundle.names())
-        picture = next((found[kind] for kind in kinds if kind in found), None)
-        if picture is None:
+        chosen = next((kind for kind in kinds if kind in found), None)
+        if chosen is None:
             raise SnapshotterError(tr("the capture has no picture"))
+        picture = found[chosen]
         files = list[BinaryIO]()
         for path in picture.paths:
             member = bundle.open(path)
@@ -223,4 +231,4 @@ class PreviewService:
                     copy.write(chunk)
             copy.seek(0)
             files.append(copy)
-        return picture, files
+        return chosen, picture, files

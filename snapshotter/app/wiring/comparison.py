@@ -1,61 +1,201 @@
-"""Compare two bundles of the configured store."""
+"""
+Compare two bundles of the configured store, for a server: in a process without rights, and once.
 
+The bundles are verified here. Their pictures, markup and texts are read by `comparison_main`. What
+it finds is kept beside the previews, with the digests of both bundles and the time.
+"""
+
+import json
+import pickle
+import sys
+import tempfile
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import Any, Final
 
+import snapshotter
+from snapshotter.app.archive import comparison, quarantined
+from snapshotter.app.archive.preview_folder import PreviewFolder
+from snapshotter.app.archive.preview_process import PreviewProcesses
 from snapshotter.app.settings import Settings
-from snapshotter.app.wiring import store as wiring_store
 from snapshotter.app.wiring import trust as wiring_trust
-from snapshotter.errors import EvidenceInvalid
+from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.formats import typed
+from snapshotter.formats.canonical_json import instant, parse_instant
+from snapshotter.model.comparison import Comparison
+from snapshotter.model.finding import Verdict
+from snapshotter.ports import Clock, ObjectStore
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
-if TYPE_CHECKING:
-    from snapshotter.app.archive.comparison import ComparedPair
+_COMMAND: Final = (sys.executable, "-I", "-m", "snapshotter.app.wiring.comparison_main")
+_TIMEOUT_S: Final = 240.0
+_MAX_BYTES: Final = 64 << 20  # of a comparison as JSON
+_NAME: Final = "compare-{other}.json"  # of what is kept beside the previews of the later capture
 
 
-def compare_stored(settings: Settings, first: str, second: str) -> "ComparedPair":
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeComparison:
+    """A comparison, and when it was made."""
+
+    found: Comparison
+    made_at: datetime  # UTC
+    version: str  # of the software
+
+
+class ComparisonService:
     """
-    Verify two bundles of the store, and compare the captures in them.
+    Compares captures of one store. Used from several threads.
+
+    Whoever asks has to check first that both captures may be shown.
 
     Args:
-        first, second: The ids, in any order.
-
-    Raises:
-        PolicyRefused: A capture is in quarantine.
-        EvidenceInvalid: A bundle was altered, or cannot be read.
-        SnapshotterError: The store does not have a bundle.
+        folder: Where comparisons are kept.
     """
-    from snapshotter.app.archive import comparison, quarantined
-    from snapshotter.app.machine import SystemClock
-    from snapshotter.app.policies import configured_policy
-    from snapshotter.app.wiring.capturer import assessor
-    from snapshotter.model.finding import Verdict
-    from snapshotter.policy import page_identity
-    from snapshotter.policy.capture_decision import decide
 
-    store, now = wiring_store.store(settings), SystemClock().now()
-    trust = wiring_trust.trust(settings, by_bundle=True)
-    is_trusted = wiring_trust.trusted_keys(settings)
-    with ExitStack() as stack:
-        opened = []
+    def __init__(
+        self,
+        settings: Settings,
+        store: ObjectStore,
+        folder: PreviewFolder,
+        processes: PreviewProcesses,
+        *,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._folder = folder
+        self._processes = processes
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="comparison")
+        self._lock = threading.Lock()
+        self._waiting: dict[tuple[str, str], Future[MadeComparison]] = {}
+
+    def stop(self) -> None:
+        """End what is under way."""
+        self._processes.stop()
+        self._thread.shutdown(cancel_futures=True)
+
+    def comparison(self, first: str, second: str, *, timeout_s: float) -> MadeComparison:
+        """
+        Return the comparison of two captures, the earlier one with the later one.
+
+        Args:
+            first, second: The ids, in any order.
+
+        Raises:
+            TimeoutError: It is not made in this time. It goes on being made.
+            EvidenceInvalid: A bundle was altered, or cannot be read.
+            SnapshotterError: The store does not have a bundle, or the comparison failed.
+        """
+        pair = min(first, second), max(first, second)
+        kept = self._kept(*pair)
+        if kept is not None:
+            return kept
+        with self._lock:
+            begun = self._waiting.get(pair)
+            is_new = begun is None
+            if begun is None:
+                begun = self._waiting[pair] = self._thread.submit(self._make, *pair)
+        if is_new:  # without the lock, because a work that is done already calls at once
+            begun.add_done_callback(lambda _: self._forget(pair))
+        return begun.result(timeout_s)
+
+    def compare(self, first: str, second: str) -> Comparison:
+        """
+        Return the comparison of two captures, for a client that waits.
+
+        Raises:
+            PolicyRefused: A capture is in quarantine.
+            EvidenceInvalid, SnapshotterError: As `comparison`.
+        """
+        is_trusted = wiring_trust.trusted_keys(self._settings, public_only=True)
         for bundle_id in (first, second):
-            quarantined.require_visible(store, bundle_id, is_trusted)
-            bundle = stack.enter_context(
-                comparison.open_stored_bundle(bundle_id, store, trust, now)
-            )
-            if bundle.report.codes(Verdict.FAILED):
-                raise EvidenceInvalid(
-                    tr("{bundle_id} was altered, and is not compared", bundle_id=bundle_id),
-                    hint=tr(
-                        "show what is wrong:\n  snapshotter verify {bundle_id}",
-                        bundle_id=bundle_id,
-                    ),
+            quarantined.require_visible(self._store, bundle_id, is_trusted)
+        return self.comparison(first, second, timeout_s=_TIMEOUT_S).found
+
+    def _forget(self, pair: tuple[str, str]) -> None:
+        with self._lock:
+            self._waiting.pop(pair, None)
+
+    def _kept(self, earlier: str, later: str) -> MadeComparison | None:
+        data = self._folder.read(later, _NAME.format(other=earlier))
+        if data is None:
+            return None
+        try:
+            made = _parse(data)
+        except (SnapshotterError, ValueError, LookupError, TypeError):
+            return None  # of another version, or damaged: it is made again
+        return made if made.version == snapshotter.__version__ else None
+
+    def _make(self, earlier: str, later: str) -> MadeComparison:
+        from snapshotter.app.policies import configured_policy
+        from snapshotter.policy.capture_decision import decide
+
+        now = self._clock.now()
+        trust = wiring_trust.trust(self._settings, by_bundle=True, public_only=True)
+        today = decide(configured_policy.judging_policy(self._settings))
+        with ExitStack() as stack:
+            opened = []
+            for bundle_id in (earlier, later):
+                bundle = stack.enter_context(
+                    comparison.open_stored_bundle(bundle_id, self._store, trust, now)
                 )
-            opened.append(bundle)
-        return comparison.compare_bundles(
-            (opened[0], opened[1]),
-            None,
-            assessor,
-            page_identity.shipped_identity_rules(),
-            decide(configured_policy.judging_policy(settings)),
-        )
+                if bundle.report.codes(Verdict.FAILED):
+                    raise EvidenceInvalid(
+                        tr("{bundle_id} was altered, and is not compared", bundle_id=bundle_id),
+                        hint=tr(
+                            "show what is wrong:\n  snapshotter verify {bundle_id}",
+                            bundle_id=bundle_id,
+                        ),
+                    )
+                bundle.stream.flush()
+                bundle.stream.seek(0)
+                opened.append(bundle)
+            given = stack.enter_context(tempfile.TemporaryFile(prefix="snapshotter-compare-"))
+            checks = tuple(bundle.check for bundle in opened)
+            pickle.dump(((earlier, later), checks, today), given)
+            given.seek(0)
+            output = self._processes.run(
+                _COMMAND,
+                [given, *(bundle.stream for bundle in opened)],
+                timeout_s=_TIMEOUT_S,
+                most=_MAX_BYTES,
+            )
+        answer = _answer(output)
+        if "problem" in answer:
+            raise EvidenceInvalid(
+                tr("the captures cannot be compared: {problem}", problem=answer["problem"])
+            )
+        data = json.dumps(
+            {
+                "comparison": answer.get("comparison"),
+                "made_at": instant(now),
+                "version": snapshotter.__version__,
+            }
+        ).encode()
+        made = _parse(data)
+        self._folder.put(later, _NAME.format(other=earlier), data)
+        return made
+
+
+def _answer(output: bytes) -> dict[str, Any]:
+    """Return what the process wrote, which is not trusted."""
+    try:
+        answer = json.loads(output)
+    except ValueError as error:
+        raise SnapshotterError(tr("the comparison did not end as expected")) from error
+    if not isinstance(answer, dict):
+        raise SnapshotterError(tr("the comparison did not end as expected"))
+    return answer
+
+
+def _parse(data: bytes) -> MadeComparison:
+    kept = json.loads(data)
+    return MadeComparison(
+        found=typed.read(Comparison, kept["comparison"]),
+        made_at=parse_instant(kept["made_at"]),
+        version=kept["version"],
+    )

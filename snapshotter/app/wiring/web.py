@@ -30,7 +30,7 @@ from snapshotter.app.wiring import queue as wiring_queue
 from snapshotter.app.wiring import store as wiring_store
 from snapshotter.app.wiring import tasks as wiring_tasks
 from snapshotter.app.wiring import trust as wiring_trust
-from snapshotter.app.wiring.comparison import compare_stored
+from snapshotter.app.wiring.comparison import ComparisonService
 from snapshotter.app.wiring.verification import note_fixity_check
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.finding import Report
@@ -39,7 +39,6 @@ from snapshotter.ports import Clock, IdSource, ObjectStore, ShowMessage
 from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.comparison import ComparedPair
     from snapshotter.app.tasks.requests import TaskService
     from snapshotter.jobs.database import Database
 
@@ -68,8 +67,7 @@ class WebServices:
     # Writes to the custody chain of a bundle: its id, a type of event, and details.
     note_access: Callable[[str, str, str], None]
     note_verified: Callable[[str, Report], None]  # the same, of a verification
-    # Verifies two stored bundles, and compares the captures in them.
-    compare: "Callable[[str, str], ComparedPair]"
+    comparisons: ComparisonService  # of two captures
     has_worker: Callable[[], bool]  # whether a worker of the queue runs
     check_health: Callable[[], Mapping[str, bool]]  # by what is checked
 
@@ -91,9 +89,8 @@ def web_services(
     store = wiring_store.store(settings)
     clock = clock or SystemClock()
     index = wiring_index.index_service(settings, show_message=show_message)
-    previews = PreviewService(
-        store, PreviewFolder(wiring_store.previews_dir(settings)), PreviewProcesses()
-    )
+    folder, processes = PreviewFolder(wiring_store.previews_dir(settings)), PreviewProcesses()
+    previews = PreviewService(store, folder, processes)
     index.on_update = previews.prepare
     jobs = partial(wiring_day_report.jobs_without_bundle, settings)
     views = CaptureViews(
@@ -126,7 +123,7 @@ def web_services(
             note_verified=lambda bundle_id, report: note_fixity_check(
                 settings, store, bundle_id, report, show_message=show_message
             ),
-            compare=partial(compare_stored, settings),
+            comparisons=ComparisonService(settings, store, folder, processes, clock=clock),
             has_worker=partial(wiring_queue.has_worker, settings),
             check_health=partial(_check_health, store, database),
         )

@@ -191,8 +191,8 @@ def compare_captures(
     """
     for bundle_id in (a, b):
         require_bundle(context, bundle_id)
-    pair = context.services.compare(a, b)
-    return Comparison.model_validate(comparison_json(pair.comparison, main_only=main_only))
+    found = context.services.comparisons.compare(a, b)
+    return Comparison.model_validate(comparison_json(found, main_only=main_only))
 
 
 def require_bundle(context: Context, bundle_id: str) -> None:

@@ -45,7 +45,7 @@ def picture_path(bundle_id: str, number: int) -> str:
 
 async def _thumbnail(request: Request) -> Response:
     context, bundle_id = context_of(request), request.path_params["bundle_id"]
-    is_graphic = await run_in_threadpool(_require_shown, context, bundle_id)
+    is_graphic = await run_in_threadpool(require_shown, context, bundle_id)
     is_blurred = is_graphic and request.query_params.get("clear") != "1"
     name = BLURRED if is_blurred else CLEAR
     previews = context.services.previews
@@ -64,15 +64,15 @@ async def _thumbnail(request: Request) -> Response:
 async def _piece(request: Request) -> Response:
     context, bundle_id = context_of(request), request.path_params["bundle_id"]
     number = request.path_params["number"]
-    await run_in_threadpool(_require_shown, context, bundle_id)
+    await run_in_threadpool(require_shown, context, bundle_id)
     previews = context.services.previews
-    found = await run_in_threadpool(previews.kept_picture, bundle_id)
+    found = (await run_in_threadpool(previews.kept_picture, bundle_id)).picture
     if found is None:
         try:
             problem = await _made(context, bundle_id, PICTURE)
         except TimeoutError as error:
             raise HTTPException(503, tr("the picture is being prepared")) from error
-        found = await run_in_threadpool(previews.kept_picture, bundle_id)
+        found = (await run_in_threadpool(previews.kept_picture, bundle_id)).picture
         if found is None:
             raise NotFound(problem or tr("the picture is being prepared"))
     if number >= len(found.pieces):
@@ -80,7 +80,7 @@ async def _piece(request: Request) -> Response:
     return _picture_response(request, found.pieces[number].data, "image/jpeg")
 
 
-def _require_shown(context: WebContext, bundle_id: str) -> bool:
+def require_shown(context: WebContext, bundle_id: str) -> bool:
     """
     Return whether a capture is marked as graphic.
 

@@ -1,0 +1,131 @@
+"""Two captures compared: by a process without rights, once, and shown as text."""
+
+import io
+import re
+from collections.abc import Iterator
+from html import unescape
+
+import pytest
+from PIL import Image, ImageDraw
+
+from snapshotter.app.archive import cases
+from snapshotter.formats.bundle import store_keys
+from snapshotter.model.annotations import Mark
+from snapshotter.web.console.pages import compare
+from tests import observed
+from tests.archived import Archive
+from tests.bundles import flipped
+from tests.webclient import Console, console, console_settings
+
+UNKNOWN = "20260101t000000z-k3v4q2m7xw4c5b6d"
+ids: dict[str, str] = {}
+
+
+def png(words: str) -> bytes:
+    image = Image.new("RGB", (400, 500), "white")
+    ImageDraw.Draw(image).text((20, 20), words, "black", font_size=60)
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    archive = Archive(tmp_path_factory.mktemp("archive"))
+    ids["one"] = archive.put(0, png=png("one"), title="<b>A page</b>")
+    ids["two"] = archive.put(1, png=png("two"), title="<i>Another title</i>")
+    ids["graphic"] = archive.put(2, png=png("two"))
+    ids["hidden"] = archive.put(3)
+    ids["altered"] = archive.put(4)
+    ids["alone"] = archive.put(5, url=observed.OTHER)
+    cases.set_mark(archive.annotations, Mark.GRAPHIC, [ids["graphic"]])
+    archive.add_notice(ids["hidden"])
+    key = store_keys.bundle_key(ids["altered"])
+    file = archive.folder / "store" / key
+    file.chmod(0o600)
+    file.write_bytes(flipped(file.read_bytes()))
+    with console(console_settings(archive.folder)) as found:
+        yield found.log_in()
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for what a busy machine makes slowly."""
+    monkeypatch.setattr(compare, "_WAIT_S", 120)
+    monkeypatch.setattr(compare, "_PICTURE_S", 60)
+
+
+def compared(site: Console, one: str, two: str, more: str = "") -> str:
+    """Return the page when the comparison is made."""
+    site.context.services.comparisons.comparison(ids[one], ids[two], timeout_s=120)
+    answer = site.get(f"/compare?a={ids[one]}&b={ids[two]}{more}")
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_words_and_pictures_of_both_captures_are_shown(site: Console) -> None:
+    text = compared(site, "one", "two")
+
+    (answer,) = re.findall(r"server answer.*?changed</span>.*?</tr>", text, re.DOTALL)
+    assert ">title<" in answer
+    assert "<i>Another title</i>" in unescape(text)
+    for name in ("one", "two"):
+        assert f'href="/captures/{ids[name]}/picture/0"' in text  # of an SVG image
+    assert 'type="range"' in text
+    assert "regions that differ: 1" in text
+    assert "<b>A page" not in text
+    assert "<i>Another" not in text
+    assert "<b>A page</b>" in unescape(text)
+
+
+def test_a_comparison_is_kept_and_says_when_it_was_made(site: Console) -> None:
+    first = site.context.services.comparisons.comparison(ids["one"], ids["two"], timeout_s=120)
+    second = site.context.services.comparisons.comparison(ids["two"], ids["one"], timeout_s=0)
+
+    assert second == first
+    assert first.found.before.bundle_id == ids["one"]
+    assert "Both bundles were verified and compared on" in compared(site, "one", "two")
+
+
+def test_the_earlier_capture_comes_first(site: Console) -> None:
+    answer = site.get(f"/compare?a={ids['two']}&b={ids['one']}")
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/compare?a={ids['one']}&b={ids['two']}"
+
+
+def test_pictures_of_a_graphic_capture_are_shown_when_a_person_asks(site: Console) -> None:
+    assert "/picture/0" not in compared(site, "two", "graphic")
+    assert "marked as graphic" in compared(site, "two", "graphic")
+    assert f"/captures/{ids['graphic']}/picture/0" in compared(site, "two", "graphic", "&show=1")
+
+
+def test_a_person_chooses_the_other_capture(site: Console) -> None:
+    for query in (f"?a={ids['one']}", f"?b={ids['one']}", f"?a={ids['one']}&b={ids['one']}"):
+        text = site.get(f"/compare{query}").text
+        assert f"/compare?a={ids['one']}&amp;b={ids['two']}" in text
+        assert ids["hidden"] not in text
+    assert "no other capture of this page" in site.get(f"/compare?a={ids['alone']}").text
+
+
+def test_what_may_not_be_shown_is_not_compared(site: Console) -> None:
+    for query, status in (
+        ("", 400),
+        (f"?a={ids['one']}&b={ids['hidden']}", 403),
+        (f"?a={ids['one']}&b={UNKNOWN}", 404),
+        (f"?a={ids['one']}&b=..%2f..", 404),
+        (f"?a={ids['one']}&b={ids['altered']}", 409),
+    ):
+        assert site.get(f"/compare{query}").status_code == status, query
+    assert "was altered" in site.get(f"/compare?a={ids['one']}&b={ids['altered']}").text
+
+
+def test_a_comparison_that_takes_long_is_followed(
+    site: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare, "_WAIT_S", 0)
+    answer = site.get(f"/compare?a={ids['one']}&b={ids['graphic']}")
+
+    assert answer.status_code == 200
+    assert "The captures are being compared" in answer.text
+    assert '<meta http-equiv="refresh"' in answer.text
