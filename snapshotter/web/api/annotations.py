@@ -317,5 +317,5 @@ def _case_state(case: CaseState) -> object:
 def _require_state(context: Context, bundle_id: str, if_match: str | None) -> None:
     require_bundle(context, bundle_id)
     value = capture_annotations_json(bundle_id, read_annotations(context).capture(bundle_id))
-    what = tr("what is recorded about {bundle_id}", bundle_id=bundle_id)
+    what = tr("the annotations of {bundle_id}", bundle_id=bundle_id)
     require_match(if_match, value, what)

@@ -12,6 +12,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
 from scripts.make_openapi import FILE, encoded
+from snapshotter.web.api.problem import KINDS
 from tests.fuzzing import FACTOR, tries
 from tests.unit.web.api.test_captures import Filled
 from tests.unit.web.api.test_captures import filled as filled
@@ -55,6 +56,15 @@ def test_every_change_of_something_that_exists_names_its_state() -> None:
             }
             if method in ("put", "patch", "delete"):
                 assert "if-match" in headers, f"{method} {path}"
+
+
+def test_the_reference_names_each_request_and_each_kind_of_problem() -> None:
+    text = (FILE.parent / "api.md").read_text(encoding="utf-8")
+    for path, item in json.loads(encoded())["paths"].items():
+        for method in item:
+            assert f"- `{method.upper()} {path}`: " in text
+    for kind in KINDS.values():
+        assert f"- `{kind.name}` ({kind.status}): {kind.meaning}" in text
 
 
 @pytest.mark.fuzz
