@@ -21,6 +21,7 @@ from snapshotter.translation import tr
 _AROUND = 120  # CSS pixels above and below the changed places
 _BESIDE = 40
 _NARROWEST = 760  # CSS pixels: less would show a column without what is beside it
+_WIDEST = 1_500  # of whole blocks: wider ones would make their letters too small to read
 _LOWEST = 360
 _TALLEST = 1_100  # of a part; changes further down are left to the list of words
 _MOST = 40  # places
@@ -39,7 +40,7 @@ def panels(pair: tuple[Panel, Panel], ends: ComparedEnds) -> tuple[Panel, Panel]
         return pair
     try:
         cut = [
-            _part(shot, side or other, framed=bool(side), beside=[*sides[0], *sides[1]])
+            _part(shot, side or other, framed=bool(side), beside=_beside(ends, sides))
             for shot, side, other in zip(ends.shots, sides, reversed(sides), strict=True)
         ]
     except (SnapshotterError, OSError):
@@ -48,6 +49,19 @@ def panels(pair: tuple[Panel, Panel], ends: ComparedEnds) -> tuple[Panel, Panel]
         replace(panel, png=png, boxes=boxes) for panel, (png, boxes) in zip(pair, cut, strict=True)
     )
     return one, other
+
+
+def _beside(ends: ComparedEnds, sides: tuple[list[Box], list[Box]]) -> list[Box]:
+    """Return the boxes that give the columns: whole blocks of text, if they are not too wide."""
+    exact = [*sides[0], *sides[1]]
+    found = ends.derived
+    if not isinstance(found, DerivedChange):
+        return exact
+    blocks = [box for place in found.places for box in (place.before, place.after)]
+    whole = [box for box in blocks if box is not None and any(_meet(box, one) for one in exact)]
+    every = [*exact, *whole]
+    width = max(box.left + box.width for box in every) - min(box.left for box in every)
+    return every if width <= _WIDEST else exact
 
 
 def _places(ends: ComparedEnds) -> tuple[list[Box], list[Box]]:
