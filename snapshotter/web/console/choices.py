@@ -1,6 +1,7 @@
 """List the policies and the cases that a form offers."""
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from snapshotter.app.archive.index_service import IndexService
 from snapshotter.app.settings import Settings
@@ -14,7 +15,7 @@ def policy_choices(settings: Settings) -> list[tuple[str, str]]:
     first = (
         ("", tr("Chosen by the address"))
         if default in ("", AUTO)
-        else ("", tr("{name} (the setting)", name=default))
+        else ("", tr("{name} (the setting)", name=PurePath(default).name))
     )
     names = [found.name for found in policy_matches(settings.policies_dir)]
     return [first, *((name, name) for name in names)]
