@@ -40,6 +40,7 @@ DEFAULT_PORT: Final = 8765
 FOLDER: Final = "console"  # below data_dir
 _HEADERS_S: Final = 10.0  # from the first byte of a request to the end of its headers
 _READ_S: Final = 30.0  # for which a client may leave an answer unread
+_UNREAD_S: Final = 5.0  # for the rest of a body that nobody reads, after the answer
 _IDLE_S: Final = 15  # between two requests of one connection
 _STOP_S: Final = 10  # for requests to end
 _MOST_CONNECTIONS: Final = 600  # a browser opens up to six
@@ -269,10 +270,14 @@ class _Server(uvicorn.Server):
 
 
 class _Connection(H11Protocol):
-    """Ends a connection whose client sends its headers or reads an answer too slowly."""
+    """
+    Ends a connection whose client sends its headers or reads an answer too slowly, or goes on
+    sending a body after the answer.
+    """
 
     _headers_timer: asyncio.TimerHandle | None = None
     _read_timer: asyncio.TimerHandle | None = None
+    _unread_timer: asyncio.TimerHandle | None = None
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -287,11 +292,21 @@ class _Connection(H11Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self.conn.their_state is not h11.SEND_BODY:
+            self._cancel(self._unread_timer)
+            self._unread_timer = None
         if self.conn.their_state is not h11.IDLE:
             self._cancel(self._headers_timer)
             self._headers_timer = None
         elif self._headers_timer is None and self.timeout_keep_alive_task is None:
             self._expect_headers()
+
+    @override
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # Each byte of the body ends the timer of idle connections, so that this needs its own.
+        if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
+            self._unread_timer = self.loop.call_later(_UNREAD_S, self.transport.abort)
 
     @override
     def pause_writing(self) -> None:
@@ -308,7 +323,7 @@ class _Connection(H11Protocol):
         self._headers_timer = self.loop.call_later(_HEADERS_S, self.transport.abort)
 
     def _cancel_timers(self) -> None:
-        for timer in (self._headers_timer, self._read_timer):
+        for timer in (self._headers_timer, self._read_timer, self._unread_timer):
             self._cancel(timer)
 
     @staticmethod

@@ -49,7 +49,8 @@ class CrossOriginProtection:
         await self._app(scope, receive, send)
 
     def _is_permitted(self, method: str, headers: Headers) -> bool:
-        site = headers.get("sec-fetch-site")
+        # Two of these headers are no value that a browser sends.
+        site = ", ".join(headers.getlist("sec-fetch-site")) or None
         if method in _SAFE:
             return (
                 site is None

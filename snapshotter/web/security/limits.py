@@ -50,6 +50,13 @@ class RequestLimits:
             response.headers["connection"] = "close"  # the rest of the body is not read
             await response(scope, receive, send)
             return
+        if lengths and any(name == b"transfer-encoding" for name, _ in headers):
+            # A proxy may see another end of the request (RFC 9112, 6.1).
+            text = tr("the request states the length of its body twice")
+            response = error_response(scope, 400, text)
+            response.headers["connection"] = "close"
+            await response(scope, receive, send)
+            return
         end = asyncio.get_running_loop().time() + self._limit_s
         left, is_complete = self._most, False
 

@@ -97,8 +97,14 @@ def test_no_preview_is_sent_of_what_may_not_be_shown(site: Console, rest: str) -
         (UNKNOWN, 404),
         ("..%2f..%2fetc", 404),
         ("nothing", 404),
+        ("20260230t000000z-k3v4q2m7xw4c5b6d", 404),  # no such day
     ):
         assert site.get(f"/captures/{bundle_id}/{rest}").status_code == status
+
+
+@pytest.mark.parametrize("number", ["-1", "7", "9" * 5_000, "²", "0x0", "%00"])
+def test_a_picture_has_only_the_pieces_that_it_has(site: Console, number: str) -> None:
+    assert site.get(f"/captures/{ids['seen']}/picture/{number}").status_code == 404
 
 
 def test_a_preview_needs_a_session(site: Console, tmp_path: Path) -> None:

@@ -73,6 +73,13 @@ def test_only_a_page_of_the_console_may_change_something(
     assert site.get("/").status_code == (401 if status == 303 else 200)
 
 
+def test_two_statements_about_the_site_permit_nothing(site: Console) -> None:
+    site.log_in()
+    for pair in (("same-origin", "cross-site"), ("cross-site", "same-origin")):
+        headers = [("sec-fetch-site", value) for value in pair]
+        assert site.client.post("/logout", headers=headers).status_code == 403
+
+
 @pytest.mark.parametrize("origin", ["same-site", "cross-site"])
 def test_another_site_can_link_to_a_page_and_not_embed_or_read_it(
     site: Console, origin: str

@@ -86,6 +86,21 @@ def test_a_target_that_is_not_a_path_is_refused(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+def test_a_request_with_two_lengths_is_refused(tmp_path: Path) -> None:
+    async def scenario(site: Running) -> None:
+        two = (
+            "POST /login HTTP/1.1\r\nHost: {host}\r\nSec-Fetch-Site: none\r\n"
+            "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        )
+        async with site.connection() as (reader, writer):
+            writer.write((two + GOOD).format(host=site.host).encode())
+            answer = await _rest(reader)
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert answer.count(b"HTTP/1.1") == 1
+
+    run(tmp_path, scenario)
+
+
 def test_an_upgrade_to_a_websocket_is_answered_as_a_page(tmp_path: Path) -> None:
     request = (
         "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -136,6 +151,32 @@ def test_a_client_that_does_not_read_loses_its_connection(
     run(tmp_path, scenario)
 
 
+def test_a_body_that_nobody_reads_ends_soon_after_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_UNREAD_S", 0.2)
+
+    async def scenario(site: Running) -> None:
+        head = f"POST /logout HTTP/1.1\r\nHost: {site.host}\r\n"
+        for begin, piece in (
+            ("Content-Length: 900000\r\n\r\n", b"x"),
+            ("Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        ):
+            async with site.connection() as (reader, writer):
+                writer.write((head + begin).encode())
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 403")
+                await asyncio.wait_for(_send_slowly(reader, writer, piece), 20)
+        async with site.connection() as (reader, writer):  # a body that ends keeps its connection
+            writer.write(f"{head}Content-Length: 2\r\n\r\nx".encode())
+            await reader.readuntil(b"</html>")
+            writer.write(b"x")
+            await asyncio.sleep(0.4)
+            writer.write(GOOD.format(host=site.host).encode())
+            assert b"HTTP/1.1 200" in await reader.readuntil(b"\r\n\r\n")
+
+    run(tmp_path, scenario)
+
+
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.1", "::", "10.0.0.1", "a.org", ""])  # noqa: S104
 def test_only_loopback_is_listened_at(address: str) -> None:
     with pytest.raises(SnapshotterError, match=r"machine|IP address"):
@@ -169,6 +210,17 @@ async def _ask_for_ever(writer: asyncio.StreamWriter, request: bytes) -> None:
     while True:
         writer.write(request * 50)
         await writer.drain()
+
+
+async def _send_slowly(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, piece: bytes
+) -> None:
+    """Send a piece again and again until the connection ends."""
+    with contextlib.suppress(ConnectionError):
+        while not writer.is_closing():
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.02)
 
 
 async def _rest(reader: asyncio.StreamReader) -> bytes:

@@ -24,6 +24,7 @@ from snapshotter.web.context import WebContext, context_of
 from snapshotter.web.errors import NotFound
 
 _WAIT_S: Final = 25.0  # for a preview that is being made
+_DIGITS: Final = 6  # of the number of a piece
 _KEPT: Final = "private, no-cache"  # a browser keeps it, and asks whether it may show it
 _TILE: Final = (
     f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}">'
@@ -63,7 +64,7 @@ async def _thumbnail(request: Request) -> Response:
 
 async def _piece(request: Request) -> Response:
     context, bundle_id = context_of(request), request.path_params["bundle_id"]
-    number = request.path_params["number"]
+    number = _piece_number(request.path_params["number"])
     await run_in_threadpool(require_shown, context, bundle_id)
     previews = context.services.previews
     found = (await run_in_threadpool(previews.kept_picture, bundle_id)).picture
@@ -80,6 +81,13 @@ async def _piece(request: Request) -> Response:
     return _picture_response(request, found.pieces[number].data, "image/jpeg")
 
 
+def _piece_number(text: str) -> int:
+    """Return the number of a piece. Raises NotFound: it is none that a picture can have."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
+        raise NotFound(tr("the picture has no such piece"))
+    return int(text)
+
+
 def require_shown(context: WebContext, bundle_id: str) -> bool:
     """
     Return whether a capture is marked as graphic.
@@ -88,8 +96,10 @@ def require_shown(context: WebContext, bundle_id: str) -> bool:
         NotFound: The store has no such capture.
         HTTPException: It is in quarantine.
     """
-    if not store_keys.is_id(bundle_id):
-        raise NotFound(tr("there is no such capture"))
+    try:
+        store_keys.bundle_time(bundle_id)
+    except ValueError as error:  # also the form of an id, of a day that does not exist
+        raise NotFound(tr("there is no such capture")) from error
     with context.services.index.reading() as view:
         if view.source.index.row(bundle_id) is None:
             raise NotFound(tr("the store has no capture {bundle_id}", bundle_id=bundle_id))
@@ -140,5 +150,5 @@ def shown_picture(context: WebContext, bundle_id: str, *, wait_s: float) -> Pict
 
 routes = (
     Route("/captures/{bundle_id}/thumbnail.webp", _thumbnail),
-    Route("/captures/{bundle_id}/picture/{number:int}", _piece),
+    Route("/captures/{bundle_id}/picture/{number}", _piece),
 )
