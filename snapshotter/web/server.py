@@ -80,7 +80,9 @@ def listen(address: str, port: int) -> socket.socket:
             ),
         )
     family = socket.AF_INET6 if found.version == 6 else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol: asyncio then switches Nagle's algorithm off for connections. Otherwise each
+    # answer waits 40 ms for the client to acknowledge its headers.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((str(found), port))

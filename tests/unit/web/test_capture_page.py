@@ -1,19 +1,25 @@
 """The page of a capture: hostile texts stay texts, and a verification is never newer than it is."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 from typing_extensions import override
 
+from snapshotter.app.archive import capture_views
+from snapshotter.app.archive.capture_page import read_material
 from snapshotter.app.archive.capture_views import OLD_AFTER
 from snapshotter.app.tasks import requests
+from snapshotter.errors import ServiceUnavailable
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.formats.statements import quarantine
 from snapshotter.formats.statements.quarantine import QUARANTINE, QuarantineAction
+from snapshotter.web.console.pages import capture as capture_page
 from snapshotter.web.console.pages.capture import marked_lines
 from tests.cases import in_one_test
 from tests.hostile_bundle import AT, CANARY, CASE, HostileArchive
@@ -147,6 +153,38 @@ def test_verify_now_verifies_again_and_custody_states_it(site: Site) -> None:
     site.file.write_bytes(data)
     site.console.post(f"{site.path}/verify")
     assert "Do not rely on this capture" in site.page().text
+
+
+def test_a_long_verification_is_waited_for_on_a_page_that_loads_itself_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = threading.Event()
+    read = read_material
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        may_end.wait(30)
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(capture_views, "read_material", slow)
+    monkeypatch.setattr(capture_page, "_WAIT_S", 0.01)
+    waiting = site.page()
+    may_end.set()
+    monkeypatch.setattr(capture_page, "_WAIT_S", 30)
+
+    assert "The capture is being verified" in waiting.text
+    refreshes = [found for tag, found in waiting.elements if tag == "meta" and "content" in found]
+    assert {"http-equiv": "refresh", "content": "3"} in refreshes
+    assert "No check failed" in site.page().text
+
+
+def test_a_verification_that_failed_to_run_is_tried_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(type(site.console.context.services.store), "open", _unavailable)
+        assert site.console.get(site.path).status_code == 503
+
+    assert "No check failed" in site.page().text
 
 
 def test_custody_states_a_look_once_for_each_session(site: Site) -> None:
@@ -293,6 +331,10 @@ def test_places_are_marked_in_lines(
     text: str, places: list[tuple[int, int]], lines: list[list[tuple[str, bool]]]
 ) -> None:
     assert list(marked_lines(text, places)) == lines
+
+
+def _unavailable(*_: object) -> NoReturn:
+    raise ServiceUnavailable("the store does not answer")
 
 
 def _verified(site: Site) -> float:

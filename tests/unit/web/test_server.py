@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -175,6 +176,12 @@ def test_a_body_that_nobody_reads_ends_soon_after_the_answer(
             assert b"HTTP/1.1 200" in await reader.readuntil(b"\r\n\r\n")
 
     run(tmp_path, scenario)
+
+
+def test_an_answer_does_not_wait_until_its_headers_are_acknowledged() -> None:
+    with server.listen("127.0.0.1", 0) as bound:
+        # asyncio sets TCP_NODELAY on connections of this protocol only.
+        assert bound.proto == socket.IPPROTO_TCP
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.1", "::", "10.0.0.1", "a.org", ""])  # noqa: S104
