@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 from snapshotter.assess.dom import DomDocument
 from snapshotter.assess.regions import Regions
@@ -17,6 +17,7 @@ _APART = frozenset(
         Region.NAV, Region.COMMENT, Region.COMMENT_FORM, Region.TEASER, Region.AD, Region.FOOTER,
     }
 )  # fmt: skip
+_KEPT = "!#$%&'()*+,/:;=?@[]~"
 _BETWEEN = re.compile(r"(?<=[0-9][wx]),\s*|,\s+")  # candidates of a `srcset`
 
 
@@ -40,11 +41,16 @@ def main_images(
         if regions.element_labels.get(element) in _APART or len(found) == _MAX_IMAGES:
             continue
         addresses = dict.fromkeys(
-            urljoin(base, address) for address in _addresses(element) if address
+            _as_requested(urljoin(base, address)) for address in _addresses(element) if address
         )
         if addresses:
             found.append(tuple(addresses)[:_MAX_ADDRESSES])
     return tuple(found)
+
+
+def _as_requested(address: str) -> str:
+    """Return an address as a browser requests it: what is not ASCII, and spaces, as %XX."""
+    return quote(address, safe=_KEPT, errors="replace")
 
 
 def _base(document: DomDocument, page_url: str) -> str:

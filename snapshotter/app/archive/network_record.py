@@ -1,5 +1,5 @@
 """
-Read the body of one response from a bundle's network record.
+Read bodies of responses from a bundle's network record.
 
 The index (`indexes/index.cdx`) gives its position, so that only this response is read from a record
 of hundreds of megabytes. The record may be a stranger's: if it has no valid response there, the
@@ -7,11 +7,12 @@ body is empty.
 """
 
 import contextlib
+import hashlib
 import io
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import BinaryIO, Final
 
 from snapshotter.formats.http import content_coding
@@ -25,6 +26,7 @@ _HEADS: Final = 512 << 10  # bytes of the heads of one record
 _CODED: Final = 16 << 20  # bytes of a body that still has its codings
 _INDEX_LINE: Final = 128 << 10  # bytes
 _SAME: Final = 50  # responses of one address that are read
+_REVALIDATED: Final = 3  # last responses of one address that are looked at: 304 has no body
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _BLANK: Final = re.compile(rb"\r?\n\r?\n")
 
@@ -48,18 +50,62 @@ def read_body(warc: BinaryIO, index: BinaryIO, *, url: str, connection: str, mos
     """
     found = b""
     for location in sorted(_places(index, url), key=lambda location: location.offset):
-        warc.seek(location.offset)
-        record = _opened(warc.read(min(location.length, _HEADS + _CODED)))
-        fields, _, block = record.partition(b"\r\n\r\n")
-        said = _headers(fields)
+        said, block = _record(warc, location)
         if connection and said.get(b"snapshotter-connection") != connection.encode():
             continue
-        with contextlib.suppress(ValueError):  # not a number: the whole block counts
-            block = block[: int(said.get(b"content-length", b""))]
         found = _body(block, most)
         if connection:
             break
     return found
+
+
+def digest_bodies(
+    warc: BinaryIO, index: BinaryIO, urls: Collection[str], *, most: int, total: int
+) -> dict[str, str]:
+    """
+    Return the SHA-256 of the last body that the record has of each address; none without a body.
+
+    The index is read once, because a stranger's may have millions of lines.
+
+    Args:
+        most: The most bytes of one body.
+        total: The most bytes that are read and decoded in all. Further addresses have no digest.
+    """
+    places: dict[str, list[RecordLocation]] = {}
+    wanted = frozenset(urls)
+    while line := index.readline(_INDEX_LINE):
+        with contextlib.suppress(ValueError, IndexError, KeyError, TypeError, RecursionError):
+            facts = json.loads(line.split(b" ", 2)[2])
+            if facts["url"] in wanted:
+                places.setdefault(facts["url"], []).append(
+                    RecordLocation(
+                        offset=abs(int(facts["offset"])), length=abs(int(facts["length"]))
+                    )
+                )
+    found: dict[str, str] = {}
+    for url in dict.fromkeys(urls):
+        there = sorted(places.get(url, ()), key=lambda location: -location.offset)
+        for location in there[:_REVALIDATED]:
+            _, block = _record(warc, location)
+            body = _body(block, most)
+            total -= len(block) + len(body)
+            if total < 0:
+                return found
+            if body:
+                found[url] = hashlib.sha256(body).hexdigest()
+                break
+    return found
+
+
+def _record(warc: BinaryIO, location: RecordLocation) -> tuple[dict[bytes, bytes], bytes]:
+    """Return the fields of a WARC record, and its block: an HTTP message."""
+    warc.seek(location.offset)
+    record = _opened(warc.read(min(location.length, _HEADS + _CODED)))
+    fields, _, block = record.partition(b"\r\n\r\n")
+    said = _headers(fields)
+    with contextlib.suppress(ValueError):  # not a number: the whole block counts
+        block = block[: int(said.get(b"content-length", b""))]
+    return said, block
 
 
 def _places(index: BinaryIO, url: str) -> Iterator[RecordLocation]:

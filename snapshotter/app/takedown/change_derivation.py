@@ -4,7 +4,6 @@ Derive from two verified bundles what changed on their page, by the rules in the
 Whoever makes an event of a change and whoever verifies it call the same function.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -36,6 +35,7 @@ from snapshotter.verify.report import stated_outcome
 _ABSOLUTE = "absolute"  # a date that does not depend on the time of the capture
 _KINDS = frozenset({"published", "modified"})
 _MAX_IMAGE = 16 << 20  # bytes of one picture file
+_MAX_IMAGES = 512 << 20  # bytes that are read and decoded of all picture files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +144,8 @@ def _page(
             for date in made.dates
             if date.kind in _KINDS and date.rule == _ABSOLUTE
         ),
-        images=tuple(
-            _image_digest(files, addresses)
-            for addresses in main_images(document, regions, page.final_url or page.requested_url)
+        images=_image_digests(
+            files, main_images(document, regions, page.final_url or page.requested_url)
         ),
     )
 
@@ -185,21 +184,21 @@ def _text(value: object) -> str:
     return canonical_json.dumps(plain(value)).decode()
 
 
-def _image_digest(files: BundleFiles, addresses: tuple[str, ...]) -> str:
-    """Return the SHA-256 of a picture file in the network record; "" if it has none."""
-    for body in _bodies(files, addresses):
-        return hashlib.sha256(body).hexdigest()
-    return ""
-
-
-def _bodies(files: BundleFiles, addresses: tuple[str, ...]) -> Iterator[bytes]:
-    for address in addresses:
-        warc, index = (files.open(path) for path in (network_record.WARC, network_record.INDEX))
-        if warc is None or index is None:
-            return
-        with warc, index:
-            body = network_record.read_body(
-                warc, index, url=address.partition("#")[0], connection="", most=_MAX_IMAGE
-            )
-        if body:
-            yield body
+def _image_digests(files: BundleFiles, images: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    """Return the SHA-256 of each picture file in the network record; "" if it has none."""
+    warc, index = (files.open(path) for path in (network_record.WARC, network_record.INDEX))
+    if warc is None or index is None:
+        return ("",) * len(images)
+    asked = [[address.partition("#")[0] for address in addresses] for addresses in images]
+    with warc, index:
+        digests = network_record.digest_bodies(
+            warc,
+            index,
+            [address for addresses in asked for address in addresses],
+            most=_MAX_IMAGE,
+            total=_MAX_IMAGES,
+        )
+    return tuple(
+        next((digests[address] for address in addresses if address in digests), "")
+        for addresses in asked
+    )

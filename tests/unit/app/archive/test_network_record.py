@@ -1,12 +1,13 @@
 """One answer out of a network record, found by the record's index."""
 
 import gzip
+import hashlib
 import io
 from datetime import UTC, datetime
 
 import pytest
 
-from snapshotter.app.archive.network_record import read_body
+from snapshotter.app.archive.network_record import digest_bodies, read_body
 from snapshotter.formats.bundle import cdxj, warc
 
 AT = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
@@ -46,6 +47,9 @@ class Recorded:
         return read_body(
             self.warc, io.BytesIO(self.index), url=url, connection=connection, most=most
         )
+
+    def digests(self, *urls: str, total: int = 1 << 20) -> dict[str, str]:
+        return digest_bodies(self.warc, io.BytesIO(self.index), urls, most=1 << 20, total=total)
 
 
 def chunked(data: bytes) -> bytes:
@@ -102,3 +106,36 @@ def test_an_index_that_leads_nowhere_gives_nothing(line: bytes) -> None:
     found = read_body(io.BytesIO(b"no gzip"), io.BytesIO(line), url=URL, connection="1/0", most=99)
 
     assert found == b""
+
+
+OTHER, UNKNOWN = "http://example.test/b.png", "http://example.test/c.png"
+
+
+def test_bodies_of_several_addresses_are_digested_at_once() -> None:
+    record = Recorded()
+    record.add(OK % b"", b"an older answer", connection="1")
+    record.add(OK % b"Content-Encoding: gzip\r\n", gzip.compress(PAGE, mtime=0), connection="2")
+    record.add(b"HTTP/1.1 304 Not Modified\r\n\r\n", b"", connection="3")  # the body is still PAGE
+    record.add(OK % b"", b"a picture", connection="4", url=OTHER)
+
+    found = record.digests(URL, OTHER, UNKNOWN)
+
+    assert found == {
+        URL: hashlib.sha256(PAGE).hexdigest(),
+        OTHER: hashlib.sha256(b"a picture").hexdigest(),
+    }
+
+
+def test_no_more_than_the_limit_is_decoded() -> None:
+    record = Recorded()
+    record.add(OK % b"", b"a picture", connection="1", url=OTHER)
+    record.add(OK % b"Content-Encoding: gzip\r\n", gzip.compress(bytes(900_000)), connection="2")
+
+    assert list(record.digests(OTHER, URL, total=100_000)) == [OTHER]
+    assert list(record.digests(OTHER, URL)) == [OTHER, URL]
+
+
+def test_an_index_of_junk_has_no_digests() -> None:
+    index = io.BytesIO(b"junk\n\xff \xff {\nkey 2026 {}\nkey 2026 " + b"[" * 5000 + b"\n")
+
+    assert digest_bodies(io.BytesIO(), index, [URL], most=9, total=9) == {}
