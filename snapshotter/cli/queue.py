@@ -78,7 +78,9 @@ def list_(
     from snapshotter.app.wiring import queue as wiring_queue
 
     found, wanted = 0, frozenset(map(JobState, states))
-    with wiring_queue.command_queue(ctx.obj) as job_queue:
+    with wiring_queue.queue_database(ctx.obj) as opened:
+        job_queue = wiring_queue.queue(ctx.obj, opened)
+        tasks = 0 if as_json else wiring_queue.forgotten_tasks(opened)
         for status in job_queue.jobs(states=wanted, origin=origin, newest=newest or 0):
             found += 1
             if as_json:
@@ -90,6 +92,14 @@ def list_(
             tr(
                 "no job in the queue matches the options. Put a page into the queue:\n  "
                 "snapshotter capture --enqueue URL"
+            )
+        )
+    if tasks:
+        print_message(
+            tr(
+                "tasks of the console that wait, because no worker is running: {tasks}. Start a "
+                "worker:\n  snapshotter worker",
+                tasks=tasks,
             )
         )
 

@@ -149,9 +149,11 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 def insert_new(connection: Connection, table: Table) -> Any:
-    """Return an INSERT that leaves existing rows unchanged."""
+    """Return an INSERT that leaves existing rows unchanged; `rowcount` states whether it wrote."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table).on_conflict_do_nothing()
+    statement = dialect.insert(table).on_conflict_do_nothing()
+    # Else the number of rows of an INSERT is -1 on PostgreSQL.
+    return statement.execution_options(preserve_rowcount=True)
 
 
 @contextlib.contextmanager

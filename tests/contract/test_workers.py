@@ -33,9 +33,13 @@ from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.queue.attempts import ATTEMPT
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.job_table import JOB, JobActionResult
+from snapshotter.jobs.tasks.database_tasks import DatabaseTasks
+from snapshotter.jobs.tasks.task_table import TASK
 from snapshotter.jobs.workers.registry import _WORKER, WorkerRegistry, WorkerState
 from snapshotter.jobs.workers.store_binding import _STORE
 from snapshotter.model.job import JobState, JobStatus
+from snapshotter.model.task import TaskLane, TaskResult
+from tests.fakes import task_work
 from tests.servers.postgresql import PostgreSQL
 from tests.tools import ROOT
 from tests.unit.jobs.making import job
@@ -454,3 +458,37 @@ def test_tables_in_postgresql_are_brought_back_and_forward_and_restored_elsewher
         restored.until_over("one")
     restored.each_is_there_once()
     engine.dispose()
+
+
+def test_each_task_in_postgresql_is_given_to_one_worker_and_each_request_key_is_one_task(
+    works_on_postgresql: Works,
+) -> None:
+    tasks = DatabaseTasks(works_on_postgresql.engine)
+    with writing(works_on_postgresql.engine) as connection:
+        connection.execute(TASK.delete())
+
+    def submit(number: int) -> str:
+        request = task_work.request(f"task-{number:02}")
+        return tasks.submit(request, request_key=f"key-{number // 2}")
+
+    def claim_all(worker: int) -> list[str]:
+        claimed = []
+        while (
+            found := tasks.claim(
+                TaskLane.QUICK, process=f"elsewhere {worker} 1", place="here", silent_s=60
+            )
+        ) is not None:
+            claimed.append(found.request.id)
+            tasks.finish(found, f"elsewhere {worker} 1", TaskResult(value={"n": "谣言"}), ())
+        return claimed
+
+    with ThreadPoolExecutor(4) as pool:
+        ids = list(pool.map(submit, range(24)))
+        claimed = [task_id for found in pool.map(claim_all, range(4)) for task_id in found]
+
+    assert all(first == second for first, second in zip(ids[::2], ids[1::2], strict=True))
+    assert sorted(claimed) == sorted(set(ids))
+    assert len(set(ids)) == 12
+    done = tasks.get(ids[0])
+    assert done is not None
+    assert done.result == TaskResult(value={"n": "谣言"})

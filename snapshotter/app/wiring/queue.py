@@ -198,6 +198,15 @@ def has_worker(settings: Settings) -> bool:
         return bool(WorkerRegistry(found).live_workers())
 
 
+def forgotten_tasks(opened: "Database") -> int:
+    """Return how many tasks of the console wait while no worker is running."""
+    from snapshotter.jobs.tasks.database_tasks import DatabaseTasks
+    from snapshotter.jobs.workers.registry import WorkerRegistry
+
+    waiting = DatabaseTasks(opened).waiting()
+    return waiting if waiting and not WorkerRegistry(opened).live_workers() else 0
+
+
 @contextlib.contextmanager
 def command_queue(settings: Settings) -> "Iterator[DatabaseQueue]":
     """Yield the queue, for one command. Raises as `queue` does."""

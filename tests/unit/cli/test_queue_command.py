@@ -8,7 +8,10 @@ import pytest
 from sqlalchemy import Engine
 
 from snapshotter.app import settings
+from snapshotter.app.tasks import requests
+from snapshotter.app.tasks.kinds import VerifyArguments
 from snapshotter.app.wiring import queue as wiring_jobs
+from snapshotter.app.wiring import tasks as wiring_tasks
 from snapshotter.jobs.database import TABLES_VERSION
 from snapshotter.jobs.queue.admission import Admission
 from snapshotter.jobs.queue.attempts import Attempts
@@ -18,6 +21,7 @@ from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.jobs.workers.registry import WorkerRegistry, WorkerState
 from snapshotter.model.conclusion import combined_exit_code
 from snapshotter.model.job import JobState
+from snapshotter.model.person import Person
 from tests.unit.cli.shell import Shell
 from tests.unit.jobs.making import BUNDLE, job, made
 
@@ -276,3 +280,16 @@ def test_releases_that_share_a_queue_are_shown_and_its_tables_brought_back_and_f
     assert shell.object["tables"] == 2  # a look upgrades nothing
     assert shell.run("queue", "migrate") == 0
     assert f"have version number {TABLES_VERSION}" in shell.out
+
+
+def test_tasks_of_the_console_that_wait_without_a_worker_are_named(shell: Home) -> None:
+    assert shell.run("queue", "list") == 0
+    assert "tasks of the console" not in shell.err
+    with wiring_tasks.command_tasks(settings.load()) as service:
+        requests.submit(service, VerifyArguments(object_id="x"), person=Person())
+
+    assert shell.run("queue", "list") == 0
+
+    assert "tasks of the console that wait, because no worker is running: 1" in shell.err
+    assert shell.run("queue", "list", "--json") == 0
+    assert "tasks of the console" not in shell.err

@@ -27,6 +27,7 @@ from snapshotter.model.task import Task
 from snapshotter.report.states import StateLabel
 from snapshotter.translation import tr
 from snapshotter.web.console.forms import Form, form_endpoint
+from snapshotter.web.console.links import path_with
 from snapshotter.web.console.pages.previews import thumbnail_path
 from snapshotter.web.console.pages.tasks import task_label
 from snapshotter.web.console.task_requests import new_key, request_task, task_path
@@ -97,7 +98,8 @@ def _prove_change(request: Request, form: Form) -> Response:
     ids = (form.text("a"), form.text("b"))
     if ids[0] == ids[1] or not all(map(store_keys.is_id, ids)):
         raise HTTPException(400, tr("choose two captures of the page, the earlier one first"))
-    return request_task(request, ProofArguments(bundle_ids=ids), form, back=PATH)
+    back = path_with("/compare", {"a": ids[0], "b": ids[1]})
+    return request_task(request, ProofArguments(bundle_ids=ids), form, back=back)
 
 
 def _event(request: Request) -> Response:
