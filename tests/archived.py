@@ -31,11 +31,16 @@ SIGNER = bundles.new_signer()
 
 
 class Archive:
-    """A store, what is put into it, and the service that a server reads it with."""
+    """
+    A store, what is put into it, and the service that a server reads it with.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        store: The folder of the store; by default in `folder`.
+    """
+
+    def __init__(self, folder: Path, store: Path | None = None) -> None:
         self.folder = folder
-        self.store = DirectoryStore(folder / "store")
+        self.store = DirectoryStore(store or folder / "store")
         self.clock = FixedClock(observed.at(10_000))
         self.annotations = annotated.service_on(self.store, signer=SIGNER)
         self.opened = 0  # sources that were opened
