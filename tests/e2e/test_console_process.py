@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from urllib.error import HTTPError
 from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
@@ -11,8 +12,10 @@ import pytest
 
 from tests.e2e.product import LIMIT_S, Installation
 from tests.e2e.test_crash import running
+from tests.servers.site import Site
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
+LOGGED_IN = ">Log out<"  # what a page shows to a person who is logged in
 
 
 def _link(server: "subprocess.Popen[str]") -> str:
@@ -36,38 +39,44 @@ def _workers(installation: Installation) -> list[str]:
     return [worker["state"] for worker in installation.run("worker", "list", "--json").objects]
 
 
-def _wait_for_workers(installation: Installation, *states: str) -> None:
+def _jobs(installation: Installation) -> list[str]:
+    return [job["state"] for job in installation.run("queue", "list", "--json").objects]
+
+
+def _wait_for(
+    installation: Installation, look: Callable[[Installation], list[str]], state: str
+) -> None:
     end = time.monotonic() + LIMIT_S
-    while (found := _workers(installation)) != list(states):
+    while (found := look(installation)) != [state]:
         assert time.monotonic() < end, found
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 def test_two_consoles_share_a_queue_and_their_worker_ends_with_the_one_that_started_it(
-    installation: Installation,
+    installation: Installation, fixture_site: Site
 ) -> None:
     with running(installation, "serve", "--port", "0", "--no-open") as first:
         link = _link(first)
         port = re.findall(r":(\d+)/", link)[0]
-        assert "The store has 0 bundles." in _home_with(link)
+        assert LOGGED_IN in _home_with(link)
         with pytest.raises(HTTPError, match="401"):
             urlopen(link, timeout=30)  # noqa: S310  our own
-        _wait_for_workers(installation, "working")
+        _wait_for(installation, _workers, "working")
 
         # The same command again does not start a second console. It prints a link.
         again = installation.run("serve", "--port", port, "--no-open")
         assert again.code == 0, again.err
         assert f"(process {first.pid})" in again.err
-        assert "The store has" in _home_with(again.out.strip())
+        assert LOGGED_IN in _home_with(again.out.strip())
         other_store = installation.run("serve", "--port", port, "--store", "elsewhere")
         assert other_store.code == 1
         assert "a console of another store" in other_store.err
 
         # It ends before `running` does, which kills everything that uses this home.
         second = installation.start("serve", "--port", "0", "--no-open")
-        assert "The store has 0 bundles." in _home_with(_link(second))
+        assert LOGGED_IN in _home_with(_link(second))
         second.send_signal(signal.SIGUSR1)
-        assert "The store has 0 bundles." in _home_with(_link(second))
+        assert LOGGED_IN in _home_with(_link(second))
         assert _workers(installation) == ["working"]
         second.terminate()
         out, err = second.communicate(timeout=60)
@@ -76,5 +85,11 @@ def test_two_consoles_share_a_queue_and_their_worker_ends_with_the_one_that_star
         assert "a worker of this queue runs already" in err
         assert "Traceback" not in err
 
+        # A capture that is under way when the console is killed is completed.
+        enqueued = installation.run("capture", "--enqueue", "--json", fixture_site.url("/"))
+        assert enqueued.code == 0, enqueued.err
+        _wait_for(installation, _jobs, "running")
         first.kill()
-        _wait_for_workers(installation, "ended")
+        _wait_for(installation, _workers, "ended")
+        assert _jobs(installation) == ["done"]
+        assert len(installation.bundles()) == 1
