@@ -34,12 +34,12 @@ from tests.fakes.world import FixedClock
 from tests.observed import at, sealed
 from tests.site_bundles import whole_picture
 
-__all__ = ["HOST", "URL", "ShownPage", "at", "shoot"]
+__all__ = ["HOST", "LONG", "URL", "ShownPage", "at", "shoot"]
 
 HOST = "http://news.example.test"
 URL = f"{HOST}/harbour"
 _LINE, _WIDTH = 40, 600  # CSS pixels
-_LONG = (
+LONG = (
     "The harbour master confirmed the plan on Monday and said that the ferries would keep their "
     "timetable. Several traders had asked for a longer notice, because their deliveries arrive by "
     "ship in the early morning."
@@ -95,7 +95,7 @@ class ShownPage:
             f"{f'<div>{self.stray}</div>' if self.stray else ''}"
             f"<article><h1>Market hall</h1><p id='words'>{self.words}</p>{figure}"
             f"{shown_price}{second}"
-            f"<p>{_LONG}</p><p>{_LONG[::-1]}</p>"
+            f"<p>{LONG}</p><p>{LONG[::-1]}</p>"
             f"<p class='views'>{self.reads}</p></article>"
             f"<aside class='sidebar'><p>{self.side}</p></aside>"
             f"<div class='ads'><p>{self.advert}</p></div></body></html>"
@@ -117,6 +117,7 @@ def shoot(
     masks: tuple[str, ...] = (),
     has_network_record: bool = True,
     clicked: str = "",
+    main: str = "",
 ) -> Bundle:
     """
     Return a sealed capture of the page that ended then.
@@ -126,6 +127,7 @@ def shoot(
         missing: The code of what the capture lacks; "" if it is complete.
         has_network_record: Whether the picture file is in the network record.
         clicked: A control that a policy names, and that was clicked.
+        main: A selector that a policy names as the main text.
     """
     folder.mkdir(parents=True, exist_ok=True)
     spool = Path(tempfile.mkdtemp(dir=folder))
@@ -175,6 +177,9 @@ def shoot(
         action = Action(at=when, kind="expand", detail=clicked, change=None)
         made = replace(made, actions=(action,))
     decision = decide(load("news-article"))
+    if main:
+        verdict = replace(decision.verdict, main_regions=(main,), main_characters=0)
+        decision = replace(decision, verdict=verdict)
     decision = replace(decision, expand=replace(decision.expand, enabled=bool(clicked)))
     listed = f"selectors = {json.dumps(masks)}\npatterns = []"
     policy_text = decision.policy_text.replace("selectors = []\npatterns = []", listed)

@@ -100,6 +100,7 @@ class ComparedPage:
     # SHA-256 of the pictures in the main text, in order; "" for one that the record lacks.
     images: tuple[str, ...] = ()
     settings: tuple[PageSetting, ...] = ()
+    named_main: str = ""  # of the main text, if a policy names one outside the page's own
 
 
 def derive(
@@ -160,6 +161,7 @@ def derive(
         ),
         digests=frozenset(item.sha256 for item in listed),
         places=tuple(place for _, place in items if place.before or place.after),
+        named_main=before.named_main or after.named_main,
     )
 
 

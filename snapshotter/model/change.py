@@ -147,6 +147,8 @@ class DerivedChange:
     change: Change
     digests: frozenset[str]  # of all items
     places: tuple[ChangedPlace, ...]  # of the items, from the top
+    # Selector of the main text, if a policy names one outside that of the page's structure.
+    named_main: str = ""
 
     def shows(self, other: Change) -> bool:
         """Return whether everything that another change lists is part of this one."""

@@ -131,6 +131,17 @@ def unexplained(places: int) -> str:
     )
 
 
+def named_main(selector: str) -> str:
+    """Return that a policy, and not the page, chose what the main text is; "" if none did."""
+    if not selector:
+        return ""
+    return tr(
+        ". A policy of the captures names the part of the page that was compared as its main text, "
+        "and the structure of the page names another part: {selector}",
+        selector=selector,
+    )
+
+
 def other_vantage(before: str, after: str) -> str:
     """Return that a difference can come from another way through the network."""
     return tr(

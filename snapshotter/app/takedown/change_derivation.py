@@ -121,6 +121,12 @@ def _page(
         main_regions=decision.verdict.main_regions,
         document=document,
     )
+    named = decision.verdict.main_regions
+    own = (
+        readings.regions_of(page, decision.readings, document=document).main_selector
+        if named
+        else regions.main_selector
+    )
     certain = (
         last
         if last is not None and last.availability is Availability.AVAILABLE and not last.ambiguous
@@ -133,6 +139,7 @@ def _page(
     return ComparedPage(
         observation=shown.observation,
         settings=tuple(_settings(record)),
+        named_main="" if _is_inside(regions.main_selector, own) else regions.main_selector,
         outcome=given.captured.side.outcome,
         missing=tuple(code for code, _ in stated_outcome(shown.given.report.record)[1]),
         whole=given.captured.whole,
@@ -148,6 +155,11 @@ def _page(
             files, main_images(document, regions, page.final_url or page.requested_url)
         ),
     )
+
+
+def _is_inside(selector: str, other: str) -> bool:
+    """Return whether a selector names the element of another one, if there is one, or one in it."""
+    return not other or selector == other or selector.startswith(f"{other} > ")
 
 
 def _settings(record: Mapping[str, Any]) -> Iterator[PageSetting]:

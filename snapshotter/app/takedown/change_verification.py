@@ -104,11 +104,13 @@ def change_findings(
             )
         )
     elif not problems:
+        named = derived.named_main if isinstance(derived, DerivedChange) else ""
         yield Finding.passed(
             _CHECK,
             tr(
                 "the captures were compared again, and exactly the change that the event states "
-                "follows from them"
+                "follows from them{named}",
+                named=change_sentences.named_main(named),
             ),
         )
 

@@ -32,7 +32,7 @@ from snapshotter.policy.load import load
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust, trusted_key
 from tests import bundles
-from tests.changed import URL, ShownPage, at, shoot
+from tests.changed import LONG, URL, ShownPage, at, shoot
 from tests.unit.policy.test_page_identity import RULES
 
 pytestmark = pytest.mark.long
@@ -453,3 +453,17 @@ def test_a_block_as_large_as_the_page_leaves_a_changed_word_explained(tmp_path: 
     found = changed(derived(tmp_path, before, after))
 
     assert (found.change.count, found.change.unexplained) == (1, 0)
+
+
+def test_a_main_text_that_a_policy_names_beside_the_article_is_told_apart(tmp_path: Path) -> None:
+    """With a policy of their own, somebody can make a side column the main text."""
+    named = {"main": "aside"}
+    side = f"Most read today: {LONG}"
+    after = ShownPage(side=side.replace("ferries", "buses"))
+
+    found = changed(derived(tmp_path / "named", ShownPage(side=side), after, named, named))
+    usual = changed(derived(tmp_path / "usual", BEFORE, ShownPage(words="It is open.")))
+
+    assert pieces(found, ChangeSubject.WORDS) == [(Op.REMOVED, "ferries"), (Op.ADDED, "buses")]
+    assert found.named_main.endswith("> aside:nth-child(2)")
+    assert usual.named_main == ""
