@@ -60,6 +60,7 @@ class ShownPage:
     modified: str = ""
     picture: bytes = b""  # the bytes of a file; its colour on the screen follows from them
     second: str = ""  # a further paragraph of the main text
+    markup: str = ""  # the whole document, in the place of ours
     notice: str = ""  # in the place of everything
     extra: Mapping[str, str] = field(default_factory=dict)  # further meta
     unseen: tuple[str, ...] = ()  # paragraphs in the colour of the page
@@ -70,6 +71,8 @@ class ShownPage:
     @property
     def html(self) -> str:
         """The rendered document."""
+        if self.markup:
+            return self.markup
         if self.notice:
             return (
                 f"<!doctype html><html><head><title>{self.title}</title></head><body>"

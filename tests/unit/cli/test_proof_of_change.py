@@ -230,3 +230,30 @@ def test_a_verifier_prints_the_words_of_the_captures_whatever_the_page_shows(
     assert "2029" not in out
     assert "stated only by the signer" in out
     assert "the words of the statement" in out
+
+
+def article(word: str) -> ShownPage:
+    """Return an article behind a short address that states which article it is."""
+    long = "这是一篇关于港口的长文章，讲述了渡轮和渔民的故事。" * 12
+    return ShownPage(
+        markup="<!doctype html><html><head><title>t</title></head><body><div id='js_article'>"
+        "<h1 id='activity-name'>题目在这里</h1><a id='js_name'>帐号</a>"
+        f"<div id='js_content'><p>原来的文字写着{word}天。</p><p>{long}</p></div></div>"
+        '<script>var biz = "MzkwMDAwMDAwMQ==" || ""; var mid = "2650000001" || ""; '
+        'var idx = "1" || ""; var sn = "x";</script></body></html>'
+    )
+
+
+def test_a_page_behind_a_short_address_is_named_as_its_captures_name_it(user: User) -> None:
+    short = "http://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
+    visits = (0, "春"), (60, "夏"), (65, "夏")
+    one, other, soon = (capture(user, at, article(word), short) for at, word in visits)
+
+    code, out, err = user.run("proof", one, other, soon, "--without", "pdf")
+
+    assert code == 0, err
+    code, out, err = user.run("verify", out.strip())
+    assert "The page wechat:MzkwMDAwMDAwMQ==/2650000001/1 was changed between" in out
+    assert "原来的文字写着[-春-]{+夏+}天。" in out
+    assert "FAIL" not in out
+    assert "the captures that show the change are less than 10 minutes apart" in out
