@@ -34,7 +34,7 @@ from snapshotter.policy import page_identity
 
 _PROCESSOR_S: Final = 120
 _MEMORY: Final = 4 << 30  # bytes of the address space
-_LAZY: Final = ("blake3", "brotlicffi", "lxml.etree", "lxml.html", "zxingcpp")
+_LAZY: Final = ("_strptime", "blake3", "brotlicffi", "lxml.etree", "lxml.html", "zxingcpp")
 _AT: Final = datetime(2026, 11, 30, tzinfo=UTC)
 _PAGE: Final = (
     "<!doctype html><html lang=en><title>A page</title><body><article><h1>A page</h1>"

@@ -2,6 +2,8 @@
 
 import io
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from html import unescape
 
@@ -15,6 +17,7 @@ from snapshotter.web.console.pages import compare
 from tests import observed
 from tests.archived import Archive
 from tests.bundles import flipped
+from tests.tools import ROOT
 from tests.webclient import Console, console, console_settings
 
 UNKNOWN = "20260101t000000z-k3v4q2m7xw4c5b6d"
@@ -129,3 +132,19 @@ def test_a_comparison_that_takes_long_is_followed(
     assert answer.status_code == 200
     assert "The captures are being compared" in answer.text
     assert '<meta http-equiv="refresh"' in answer.text
+
+
+def test_the_process_has_the_code_for_dates_before_it_gives_up_its_rights() -> None:
+    """Dates of a page are parsed by a module that Python loads at the first use."""
+    program = (
+        "import sys; from snapshotter.app.wiring import comparison_main; "
+        "from tests import bundles; "
+        "sys.modules.pop('_strptime', None); comparison_main.load_code(bundles.decision()); "
+        "print('_strptime' in sys.modules)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "True\n"
