@@ -94,28 +94,6 @@ def items_to_review(
     )
 
 
-def current_items(
-    source: ObservationSource,
-    state: AnnotationState,
-    *,
-    decided: bool = False,
-    hidden: FindHidden = none_hidden,
-) -> tuple[ReviewItem, ...]:
-    """
-    Return the captures of a store that need a look, from the index as it is.
-
-    Args:
-        state: The annotations of the store.
-        decided, hidden: As for `items_to_review`.
-
-    Raises:
-        SnapshotterError: The index cannot be used.
-    """
-    seen = observations(source, sync=False)
-    in_quarantine = hidden(observation.bundle_id for observation in seen)
-    return review_list(seen, state, decided=decided, hidden=in_quarantine)
-
-
 def possible_removals_of(
     source: ObservationSource,
     urls: Iterable[str],

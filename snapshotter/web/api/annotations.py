@@ -13,7 +13,6 @@ from fastapi import APIRouter, Path, Query, Response
 
 from snapshotter.app.archive import cases
 from snapshotter.app.archive.case_view import case_view
-from snapshotter.app.archive.review_list import current_items
 from snapshotter.app.json_objects.annotations import (
     capture_annotations_json,
     case_json,
@@ -146,16 +145,34 @@ def list_tags(context: Context) -> models.TagList:
 
 
 @router.get("/notes", tags=["annotations"])
-def list_notes(context: Context) -> models.NoteList:
-    """List the notes of all captures."""
+def list_notes(
+    context: Context,
+    cursor: Annotated[int, Query(ge=1, lt=1 << 62, description="`next` of the page before.")]
+    | None = None,
+    limit: Limit = 50,
+) -> models.NoteList:
+    """List the notes of all captures, the newest first. A case has its own notes."""
+    notes = sorted(
+        (
+            (note, bundle_id)
+            for bundle_id, capture in read_annotations(context).captures.items()
+            if capture.quarantine is None
+            for note in capture.notes
+            if cursor is None or note.number < cursor
+        ),
+        key=lambda found: -found[0].number,
+    )
+    # A note about several captures is on one page.
+    numbers = sorted({note.number for note, _ in notes}, reverse=True)[:limit]
+    last = numbers[-1] if numbers else 0
     return models.NoteList.model_validate(
         {
+            "next": str(last) if any(note.number < last for note, _ in notes) else None,
             "notes": [
                 {"bundle_id": bundle_id, "case": None, **note_json(note)}
-                for bundle_id, capture in read_annotations(context).captures.items()
-                if capture.quarantine is None
-                for note in capture.notes
-            ]
+                for note, bundle_id in notes
+                if note.number >= last
+            ],
         }
     )
 
@@ -170,12 +187,7 @@ def list_reviews(
 ) -> models.ReviewList:
     """List the captures that need a look, the worst first."""
     with reading_archive(context) as view:
-        items = current_items(
-            view.source,
-            view.state.annotations,
-            decided=decided,
-            hidden=view.hidden_reasons,
-        )
+        items = context.services.review.items(view, decided=decided)
     return models.ReviewList.model_validate(
         {
             "annotation_problems": list(view.state.annotation_problems),

@@ -115,8 +115,9 @@ class NoteEntry(Note):
 
 
 class NoteList(Answer):
-    """Notes of captures."""
+    """Notes of captures, the newest first."""
 
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
     notes: list[NoteEntry]
 
 

@@ -543,3 +543,24 @@ def sweep_together(desk: Desk, *, count: int) -> None:
 def _said(process: "subprocess.Popen[str]") -> list[str]:
     assert process.stdout is not None
     return process.stdout.readline().split()
+
+
+def test_the_last_visit_and_the_missed_visits_of_all_schedules_are_listed(desk: Desk) -> None:
+    desk.add(Plan(every=HOUR), name="made")
+    desk.add(Plan(every=HOUR), name="late")
+    desk.add(Plan(every=HOUR), name="gone")
+    desk.run(START)
+    desk.schedules.remove("gone", by="")
+    desk.schedules.pause("made", by="A. Example", reason="it moves")
+    desk.run(START + 5 * HOUR)
+
+    last = desk.schedules.last_visits(look=desk.queue.get)
+    missed = desk.schedules.missed(since=START, newest=10)
+
+    assert sorted(last) == ["late", "made"]
+    assert (last["made"].at, last["made"].state) == (START, "done")
+    assert last["late"].at == START + 5 * HOUR
+    assert {name for name, _ in missed} == {"late"}
+    assert sum(len(gap.slots) for _, gap in missed) == 4
+    assert desk.schedules.missed(since=START + 6 * HOUR, newest=10) == []
+    assert desk.schedules.get("made").paused_reason == "it moves"

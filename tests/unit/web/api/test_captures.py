@@ -183,8 +183,15 @@ def test_cases_tags_and_notes_are_listed(filled: Filled) -> None:
     details = filled.get("/api/v1/cases/harbour").json()
     assert [exhibit["bundle_id"] for exhibit in details["exhibits"]] == [filled.first]
     assert {"captures": 2, "tag": "media"} in filled.get("/api/v1/tags").json()["tags"]
-    notes = filled.get("/api/v1/notes").json()["notes"]
-    assert (notes[0]["bundle_id"], notes[0]["text"]) == (filled.first, "look here")
+    notes: list[tuple[str, str]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = filled.get(f"/api/v1/notes?limit=1{cursor}").json()
+        notes += [(note["bundle_id"], note["text"]) for note in page["notes"]]
+        cursor = f"&cursor={page['next']}" if page["next"] else None
+    assert (filled.first, "look here") in notes
+    whole = filled.get("/api/v1/notes").json()["notes"]
+    assert notes == [(note["bundle_id"], note["text"]) for note in whole]
     reviews = filled.get("/api/v1/reviews").json()["captures"]
     assert filled.gone in [item["bundle_id"] for item in reviews]
     assert filled.get("/api/v1/events").json() == {"events": [], "problems": []}
