@@ -148,7 +148,15 @@ def result_file(service: TaskService, task_id: str, name: str) -> tuple[Path, Ta
 
 
 def attempt_folder(folder: Path, task_id: str, attempt: int) -> Path:
-    """Return the folder of the files of one attempt."""
+    """
+    Return the folder of the files of one attempt.
+
+    Raises:
+        SnapshotterError: The id leads out of the folder. Whoever can write to the database can
+            invent an id, and this folder is emptied.
+    """
+    if not is_file_name(task_id):
+        raise SnapshotterError(tr("{task_id!r} is not the id of a task", task_id=task_id))
     return folder / task_id / str(attempt)
 
 

@@ -32,6 +32,7 @@ from snapshotter.jobs.tasks.task_table import (
     FILES_KEPT,
     ROWS_KEPT,
     TASK,
+    UnreadableTask,
     dumped,
     request_of,
     task_of,
@@ -283,9 +284,19 @@ class DatabaseTasks:
             row = read_row(connection, select(TASK).where(TASK.c.id == task_id))
             if row is None:
                 raise AssertionError("the row was updated in this transaction")
-            return ClaimedTask(
-                request=request_of(row), attempt=row["attempts"], resume=row["resume"]
-            )
+            try:
+                request = request_of(row)
+            except UnreadableTask as error:
+                # This program did not write such a row. It must not stop the tasks behind it.
+                connection.execute(
+                    update(TASK)
+                    .where(TASK.c.id == task_id)
+                    .values(state=TaskState.FAILED.value, ended_at=now, **_failure_values(
+                        TaskFailure(error=error.message, exit_code=error.exit_code)
+                    ))
+                )  # fmt: skip
+                return None
+            return ClaimedTask(request=request, attempt=row["attempts"], resume=row["resume"])
 
     def _recover(self, task_id: str, process: str) -> bool:
         """Make a task of a worker that is gone waiting, or interrupted; return whether it waits."""

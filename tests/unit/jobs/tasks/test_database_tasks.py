@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, update
 
 from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.processes import process_name
 from snapshotter.jobs.tasks.database_tasks import DatabaseTasks
 from snapshotter.jobs.tasks.task_lane import remove_old_files
+from snapshotter.jobs.tasks.task_table import TASK
 from snapshotter.model.task import (
     ClaimedTask,
     TaskFailure,
@@ -228,3 +229,48 @@ def test_old_tasks_their_arguments_and_their_files_are_removed(
     assert failed.arguments == {}
     left_after(31)
     assert [task.id for task in tasks.newest(9)] == ["task-3"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("person", "nobody"),
+        ("person", '{"unknown": 1}'),
+        ("arguments", "[" * 100_000),
+        ("arguments", "[]"),
+    ],
+)
+def test_a_row_that_cannot_be_read_fails_and_stops_no_other_task(
+    tasks: DatabaseTasks, database: Engine, column: str, value: str
+) -> None:
+    tasks.submit(request("task-1"))
+    tasks.submit(request("task-2"))
+    with database.begin() as connection:
+        connection.execute(update(TASK).where(TASK.c.id == "task-1").values({column: value}))
+
+    assert claimed(tasks).request.id == "task-2"
+
+    found = tasks.get("task-1")
+    assert found is not None
+    assert found.state is TaskState.FAILED
+    assert found.failure is not None
+    assert "cannot be read" in found.failure.error
+    assert [task.id for task in tasks.newest(5)] == ["task-2", "task-1"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("result", "{}"), ("result", '{"files": [], "value": []}'), ("steps", "[1]"), ("state", "?")],
+)
+def test_a_result_that_cannot_be_read_hides_no_other_task(
+    tasks: DatabaseTasks, database: Engine, column: str, value: str
+) -> None:
+    tasks.submit(request("task-1"))
+    tasks.submit(request("task-2"))
+    with database.begin() as connection:
+        connection.execute(update(TASK).where(TASK.c.id == "task-1").values({column: value}))
+
+    found = tasks.newest(5)
+
+    assert [task.id for task in found] == ["task-2", "task-1"]
+    assert [task.state for task in found] == [TaskState.WAITING, TaskState.FAILED]
