@@ -9,7 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from snapshotter.app.tasks.kinds import TaskArguments, kind_of, parse_arguments
+from snapshotter.app.tasks.kinds import (
+    TaskArguments,
+    VerifyArguments,
+    kind_of,
+    parse_arguments,
+)
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.canonical_json import plain
 from snapshotter.model.person import Person
@@ -18,6 +23,7 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 MOST_BUNDLES: Final = 5_000  # captures of one task
+_VERIFY: Final = kind_of(VerifyArguments(object_id="")).name
 _NAME: Final = re.compile(r"[\w.=@+ -]{1,200}")
 
 
@@ -145,6 +151,14 @@ def result_file(service: TaskService, task_id: str, name: str) -> tuple[Path, Ta
             hint=tr("files are kept for 7 days. Request the task again"),
         )
     return path, file
+
+
+def shown_captures(task: Task) -> Sequence[str]:
+    """Return the ids of the captures whose content the result of a task and its files show."""
+    if task.result is None or not (task.result.files or task.kind == _VERIFY):
+        return ()  # what was recorded about captures, and what an audit found, shows no content
+    given = task.result.value.get("bundle_ids", ())
+    return [bundle_id for bundle_id in given if isinstance(bundle_id, str)]
 
 
 def attempt_folder(folder: Path, task_id: str, attempt: int) -> Path:

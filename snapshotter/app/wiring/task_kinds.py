@@ -92,8 +92,10 @@ class TaskKinds:
             verification.note_fixity_check(
                 self._settings, store, arguments.object_id, report, show_message=self._show_message
             )
+        parts = [part["bundle_id"] for part in found.json.get("parts", ())]
         return task.result(
             {
+                "bundle_ids": [arguments.object_id] if found.stored is not None else parts,
                 "lines": found.lines,
                 "object_id": arguments.object_id,
                 "software": snapshotter.SOFTWARE,
@@ -149,6 +151,7 @@ class TaskKinds:
         wiring_proof.note_export(self._settings, made, self._show_message)
         return task.result(
             {
+                "bundle_ids": [bundle_id for _, bundle_id in found.captures],
                 "event_id": made.manifest.event_id,
                 "key_id": made.report.key_id,
                 "lacks": list(made.manifest.lacks),
@@ -193,7 +196,9 @@ class TaskKinds:
                     "verdict": report.verdict.value,
                 }
             )
-        return task.result({"reports": made_reports}, sorted(folder.iterdir()))
+        return task.result(
+            {"bundle_ids": list(bundle_ids), "reports": made_reports}, sorted(folder.iterdir())
+        )
 
     def report_case(self, arguments: kinds.CaseReportArguments, task: TaskContext) -> TaskResult:
         """Make the report about all exhibits of a case."""
@@ -215,16 +220,18 @@ class TaskKinds:
             folder / case_report_stem(report.case), arguments.formats, arguments.paper, data,
             reports.page(report, local, digest=digest), report.verified_at,
         )  # fmt: skip
+        shown = [exhibit.bundle_id for exhibit in report.exhibits if exhibit.verdict is not None]
         documents.note_export(
             self._settings,
             wiring_store.store(self._settings),
-            [exhibit.bundle_id for exhibit in report.exhibits if exhibit.verdict is not None],
+            shown,
             show_message=self._show_message,
             detail=f"case report, SHA-256 of its JSON file {digest}",
         )
         return task.result(
             {
                 "alarms": list(report.alarms),
+                "bundle_ids": shown,
                 "case": report.case,
                 "exhibits": len(report.exhibits),
                 "report_sha256": digest,
@@ -267,6 +274,7 @@ class TaskKinds:
         return task.result(
             {
                 **case_export_plan.plan_json(plan),
+                "bundle_ids": [exhibit.bundle_id for exhibit in plan.exhibits],
                 "exhibits": list(made.exhibits),
                 "root_key": self._settings.trust_root_key,
             },
@@ -299,7 +307,14 @@ class TaskKinds:
         archive = folder / f"{arguments.form.value}-{name}.zip"
         _zip(content, archive)
         shutil.rmtree(content)
-        return task.result({"captures": exported, "form": arguments.form.value}, [archive])
+        return task.result(
+            {
+                "bundle_ids": list(bundle_ids),
+                "captures": exported,
+                "form": arguments.form.value,
+            },
+            [archive],
+        )
 
     def audit(self, arguments: kinds.AuditArguments, task: TaskContext) -> TaskResult:
         """Audit the store; the report is signed, stored, logged, and its findings are notified."""

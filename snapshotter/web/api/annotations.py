@@ -44,6 +44,7 @@ from snapshotter.web.api.models.common import BundleId
 from snapshotter.web.api.models.tasks import Task
 from snapshotter.web.api.problem import not_found
 from snapshotter.web.api.tasks import submit
+from snapshotter.web.files import require_shown_capture
 
 router = APIRouter()
 _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has this state."}}
@@ -55,6 +56,7 @@ def show_annotations(
 ) -> models.Annotations:
     """Show the cases, tags, notes and decisions about a capture."""
     require_bundle(context, bundle_id)
+    require_shown_capture(context, bundle_id)
     value = capture_annotations_json(bundle_id, read_annotations(context).capture(bundle_id))
     answer_etag(response, value, if_none_match)
     return models.Annotations.model_validate(value)

@@ -10,10 +10,12 @@ from snapshotter.app.monitoring.remote_requests import request_id
 from snapshotter.app.tasks import requests
 from snapshotter.app.tasks.kinds import TaskArguments
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.model.task import Task as FoundTask
 from snapshotter.web.api.dependencies import Actor, Context, Limit
 from snapshotter.web.api.models.tasks import Task, TaskId, TaskList
 from snapshotter.web.api.problem import not_found
 from snapshotter.web.files import DOWNLOAD_HEADERS, disposition
+from snapshotter.web.shown_tasks import require_shown_files, shown_tasks
 
 router = APIRouter(tags=["tasks"])
 
@@ -28,7 +30,8 @@ def list_tasks(
 ) -> TaskList:
     """List the newest tasks."""
     found = requests.newest(context.services.tasks, limit=limit, kind=kind)
-    return TaskList.model_validate({"tasks": [task_json(task) for task in found]})
+    shown = shown_tasks(context, found)
+    return TaskList.model_validate({"tasks": [task_json(task) for task in shown]})
 
 
 @router.get("/tasks/{task_id}")
@@ -54,7 +57,7 @@ def download_task_file(
     context: Context, task_id: TaskId, name: Annotated[str, Path(max_length=200)]
 ) -> Response:
     """Download a file that a task made. Files are kept for 7 days."""
-    _task(context, task_id)
+    require_shown_files(context, _find(context, task_id))
     try:
         path, _ = requests.result_file(context.services.tasks, task_id, name)
     except ServiceUnavailable:
@@ -86,10 +89,14 @@ def _answer(context: Context, response: Response, task_id: str) -> Task:
 
 
 def _task(context: Context, task_id: str) -> Task:
+    (task,) = shown_tasks(context, [_find(context, task_id)])
+    return Task.model_validate(task_json(task))
+
+
+def _find(context: Context, task_id: str) -> FoundTask:
     try:
-        task = requests.find(context.services.tasks, task_id)
+        return requests.find(context.services.tasks, task_id)
     except ServiceUnavailable:
         raise
     except SnapshotterError as error:
         raise not_found(error.message, error.hint) from error
-    return Task.model_validate(task_json(task))

@@ -33,8 +33,9 @@ from snapshotter.web.console.pages.tasks import task_label
 from snapshotter.web.console.task_requests import new_key, request_task, task_path
 from snapshotter.web.console.templating import respond
 from snapshotter.web.console.view_age import view_age
-from snapshotter.web.context import context_of
+from snapshotter.web.context import WebContext, context_of
 from snapshotter.web.errors import NotFound
+from snapshotter.web.shown_tasks import shown_tasks
 
 PATH: Final = "/takedowns"
 PARTS: Final = (
@@ -141,7 +142,7 @@ def _event(request: Request) -> Response:
         is_trusted=services.is_trusted()(stored.key_id),
         key=new_key(request),
         label=_LABELS[event.kind],
-        packs=_packs(services.tasks, event.event_id),
+        packs=_packs(context, event.event_id),
         parts=PARTS,
         path=event_path(event.event_id),
         stored=stored,
@@ -254,10 +255,11 @@ def _changes(event: Takedown) -> list[tuple[str, str, str]]:
     ]
 
 
-def _packs(service: requests.TaskService, event_id: str) -> list[dict[str, Any]]:
+def _packs(context: WebContext, event_id: str) -> list[dict[str, Any]]:
     """Return the newest requests for a proof pack of an event, with their files."""
     found = []
-    for task in requests.newest(service, limit=_PACKS, kind="proof"):
+    newest = requests.newest(context.services.tasks, limit=_PACKS, kind="proof")
+    for task in shown_tasks(context, newest):
         value = task.result.value if task.result is not None else {}
         if event_id in (value.get("event_id"), task.arguments.get("event_id")):
             found.append(_pack(task))

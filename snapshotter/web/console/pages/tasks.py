@@ -18,6 +18,7 @@ from snapshotter.web.console.task_requests import own_path, return_to, task_path
 from snapshotter.web.console.templating import respond
 from snapshotter.web.context import context_of
 from snapshotter.web.errors import NotFound
+from snapshotter.web.shown_tasks import require_shown_files, shown_tasks
 
 TASK_NAMES: Final[Mapping[str, str]] = {
     "annotate": tr("Record about captures"),
@@ -43,7 +44,8 @@ _DOWNLOAD_POLICY: Final = "sandbox; default-src 'none'"
 
 
 def _task(request: Request) -> Response:
-    task = _found(request)
+    found = _found(request)
+    (task,) = shown_tasks(context_of(request), [found])
     services = context_of(request).services
     back = own_path(request.query_params.get("back", ""))
     if task.state is TaskState.DONE and back and "return" in request.query_params:
@@ -56,6 +58,7 @@ def _task(request: Request) -> Response:
         back=back,
         files=() if task.are_files_removed else _files(task),
         hint=hint_parts(task.failure.hint) if task.failure is not None else (),
+        is_withheld=found.result is not None and task.result is None,
         has_worker=task.state.over or services.has_worker(),
         label=task_label(task.state),
         lines=[str(line) for line in value.get("lines", ())],
@@ -106,6 +109,7 @@ def _again(request: Request, form: Form) -> Response:
 
 def _file(request: Request) -> Response:
     task, name = _found(request), request.path_params["name"]
+    require_shown_files(context_of(request), task)
     try:
         path, file = requests.result_file(context_of(request).services.tasks, task.id, name)
     except ServiceUnavailable:

@@ -33,7 +33,7 @@ class Filled:
     """A console over a store with captures."""
 
     def __init__(self, archive: Archive, running: Console) -> None:
-        self.console = running
+        self.console, self.archive = running, archive
         self.send, self.get = running.send, running.get
         self.first = archive.put(0, text="the harbour burns 谣言")
         self.gone = archive.put(10, observed.gone())
