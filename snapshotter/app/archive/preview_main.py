@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Final
 from snapshotter.errors import SnapshotterError
 from snapshotter.report.picture_copies import make_picture_copy, picture_bytes
 from snapshotter.report.thumbnails import make_thumbnails
+from snapshotter.translation import tr
 
 THUMBNAIL: Final = "thumbnail"
 PICTURE: Final = "picture"
@@ -107,7 +108,7 @@ def _thumbnails(
 def _picture(files: Sequence[Callable[[], BinaryIO]], scale: int) -> tuple[dict[str, Any], bytes]:
     copy = make_picture_copy(files, scale, fast=True)
     if copy is None:
-        raise SnapshotterError("the picture cannot be read")
+        raise SnapshotterError(tr("the picture cannot be read"))
     pieces = [picture_bytes(piece) for piece in copy.pieces]
     described = {
         "width": copy.width,
