@@ -296,8 +296,16 @@ def item_label(item: ChangedItem) -> str:
         return tr("{named}: {where}", named=named, where=_KINDS.get(item.where, item.where))
     if item.where in ("", "main"):
         return named
+    if item.subject is ChangeSubject.PRICE and item.where.startswith(_FOR_MACHINES):
+        return tr(
+            "{named} in the data of the page, which a reader may not see: {where}",
+            named=named,
+            where=item.where,
+        )
     return tr("{named}: {where}", named=named, where=item.where)
 
+
+_FOR_MACHINES: Final = ("json-ld ", "meta ")
 
 _LABELS: Final[Mapping[ChangeSubject, str]] = {
     ChangeSubject.WORDS: tr("Words of the main text"),

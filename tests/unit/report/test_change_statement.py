@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from snapshotter.model import change_sentences
 from snapshotter.model.change import (
     MAX_ITEMS,
     METHOD,
@@ -169,3 +170,16 @@ def test_a_record_with_as_many_items_as_it_can_have_is_a_page_of_bounded_length(
     assert html.count("<del>") == change_statement.MAX_SHOWN
     assert "Further differences that are not shown here: 4980." in text(html)
     assert len(html) < 60_000
+
+
+def test_a_price_in_data_for_machines_is_told_from_one_in_the_words() -> None:
+    labels = [
+        change_sentences.item_label(item(ChangeSubject.PRICE, where=where))
+        for where in ("main", "json-ld offers.price", "microdata price")
+    ]
+
+    assert labels == [
+        "Price",
+        "Price in the data of the page, which a reader may not see: json-ld offers.price",
+        "Price: microdata price",
+    ]
