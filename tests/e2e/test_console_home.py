@@ -1,5 +1,6 @@
 """The console in a browser: the first log-in, the home page, and a capture from its box."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -93,6 +94,23 @@ def test_a_page_is_captured_from_the_box_and_followed_by_steps(
         page.get_by_role("button", name="Cancel").click()
 
         expect(page.get_by_role("main")).to_contain_text("1 job was cancelled.")
+
+
+def test_the_box_reaches_no_network_that_is_not_allowed(
+    browser: Browser, console: RunningConsole, installation: Installation
+) -> None:
+    with signed_in(browser, console, java_script_enabled=False) as page:
+        page.get_by_label("Addresses").fill("http://169.254.169.254/latest/meta-data/")
+        page.get_by_role("button", name="Capture", exact=True).click()
+        expect(page.get_by_role("heading", name="1 capture is requested")).to_be_visible()
+
+    job = installation.run("queue", "list", "--json", "--newest", "1").object
+    deadline = time.monotonic() + 120
+    while job["ended_at"] is None and time.monotonic() < deadline:
+        time.sleep(0.5)
+        job = installation.run("queue", "show", "--json", job["job_id"]).object
+    assert job["outcome"] == "failed", job
+    assert job["http_status"] is None
 
 
 def test_the_pages_are_accessible_in_both_themes_and_on_a_phone(

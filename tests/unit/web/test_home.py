@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from snapshotter.app.wiring import queue as wiring_queue
+from snapshotter.jobs.database import writing
 from snapshotter.jobs.queue.admission import Admission
 from snapshotter.jobs.queue.attempts import Attempts
 from snapshotter.jobs.queue.dispatcher import Dispatcher
 from snapshotter.jobs.queue.failure import Failure, Fault
+from snapshotter.jobs.queue.job_table import JOB
 from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.jobs.workers.capture_stages import CaptureStages
 from snapshotter.model.job import JobStatus
@@ -152,6 +156,20 @@ def test_a_capture_that_is_done_has_a_link(site: Console) -> None:
     (row,) = site.get("/live/home").json()["lists"]["now"]
     assert row["links"] == {"link": f"/captures/{BUNDLE}"}
     assert f'href="/captures/{BUNDLE}"' in site.get("/").text
+
+
+def test_a_job_that_ended_days_ago_is_not_shown_as_now(site: Console) -> None:
+    site.post("/", _form(site, "https://one.example/"))
+    queue = wiring_queue.queue(site.context.settings, site.context.services.database)
+    (status,) = _jobs(site)
+    queue.cancel([status.job.id])
+    assert len(site.get("/live/home").json()["lists"]["now"]) == 1
+
+    with writing(site.context.services.database) as connection:
+        connection.execute(update(JOB).values(ended_at=queue.now() - timedelta(days=2)))
+
+    assert site.get("/live/home").json()["lists"]["now"] == []
+    assert "Nothing is captured now." in site.get("/").text
 
 
 def test_a_failure_is_shown_with_its_reason_as_text(site: Console) -> None:

@@ -1,6 +1,7 @@
 """Show what happened today and what happens now, and accept captures."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -30,6 +31,7 @@ from snapshotter.web.context import WebContext, context_of
 
 _RECENT: Final = 8  # captures in the gallery
 _REQUESTED: Final = 5  # jobs of the box in the list of now
+_LISTED: Final = timedelta(days=1)  # for which a job that has ended is listed
 _VISITS: Final = 5  # schedules with the next visits
 _FIRST_REPORT_S: Final = 0.1  # for which the first report of a day is waited for
 _SELDOM: Final = ("reappeared", "partial")  # numbers that are left out if they are 0
@@ -140,7 +142,11 @@ def _activity(context: WebContext) -> Activity:
 
 def _rows(context: WebContext, now: Activity) -> list[NowRow]:
     queue = wiring_queue.queue(context.settings, context.services.database)
-    requested = queue.page(origin=ORIGIN, limit=_REQUESTED).jobs
+    requested = [
+        status
+        for status in queue.page(origin=ORIGIN, limit=_REQUESTED).jobs
+        if status.ended_at is None or now.now - status.ended_at < _LISTED
+    ]
     return now_rows(now.running, requested, now.now)
 
 
