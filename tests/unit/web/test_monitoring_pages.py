@@ -12,7 +12,9 @@ from snapshotter.app.tasks import requests
 from snapshotter.app.wiring import queue as wiring_queue
 from snapshotter.jobs.database import database_now
 from snapshotter.jobs.schedules.schedules import Schedules
+from snapshotter.jobs.tasks.database_tasks import DatabaseTasks
 from snapshotter.jobs.watches.watches import Watches
+from snapshotter.model.task import TaskLane, TaskResult
 from snapshotter.verify.audit.report import FORMAT
 from tests.webclient import Console, console, console_settings
 
@@ -103,6 +105,11 @@ def test_missed_visits_are_listed_with_the_reason(site: Console) -> None:
     database, settings = site.context.services.database, site.context.settings
     wiring_queue.scheduler(settings, database, ask=None, show_message=print, records=False).run()
 
+    late.add("rested", plan, [PAGE])
+    late.pause("rested", by="", reason="a rest")
+    schedules(site).resume("rested", by="")
+    wiring_queue.scheduler(settings, database, ask=None, show_message=print, records=False).run()
+    assert "not made because of the pause" in site.get("/schedules/rested").text
     for path in ("/schedules", "/schedules/late"):
         page = site.get(path).text
         assert "No worker was running." in page
@@ -152,6 +159,14 @@ def test_an_audit_is_a_task_and_the_reports_of_the_store_are_listed(site: Consol
     assert ran.headers["location"].startswith(f"/tasks/{task.id}")
     assert dict(task.arguments) == {"restart": False, "sample": 3, "since": ""}
     assert "3 bundles, selected at random" in site.get("/audit").text
+    tasks = DatabaseTasks(site.context.services.database)
+    claimed = tasks.claim(TaskLane.LONG, process="p", place="", silent_s=60)
+    assert claimed is not None
+    value = {"verdict": "failed", "findings_count": 7, "scope": {"read": 3, "bundles": 9}}
+    tasks.finish(claimed, "p", TaskResult(value=value), ())
+    page = site.get("/audit").text
+    assert "3 of 9 bundles" in page
+    assert "Failed" in page
     for wrong in ({"scope": "sample", "count": "many"}, {"scope": "since", "day": "now"}):
         assert site.post("/audit", wrong).status_code == 422
     folder = Path(site.context.services.store.url) / "audits/2026/11/30"

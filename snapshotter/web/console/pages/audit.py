@@ -103,7 +103,12 @@ def _row(task: Task) -> dict[str, Any]:
 
 
 def _scope(task: Task) -> str:
-    """Return which bundles an audit reads, in words."""
+    """Return which bundles an audit reads, or has read, in words."""
+    scope = task.result.value.get("scope") if task.result is not None else None
+    if isinstance(scope, dict):  # the arguments of a task that is done are removed
+        return tr(
+            "{read} of {bundles} bundles", read=scope.get("read"), bundles=scope.get("bundles")
+        )
     if sample := task.arguments.get("sample"):
         return tr("{count} bundles, selected at random", count=sample)
     if since := task.arguments.get("since"):

@@ -241,8 +241,17 @@ def _history_row(
         "by": entry.by,
         "detail": entry.detail,
         "gap_id": entry.gap_id,
-        "words": _EVENTS.get(entry.kind, entry.kind),
+        # Rows with times are the visits that fell into a pause.
+        "words": _skipped(len(entry.slots)) if entry.slots else _EVENTS.get(entry.kind, entry.kind),
     }
+
+
+def _skipped(count: int) -> str:
+    return (
+        tr("1 visit was not made because of the pause")
+        if count == 1
+        else tr("{count} visits were not made because of the pause", count=count)
+    )
 
 
 def _visit(entry: HistoryEntry, shown: AssessmentSummary | None) -> dict[str, Any]:
