@@ -5,12 +5,12 @@ The captures in the index are judged by the same rules as a conclusion. Nothing 
 or recorded: a conclusion verifies each bundle before an event is recorded (`events.derive`).
 """
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from snapshotter.app.archive.capture_list import cards_of
-from snapshotter.app.archive.index_service import ArchiveView
+from snapshotter.app.archive.index_service import ArchiveView, IndexService
+from snapshotter.app.archive.latest_value import LatestValue
 from snapshotter.app.archive.observations import observations
 from snapshotter.app.takedown.events import describe_missing
 from snapshotter.assess.takedown_events import PagePresence, capture_order_key, conclude
@@ -18,6 +18,7 @@ from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, Take
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
+_WAIT_S: Final = 1.0  # for an outlook that is being made
 _LONG_HOURS: Final = 24  # of an interval, from which on it is called long
 _MOST_PAGES: Final = 200  # that are judged for one list
 
@@ -51,15 +52,14 @@ class TakedownOutlook:
     Used from several threads.
     """
 
-    def __init__(self, confirm: Confirm) -> None:
-        self._confirm = confirm
-        self._lock = threading.Lock()
-        self._known: tuple[object, ...] | None = None
-        self._outlook = Outlook(pages=(), left=0)
+    def __init__(self, index: IndexService, confirm: Confirm) -> None:
+        self._index, self._confirm = index, confirm
+        self._is_trusted: Callable[[str], bool] = lambda key_id: False
+        self._latest = LatestValue(self._made, "take-downs")
 
-    def of(self, view: ArchiveView, is_trusted: Callable[[str], bool]) -> Outlook:
+    def latest(self, view: ArchiveView, is_trusted: Callable[[str], bool]) -> Outlook | None:
         """
-        Return the outlook.
+        Return the outlook; the one before while a new one is made; None while the first is made.
 
         Args:
             is_trusted: Whether an event that a key signed counts.
@@ -67,20 +67,27 @@ class TakedownOutlook:
         Raises:
             SnapshotterError: The index cannot be used, or a policy is invalid.
         """
-        index = view.source.index
-        newest = cards_of(view, None, limit=1).cards
-        events = tuple(stored.key for stored in index.events())
-        known = (
-            index.count(),
-            newest[0].bundle_id if newest else "",
-            events,
-            view.state.quarantined,
-        )
-        with self._lock:
-            if known != self._known:
-                self._outlook = _made(view, self._confirm, is_trusted)
-                self._known = known
-            return self._outlook
+        self._is_trusted = is_trusted
+        return self._latest.latest(_version(view, is_trusted), wait_s=_WAIT_S)
+
+    def is_current(self, view: ArchiveView, is_trusted: Callable[[str], bool]) -> bool:
+        """Whether the outlook is of the captures and events that the index has."""
+        return self._latest.is_of(_version(view, is_trusted))
+
+    def _made(self, before: Outlook | None) -> Outlook:
+        with self._index.reading() as view:
+            return _made(view, self._confirm, self._is_trusted)
+
+
+def _version(view: ArchiveView, is_trusted: Callable[[str], bool]) -> tuple[object, ...]:
+    index = view.source.index
+    newest = cards_of(view, None, limit=1).cards
+    return (
+        index.count(),
+        newest[0].bundle_id if newest else "",
+        tuple((stored.key, is_trusted(stored.key_id)) for stored in index.events()),
+        view.state.quarantined,
+    )
 
 
 def _made(view: ArchiveView, confirm: Confirm, is_trusted: Callable[[str], bool]) -> Outlook:

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from snapshotter.app.archive import cases
 from snapshotter.app.archive.case_view import case_view
+from snapshotter.app.archive.review_queue import item_of
 from snapshotter.app.json_objects.annotations import (
     capture_annotations_json,
     case_json,
@@ -21,6 +22,7 @@ from snapshotter.app.json_objects.annotations import (
     review_item_json,
 )
 from snapshotter.app.tasks.kinds import AnnotateArguments, AnnotationAction
+from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.annotation_state import CaseState
 from snapshotter.translation import tr
 from snapshotter.web.api.captures import require_bundle
@@ -189,12 +191,18 @@ def list_reviews(
 ) -> models.ReviewList:
     """List the captures that need a look, the worst first."""
     with reading_archive(context) as view:
-        items = context.services.review.items(view, decided=decided)
+        entries = context.services.review.entries(view, decided=decided)
+        if entries is None:
+            raise ServiceUnavailable(
+                tr("the captures of the store are being examined"),
+                hint=tr("try again in a few seconds"),
+            )
+        found = [item_of(view, entry) for entry in entries[:limit]]
     return models.ReviewList.model_validate(
         {
             "annotation_problems": list(view.state.annotation_problems),
-            "captures": [review_item_json(item) for item in items[:limit]],
-            "left": max(len(items) - limit, 0),
+            "captures": [review_item_json(item) for item in found if item is not None],
+            "left": max(len(entries) - limit, 0),
         }
     )
 

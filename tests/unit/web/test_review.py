@@ -1,6 +1,7 @@
 """The review page: one capture at a time, decided by its id, and never one that may not be seen."""
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,11 @@ class Site:
         return found[1] if found else ""
 
     def text(self, query: str = "") -> str:
+        """Return the page, as soon as the list is made for the captures of the index."""
+        services = self.web.context.services
+        with services.index.reading() as view:
+            while services.review.entries(view) is None or not services.review.is_current(view):
+                time.sleep(0.01)
         answer = self.web.get(f"/review{query}")
         assert answer.status_code == 200, answer.text
         return answer.text

@@ -35,6 +35,12 @@ class Site:
         return made.id
 
     def text(self, path: str = "/takedowns") -> str:
+        """Return a page, as soon as the outlook is made for the captures of the index."""
+        services = self.web.context.services
+        is_trusted = services.is_trusted()
+        with services.index.reading() as view:
+            while not services.outlook.is_current(view, is_trusted):
+                services.outlook.latest(view, is_trusted)
         answer = self.web.get(path)
         assert answer.status_code == 200, answer.text
         return answer.text

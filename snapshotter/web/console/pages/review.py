@@ -14,9 +14,11 @@ from snapshotter.app.archive.capture_list import find_card
 from snapshotter.app.archive.index_service import ArchiveView
 from snapshotter.app.archive.previews import PictureResult
 from snapshotter.app.archive.review_list import REASON_WORDS, ReviewItem, ReviewReason
+from snapshotter.app.archive.review_queue import ReviewEntry, item_of, observation_of
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.annotations import ReviewDecision
 from snapshotter.model.sentences import describe_observation
+from snapshotter.model.takedown import Observation
 from snapshotter.translation import tr
 from snapshotter.web.console.forms import Form, form_endpoint
 from snapshotter.web.console.links import path_with
@@ -60,11 +62,18 @@ def _page(
 ) -> Response:
     context = context_of(request)
     with context.services.index.reading() as view:
-        items = context.services.review.items(view, decided=shows_decided)
-        position = _position(items, at, bundle_id)
-        item = items[position] if items else None
+        known = context.services.review.entries(view, decided=shows_decided)
+        entries = known or ()
+        position = _position(view, entries, at, bundle_id)
+        item = item_of(view, entries[position]) if entries else None
         card = find_card(view, item.observation.bundle_id) if item is not None else None
-        last_seen = _last_seen(view, item) if item is not None else ""
+        last_seen = _last_seen(item) if item is not None else ""
+        listed = [
+            (entry, observation)
+            for entry in entries[position + 1 : position + 1 + _LISTED]
+            if find_card(view, entry.bundle_id) is not None
+            and (observation := observation_of(view, entry)) is not None
+        ]
     base = {"decided": "yes"} if shows_decided else {}
     picture = (
         shown_picture(context, card.bundle_id, wait_s=_PICTURE_S) if card is not None else None
@@ -75,21 +84,26 @@ def _page(
         status_code=422 if error else 200,
         buttons=BUTTONS,
         card=card,
-        count=len(items),
+        count=len(entries),
         error=error,
         item=item,
         key=new_key(request),
         last_seen=last_seen,
+        is_prepared=known is not None,
         listed=[
-            (_item_path(other, base), other, reason_words(other))
-            for other in items[position + 1 : position + 1 + _LISTED]
+            (
+                path_with(PATH, base, id=entry.bundle_id),
+                observation,
+                reason_words(entry.reasons, observation),
+            )
+            for entry, observation in listed
         ],
-        next=path_with(PATH, base, at=str((position + 1) % len(items))) if items else "",
+        next=path_with(PATH, base, at=str((position + 1) % len(entries))) if entries else "",
         picture_problem=picture.problem if picture is not None else "",
         pieces=_pieces(card.bundle_id if card else "", picture),
         position=position,
         reason=reason,
-        reasons=reason_words(item) if item is not None else (),
+        reasons=reason_words(item.reasons, item.observation) if item is not None else (),
         shows_decided=shows_decided,
         view_age=view_age(request),
     )
@@ -115,36 +129,34 @@ def _decide(request: Request, form: Form) -> Response:
     return request_task(request, arguments, form, back=back)
 
 
-def _position(items: tuple[ReviewItem, ...], at: int, bundle_id: str) -> int:
+def _position(view: ArchiveView, entries: tuple[ReviewEntry, ...], at: int, bundle_id: str) -> int:
     """Return the place in the list of the capture that is named, or the place that is named."""
-    for number, item in enumerate(items):
-        if item.observation.bundle_id == bundle_id:
+    for number, entry in enumerate(entries):
+        if entry.bundle_id == bundle_id and find_card(view, bundle_id) is not None:
             return number
-    return at if at < len(items) else 0
+    # Some captures are hidden by a notice that the list does not know.
+    for number in range(at if at < len(entries) else 0, len(entries)):
+        if find_card(view, entries[number].bundle_id) is not None:
+            return number
+    return 0
 
 
-def reason_words(item: ReviewItem) -> list[str]:
+def reason_words(reasons: tuple[ReviewReason, ...], observation: Observation) -> list[str]:
     """Return why a capture needs a look, as phrases."""
     return [
         capital(
-            describe_observation(item.observation)
+            describe_observation(observation)
             if reason is ReviewReason.REMOVED
             else REASON_WORDS[reason]
         )
-        for reason in item.reasons
+        for reason in reasons
     ]
 
 
-def _last_seen(view: ArchiveView, item: ReviewItem) -> str:
+def _last_seen(item: ReviewItem) -> str:
     """Return the id of the last capture that shows the page; "" for none that may be shown."""
     seen = item.removal.shown_last if item.removal is not None else None
-    if seen is None or find_card(view, seen.bundle_id) is None:
-        return ""
-    return seen.bundle_id
-
-
-def _item_path(item: ReviewItem, base: dict[str, str]) -> str:
-    return path_with(PATH, base, id=item.observation.bundle_id)
+    return seen.bundle_id if seen is not None else ""
 
 
 def _pieces(

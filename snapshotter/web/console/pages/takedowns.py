@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from snapshotter.app.archive.review_list import ReviewReason
+from snapshotter.app.archive.review_queue import observation_of
 from snapshotter.app.takedown.event_list import listed_events, removal_burst
 from snapshotter.app.takedown.outlook import improvements
 from snapshotter.app.tasks import requests
@@ -67,8 +69,13 @@ def _list(request: Request) -> Response:
     is_trusted = services.is_trusted()
     with services.index.reading() as view:
         found = listed_events(view.source, within=removal_burst(context.settings))
-        outlook = services.outlook.of(view, is_trusted)
-        suspected = [item for item in services.review.items(view) if item.removal is not None]
+        outlook = services.outlook.latest(view, is_trusted)
+        suspected = [
+            observation
+            for entry in services.review.entries(view) or ()
+            if ReviewReason.POSSIBLE_REMOVAL in entry.reasons
+            and (observation := observation_of(view, entry)) is not None
+        ][:_SHOWN]
     events = list(reversed(found.events))
     return respond(
         request,
@@ -81,7 +88,7 @@ def _list(request: Request) -> Response:
         key=new_key(request),
         left=max(len(events) - _SHOWN, 0),
         outlook=outlook,
-        suspected=suspected[:_SHOWN],
+        suspected=suspected,
         view_age=view_age(request),
     )
 
