@@ -18,6 +18,7 @@ from snapshotter.jobs.queue.job_table import JOB
 from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.jobs.workers.capture_stages import CaptureStages
 from snapshotter.model.job import JobStatus
+from tests.archived import Archive
 from tests.unit.jobs.making import BUNDLE, made
 from tests.webclient import Console, console, console_settings
 
@@ -156,6 +157,23 @@ def test_a_capture_that_is_done_has_a_link(site: Console) -> None:
     (row,) = site.get("/live/home").json()["lists"]["now"]
     assert row["links"] == {"link": f"/captures/{BUNDLE}"}
     assert f'href="/captures/{BUNDLE}"' in site.get("/").text
+
+
+def test_the_script_offers_captures_that_the_page_does_not_show(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    archive.put(0)
+    archive.put(1)
+    with console(console_settings(tmp_path)) as found:
+        found.context.services.index.wait_for_update(60)
+        site = found.log_in()
+        (total,) = re.findall(r'data-live="/live/home\?total=(\d+)"', site.get("/").text)
+        words = [
+            site.get(f"/live/home?total={number}").json()["parts"]["newer"]
+            for number in (total, "1", "0", "x" * 40)
+        ]
+
+    assert total == "2"
+    assert words == ["", "Show 1 new capture", *["Show 2 new captures"] * 2]
 
 
 def test_a_job_that_ended_days_ago_is_not_shown_as_now(site: Console) -> None:

@@ -20,6 +20,7 @@ from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.report.day import day_numbers
 from snapshotter.report.local_time import LocalTime
 from snapshotter.report.states import POSSIBLE_REMOVAL
+from snapshotter.translation import tr
 from snapshotter.web.console.choices import case_choices, open_cases, policy_choices
 from snapshotter.web.console.forms import Form, form_endpoint
 from snapshotter.web.console.monitor_forms import errors_of
@@ -129,10 +130,22 @@ def _live(request: Request) -> Response:
         {
             "every_ms": BUSY_MS if now.running or now.waiting else IDLE_MS,
             "lists": {"now": rows_json(rows)},
-            "parts": {"waiting": str(now.waiting)},
+            "parts": {"newer": _newer(request), "waiting": str(now.waiting)},
             "spoken": spoken(rows),
         }
     )
+
+
+def _newer(request: Request) -> str:
+    """Return the words of the link to captures that the page does not show yet; "" for none."""
+    services = context_of(request).services
+    if services.index.state is None:
+        return ""
+    with services.index.reading() as view:
+        count = view.source.index.count() - _number(request.query_params.get("total", ""))
+    if count < 1:
+        return ""
+    return tr("Show 1 new capture") if count == 1 else tr("Show {count} new captures", count=count)
 
 
 def _activity(context: WebContext) -> Activity:
@@ -163,7 +176,7 @@ def _numbers(today: Today | None, local: LocalTime) -> list[tuple[str, str, int,
 
 
 def _number(text: str) -> int:
-    return min(int(text), 10_000) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 routes = (
