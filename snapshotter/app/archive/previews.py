@@ -6,11 +6,14 @@ A screenshot is decoded in a process of its own, which holds no key and can reac
 made has a reason, which stays until the process of the server ends.
 """
 
+import hashlib
+import json
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import field
 from itertools import islice
 from typing import BinaryIO, Final
 
@@ -52,6 +55,7 @@ class PictureResult:
     picture: PreviewPicture | None
     kind: PictureKind | None = None
     problem: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of its PNG files, by path
 
 
 class PreviewService:
@@ -92,7 +96,8 @@ class PreviewService:
             if data is None:
                 continue
             try:
-                return PictureResult(picture=parse_picture(data), kind=kind)
+                sources, made = _split_sources(data)
+                return PictureResult(picture=parse_picture(made), kind=kind, sources=sources)
             except SnapshotterError:  # the file is damaged: it is made again
                 continue
         return PictureResult(picture=None)
@@ -124,22 +129,39 @@ class PreviewService:
         begun.add_done_callback(lambda _: self._forget(key))
         return begun
 
-    def picture(self, bundle_id: str, *, timeout_s: float) -> PictureResult:
+    def picture(
+        self, bundle_id: str, *, timeout_s: float, digests: Mapping[str, str] | None = None
+    ) -> PictureResult:
         """
         Return a copy of the picture of a capture; make it if there is none yet.
+
+        Args:
+            digests: SHA-256 of the files that were verified, by path. The copy is then of these
+                files: one that was made while the store had others is made again. None: not
+                checked.
 
         Raises:
             TimeoutError: It is not made in this time. It goes on being made.
             ValueError: It is not the id of a bundle.
         """
         kept = self.kept_picture(bundle_id)
-        if kept.picture is not None:
+        if kept.picture is not None and _is_of(kept.sources, digests):
             return kept
+        if kept.picture is not None:
+            self._folder.remove(bundle_id)
         problem = self.begin(bundle_id, PICTURE).result(timeout_s)
         kept = self.kept_picture(bundle_id)
-        if kept.picture is not None:
+        if kept.picture is None:
+            return PictureResult(picture=None, problem=problem or tr("the picture was removed"))
+        if _is_of(kept.sources, digests):
             return kept
-        return PictureResult(picture=None, problem=problem or tr("the picture was removed"))
+        return PictureResult(
+            picture=None,
+            problem=tr(
+                "the picture is not shown, because the store has another picture than the one that "
+                "was verified"
+            ),
+        )
 
     def prepare(self, view: ArchiveView) -> None:
         """
@@ -190,26 +212,29 @@ class PreviewService:
             return
         with ExitStack() as stack:
             # The first view is small, and shows what a thumbnail shows.
-            _, _, files = self._open(bundle_id, stack, reversed(_KINDS), most=_MAX_TOP)
+            _, _, files, _ = self._open(bundle_id, stack, reversed(_KINDS), most=_MAX_TOP)
             made = self._processes.make_thumbnails(files)
         self._folder.put(bundle_id, BLURRED, made.blurred)
         self._folder.put(bundle_id, CLEAR, made.clear)
 
     def _make_picture(self, bundle_id: str) -> None:
         with ExitStack() as stack:
-            kind, picture, files = self._open(bundle_id, stack, _KINDS, most=_MAX_FILE)
+            kind, picture, files, sources = self._open(bundle_id, stack, _KINDS, most=_MAX_FILE)
             made = self._processes.make_picture(files, picture.scale)
-        self._folder.put(bundle_id, _KINDS[kind], made)
+        self._folder.put(bundle_id, _KINDS[kind], json.dumps(sources).encode() + b"\n" + made)
 
     def _open(
         self, bundle_id: str, stack: ExitStack, kinds: Iterable[PictureKind], *, most: int
-    ) -> tuple[PictureKind, RecordedPicture, list[BinaryIO]]:
+    ) -> tuple[PictureKind, RecordedPicture, list[BinaryIO], dict[str, str]]:
         """
         Copy the PNG files of a picture out of a bundle, until the end of a `with` block.
 
         Args:
             kinds: Of pictures, the best first.
             most: Bytes of all files that are copied at most; the rest is left out.
+
+        Returns:
+            At last, the SHA-256 of what was copied, by path.
         """
         stream = stack.enter_context(self._store.open(store_keys.bundle_key(bundle_id)))
         bundle = BundleFiles(stream)
@@ -218,17 +243,39 @@ class PreviewService:
         if chosen is None:
             raise SnapshotterError(tr("the capture has no picture"))
         picture = found[chosen]
-        files = list[BinaryIO]()
+        files, sources = list[BinaryIO](), dict[str, str]()
         for path in picture.paths:
             member = bundle.open(path)
             if member is None:
                 raise SnapshotterError(tr("the bundle has no {path}", path=path))
             copy = tempfile.TemporaryFile(prefix="snapshotter-preview-")  # noqa: SIM115  below
             stack.callback(copy.close)
+            sha256 = hashlib.sha256()
             with member:
                 while most > 0 and (chunk := member.read(min(CHUNK, most))):
                     most -= len(chunk)
                     copy.write(chunk)
+                    sha256.update(chunk)
             copy.seek(0)
             files.append(copy)
-        return chosen, picture, files
+            sources[path] = sha256.hexdigest()
+        return chosen, picture, files, sources
+
+
+def _is_of(sources: Mapping[str, str], digests: Mapping[str, str] | None) -> bool:
+    """Return whether a copy was made of the files with these digests."""
+    return digests is None or (
+        bool(sources) and all(digests.get(path) == sha256 for path, sha256 in sources.items())
+    )
+
+
+def _split_sources(data: bytes) -> tuple[dict[str, str], bytes]:
+    """Return the digests of the PNG files, and what the process made of them."""
+    head, _, made = data.partition(b"\n")
+    try:
+        sources = json.loads(head)
+    except ValueError as error:
+        raise SnapshotterError(tr("the copy of a picture is damaged")) from error
+    if not isinstance(sources, dict) or not all(isinstance(it, str) for it in sources.values()):
+        raise SnapshotterError(tr("the copy of a picture is damaged"))
+    return sources, made

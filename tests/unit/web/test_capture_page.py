@@ -1,5 +1,6 @@
 """The page of a capture: hostile texts stay texts, and a verification is never newer than it is."""
 
+import io
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from PIL import Image
 from typing_extensions import override
 
 from snapshotter.app.archive import capture_views
@@ -209,6 +211,28 @@ def test_a_graphic_capture_shows_its_picture_on_request_only(tmp_path: Path) -> 
     )
 
 
+def test_a_picture_of_another_bundle_is_not_shown_as_the_verified_one(
+    site: Site, tmp_path: Path
+) -> None:
+    """A store may show one bundle while the preview is made, and another one later."""
+    own = site.file.read_bytes()
+    other = HostileArchive(tmp_path / "other", png=_png("red"))
+    assert other.bundle_id == site.archive.bundle_id
+    site.file.chmod(0o600)
+
+    def shown(bundle: bytes) -> bytes:
+        site.file.write_bytes(bundle)
+        site.console.post(f"{site.path}/verify")
+        assert f"{site.path}/picture/0" in site.page().attributes("src")
+        return site.console.get(f"{site.path}/picture/0").content
+
+    first = shown(own)
+    second = shown((other.store.root / other.key).read_bytes())
+
+    assert first != second
+    assert shown(own) == first
+
+
 def test_a_capture_in_quarantine_is_not_shown(site: Site) -> None:
     action = QuarantineAction(action=QUARANTINE, sha256="ab" * 32, reason="a child", by="A", at=AT)
     after = quarantine.read(site.archive.bundle_id, [], lambda _: True)
@@ -331,6 +355,12 @@ def test_places_are_marked_in_lines(
     text: str, places: list[tuple[int, int]], lines: list[list[tuple[str, bool]]]
 ) -> None:
     assert list(marked_lines(text, places)) == lines
+
+
+def _png(colour: str) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (40, 30), colour).save(out, "PNG")
+    return out.getvalue()
 
 
 def _unavailable(*_: object) -> NoReturn:

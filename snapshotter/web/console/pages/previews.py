@@ -7,6 +7,7 @@ thumbnail of a capture that is marked as graphic leads to the blurred one, unles
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -135,15 +136,22 @@ def _tile(word: str) -> Response:
     return Response(_TILE.format(word=word), media_type="image/svg+xml")
 
 
-def shown_picture(context: WebContext, bundle_id: str, *, wait_s: float) -> PictureResult | None:
+def shown_picture(
+    context: WebContext,
+    bundle_id: str,
+    *,
+    wait_s: float,
+    digests: Mapping[str, str] | None = None,
+) -> PictureResult | None:
     """
     Return the picture of a capture for a page; None while it is being made.
 
     Args:
         wait_s: Seconds to wait for a picture that is not made yet.
+        digests: SHA-256 of the files that were verified, by path; None: not checked.
     """
     try:
-        return context.services.previews.picture(bundle_id, timeout_s=wait_s)
+        return context.services.previews.picture(bundle_id, timeout_s=wait_s, digests=digests)
     except TimeoutError:
         return None
 
