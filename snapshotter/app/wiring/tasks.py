@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _PLACE: Final = "place"  # the file with the id of a data directory
 _LONG_EVERY_S: Final = 0.45  # between two looks for long tasks
+# Without a report of a task, by its lane: the conclusion from all captures of a store is one step.
+_STUCK_S: Final = {"quick": 3_600.0, "long": 86_400.0}
 _TRIM_EVERY_S: Final = 3600.0
 
 
@@ -75,7 +77,7 @@ def task_lanes(
     """Return what a worker repeats to do tasks and to remove their files."""
     from snapshotter.jobs.periodic_task import PeriodicTask
     from snapshotter.jobs.tasks.database_tasks import DatabaseTasks
-    from snapshotter.jobs.tasks.task_lane import EVERY_S, Lane, remove_old_files
+    from snapshotter.jobs.tasks.task_lane import EVERY_S, Lane, LaneRules, remove_old_files
     from snapshotter.model.task import TaskLane
 
     tasks = DatabaseTasks(opened)
@@ -89,6 +91,7 @@ def task_lanes(
             place=here,
             log=log_event,
             now=machine.SystemClock().now,
+            rules=LaneRules(stuck_s=_STUCK_S[lane.value]),
         )
         name = f"tasks-{lane.value}"
         return PeriodicTask(

@@ -42,6 +42,9 @@ class LaneRules:
 
     beat_s: float = 5.0  # between two heartbeats of a task
     silent_s: float = 30.0  # without a heartbeat, after which a worker is gone
+    # Without a report of a task, after which its process is killed. One step can take hours, as a
+    # verification of a large bundle in a slow store; but nothing may stop a lane for ever.
+    stuck_s: float = 3_600.0
     idle_s: float = 300.0  # without a task, after which the task process ends
     drain_s: float = 600.0  # for a running task to end when the worker is told to stop
 
@@ -71,7 +74,7 @@ class Lane:
         self._lane, self._tasks, self._place = lane, tasks, place
         self._log, self._now = log, now
         self._rules = rules or LaneRules()
-        self._process = TaskProcess(opener, beat_s=self._rules.beat_s)
+        self._process = TaskProcess(opener, beat_s=self._rules.beat_s, stuck_s=self._rules.stuck_s)
         self._name = process_name()
         self._stopping = threading.Event()
         self._killed = threading.Event()

@@ -76,11 +76,13 @@ class TaskProcess:
     Args:
         opener: Makes the object that does tasks, in the child process; it is pickled.
         beat_s: Seconds between two heartbeats while the task process reports nothing.
+        stuck_s: Seconds without a report, after which the task process is killed.
     """
 
-    def __init__(self, opener: TaskRunnerFactory, *, beat_s: float) -> None:
+    def __init__(self, opener: TaskRunnerFactory, *, beat_s: float, stuck_s: float) -> None:
         self._child = ChildProcess(_serve, (opener,), "snapshotter-task")
         self._beat_s = beat_s
+        self._stuck_s = stuck_s
 
     @property
     def pid(self) -> int:
@@ -92,7 +94,7 @@ class TaskProcess:
         Do a task, and return its result or why it failed.
 
         Raises:
-            TaskProcessDied: The process ended in the middle.
+            TaskProcessDied: The process ended in the middle, or reported nothing for too long.
             TaskSuperseded: The task was given to another worker.
         """
         try:
@@ -104,11 +106,20 @@ class TaskProcess:
         pipe = self._child.pipe
         try:
             pipe.send(task)
+            reported = time.monotonic()
             while True:
                 has_task = True
                 if not pipe.poll(self._beat_s):
                     has_task = calls.alive()
+                    if time.monotonic() - reported > self._stuck_s:
+                        raise TaskProcessDied(
+                            tr(
+                                "the task process reported nothing for {seconds:g} s",
+                                seconds=self._stuck_s,
+                            )
+                        )
                 else:
+                    reported = time.monotonic()
                     message = pipe.recv()
                     if isinstance(message, _Ended):
                         if message.outcome is None:

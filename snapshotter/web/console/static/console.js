@@ -89,7 +89,7 @@ if (live) {
     }
     for (const [slot, path] of Object.entries(item.links ?? {})) {
       // Paths of this server only: a value that begins otherwise is no link.
-      if (/^\/(?!\/)/.test(path)) for (const place of all(`[data-link="${slot}"]`, row)) place.setAttribute("href", path);
+      if (/^\/(?![/\\])/.test(path)) for (const place of all(`[data-link="${slot}"]`, row)) place.setAttribute("href", path);
     }
     for (const [slot, [value, max]] of Object.entries(item.bars ?? {})) {
       for (const place of all(`[data-bar="${slot}"]`, row)) { place.max = max; place.value = value; }

@@ -143,6 +143,21 @@ def test_a_lane_that_stops_finishes_its_task_and_one_that_is_killed_hands_it_bac
     assert (handed_back.state, handed_back.attempts) == (TaskState.WAITING, 0)
 
 
+def test_a_task_that_hangs_is_ended_and_done_again(tasks: DatabaseTasks, tmp_path: Path) -> None:
+    tasks.submit(request("task-1", "hold"))
+    log: list[str] = []
+
+    with working(lane_of(tasks, tmp_path, log=log, rules=LaneRules(beat_s=0.1, stuck_s=3.0))):
+        until((tmp_path / "held").exists)
+        until(lambda: "task.lost" in log)
+        (tmp_path / "go").touch()
+        until(lambda: found(tasks, "task-1").state.over)
+
+    done = found(tasks, "task-1")
+    assert done.state is TaskState.DONE
+    assert done.attempts > 1
+
+
 def test_the_process_of_a_task_that_was_given_to_another_worker_is_killed(
     tasks: DatabaseTasks, database: Engine, tmp_path: Path
 ) -> None:
