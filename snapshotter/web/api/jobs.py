@@ -14,7 +14,7 @@ from snapshotter.app.wiring import queue as wiring_queue
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.job_table import REFUSED_ACTIONS, JobActionResult
 from snapshotter.jobs.workers.registry import WorkerRegistry
-from snapshotter.model.job import JobState
+from snapshotter.model.job import JobState, JobStatus
 from snapshotter.translation import tr
 from snapshotter.web.api.conditional import IdempotencyKey
 from snapshotter.web.api.dependencies import Actor, Context, Limit, read_annotations
@@ -28,6 +28,7 @@ from snapshotter.web.api.models.jobs import (
     WorkerList,
 )
 from snapshotter.web.api.problem import Problem, not_found
+from snapshotter.web.withheld_content import shown_jobs
 
 router = APIRouter()
 _ORIGIN: Final = "api"
@@ -69,7 +70,7 @@ def request_capture(
         annotations=lambda: read_annotations(context),
     )
     response.headers["location"] = f"/api/v1/jobs/{job.job.id}"
-    return Job.model_validate(job_json(job))
+    return _answer(context, job)
 
 
 @router.get("/jobs", tags=["queue"])
@@ -84,7 +85,7 @@ def list_jobs(
     """List the jobs of the queue, the newest first."""
     page = _queue(context).page(states=frozenset(state), origin=origin, before=cursor, limit=limit)
     return JobList(
-        jobs=[Job.model_validate(job_json(status)) for status in page.jobs],
+        jobs=[Job.model_validate(job_json(status)) for status in shown_jobs(context, page.jobs)],
         next=str(page.next) if page.next is not None else None,
     )
 
@@ -95,7 +96,7 @@ def show_job(context: Context, job_id: JobId) -> Job:
     status = _queue(context).get(job_id)
     if status is None:
         raise _unknown(job_id)
-    return Job.model_validate(job_json(status))
+    return _answer(context, status)
 
 
 @router.post("/jobs/{job_id}/cancel", tags=["queue"])
@@ -122,6 +123,11 @@ def list_workers(context: Context) -> WorkerList:
     """List the workers of the last day."""
     workers = WorkerRegistry(context.services.database).workers()
     return WorkerList.model_validate({"workers": [worker_json(worker) for worker in workers]})
+
+
+def _answer(context: Context, status: JobStatus) -> Job:
+    (shown,) = shown_jobs(context, [status])
+    return Job.model_validate(job_json(shown))
 
 
 def _queue(context: Context) -> DatabaseQueue:

@@ -15,7 +15,7 @@ from snapshotter.web.api.dependencies import Actor, Context, Limit
 from snapshotter.web.api.models.tasks import Task, TaskId, TaskList
 from snapshotter.web.api.problem import not_found
 from snapshotter.web.files import DOWNLOAD_HEADERS, disposition
-from snapshotter.web.shown_tasks import require_shown_files, shown_tasks
+from snapshotter.web.withheld_content import require_shown_files, shown_tasks
 
 router = APIRouter(tags=["tasks"])
 

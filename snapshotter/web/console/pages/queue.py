@@ -29,6 +29,7 @@ from snapshotter.web.console.now_list import BUSY_MS, IDLE_MS, now_rows, rows_js
 from snapshotter.web.console.templating import respond
 from snapshotter.web.context import WebContext, context_of
 from snapshotter.web.errors import NotFound
+from snapshotter.web.withheld_content import shown_jobs
 
 PATH: Final = "/queue"
 _PAGE: Final = 50  # jobs
@@ -75,7 +76,7 @@ def _page(
         done=done or _done_words(request.query_params.get("done", "")),
         first=path_with(PATH, filters) if cursor else "",
         hosts=[_host_row(host) for host in _held(context)],
-        jobs=[_job_row(status) for status in found.jobs],
+        jobs=[_job_row(status) for status in shown_jobs(context, found.jobs)],
         live_workers=sum(worker.state in LIVE_STATES for worker in workers),
         next=path_with(PATH, filters, cursor=str(found.next)) if found.next else "",
         refused=refused,
@@ -122,6 +123,7 @@ def _job(request: Request) -> Response:
         raise NotFound(
             tr("the job does not exist. Jobs that ended are removed from the queue after some time")
         )
+    (status,) = shown_jobs(context, [status])
     now = activity(_jobs(context), capture_stages(context.services.database))
     running = [capture for capture in now.running if capture.status.job.id == status.job.id]
     return respond(

@@ -37,7 +37,7 @@ from snapshotter.web.console.templating import respond
 from snapshotter.web.console.view_age import view_age
 from snapshotter.web.context import WebContext, context_of
 from snapshotter.web.errors import NotFound
-from snapshotter.web.shown_tasks import shown_tasks
+from snapshotter.web.withheld_content import shown_tasks
 
 PATH: Final = "/takedowns"
 PARTS: Final = (

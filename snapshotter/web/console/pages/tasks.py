@@ -18,7 +18,7 @@ from snapshotter.web.console.task_requests import own_path, return_to, task_path
 from snapshotter.web.console.templating import respond
 from snapshotter.web.context import context_of
 from snapshotter.web.errors import NotFound
-from snapshotter.web.shown_tasks import require_shown_files, shown_tasks
+from snapshotter.web.withheld_content import require_shown_files, shown_tasks
 
 TASK_NAMES: Final[Mapping[str, str]] = {
     "annotate": tr("Record about captures"),

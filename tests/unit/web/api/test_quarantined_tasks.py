@@ -1,13 +1,18 @@
-"""What a task made of a capture is not shown after the capture was put into quarantine."""
+"""What tasks and jobs show of a capture is withheld after the capture was put into quarantine."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from snapshotter.app.wiring import tasks as wiring_tasks
+from snapshotter.formats.canonical_json import plain
+from snapshotter.jobs.queue.job_table import JOB
 from snapshotter.jobs.tasks.database_tasks import DatabaseTasks
+from snapshotter.model.assessment import AssessmentSummary, Availability, Content
 from snapshotter.model.task import TaskLane
 from tests.archived import Archive
 from tests.unit.web.api.test_captures import Filled, Reports
@@ -75,3 +80,28 @@ def test_results_and_files_are_withheld_once_a_capture_in_them_is_in_quarantine(
     assert filled.get(of_other).status_code == filled.get(f"/api/v1{of_other}").status_code == 200
     annotations = filled.get(f"/api/v1/captures/{filled.first}/annotations")
     assert problem_of(annotations) == (403, "forbidden")
+
+
+def test_a_job_has_no_title_and_no_verdict_of_a_capture_in_quarantine(filled: Filled) -> None:
+    shown = AssessmentSummary(content=Content.NOTICE, availability=Availability.UNAVAILABLE)
+    jobs = {}
+    for bundle_id in (filled.hidden, filled.other):
+        answer = filled.send("POST", "/captures", {"url": f"https://example.org/{bundle_id}"})
+        jobs[bundle_id] = answer.json()["job_id"]
+        with filled.console.context.services.database.begin() as connection:
+            connection.execute(
+                update(JOB)
+                .where(JOB.c.id == jobs[bundle_id])
+                .values(bundle_id=bundle_id, title="The words", state="done",
+                        shown=json.dumps(plain(shown)))
+            )  # fmt: skip
+
+    listed = {job["job_id"]: job for job in filled.get("/api/v1/jobs").json()["jobs"]}
+
+    for bundle_id, title in ((filled.hidden, ""), (filled.other, "The words")):
+        job = filled.get(f"/api/v1/jobs/{jobs[bundle_id]}").json()
+        assert job == listed[jobs[bundle_id]]
+        assert (job["title"], job["bundle_id"]) == (title, bundle_id)
+        assert (job["verdict"] is None) is (title == "")
+        assert ("The words" in filled.get(f"/queue/{jobs[bundle_id]}").text) is (title != "")
+    assert filled.get("/queue").text.count("The words") == 1

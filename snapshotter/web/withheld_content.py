@@ -1,7 +1,8 @@
 """
-Show tasks without the content of captures that were put into quarantine after a task was done.
+Show tasks and jobs without the content of captures that were put into quarantine later.
 
-The result of a task and its files stay for days, and what was exported stays as it was.
+The result of a task and its files stay for days, and a job has the title of the page and what the
+page shows.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from dataclasses import replace
 
 from snapshotter.app.tasks.requests import shown_captures
 from snapshotter.errors import PolicyRefused
+from snapshotter.model.job import JobStatus
 from snapshotter.model.task import Task
 from snapshotter.translation import tr
 from snapshotter.web.context import WebContext
@@ -43,3 +45,24 @@ def require_shown_files(context: WebContext, task: Task) -> None:
             ),
             hint=tr("if you may end the quarantine, release the capture first"),
         )
+
+
+def shown_jobs(context: WebContext, jobs: Sequence[JobStatus]) -> list[JobStatus]:
+    """
+    Return jobs, without the title and the verdict of a capture in quarantine.
+
+    The queue is shown before the index is complete. Nobody knows then what is in quarantine, so
+    that no job has a title.
+    """
+    made = {status.bundle_id for status in jobs if status.bundle_id}
+    if not made:
+        return list(jobs)
+    index = context.services.index
+    hidden = made
+    if index.state is not None:
+        with index.reading() as view:
+            hidden = set(view.hidden_reasons(made))
+    return [
+        replace(status, title="", shown=None) if status.bundle_id in hidden else status
+        for status in jobs
+    ]
