@@ -132,7 +132,8 @@ def _event(request: Request) -> Response:
         "takedown.html.j2",
         begin=begin,
         captures=_captures(event, hidden),
-        changes=_changes(event),
+        # The words of a change are those of both captures.
+        changes=[] if hidden else _changes(event),
         causes=[CAUSE_NAMES[cause] for cause in event.causes],
         end=end,
         ends=[
