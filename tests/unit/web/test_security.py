@@ -164,8 +164,14 @@ def test_a_link_is_not_used_up_by_a_look_or_a_prefetch(site: Console) -> None:
     token = site.context.sessions.make_link_token()
 
     assert site.client.head(f"/login?token={token}").status_code == 401
-    prefetched = site.get(f"/login?token={token}", headers={"sec-purpose": "prefetch;prerender"})
-    assert prefetched.status_code == 401
+    for header, value in (
+        ("sec-purpose", "prefetch;prerender"),
+        ("purpose", "prefetch"),
+        ("x-purpose", "preview"),
+        ("x-moz", "prefetch"),
+    ):
+        early = site.get(f"/login?token={token}", headers={header: value})
+        assert early.status_code == 401, header
     assert site.get(f"/login?token={token}").status_code == 200
 
 

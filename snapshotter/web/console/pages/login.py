@@ -6,6 +6,8 @@ a page leads to `/` by itself. A redirect would not do: if another program opene
 would not send the new cookie with it (SameSite=Strict).
 """
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -16,13 +18,17 @@ from snapshotter.web.context import context_of
 from snapshotter.web.errors import log_in_response
 from snapshotter.web.security.access import remove_session_cookie, set_session_cookie
 
+# How browsers state that nobody opened the page yet; the first is the standard's.
+_PURPOSES: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+
 
 def _login(request: Request) -> Response:
     context = context_of(request)
     token = request.query_params.get("token", "")
     # What a browser loads in advance, or only asks about, must not use the link up.
-    is_only_a_look = request.method != "GET" or "prefetch" in request.headers.get("sec-purpose", "")
-    if is_only_a_look:
+    purposes = [request.headers.get(name, "") for name in _PURPOSES]
+    is_early = any(word in purpose for purpose in purposes for word in ("prefetch", "preview"))
+    if request.method != "GET" or is_early:
         return log_in_response(request.scope)
     if not token:
         if request.state.session is not None:
