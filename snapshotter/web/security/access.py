@@ -3,22 +3,28 @@ Let only people with a session see pages.
 
 The cookie is `SameSite=Strict`: an access to a capture can add a custody event, so that a link of
 another site must not cause an access. Whoever follows such a link sees the log-in page, and reaches
-the page by opening its address again.
+the page by opening its address again. Cookies know no ports: browsers send the cookie with a link
+of another server of this machine as well. Therefore the cookie counts only for requests of the
+console itself or of the person, as browsers state.
 """
 
 from collections.abc import Collection
 from typing import Final
 
 import anyio.to_thread
+from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from snapshotter.model.person import Person
+from snapshotter.translation import tr
 from snapshotter.web.errors import log_in_response
 from snapshotter.web.security.sessions import SESSION_LIFETIME, Session, Sessions
 
-_OPEN: Final = ("/health", "/login")  # paths that need no session
+_LOG_IN: Final = "/login"
+_OPEN: Final = ("/health", _LOG_IN)  # paths that need no session
+_OWN: Final = ("same-origin", "none")  # none: the person typed the address or opened it elsewhere
 _STATIC: Final = "/static/"
 
 
@@ -48,11 +54,18 @@ class SignedInOnly:
             session = await anyio.to_thread.run_sync(self._sessions.find, secret)
             if session is not None:
                 break
+        what = ""
+        if session is not None and not _is_own(scope) and scope["path"] != _LOG_IN:
+            session = None
+            what = tr(
+                "The page that you came from does not belong to the console. Open the address "
+                "again: click into the address bar, and press Enter."
+            )
         state = scope.setdefault("state", {})
         state["session"] = session
         state["person"] = self._person if session is not None else None
         if session is None and not _is_open(scope["path"]):
-            await log_in_response(scope)(scope, receive, send)
+            await log_in_response(scope, what)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -97,6 +110,12 @@ def remove_session_cookie(response: Response, *, origin: str) -> None:
 
 def _is_open(path: str) -> bool:
     return path in _OPEN or path.startswith(_STATIC)
+
+
+def _is_own(scope: Scope) -> bool:
+    """Whether no page of another origin caused a request, as far as the browser states it."""
+    sites = Headers(scope=scope).getlist("sec-fetch-site")
+    return all(site in _OWN for site in sites)
 
 
 def _cookies(scope: Scope, name: str) -> Collection[str]:

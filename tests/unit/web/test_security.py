@@ -81,7 +81,7 @@ def test_two_statements_about_the_site_permit_nothing(site: Console) -> None:
 
 
 @pytest.mark.parametrize("origin", ["same-site", "cross-site"])
-def test_another_site_can_link_to_a_page_and_not_embed_or_read_it(
+def test_another_site_can_link_to_the_log_in_page_and_not_embed_or_read_any(
     site: Console, origin: str
 ) -> None:
     site.log_in()
@@ -93,7 +93,10 @@ def test_another_site_can_link_to_a_page_and_not_embed_or_read_it(
         ("no-cors", "script"),
     ]
 
-    assert site.get("/", headers={"sec-fetch-site": origin, **link}).status_code == 200
+    followed = site.get("/", headers={"sec-fetch-site": origin, **link})
+    assert followed.status_code == 401  # also if the browser sends the cookie
+    assert "Open the address again" in followed.text
+    assert site.get("/").status_code == 200
     for mode, target in embedded:
         headers = {"sec-fetch-site": origin, "sec-fetch-mode": mode, "sec-fetch-dest": target}
         assert site.get("/", headers=headers).status_code == 403, (mode, target)
