@@ -76,7 +76,8 @@ def test_a_task_that_waits_states_that_no_worker_runs(web: Console) -> None:
     assert f'data-live="/tasks/{task_id}/live"' in page.text
     live = web.get(f"/tasks/{task_id}/live").json()
     assert live["reload"] is False
-    assert live["parts"]["state"] == "Waiting"
+    assert live["parts"] == {"task": "Waiting", "task-shape": "○"}
+    assert 'data-slot="task"' in page.text  # the page shows it there
 
 
 def test_a_running_task_shows_its_steps(web: Console) -> None:

@@ -74,7 +74,8 @@ def _live(request: Request) -> Response:
     """Return what the script of the page shows anew."""
     task = _found(request)
     steps = _steps(task)
-    spoken = steps[-1]["name"] if steps else task_label(task.state).words
+    label = task_label(task.state)
+    spoken = steps[-1]["name"] if steps else label.words
     return JSONResponse(
         {
             "every_ms": _POLL_MS,
@@ -93,7 +94,7 @@ def _live(request: Request) -> Response:
                     for number, step in enumerate(steps)
                 ]
             },
-            "parts": {"state": task_label(task.state).words},
+            "parts": {"task": label.words, "task-shape": label.shape},
             "reload": task.state.over,
             "spoken": spoken,
         }
