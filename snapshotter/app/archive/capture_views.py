@@ -9,7 +9,7 @@ this process did not make.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime, timedelta
@@ -40,6 +40,18 @@ class CaptureView:
     def verified_at(self) -> datetime:
         """When the verification began."""
         return self.material.made_at
+
+    @property
+    def file_digests(self) -> Mapping[str, str]:
+        """
+        SHA-256 of the files that were verified, by path.
+
+        Of an altered bundle, those that its record states.
+        """
+        established = self.material.report.established
+        if established is not None:
+            return {path: digests.sha256 for path, digests in established.members.items()}
+        return {row.path: row.sha256 for row in self.material.files}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from snapshotter.errors import SnapshotterError
 from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.model.annotations import MAX_TEXT, Mark
 from snapshotter.model.custody import DISPLAYING
-from snapshotter.report.capture_page import CaptureMaterial, observation_label, page_values
+from snapshotter.report.capture_page import observation_label, page_values
 from snapshotter.report.local_time import LocalTime
 from snapshotter.translation import tr
 from snapshotter.web.console.forms import Form, form_endpoint
@@ -107,7 +107,7 @@ def _values(
     )
     values = page_values(material, local)
     shown = (
-        shown_picture(context, bundle_id, wait_s=_PICTURE_S, digests=_digests(material))
+        shown_picture(context, bundle_id, wait_s=_PICTURE_S, digests=found.file_digests)
         if material.picture_path
         else PictureResult(picture=None)
     )
@@ -146,18 +146,6 @@ def _values(
         ],
         "view_age": view_age(request),
     }
-
-
-def _digests(material: CaptureMaterial) -> Mapping[str, str]:
-    """
-    Return the SHA-256 of the files that were verified, by path.
-
-    Of an altered bundle, those that its record states.
-    """
-    established = material.report.established
-    if established is not None:
-        return {path: digests.sha256 for path, digests in established.members.items()}
-    return {row.path: row.sha256 for row in material.files}
 
 
 def _picture_problem(shown: PictureResult | None) -> str:

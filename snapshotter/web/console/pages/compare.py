@@ -1,6 +1,6 @@
 """Compare two captures of a page: the pictures with a slider, and the words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -46,13 +46,14 @@ def _compare(request: Request) -> Response:
     with context.services.index.reading() as view:
         graphic = [_is_graphic(view, bundle_id) for bundle_id in (earlier, later)]
         around = neighbours(view, earlier), neighbours(view, later)
+        kinds = view.source.index.sidecar_kinds([earlier, later])
     try:
         made = context.services.comparisons.comparison(earlier, later, timeout_s=_WAIT_S)
     except TimeoutError:
         return respond(request, "compare_waiting.html.j2", earlier=earlier, later=later)
     shows = request.query_params.get("show") == "1" or not any(graphic)
     shots = [
-        shown_picture(context, bundle_id, wait_s=_PICTURE_S) if shows else None
+        _picture(context, bundle_id, kinds.get(bundle_id, ())) if shows else None
         for bundle_id in (earlier, later)
     ]
     return respond(
@@ -68,6 +69,14 @@ def _compare(request: Request) -> Response:
         made=made,
         show_path=path_with(PATH, {"a": earlier, "b": later, "show": "1"}),
     )
+
+
+def _picture(context: WebContext, bundle_id: str, kinds: Sequence[str]) -> PictureResult | None:
+    """Return the picture of a capture that was verified; None while it is being made."""
+    verified = context.services.capture_views.view(bundle_id, kinds, wait_s=_PICTURE_S)
+    if verified is None:
+        return None
+    return shown_picture(context, bundle_id, wait_s=_PICTURE_S, digests=verified.file_digests)
 
 
 def _choose(request: Request, context: WebContext, bundle_id: str) -> Response:
