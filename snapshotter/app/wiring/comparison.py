@@ -21,7 +21,7 @@ from snapshotter.app.archive.preview_folder import PreviewFolder
 from snapshotter.app.archive.preview_process import PreviewProcesses
 from snapshotter.app.settings import Settings
 from snapshotter.app.wiring import trust as wiring_trust
-from snapshotter.errors import EvidenceInvalid, SnapshotterError
+from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError
 from snapshotter.formats import typed
 from snapshotter.formats.canonical_json import instant, parse_instant
 from snapshotter.model.comparison import Comparison
@@ -32,6 +32,8 @@ from snapshotter.value_class import dataclass
 
 _COMMAND: Final = (sys.executable, "-I", "-m", "snapshotter.app.wiring.comparison_main")
 _TIMEOUT_S: Final = 240.0
+# Clients that wait. Each occupies a thread of the server, and pages need threads too.
+_CLIENTS: Final = 3
 _MAX_BYTES: Final = 64 << 20  # of a comparison as JSON
 _NAME: Final = "compare-{other}.json"  # of what is kept beside the previews of the later capture
 
@@ -71,6 +73,7 @@ class ComparisonService:
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="comparison")
         self._lock = threading.Lock()
+        self._clients = threading.Semaphore(_CLIENTS)
         self._waiting: dict[tuple[str, str], Future[MadeComparison]] = {}
 
     def stop(self) -> None:
@@ -109,12 +112,23 @@ class ComparisonService:
 
         Raises:
             PolicyRefused: A capture is in quarantine.
+            ServiceUnavailable: Others wait already, or it took too long.
             EvidenceInvalid, SnapshotterError: As `comparison`.
         """
         is_trusted = wiring_trust.trusted_keys(self._settings, public_only=True)
         for bundle_id in (first, second):
             quarantined.require_visible(self._store, bundle_id, is_trusted)
-        return self.comparison(first, second, timeout_s=_TIMEOUT_S).found
+        kept = self._kept(min(first, second), max(first, second))
+        if kept is not None:
+            return kept.found
+        if not self._clients.acquire(blocking=False):
+            raise _busy()
+        try:
+            return self.comparison(first, second, timeout_s=_TIMEOUT_S).found
+        except TimeoutError as error:  # others were made first; this one goes on being made
+            raise _busy() from error
+        finally:
+            self._clients.release()
 
     def _forget(self, pair: tuple[str, str]) -> None:
         with self._lock:
@@ -179,6 +193,12 @@ class ComparisonService:
         made = _parse(data)
         self._folder.put(later, _NAME.format(other=earlier), data)
         return made
+
+
+def _busy() -> ServiceUnavailable:
+    return ServiceUnavailable(
+        tr("other captures are being compared"), hint=tr("request the comparison again in a minute")
+    )
 
 
 def _answer(output: bytes) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from snapshotter.app.archive import cases
+from snapshotter.app.wiring import comparison
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.annotations import Mark
 from snapshotter.web.console.pages import compare
@@ -148,3 +149,19 @@ def test_the_process_has_the_code_for_dates_before_it_gives_up_its_rights() -> N
     )
 
     assert done.stdout == "True\n"
+
+
+def test_clients_that_wait_for_comparisons_leave_threads_for_pages(
+    site: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared(site, "one", "two")
+    monkeypatch.setattr(comparison, "_CLIENTS", 0)  # as if others were waiting
+    with console(site.context.settings) as other:
+        other.log_in()
+        assert other.context.services.index.wait_for_update(30)
+        kept = other.get(f"/api/v1/comparisons?a={ids['one']}&b={ids['two']}")
+        new = other.get(f"/api/v1/comparisons?a={ids['two']}&b={ids['graphic']}")
+
+    assert kept.status_code == 200
+    assert new.status_code == 503
+    assert "other captures are being compared" in new.json()["detail"]
