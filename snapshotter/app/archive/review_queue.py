@@ -79,15 +79,9 @@ class ReviewQueue:
         known = self._list.latest(_version(view), wait_s=_WAIT_S)
         if known is None:
             return None
-        state = view.state.annotations
-        settled, unfinished = set[str](), dict[str, None]()
-        for bundle_id, capture in state.captures.items():
-            if capture.review is None:
-                continue
-            if capture.review.name == ReviewDecision.NEEDS_WORK:
-                unfinished[bundle_id] = None
-            elif not decided:
-                settled.add(bundle_id)
+        settled, unfinished = _decisions(view.state.annotations)
+        if decided:
+            settled = set()
         hidden = view.state.quarantined
         found = [
             ReviewEntry(
@@ -106,6 +100,21 @@ class ReviewQueue:
         ]
         return tuple(found)
 
+    def count(self, view: ArchiveView) -> int | None:
+        """
+        Return how many captures need a look, without waiting; None if that is not known yet.
+
+        Raises:
+            SnapshotterError: The index cannot be used.
+        """
+        known = self._list.latest(_version(view), wait_s=0.0)
+        if known is None:
+            return None
+        settled, unfinished = _decisions(view.state.annotations)
+        # Those that only a person found wanting are not in the list of what captures show.
+        wanted = {bundle_id for bundle_id, _ in known.ordered} - settled
+        return len((wanted | set(unfinished)) - view.state.quarantined)
+
     def is_current(self, view: ArchiveView) -> bool:
         """Whether the list is of the captures that the index has."""
         return self._list.is_of(_version(view))
@@ -122,6 +131,19 @@ class ReviewQueue:
                 and row.observation is not None
             }
             return _judged(view, before.pages, sorted(identities))
+
+
+def _decisions(state: AnnotationState) -> tuple[set[str], list[str]]:
+    """Return the captures that were accepted or rejected, and those that need work."""
+    settled, unfinished = set[str](), list[str]()
+    for bundle_id, capture in state.captures.items():
+        if capture.review is None:
+            continue
+        if capture.review.name == ReviewDecision.NEEDS_WORK:
+            unfinished.append(bundle_id)
+        else:
+            settled.add(bundle_id)
+    return settled, unfinished
 
 
 def observation_of(view: ArchiveView, entry: ReviewEntry) -> Observation | None:

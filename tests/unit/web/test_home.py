@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from snapshotter.app.archive import cases
 from snapshotter.app.wiring import queue as wiring_queue
+from snapshotter.app.wiring.web import WebServices
 from snapshotter.jobs.database import writing
 from snapshotter.jobs.queue.admission import Admission
 from snapshotter.jobs.queue.attempts import Attempts
@@ -17,7 +19,9 @@ from snapshotter.jobs.queue.failure import Failure, Fault
 from snapshotter.jobs.queue.job_table import JOB
 from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.jobs.workers.capture_stages import CaptureStages
+from snapshotter.model.annotations import ReviewDecision
 from snapshotter.model.job import JobStatus
+from tests import observed
 from tests.archived import Archive
 from tests.unit.jobs.making import BUNDLE, made
 from tests.webclient import Console, console, console_settings
@@ -174,6 +178,32 @@ def test_the_script_offers_captures_that_the_page_does_not_show(tmp_path: Path) 
 
     assert total == "2"
     assert words == ["", "Show 1 new capture", *["Show 2 new captures"] * 2]
+
+
+def test_what_needs_a_review_is_counted_in_the_whole_store(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    gone = archive.put(0, observed.gone())  # of another day
+    archive.put(1, observed.wall(), url="https://example.org/wall")
+    archive.put(2, url="https://example.org/fine")
+    with console(console_settings(tmp_path)) as found:
+        services, site = found.context.services, found.log_in()
+        services.index.wait_for_update(60)
+        services.today.compute()
+        assert _to_review(site, services) == "2"
+        cases.review(archive.annotations, ReviewDecision.ACCEPTED, [gone])
+        services.index.wait_for_update(60)
+        assert _to_review(site, services) == "1"
+
+
+def _to_review(site: Console, services: WebServices) -> str:
+    """Return the number on the home page, when the list of reviews is made."""
+    with services.index.reading() as view:
+        known = services.review.entries(view)
+        assert known is not None
+        assert services.review.count(view) == len(known)
+    text = site.get("/").text
+    (count,) = re.findall(r'<span class="count">(\d+)</span><span><a href="/review">', text)
+    return str(count)
 
 
 def test_a_job_that_ended_days_ago_is_not_shown_as_now(site: Console) -> None:

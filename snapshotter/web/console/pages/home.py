@@ -36,7 +36,7 @@ _LISTED: Final = timedelta(days=1)  # for which a job that has ended is listed
 _VISITS: Final = 5  # schedules with the next visits
 _FIRST_REPORT_S: Final = 0.1  # for which the first report of a day is waited for
 _SELDOM: Final = ("reappeared", "partial")  # numbers that are left out if they are 0
-_PLACES: Final = {"review": "/review"}  # where a number leads, if not to the report
+_REVIEW: Final = "/review"
 _LABELS: Final = {"possible_removals": POSSIBLE_REMOVAL}
 
 
@@ -55,11 +55,12 @@ def _page(
     services, local = context.services, LocalTime()
     state = services.index.state
     cards: tuple[CaptureCard, ...] = ()
-    total = 0
+    total, waiting = 0, None
     if state is not None:
         with services.index.reading() as view:
             found = list_captures(view, CaptureFilters(), limit=_RECENT)
             cards, total = found.cards, found.total or 0
+            waiting = services.review.count(view)
     now = _activity(context)
     today = services.today.latest(wait_s=_FIRST_REPORT_S)
     day = services.clock.now()
@@ -82,7 +83,7 @@ def _page(
         is_indexed=state is not None,
         local_day=local.day(day),
         mistakes=mistakes,
-        numbers=_numbers(today, local),
+        numbers=_numbers(today, local, waiting),
         policies=policy_choices(context.settings),
         queued=_number(request.query_params.get("queued", "")),
         rows=_rows(context, now),
@@ -163,16 +164,26 @@ def _rows(context: WebContext, now: Activity) -> list[NowRow]:
     return now_rows(now.running, requested, now.now)
 
 
-def _numbers(today: Today | None, local: LocalTime) -> list[tuple[str, str, int, str, Any]]:
-    """Return address, name, count, detail and label of each number of today."""
+def _numbers(
+    today: Today | None, local: LocalTime, waiting: int | None
+) -> list[tuple[str, str, int, str, Any]]:
+    """
+    Return address, name, count, detail and label of each number of today.
+
+    Args:
+        waiting: Captures of the whole store that need a review; None if that is not known yet.
+    """
     if today is None:
         return []
     url = day_url(today.report.since, local)
-    return [
-        (_PLACES.get(key, f"{url}#{key}"), name, count, detail, _LABELS.get(key))
-        for key, name, count, detail in day_numbers(today.report)
-        if count or key not in _SELDOM
-    ]
+    found: list[tuple[str, str, int, str, Any]] = []
+    for key, name, count, detail in day_numbers(today.report):
+        if key == "review" and waiting is not None:
+            of_today = tr("of today: {count}", count=count) if count else ""
+            found.append((_REVIEW, name, waiting, of_today, None))
+        elif count or key not in _SELDOM:
+            found.append((f"{url}#{key}", name, count, detail, _LABELS.get(key)))
+    return found
 
 
 def _number(text: str) -> int:
