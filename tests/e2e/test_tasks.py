@@ -1,5 +1,6 @@
 """Tasks of the console as a worker does them: with keys, as the person who requested them."""
 
+import hashlib
 import os
 import signal
 import time
@@ -10,11 +11,17 @@ import pytest
 
 from snapshotter.app.settings import Settings, settings_from_values
 from snapshotter.app.tasks import requests
-from snapshotter.app.tasks.kinds import AnnotateArguments, AnnotationAction, TaskArguments
+from snapshotter.app.tasks.kinds import (
+    AnnotateArguments,
+    AnnotationAction,
+    CaseExportArguments,
+    TaskArguments,
+)
 from snapshotter.app.wiring import tasks as wiring_tasks
 from snapshotter.model.person import Person
 from snapshotter.model.task import Task, TaskState
-from tests.e2e.product import Installation
+from tests.console import running_console
+from tests.e2e.product import Installation, kill, processes_of
 from tests.e2e.test_crash import running
 from tests.e2e.test_worker import heard
 
@@ -87,3 +94,30 @@ def test_a_worker_records_what_the_console_requests_and_a_kill_loses_nothing(
     ]
     assert installation.run("case", "check", "--json").code == 0
     assert list(Path(settings.data_dir / "tasks").iterdir())  # the id of the data directory
+
+
+def test_a_console_that_is_killed_in_the_middle_of_an_export_makes_it_when_it_runs_again(
+    installation: Installation,
+) -> None:
+    settings = settings_of(installation)
+    trust = installation.home / "trust.json"
+    made = installation.run("trust", "init", str(trust))
+    assert made.code == 0, made.err
+    for command in (("keys", "init"), ("case", "create", "harbour")):
+        assert installation.run(*command).code == 0
+    installation.configure(trust_file=str(trust), trust_root_key=made.out.strip())
+
+    with running_console(installation) as console:
+        task_id = submitted(settings, CaseExportArguments(case="harbour"))
+        followed(settings, task_id, lambda task: task.state is not TaskState.WAITING)
+        everything = list(processes_of(installation, console.process.pid))
+        kill([console.process.pid, *everything])
+        console.process.wait(30)
+    with running_console(installation):
+        done = followed(settings, task_id, lambda task: task.state.over)
+
+    assert (done.state, done.failure) == (TaskState.DONE, None)
+    with wiring_tasks.command_tasks(settings) as service:
+        path, file = requests.result_file(service, task_id, "harbour.zip")
+        assert [task.id for task in service.tasks.newest(9)] == [task_id]
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256

@@ -13,7 +13,7 @@ from typing import Final, Self
 
 import snapshotter
 from snapshotter.app.archive.observations import ObservationSource, observations, read_annotations
-from snapshotter.app.archive.review_list import ReviewReason, review_list
+from snapshotter.app.archive.review_list import REASON_WORDS, ReviewReason, review_list
 from snapshotter.app.archive.stored_gaps import stored_gaps
 from snapshotter.assess.possible_removals import possible_removals
 from snapshotter.formats.statements.gap import GapRecord
@@ -31,16 +31,6 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 _CHANGED: Final = StateLabel(words=tr("Changed"), shape="≠", tone="open")
-_REVIEW: Final = {
-    ReviewReason.POSSIBLE_REMOVAL: tr("possible removal"),
-    ReviewReason.UNKNOWN_NOTICE: tr("a notice that no take-down rule matches"),
-    ReviewReason.FAILED: tr("no page, or an error"),
-    ReviewReason.WALL: tr("a wall or a log-in page"),
-    ReviewReason.PARTIAL: tr("missing content, or no main text"),
-    ReviewReason.UNDECIDED: tr("no take-down rule matches the page"),
-    ReviewReason.CHANGED: tr("the text changed"),
-    ReviewReason.NEEDS_WORK: tr("needs work"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +217,7 @@ def _incomplete(entry: DayEntry, row: CaptureRow) -> DayEntry:
 
 def _words(reasons: Sequence[ReviewReason]) -> str:
     """Return why a capture needs a look, without what its state says already."""
-    return ", ".join(_REVIEW[reason] for reason in reasons if reason in _REVIEW)
+    return ", ".join(REASON_WORDS[reason] for reason in reasons if reason in REASON_WORDS)
 
 
 def _jobs_without_bundle(jobs: Iterable[JobStatus], period: Period) -> Iterable[DayEntry]:

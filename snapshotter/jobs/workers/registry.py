@@ -54,6 +54,7 @@ _WORKER = Table(
     Column("started_at", Instant, nullable=False),
     Column("beat_at", Instant, nullable=False),
 )
+_SILENT_S = 60.0  # without a heartbeat, after which a worker is not counted as running
 _KEPT = timedelta(days=1)  # how long workers that ended or died are listed
 
 _TASK = Table(
@@ -184,8 +185,19 @@ class WorkerRegistry:
             return [_worker(row) for row in rows]
 
     def live_workers(self) -> list[RegisteredWorker]:
-        """Return the workers that run now."""
-        return [worker for worker in self.workers() if worker.state in LIVE_STATES]
+        """
+        Return the workers that run now.
+
+        A worker that was killed keeps its state until another one cleans up, and is left out.
+        """
+        with reading(self._engine) as connection:
+            now = database_now(connection)
+        return [
+            worker
+            for worker in self.workers()
+            if worker.state in LIVE_STATES
+            and not is_silent(worker.process, worker.beat_at, now, for_s=_SILENT_S)
+        ]
 
     def forget_old(self) -> None:
         """Delete the workers that ended more than a day ago."""

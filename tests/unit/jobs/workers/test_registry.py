@@ -189,3 +189,19 @@ def test_who_ended_long_ago_is_struck_out(roster: WorkerRegistry, database: Engi
     roster.forget_old()
 
     assert [worker.id for worker in roster.workers()] == ["one"]
+
+
+def test_a_worker_that_was_killed_or_is_silent_does_not_count_as_running(
+    roster: WorkerRegistry, database: Engine
+) -> None:
+    """A console that is started after a kill must start a worker of its own."""
+    assert [worker.id for worker in roster.live_workers()] == ["one", "two"]
+    silence(database, "one", 61)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        with writing(database) as connection:
+            named = update(_WORKER).where(_WORKER.c.id == "two")
+            connection.execute(named.values(process=process_name(process.pid)))
+        assert [worker.id for worker in roster.live_workers()] == ["two"]
+        process.kill()
+
+    assert roster.live_workers() == []
