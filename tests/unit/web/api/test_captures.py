@@ -1,5 +1,6 @@
 """Captures are found and shown, and what people record about them is requested as tasks."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,11 @@ class Filled:
         for _ in range(2):
             assert self.console.context.services.index.wait_for_update(30)
             self.listed("")
+        for _ in range(300):  # the captures are examined beside the requests
+            if self.get("/api/v1/reviews").status_code == 200:
+                return
+            time.sleep(0.1)
+        raise AssertionError("the captures are examined for longer than half a minute")
 
     def listed(self, query: str) -> list[str]:
         answer = self.get(f"/api/v1/captures?{query}")
