@@ -6,7 +6,7 @@ front ends call. Adapters are built in `wiring` only, and only front ends import
 
     pipeline     one capture, from request to stored bundle
     batch        a table of addresses, captured row by row
-    monitoring   schedules, watched lists, alerts, and the work of a worker
+    monitoring   schedules, watch lists, alerts, and the work of a worker
     takedown     take-down events, proof packs, campaign reports, and their verification
     archive      list, read, compare and export bundles
     upkeep       audit, log, replication, repair, renewal, holds, erasure, owed tokens

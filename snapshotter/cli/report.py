@@ -242,7 +242,7 @@ def _scope(
             lists = wiring_watches.watches(settings, database)
             found = [item.url for item in reversed(lists.items(watch or ""))]
             policy = lists.status(watch or "").watch.policy
-        words = tr("the watched list {watch}", watch=watch)
+        words = tr("the watch list {watch}", watch=watch)
     scope = Scope(
         urls=tuple(found),
         words=words,

@@ -60,9 +60,9 @@ def serve(
     """
     Serve the console: see and make captures in your browser.
 
-    The command prints a log-in link. The link works once, and for ten minutes. For a new link, give
-    the same command again, or send SIGUSR1 to the process. The console runs until SIGTERM or
-    Ctrl-C.
+    The command prints a log-in link. The link works once, and expires after ten minutes. For a new
+    link, give the same command again, or send SIGUSR1 to the process. The console runs until
+    SIGTERM or Ctrl-C.
 
     Only programs of this machine can reach the console. The process that serves the pages opens no
     signing key: captures are made by a worker, which starts and ends with the console, unless a

@@ -578,7 +578,7 @@ Examples:
 def items(
     ctx: click.Context, name: str, state: str | None, newest: int, urls: bool, as_json: bool
 ) -> None:
-    """Show the pages of a watched list, newest first, with the state of each page."""
+    """Show the pages of a watch list, newest first, with the state of each page."""
     from snapshotter.app.monitoring import watch_summary
     from snapshotter.app.wiring import queue as wiring_queue
 

@@ -1,4 +1,4 @@
-"""Print watched lists, their polls and their pages, as text or JSON."""
+"""Print watch lists, their polls and their pages, as text or JSON."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any

@@ -1,5 +1,5 @@
 """
-Keep the queue of capture jobs, its workers, the schedules and the watched lists in one database.
+Keep the queue of capture jobs, its workers, the schedules and the watch lists in one database.
 
 To hand over and capture pages, use `queue` and `workers`; to capture pages repeatedly,
 `schedules`; to find new pages, `watches`. `open_database` opens the database, and `outbox` holds

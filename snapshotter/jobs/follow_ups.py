@@ -1,7 +1,7 @@
 """
 Find the finished captures that monitoring has not followed up yet, and mark those that it has.
 
-They are captures of schedules, of watched lists and of follow-ups themselves. For a day after its
+They are captures of schedules, of watch lists and of follow-ups themselves. For a day after its
 end, a capture is returned again until it is marked, also after a crash. So it must be safe to
 follow up a capture twice.
 """

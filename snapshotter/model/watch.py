@@ -1,4 +1,4 @@
-"""Define a watched list: its settings, the result of its last poll, and the pages that it named."""
+"""Define a watch list: its settings, the result of its last poll, and the pages that it named."""
 
 import re
 from datetime import datetime, timedelta

@@ -37,8 +37,8 @@ HEADLINES: Final = {
         tr("visits of {} schedules were missed"),
     ),
     NotificationKind.WATCH_TROUBLE: (
-        tr("a watched list has a problem"),
-        tr("{} watched lists have a problem"),
+        tr("a watch list has a problem"),
+        tr("{} watch lists have a problem"),
     ),
     NotificationKind.HOST_THROTTLED: (
         tr("a host limits the number of visits"),

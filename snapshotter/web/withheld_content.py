@@ -43,7 +43,10 @@ def require_shown_files(context: WebContext, task: Task) -> None:
                 "the files of the task {task_id} show a capture that is in quarantine",
                 task_id=task.id,
             ),
-            hint=tr("if you may end the quarantine, release the capture first"),
+            hint=tr(
+                "if you may end the quarantine, release the capture first:\n"
+                "  snapshotter release --reason REASON ID"
+            ),
         )
 
 

@@ -1,4 +1,4 @@
-"""What tests of watched lists say of SQLite holds on PostgreSQL as well."""
+"""What tests of watch lists say of SQLite holds on PostgreSQL as well."""
 
 import itertools
 from collections.abc import Callable

@@ -161,7 +161,7 @@ def test_an_alert_becomes_a_proof_pack_that_another_program_verifies(
         expect(page.get_by_text("The take-down can be concluded.")).to_be_visible()
         page.get_by_role("button", name="Conclude the take-down of").click()
         page.get_by_role("link", name="Show the event").click(timeout=_MS)
-        expect(page.get_by_text("What would make this stronger")).to_be_visible()
+        expect(page.get_by_text("What would strengthen the evidence")).to_be_visible()
         event = page.url.removeprefix(home.console.origin)
         page.get_by_role("button", name="Make proof pack").click()
         page.get_by_text("Files are kept").wait_for(timeout=_MS)

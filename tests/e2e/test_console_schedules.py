@@ -1,4 +1,4 @@
-"""Schedules, watched lists, policies and audits in a browser, with and without scripts."""
+"""Schedules, watch lists, policies and audits in a browser, with and without scripts."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -104,7 +104,7 @@ def test_a_policy_is_explained_and_an_audit_is_requested(
         page.get_by_role("button", name="Explain").click()
         page.get_by_role("heading", name="Policy wechat-article").wait_for()
         page.get_by_role("link", name="Audit", exact=True).click()
-        page.get_by_label("Some, selected at random").check()
+        page.get_by_label("Some bundles, selected at random").check()
         page.get_by_label("Number of bundles").fill("3")
         page.get_by_role("button", name="Run audit").click()
         assert "/tasks/task-" in page.url

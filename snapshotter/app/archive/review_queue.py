@@ -68,7 +68,7 @@ class ReviewQueue:
         Captures of the last seconds can be missing.
 
         Args:
-            decided: Also captures that were accepted or rejected.
+            decided: Include captures that were accepted or rejected.
 
         Returns:
             None while the list is made for the first time.

@@ -1,4 +1,4 @@
-"""Return watched lists, their polls and their pages as JSON objects."""
+"""Return watch lists, their polls and their pages as JSON objects."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def watch_json(status: WatchStatus) -> dict[str, Any]:
-    """Return a watched list for `--json`."""
+    """Return a watch list for `--json`."""
     watched = status.watch
     return {
         "column": watched.column,
@@ -56,7 +56,7 @@ def watch_json(status: WatchStatus) -> dict[str, Any]:
 
 
 def watch_summary_json(found: "WatchSummary") -> dict[str, Any]:
-    """Return a watched list with its last polls and the states of its captures."""
+    """Return a watch list with its last polls and the states of its captures."""
     return {
         **watch_json(found.status),
         "jobs": dict(found.jobs),

@@ -179,7 +179,7 @@ def add_watch(
     plan: Callable[[Watch], object],
 ) -> WatchStatus:
     """
-    Add a watched list.
+    Add a watch list.
 
     Args:
         given: Values by name of the fields of `Watch`, with `tags` and `cases`.

@@ -1,5 +1,5 @@
 """
-Accept a watched list that a person describes in a form of the console.
+Accept a watch list that a person describes in a form of the console.
 
 Each mistake is named with its field. Nothing is added if there is one.
 """
@@ -26,7 +26,7 @@ from snapshotter.value_class import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchForm:
-    """What a person wrote into the form for a watched list."""
+    """What a person wrote into the form for a watch list."""
 
     source: str = ""  # the address of the list
     name: str = ""
@@ -42,7 +42,7 @@ class WatchForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchResult:
-    """The watched list that was added, or the mistakes in the form."""
+    """The watch list that was added, or the mistakes in the form."""
 
     status: WatchStatus | None = None
     mistakes: tuple[FormMistake, ...] = ()
@@ -57,7 +57,7 @@ def watch_from_form(
     plan: Callable[[Watch], object],
 ) -> WatchResult:
     """
-    Add the watched list of a form, or return the mistakes in the form.
+    Add the watch list of a form, or return the mistakes in the form.
 
     Args:
         annotations, plan: As for `add_watch`.

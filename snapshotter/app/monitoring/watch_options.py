@@ -1,4 +1,4 @@
-"""Check the options of a watched list, and return them as the values of a `Watch`."""
+"""Check the options of a watch list, and return them as the values of a `Watch`."""
 
 import os
 from collections.abc import Mapping

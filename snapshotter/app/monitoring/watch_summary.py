@@ -1,4 +1,4 @@
-"""Summarise watched lists: their items, and the results of the jobs that captured them."""
+"""Summarise watch lists: their items, and the results of the jobs that captured them."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -1,5 +1,5 @@
 """
-Build what manages and polls the watched lists in the queue's database.
+Build what manages and polls the watch lists in the queue's database.
 
 `poller` reads the lists through guarded connections, and `poll_task` does so in a worker. `plan`
 makes the visit plan of the pages that a watch finds.
@@ -37,7 +37,7 @@ _DOM_BYTES = 8 << 20
 
 
 def watches(settings: Settings, opened: "Database | None" = None) -> "Watches":
-    """Return the watched lists. Raises ServiceUnavailable: the database does not answer."""
+    """Return the watch lists. Raises ServiceUnavailable: the database does not answer."""
     from snapshotter.jobs.watches.watches import Watches
 
     return Watches(wiring_jobs.database(settings) if opened is None else opened)

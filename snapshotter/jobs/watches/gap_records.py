@@ -1,5 +1,5 @@
 """
-Store in the database what the gap records of watched lists are made of: which polls were missed,
+Store in the database what the gap records of watch lists are made of: which polls were missed,
 and who paused, resumed or removed a list, and when.
 
 A signed record is made of each gap. A gap stays in the table when its watch is removed. The

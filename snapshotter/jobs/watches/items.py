@@ -1,5 +1,5 @@
 """
-Store the pages that watched lists named, each one once even if it has several addresses.
+Store the pages that watch lists named, each one once even if it has several addresses.
 
 A page is stored under its identity (`policy.page_identity`). Its capture can add another
 identity: only the capture of a WeChat short link shows which article it leads to. The id of a

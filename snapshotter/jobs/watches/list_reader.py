@@ -1,5 +1,5 @@
 """
-Fetch the documents of a watched list, and read from them which pages the list names.
+Fetch the documents of a watch list, and read from them which pages the list names.
 
 This module writes nothing to the database. Lists are not trusted: their bytes are read by readers
 with limits (`formats.lists`), and an error in a list becomes a state of the list.
@@ -73,7 +73,7 @@ class NotRendered:
 
 class ListReader:
     """
-    Reads watched lists.
+    Reads watch lists.
 
     Args:
         fetch: Fetches documents.

@@ -1,5 +1,5 @@
 """
-Poll the watched lists that are due, and hand their new pages to the queue or to a schedule.
+Poll the watch lists that are due, and hand their new pages to the queue or to a schedule.
 
 A crash at any step is safe because of the order. The pages are first stored as waiting; then their
 jobs are put into the queue, with ids that are made from the pages; then the pages are marked as
@@ -66,7 +66,7 @@ class Hooks:
 
 class Poller:
     """
-    Polls watched lists. Several pollers may work at once, in several processes.
+    Polls watch lists. Several pollers may work at once, in several processes.
 
     Args:
         fetch: Fetches documents.

@@ -1,7 +1,7 @@
 """
-Declare the tables of watched lists, convert their rows to model values, and write polls.
+Declare the tables of watch lists, convert their rows to model values, and write polls.
 
-A watched list (`WATCHES`) consists of documents (`PARTS`): the list itself, and the sitemaps that
+A watch list (`WATCHES`) consists of documents (`PARTS`): the list itself, and the sitemaps that
 an index names. `POLLS` has the newest polls of each list, and the gaps between them.
 """
 
@@ -148,7 +148,7 @@ def row_of(connection: Connection, name: str) -> Row[Any]:
 
 def status_of(row: Row[Any], counted: tuple[int, int]) -> WatchStatus:
     """
-    Return the status of a watched list.
+    Return the status of a watch list.
 
     Args:
         counted: The number of its pages, and how many of them wait.

@@ -1,5 +1,5 @@
 """
-Add, change, pause, resume, remove and list watched lists, and claim and record their polls.
+Add, change, pause, resume, remove and list watch lists, and claim and record their polls.
 
 A poll is claimed before it is made, by one conditional UPDATE, so only one of several workers
 polls a list that is due. A claim expires after ten minutes, so a worker that dies does not block
@@ -58,7 +58,7 @@ class PollClaim:
 
     @property
     def watch(self) -> Watch:
-        """The watched list."""
+        """The watch list."""
         return self.status.watch
 
 
@@ -85,7 +85,7 @@ class PollResult:
 
 class Watches:
     """
-    The watched lists of a database. Safe in several threads and processes.
+    The watch lists of a database. Safe in several threads and processes.
 
     Args:
         now: Returns the time; the database's clock unless a test gives another one.
@@ -108,7 +108,7 @@ class Watches:
 
     def add(self, watch: Watch) -> None:
         """
-        Add a watched list.
+        Add a watch list.
 
         Raises:
             SnapshotterError: A watch of that name exists.

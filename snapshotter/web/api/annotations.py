@@ -185,7 +185,7 @@ def list_notes(
 def list_reviews(
     context: Context,
     decided: Annotated[
-        bool, Query(description="Also captures that were accepted or rejected.")
+        bool, Query(description="Include captures that were accepted or rejected.")
     ] = False,
     limit: Limit = 50,
 ) -> models.ReviewList:

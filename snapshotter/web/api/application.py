@@ -169,6 +169,6 @@ def _invalid_value(found: dict[str, Any]) -> dict[str, str]:
 
 _STANDARD: Final = {
     400: tr("the body of the request is not valid JSON"),
-    404: tr("nothing has this address"),
+    404: tr("the API has no such address"),
     405: tr("this address exists, but not for this method"),
 }

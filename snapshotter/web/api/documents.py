@@ -66,7 +66,7 @@ def audit(
     wanted: models.AuditRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Task:
-    """Audit the store: whether bundles were deleted, replaced, backdated or damaged."""
+    """Audit the store: look for bundles that were deleted, replaced, backdated or damaged."""
     arguments = AuditArguments(sample=wanted.sample, since=wanted.since, restart=wanted.restart)
     return submit(context, person, response, arguments, idempotency_key)
 
@@ -92,7 +92,7 @@ def make_proof(
     wanted: models.ProofRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Task:
-    """Make a proof pack: one HTML file that proves that a page was there, and was removed."""
+    """Make a proof pack: one HTML file with the evidence of a take-down or a change."""
     if sum(map(bool, (wanted.event_id, wanted.url, wanted.bundle_ids))) != 1:
         raise Problem(
             "invalid-request",

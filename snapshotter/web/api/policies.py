@@ -40,7 +40,7 @@ def explain_policy(
     ],
     policy: Annotated[
         str,
-        Query(max_length=64, description="The name of a policy. Empty: the one that applies."),
+        Query(max_length=64, description="The name of a policy. Empty: the policy that applies."),
     ] = "",
 ) -> models.Explanation:
     """Show how a page would be captured, and why. No request is sent."""

@@ -65,19 +65,19 @@ KINDS: Final[Mapping[str, ProblemKind]] = {
         ProblemKind(
             name="forbidden",
             status=403,
-            title=tr("This is not permitted"),
+            title=tr("The request is not permitted"),
             meaning=tr("A policy, or the protection against other sites, refuses the request."),
         ),
         ProblemKind(
             name="not-found",
             status=404,
-            title=tr("This does not exist"),
+            title=tr("The object does not exist"),
             meaning=tr("The object or the address does not exist."),
         ),
         ProblemKind(
             name="method-not-allowed",
             status=405,
-            title=tr("This address does not accept such a request"),
+            title=tr("The address does not accept this kind of request"),
             meaning=tr("The address exists, but not for this method."),
         ),
         ProblemKind(
@@ -89,7 +89,7 @@ KINDS: Final[Mapping[str, ProblemKind]] = {
         ProblemKind(
             name="conflict",
             status=409,
-            title=tr("This could not be done"),
+            title=tr("The request could not be completed"),
             meaning=tr("The state of the object does not permit the request."),
         ),
         ProblemKind(

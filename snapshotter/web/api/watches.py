@@ -1,4 +1,4 @@
-"""Add, pause, resume and remove watched lists, and show their polls and pages."""
+"""Add, pause, resume and remove watch lists, and show their polls and pages."""
 
 from typing import Annotated, Final
 

@@ -13,7 +13,7 @@ def policy_choices(settings: Settings) -> list[tuple[str, str]]:
     """Return value and name of each policy that can be chosen."""
     default = settings.policy
     first = (
-        ("", tr("Chosen by the address"))
+        ("", tr("Selected by the address"))
         if default in ("", AUTO)
         else ("", tr("{name} (the setting)", name=PurePath(default).name))
     )

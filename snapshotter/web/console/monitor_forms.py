@@ -1,4 +1,4 @@
-"""Answer the forms that the pages of schedules and of watched lists have in common."""
+"""Answer the forms that the pages of schedules and of watch lists have in common."""
 
 from collections.abc import Sequence
 from typing import Final

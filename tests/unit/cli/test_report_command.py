@@ -206,7 +206,7 @@ def test_the_pages_of_a_watched_list_are_those_that_it_named_the_oldest_first(
     assert main(["report", "campaign", "--watch", "agency", "--json"]) == 0
 
     told = json.loads(capsys.readouterr().out)
-    assert told["campaign"]["scope"] == "the watched list agency"
+    assert told["campaign"]["scope"] == "the watch list agency"
     named = [page["url"] for page in told["campaign"]["pages"]]
     assert sorted(named) == urls
     assert named[-1] == urls[2]  # seen by the second look

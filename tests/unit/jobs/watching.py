@@ -1,4 +1,4 @@
-"""What tests of watched lists share: a database, a server, a clock that stands still."""
+"""What tests of watch lists share: a database, a server, a clock that stands still."""
 
 import itertools
 import shutil

@@ -268,7 +268,7 @@ def test_a_quotation_is_marked_in_the_text(site: Site) -> None:
     page = site.page("?quote=first%20line")
     assert ("mark", {}) in page.elements
     assert "Places: 1" in page.text
-    assert "does not have these words" in site.page("?quote=other").text
+    assert "does not contain these words" in site.page("?quote=other").text
     assert "no letter and no digit" in site.page("?quote=%22").text
 
 

@@ -1,4 +1,4 @@
-"""The pages of schedules, watched lists, policies and audits, without a browser."""
+"""The pages of schedules, watch lists, policies and audits, without a browser."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -61,7 +61,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def test_what_is_missing_is_named_until_the_take_down_can_be_concluded(site: Site) -> None:
-    assert "No capture shows a removal" in site.text()
+    assert "No take-down waits for a conclusion" in site.text()
     seen, gone = site.shoot(30), site.shoot(60)
     text = site.text()
     assert f"/captures/{seen}" in text

@@ -157,7 +157,7 @@ class ReviewRequest(Question):
     """A decision about a capture."""
 
     decision: Literal["accepted", "rejected", "needs-work"]
-    reason: _Reason = Field(default="", description="Needed for rejected and needs-work.")
+    reason: _Reason = Field(default="", description="Required for rejected and needs-work.")
 
 
 class CaseRequest(Question):

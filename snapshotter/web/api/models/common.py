@@ -8,7 +8,7 @@ Instant = Annotated[
     str,
     Field(
         json_schema_extra={"format": "date-time"},
-        description="An instant in UTC, as 2026-11-29T07:16:00Z.",
+        description="An instant in UTC, such as 2026-11-29T07:16:00Z.",
     ),
 ]
 BUNDLE_ID = r"^[0-9]{8}t[0-9]{6}z-[a-z2-7]{16}$"

@@ -10,7 +10,7 @@ _Bundles = Annotated[list[BundleId], Field(min_length=1, max_length=500)]
 _Formats = Annotated[list[Literal["html", "json", "pdf"]], Field(max_length=3)]
 _Groups = Annotated[list[Literal["notes", "reviews", "tags", "title"]], Field(max_length=4)]
 _Paper = Literal["A4", "Letter"]
-_Zone = Annotated[str, Field(max_length=64, description="A time zone, as Europe/Berlin.")]
+_Zone = Annotated[str, Field(max_length=64, description="A time zone, such as Europe/Berlin.")]
 
 
 class VerificationRequest(Question):
@@ -78,7 +78,9 @@ class ExportRequest(Question):
 class CaseReportRequest(Question):
     """The report about all exhibits of a case."""
 
-    included: _Groups = Field(default=[], description="What people wrote, which is included.")
+    included: _Groups = Field(
+        default=[], description="The groups of texts by people that are included."
+    )
     searches: list[Annotated[str, Field(max_length=200)]] = Field(default=[], max_length=50)
     formats: _Formats = Field(default=[], description="Empty: all.")
     paper: _Paper = "A4"
@@ -88,7 +90,9 @@ class CaseReportRequest(Question):
 class CaseExportRequest(Question):
     """The archive of a case."""
 
-    included: _Groups = Field(default=[], description="What people wrote, which is included.")
+    included: _Groups = Field(
+        default=[], description="The groups of texts by people that are included."
+    )
     pdf: bool = False
     load_files: bool = False
     case_report: bool = True

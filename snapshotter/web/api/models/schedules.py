@@ -56,7 +56,7 @@ class ScheduleList(Answer):
     """All schedules, by name."""
 
     schedules: list[Schedule]
-    worker: bool = Field(description="Whether a worker runs. Without one, visits are missed.")
+    worker: bool = Field(description="Whether a worker runs. Without a worker, visits are missed.")
 
 
 class Visit(Answer):
@@ -88,10 +88,10 @@ class ScheduleRequest(Question):
     cron: _Short = ""
     every: _Short = Field(default="", description="90s, 15m, 6h, 1d or 2w.")
     curve: _Short = Field(default="", description="The name of a shipped curve.")
-    zone: _Short = Field(default="", description="A time zone, as Europe/Berlin.")
+    zone: _Short = Field(default="", description="A time zone, such as Europe/Berlin.")
     start: _Short = ""
     end: _Short = ""
-    jitter: _Short = Field(default="", description="A percentage, as 15%.")
+    jitter: _Short = Field(default="", description="A percentage, such as 15%.")
     seasons: list[_Short] = Field(default=[], max_length=50)
     quiet_hours: list[_Short] = Field(default=[], max_length=50)
     catch_up: Literal["skip", "latest", "all"] = "skip"

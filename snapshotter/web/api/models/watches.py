@@ -1,4 +1,4 @@
-"""Describe watched lists, their polls and their pages."""
+"""Describe watch lists, their polls and their pages."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ _Short = Annotated[str, Field(max_length=500)]
 
 
 class Watch(Answer):
-    """A watched list: the object of `watch list --json`."""
+    """A watch list: the object of `watch list --json`."""
 
     column: str
     created_at: Instant
@@ -54,10 +54,12 @@ class Watch(Answer):
 
 
 class WatchList(Answer):
-    """All watched lists, by name."""
+    """All watch lists, by name."""
 
     watches: list[Watch]
-    worker: bool = Field(description="Whether a worker runs. Without one, lists are not polled.")
+    worker: bool = Field(
+        description="Whether a worker runs. Without a worker, lists are not polled."
+    )
 
 
 class Poll(Answer):
@@ -76,7 +78,7 @@ class Poll(Answer):
 
 
 class WatchDetails(Watch):
-    """A watched list with its last polls: the object of `watch show --json`."""
+    """A watch list with its last polls: the object of `watch show --json`."""
 
     jobs: dict[str, int]
     last_polls: list[Poll]
@@ -108,7 +110,7 @@ class WatchRequest(Question):
 
 
 class RemovedWatch(Answer):
-    """A watched list that was removed."""
+    """A watch list that was removed."""
 
     forgotten: int = Field(description="The number of pages that are no longer known.")
     name: str

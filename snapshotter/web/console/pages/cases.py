@@ -82,7 +82,7 @@ def _create(request: Request, form: Form) -> Response:
     if given["name"] in existing:
         errors.append(("name", tr("the case {name} exists already", name=given["name"])))
     if len(given["title"]) > MAX_TEXT:
-        errors.append(("title", tr("the title is longer than {most} letters", most=MAX_TEXT)))
+        errors.append(("title", tr("the title is longer than {most} characters", most=MAX_TEXT)))
     if errors:
         sent_before = answer_again(request, form, back=PATH)
         return sent_before or _list_page(request, given, errors)
@@ -151,7 +151,7 @@ def _note(request: Request, form: Form) -> Response:
     text = given["note"].strip()
     if not text or len(text) > MAX_TEXT:
         why = (
-            tr("the note is longer than {most} letters", most=MAX_TEXT)
+            tr("the note is longer than {most} characters", most=MAX_TEXT)
             if text
             else tr("the note has no text")
         )

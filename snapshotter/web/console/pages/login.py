@@ -38,7 +38,7 @@ def _login(request: Request) -> Response:
     if session is None:
         return log_in_response(
             request.scope,
-            tr("The link is not valid. A link works once, and for ten minutes."),
+            tr("The link is not valid. A link works once, and expires after ten minutes."),
         )
     if request.state.session is not None:
         context.sessions.end(request.state.session.secret)

@@ -82,7 +82,7 @@ def _show(request: Request) -> Response:
     except SnapshotterError as error:
         raise NotFound(error.message) from error
     if name in ("", AUTO):
-        raise NotFound(tr("{name} is no policy", name=name))
+        raise NotFound(tr("the policy {name} does not exist", name=name))
     found = load_effective(name, directory)
     return respond(
         request,
@@ -170,7 +170,7 @@ def _redacted(redaction: RedactionSummary) -> list[str]:
         )  # fmt: skip
     if redaction.viewer_fields:
         said.append(
-            tr("What pages state about their visitor is removed: {names}.",
+            tr("Values in which pages describe their visitor are removed: {names}.",
                names=", ".join(redaction.viewer_fields))
         )  # fmt: skip
     identity = (

@@ -109,7 +109,9 @@ def review_arguments(decision: str, bundle_ids: _Ids, reason: str) -> AnnotateAr
     if decision not in set(ReviewDecision):
         raise ValueError(tr("choose a decision"))
     if decision != ReviewDecision.ACCEPTED and not reason.strip():
-        raise ValueError(tr("give a reason, because the decision is not to accept"))
+        raise ValueError(
+            tr("give a reason: a reason is required to reject captures and to request more work")
+        )
     return AnnotateArguments(
         action=AnnotationAction.REVIEW,
         bundle_ids=bundle_ids,

@@ -41,8 +41,8 @@ from snapshotter.web.withheld_content import shown_tasks
 
 PATH: Final = "/takedowns"
 PARTS: Final = (
-    ("confirmations", tr("Leave out the confirmations")),
-    ("controls", tr("Leave out the controls")),
+    ("confirmations", tr("Leave out the confirming captures")),
+    ("controls", tr("Leave out the control pages")),
     ("vantages", tr("Leave out captures from other vantages")),
     ("pdf", tr("Leave out the PDF")),
 )
@@ -226,10 +226,10 @@ def _end_names(event: Takedown) -> tuple[str, str]:
 def _captures(event: Takedown, hidden: set[str]) -> list[dict[str, Any]]:
     """Return the captures that the event rests on, in the order of time, with their part in it."""
     parts = {
-        **{capture.bundle_id: tr("Whose page it is") for capture in event.identified_by},
+        **{capture.bundle_id: tr("Account of the page") for capture in event.identified_by},
         **{capture.bundle_id: tr("Other vantage") for capture in event.vantages},
-        **{capture.bundle_id: tr("Control") for capture in event.controls},
-        **{capture.bundle_id: tr("Confirmation") for capture in event.confirmations},
+        **{capture.bundle_id: tr("Control page") for capture in event.controls},
+        **{capture.bundle_id: tr("Confirming capture") for capture in event.confirmations},
     }
     names = _end_names(event)
     parts |= {capture.bundle_id: name for name, capture in zip(names, event.ends, strict=True)}

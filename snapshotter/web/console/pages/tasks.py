@@ -21,7 +21,7 @@ from snapshotter.web.errors import NotFound
 from snapshotter.web.withheld_content import require_shown_files, shown_tasks
 
 TASK_NAMES: Final[Mapping[str, str]] = {
-    "annotate": tr("Record about captures"),
+    "annotate": tr("Annotation of captures"),
     "audit": tr("Audit of the store"),
     "case-export": tr("Archive of a case"),
     "case-report": tr("Report about a case"),

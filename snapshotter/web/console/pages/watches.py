@@ -1,4 +1,4 @@
-"""Show watched lists with their polls and pages, and add, pause, resume and remove them."""
+"""Show watch lists with their polls and pages, and add, pause, resume and remove them."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -37,20 +37,20 @@ _LIST_STATES: Final = {
     ListState.OK: (tr("Read"), "●", "good"),
     ListState.EMPTY: (tr("The list is empty"), "▲", "warn"),
     ListState.SHRUNK: (tr("The list has less than half of its pages"), "▲", "warn"),
-    ListState.MOVED: (tr("The list is at another host"), "▲", "warn"),
+    ListState.MOVED: (tr("The list has moved to another host"), "▲", "warn"),
     ListState.NOT_A_LIST: (tr("Not a list any more"), "✕", "bad"),
     ListState.THROTTLED: (tr("The host asks for fewer visits"), "▲", "warn"),
-    ListState.FORBIDDEN: (tr("The host refuses"), "✕", "bad"),
-    ListState.GONE: (tr("The list is gone"), "✕", "bad"),
+    ListState.FORBIDDEN: (tr("The host refuses the request"), "✕", "bad"),
+    ListState.GONE: (tr("The list does not exist any more"), "✕", "bad"),
     ListState.UNREACHABLE: (tr("No answer"), "✕", "bad"),
-    ListState.REFUSED: (tr("Refused by the rules here"), "✕", "bad"),
+    ListState.REFUSED: (tr("Refused by the rules of this installation"), "✕", "bad"),
     ListState.TOO_LARGE: (tr("Too large"), "✕", "bad"),
 }
 _ITEM_STATES: Final = {
     ItemState.WAITING: (tr("Waiting"), "○", "open"),
     ItemState.QUEUED: (tr("In the queue"), "○", "open"),
     ItemState.SKIPPED: (tr("Not wanted"), "–", "open"),
-    ItemState.SAME: (tr("The same page as another one"), "=", "open"),
+    ItemState.SAME: (tr("The same page as another address"), "=", "open"),
 }
 
 
@@ -77,7 +77,7 @@ def _page(
         error_links=[(mistake.field, mistake.sentence) for mistake in mistakes],
         errors=errors_of(mistakes),
         existing=[
-            (Existing.CAPTURE.value, tr("Capture them, at most 100")),
+            (Existing.CAPTURE.value, tr("Capture these pages, at most 100")),
             (Existing.SKIP.value, tr("Capture only pages that are added later")),
         ],
         given=given,
@@ -167,10 +167,10 @@ def _removal_page(request: Request, status: WatchStatus, *, is_wrong: bool = Fal
     name = status.watch.name
     return removal_page(
         request,
-        what=tr("watched list"),
+        what=tr("watch list"),
         name=name,
         path=watch_path(name),
-        above=[(PATH, tr("Watched lists")), (watch_path(name), name)],
+        above=[(PATH, tr("Watch lists")), (watch_path(name), name)],
         sentence=tr(
             "The list is not polled any more, and its pages are forgotten. Captures stay. A signed "
             "record states when the list was removed."
@@ -180,7 +180,7 @@ def _removal_page(request: Request, status: WatchStatus, *, is_wrong: bool = Fal
 
 
 def watch_path(name: str) -> str:
-    """Return the path of the page of a watched list."""
+    """Return the path of the page of a watch list."""
     return f"{PATH}/{quote(name, safe='')}"
 
 
@@ -189,7 +189,7 @@ def _found(request: Request) -> tuple[Watches, WatchStatus]:
     name = request.path_params["name"]
     status = watches.find(name)
     if status is None:
-        raise NotFound(tr("the watched list {name} does not exist", name=name[:100]))
+        raise NotFound(tr("the watch list {name} does not exist", name=name[:100]))
     return watches, status
 
 

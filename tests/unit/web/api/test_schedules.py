@@ -1,4 +1,4 @@
-"""Schedules and watched lists are added, paused with a reason, resumed and removed."""
+"""Schedules and watch lists are added, paused with a reason, resumed and removed."""
 
 from collections.abc import Mapping
 from datetime import timedelta
