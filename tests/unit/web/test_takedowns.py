@@ -80,7 +80,7 @@ def test_what_is_missing_is_named_until_the_take_down_can_be_concluded(site: Sit
     event = site.conclude(url=ARTICLE)
 
     assert event
-    assert "No capture shows a removal that is not concluded" in site.text()
+    assert "No take-down waits for a conclusion" in site.text()
 
 
 def test_an_event_shows_its_interval_captures_and_what_would_make_it_stronger(site: Site) -> None:

@@ -70,7 +70,7 @@ def test_results_and_files_are_withheld_once_a_capture_in_them_is_in_quarantine(
     for path in pages:
         page = filled.get(path)
         assert page.status_code == 200
-        assert "in quarantine now" in page.text
+        assert "is now in quarantine" in page.text
         assert "/files/" not in page.text
         shown = filled.get(f"/api/v1{path}").json()
         assert (shown["state"], shown["result"], shown["files"]) == ("done", None, [])
