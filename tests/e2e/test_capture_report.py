@@ -13,7 +13,16 @@ from playwright.sync_api import Browser, ViewportSize, sync_playwright
 from snapshotter.app.machine import SystemClock
 from snapshotter.capture.browser.binary import choose_browser
 from snapshotter.capture.browser.html_to_pdf import print_pdf
-from snapshotter.model.capture_report import Basis, Column, Group, Row, Source, Table
+from snapshotter.model.capture_report import (
+    Basis,
+    Column,
+    Field,
+    Group,
+    Kind,
+    Row,
+    Source,
+    Table,
+)
 from tests.unit.report.test_capture_report import REPORT, made
 
 pytestmark = [pytest.mark.e2e]
@@ -72,6 +81,35 @@ def test_a_report_about_hostile_content_loads_nothing_and_fits_a_phone(
     assert [url for url in requested if not url.startswith(("file:", "data:"))] == []
     assert said == []
     assert tab.evaluate("document.documentElement.scrollWidth") == _PHONE["width"]
+    tab.close()
+
+
+def test_no_line_of_a_list_is_divided_between_two_columns(browser: Browser, tmp_path: Path) -> None:
+    long = "--enable-features=" + ",".join(["CDPScreenshotNewSurface"] * 9)
+    lines = (*("--short",) * 4, long, *("--short",) * 4)
+    arguments = Field(
+        key="arguments", term="Arguments", value=lines, kind=Kind.LINES, basis=Basis.STATED,
+        source=Source(file="capture/capture.json"),
+    )  # fmt: skip
+    file = tmp_path / "report.html"
+    file.write_text(
+        made(
+            replace(
+                REPORT, groups=(*REPORT.groups, Group(key="how", term="How", items=(arguments,)))
+            )
+        )
+    )
+    tab = browser.new_page(viewport={"width": 700, "height": 900})
+    tab.emulate_media(media="print")
+
+    tab.goto(file.as_uri(), timeout=_LIMIT_MS)
+
+    # A box that is divided between two columns has one rectangle in each column.
+    parts = tab.evaluate(
+        "[...document.querySelectorAll('pre.lines > span')].map(it => it.getClientRects().length)"
+    )
+    assert parts == [1] * len(lines)
+    assert tab.locator("pre.lines").text_content() == "\n".join(lines)
     tab.close()
 
 
