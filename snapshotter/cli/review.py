@@ -158,7 +158,7 @@ def _print_item(item: "ReviewItem", store: str | None) -> None:
         command = f"snapshotter diff {seen.bundle_id} {observation.bundle_id}"
         print_result(f"    {for_store(command, store)}")
         if item.removal is not None:
-            print_result(tr("    Prove that the text of the page is not there any more:"))
+            print_result(tr("    Prove that a later capture does not show the text of the page:"))
             command = f"snapshotter proof {seen.bundle_id} {observation.bundle_id}"
             print_result(f"    {for_store(command, store)}")
     if item.decision is not None:
