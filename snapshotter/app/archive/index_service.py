@@ -33,6 +33,7 @@ OpenSource = Callable[[], AbstractContextManager[ObservationSource]]
 
 OLD_AFTER: Final = timedelta(minutes=1)  # an older view of the store says how old it is
 _IDLE_SHARE: Final = 10  # the thread rests so many times as long as it worked
+_LONGEST_S: Final = 30.0  # for which the thread rests at most
 _MOST_OPEN: Final = 16  # readers that are kept open
 _OPEN_S: Final = 60.0  # a reader is kept open: another process may replace a damaged index
 
@@ -209,10 +210,11 @@ class IndexService:
                 synced_at=now,
             )
             self._state, self._problem = state, ""
+            with self._changed:
+                self._completed = self._ended = number
+                self._changed.notify_all()
+            # Nobody waits for this, and it may take long.
             self.on_update(ArchiveView(source=source, state=state, is_hidden=self._is_hidden))
-        with self._changed:
-            self._completed = self._ended = number
-            self._changed.notify_all()
         return state
 
     def _run(self) -> None:
@@ -232,7 +234,7 @@ class IndexService:
                     )
                 )
             worked = self._clock.monotonic() - began
-            self._woken.wait(max(self._every_s, worked * _IDLE_SHARE))
+            self._woken.wait(max(self._every_s, min(worked * _IDLE_SHARE, _LONGEST_S)))
 
     def _note_failure(self, problem: str) -> None:
         if problem != self._problem:
