@@ -14,7 +14,6 @@ from snapshotter.jobs.queue.hosts import HostStatus, clear_back_off, host_status
 from snapshotter.jobs.queue.job_table import REFUSED_ACTIONS, JobActionResult
 from snapshotter.jobs.workers.capture_stages import capture_stages
 from snapshotter.jobs.workers.registry import (
-    LIVE_STATES,
     RegisteredWorker,
     WorkerRegistry,
     WorkerState,
@@ -66,7 +65,8 @@ def _page(
     found = queue.page(states=frozenset({chosen} if chosen else ()), before=cursor, limit=_PAGE)
     now = activity(queue, capture_stages(database))
     filters = {"state": chosen.value if chosen else ""}
-    workers = WorkerRegistry(database).workers()
+    registry = WorkerRegistry(database)
+    workers = registry.workers()
     return respond(
         request,
         "queue.html.j2",
@@ -77,7 +77,7 @@ def _page(
         first=path_with(PATH, filters) if cursor else "",
         hosts=[_host_row(host) for host in _held(context)],
         jobs=[_job_row(status) for status in shown_jobs(context, found.jobs)],
-        live_workers=sum(worker.state in LIVE_STATES for worker in workers),
+        live_workers=len(registry.live_workers()),
         next=path_with(PATH, filters, cursor=str(found.next)) if found.next else "",
         refused=refused,
         rows=now_rows(now.running, (), now.now),
