@@ -84,32 +84,39 @@ def test_a_report_about_hostile_content_loads_nothing_and_fits_a_phone(
     tab.close()
 
 
-def test_no_line_of_a_list_is_divided_between_two_columns(browser: Browser, tmp_path: Path) -> None:
+def test_no_line_of_a_list_and_no_section_of_a_policy_is_divided(
+    browser: Browser, tmp_path: Path
+) -> None:
     long = "--enable-features=" + ",".join(["CDPScreenshotNewSurface"] * 9)
     lines = (*("--short",) * 4, long, *("--short",) * 4)
-    arguments = Field(
-        key="arguments", term="Arguments", value=lines, kind=Kind.LINES, basis=Basis.STATED,
-        source=Source(file="capture/capture.json"),
+    policy = "\n\n".join(
+        ["[first]\na = 1"] * 3 + ["[long]" + "\nb = 2" * 12] + ["[last]\nc = 3"] * 3
+    )
+    blocks = tuple(
+        Field(
+            key=kind.value, term=kind.value, value=value, kind=kind, basis=Basis.STATED,
+            source=Source(file="capture/capture.json"),
+        )
+        for kind, value in ((Kind.LINES, lines), (Kind.BLOCK, policy))
     )  # fmt: skip
     file = tmp_path / "report.html"
-    file.write_text(
-        made(
-            replace(
-                REPORT, groups=(*REPORT.groups, Group(key="how", term="How", items=(arguments,)))
-            )
-        )
-    )
+    group = Group(key="how", term="How", items=blocks)
+    file.write_text(made(replace(REPORT, groups=(*REPORT.groups, group))))
     tab = browser.new_page(viewport={"width": 700, "height": 900})
     tab.emulate_media(media="print")
 
     tab.goto(file.as_uri(), timeout=_LIMIT_MS)
+    # Two columns divide a policy as two sheets do.
+    tab.evaluate("document.querySelectorAll('pre.parts').forEach(it => { it.style.columns = 2 })")
 
     # A box that is divided between two columns has one rectangle in each column.
     parts = tab.evaluate(
-        "[...document.querySelectorAll('pre.lines > span')].map(it => it.getClientRects().length)"
+        "[...document.querySelectorAll('section[aria-labelledby=how] pre.parts > span')]"
+        ".map(it => it.getClientRects().length)"
     )
-    assert parts == [1] * len(lines)
-    assert tab.locator("pre.lines").text_content() == "\n".join(lines)
+    assert parts == [1] * (len(lines) + 7)
+    texts = tab.locator("section[aria-labelledby=how] pre.parts").all_text_contents()
+    assert texts == ["\n".join(lines), policy]
     tab.close()
 
 
