@@ -127,7 +127,7 @@ def _tell(context: "WebContext", pid: int, *, opens: bool) -> None:
     print_message(
         tr(
             "the console runs at {origin} (process {pid}) until Ctrl-C. The log-in link works "
-            "once, and for ten minutes",
+            "once, and expires after ten minutes",
             origin=context.rules.origin,
             pid=pid,
         )

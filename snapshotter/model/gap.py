@@ -64,7 +64,7 @@ class Gap:
 # Why visits were not made, as a clause.
 REASON_WORDS: Final[Mapping[str, str]] = {
     GapReason.NO_WORKER: tr("no worker was running"),
-    GapReason.QUEUE_LATE: tr("no worker came to the visit in time"),
+    GapReason.QUEUE_LATE: tr("no worker started the visit in time"),
     GapReason.OVER_BUDGET: tr("the host could not be visited in time"),
     GapReason.FAILED: tr("the visit failed, and no bundle was made"),
     GapReason.CANCELLED: tr("the visit was cancelled in the queue"),

@@ -1319,7 +1319,7 @@ TITLES: Final[Mapping[TakedownKind, str]] = {
     TakedownKind.REINSTATED: tr("The page was not available. Later the page was available again."),
     TakedownKind.ACCOUNT_CHANGED: tr("The state of the account has changed."),
     TakedownKind.ACCOUNT_RESTORED: tr("The account has its earlier state again."),
-    TakedownKind.CHANGED: tr("The page said this. Later the page said something else."),
+    TakedownKind.CHANGED: tr("The page showed this content. Later the page showed other content."),
 }
 
 CAUSES: Final[Mapping[Cause, str]] = {

@@ -201,12 +201,15 @@ def _refusal(found: NoChange, earlier: str, later: str) -> SnapshotterError:
             earlier=earlier,
             later=later,
         ),
-        NoChangeReason.NOT_COMPLETE: tr("capture the page again, and name complete captures"),
+        NoChangeReason.NOT_COMPLETE: tr(
+            "capture the page again, and give the ids of complete captures:\n"
+            "  snapshotter capture URL\n  snapshotter proof EARLIER LATER"
+        ),
         NoChangeReason.REMOVED: tr("make the proof pack of the removal:\n  snapshotter proof URL"),
         NoChangeReason.OTHER_CONDITIONS: tr(
-            "name two captures that were made with the same policy and settings"
+            "give the ids of two captures that were made with the same policy and settings"
         ),
-        NoChangeReason.OTHER_VANTAGE: tr("name two captures from the same vantage"),
+        NoChangeReason.OTHER_VANTAGE: tr("give the ids of two captures from the same vantage"),
         NoChangeReason.OTHER_PAGE: tr(
             "list the captures of the page:\n  snapshotter list --identity URL"
         ),
