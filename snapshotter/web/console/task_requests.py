@@ -27,7 +27,14 @@ _INDEX_S: Final = 2.0  # for the index to show what a task recorded
 _OWN_PATH: Final = re.compile(r"/(?!/)[A-Za-z0-9._~%/-]*(?:\?[A-Za-z0-9._~%=&+/-]*)?(?:#[a-z-]*)?")
 
 
-def request_task(request: Request, arguments: TaskArguments, form: Form, *, back: str) -> Response:
+def request_task(
+    request: Request,
+    arguments: TaskArguments,
+    form: Form,
+    *,
+    back: str,
+    shows_result: bool = False,
+) -> Response:
     """
     Submit a task, and redirect to where its result is shown.
 
@@ -35,6 +42,7 @@ def request_task(request: Request, arguments: TaskArguments, form: Form, *, back
         form: Its field `key` is new for each page that is loaded: a form that is sent twice is one
             task.
         back: The path of our own to which the person returns.
+        shows_result: The result is shown on the page of the task, and not where the person returns.
 
     Raises:
         ServiceUnavailable: The database does not answer.
@@ -43,7 +51,7 @@ def request_task(request: Request, arguments: TaskArguments, form: Form, *, back
     task_id = requests.submit(
         services.tasks, arguments, person=request.state.person, request_key=_request_key(form)
     )
-    is_quick = kind_of(arguments).lane is TaskLane.QUICK
+    is_quick = kind_of(arguments).lane is TaskLane.QUICK and not shows_result
     if is_quick and _is_done_soon(request, task_id):
         return return_to(request, back)
     return RedirectResponse(task_path(task_id, back, returns=is_quick), 303)

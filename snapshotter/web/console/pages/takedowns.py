@@ -175,6 +175,7 @@ def _verify(request: Request, form: Form) -> Response:
         VerifyArguments(object_id=event.event_id),
         form,
         back=event_path(event.event_id),
+        shows_result=True,
     )
 
 

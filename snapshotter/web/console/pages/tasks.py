@@ -215,7 +215,12 @@ def _links(task: Task, value: Mapping[str, Any]) -> list[tuple[str, str]]:
     elif task.kind == "proof" and value.get("event_id"):
         links.append((f"/takedowns/{value['event_id']}", tr("Show the event")))
     elif task.kind == "verify":
-        links.append((f"/captures/{value.get('object_id')}", tr("Show the capture")))
+        object_id, is_bundle = value.get("object_id"), "bundle" in value.get("verification", {})
+        links.append(
+            (f"/captures/{object_id}", tr("Show the capture"))
+            if is_bundle
+            else (f"/takedowns/{object_id}", tr("Show the event"))
+        )
     elif not value.get("case"):
         ids = value.get("bundle_ids") or [each["bundle_id"] for each in value.get("captures", ())]
         links += [(f"/captures/{bundle_id}", tr("Show the capture")) for bundle_id in ids[:1]]
