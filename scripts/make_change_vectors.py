@@ -9,6 +9,7 @@ version derived: never write it again for a change of the derivation, which need
 Keys are made here and thrown away.
 """
 
+import argparse
 import json
 import shutil
 import sys
@@ -229,4 +230,7 @@ def without_last(change: Change) -> Change:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     main()

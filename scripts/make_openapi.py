@@ -6,6 +6,7 @@ Write docs/reference/openapi.json: the description of the API, as a server serve
 Run it after a change of the API. tests/unit/web/api/test_openapi.py fails if it was forgotten.
 """
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -23,5 +24,8 @@ def encoded() -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     FILE.write_text(encoded(), encoding="utf-8")
     print(f"{FILE} was written")
