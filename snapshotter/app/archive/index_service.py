@@ -291,8 +291,10 @@ class _Readers:
         stack, source, opened_s = self._take()
         try:
             yield source
-        except BaseException:  # the connection may be broken
+        except BaseException as error:  # the connection may be broken
             stack.close()
+            if isinstance(error, ServiceUnavailable):  # and then all of a server that restarted
+                self._close_idle()
             raise
         if not self._keep(stack, source, opened_s):
             stack.close()
@@ -301,6 +303,10 @@ class _Readers:
         """Close what nobody uses; what is in use is closed by its user."""
         with self._lock:
             self._is_closed = True
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        with self._lock:
             idle = list(self._idle)
             self._idle.clear()
         for stack, _, _ in idle:

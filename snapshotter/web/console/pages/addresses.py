@@ -16,7 +16,7 @@ from snapshotter.app.archive.address_history import (
     address_history,
 )
 from snapshotter.app.archive.search import is_cursor
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.gap import describe_gap
 from snapshotter.model.takedown import widen
 from snapshotter.translation import tr
@@ -45,6 +45,8 @@ def _address(request: Request) -> Response:
             found = address_history(
                 view, page, limit=_PAGE, before=cursor if is_cursor(cursor) else ""
             )
+        except ServiceUnavailable:
+            raise
         except SnapshotterError as error:
             raise HTTPException(400, error.message) from error
     if not found.entries and not cursor:

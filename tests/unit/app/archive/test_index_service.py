@@ -164,3 +164,19 @@ def test_readers_share_open_sources_and_a_failed_reader_is_not_used_again(
     with archive.service.reading():
         pass
     assert archive.opened == before + 3
+
+
+def test_a_server_that_restarted_costs_one_reader_and_not_each_that_was_open(
+    archive: Archive,
+) -> None:
+    archive.service.update()
+    with archive.service.reading(), archive.service.reading(), archive.service.reading():
+        pass
+    opened = archive.opened
+    with pytest.raises(ServiceUnavailable), archive.service.reading():
+        raise ServiceUnavailable("the connection is closed")
+
+    with archive.service.reading(), archive.service.reading():
+        pass
+
+    assert archive.opened == opened + 2
