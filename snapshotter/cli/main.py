@@ -13,7 +13,7 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -329,8 +329,17 @@ def cli(ctx: click.Context) -> None:
     ctx.obj = _Deferred()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line, print expected errors as sentences, and return the exit code."""
+def main(
+    argv: Sequence[str] | None = None,
+    *,
+    note_error: Callable[[SnapshotterError], None] | None = None,
+) -> int:
+    """
+    Run the command line, print expected errors as sentences, and return the exit code.
+
+    Args:
+        note_error: Also gets the error that ended the command.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     begin_results()
     try:
@@ -349,6 +358,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED_EXIT_CODE
     except SnapshotterError as error:
         print_error(error)
+        if note_error is not None:
+            note_error(error)
         return error.exit_code
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == "snapshotter":
@@ -403,11 +414,11 @@ def _show(error: click.ClickException) -> None:
         click.echo(printable(line.expandtabs(2)), err=True)  # click lists choices with tabs
 
 
-def entry() -> None:
+def entry(*, note_error: Callable[[SnapshotterError], None] | None = None) -> None:
     """Run `main`, and end the process with its exit code."""
     # A umask of 000 is a mistake: anybody on the machine could change settings and evidence.
     os.umask(os.umask(0o077) | stat.S_IWOTH)
-    code = main()
+    code = main(note_error=note_error)
     _flush()
     # The system frees what is left. The interpreter would take every module apart, and look twice
     # for cycles among all objects, which takes a tenth of a short capture. What has to end before

@@ -89,7 +89,7 @@ def serve(
         context = server.make_context(settings, services, server.serve_rules(settings, bound))
         if not no_worker and not _has_worker(services):
             options = ("--store", store) if store else ()
-            open_.enter_context(worker_child(options, show_message=print_message))
+            open_.enter_context(worker_child(options, context.worker, show_message=print_message))
         server.run(
             context,
             bound,

@@ -7,6 +7,7 @@ from snapshotter.app.wiring.web import WebServices
 from snapshotter.value_class import dataclass
 from snapshotter.web.console.displays import Displays
 from snapshotter.web.security.sessions import Sessions
+from snapshotter.web.worker_child import WorkerStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class WebContext:
     services: WebServices
     sessions: Sessions
     displays: Displays
+    worker: WorkerStatus  # of the worker that the server runs
 
 
 def context_of(request: Request) -> WebContext:

@@ -35,6 +35,7 @@ from snapshotter.web.context import ServeRules, WebContext
 from snapshotter.web.running_servers import find_server, note_server, this_process
 from snapshotter.web.security.limits import MAX_HEADERS
 from snapshotter.web.security.sessions import Sessions
+from snapshotter.web.worker_child import WorkerStatus
 
 DEFAULT_PORT: Final = 8765
 FOLDER: Final = "console"  # below data_dir
@@ -130,6 +131,7 @@ def make_context(settings: Settings, services: WebServices, rules: ServeRules) -
         rules=rules,
         services=services,
         displays=Displays(),
+        worker=WorkerStatus(),
         sessions=Sessions(settings.data_dir / FOLDER, services.clock, services.ids),
     )
 

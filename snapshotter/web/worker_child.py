@@ -7,43 +7,72 @@ pipe when the server ends, however it ends. The worker then completes its runnin
 """
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from snapshotter.ports import ShowMessage
 from snapshotter.translation import tr
+from snapshotter.value_class import dataclass
 
-_FIRST_PAUSE_S: Final = 5.0  # before a worker that ended is started again; doubled each time
-_LONGEST_PAUSE_S: Final = 300.0
+_FIRST_PAUSE_S: Final = 1.0  # before a worker that ended is started again; doubled each time
+_LONGEST_PAUSE_S: Final = 60.0  # and a worker that ran for longer has not failed to start
+_MOST_WORDS: Final = 2_000  # characters of an error and of its hint: they fit into a pipe
 _PATIENCE_S: Final = 2.0  # until a person is told what the server waits for
 _KILL_S: Final = 10.0  # for a worker that was told to stop at once
 
 _WORKER: Final = """
-import os, signal, sys, threading
-def watch(server):
+import json, os, signal, sys, threading
+server, words = int(sys.argv.pop(1)), int(sys.argv.pop(1))
+os.set_inheritable(words, False)
+def watch():
     os.read(server, 1)
     os.kill(os.getpid(), signal.SIGTERM)
-threading.Thread(target=watch, args=(int(sys.argv.pop(1)),), daemon=True).start()
-from snapshotter.__main__ import entry
-entry()
-"""
+def note(error):
+    found = [text[:{most}] for text in (error.message, error.hint)]
+    try:
+        os.write(words, json.dumps(found).encode())
+    except BrokenPipeError:
+        pass  # the server has ended, and nobody reads the words
+threading.Thread(target=watch, daemon=True).start()
+from snapshotter.cli.main import entry
+entry(note_error=note)
+""".replace("{most}", str(_MOST_WORDS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerProblem:
+    """Why a worker ended although it was not told to."""
+
+    message: str  # a sentence as errors have it: lower case, no full stop
+    hint: str = ""  # what to do, as an error has it
+
+
+class WorkerStatus:
+    """What the server knows about the end of its worker. Safe to use from several threads."""
+
+    problem: WorkerProblem | None = None  # of the last worker that ended
 
 
 @contextlib.contextmanager
-def worker_child(options: Sequence[str], *, show_message: ShowMessage) -> Iterator[None]:
+def worker_child(
+    options: Sequence[str], status: WorkerStatus, *, show_message: ShowMessage
+) -> Iterator[None]:
     """
     Run `snapshotter worker`, start it again if it ends, and stop it at the end.
 
     Args:
         options: Of the command.
+        status: Gets why the worker ended.
         show_message: Shows that the worker ended, and what the end waits for.
     """
-    child = _WorkerChild(options, show_message)
+    child = _WorkerChild(options, status, show_message)
     thread = threading.Thread(target=child.keep_running, name="worker", daemon=True)
     thread.start()
     try:
@@ -54,8 +83,11 @@ def worker_child(options: Sequence[str], *, show_message: ShowMessage) -> Iterat
 
 
 class _WorkerChild:
-    def __init__(self, options: Sequence[str], show_message: ShowMessage) -> None:
+    def __init__(
+        self, options: Sequence[str], status: WorkerStatus, show_message: ShowMessage
+    ) -> None:
         self._options = options
+        self._status = status
         self._show_message = show_message
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -69,12 +101,18 @@ class _WorkerChild:
                 if self._stopping.is_set():
                     return
                 read_end, write_end = os.pipe()
-                self._process = process = self._start(read_end)
+                words_read, words_write = os.pipe()
+                self._process = process = self._start(read_end, words_write)
                 os.close(read_end)
+                os.close(words_write)
+            began = time.monotonic()
             code = process.wait()
             os.close(write_end)
+            self._status.problem = _problem(words_read, code)
             if self._stopping.is_set():
                 return
+            if time.monotonic() - began > _LONGEST_PAUSE_S:
+                pause_s = _FIRST_PAUSE_S
             self._show_message(
                 tr(
                     "the worker ended with the exit code {code} and is started again in "
@@ -117,14 +155,32 @@ class _WorkerChild:
             )
             process.wait()
 
-    def _start(self, read_end: int) -> "subprocess.Popen[bytes]":
+    def _start(self, read_end: int, words: int) -> "subprocess.Popen[bytes]":
+        numbers = (str(read_end), str(words))
         return subprocess.Popen(  # noqa: S603  our own program
-            [sys.executable, "-P", "-c", _WORKER, str(read_end), "worker", *self._options],
+            [sys.executable, "-P", "-c", _WORKER, *numbers, "worker", *self._options],
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno(),  # stdout of the server has only links
-            pass_fds=(read_end,),
+            pass_fds=(read_end, words),
             start_new_session=True,  # Ctrl-C reaches the server, which then tells the worker
         )
+
+
+def _problem(words: int, code: int) -> WorkerProblem:
+    """Return why a worker ended, from the words that it left in a pipe, which is closed."""
+    try:
+        os.set_blocking(words, False)  # a process that the worker left may hold the other end
+        message, hint = json.loads(os.read(words, 1 << 16))
+        return WorkerProblem(message=str(message), hint=str(hint))
+    except (BlockingIOError, ValueError):  # it was killed, or ended by a mistake of ours
+        return WorkerProblem(
+            message=tr(
+                "its exit code is {code}, and the terminal of the console shows what it wrote",
+                code=code,
+            )
+        )
+    finally:
+        os.close(words)
 
 
 def _signal(process: "subprocess.Popen[bytes]", number: int) -> None:

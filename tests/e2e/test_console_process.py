@@ -1,10 +1,12 @@
 """The console as a process: its links, its worker, two of them with one queue, and their ends."""
 
+import html
 import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
@@ -33,6 +35,34 @@ def _home_with(link: str) -> str:
         assert answer.status == 200
     with browser.open(link.partition("login")[0], timeout=30) as answer:
         return str(answer.read().decode())
+
+
+def test_pages_say_why_no_worker_runs_and_what_to_do(tmp_path: Path) -> None:
+    user = Installation(tmp_path)
+    user.configure(key="absent")
+    with running(user, "serve", "--port", "0", "--no-open") as server:
+        link = _link(server)
+        browser = build_opener(HTTPCookieProcessor())
+        browser.open(link, timeout=30).close()
+
+        def page(path: str) -> str:
+            with browser.open(link.partition("/login")[0] + path, timeout=30) as answer:
+                return html.unescape(answer.read().decode())
+
+        def says(user: Installation) -> list[str]:
+            return ["why"] if "contains no key 'absent'" in page("/") else []
+
+        _wait_for(user, says, "why")
+        for path in ("/", "/queue"):
+            text = page(path)
+            assert "No worker is running" in text
+            assert "contains no key 'absent'" in text
+            assert "<code>snapshotter keys init</code>" in text
+
+        # The next attempt succeeds, and follows soon.
+        assert user.run("keys", "init", "--name", "absent").code == 0
+        _wait_for(user, lambda user: sorted(_workers(user))[-1:], "working")
+        assert "No worker is running" not in page("/") + page("/queue")
 
 
 def _workers(installation: Installation) -> list[str]:

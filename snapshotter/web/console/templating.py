@@ -71,6 +71,7 @@ def _render(template: str, **values: Any) -> str:
 def _environment() -> Environment:
     found = html.environment()
     found.loader = ChoiceLoader([PackageLoader("snapshotter.web.console"), *_loaders(found)])
+    found.filters["hint_parts"] = hint_parts
     found.filters["sentence"] = sentence
     found.globals = {
         **found.globals,
@@ -85,6 +86,18 @@ def sentence(message: str) -> str:
     """Return the message of an error, which has no capital and no full stop, as a sentence."""
     end = "" if message.endswith((".", ":", "?")) else "."
     return f"{message[:1].upper()}{message[1:]}{end}"
+
+
+def hint_parts(hint: str) -> list[tuple[bool, str]]:
+    """Return the parts of a hint, each with whether it is a command, which stands on its line."""
+    parts: list[tuple[bool, str]] = []
+    for line in hint.splitlines():
+        is_command = line.startswith("  ")
+        if is_command:
+            parts.append((True, line.strip()))
+        elif line.strip():
+            parts.append((False, line.strip()))
+    return parts
 
 
 def _loaders(environment: Environment) -> list[Any]:

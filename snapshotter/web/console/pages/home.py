@@ -79,6 +79,7 @@ def _page(
         errors=errors_of(mistakes),
         given=given,
         has_worker=services.has_worker(),
+        worker_problem=context.worker.problem,
         index_problem=services.index.problem,
         is_indexed=state is not None,
         local_day=local.day(day),

@@ -84,6 +84,7 @@ def _page(
         state=filters["state"],
         states=[("", tr("All jobs")), *((one.value, job_label(one).words) for one in JobState)],
         waiting=now.waiting,
+        worker_problem=context.worker.problem,
         workers=[_worker_row(worker) for worker in reversed(workers)],
     )
 

@@ -57,7 +57,6 @@ def _task(request: Request) -> Response:
         again=_can_repeat(task),
         back=back,
         files=() if task.are_files_removed else _files(task),
-        hint=hint_parts(task.failure.hint) if task.failure is not None else (),
         is_withheld=found.result is not None and task.result is None,
         has_worker=task.state.over or services.has_worker(),
         label=task_label(task.state),
@@ -67,6 +66,7 @@ def _task(request: Request) -> Response:
         steps=_steps(task),
         task=task,
         verdict=_verdict(value),
+        worker_problem=context_of(request).worker.problem,
     )
 
 
@@ -141,18 +141,6 @@ def _found(request: Request) -> Task:
 def task_name(task: Task) -> str:
     """Return what a task is, for a heading."""
     return TASK_NAMES.get(task.kind, task.kind)
-
-
-def hint_parts(hint: str) -> list[tuple[bool, str]]:
-    """Return the parts of a hint, each with whether it is a command, which stands on its line."""
-    parts: list[tuple[bool, str]] = []
-    for line in hint.splitlines():
-        is_command = line.startswith("  ")
-        if is_command:
-            parts.append((True, line.strip()))
-        elif line.strip():
-            parts.append((False, line.strip()))
-    return parts
 
 
 def task_label(state: TaskState) -> StateLabel:
