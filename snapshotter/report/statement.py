@@ -592,7 +592,7 @@ def _context(statement: Statement) -> dict[str, Any]:
         "led_to": _led_to(statement.gone),
         "not_proven": NOT_PROVEN,
         "marked": statement.marked,
-        "own_word": [_OWN_WORD[kind] for kind in statement.event.own_word]
+        "own_word": [OWN_WORDS[kind] for kind in statement.event.own_word]
         if statement.event
         else [],
         "roles": roles(statement.kind),
@@ -623,7 +623,8 @@ def details(
     ]
 
 
-_OWN_WORD: Mapping[str, str] = {
+# What the fields that only the signer states mean, by the names in the record.
+OWN_WORDS: Mapping[str, str] = {
     "articles": tr("which removals of articles belong to the event"),
     "confirm": tr("how much confirmation the event needed"),
 }

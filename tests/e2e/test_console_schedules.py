@@ -63,6 +63,13 @@ def test_a_schedule_is_added_paused_with_a_reason_and_resumed(
     with signed_in(browser, console, java_script_enabled=scripts) as page:
         page.get_by_role("link", name="Schedules", exact=True).first.click()
         page.get_by_label("Addresses").fill(PAGE)
+        tops = (
+            page.locator("form#add > .row")
+            .locator("label")
+            .evaluate_all("labels => labels.map(label => label.getBoundingClientRect().top)")
+        )
+        assert len(tops) == 3
+        assert len(set(tops)) == 1  # with a hint and without
         page.get_by_label("How often").select_option("Every 6 hours")
         page.get_by_label("Name").fill("Not A Name")
         page.get_by_role("button", name="Add schedule").click()

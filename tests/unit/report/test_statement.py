@@ -123,8 +123,8 @@ def test_what_nothing_derives_is_called_the_word_of_whoever_signed_it() -> None:
 
     assert made.event is not None
     assert "Only the signer of this file states the words and pictures on this page" in told
-    assert all(word in told for word in statement._OWN_WORD.values())
-    assert set(statement._OWN_WORD) == set(OWN_WORD)
+    assert all(word in told for word in statement.OWN_WORDS.values())
+    assert set(statement.OWN_WORDS) == set(OWN_WORD)
     assert statement.facts(made)["own_word"] == list(OWN_WORD)
 
 

@@ -54,6 +54,12 @@ def test_a_page_has_no_style_and_no_script_of_its_own(site: Console) -> None:
         assert text.count("<h1") <= (2 if path == "/styleguide" else 1)
 
 
+def test_a_page_that_does_not_exist_leads_on(site: Console) -> None:
+    main = site.get("/no-such-page").text.partition("<main")[2].partition("</main>")[0]
+
+    assert re.findall(r'href="(/[^"]*)"', main) == ["/", "/captures"]
+
+
 def test_the_script_writes_text_and_never_markup() -> None:
     script = static_files._files()["console.js"].decode()
 

@@ -26,6 +26,7 @@ from snapshotter.model.comparison import Op
 from snapshotter.model.sentences import CAUSE_NAMES, TITLES, describe_observation
 from snapshotter.model.takedown import Takedown, TakedownKind, widen
 from snapshotter.model.task import Task
+from snapshotter.report.statement import OWN_WORDS
 from snapshotter.report.states import StateLabel
 from snapshotter.translation import tr
 from snapshotter.web.console.forms import Form, form_endpoint
@@ -150,6 +151,7 @@ def _event(request: Request) -> Response:
         is_trusted=services.is_trusted()(stored.key_id),
         key=new_key(request),
         label=_LABELS[event.kind],
+        own_words=[OWN_WORDS[name] for name in event.own_word],
         packs=_packs(context, event.event_id),
         parts=PARTS,
         path=event_path(event.event_id),
