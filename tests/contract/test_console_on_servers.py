@@ -11,25 +11,31 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+from snapshotter.app.archive.observations import observations
+from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.statements import takedown
+from snapshotter.model.takedown import ConfirmRules, Takedown, TakedownKind
 from tests import observed
-from tests.archived import Archive
+from tests.archived import SIGNER, Archive
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
 from tests.webclient import Console, console, console_settings
 
 pytestmark = [pytest.mark.s3, pytest.mark.xdist_group("postgresql")]
 
+EVENT_ID = f"{observed.at(1):%Y%m%dt%H%M%Sz}-k3v4q2m7xw4c5b6d"
+EVENT = f"/takedowns/{EVENT_ID}"
 DAY = f"/day/{observed.at(0):%Y-%m-%d}"
 HISTORY = f"/addresses?identity={quote(observed.IDENTITY)}"
 PAGES = (
-    "/captures", "/captures?q=谣言&view=gallery", HISTORY, DAY, "/review", "/takedowns", "/cases",
-    "/schedules", "/watches", "/queue", "/audit", "/settings", "/",
+    "/captures", "/captures?q=谣言&view=gallery", HISTORY, DAY, "/review", "/takedowns", EVENT,
+    "/cases", "/schedules", "/watches", "/queue", "/audit", "/settings", "/",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A console with three captures in its bucket."""
+    """A console with three captures and an event in its bucket."""
 
     web: Console
     database: str  # its address
@@ -65,9 +71,22 @@ def served(
         archive.put(1, observed.gone()),
         archive.put(2, text="something else", url="https://fine.example/"),
     )
+    with archive.view() as view:
+        before, after = observations(view.source, url=observed.ARTICLE, sync=False)
     archive.service.stop()
+    event = Takedown(
+        event_id=EVENT_ID,
+        kind=TakedownKind.REMOVED,
+        at=after.at,
+        identity=observed.IDENTITY,
+        url=observed.ARTICLE,
+        last_seen=before,
+        first_gone=after,
+        confirm=ConfirmRules(times=1, control=False),
+    )
+    archive.write(store_keys.takedown_key(EVENT_ID), takedown.encode(event, SIGNER))
     prefix, client = f"c/{secrets.token_hex(8)}", seaweedfs.client()
-    for path in archive.store.root.rglob("*.wacz"):
+    for path in filter(Path.is_file, archive.store.root.rglob("*")):
         key = path.relative_to(archive.store.root).as_posix()
         client.put_object(Bucket="plain", Key=f"{prefix}/{key}", Body=path.read_bytes())
     client.close()
@@ -97,6 +116,8 @@ def test_pages_show_what_is_in_the_bucket_and_recover_when_the_database_restarts
     assert set(links.findall(web.get("/captures?q=谣言&view=gallery").text)) == {seen}
     assert set(links.findall(web.get("/captures?q=verdict:unavailable").text)) == {gone}
     assert {seen, gone} <= set(links.findall(web.get(HISTORY).text))
+    assert f'href="{EVENT}"' in web.get(HISTORY).text
+    assert f'href="{EVENT}"' in web.get("/takedowns").text
     assert f'name="id" value="{gone}"' in served.page("/review", 'name="id"')
     assert "Captures: 3." in served.page(DAY, "Captures: 3.")
     assert [web.get(page).status_code for page in PAGES] == [200] * len(PAGES)
