@@ -32,6 +32,7 @@ ReadJobs = Callable[[], Iterable[JobStatus]]
 
 _LONGEST_S: Final = 30.0  # after which a report is computed again in any case: jobs may have failed
 _REST: Final = 10  # times as long as a computation took, until the next one
+_MOMENT_S: Final = 0.1  # for which a page waits for newer numbers, if the last ones took no longer
 # Captures of the pages, by `DayReport`; each is in the order of time.
 _LISTS: Final = (
     "captured",
@@ -89,7 +90,8 @@ class TodayService:
         Return the last report, and have a new one computed if the store has changed.
 
         Args:
-            wait_s: How long to wait for the first report of a day.
+            wait_s: How long to wait for the first report of a day. Later reports are waited for
+                a moment, and only in a store whose reports are quick.
 
         Returns:
             None if no report about this day is computed yet.
@@ -103,8 +105,12 @@ class TodayService:
                 self._computing = threading.Thread(target=self._run, name="today", daemon=True)
                 self._computing.start()
             computing = self._computing
-        if computing is not None and wait_s and self._known() is None:
-            computing.join(wait_s)
+        if computing is not None and wait_s:
+            if self._known() is None:
+                computing.join(wait_s)
+            elif self._took_s <= _MOMENT_S:
+                # Else a person who comes back after an hour reads the numbers of that hour.
+                computing.join(min(wait_s, _MOMENT_S))
         return self._known()
 
     def compute(self) -> Today:

@@ -108,6 +108,14 @@ def test_nothing_of_a_capture_becomes_a_part_of_the_page(site: Site) -> None:
     assert not {"\u202e", "\u2066", "\x1b", "\x07"} & set(page.text)
 
 
+def test_without_an_open_case_the_page_leads_to_the_form_for_a_case(site: Site) -> None:
+    page = site.page()
+
+    assert "No other case is open." in page.text  # the only case has the capture
+    side = site.console.get(site.path).text.partition("No other case is open.")[2]
+    assert side.partition("</p>")[0].strip() == '<a href="/cases">Create a case</a>'
+
+
 def test_the_page_states_what_was_verified_and_when(site: Site) -> None:
     page = site.page()
 

@@ -190,6 +190,9 @@ def test_what_needs_a_review_is_counted_in_the_whole_store(tmp_path: Path) -> No
         services.index.wait_for_update(60)
         services.today.compute()
         assert _to_review(site, services) == "2"
+        day = site.get(f"/day/{observed.at(0).date()}").text
+        assert '<a href="/review">Review the captures</a>' in day
+        assert "snapshotter review" not in day
         cases.review(archive.annotations, ReviewDecision.ACCEPTED, [gone])
         services.index.wait_for_update(60)
         assert _to_review(site, services) == "1"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from snapshotter.app.tasks import requests
-from snapshotter.app.tasks.kinds import ExportArguments, VerifyArguments
+from snapshotter.app.tasks.kinds import ConcludeArguments, ExportArguments, VerifyArguments
 from snapshotter.jobs.tasks.database_tasks import DatabaseTasks
 from snapshotter.model.person import Person
 from snapshotter.model.task import (
@@ -92,6 +92,42 @@ def test_a_running_task_shows_its_steps(web: Console) -> None:
     assert [row["classes"]["step"] for row in live["lists"]["steps"]] == ["done", "running"]
     assert live["lists"]["steps"][1]["words"]["detail"] == "1 of 3"
     assert live["spoken"] == "Two"
+
+
+def test_a_step_that_is_done_never_states_that_less_than_all_is_done(web: Console) -> None:
+    service = web.context.services.tasks
+    task_id = requests.submit(service, VerifyArguments(object_id=BUNDLE), person=Person())
+    tasks, claimed = taken(web, TaskLane.QUICK)
+    steps = (
+        TaskStep(text="all", at=AT, position=5, total=5),
+        TaskStep(text="begun", at=AT, position=0, total=7),
+    )
+    tasks.finish(claimed, "p", TaskResult(value={}, files=()), steps)
+
+    page = web.get(f"/tasks/{task_id}").text
+
+    assert "5 of 5" in page
+    assert "0 of 7" not in page
+
+
+@pytest.mark.parametrize(
+    ("recorded", "words"),
+    [
+        ([], "No new take-down was concluded."),
+        ([{"event_id": "e-1", "is_new": False}], "No new take-down was concluded."),
+        ([{"event_id": "e-2", "is_new": True}], "New take-downs that were concluded: 1"),
+    ],
+)
+def test_a_conclusion_states_whether_it_found_a_take_down(
+    web: Console, recorded: list[dict[str, object]], words: str
+) -> None:
+    service = web.context.services.tasks
+    task_id = requests.submit(service, ConcludeArguments(), person=Person())
+    tasks, claimed = taken(web, TaskLane.LONG)
+    value = {"derivations": [{"recorded": recorded}]}
+    tasks.finish(claimed, "p", TaskResult(value=value, files=()), ())
+
+    assert words in web.get(f"/tasks/{task_id}").text
 
 
 def test_a_failed_task_says_why_and_is_requested_again_once(web: Console) -> None:

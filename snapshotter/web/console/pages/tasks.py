@@ -64,6 +64,7 @@ def _task(request: Request) -> Response:
         links=_links(task, value),
         name=task_name(task),
         steps=_steps(task),
+        summary=_summary(task, value),
         task=task,
         verdict=_verdict(value),
         worker_problem=context_of(request).worker.problem,
@@ -161,7 +162,7 @@ def _steps(task: Task) -> list[dict[str, str]]:
         name = "done" if number < last else state.get(task.state, "failed")
         mark = {"done": "✓", "running": "▸", "waiting": "·", "failed": "✕"}[name]
         shown.append(
-            {"detail": _detail(step), "mark": mark, "name": capital(step.text), "state": name}
+            {"detail": _detail(step, name), "mark": mark, "name": capital(step.text), "state": name}
         )
     return shown
 
@@ -171,8 +172,9 @@ def capital(words: str) -> str:
     return f"{words[:1].upper()}{words[1:]}"
 
 
-def _detail(step: TaskStep) -> str:
-    if not step.total:
+def _detail(step: TaskStep, state: str) -> str:
+    # A step that counts what it begins ends below its total, and "done, 0 of 1" is no sense.
+    if not step.total or (state == "done" and step.position < step.total):
         return ""
     return tr("{position} of {total}", position=step.position, total=step.total)
 
@@ -185,6 +187,18 @@ def _files(task: Task) -> list[dict[str, Any]]:
 def _verdict(value: Mapping[str, Any]) -> StateLabel | None:
     name = value.get("verdict")
     return verdict_label(Verdict(name)) if name else None
+
+
+def _summary(task: Task, value: Mapping[str, Any]) -> str:
+    """Return the result of a conclusion in words: it has no file, and possibly no event."""
+    if task.kind != "conclude" or "derivations" not in value:
+        return ""
+    number = sum(
+        recorded["is_new"] for derived in value["derivations"] for recorded in derived["recorded"]
+    )
+    if not number:
+        return tr("No new take-down was concluded.")
+    return tr("New take-downs that were concluded: {number}", number=number)
 
 
 def _links(task: Task, value: Mapping[str, Any]) -> list[tuple[str, str]]:

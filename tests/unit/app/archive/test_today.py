@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app.archive import cases
+from snapshotter.app.archive import cases, today
 from snapshotter.app.archive.day_report import Period, make_day_report
 from snapshotter.app.archive.today import PageReports, TodayService, report_of_period
 from snapshotter.errors import ServiceUnavailable
@@ -124,6 +124,25 @@ def test_who_asks_gets_what_is_known_and_soon_what_is_new(archive: Archive) -> N
     assert new is not None
     assert len(new.report.captured) == 2
     assert new.computed_at >= first.computed_at
+
+
+def test_who_waits_gets_what_is_new_if_the_last_report_was_quick(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(today, "_MOMENT_S", _WAIT_S)  # so the test depends on no speed
+    minute = (archive.clock.now() - observed.at(0)).total_seconds() / 60
+    archive.put(minute - 1)
+    archive.service.update()
+    service = _service(archive)
+    assert service.latest(wait_s=_WAIT_S) is not None
+    archive.put(minute - 0.5, url=observed.OTHER)
+    archive.service.update()
+    archive.clock.advance(timedelta(seconds=1))
+
+    found = service.latest(wait_s=_WAIT_S)
+
+    assert found is not None
+    assert len(found.report.captured) == 2
 
 
 def test_the_report_of_yesterday_is_not_shown_as_today(archive: Archive) -> None:
