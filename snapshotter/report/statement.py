@@ -131,11 +131,7 @@ class Exhibit:
     @property
     def language(self) -> str:
         """Of the page, BCP 47, as it says or was asked to be; "" where neither is one."""
-        for path in ("content.document_language", "how.settings.locale"):
-            found = _at(self.record, path)
-            if isinstance(found, str) and _LANGUAGE.fullmatch(found):
-                return found
-        return ""
+        return page_language(self.record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -380,9 +376,29 @@ def _translations(exhibit: Exhibit) -> list[tuple[str, str]]:
     """Return the rule file's translations of a notice, without that into its own language."""
     if exhibit.assessment is None:
         return []
-    chinese = _HAN.search(exhibit.observation.notice) is not None
-    gloss = exhibit.assessment.takedown.gloss
-    return [(tag, text) for tag, text in gloss if tag.startswith("zh") is not chinese]
+    return translations(exhibit.observation.notice, exhibit.assessment)
+
+
+def translations(text: str, assessment: Assessment) -> list[tuple[str, str]]:
+    """
+    Return the languages and texts of the translations of a notice, without that into its own.
+
+    Args:
+        text: The notice, verbatim.
+        assessment: Of the capture that shows it.
+    """
+    chinese = _HAN.search(text) is not None
+    gloss = assessment.takedown.gloss
+    return [(tag, words) for tag, words in gloss if tag.startswith("zh") is not chinese]
+
+
+def page_language(record: Mapping[str, Any]) -> str:
+    """Return the language of a page, BCP 47, as it says or was asked to be; "" if neither is."""
+    for path in ("content.document_language", "how.settings.locale"):
+        found = _at(record, path)
+        if isinstance(found, str) and _LANGUAGE.fullmatch(found):
+            return found
+    return ""
 
 
 def _capture(exhibit: Exhibit) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from snapshotter.formats.bundle import store_keys
 from snapshotter.model.task import TaskState
 from snapshotter.report.statement import OWN_WORDS
 from snapshotter.seal.signer import KeyDirectory
@@ -104,6 +105,44 @@ def test_an_event_shows_its_interval_captures_and_what_would_make_it_stronger(si
     for path in ("/takedowns/20260527t091000z-aaaaaaaaaaaaaaaa", "/takedowns/x"):
         assert site.web.get(path).status_code == 404
         assert site.web.post(f"{path}/proof").status_code == 404
+
+
+def test_an_event_shows_the_notice_and_marks_its_translation(site: Site) -> None:
+    _, first, _, _ = (site.shoot(30), site.shoot(60), site.shoot(65, OTHER), site.shoot(70))
+    event = site.conclude()
+
+    text = site.text(event)
+
+    notice = re.search(r'(?s)<h2 id="notice">.*?</section>', text)
+    assert notice is not None
+    quoted = re.search(r"(?s)<blockquote[^>]*>(.*?)</blockquote>", notice[0])
+    assert quoted is not None
+    assert observed.NOTICE in quoted[1]
+    translation = re.search(r'(?s)Translation into English.*?<q lang="en">(.*?)</q>', notice[0])
+    assert translation is not None
+    assert "deleted" in translation[1]
+    assert observed.NOTICE not in translation[1]
+    assert "clear=1" not in text
+
+    # Without its bundle, the words of the signed event are left.
+    file = site.folder / "store" / store_keys.bundle_key(first)
+    file.rename(file.with_suffix(".away"))
+    text = site.text(event)
+    assert observed.NOTICE in text
+    assert "Translation into" not in text
+
+
+def test_the_pictures_of_an_event_are_blurred_if_they_are_graphic(site: Site) -> None:
+    ids = [site.shoot(30), site.shoot(60), site.shoot(65, OTHER), site.shoot(70)]
+    event = site.conclude()
+    assert site.web.post(f"/captures/{ids[0]}/record/mark").status_code == 303
+    (task, *_) = do_tasks(site.web)
+    assert task.state is TaskState.DONE, task.failure
+    assert site.web.context.services.index.wait_for_update(30)
+
+    text = site.text(event)
+
+    assert re.findall(r'thumbnail blurred" src="/captures/([^/]+)/', text) == [ids[0]]
 
 
 def test_the_proof_pack_of_an_event_is_made_and_downloaded_from_its_page(site: Site) -> None:

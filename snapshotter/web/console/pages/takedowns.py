@@ -14,12 +14,14 @@ from starlette.routing import Route
 from snapshotter.app.archive.review_list import ReviewReason
 from snapshotter.app.archive.review_queue import observation_of
 from snapshotter.app.takedown.event_list import listed_events, removal_burst
+from snapshotter.app.takedown.notices import read_notice
 from snapshotter.app.takedown.outlook import improvements
 from snapshotter.app.tasks import requests
 from snapshotter.app.tasks.kinds import ConcludeArguments, ProofArguments, VerifyArguments
 from snapshotter.assess.takedown_events import captures_of_event
 from snapshotter.formats.bundle import store_keys
 from snapshotter.index.stored_events import StoredEvent
+from snapshotter.model.annotations import Mark
 from snapshotter.model.change import ChangeSubject
 from snapshotter.model.change_sentences import SUBJECTS
 from snapshotter.model.comparison import Op
@@ -28,6 +30,7 @@ from snapshotter.model.takedown import Takedown, TakedownKind, widen
 from snapshotter.model.task import Task
 from snapshotter.report.statement import OWN_WORDS
 from snapshotter.report.states import StateLabel
+from snapshotter.report.wording import language_name
 from snapshotter.translation import tr
 from snapshotter.web.console.forms import Form, form_endpoint
 from snapshotter.web.console.links import path_with
@@ -122,6 +125,11 @@ def _event(request: Request) -> Response:
         kinds = view.source.index.sidecar_kinds(
             [capture.bundle_id for capture in captures_of_event(event)]
         )
+        graphic = {
+            capture.bundle_id
+            for capture in event.ends
+            if Mark.GRAPHIC in view.state.annotations.capture(capture.bundle_id).marks
+        }
         hidden = {
             capture.bundle_id
             for capture in captures_of_event(event)
@@ -142,6 +150,7 @@ def _event(request: Request) -> Response:
                 name,
                 capture,
                 "" if capture.bundle_id in hidden else thumbnail_path(capture.bundle_id),
+                capture.bundle_id in graphic,
             )
             for name, capture in zip(_end_names(event), event.ends, strict=True)
         ],
@@ -151,6 +160,10 @@ def _event(request: Request) -> Response:
         is_trusted=services.is_trusted()(stored.key_id),
         key=new_key(request),
         label=_LABELS[event.kind],
+        language_name=language_name,
+        notice=None
+        if event.first_gone.bundle_id in hidden
+        else read_notice(services.store, event.first_gone),
         own_words=[OWN_WORDS[name] for name in event.own_word],
         packs=_packs(context, event.event_id),
         parts=PARTS,
