@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from snapshotter.app.takedown import (
+    bundle_finder,
     change_derivation,
     change_verification,
     event_captures,
@@ -36,6 +37,7 @@ from snapshotter.model.proof import ENDS, Role
 from snapshotter.model.takedown import Takedown, TakedownKind
 from snapshotter.store.filesystem import DirectoryStore
 from snapshotter.verify import proof_pack_report
+from snapshotter.verify.bundle_on_disk import verify_on_disk
 from snapshotter.verify.event_without_rules import verify_event_without_rules
 from snapshotter.verify.proof_pack import verify_pack
 from snapshotter.verify.takedown import EventReport, as_json, headline, lines
@@ -370,9 +372,18 @@ def test_no_field_of_a_change_event_can_be_changed_unnoticed(
 
 
 def look_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look at each bundle, and compare each pair, once: they do not change, and the record does."""
+    """
+    Verify and look at each bundle, and compare each pair, once.
+
+    They do not change, and the record does.
+    """
     look, compare = event_captures.check_capture, change_derivation.compare_ends
     seen: dict[Any, Any] = {}
+
+    def verified(stream: Any, path: Path, trust: Trust, *, now: datetime) -> Any:
+        if path not in seen:
+            seen[path] = verify_on_disk(stream, path, trust, now=now)
+        return seen[path]
 
     def look_at(said: Any, here: Any, by: Any) -> Any:
         key = (said.bundle_id, said.sha256)
@@ -386,6 +397,7 @@ def look_once(monkeypatch: pytest.MonkeyPatch) -> None:
             seen[pair] = compare(before, after, *more)
         return seen[pair]
 
+    monkeypatch.setattr(bundle_finder, "verify_on_disk", verified)
     monkeypatch.setattr(event_verification, "check_capture", look_at)
     monkeypatch.setattr(change_verification, "compare_ends", compared)
 
