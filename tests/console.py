@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.e2e.product import LIMIT_S, Installation
-from tests.tools import npm_file
+from tests.tools import any_chromium, npm_file
 
 Scheme = Literal["light", "dark"]
 # Each page is looked at in these: colours, and CSS pixels of the width. Colours do not depend on
@@ -95,6 +95,17 @@ def _end(process: "subprocess.Popen[str]") -> None:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate(timeout=_END_S)
+
+
+@contextlib.contextmanager
+def quiet_browser() -> Iterator[Browser]:
+    """Start a browser that asks for nothing by itself, until the end of the block."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=any_chromium(), args=["--disable-background-networking"]
+        )
+        yield started
+        started.close()
 
 
 @contextlib.contextmanager

@@ -6,15 +6,21 @@ from urllib.parse import quote
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from snapshotter.app.archive import cases
 from snapshotter.model.annotations import Mark
 from tests import observed
 from tests.archived import Archive
-from tests.console import RunningConsole, problems, problems_of, running_console, signed_in
+from tests.console import (
+    RunningConsole,
+    problems,
+    problems_of,
+    quiet_browser,
+    running_console,
+    signed_in,
+)
 from tests.e2e.product import Installation
-from tests.tools import any_chromium
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("console-captures")]
 
@@ -55,12 +61,8 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=any_chromium(), args=["--disable-background-networking"]
-        )
+    with quiet_browser() as started:
         yield started
-        started.close()
 
 
 @pytest.mark.parametrize("has_scripts", [True, False])

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.site.state import SiteState, removed
 from snapshotter.store.filesystem import DirectoryStore
 from tests import observed
-from tests.console import RunningConsole, problems_of, running_console, signed_in
+from tests.console import RunningConsole, problems_of, quiet_browser, running_console, signed_in
 from tests.e2e.product import Installation
 from tests.observed import at
-from tests.tools import any_chromium
 from tests.unit.app.takedown.test_event_verification import ARTICLE, OTHER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("console-cases")]
@@ -68,12 +67,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=any_chromium(), args=["--disable-background-networking"]
-        )
+    with quiet_browser() as started:
         yield started
-        started.close()
 
 
 def downloaded(page: Page, name: str) -> Path:

@@ -4,13 +4,19 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests.console import RunningConsole, problems, problems_of, running_console, signed_in
+from tests.console import (
+    RunningConsole,
+    problems,
+    problems_of,
+    quiet_browser,
+    running_console,
+    signed_in,
+)
 from tests.e2e.product import Installation, trusting
 from tests.servers.authority import TestAuthority
 from tests.servers.site import Site
-from tests.tools import any_chromium
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("console-home")]
 
@@ -32,12 +38,8 @@ def console(installation: Installation) -> Iterator[RunningConsole]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=any_chromium(), args=["--disable-background-networking"]
-        )
+    with quiet_browser() as started:
         yield started
-        started.close()
 
 
 def test_the_first_log_in_needs_the_link_and_nothing_else(

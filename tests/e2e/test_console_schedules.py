@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from sqlalchemy import Connection
 
 from snapshotter.app.policies.visit_plan import VisitOptions, plan_from_options
@@ -12,9 +12,8 @@ from snapshotter.app.wiring.queue import declare_tables
 from snapshotter.jobs.database import database_now
 from snapshotter.jobs.open_database import open_database
 from snapshotter.jobs.schedules.schedules import Schedules
-from tests.console import RunningConsole, problems_of, running_console, signed_in
+from tests.console import RunningConsole, problems_of, quiet_browser, running_console, signed_in
 from tests.e2e.product import Installation
-from tests.tools import any_chromium
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.xdist_group("console-schedules")]
 PAGE = "http://127.0.0.1:9/"  # nobody answers there
@@ -47,12 +46,8 @@ def console(installation: Installation) -> Iterator[RunningConsole]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=any_chromium(), args=["--disable-background-networking"]
-        )
+    with quiet_browser() as started:
         yield started
-        started.close()
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with-scripts", "without-scripts"])
