@@ -44,9 +44,12 @@ def signer(
     directory = key_directory(settings)
     source = _passphrase_source(settings, ask)
     # A key for events or annotations may have been made before anything was captured here.
-    made_for_others = (settings.event_key, settings.annotation_key)
-    others = [key for key in directory.list() if key.name not in made_for_others]
-    if settings.key != DEFAULT_NAME or others:
+    # Such a key may also have a successor by now.
+    keys = {key.name: key for key in directory.list()}
+    for name in (settings.event_key, settings.annotation_key):
+        while (key := keys.pop(name, None)) is not None and key.retired is not None:
+            name = key.retired.successor
+    if settings.key != DEFAULT_NAME or keys:
         return _signer(directory, settings.key, source, show_message)
     # Two first captures at once make one key between them.
     found, made = directory.ensure(DEFAULT_NAME, source if settings.passphrase_file else None)

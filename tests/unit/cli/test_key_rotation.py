@@ -69,6 +69,20 @@ def house(tmp_path: Path) -> _House:
     return _House(tmp_path)
 
 
+def test_the_first_signing_key_is_made_beside_a_rotated_key_for_annotations(tmp_path: Path) -> None:
+    settings = load(overrides={"data_dir": str(tmp_path)}, directory=tmp_path, environment={})
+    directory = KeyDirectory(settings.keys_dir)
+    directory.create(settings.annotation_key)
+    obj = SimpleNamespace(keys_dir=directory.path, data_dir=tmp_path, key=settings.key)
+    done = CliRunner().invoke(keys, ["rotate", settings.annotation_key], obj=obj)
+    assert done.exit_code == 0, done.output
+    successor = directory.find(f"{settings.annotation_key}-2")
+
+    made = wiring_keys.signer(settings, ask=None, show_message=lambda _: None)
+
+    assert made.key_id == directory.find("default").key_id != successor.key_id
+
+
 def test_a_rotated_key_is_followed_at_once_here_and_in_the_trust_file(house: _House) -> None:
     done = house.run(keys, "rotate", "--trust", str(house.file))
 
