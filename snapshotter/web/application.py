@@ -18,6 +18,7 @@ from snapshotter.web import files
 from snapshotter.web.api.application import PREFIX, create_api
 from snapshotter.web.console import static_files
 from snapshotter.web.console.pages import page_routes
+from snapshotter.web.console.templating import load_templates
 from snapshotter.web.context import WebContext, context_of
 from snapshotter.web.errors import HANDLERS
 from snapshotter.web.security.access import SignedInOnly, cookie_name
@@ -46,6 +47,7 @@ def create_app(context: WebContext) -> Starlette:
             await anyio.to_thread.run_sync(context.services.previews.stop)
             await anyio.to_thread.run_sync(context.services.comparisons.stop)
 
+    load_templates()
     app = Starlette(
         routes=[
             Route("/health", _health),

@@ -9,7 +9,7 @@ macro that isolates it.
 from functools import cache
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader
+from jinja2 import ChoiceLoader, Environment, PackageLoader, meta
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -63,6 +63,26 @@ def render_bare_page(template: str, **values: Any) -> str:
     )
 
 
+def load_templates() -> None:
+    """
+    Load all templates, which are not read again.
+
+    A server keeps its code when another version is installed under it, so it keeps its templates.
+    """
+    environment = _environment()
+    loader = environment.loader
+    if loader is None:
+        raise RuntimeError("the templates have no loader")
+    waiting, seen = _own_loader().list_templates(), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            environment.get_template(name)
+            parsed = environment.parse(loader.get_source(environment, name)[0])
+            waiting += filter(None, meta.find_referenced_templates(parsed))  # None: not a constant
+
+
 def _render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
@@ -70,7 +90,8 @@ def _render(template: str, **values: Any) -> str:
 @cache
 def _environment() -> Environment:
     found = html.environment()
-    found.loader = ChoiceLoader([PackageLoader("snapshotter.web.console"), *_loaders(found)])
+    found.auto_reload = False
+    found.loader = ChoiceLoader([_own_loader(), *_loaders(found)])
     found.filters["hint_parts"] = hint_parts
     found.filters["sentence"] = sentence
     found.globals = {
@@ -98,6 +119,10 @@ def hint_parts(hint: str) -> list[tuple[bool, str]]:
         elif line.strip():
             parts.append((False, line.strip()))
     return parts
+
+
+def _own_loader() -> PackageLoader:
+    return PackageLoader("snapshotter.web.console")
 
 
 def _loaders(environment: Environment) -> list[Any]:

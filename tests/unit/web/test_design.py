@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from jinja2 import PackageLoader
 
 from snapshotter.web.console import static_files
 from snapshotter.web.console.navigation import NAVIGATION
@@ -91,3 +92,15 @@ def test_a_text_of_a_stranger_is_escaped_wherever_a_component_shows_it(site: Con
 
     assert "\u202e" not in text
     assert "\\u202e" in text
+
+
+def test_a_server_keeps_its_templates_when_others_are_installed(
+    site: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object, environment: object, template: str) -> None:
+        raise AssertionError(f"{template} is read after the start")
+
+    monkeypatch.setattr(PackageLoader, "get_source", refuse)
+
+    for path in ("/", "/captures", "/queue", "/settings", "/no-such-page"):
+        assert site.get(path).status_code in (200, 404), path
