@@ -128,7 +128,7 @@ def open_file(store: ReadableStore, bundle_id: str, path: str) -> Download:
             raise ObjectMissing(
                 tr("the bundle {bundle_id} has no file {path}", bundle_id=bundle_id, path=path)
             )
-    except BaseException:
+    except BaseException:  # also Ctrl-C: no caller has the source, to close it
         source.close()
         raise
     name = f"{bundle_id}-{path.rpartition('/')[2]}"
