@@ -250,11 +250,11 @@ def test_a_key_that_does_not_sign_is_not_added(
 def test_a_pin_is_neither_taken_from_a_line_nor_asked_of_nobody(
     directory: KeyDirectory, tokens: tuple[softhsm.Token, ...]
 ) -> None:
-    reference = tokens[0].reference("pin-value=2468", object="sealing")
+    reference = tokens[0].reference("pin-value=secret", object="sealing")
 
     done = _run(directory, "add", reference)
     assert isinstance(done.exception, SnapshotterError)
-    assert "2468" not in done.output + str(done.exception) + done.exception.hint
+    assert "secret" not in done.output + str(done.exception) + done.exception.hint
 
     done = _run(directory, "add", reference.split("&", maxsplit=1)[0])
     assert isinstance(done.exception, SnapshotterError)

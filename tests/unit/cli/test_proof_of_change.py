@@ -216,7 +216,7 @@ def test_a_verifier_prints_the_words_of_the_captures_whatever_the_page_shows(
         parts = [
             pack.read_part(stream, found, part, limit=part.length) for part in found.manifest.parts
         ]
-    forged = data[: found.manifest.page.length].replace(b"<ins>summer</ins>", b"<ins>2029</ins>")
+    forged = data[: found.manifest.page.length].replace(b"<ins>summer</ins>", b"<ins>forged</ins>")
     end = data[-found.manifest.end.length :]
     listed = replace(found.manifest, page=pack.section_of(forged))
     signer = KeyDirectory(user.home / "data" / "keys").load("events", None)
@@ -227,7 +227,7 @@ def test_a_verifier_prints_the_words_of_the_captures_whatever_the_page_shows(
 
     assert code == 11, out  # these captures have no tokens
     assert "[-spring-]{+summer+}" in out
-    assert "2029" not in out
+    assert "forged" not in out
     assert "stated only by the signer" in out
     assert "the words of the statement" in out
 

@@ -17,7 +17,7 @@ from tests.fakes.world import START
 
 JOB = CaptureJob(
     id="j1",
-    url="https://me:pw@news.example.org/a?id=7&token=abc#frag",
+    url="https://me:pw@news.example.org/a?id=7&token=hidden#frag",
     enqueued_at=START,
     origin="cli",
 )
@@ -84,7 +84,7 @@ def test_no_password_no_value_of_a_query_and_no_secret_is_ever_written(paper: Pa
 
     text = paper.stream.getvalue()
     assert "pw" not in text
-    assert "abc" not in text
+    assert "hidden" not in text
     assert "frag" not in text
     assert "s=1" not in text
     assert paper.lines[0]["url"] == "https://news.example.org/a?id=…&token=…#…"
@@ -129,7 +129,7 @@ def test_what_observers_hear_is_written(paper: Paper) -> None:
     fired, _, told = paper.lines
     assert (fired["event"], fired["schedule"], fired["late_s"]) == ("schedule.fired", "news", 1.235)
     assert (told["event"], told["kind"], told["id"]) == ("event", "schedule.gap", "g1")
-    assert "token=abc" not in told["detail"]
+    assert "token=hidden" not in told["detail"]
 
 
 def test_a_log_that_can_not_be_written_costs_nothing() -> None:
@@ -161,7 +161,7 @@ def test_libraries_write_lines_of_the_same_kind_and_no_details(paper: Paper) -> 
     assert first["event"] == "could not reach https://news.example.org/a?id=…&token=…#…"
     assert (first["level"], first["logger"]) == ("warning", "somebody.else")
     assert "KeyError" in second["exception"]
-    assert "abc" not in paper.stream.getvalue()
+    assert "hidden" not in paper.stream.getvalue()
 
 
 def test_warnings_of_python_are_lines_too(paper: Paper) -> None:
