@@ -107,7 +107,7 @@ class DoctorDependencies:
     capturer: Callable[[], Capturer]  # without a proxy, which could not reach this machine
     probe_store: Callable[[], StoreProbe]
     log: Callable[[], LogFacts]
-    list_keys: Callable[[], Sequence[StoredKey]]
+    list_keys: Callable[[], Sequence[StoredKey]]  # those that may sign bundles
     signer: Callable[[Settings, Callable[[], bytes]], Signer]  # gets what asks for a passphrase
     authorities: Callable[[], Sequence[TimestampAuthority]]
     channels: Callable[[], ChannelFacts]
@@ -403,7 +403,7 @@ def _log(settings: Settings, dependencies: DoctorDependencies) -> DoctorCheck:
 def _keys(settings: Settings, dependencies: DoctorDependencies) -> Iterator[DoctorCheck]:
     """Let each configured key sign, wherever it is held, and yield a check for each."""
     try:
-        listed = [key for key in dependencies.list_keys() if key.name != settings.event_key]
+        listed = dependencies.list_keys()
     except SnapshotterError as error:
         yield _failure("keys", error.message, error.hint)
         return

@@ -246,7 +246,7 @@ def _signer(settings: "Settings") -> "Signer | None":
     """Return the key that signs the report; None if this machine has no key, since none is made."""
     from snapshotter.app.wiring import keys as wiring_keys
 
-    if not wiring_keys.key_directory(settings).list():
+    if not wiring_keys.signing_keys(settings):
         print_message(
             tr(
                 "the report will not be signed, because there is no signing key. Make a "

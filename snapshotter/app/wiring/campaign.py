@@ -10,6 +10,7 @@ from snapshotter.app.settings import Settings
 from snapshotter.app.takedown.campaign_report import CampaignService
 from snapshotter.app.takedown.rederivation import mismatch
 from snapshotter.app.wiring import index as wiring_index
+from snapshotter.app.wiring import keys as wiring_keys
 from snapshotter.app.wiring import takedown as wiring_takedown
 from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.policy import capture_decision
@@ -26,7 +27,7 @@ def campaign_service(settings: Settings, *, show_message: ShowMessage) -> Iterat
     """
     configured_policy.warn_if_ignored(settings, show_message)
     trust = wiring_trust.trust(settings)
-    own = frozenset(key.key_id for key in wiring_trust.signing_keys(settings) if key.key_id)
+    own = frozenset(key.key_id for key in wiring_keys.signing_keys(settings) if key.key_id)
     with wiring_index.observation_source(settings, show_message=show_message) as source:
         yield CampaignService(
             source=source,

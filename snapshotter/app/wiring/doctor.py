@@ -22,7 +22,7 @@ def doctor_dependencies(settings: Settings) -> DoctorDependencies:
         capturer=lambda: wiring_capture.capturer(replace(settings, proxy=""), clock),
         probe_store=lambda: wiring_store.probe_store(settings),
         log=lambda: _log(settings),
-        list_keys=lambda: wiring_keys.key_directory(settings).list(),
+        list_keys=lambda: wiring_keys.capture_keys(settings),
         signer=lambda these, ask: wiring_keys.signer(these, ask=ask, show_message=lambda _: None),
         authorities=lambda: wiring_authorities.authorities(settings),
         channels=lambda: ChannelFacts(

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from snapshotter.app.settings import Settings
+from snapshotter.app.wiring import keys as wiring_keys
 from snapshotter.app.wiring import store as wiring_store
 from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.translation import tr
@@ -138,7 +139,7 @@ def _keys(settings: Settings) -> tuple[KeyFacts, ...]:
             is_elsewhere=bool(key.reference),
             retired_at=key.retired.at if key.retired is not None else None,
         )
-        for key in wiring_trust.signing_keys(settings, public_only=True)
+        for key in wiring_keys.signing_keys(settings, public_only=True)
     ]
     known = {key.name for key in found}
     found += [

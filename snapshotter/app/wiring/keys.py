@@ -4,12 +4,14 @@ Build the signers of this user's keys, which are key files or external keys.
 `signer` and `cosigners` return the keys that sign bundles, `existing_signer` the key that signs
 statements about a bundle, `event_signer` the key that signs
 take-down events, `annotation_signer` the key that signs annotations. The successor of a retired
-key signs in its place. `operator` returns who is responsible for a hold or an erasure.
+key signs in its place. `signing_keys` lists them without the root keys of trust files. `operator`
+returns who is responsible for a hold or an erasure.
 """
 
 import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from snapshotter.app.machine import SystemClock
 from snapshotter.app.settings import ANNOTATION_KEY, EVENT_KEY, Settings
@@ -21,10 +23,57 @@ from snapshotter.seal.open_key import open_external_key
 from snapshotter.seal.signer import DEFAULT_NAME, KeyDirectory, StoredKey
 from snapshotter.translation import tr
 
+ROOT_KEY = "root"  # of trust files, as `snapshotter trust init` names it
+
 
 def key_directory(settings: Settings) -> KeyDirectory:
     """Return the directory with this user's signing keys."""
     return KeyDirectory(settings.keys_dir)
+
+
+def trust_versions_dir(settings: Settings) -> Path:
+    """Return the folder of the remembered versions of trust files."""
+    return settings.data_dir / "trust"
+
+
+def signing_keys(settings: Settings, *, public_only: bool = False) -> tuple[StoredKey, ...]:
+    """
+    Return this user's own keys without the root keys of trust files.
+
+    A root key signs trust files, never bundles: a bundle that it signed is not one of ours. Root
+    keys are recognised by the default name, and by the remembered versions of trust files. A key
+    that the settings name for signing counts, although it signed a trust file too.
+
+    Args:
+        public_only: Open no private key.
+
+    Raises:
+        SnapshotterError: The remembered versions cannot be read.
+    """
+    from snapshotter.app.trust import remembered_version
+
+    roots = remembered_version.root_key_ids(trust_versions_dir(settings))
+    named = {settings.key, *settings.cosigners, settings.event_key, settings.annotation_key}
+    return tuple(
+        key
+        for key in key_directory(settings).list(public_only=public_only)
+        if key.name != ROOT_KEY and (key.key_id not in roots or key.name in named)
+    )
+
+
+def capture_keys(settings: Settings) -> tuple[StoredKey, ...]:
+    """
+    Return the keys that may sign bundles; empty before the first capture.
+
+    Keys for events and annotations, and root keys of trust files, may have been made before.
+    Raises as `signing_keys` does.
+    """
+    keys = {key.name: key for key in signing_keys(settings)}
+    for name in (settings.event_key, settings.annotation_key):
+        # Such a key may have a successor by now.
+        while (key := keys.pop(name, None)) is not None and key.retired is not None:
+            name = key.retired.successor
+    return tuple(keys.values())
 
 
 def signer(
@@ -43,13 +92,7 @@ def signer(
     """
     directory = key_directory(settings)
     source = _passphrase_source(settings, ask)
-    # A key for events or annotations may have been made before anything was captured here.
-    # Such a key may also have a successor by now.
-    keys = {key.name: key for key in directory.list()}
-    for name in (settings.event_key, settings.annotation_key):
-        while (key := keys.pop(name, None)) is not None and key.retired is not None:
-            name = key.retired.successor
-    if settings.key != DEFAULT_NAME or keys:
+    if settings.key != DEFAULT_NAME or capture_keys(settings):
         return _signer(directory, settings.key, source, show_message)
     # Two first captures at once make one key between them.
     found, made = directory.ensure(DEFAULT_NAME, source if settings.passphrase_file else None)

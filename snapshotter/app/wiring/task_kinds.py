@@ -392,7 +392,7 @@ class TaskKinds:
         """Return the key that signs reports of audits; None if there is none: none is made."""
         from snapshotter.app.wiring import keys as wiring_keys
 
-        if not wiring_keys.key_directory(self._settings).list():
+        if not wiring_keys.signing_keys(self._settings):
             return None
         return wiring_keys.signer(self._settings, ask=None, show_message=self._show_message)
 

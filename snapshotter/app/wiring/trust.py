@@ -6,7 +6,6 @@ Build the trust of a verification: from the trust file, or else from this user's
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshotter.app.machine import SystemClock
@@ -21,9 +20,6 @@ from snapshotter.verify.trust import COMPROMISED, Trust, own_trust
 
 if TYPE_CHECKING:
     from snapshotter.formats.proofs.note import LogPolicy
-    from snapshotter.seal.signer import StoredKey
-
-_ROOT_NAME = "root"  # as `snapshotter trust init` names it
 
 
 def trusted_keys(settings: Settings, *, public_only: bool = False) -> Callable[[str], bool]:
@@ -37,7 +33,7 @@ def trusted_keys(settings: Settings, *, public_only: bool = False) -> Callable[[
         public_only: Open no private key.
     """
     believed = trust(settings, public_only=public_only)
-    own = {key.key_id for key in signing_keys(settings, public_only=public_only)}
+    own = {key.key_id for key in wiring_keys.signing_keys(settings, public_only=public_only)}
 
     def is_trusted(key_id: str) -> bool:
         known = believed.key(key_id)
@@ -46,33 +42,6 @@ def trusted_keys(settings: Settings, *, public_only: bool = False) -> Callable[[
         return key_id in own
 
     return is_trusted
-
-
-def signing_keys(settings: Settings, *, public_only: bool = False) -> tuple["StoredKey", ...]:
-    """
-    Return this user's own keys without the root keys of trust files.
-
-    A root key signs trust files, never bundles: a bundle that it signed is not one of ours. Root
-    keys are recognised by the default name, and by the remembered versions of trust files. A key
-    that the settings name for signing counts, although it signed a trust file too.
-
-    Args:
-        public_only: Open no private key.
-
-    Raises:
-        SnapshotterError: The remembered versions cannot be read.
-    """
-    roots = remembered_version.root_key_ids(_versions_dir(settings))
-    named = {settings.key, *settings.cosigners, settings.event_key, settings.annotation_key}
-    return tuple(
-        key
-        for key in wiring_keys.key_directory(settings).list(public_only=public_only)
-        if key.name != _ROOT_NAME and (key.key_id not in roots or key.name in named)
-    )
-
-
-def _versions_dir(settings: Settings) -> Path:
-    return settings.data_dir / "trust"
 
 
 def trust(settings: Settings, *, by_bundle: bool = False, public_only: bool = False) -> Trust:
@@ -101,11 +70,11 @@ def trust(settings: Settings, *, by_bundle: bool = False, public_only: bool = Fa
             settings.trust_file,
             pinned_root=settings.trust_root_key,
             now=SystemClock().now(),
-            directory=_versions_dir(settings),
+            directory=wiring_keys.trust_versions_dir(settings),
         )
     own = [
         (key.public_key, key.key_id, key.retired)
-        for key in signing_keys(settings, public_only=public_only)
+        for key in wiring_keys.signing_keys(settings, public_only=public_only)
         if key.public_key is not None
     ]
     judged = own_trust(

@@ -524,3 +524,29 @@ def test_a_worker_waits_for_a_database_that_does_not_answer_before_anything_else
     assert "cannot be opened" in said[0]
     assert said[0].endswith("; this worker repeats the attempt for 60 s")
     assert "s3cret" not in said[0]
+
+
+def test_a_trust_file_may_be_made_before_the_first_capture(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    keys = KeyDirectory(settings.keys_dir)
+    keys.create("root")
+    other = keys.create("safe")  # --root-key-name safe
+    versions = wiring_keys.trust_versions_dir(settings)
+    versions.mkdir(parents=True)
+    (versions / other.key_id).write_text(f"1 {'0' * 64}\n")
+    said: list[str] = []
+
+    (check,) = doctor._keys(settings, doctor_dependencies(settings))
+    signer = wiring_keys.signer(settings, ask=None, show_message=said.append)
+
+    assert check.detail == "no signing key exists yet: the first capture makes a signing key"
+    assert signer.key_id == keys.find("default").key_id
+    assert len(said) == 1
+
+
+def test_no_key_is_made_beside_a_key_that_the_settings_do_not_name(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    KeyDirectory(settings.keys_dir).create("court")
+
+    with pytest.raises(SnapshotterError, match="contains no key 'default'"):
+        wiring_keys.signer(settings, ask=None, show_message=lambda _: None)
