@@ -33,6 +33,7 @@ from snapshotter.model.assessment import Availability, TakedownVerdict
 from snapshotter.model.finding import Finding, Verdict
 from snapshotter.model.proof import Role
 from snapshotter.model.request import CaptureRequest, Decision
+from snapshotter.model.sentences import capitalized
 from snapshotter.model.takedown import Takedown, widen
 from snapshotter.ports import Progress
 from snapshotter.site.server import FixtureSite
@@ -221,10 +222,9 @@ def run(environment: "DemoEnvironment", step_done: Callable[[Step], None]) -> De
     done(
         "forgery",
         tr(
-            "The verdict is {name}: one character was changed. {why}{why2}.",
+            "The verdict is {name}: one character was changed. {why}.",
             name=forged.verdict.name,
-            why=why[:1].upper(),
-            why2=why[1:],
+            why=capitalized(why),
         ),
         tr("The verifier shows which part was altered."),
         verdict=forged.verdict.value,

@@ -125,7 +125,7 @@ COMMANDS = {
     "review": (
         "review",
         "review",
-        tr("List the captures that need a look, and decide about them"),
+        tr("List the captures that need a review, and decide about them"),
     ),
     "schedule": (
         "schedule",

@@ -1,5 +1,5 @@
 """
-Provide `snapshotter review`: list the captures that need a look, and record decisions about them.
+Provide `snapshotter review`: list the captures that need a review, and record decisions about them.
 """
 
 from pathlib import Path
@@ -72,7 +72,7 @@ def review(
     as_json: bool,
 ) -> None:
     """
-    List the captures that need a look, the worst first, or decide about captures.
+    List the captures that need a review, the most urgent first, or decide about captures.
 
     Without ID, the list has possible removals, removals, notices that no take-down rule matches,
     errors, walls and log-in pages, pages with missing content, other pages that no take-down rule
@@ -126,12 +126,12 @@ def _list(
     if as_json:
         return
     if not items:
-        print_message(tr("no capture in {url} needs a look", url=source.store.url))
+        print_message(tr("no capture in {url} needs a review", url=source.store.url))
         return
     if len(items) > limit:
         print_message(
             tr(
-                "{count} more captures need a look. To list them, give --limit {number}",
+                "{count} more captures need a review. To list them, give --limit {number}",
                 count=len(items) - limit,
                 number=len(items),
             )

@@ -140,11 +140,12 @@ def search(
 def parse_query(text: str) -> "Query":
     """Return the query that a user typed. Raises UsageError with what is wrong and what to do."""
     from snapshotter.index.query import InvalidQuery, parse
+    from snapshotter.model.sentences import capitalized
 
     try:
         return parse(text)
     except InvalidQuery as error:
-        hint = f". {error.hint[0].upper()}{error.hint[1:]}" if error.hint else ""
+        hint = f". {capitalized(error.hint)}" if error.hint else ""
         raise click.UsageError(f"{error}{hint}") from error
 
 

@@ -33,6 +33,9 @@ from snapshotter.model.takedown import Observation, TakedownKind
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
+# A first word that is no ordinary word: net::ERR_FAILED, https://example.org, report.json
+_CODE: Final = re.compile(r"\S*[/_@\\]|\S*[:.]\w")
+
 # --- Is the page there? ------------------------------------------------------------------------
 
 PAGE_STATES: Final[Mapping[Availability, str]] = MappingProxyType(
@@ -1240,9 +1243,20 @@ def headline(
     return " ".join(said)
 
 
+def capitalized(words: str) -> str:
+    """
+    Return words with a capital letter at their beginning.
+
+    A code, an address or a file name at the beginning keeps its spelling: `net::ERR_FAILED`.
+    """
+    if _CODE.match(words):
+        return words
+    return f"{words[:1].upper()}{words[1:]}"
+
+
 def as_sentence(clause: str) -> str:
     """Return a clause as a sentence: with a capital letter and a full stop."""
-    return f"{clause[:1].upper()}{clause[1:]}." if clause else ""
+    return f"{capitalized(clause)}." if clause else ""
 
 
 # --- Take-down events and their captures -------------------------------------------------------

@@ -65,7 +65,7 @@ class DayReport:
     partial: tuple[DayEntry, ...]
     failed: tuple[DayEntry, ...]
     missed: tuple[MissedEntry, ...]
-    review: tuple[DayEntry, ...]  # captures of the period that need a look
+    review: tuple[DayEntry, ...]  # captures of the period that need a review
     review_in_all: int  # of the whole store
     quarantined: int  # captures of the period that are left out
 
@@ -274,7 +274,7 @@ _ABOUT: Final[Mapping[str, str]] = {
         "a notice that no take-down rule matches, or no main text. A person must decide "
         "whether the page was removed."
     ),
-    "review": tr("The worst come first. To decide: snapshotter review --accept ID"),
+    "review": tr("The most urgent captures come first. To decide: snapshotter review --accept ID"),
     "changed": tr("The main text differs from the main text of the previous capture."),
     "reappeared": tr("The page was not available before, and is available again."),
     "failed": tr("No page was captured, or the bundle cannot be read."),

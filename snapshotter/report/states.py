@@ -9,7 +9,7 @@ from snapshotter.model.assessment import AssessmentSummary, Availability, Conten
 from snapshotter.model.capture import Outcome
 from snapshotter.model.finding import Verdict
 from snapshotter.model.job import JobState
-from snapshotter.model.sentences import ProofState
+from snapshotter.model.sentences import ProofState, capitalized
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
@@ -49,7 +49,7 @@ _VERDICTS = {
 
 def page_label(shown: AssessmentSummary | None, outcome: Outcome | None) -> StateLabel:
     """Return the answer to "Is the page there?"."""
-    words = _capital(sentences.page_words(shown, outcome))
+    words = capitalized(sentences.page_words(shown, outcome))
     if outcome is Outcome.FAILED and (shown is None or shown.content is Content.ERROR):
         return StateLabel(words=words, shape="✕", tone="bad")
     state = sentences.page_state(shown)
@@ -68,27 +68,23 @@ def capture_label(outcome: Outcome | None) -> StateLabel:
     if outcome is None:
         return OPEN
     words, shape, tone = _CAPTURE[outcome]
-    return StateLabel(words=_capital(words), shape=shape, tone=tone)
+    return StateLabel(words=capitalized(words), shape=shape, tone=tone)
 
 
 def proof_label(proof: ProofState) -> StateLabel:
     """Return the answer to "Is the proof intact?"."""
     _, shape, tone = _VERDICTS[proof.verdict]
     words = sentences.proof_words(proof).partition("(")[2].rstrip(")")
-    return StateLabel(words=_capital(words), shape=shape, tone=tone)
+    return StateLabel(words=capitalized(words), shape=shape, tone=tone)
 
 
 def verdict_label(verdict: Verdict) -> StateLabel:
     """Return the result of one check."""
     words, shape, tone = _VERDICTS[verdict]
-    return StateLabel(words=_capital(words), shape=shape, tone=tone)
+    return StateLabel(words=capitalized(words), shape=shape, tone=tone)
 
 
 def job_label(state: JobState) -> StateLabel:
     """Return the state of a job of the queue."""
     words, shape, tone = _JOBS[state]
-    return StateLabel(words=_capital(words), shape=shape, tone=tone)
-
-
-def _capital(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}"
+    return StateLabel(words=capitalized(words), shape=shape, tone=tone)

@@ -216,7 +216,7 @@ def _incomplete(entry: DayEntry, row: CaptureRow) -> DayEntry:
 
 
 def _words(reasons: Sequence[ReviewReason]) -> str:
-    """Return why a capture needs a look, without what its state says already."""
+    """Return why a capture needs a review, without what its state says already."""
     return ", ".join(REASON_WORDS[reason] for reason in reasons if reason in REASON_WORDS)
 
 

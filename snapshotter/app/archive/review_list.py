@@ -1,8 +1,8 @@
 """
-List the captures that need a look by a person, worst first.
+List the captures that need a review by a person, worst first.
 
 The reasons are read from the captures (unverified, as the catalog has them) and from the captures
-of the same page before. A capture that was accepted or rejected does not need a look any more; one
+of the same page before. An accepted or rejected capture does not need a review any more; one
 that needs work stays in the list.
 """
 
@@ -23,7 +23,7 @@ from snapshotter.value_class import dataclass
 
 
 class ReviewReason(IntEnum):
-    """Why a capture needs a look; the lowest is the worst. `--json` prints the names."""
+    """Why a capture needs a review; the lowest is the worst. `--json` prints the names."""
 
     POSSIBLE_REMOVAL = 1
     REMOVED = 2
@@ -76,7 +76,7 @@ def items_to_review(
     source: ObservationSource, *, decided: bool = False, hidden: FindHidden = none_hidden
 ) -> tuple[ReviewItem, ...]:
     """
-    Return the captures of a store that need a look, after bringing the catalog up to date.
+    Return the captures of a store that need a review, after bringing the catalog up to date.
 
     Args:
         decided: Also return captures that were accepted or rejected.
@@ -131,7 +131,7 @@ def review_list(
     hidden: Iterable[str] = (),
 ) -> tuple[ReviewItem, ...]:
     """
-    Return the captures that need a look, the worst first, and of equal ones the newest.
+    Return the captures that need a review, the most urgent first, and of equal ones the newest.
 
     Args:
         seen: All captures of the store.

@@ -1,5 +1,5 @@
 """
-Keep the list of captures that need a look ready for screens.
+Keep the list of captures that need a review ready for screens.
 
 What a capture shows does not change, so only the pages of new captures are judged again. The list
 has ids and reasons only; decisions and quarantine are applied for each request, and what is shown
@@ -31,7 +31,7 @@ _WAIT_S: Final = 0.5  # for a list that is being made
 _NEW: Final = 500  # more new captures than this: the whole list is made again
 _REST_S: Final = 0.0005  # between two pages, for the threads that answer requests
 
-_Entry = tuple[str, tuple[ReviewReason, ...]]  # id of a capture, and why it needs a look
+_Entry = tuple[str, tuple[ReviewReason, ...]]  # id of a capture, and why it needs a review
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class _Known:
 
 
 class ReviewQueue:
-    """The captures of one store that need a look. Used from several threads."""
+    """The captures of one store that need a review. Used from several threads."""
 
     def __init__(self, index: IndexService) -> None:
         self._index = index
@@ -63,7 +63,7 @@ class ReviewQueue:
         self, view: ArchiveView, *, decided: bool = False
     ) -> tuple[ReviewEntry, ...] | None:
         """
-        Return the captures that need a look, the worst first, and of equal ones the newest.
+        Return the captures that need a review, the most urgent first, and of equal ones the newest.
 
         Captures of the last seconds can be missing.
 
@@ -102,7 +102,7 @@ class ReviewQueue:
 
     def count(self, view: ArchiveView) -> int | None:
         """
-        Return how many captures need a look, without waiting; None if that is not known yet.
+        Return how many captures need a review, without waiting; None if that is not known yet.
 
         Raises:
             SnapshotterError: The index cannot be used.

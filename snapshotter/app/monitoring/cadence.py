@@ -7,6 +7,7 @@ from typing import Final
 
 from snapshotter.jobs.schedules.cron import zone
 from snapshotter.jobs.schedules.plan import Plan
+from snapshotter.model.sentences import capitalized
 from snapshotter.policy.curve import Curve
 from snapshotter.translation import tr
 
@@ -50,7 +51,7 @@ def _rule(plan: Plan) -> str:
         words = _cron(plan.cron)
         return f"{words} ({plan.zone})" if plan.zone != "UTC" else words
     if plan.every is not None:
-        return _capital(interval_words(plan.every))
+        return capitalized(interval_words(plan.every))
     if plan.curve is None:
         raise AssertionError("a plan has a rule")
     return _curve(plan.curve)
@@ -81,7 +82,7 @@ def _cron(expression: str) -> str:
         return other
     on = tr(", {days}", days=days) if days else ""
     if hour == "*" and (every := _EVERY_MINUTES.fullmatch(minute)) and not 60 % int(every[1]):
-        return f"{_capital(interval_words(timedelta(minutes=int(every[1]))))}{on}"
+        return f"{capitalized(interval_words(timedelta(minutes=int(every[1]))))}{on}"
     if not minute.isdigit():
         return other
     if hour == "*":
@@ -132,7 +133,3 @@ def _length(duration: timedelta) -> str:
             count = duration / unit
             return one if count == 1 else f"{count:g} {many}"
     return f"0 {_UNITS[-1][2]}"
-
-
-def _capital(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from snapshotter.app.monitoring.remote_requests import checked_urls
 from snapshotter.app.url_lists import numbered_urls
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.model.sentences import as_sentence, capitalized
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
@@ -26,8 +27,7 @@ def noting(mistakes: list[FormMistake], field: str) -> Iterator[None]:
     except ServiceUnavailable:
         raise
     except (SnapshotterError, ValueError) as error:
-        text = str(error).rstrip(".")
-        sentence = f"{text[:1].upper()}{text[1:]}."
+        sentence = as_sentence(str(error).rstrip("."))
         mistakes.append(FormMistake(field=field, sentence=sentence))
 
 
@@ -48,7 +48,7 @@ def read_addresses(
         except SnapshotterError as error:
             sentence = tr("Line {number}: {value}.", number=number, value=error.message)
             if error.hint and "\n" not in error.hint:
-                sentence = f"{sentence} {error.hint[:1].upper()}{error.hint[1:]}"
+                sentence = f"{sentence} {capitalized(error.hint)}"
             mistakes.append(FormMistake(field=field, sentence=sentence))
         else:
             urls[url] = None

@@ -58,7 +58,7 @@ class WebServices:
     today: TodayService  # what happened today
     index: IndexService  # what is known of the store, kept up to date while the server runs
     outlook: TakedownOutlook  # take-downs that are possible, and what is missing
-    review: ReviewQueue  # the captures that need a look
+    review: ReviewQueue  # the captures that need a review
     previews: PreviewService  # thumbnails and pictures for pages
     is_trusted: Callable[[], IsTrusted]  # whose keys may end a quarantine
     tasks: "TaskService"  # what needs a key is done by processes of a worker

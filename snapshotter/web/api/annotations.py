@@ -189,7 +189,7 @@ def list_reviews(
     ] = False,
     limit: Limit = 50,
 ) -> models.ReviewList:
-    """List the captures that need a look, the worst first."""
+    """List the captures that need a review, the most urgent first."""
     with reading_archive(context) as view:
         entries = context.services.review.entries(view, decided=decided)
         if entries is None:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import snapshotter
+from snapshotter.model.sentences import capitalized
 from snapshotter.report import html
 from snapshotter.report.local_time import LocalTime
 from snapshotter.web.console.navigation import NAVIGATION, section_of
@@ -106,7 +107,7 @@ def _environment() -> Environment:
 def sentence(message: str) -> str:
     """Return the message of an error, which has no capital and no full stop, as a sentence."""
     end = "" if message.endswith((".", ":", "?")) else "."
-    return f"{message[:1].upper()}{message[1:]}{end}"
+    return f"{capitalized(message)}{end}"
 
 
 def hint_parts(hint: str) -> list[tuple[bool, str]]:

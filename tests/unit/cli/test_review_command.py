@@ -1,4 +1,4 @@
-"""`snapshotter review`: what needs a look, and decisions about it."""
+"""`snapshotter review`: what needs a review, and decisions about it."""
 
 from dataclasses import replace
 from datetime import timedelta

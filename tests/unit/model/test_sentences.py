@@ -445,6 +445,13 @@ def test_every_value_has_its_words() -> None:
     assert set(sentences.TITLES) == set(TakedownKind)
 
 
+def test_a_sentence_begins_with_a_capital_but_a_code_keeps_its_spelling() -> None:
+    assert sentences.as_sentence("images are missing") == "Images are missing."
+    for code in ("net::ERR_FAILED", "https://example.org/a", "report.json", "data_dir"):
+        assert sentences.as_sentence(f"{code}: 3") == f"{code}: 3."
+    assert sentences.capitalized("time: 1.5 s") == "Time: 1.5 s"
+
+
 def test_clauses_are_clauses_and_sentences_are_sentences() -> None:
     texts = sentences.FINDINGS.values()
     clauses = [

@@ -86,7 +86,7 @@ def test_captures_are_shown_one_at_a_time_and_leave_the_list_when_they_are_settl
     assert site.shown() == gone
     assert "look at the comments" in site.text()
     site.decide(gone, "rejected", "a wall")
-    assert "No capture needs a look" in site.text()
+    assert "No capture needs a review" in site.text()
     assert site.shown("?decided=yes") == hostile
     state = read_chain(site.archive.store).state()
     decision = state.capture(gone).review

@@ -122,7 +122,7 @@ class NoteList(Answer):
 
 
 class ReviewItem(Answer):
-    """A capture that needs a look: the object of `review --json`."""
+    """A capture that needs a review: the object of `review --json`."""
 
     bundle_id: str
     captured_at: Instant
@@ -134,11 +134,11 @@ class ReviewItem(Answer):
 
 
 class ReviewList(Answer):
-    """Captures that need a look, the worst first."""
+    """Captures that need a review, the most urgent first."""
 
     annotation_problems: list[str]
     captures: list[ReviewItem]
-    left: int = Field(description="The number of further captures that need a look.")
+    left: int = Field(description="The number of further captures that need a review.")
 
 
 class TagRequest(Question):

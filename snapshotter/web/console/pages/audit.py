@@ -64,7 +64,7 @@ def _run(request: Request, form: Form) -> Response:
     if given["scope"] == _SAMPLE and not (
         count.isascii() and count.isdigit() and 1 <= len(count) <= 7 and int(count)
     ):
-        errors["count"] = tr("Enter how many bundles are read, as a number.")
+        errors["count"] = tr("Enter the number of bundles as digits.")
     if given["scope"] == _SINCE and not _DAY.fullmatch(day):
         errors["day"] = tr("Enter a day, such as 2026-11-30.")
     if errors:

@@ -1,5 +1,5 @@
 """
-Review the captures that need a look: one at a time, the worst first, with keys.
+Review the captures that need a review: one at a time, the most urgent first, with keys.
 
 Each decision is recorded at once. The list is found at the same place when the page is left.
 """
@@ -17,14 +17,13 @@ from snapshotter.app.archive.review_list import REASON_WORDS, ReviewItem, Review
 from snapshotter.app.archive.review_queue import ReviewEntry, item_of, observation_of
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.annotations import ReviewDecision
-from snapshotter.model.sentences import describe_observation
+from snapshotter.model.sentences import capitalized, describe_observation
 from snapshotter.model.takedown import Observation
 from snapshotter.translation import tr
 from snapshotter.web.console.forms import Form, form_endpoint
 from snapshotter.web.console.links import path_with
 from snapshotter.web.console.pages.previews import picture_path, shown_picture
 from snapshotter.web.console.pages.selected import review_arguments
-from snapshotter.web.console.pages.tasks import capital
 from snapshotter.web.console.task_requests import new_key, request_task
 from snapshotter.web.console.templating import respond
 from snapshotter.web.console.view_age import view_age
@@ -142,9 +141,9 @@ def _position(view: ArchiveView, entries: tuple[ReviewEntry, ...], at: int, bund
 
 
 def reason_words(reasons: tuple[ReviewReason, ...], observation: Observation) -> list[str]:
-    """Return why a capture needs a look, as phrases."""
+    """Return why a capture needs a review, as phrases."""
     return [
-        capital(
+        capitalized(
             describe_observation(observation)
             if reason is ReviewReason.REMOVED
             else REASON_WORDS[reason]

@@ -186,7 +186,7 @@ def _removal_page(request: Request, entry: Schedule, *, is_wrong: bool = False) 
         path=schedule_path(entry.name),
         above=[(PATH, tr("Schedules")), (schedule_path(entry.name), entry.name)],
         sentence=tr(
-            "No page is visited for this schedule any more. Its captures and its history stay. A "
+            "Visits of this schedule end. Its captures and its history stay. A "
             "signed record states when the schedule was removed."
         ),
         is_wrong=is_wrong,

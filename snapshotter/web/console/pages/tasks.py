@@ -10,6 +10,7 @@ from starlette.routing import Route
 from snapshotter.app.tasks import requests
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.finding import Verdict
+from snapshotter.model.sentences import capitalized
 from snapshotter.model.task import Task, TaskState, TaskStep
 from snapshotter.report.states import StateLabel, verdict_label
 from snapshotter.translation import tr
@@ -162,14 +163,14 @@ def _steps(task: Task) -> list[dict[str, str]]:
         name = "done" if number < last else state.get(task.state, "failed")
         mark = {"done": "✓", "running": "▸", "waiting": "·", "failed": "✕"}[name]
         shown.append(
-            {"detail": _detail(step, name), "mark": mark, "name": capital(step.text), "state": name}
+            {
+                "detail": _detail(step, name),
+                "mark": mark,
+                "name": capitalized(step.text),
+                "state": name,
+            }
         )
     return shown
-
-
-def capital(words: str) -> str:
-    """Return words that begin with a capital letter."""
-    return f"{words[:1].upper()}{words[1:]}"
 
 
 def _detail(step: TaskStep, state: str) -> str:

@@ -16,6 +16,7 @@ from snapshotter.app.wiring import queue as wiring_queue
 from snapshotter.app.wiring import watches as wiring_watches
 from snapshotter.jobs.watches.watches import Watches
 from snapshotter.model.annotation_state import AnnotationState
+from snapshotter.model.sentences import capitalized
 from snapshotter.model.watch import Existing, ItemState, ListState, Poll, WatchStatus
 from snapshotter.report.states import StateLabel, job_label, page_label
 from snapshotter.translation import tr
@@ -38,10 +39,10 @@ _LIST_STATES: Final = {
     ListState.EMPTY: (tr("The list is empty"), "▲", "warn"),
     ListState.SHRUNK: (tr("The list has less than half of its pages"), "▲", "warn"),
     ListState.MOVED: (tr("The list has moved to another host"), "▲", "warn"),
-    ListState.NOT_A_LIST: (tr("Not a list any more"), "✕", "bad"),
+    ListState.NOT_A_LIST: (tr("No longer a list"), "✕", "bad"),
     ListState.THROTTLED: (tr("The host asks for fewer visits"), "▲", "warn"),
     ListState.FORBIDDEN: (tr("The host refuses the request"), "✕", "bad"),
-    ListState.GONE: (tr("The list does not exist any more"), "✕", "bad"),
+    ListState.GONE: (tr("The list no longer exists"), "✕", "bad"),
     ListState.UNREACHABLE: (tr("No answer"), "✕", "bad"),
     ListState.REFUSED: (tr("Refused by the rules of this installation"), "✕", "bad"),
     ListState.TOO_LARGE: (tr("Too large"), "✕", "bad"),
@@ -172,7 +173,7 @@ def _removal_page(request: Request, status: WatchStatus, *, is_wrong: bool = Fal
         path=watch_path(name),
         above=[(PATH, tr("Watch lists")), (watch_path(name), name)],
         sentence=tr(
-            "The list is not polled any more, and its pages are forgotten. Captures stay. A signed "
+            "The list is no longer polled, and its pages are forgotten. Captures stay. A signed "
             "record states when the list was removed."
         ),
         is_wrong=is_wrong,
@@ -210,8 +211,7 @@ def _state(state: ListState) -> StateLabel:
 
 
 def _often(status: WatchStatus) -> str:
-    words = interval_words(status.watch.every)
-    return f"{words[:1].upper()}{words[1:]}"
+    return capitalized(interval_words(status.watch.every))
 
 
 def _row(status: WatchStatus) -> dict[str, Any]:

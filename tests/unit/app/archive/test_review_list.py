@@ -1,4 +1,4 @@
-"""The list of captures that need a look."""
+"""The list of captures that need a review."""
 
 from datetime import timedelta
 from typing import Any
