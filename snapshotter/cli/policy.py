@@ -55,7 +55,6 @@ def policy() -> None:
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
     """List the shipped policies, and your own policies (setting policies_dir)."""
-    from snapshotter.policy.files import shipped_directory
     from snapshotter.policy.policy_selection import known_policies
 
     found = known_policies(ctx.obj.load().policies_dir)
@@ -64,7 +63,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         if as_json:
             print_json(policy_entry_json(policy_file))
             continue
-        own = policy_file.path.parent != shipped_directory()
+        own = not policy_file.is_shipped
         more = f"  (your own: {policy_file.path})" if own else ""
         print_result(f"{policy_file.policy.name:<{width}}  {policy_file.policy.reason}{more}")
 

@@ -107,7 +107,7 @@ def print_explanation(found: "Explanation") -> None:
         print_result(
             tr(
                 "seen by   {who}: {learns}{sees}",
-                who=observer.who,
+                who=observer.whole_name,
                 learns=observer.learns,
                 sees=sees,
             )

@@ -52,6 +52,11 @@ class EffectivePolicy:
         """The pages that the policy is meant for."""
         return self.policy.match
 
+    @property
+    def is_shipped(self) -> bool:
+        """Whether the policy comes with the program."""
+        return self.path.parent == shipped_directory()
+
 
 def shipped_policy_names() -> tuple[str, ...]:
     """Return the names of the policies that come with the program, sorted."""

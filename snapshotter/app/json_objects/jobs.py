@@ -1,5 +1,6 @@
 """Return the jobs and workers of the queue as JSON objects."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from snapshotter.app.json_objects.values import instant_json, verdict_json
@@ -48,10 +49,20 @@ def job_json(status: JobStatus) -> dict[str, Any]:
     }
 
 
-def top_json(found: "DatabaseQueue", registry: "WorkerRegistry") -> dict[str, Any]:
+def top_json(
+    found: "DatabaseQueue",
+    registry: "WorkerRegistry",
+    show_job: Callable[[JobStatus], dict[str, Any]] = job_json,
+) -> dict[str, Any]:
+    """
+    Return the state of the queue and of its workers.
+
+    Args:
+        show_job: Returns a job that runs as JSON.
+    """
     return {
         "jobs": {state.value: count for state, count in found.counts().items()},
-        "running": [job_json(status) for status in found.jobs(states=_RUNNING)],
+        "running": [show_job(status) for status in found.jobs(states=_RUNNING)],
         "workers": [
             {
                 "detail": worker.detail,

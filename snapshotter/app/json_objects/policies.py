@@ -10,15 +10,12 @@ if TYPE_CHECKING:
 
 def policy_entry_json(found: "EffectivePolicy") -> dict[str, Any]:
     """Return a policy of a list of policies."""
-    from snapshotter.policy.files import shipped_directory
-
     policy = found.policy
-    own = found.path.parent != shipped_directory()
     return {
         "match": {"hosts": list(policy.match.hosts), "urls": list(policy.match.urls)},
         "name": policy.name,
         "parents": [parent.name for parent in policy.parents],
-        "path": str(found.path) if own else None,
+        "path": None if found.is_shipped else str(found.path),
         "reason": policy.reason,
     }
 
@@ -47,7 +44,7 @@ def explanation_json(found: "Explanation") -> dict[str, Any]:
         "cost": None if cost is None else _cost_json(cost),
         "light": found.light,
         "observers": [
-            {"from": observer.from_where, "learns": observer.learns, "who": observer.who}
+            {"from": observer.from_where, "learns": observer.learns, "who": observer.whole_name}
             for observer in found.observers
         ],
         "others": [{"name": candidate.name, "why": candidate.why} for candidate in found.rejected],

@@ -72,6 +72,12 @@ class Disclosure:
     who: str
     learns: str
     from_where: str  # "this machine", "the proxy", "a Tor exit"; "" where nothing leaves
+    folder: str = ""  # of a store on this machine
+
+    @property
+    def whole_name(self) -> str:
+        """The party, with the folder of a store."""
+        return f"{self.who} {self.folder}" if self.folder else self.who
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,9 +346,10 @@ def _store_observer(settings: Settings) -> Disclosure:
         ) from error
     if isinstance(where, DirectoryLocation):
         return Disclosure(
-            who=f"the store {where.path}",
+            who="the store",
             learns=tr("the bundle, which stays on this machine"),
             from_where="",
+            folder=str(where.path),
         )
     endpoint = urlsplit(settings.s3_endpoint).hostname or "Amazon S3"
     return Disclosure(

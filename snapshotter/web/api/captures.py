@@ -18,6 +18,7 @@ from snapshotter.formats.bundle import store_keys
 from snapshotter.model.custody import DISPLAYING
 from snapshotter.translation import tr
 from snapshotter.web.api.dependencies import Context, Limit, reading_archive
+from snapshotter.web.api.machine_paths import capture_address
 from snapshotter.web.api.models.captures import (
     BundleFiles,
     BundleMember,
@@ -132,7 +133,7 @@ def list_files(context: Context, bundle_id: BundleId) -> BundleFiles:
     """List the files of a bundle and its sidecars, with the addresses of their downloads."""
     require_bundle(context, bundle_id)
     require_shown_capture(context, bundle_id)
-    address = f"/api/v1/captures/{bundle_id}"
+    address = capture_address(bundle_id)
     found = list_downloads(context.services.store, bundle_id)
     return BundleFiles(
         bundle=f"{address}/bundle",

@@ -1,10 +1,11 @@
 """Request captures, and see, cancel and repeat the jobs of the queue."""
 
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
 
-from snapshotter.app.json_objects.jobs import job_json, top_json, worker_json
+from snapshotter.app.json_objects.jobs import top_json, worker_json
 from snapshotter.app.monitoring.remote_requests import (
     RequestedCapture,
     enqueue_capture,
@@ -18,6 +19,7 @@ from snapshotter.model.job import JobState, JobStatus
 from snapshotter.translation import tr
 from snapshotter.web.api.conditional import IdempotencyKey
 from snapshotter.web.api.dependencies import Actor, Context, Limit, read_annotations
+from snapshotter.web.api.machine_paths import shown_job
 from snapshotter.web.api.models.jobs import (
     CaptureRequest,
     Job,
@@ -85,7 +87,10 @@ def list_jobs(
     """List the jobs of the queue, the newest first."""
     page = _queue(context).page(states=frozenset(state), origin=origin, before=cursor, limit=limit)
     return JobList(
-        jobs=[Job.model_validate(job_json(status)) for status in shown_jobs(context, page.jobs)],
+        jobs=[
+            Job.model_validate(shown_job(context, status))
+            for status in shown_jobs(context, page.jobs)
+        ],
         next=str(page.next) if page.next is not None else None,
     )
 
@@ -115,7 +120,7 @@ def retry_job(context: Context, person: Actor, job_id: JobId) -> JobChange:
 def show_queue(context: Context) -> Queue:
     """Show how many jobs are in each state, what is captured now, and the workers."""
     registry = WorkerRegistry(context.services.database)
-    return Queue.model_validate(top_json(_queue(context), registry))
+    return Queue.model_validate(top_json(_queue(context), registry, partial(shown_job, context)))
 
 
 @router.get("/workers", tags=["queue"])
@@ -127,7 +132,7 @@ def list_workers(context: Context) -> WorkerList:
 
 def _answer(context: Context, status: JobStatus) -> Job:
     (shown,) = shown_jobs(context, [status])
-    return Job.model_validate(job_json(shown))
+    return Job.model_validate(shown_job(context, shown))
 
 
 def _queue(context: Context) -> DatabaseQueue:

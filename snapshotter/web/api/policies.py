@@ -1,6 +1,6 @@
 """Show policies, and explain how a page would be captured."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
@@ -12,7 +12,7 @@ from snapshotter.app.json_objects.policies import (
 from snapshotter.app.monitoring.remote_requests import checked_policy, checked_urls
 from snapshotter.app.policies import capture_preview
 from snapshotter.errors import UsageMistake
-from snapshotter.policy.load import load_effective
+from snapshotter.policy.load import EffectivePolicy, load_effective
 from snapshotter.policy.policy_selection import AUTO, known_policies
 from snapshotter.translation import tr
 from snapshotter.web.api.dependencies import Context
@@ -28,7 +28,7 @@ def list_policies(context: Context) -> models.PolicyList:
     """List the shipped policies, and those of this installation."""
     found = known_policies(context.settings.policies_dir)
     return models.PolicyList.model_validate(
-        {"policies": [policy_entry_json(entry) for entry in found]}
+        {"policies": [_without_path(policy_entry_json(entry), entry) for entry in found]}
     )
 
 
@@ -52,7 +52,13 @@ def explain_policy(
         checked_policy(policy, directory),
         now=context.services.clock.now(),
     )
-    return models.Explanation.model_validate(explanation_json(found))
+    shown = explanation_json(found)
+    # The command prints the folders of the store and of the salts.
+    for observer, disclosure in zip(shown["observers"], found.observers, strict=True):
+        observer["who"] = disclosure.who
+    redaction = shown["redaction"]
+    redaction["salts_kept"] = redaction.pop("salts") is not None
+    return models.Explanation.model_validate(shown)
 
 
 @router.get("/policies/{name}")
@@ -65,4 +71,11 @@ def show_policy(context: Context, name: PolicyName) -> models.Policy:
         raise not_found(error.message, error.hint) from error
     if name == AUTO:
         raise not_found(tr("auto is no policy: it selects a policy by the address of the page"))
-    return models.Policy.model_validate(policy_json(load_effective(name, directory)))
+    found = load_effective(name, directory)
+    return models.Policy.model_validate(_without_path(policy_json(found), found))
+
+
+def _without_path(shown: dict[str, Any], policy: EffectivePolicy) -> dict[str, Any]:
+    """Return a policy without the path of its file."""
+    del shown["path"]
+    return {**shown, "shipped": policy.is_shipped}

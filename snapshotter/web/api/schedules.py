@@ -1,10 +1,10 @@
 """Add, pause, resume, run and remove schedules, and show their visits and gaps."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
 
-from snapshotter.app.json_objects.schedules import entry_json, schedule_json, visits_json
+from snapshotter.app.json_objects.schedules import entry_json, visits_json
 from snapshotter.app.monitoring.remote_requests import RequestedSchedule, add_schedule
 from snapshotter.app.monitoring.schedule_history import schedule_history
 from snapshotter.app.policies.visit_plan import VisitOptions
@@ -19,6 +19,7 @@ from snapshotter.web.api.dependencies import (
     read_annotations,
     reading_archive,
 )
+from snapshotter.web.api.machine_paths import shown_schedule
 from snapshotter.web.api.models import schedules as models
 from snapshotter.web.api.models.schedules import ScheduleName
 from snapshotter.web.api.problem import not_found
@@ -32,7 +33,7 @@ def list_schedules(context: Context) -> models.ScheduleList:
     """List the schedules, and the next visit of each."""
     return models.ScheduleList.model_validate(
         {
-            "schedules": [schedule_json(entry) for entry in _schedules(context).all()],
+            "schedules": [shown_schedule(context, entry) for entry in _schedules(context).all()],
             "worker": context.services.has_worker(),
         }
     )
@@ -78,8 +79,8 @@ def create_schedule(
         annotations=lambda: read_annotations(context),
     )
     response.headers["location"] = f"/api/v1/schedules/{entry.name}"
-    answer_etag(response, schedule_json(entry))
-    return _details(_schedules(context), entry)
+    answer_etag(response, shown_schedule(context, entry))
+    return _details(context, _schedules(context), entry)
 
 
 @router.get("/schedules/{name}", responses={304: {"description": "The client has this state."}})
@@ -89,8 +90,8 @@ def show_schedule(
     """Show a schedule and its next visits, including jitter."""
     schedules = _schedules(context)
     entry = _find(schedules, name)
-    answer_etag(response, schedule_json(entry), if_none_match)
-    return _details(schedules, entry)
+    answer_etag(response, shown_schedule(context, entry), if_none_match)
+    return _details(context, schedules, entry)
 
 
 @router.post("/schedules/{name}/pause")
@@ -109,7 +110,7 @@ def pause_schedule(
     """
     schedules = _matching(context, name, if_match)
     changed = schedules.pause(name, by=person.name, reason=wanted.reason)
-    return _changed(schedules, name, changed, response)
+    return _changed(context, schedules, name, changed, response)
 
 
 @router.post("/schedules/{name}/resume")
@@ -123,7 +124,7 @@ def resume_schedule(
     """Resume a paused schedule. Visits that were due during the pause are not made later."""
     schedules = _matching(context, name, if_match)
     changed = schedules.resume(name, by=person.name)
-    return _changed(schedules, name, changed, response)
+    return _changed(context, schedules, name, changed, response)
 
 
 @router.post("/schedules/{name}/run", status_code=202)
@@ -194,20 +195,20 @@ def _matching(context: Context, name: str, if_match: str | None) -> Schedules:
     """Return the schedules, if the client knows the state of this one."""
     schedules = _schedules(context)
     what = tr("the schedule {name}", name=name)
-    require_match(if_match, schedule_json(_find(schedules, name)), what)
+    require_match(if_match, shown_schedule(context, _find(schedules, name)), what)
     return schedules
 
 
-def _details(schedules: Schedules, entry: Schedule) -> models.ScheduleDetails:
+def _details(context: Context, schedules: Schedules, entry: Schedule) -> models.ScheduleDetails:
     visits = schedules.upcoming(entry.name, _VISITS) if entry.state == "active" else []
     return models.ScheduleDetails.model_validate(
-        {**schedule_json(entry), "next": visits_json(visits)}
+        {**shown_schedule(context, entry), "next": visits_json(visits)}
     )
 
 
 def _changed(
-    schedules: Schedules, name: str, changed: bool, response: Response
+    context: Context, schedules: Schedules, name: str, changed: bool, response: Response
 ) -> models.ChangedSchedule:
-    value: dict[str, Any] = schedule_json(_find(schedules, name))
+    value = shown_schedule(context, _find(schedules, name))
     answer_etag(response, value)
     return models.ChangedSchedule.model_validate({**value, "changed": changed})

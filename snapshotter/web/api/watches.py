@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
 
-from snapshotter.app.json_objects.watches import item_json, watch_json, watch_summary_json
+from snapshotter.app.json_objects.watches import item_json, watch_summary_json
 from snapshotter.app.monitoring.remote_requests import add_watch
 from snapshotter.app.monitoring.watch_summary import items_with_jobs, watch_summary
 from snapshotter.app.wiring import queue as wiring_queue
@@ -14,6 +14,7 @@ from snapshotter.model.watch import ItemState, WatchStatus
 from snapshotter.translation import tr
 from snapshotter.web.api.conditional import IfMatch, IfNoneMatch, answer_etag, require_match
 from snapshotter.web.api.dependencies import Actor, Context, Limit, read_annotations
+from snapshotter.web.api.machine_paths import shown_watch
 from snapshotter.web.api.models import watches as models
 from snapshotter.web.api.models.schedules import PauseRequest
 from snapshotter.web.api.models.watches import WatchName
@@ -28,7 +29,7 @@ def list_watches(context: Context) -> models.WatchList:
     """List the watches, and the state of each list."""
     return models.WatchList.model_validate(
         {
-            "watches": [watch_json(status) for status in _watches(context).statuses()],
+            "watches": [shown_watch(context, status) for status in _watches(context).statuses()],
             "worker": context.services.has_worker(),
         }
     )
@@ -68,8 +69,8 @@ def create_watch(
         plan=wiring_watches.plan,
     )
     response.headers["location"] = f"/api/v1/watches/{status.watch.name}"
-    answer_etag(response, watch_json(status))
-    return models.Watch.model_validate(watch_json(status))
+    answer_etag(response, shown_watch(context, status))
+    return models.Watch.model_validate(shown_watch(context, status))
 
 
 @router.get("/watches/{name}", responses={304: {"description": "The client has this state."}})
@@ -78,10 +79,11 @@ def show_watch(
 ) -> models.WatchDetails:
     """Show a watch, its last polls and gaps, and how many captures are in each state."""
     watches = _watches(context)
-    answer_etag(response, watch_json(_find(watches, name)), if_none_match)
+    answer_etag(response, shown_watch(context, _find(watches, name)), if_none_match)
     queue = wiring_queue.queue(context.settings, context.services.database)
+    summary = watch_summary(watches, queue, name, polls=_POLLS)
     return models.WatchDetails.model_validate(
-        watch_summary_json(watch_summary(watches, queue, name, polls=_POLLS))
+        {**watch_summary_json(summary), **shown_watch(context, summary.status)}
     )
 
 
@@ -111,7 +113,7 @@ def pause_watch(
 ) -> models.Watch:
     """Pause a watch: its list is not polled until the watch is resumed."""
     watches = _matching(context, name, if_match)
-    return _answer(watches.pause(name, by=person.name, reason=wanted.reason), response)
+    return _answer(context, watches.pause(name, by=person.name, reason=wanted.reason), response)
 
 
 @router.post("/watches/{name}/resume")
@@ -120,7 +122,7 @@ def resume_watch(
 ) -> models.Watch:
     """Resume a paused watch: its list is polled again from now on."""
     watches = _matching(context, name, if_match)
-    return _answer(watches.resume(name, by=person.name), response)
+    return _answer(context, watches.resume(name, by=person.name), response)
 
 
 @router.delete("/watches/{name}")
@@ -147,10 +149,10 @@ def _matching(context: Context, name: str, if_match: str | None) -> Watches:
     """Return the watches, if the client knows the state of this one."""
     watches = _watches(context)
     what = tr("the watch {name}", name=name)
-    require_match(if_match, watch_json(_find(watches, name)), what)
+    require_match(if_match, shown_watch(context, _find(watches, name)), what)
     return watches
 
 
-def _answer(status: WatchStatus, response: Response) -> models.Watch:
-    answer_etag(response, watch_json(status))
-    return models.Watch.model_validate(watch_json(status))
+def _answer(context: Context, status: WatchStatus, response: Response) -> models.Watch:
+    answer_etag(response, shown_watch(context, status))
+    return models.Watch.model_validate(shown_watch(context, status))

@@ -36,12 +36,16 @@ class CaptureRequest(Question):
 class BundleFile(Answer):
     """The file of a bundle."""
 
-    path: str
+    address: str = Field(description="The address of its download at this server.")
     sha256: str
 
 
 class Job(Answer):
-    """A capture job, with its result so far: the object of `queue show --json`."""
+    """
+    A capture job, with its result so far: the object of `queue show --json`.
+
+    `bundle` has an address of this server, and `policy` a name: they show no path of a machine.
+    """
 
     attempts: int
     bundle: BundleFile | None

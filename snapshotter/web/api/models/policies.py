@@ -17,13 +17,13 @@ class Match(Answer):
 
 
 class PolicyEntry(Answer):
-    """A policy in a list: the object of `policy list --json`."""
+    """A policy in a list: the object of `policy list --json`, without a path."""
 
     match: Match
     name: str
     parents: list[str]
-    path: str | None
     reason: str
+    shipped: bool = Field(description="Whether the policy comes with snapshotter.")
 
 
 class PolicyList(Answer):
@@ -47,11 +47,11 @@ class PolicyValue(Answer):
 
 
 class Policy(Answer):
-    """A policy with every key: the object of `policy show --json`."""
+    """A policy with every key: the object of `policy show --json`, without a path."""
 
     name: str
     parents: list[Parent]
-    path: str
+    shipped: bool = Field(description="Whether the policy comes with snapshotter.")
     values: dict[str, PolicyValue]
 
 
@@ -77,7 +77,7 @@ class Redaction(Answer):
     identity: str
     mode: str
     own_names: int
-    salts: str | None
+    salts_kept: bool = Field(description="Whether withheld values can be shown later.")
     stripped: list[str]
     url_params: list[str]
     viewer_fields: list[str]

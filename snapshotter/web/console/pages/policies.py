@@ -11,7 +11,6 @@ from snapshotter.app.monitoring.remote_requests import checked_policy, checked_u
 from snapshotter.app.policies import capture_preview
 from snapshotter.app.policies.capture_preview import Explanation, RedactionSummary
 from snapshotter.errors import SnapshotterError
-from snapshotter.policy.files import shipped_directory
 from snapshotter.policy.load import EffectivePolicy, load_effective
 from snapshotter.policy.policy_selection import AUTO, known_policies
 from snapshotter.policy.policy_toml import as_toml
@@ -101,7 +100,7 @@ def policy_path(name: str) -> str:
 
 
 def _is_own(found: EffectivePolicy) -> bool:
-    return found.path.parent != shipped_directory()
+    return not found.is_shipped
 
 
 def _row(found: EffectivePolicy) -> dict[str, Any]:
