@@ -5,7 +5,7 @@ The captures in the index are judged by the same rules as a conclusion. Nothing 
 or recorded: a conclusion verifies each bundle before an event is recorded (`events.derive`).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from snapshotter.app.archive.capture_list import cards_of
@@ -68,18 +68,19 @@ class TakedownOutlook:
             SnapshotterError: The index cannot be used, or a policy is invalid.
         """
         self._is_trusted = is_trusted
-        return self._latest.latest(_version(view, is_trusted), wait_s=_WAIT_S)
+        return self._latest.latest(store_version(view, is_trusted), wait_s=_WAIT_S)
 
     def is_current(self, view: ArchiveView, is_trusted: Callable[[str], bool]) -> bool:
         """Whether the outlook is of the captures and events that the index has."""
-        return self._latest.is_of(_version(view, is_trusted))
+        return self._latest.is_of(store_version(view, is_trusted))
 
     def _made(self, before: Outlook | None) -> Outlook:
         with self._index.reading() as view:
             return _made(view, self._confirm, self._is_trusted)
 
 
-def _version(view: ArchiveView, is_trusted: Callable[[str], bool]) -> tuple[object, ...]:
+def store_version(view: ArchiveView, is_trusted: Callable[[str], bool]) -> tuple[object, ...]:
+    """Return a value that differs when the captures, events or quarantines of a store differ."""
     index = view.source.index
     newest = cards_of(view, None, limit=1).cards
     return (
@@ -177,22 +178,31 @@ def _end(events: Sequence[Takedown], *, earlier: bool) -> Observation | None:
     return events[0].last_seen if earlier else events[0].first_gone
 
 
+def weak_ends(ends: Iterable[Observation]) -> Iterator[str]:
+    """Yield what the two captures of an event lack themselves, as sentences."""
+    captures = tuple(ends)
+    if any(capture.proven_at is None for capture in captures):
+        yield tr(
+            "A timestamp token for each capture. Without a token, only the clock of the "
+            "capturing machine states when a capture was made."
+        )
+    if any(capture.light for capture in captures):
+        yield tr("A full capture. A light check has no whole picture of the page.")
+
+
 def improvements(event: Takedown) -> tuple[str, ...]:
     """Return what would make the proof of an event stronger, as sentences."""
-    found = []
-    ends = (event.last_seen, event.first_gone)
-    if any(capture.proven_at is None for capture in ends):
-        found.append(
-            tr(
-                "A timestamp token for each capture. Without a token, only the clock of the "
-                "capturing machine states when a capture was made."
-            )
-        )
-    if any(capture.light for capture in ends):
-        found.append(tr("A full capture. A light check has no whole picture of the page."))
+    found = [*weak_ends(event.ends)]
     if event.kind is TakedownKind.CHANGED:
         if not event.confirmations:
             found.append(tr("A later capture that shows the same change."))
+        if not event.controls:
+            found.append(
+                tr(
+                    "A control: a capture of another page of the host that is available between "
+                    "the change and the capture that confirms it."
+                )
+            )
         return tuple(found)
     if not event.vantages:
         found.append(

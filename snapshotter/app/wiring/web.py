@@ -23,6 +23,7 @@ from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
 from snapshotter.app.takedown.event_list import confirm_rules
 from snapshotter.app.takedown.outlook import TakedownOutlook
+from snapshotter.app.takedown.suspected_pages import SuspectedPages
 from snapshotter.app.wiring import annotations as wiring_annotations
 from snapshotter.app.wiring import day_report as wiring_day_report
 from snapshotter.app.wiring import index as wiring_index
@@ -58,6 +59,7 @@ class WebServices:
     today: TodayService  # what happened today
     index: IndexService  # what is known of the store, kept up to date while the server runs
     outlook: TakedownOutlook  # take-downs that are possible, and what is missing
+    suspected: SuspectedPages  # pages that were possibly removed, and no rule matches
     review: ReviewQueue  # the captures that need a review
     previews: PreviewService  # thumbnails and pictures for pages
     is_trusted: Callable[[], IsTrusted]  # whose keys may end a quarantine
@@ -111,6 +113,7 @@ def web_services(
             today=TodayService(index, jobs, clock=clock),
             index=index,
             outlook=TakedownOutlook(index, partial(confirm_rules, settings)),
+            suspected=SuspectedPages(index),
             review=ReviewQueue(index),
             previews=previews,
             is_trusted=partial(wiring_trust.trusted_keys, settings, public_only=True),

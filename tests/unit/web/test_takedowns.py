@@ -1,22 +1,28 @@
 """Take-downs on pages: what is missing, what is concluded, and the proof pack of an event."""
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 import pytest
 
+from snapshotter.app.archive import cases
 from snapshotter.formats.bundle import store_keys
+from snapshotter.model.annotations import Mark
 from snapshotter.model.task import TaskState
 from snapshotter.report.statement import OWN_WORDS
 from snapshotter.seal.signer import KeyDirectory
 from snapshotter.site.state import SiteState, removed
 from snapshotter.store.filesystem import DirectoryStore
 from tests import observed
+from tests.archived import Archive
 from tests.observed import at
 from tests.taskwork import do_tasks
 from tests.unit.app.takedown.test_event_verification import ARTICLE, OTHER
+from tests.unit.app.takedown.test_suspected_pages import unknown_notice
 from tests.webclient import Console, console, console_settings
 
 STATE = SiteState().change("wx/article", at(40), removed("wx-01"))
@@ -179,6 +185,66 @@ def test_an_event_by_a_foreign_key_is_shown_with_a_warning(site: Site, tmp_path:
 
     assert "The key of this event is not trusted" in site.text(event)
     assert "not trusted on this machine" in site.text()
+
+
+def test_a_possible_removal_leads_to_the_comparison_the_missing_evidence_and_the_proof(
+    tmp_path: Path,
+) -> None:
+    archive = Archive(tmp_path)
+    url = "https://news.example/<script>alert(1)</script>"
+    seen = archive.put(0, url=url, text="what was there")
+    gone = archive.put(10, unknown_notice(), url=url)
+    path = f"/takedowns/possible/{gone}"
+    compare = f"/compare?a={seen}&amp;b={gone}"
+    with console(console_settings(tmp_path)) as web:
+        site = Site(tmp_path, web.log_in())
+        services = web.context.services
+        with services.index.reading() as view:
+            while services.review.entries(view) is None:
+                pass
+        for text in (site.text(), site.text(path)):
+            assert f'href="{compare}"' in text
+            assert "A confirmation: a later capture" in text
+            assert "A control: a capture of another page of news.example" in text
+            assert "Prove the change" in text
+            assert "<script>alert" not in text
+        assert f'href="{path}"' in site.text()
+        assert path in web.get(f"/review?id={gone}").text
+        for other in (seen, "20260527t091000z-aaaaaaaaaaaaaaaa", "x", "%2e%2e"):
+            assert web.get(f"/takedowns/possible/{other}").status_code == 404
+
+        form = {"a": seen, "b": gone, "from": "possible"}
+        answer = web.post("/takedowns/change", form)
+        assert "back=%2Ftakedowns%2Fpossible%2F" in answer.headers["location"]
+        (task, *_) = do_tasks(web)
+
+        # These captures name no rules, so the task fails; its state and its reason are shown.
+        assert task.failure is not None
+        compared = compare.replace("&amp;", "&")
+        while "are being compared" in web.get(compared).text:
+            time.sleep(0.1)
+        for text in (site.text(path), site.text(compared)):
+            assert f'href="/tasks/{task.id}"' in text
+            assert task.failure.error[1:] in unescape(text)
+        assert f'href="/tasks/{task.id}"' in site.text()
+
+        assert "blurred" not in site.text(path)
+        cases.set_mark(archive.annotations, Mark.GRAPHIC, [gone])
+        assert services.index.wait_for_update(30)
+        assert re.findall(r'blurred" src="/captures/([^/]+)/', site.text(path)) == [gone]
+        archive.add_notice(seen)
+        for _ in range(2):  # a notice is read at the second update
+            site.text(path)
+            assert services.index.wait_for_update(30)
+        for text in (site.text(), site.text(path)):
+            assert seen not in text
+            assert "in quarantine" in text
+        archive.add_notice(gone)
+        for _ in range(2):
+            web.get(path)
+            assert services.index.wait_for_update(30)
+        assert web.get(path).status_code == 403
+        assert gone not in site.text()
 
 
 def test_a_change_is_proven_only_of_two_captures(site: Site) -> None:

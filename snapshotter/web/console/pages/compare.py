@@ -20,6 +20,8 @@ from snapshotter.translation import tr
 from snapshotter.web.console.links import path_with
 from snapshotter.web.console.pages.captures import ADDRESSES
 from snapshotter.web.console.pages.previews import picture_path, require_shown, shown_picture
+from snapshotter.web.console.proof_tasks import proofs_of_captures
+from snapshotter.web.console.task_requests import new_key
 from snapshotter.web.console.templating import respond
 from snapshotter.web.context import WebContext, context_of
 from snapshotter.web.errors import NotFound
@@ -66,7 +68,9 @@ def _compare(request: Request) -> Response:
         is_graphic=not shows,
         is_waiting=shows and None in shots,
         later=later,
+        key=new_key(request),
         made=made,
+        proofs=proofs_of_captures(context, (earlier, later)),
         show_path=path_with(PATH, {"a": earlier, "b": later, "show": "1"}),
     )
 

@@ -5,6 +5,7 @@ their proof packs.
 
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,11 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from snapshotter.app.archive.review_list import ReviewReason
-from snapshotter.app.archive.review_queue import observation_of
 from snapshotter.app.takedown.event_list import listed_events, removal_burst
 from snapshotter.app.takedown.notices import read_notice
 from snapshotter.app.takedown.outlook import improvements
-from snapshotter.app.tasks import requests
+from snapshotter.app.takedown.suspected_pages import SUSPICIONS, SuspectedPage, suspected_page
 from snapshotter.app.tasks.kinds import ConcludeArguments, ProofArguments, VerifyArguments
 from snapshotter.assess.takedown_events import captures_of_event
 from snapshotter.formats.bundle import store_keys
@@ -26,22 +26,20 @@ from snapshotter.model.change import ChangeSubject
 from snapshotter.model.change_sentences import SUBJECTS
 from snapshotter.model.comparison import Op
 from snapshotter.model.sentences import CAUSE_NAMES, TITLES, describe_observation
-from snapshotter.model.takedown import Takedown, TakedownKind, widen
-from snapshotter.model.task import Task
+from snapshotter.model.takedown import Observation, Takedown, TakedownKind, widen
 from snapshotter.report.statement import OWN_WORDS
-from snapshotter.report.states import StateLabel
+from snapshotter.report.states import POSSIBLE_REMOVAL, StateLabel
 from snapshotter.report.wording import language_name
 from snapshotter.translation import tr
 from snapshotter.web.console.forms import Form, form_endpoint
 from snapshotter.web.console.links import path_with
-from snapshotter.web.console.pages.previews import thumbnail_path
-from snapshotter.web.console.pages.tasks import task_label
-from snapshotter.web.console.task_requests import new_key, request_task, task_path
+from snapshotter.web.console.pages.previews import require_shown, thumbnail_path
+from snapshotter.web.console.proof_tasks import proofs_of_captures, proofs_of_event
+from snapshotter.web.console.task_requests import new_key, request_task
 from snapshotter.web.console.templating import respond
 from snapshotter.web.console.view_age import view_age
 from snapshotter.web.context import WebContext, context_of
 from snapshotter.web.errors import NotFound
-from snapshotter.web.withheld_content import shown_tasks
 
 PATH: Final = "/takedowns"
 PARTS: Final = (
@@ -52,7 +50,7 @@ PARTS: Final = (
 )
 _SHOWN: Final = 200  # events of the list
 _INDEX_S: Final = 2.0  # for the index to show an event that was concluded just now
-_PACKS: Final = 50  # newest tasks that are looked through for proof packs
+_SUSPECTED: Final = 50  # pages of the list of possible removals
 _LABELS: Final = {
     TakedownKind.REMOVED: StateLabel(words=tr("Removed"), shape="■", tone="bad"),
     TakedownKind.REINSTATED: StateLabel(words=tr("Available again"), shape="●", tone="good"),
@@ -67,6 +65,11 @@ def event_path(event_id: str) -> str:
     return f"{PATH}/{event_id}"
 
 
+def possible_path(bundle_id: str) -> str:
+    """Return the path of the page about a capture that is a possible removal."""
+    return f"{PATH}/possible/{quote(bundle_id, safe='')}"
+
+
 def _list(request: Request) -> Response:
     context = context_of(request)
     services = context.services
@@ -74,12 +77,12 @@ def _list(request: Request) -> Response:
     with services.index.reading() as view:
         found = listed_events(view.source, within=removal_burst(context.settings))
         outlook = services.outlook.latest(view, is_trusted)
-        suspected = [
-            observation
+        in_doubt = [
+            entry.bundle_id
             for entry in services.review.entries(view) or ()
             if ReviewReason.POSSIBLE_REMOVAL in entry.reasons
-            and (observation := observation_of(view, entry)) is not None
         ][:_SHOWN]
+        suspected = services.suspected.latest(view, in_doubt, is_trusted)
     events = list(reversed(found.events))
     return respond(
         request,
@@ -92,7 +95,8 @@ def _list(request: Request) -> Response:
         key=new_key(request),
         left=max(len(events) - _SHOWN, 0),
         outlook=outlook,
-        suspected=suspected,
+        suspected=[_suspected_row(context, page) for page in (suspected or ())[:_SUSPECTED]],
+        suspected_left=max(len(suspected or ()) - _SUSPECTED, 0),
         view_age=view_age(request),
     )
 
@@ -111,7 +115,73 @@ def _prove_change(request: Request, form: Form) -> Response:
     if ids[0] == ids[1] or not all(map(store_keys.is_id, ids)):
         raise HTTPException(400, tr("choose two captures of the page, the earlier one first"))
     back = path_with("/compare", {"a": ids[0], "b": ids[1]})
+    if form.text("from") == "possible":
+        back = possible_path(ids[1])
     return request_task(request, ProofArguments(bundle_ids=ids), form, back=back)
+
+
+def _possible(request: Request) -> Response:
+    """Show one page that was possibly removed, and what leads from there to a proof."""
+    context, bundle_id = context_of(request), request.path_params["bundle_id"]
+    require_shown(context, bundle_id)
+    services = context.services
+    with services.index.reading() as view:
+        page = suspected_page(view, bundle_id, services.is_trusted())
+        if page is None:
+            raise NotFound(
+                tr("the capture {bundle_id} is not a possible removal", bundle_id=bundle_id)
+            )
+        graphic = {
+            capture.bundle_id
+            for capture in page.captures
+            if Mark.GRAPHIC in view.state.annotations.capture(capture.bundle_id).marks
+        }
+    return respond(
+        request,
+        "possible_removal.html.j2",
+        **_suspected_row(context, page),
+        captures=_suspected_captures(page),
+        describe=describe_observation,
+        graphic=graphic,
+        key=new_key(request),
+        label=POSSIBLE_REMOVAL,
+        thumbnail_path=thumbnail_path,
+        view_age=view_age(request),
+    )
+
+
+def _suspected_row(context: WebContext, page: SuspectedPage) -> dict[str, Any]:
+    """Return a possible removal, what can be done about it, and the proofs that were requested."""
+    earlier, later = page.last_seen, page.first_without
+    proofs = []
+    if page.event is not None:
+        proofs = proofs_of_event(context, page.event.event_id)
+    elif earlier is not None:
+        proofs = proofs_of_captures(context, (earlier.bundle_id, later.bundle_id))
+    return {
+        "compare": ""
+        if earlier is None
+        else path_with("/compare", {"a": earlier.bundle_id, "b": later.bundle_id}),
+        "event": "" if page.event is None else event_path(page.event.event_id),
+        "page": page,
+        "proofs": proofs,
+        "suspicion": SUSPICIONS[page.suspicion],
+        "url": possible_path(later.bundle_id),
+    }
+
+
+def _suspected_captures(page: SuspectedPage) -> list[tuple[str, Observation]]:
+    """Return the captures of a possible removal with their part in it, in the order of time."""
+    parts = {capture.bundle_id: tr("Later capture without the page") for capture in page.later}
+    for capture, part in (
+        (page.control, tr("Control page")),
+        (page.confirmation, tr("Possible confirmation")),
+        (page.first_without, tr("First capture without the page")),
+        (page.last_seen, tr("Last capture with the page")),
+    ):
+        if capture is not None:
+            parts[capture.bundle_id] = part
+    return [(parts[capture.bundle_id], capture) for capture in page.captures]
 
 
 def _event(request: Request) -> Response:
@@ -165,7 +235,7 @@ def _event(request: Request) -> Response:
         if event.first_gone.bundle_id in hidden
         else read_notice(services.store, event.first_gone),
         own_words=[OWN_WORDS[name] for name in event.own_word],
-        packs=_packs(context, event.event_id),
+        packs=proofs_of_event(context, event.event_id),
         parts=PARTS,
         path=event_path(event.event_id),
         stored=stored,
@@ -279,31 +349,11 @@ def _changes(event: Takedown) -> list[tuple[str, str, str]]:
     ]
 
 
-def _packs(context: WebContext, event_id: str) -> list[dict[str, Any]]:
-    """Return the newest requests for a proof pack of an event, with their files."""
-    found = []
-    newest = requests.newest(context.services.tasks, limit=_PACKS, kind="proof")
-    for task in shown_tasks(context, newest):
-        value = task.result.value if task.result is not None else {}
-        if event_id in (value.get("event_id"), task.arguments.get("event_id")):
-            found.append(_pack(task))
-    return found
-
-
-def _pack(task: Task) -> dict[str, Any]:
-    files = task.result.files if task.result is not None and not task.are_files_removed else ()
-    return {
-        "files": [(f"/tasks/{task.id}/files/{file.name}", file) for file in files],
-        "label": task_label(task.state),
-        "task": task,
-        "url": task_path(task.id),
-    }
-
-
 routes = (
     Route(PATH, _list, methods=["GET"]),
     Route(f"{PATH}/conclude", form_endpoint(_conclude), methods=["POST"]),
     Route(f"{PATH}/change", form_endpoint(_prove_change), methods=["POST"]),
+    Route(f"{PATH}/possible/{{bundle_id}}", _possible, methods=["GET"]),
     Route(f"{PATH}/{{event_id}}", _event, methods=["GET"]),
     Route(f"{PATH}/{{event_id}}/proof", form_endpoint(_prove), methods=["POST"]),
     Route(f"{PATH}/{{event_id}}/verify", form_endpoint(_verify), methods=["POST"]),
