@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from snapshotter.cli.output import print_message, print_result
 from snapshotter.model.comparison import ComparisonState, Op
+from snapshotter.model.page_names import value_name
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def print_comparison(found: "Comparison", *, main_only: bool) -> None:
         print_message(
             tr(
                 "the captures were made in different ways: {name}: {before} and {after}",
-                name=condition.name,
+                name=value_name(condition.name),
                 before=" ".join(condition.before),
                 after=" ".join(condition.after),
             )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def event_lines(kept_event: "StoredEvent") -> Iterator[tuple[str, str]]:
     from snapshotter.cli.bundle_output import describe_observation
-    from snapshotter.model.change_sentences import item_label, marked
+    from snapshotter.model.change_sentences import item_details, marked
     from snapshotter.model.takedown import widen
     from snapshotter.report.wording import format_long_duration
     from snapshotter.verify.takedown import captures_by_role, describe_event
@@ -36,7 +36,7 @@ def event_lines(kept_event: "StoredEvent") -> Iterator[tuple[str, str]]:
         if text:
             yield label, text
     for item in event.change.items if event.change else ():
-        yield item_label(item), marked(item)
+        yield item_details(item), marked(item)
     for part in captures_by_role(event):
         seen = part.observation
         words = f"{format_time(seen.at)}  {describe_observation(seen)}  {seen.bundle_id}"

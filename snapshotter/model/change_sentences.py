@@ -6,7 +6,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from snapshotter.model import sentences
+from snapshotter.model import page_names, sentences
 from snapshotter.model.change import (
     Change,
     ChangedItem,
@@ -81,16 +81,6 @@ _KINDS: Final[Mapping[str, str]] = {
     "modified": tr("last modified"),
     "published": tr("published"),
 }
-_CONDITIONS: Final[Mapping[str, str]] = {
-    "locale": tr("language"),
-    "network_path": tr("network path"),
-    "timezone": tr("time zone"),
-    "window": tr("size of the window"),
-    "expand": tr("controls that show hidden text and were clicked"),
-    "consent": tr("consent banners that were answered"),
-    "block_hosts": tr("requests that the policy blocked"),
-    "user_agent": tr("name of the browser that the policy sets"),
-}
 
 
 def subjects(of: Iterable[ChangeSubject]) -> str:
@@ -155,7 +145,7 @@ def other_vantage(before: str, after: str) -> str:
 def other_conditions(changes: Iterable[ValueChange]) -> str:
     """Return which conditions of the captures are not the same."""
     named = ", ".join(
-        f"{_CONDITIONS.get(change.name, change.name)}: "
+        f"{page_names.value_name(change.name)}: "
         f"{' '.join(change.before) or '-'} → {' '.join(change.after) or '-'}"
         for change in changes
     )
@@ -294,18 +284,15 @@ def item_label(item: ChangedItem) -> str:
     named = _LABELS[item.subject]
     if item.subject is ChangeSubject.DATE:
         return tr("{named}: {where}", named=named, where=_KINDS.get(item.where, item.where))
-    if item.where in ("", "main"):
-        return named
-    if item.subject is ChangeSubject.PRICE and item.where.startswith(_FOR_MACHINES):
-        return tr(
-            "{named} in the data of the page, which a reader may not see: {where}",
-            named=named,
-            where=item.where,
-        )
-    return tr("{named}: {where}", named=named, where=item.where)
+    place = page_names.place_name(item.where)
+    return tr("{named}: {place}", named=named, place=place) if place else named
 
 
-_FOR_MACHINES: Final = ("json-ld ", "meta ")
+def item_details(item: ChangedItem) -> str:
+    """Return the label of an item with the technical name of its place, for a terminal."""
+    label, technical = item_label(item), page_names.technical_place(item.where)
+    return f"{label} ({technical})" if technical else label
+
 
 _LABELS: Final[Mapping[ChangeSubject, str]] = {
     ChangeSubject.WORDS: tr("Words of the main text"),

@@ -6,7 +6,7 @@ from typing import Any, Final
 from markupsafe import Markup, escape
 
 from snapshotter.formats.printable import cut
-from snapshotter.model import change_sentences
+from snapshotter.model import change_sentences, page_names
 from snapshotter.model.change import ChangedItem, ChangeSubject
 from snapshotter.model.comparison import Op
 from snapshotter.model.takedown import Takedown
@@ -42,7 +42,11 @@ def context(event: Takedown | None, foreign: Callable[[str], Markup]) -> dict[st
 
 def _item(item: ChangedItem) -> dict[str, Any]:
     label = documents.escape_misleading(change_sentences.item_label(item))
-    said = {"label": label, "unseen": item.seen is False}
+    said = {
+        "label": label,
+        "technical": documents.escape_misleading(page_names.technical_place(item.where)),
+        "unseen": item.seen is False,
+    }
     if item.subject is ChangeSubject.PICTURE:
         shown = [
             Markup("file with the SHA-256 <code>{}</code>").format(

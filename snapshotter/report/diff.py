@@ -6,7 +6,7 @@ and summarise it in a few lines, which the command line prints too.
 from collections.abc import Mapping
 from typing import Any
 
-from snapshotter.model import sentences
+from snapshotter.model import page_names, sentences
 from snapshotter.model.comparison import (
     BlockChange,
     BlockKind,
@@ -32,10 +32,10 @@ from snapshotter.value_class import dataclass
 _TEMPLATE, _STYLES, _SCRIPT = "diff.html.j2", ("base.css", "diff.css"), "diff.js"
 
 _KINDS: Mapping[BlockKind, str] = {
-    BlockKind.ADDED: "added",
-    BlockKind.REMOVED: "removed",
-    BlockKind.CHANGED: "changed",
-    BlockKind.MOVED: tr("moved, with the same words"),
+    BlockKind.ADDED: tr("Added"),
+    BlockKind.REMOVED: tr("Removed"),
+    BlockKind.CHANGED: tr("Changed"),
+    BlockKind.MOVED: tr("Moved, with the same words"),
 }
 _TRENDS: Mapping[Trend, str] = {
     Trend.SAME: "the same",
@@ -44,11 +44,6 @@ _TRENDS: Mapping[Trend, str] = {
     Trend.UNKNOWN: tr("not known, because the readings overlap"),
     Trend.APPEARED: tr("only in the later capture"),
     Trend.DISAPPEARED: tr("only in the earlier capture"),
-}
-_NAMES: Mapping[str, str] = {
-    "title": "title",
-    "http_status": "HTTP status",
-    "final_url": "final address",
 }
 _PROOF: Mapping[str, str] = {
     "passed": tr("the proof is intact"),
@@ -81,7 +76,9 @@ class Line:
 
     @property
     def label(self) -> StateLabel:
-        return StateLabel(words=self.state.value, shape=self.mark, tone=_TONES[self.state])
+        return StateLabel(
+            words=_capital(self.state.value), shape=self.mark, tone=_TONES[self.state]
+        )
 
 
 def page(
@@ -120,10 +117,12 @@ def page_values(
     return {
         "found": found,
         "kinds": _KINDS,
+        "capital": _capital,
         "lines": summary_lines(found),
         "main": [change for change in found.text.changes if change.in_main],
         "main_only": main_only and found.text.main is not ComparisonState.UNKNOWN,
-        "names": _NAMES,
+        "is_known": page_names.is_known,
+        "name": lambda name: _capital(page_names.value_name(name)),
         "others": [change for change in found.text.changes if not change.in_main],
         "ops": Op,
         "pictures": [
@@ -178,7 +177,10 @@ def summary_lines(found: Comparison) -> list[Line]:
             Line(
                 name="counts",
                 state=state,
-                detail=", ".join(f"{change.unit} {change.trend}" for change in moved),
+                detail=", ".join(
+                    f"{page_names.value_name(change.unit)} {_TRENDS[change.trend]}"
+                    for change in moved
+                ),
             )
         )
     said = (
@@ -265,7 +267,7 @@ def _of(values: tuple[ValueChange, ...]) -> ComparisonState:
 
 
 def _listed(values: tuple[ValueChange, ...]) -> str:
-    return ", ".join(_NAMES.get(change.name, change.name) for change in values)
+    return ", ".join(page_names.value_name(change.name) for change in values)
 
 
 def _sizes(of: ListChange) -> str:
@@ -282,20 +284,24 @@ def _place(change: BlockChange) -> str:
     for place in dict.fromkeys((change.before, change.after)):
         if place is None:
             continue
-        region = place.region.value if place.region else "unknown region"
-        words.append(f"{region}{', hidden' if place.hidden else ''}")
+        name = page_names.region_name(place.region)
+        words.append(tr("{name}, hidden", name=name) if place.hidden else name)
     return " → ".join(dict.fromkeys(words))
 
 
 def _region(region: PictureRegion) -> str:
     """Return what a region of a picture is, in words."""
-    box, only = region.after or region.before, ""
-    if region.before is None or region.after is None:
-        only = tr(
-            ", only in the {value} picture", value="later" if region.before is None else "earlier"
-        )
-    regions = ", ".join(r.value for r in region.regions) or tr("an unknown region")
-    return f"{_box(box)}{only}: over {regions}"
+    names = dict.fromkeys(page_names.region_name(part) for part in region.regions)
+    words = ", ".join(names) or page_names.UNKNOWN_REGION
+    if region.before is None:
+        words = tr("{words}, only in the later picture", words=words)
+    elif region.after is None:
+        words = tr("{words}, only in the earlier picture", words=words)
+    return f"{_capital(words)} ({_box(region.after or region.before)})"
+
+
+def _capital(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def _box(box: Box | None) -> str:

@@ -348,7 +348,7 @@ def change_lines(event: Takedown | None, verdict: Verdict) -> list[str]:
         return []
     change = event.change
     rows = [
-        (change_sentences.item_label(item), change_sentences.marked(item))
+        (change_sentences.item_details(item), change_sentences.marked(item))
         for item in change.items[:_MAX_ITEMS]
     ]
     if change.count > len(rows):

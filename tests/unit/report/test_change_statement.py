@@ -180,6 +180,10 @@ def test_a_price_in_data_for_machines_is_told_from_one_in_the_words() -> None:
 
     assert labels == [
         "Price",
-        "Price in the data of the page, which a reader may not see: json-ld offers.price",
-        "Price: microdata price",
+        "Price: data of the page, which a reader may not see",
+        "Price: offer on the page",
     ]
+    priced = change(item(ChangeSubject.PRICE, where="json-ld offers.price"))
+    page = str(statement.html(statement_of(priced)))
+    assert re.search(r"<h3>[^<]*a reader may not see</h3>", page)
+    assert "<code>json-ld offers.price</code></details>" in page

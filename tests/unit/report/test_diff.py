@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from datetime import UTC
 from functools import partial
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
@@ -15,7 +16,7 @@ from typing_extensions import override
 
 from snapshotter.compare import captures, masks
 from snapshotter.compare.captures import ComparableCapture
-from snapshotter.model.comparison import ComparedCapture, Comparison, ComparisonState
+from snapshotter.model.comparison import ComparedCapture, Comparison, ComparisonState, ValueChange
 from snapshotter.model.reading import Region
 from snapshotter.model.request import MaskRules
 from snapshotter.report import diff, html
@@ -145,6 +146,25 @@ def test_where_no_main_region_is_known_nothing_is_left_out() -> None:
 
     assert found.text.main is ComparisonState.UNKNOWN
     assert '<input type="checkbox" id="main-only">' in made(found)
+
+
+def test_places_and_values_have_names_and_their_technical_names_are_details() -> None:
+    found = compared([(MAIN, "WeChat removed at least 41 accounts."), (TEASER, "Coffee today...")])
+    assert found.text.changes[0].after is not None
+    selector = found.text.changes[0].after.selector
+    stated = ValueChange(name="byline", before=("A. One",), after=("B. Two",))
+    unknown = ValueChange(name="a value of a policy", before=("1",), after=("2",))
+    page = made(replace(found, metadata=(stated, unknown)))
+    shown = re.sub(r"(?s)<details.*?</details>", "", page)
+
+    assert "links to other articles" in shown
+    assert ">Author<" in shown
+    assert ">A value of a policy<" in shown
+    for technical in (escape(selector), "byline", "teaser"):
+        assert f">{technical}<" not in shown
+    assert f"<code>{escape(selector)}</code></details>" in page
+    assert "<code>byline</code></details>" in page
+    assert "Technical name" not in page.partition("A value of a policy")[2].partition("</tr>")[0]
 
 
 def test_masks_and_a_failed_verification_are_said() -> None:

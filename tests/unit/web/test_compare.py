@@ -71,7 +71,7 @@ def compared(site: Console, one: str, two: str, more: str = "") -> str:
 def test_words_and_pictures_of_both_captures_are_shown(site: Console) -> None:
     text = compared(site, "one", "two")
 
-    (answer,) = re.findall(r"server answer.*?changed</span>.*?</tr>", text, re.DOTALL)
+    (answer,) = re.findall(r"Server answer.*?Changed</span>.*?</tr>", text, re.DOTALL)
     assert ">title<" in answer
     assert "<i>Another title</i>" in unescape(text)
     for name in ("one", "two"):

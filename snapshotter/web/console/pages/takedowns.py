@@ -23,8 +23,9 @@ from snapshotter.formats.bundle import store_keys
 from snapshotter.index.stored_events import StoredEvent
 from snapshotter.model.annotations import Mark
 from snapshotter.model.change import ChangeSubject
-from snapshotter.model.change_sentences import SUBJECTS
+from snapshotter.model.change_sentences import item_label
 from snapshotter.model.comparison import Op
+from snapshotter.model.page_names import technical_place
 from snapshotter.model.sentences import CAUSE_NAMES, TITLES, describe_observation
 from snapshotter.model.takedown import Observation, Takedown, TakedownKind, widen
 from snapshotter.report.statement import OWN_WORDS
@@ -334,16 +335,17 @@ def _captures(event: Takedown, hidden: set[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _changes(event: Takedown) -> list[tuple[str, str, str]]:
-    """Return what changed: its subject, the text before, and the text after."""
+def _changes(event: Takedown) -> list[dict[str, str]]:
+    """Return what changed: its name, its place in the signed event, the text before and after."""
     if event.change is None:
         return []
     return [
-        (
-            SUBJECTS[item.subject],
-            "".join(piece.text for piece in item.pieces if piece.op is not Op.ADDED),
-            "".join(piece.text for piece in item.pieces if piece.op is not Op.REMOVED),
-        )
+        {
+            "after": "".join(piece.text for piece in item.pieces if piece.op is not Op.REMOVED),
+            "before": "".join(piece.text for piece in item.pieces if piece.op is not Op.ADDED),
+            "name": item_label(item),
+            "technical": technical_place(item.where),
+        }
         for item in event.change.items
         if item.subject is not ChangeSubject.PICTURE  # its pieces are digests
     ]
