@@ -1,13 +1,15 @@
 """
-Show tasks and jobs without the content of captures that were put into quarantine later.
+Show tasks, jobs and pages of watch lists without the content of captures in quarantine.
 
-The result of a task and its files stay for days, and a job has the title of the page and what the
-page shows.
+The result of a task and its files stay for days. A task that waits or failed has the note that it
+was to record. A job and a page of a list have the title of the page.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
+from typing import Final
 
+from snapshotter.app.monitoring.watch_summary import ItemWithJob
 from snapshotter.app.tasks.requests import shown_captures
 from snapshotter.errors import PolicyRefused
 from snapshotter.model.job import JobStatus
@@ -15,21 +17,28 @@ from snapshotter.model.task import Task
 from snapshotter.translation import tr
 from snapshotter.web.context import WebContext
 
+# Arguments of tasks that people write about a capture: a tag, and a note or a reason.
+_WRITTEN: Final = frozenset({"name", "text"})
+
 
 def shown_tasks(context: WebContext, tasks: Sequence[Task]) -> list[Task]:
     """
-    Return tasks, without a result that shows a capture in quarantine.
+    Return tasks, without results that show a capture in quarantine, and notes about one.
 
     Raises:
         ServiceUnavailable: What is in quarantine is not known, because the index is not complete.
     """
-    wanted = {bundle_id for task in tasks for bundle_id in shown_captures(task)}
-    if not wanted:
-        return list(tasks)
-    with context.services.index.reading() as view:
-        hidden = view.hidden_reasons(wanted)
+    named = {task.id: task.arguments.get("bundle_ids", ()) for task in tasks}
+    wanted = {bundle_id for task in tasks for bundle_id in (*shown_captures(task), *named[task.id])}
+    hidden = _hidden(context, wanted, must_know=any(shown_captures(task) for task in tasks))
     return [
-        task if hidden.keys().isdisjoint(shown_captures(task)) else replace(task, result=None)
+        replace(
+            task,
+            arguments=task.arguments
+            if hidden.isdisjoint(named[task.id])
+            else {name: given for name, given in task.arguments.items() if name not in _WRITTEN},
+            result=task.result if hidden.isdisjoint(shown_captures(task)) else None,
+        )
         for task in tasks
     ]
 
@@ -57,15 +66,39 @@ def shown_jobs(context: WebContext, jobs: Sequence[JobStatus]) -> list[JobStatus
     The queue is shown before the index is complete. Nobody knows then what is in quarantine, so
     that no job has a title.
     """
-    made = {status.bundle_id for status in jobs if status.bundle_id}
-    if not made:
-        return list(jobs)
-    index = context.services.index
-    hidden = made
-    if index.state is not None:
-        with index.reading() as view:
-            hidden = set(view.hidden_reasons(made))
+    hidden = _hidden(context, {status.bundle_id for status in jobs if status.bundle_id})
     return [
         replace(status, title="", shown=None) if status.bundle_id in hidden else status
         for status in jobs
     ]
+
+
+def shown_items(context: WebContext, items: Sequence[ItemWithJob]) -> list[ItemWithJob]:
+    """
+    Return pages of a watch list, without the title of a page whose capture is in quarantine.
+
+    The list that the page was found in has the title, and the page has it too.
+    """
+    hidden = _hidden(
+        context, {found.job.bundle_id for found in items if found.job and found.job.bundle_id}
+    )
+    return [
+        replace(found, item=replace(found.item, title=""))
+        if found.job is not None and found.job.bundle_id in hidden
+        else found
+        for found in items
+    ]
+
+
+def _hidden(context: WebContext, bundle_ids: set[str], *, must_know: bool = False) -> Set[str]:
+    """
+    Return which captures are in quarantine; all, while nobody knows.
+
+    Raises:
+        ServiceUnavailable: `must_know`, and nobody knows.
+    """
+    index = context.services.index
+    if not bundle_ids or (index.state is None and not must_know):
+        return bundle_ids
+    with index.reading() as view:
+        return view.hidden_reasons(bundle_ids).keys()

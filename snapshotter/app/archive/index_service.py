@@ -71,11 +71,12 @@ class ArchiveView:
 
         The store is not read; the records and notices state the reasons.
         """
-        kinds = self.source.index.sidecar_kinds(list(dict.fromkeys(bundle_ids)))
+        wanted = list(dict.fromkeys(bundle_ids))
+        kinds = self.source.index.sidecar_kinds(wanted)
         return {
             bundle_id: tr("in quarantine")
-            for bundle_id, found in kinds.items()
-            if self.is_quarantined(bundle_id, found)
+            for bundle_id in wanted
+            if self.is_quarantined(bundle_id, kinds.get(bundle_id, ()))
         }
 
 

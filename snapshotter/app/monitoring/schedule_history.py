@@ -16,7 +16,7 @@ class ShownEntry:
     """An entry of a history, with what the capture of a visit shows."""
 
     entry: HistoryEntry
-    shown: AssessmentSummary | None  # None: there is no capture, or its job was removed
+    shown: AssessmentSummary | None  # None: no capture, or one in quarantine, or no job
     removal: PossibleRemoval | None
 
 
@@ -42,7 +42,8 @@ def schedule_history(
     """
     found = schedules.history(name, newest=newest, gaps_only=gaps_only, look=queue.get)
     jobs = queue.some([entry.job_id for entry in found if entry.job_id])
-    shown = {status.job.id: status.shown for status in jobs}
+    withheld = hidden([status.bundle_id for status in jobs if status.bundle_id])
+    shown = {status.job.id: status.shown for status in jobs if status.bundle_id not in withheld}
     removals = possible_removals_of(
         source, {entry.url for entry in found if entry.bundle_id}, hidden=hidden, sync=False
     )

@@ -1,5 +1,7 @@
 """List the take-down events of a store, with the removals of one account that belong together."""
 
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from snapshotter.app.archive.observations import ObservationSource
@@ -7,7 +9,7 @@ from snapshotter.app.policies import configured_policy
 from snapshotter.app.settings import Settings
 from snapshotter.assess.takedown_events import group_bursts
 from snapshotter.index.stored_events import StoredEvent
-from snapshotter.model.takedown import ConfirmRules, Takedown
+from snapshotter.model.takedown import ConfirmRules, Observation, Takedown
 from snapshotter.policy import capture_decision
 from snapshotter.value_class import dataclass
 
@@ -61,6 +63,41 @@ def listed_events(
             for event in group
         ),
         invalid=tuple(stored for stored in kept if stored.problem),
+    )
+
+
+def without_words(event: Takedown, hidden: Collection[str]) -> Takedown:
+    """
+    Return an event without the words of captures in quarantine.
+
+    Times, addresses, verdicts and digests stay. A change has the words of both its captures.
+
+    Args:
+        hidden: Ids of the captures in quarantine.
+    """
+
+    def of_captures(captures: tuple[Observation, ...]) -> tuple[Observation, ...]:
+        return tuple(
+            replace(capture, accounts=(), account_name="", cited_rule="", counts=(), notice="")
+            if capture.bundle_id in hidden
+            else capture
+            for capture in captures
+        )
+
+    change = event.change
+    if change is not None and any(capture.bundle_id in hidden for capture in event.ends):
+        items = tuple(replace(item, pieces=()) for item in change.items)
+        change = replace(change, dates=(), items=items)
+    last_seen, first_gone = of_captures((event.last_seen, event.first_gone))
+    return replace(
+        event,
+        last_seen=last_seen,
+        first_gone=first_gone,
+        confirmations=of_captures(event.confirmations),
+        controls=of_captures(event.controls),
+        vantages=of_captures(event.vantages),
+        identified_by=of_captures(event.identified_by),
+        change=change,
     )
 
 

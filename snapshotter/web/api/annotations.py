@@ -23,7 +23,7 @@ from snapshotter.app.json_objects.annotations import (
 )
 from snapshotter.app.tasks.kinds import AnnotateArguments, AnnotationAction
 from snapshotter.errors import ServiceUnavailable
-from snapshotter.model.annotation_state import CaseState
+from snapshotter.model.annotation_state import CaptureState, CaseState
 from snapshotter.translation import tr
 from snapshotter.web.api.captures import require_bundle
 from snapshotter.web.api.conditional import (
@@ -138,12 +138,7 @@ def decide(
 @router.get("/tags", tags=["annotations"])
 def list_tags(context: Context) -> models.TagList:
     """List the tags of the store, the most frequent first."""
-    counts = Counter(
-        name
-        for capture in read_annotations(context).captures.values()
-        if capture.quarantine is None
-        for name in capture.tags
-    )
+    counts = Counter(name for capture in _shown(context).values() for name in capture.tags)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return models.TagList(tags=[models.Tag(captures=count, tag=name) for name, count in ordered])
 
@@ -159,8 +154,7 @@ def list_notes(
     notes = sorted(
         (
             (note, bundle_id)
-            for bundle_id, capture in read_annotations(context).captures.items()
-            if capture.quarantine is None
+            for bundle_id, capture in _shown(context).items()
             for note in capture.notes
             if cursor is None or note.number < cursor
         ),
@@ -238,9 +232,21 @@ def show_case(
 ) -> models.CaseDetails:
     """Show the exhibits and notes of a case. Captures in quarantine are named, and not shown."""
     find_case(context, name)
-    view = case_view(context.services.store, read_annotations(context), name)
+    with reading_archive(context) as archive:
+        state = archive.state.annotations
+        hidden = archive.hidden_reasons(state.cases[name].captures)
+    view = case_view(context.services.store, state, name)
     answer_etag(response, _case_state(view.case), if_none_match)
-    return models.CaseDetails.model_validate(case_view_json(view))
+    value = case_view_json(view)
+    noticed = [exhibit for exhibit in value["exhibits"] if exhibit["bundle_id"] in hidden]
+    value["exhibits"] = [exhibit for exhibit in value["exhibits"] if exhibit not in noticed]
+    # Of these, only a notice beside the bundle states the quarantine, and no annotation.
+    unknown = dict.fromkeys(models.LeftOut.model_fields)
+    value["quarantined"] += [
+        {**unknown, "bundle_id": exhibit["bundle_id"], "reason": hidden[exhibit["bundle_id"]]}
+        for exhibit in noticed
+    ]
+    return models.CaseDetails.model_validate(value)
 
 
 @router.post("/cases/{name}/captures", status_code=202, tags=["cases"])
@@ -301,6 +307,14 @@ def close_case(
     require_match(if_match, _case_state(find_case(context, name)), tr("the case {name}", name=name))
     arguments = AnnotateArguments(action=AnnotationAction.CLOSE_CASE, case=name, text=wanted.reason)
     return submit(context, person, response, arguments, None)
+
+
+def _shown(context: Context) -> dict[str, CaptureState]:
+    """Return what people recorded about captures, without the captures in quarantine."""
+    with reading_archive(context) as view:
+        captures = view.state.annotations.captures
+        hidden = view.hidden_reasons(captures)
+    return {bundle_id: state for bundle_id, state in captures.items() if bundle_id not in hidden}
 
 
 def _change_case(

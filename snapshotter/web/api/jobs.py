@@ -1,7 +1,7 @@
 """Request captures, and see, cancel and repeat the jobs of the queue."""
 
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 
@@ -120,7 +120,7 @@ def retry_job(context: Context, person: Actor, job_id: JobId) -> JobChange:
 def show_queue(context: Context) -> Queue:
     """Show how many jobs are in each state, what is captured now, and the workers."""
     registry = WorkerRegistry(context.services.database)
-    return Queue.model_validate(top_json(_queue(context), registry, partial(shown_job, context)))
+    return Queue.model_validate(top_json(_queue(context), registry, partial(_shown, context)))
 
 
 @router.get("/workers", tags=["queue"])
@@ -131,8 +131,12 @@ def list_workers(context: Context) -> WorkerList:
 
 
 def _answer(context: Context, status: JobStatus) -> Job:
+    return Job.model_validate(_shown(context, status))
+
+
+def _shown(context: Context, status: JobStatus) -> dict[str, Any]:
     (shown,) = shown_jobs(context, [status])
-    return Job.model_validate(shown_job(context, shown))
+    return shown_job(context, shown)
 
 
 def _queue(context: Context) -> DatabaseQueue:

@@ -19,6 +19,7 @@ from snapshotter.web.api.models import watches as models
 from snapshotter.web.api.models.schedules import PauseRequest
 from snapshotter.web.api.models.watches import WatchName
 from snapshotter.web.api.problem import not_found
+from snapshotter.web.withheld_content import shown_items
 
 router = APIRouter(tags=["watches"])
 _POLLS: Final = 20  # that are shown
@@ -99,7 +100,8 @@ def list_items(
     _find(watches, name)
     queue = wiring_queue.queue(context.settings, context.services.database)
     found = items_with_jobs(watches, queue, name, state=state, newest=limit)
-    return models.WatchItems.model_validate({"items": [item_json(item) for item in found]})
+    shown = shown_items(context, list(found))
+    return models.WatchItems.model_validate({"items": [item_json(item) for item in shown]})
 
 
 @router.post("/watches/{name}/pause")

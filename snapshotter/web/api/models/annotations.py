@@ -79,10 +79,20 @@ class Exhibit(Answer):
     title: str | None
 
 
-class LeftOut(Decision):
-    """A capture of a case that is in quarantine, and why."""
+class LeftOut(Answer):
+    """
+    A capture of a case that is in quarantine, and the decision about it.
 
+    `at` and `number` are null if no annotation states the quarantine yet.
+    """
+
+    at: Instant | None
+    author: str | None
     bundle_id: str
+    decision: str | None
+    number: int | None
+    reason: str | None
+    role: str | None
 
 
 class CaseDetails(Case):

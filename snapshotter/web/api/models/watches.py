@@ -122,7 +122,7 @@ class WatchItem(Answer):
     aliases: list[str]
     backlog: bool
     bundle_id: str
-    final: str
+    final: bool
     first_seen: Instant
     identity: str
     job_id: str

@@ -26,6 +26,7 @@ from snapshotter.web.console.monitor_forms import INTERVALS, errors_of, pause_er
 from snapshotter.web.console.templating import respond
 from snapshotter.web.context import WebContext, context_of
 from snapshotter.web.errors import NotFound
+from snapshotter.web.withheld_content import shown_items
 
 PATH: Final = "/watches"
 _POLLS: Final = 50
@@ -123,7 +124,9 @@ def _watch_page(
         has_worker=services.has_worker(),
         items=[
             _item(found)
-            for found in items_with_jobs(watches, queue, name, state=None, newest=_ITEMS)
+            for found in shown_items(
+                context, list(items_with_jobs(watches, queue, name, state=None, newest=_ITEMS))
+            )
         ],
         label=_label(status),
         often=_often(status),

@@ -30,6 +30,18 @@ class Reports:
         pass
 
 
+def update_index(running: Console) -> None:
+    """Wait until a server knows what its store has."""
+    for _ in range(2):  # a notice of quarantine is read at the second update
+        assert running.context.services.index.wait_for_update(30)
+        assert running.get("/api/v1/captures").status_code == 200
+    for _ in range(300):  # the captures are examined beside the requests
+        if running.get("/api/v1/reviews").status_code == 200:
+            return
+        time.sleep(0.1)
+    raise AssertionError("the captures are examined for longer than half a minute")
+
+
 class Filled:
     """A console over a store with captures."""
 
@@ -48,15 +60,8 @@ class Filled:
         self.update()
 
     def update(self) -> None:
-        """Wait until the server knows what the store has; twice, since a notice is read later."""
-        for _ in range(2):
-            assert self.console.context.services.index.wait_for_update(30)
-            self.listed("")
-        for _ in range(300):  # the captures are examined beside the requests
-            if self.get("/api/v1/reviews").status_code == 200:
-                return
-            time.sleep(0.1)
-        raise AssertionError("the captures are examined for longer than half a minute")
+        """Wait until the server knows what the store has."""
+        update_index(self.console)
 
     def listed(self, query: str) -> list[str]:
         answer = self.get(f"/api/v1/captures?{query}")
