@@ -7,23 +7,24 @@ those that the user names. Specification: docs/spec/redacted-copy.md.
 """
 
 import contextlib
+import html
 import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from snapshotter import durable
 from snapshotter.app.archive.bundles import BundleMembers
-from snapshotter.capture.redaction.capturer_identity import CapturerIdentifiers
+from snapshotter.capture.redaction.capturer_identity import CapturerIdentifiers, coded_spellings
 from snapshotter.errors import EvidenceInvalid, PolicyRefused, SnapshotterError
 from snapshotter.formats import canonical_json
 from snapshotter.formats.bundle import container, manifest, names, openings, redactable
 from snapshotter.formats.bundle.openings import Opening
 from snapshotter.formats.digest import digest_bytes
-from snapshotter.model.capturer_identity import CapturerIdentifier
+from snapshotter.model.capturer_identity import CREDENTIAL, CapturerIdentifier
 from snapshotter.model.finding import Verdict
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -290,13 +291,17 @@ def _closed(every: Sequence[Opening], fields: Sequence[str]) -> dict[str, str]:
     return closed
 
 
-def _secrets(values: Iterable[str], *, hosts: bool, domains: bool = True) -> CapturerIdentifiers:
+def _secrets(
+    values: Iterable[str], *, hosts: bool, domains: bool = True, paths: bool = False
+) -> CapturerIdentifiers:
     """
     Return what is searched for in a file: values, and what the addresses among them consist of.
 
     Args:
         hosts: Whether the hosts of addresses are searched for, and not only their parameters.
         domains: Whether also what the names of these hosts end with.
+        paths: Whether also the paths of addresses, as in links of the same site, the parts of a
+            path that have a digit, and all values and parameters within words and in base64.
     """
     texts: set[str] = set()
     names_of: set[str] = set()  # which are searched for however short they are
@@ -304,20 +309,37 @@ def _secrets(values: Iterable[str], *, hosts: bool, domains: bool = True) -> Cap
         texts.add(value)
         with contextlib.suppress(ValueError):  # not an address
             address = urlsplit(value)
-            texts.update(text for _, text in parse_qsl(address.query))
-            if hosts and address.scheme in ("http", "https") and address.hostname:
-                names_of.update(_names_of(address.hostname) if domains else [address.hostname])
+            texts.update(
+                text for part in (address.query, address.fragment) for _, text in parse_qsl(part)
+            )
+            if address.scheme in ("http", "https") and address.hostname:
+                if hosts:
+                    names_of.update(_names_of(address.hostname) if domains else [address.hostname])
+                if paths:
+                    texts.update(_parts_of(address.path))
+    long = {text for text in texts if len(text) >= _LEAST}
+    # A credential is searched for within longer words and in UTF-16, too.
+    found = {(CREDENTIAL if paths else "name", text) for text in long}
+    if paths:
+        found.update((CREDENTIAL, coded) for text in long for coded in coded_spellings(text))
+    found.update(("name", text) for text in names_of)
     return CapturerIdentifiers(
-        [
-            CapturerIdentifier(kind="name", value=text)
-            for text in sorted(names_of | {text for text in texts if len(text) >= _LEAST})
-        ]
+        [CapturerIdentifier(kind=kind, value=text) for kind, text in sorted(found)]
     )
+
+
+def _parts_of(path: str) -> Iterator[str]:
+    """Yield a path, and its parts that have a digit: a word such as "article" is in all pages."""
+    for spelling in (path, unquote(path)):
+        yield spelling
+        yield from (part for part in spelling.split("/") if any(map(str.isdigit, part)))
 
 
 def _names_of(host: str) -> Iterator[str]:
     """Yield a host and what its name ends with: rules and policies name a host by that, too."""
     yield host
+    with contextlib.suppress(UnicodeError):  # no name that a person reads in another script
+        yield host.encode().decode("idna")
     labels = host.split(".")
     if not labels[-1].isdigit() and ":" not in host:  # no IP address
         yield from (".".join(labels[at:]) for at in range(1, len(labels) - 1))
@@ -336,10 +358,11 @@ def _kept(
     members: BundleMembers, closed: dict[str, str], keep: Collection[str], *, hosts: bool
 ) -> set[str]:
     """Return the files of the signed list that the copy contains; `hosts` as in `_secrets`."""
-    secrets = _secrets(closed.values(), hosts=True)
+    secrets = _secrets(closed.values(), hosts=True, paths=True)
 
     def is_found_in(name: str) -> bool:
-        return any(True for _ in secrets.find(members.read(name, limit=_LONGEST)))
+        data = members.read(name, limit=_LONGEST)
+        return any(True for text in _decoded(data) for _ in secrets.find(text))
 
     ours = {name for name in members.names if names.is_listed(name) and _OURS.fullmatch(name)}
     kept = {name for name in ours if not is_found_in(name)} | {names.REDACTABLE_RECORD}
@@ -372,6 +395,14 @@ def _kept(
             )
         kept.add(name)
     return kept
+
+
+def _decoded(data: bytes) -> Iterator[bytes]:
+    """Yield a file as it is, and without the references of HTML and the escapes of addresses."""
+    yield data
+    plain = html.unescape(data.decode("utf-8", "replace"))
+    yield plain.encode("utf-8", "replace")
+    yield unquote(plain).encode("utf-8", "replace")
 
 
 def _opener(data: bytes) -> Any:

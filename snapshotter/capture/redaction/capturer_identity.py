@@ -92,16 +92,16 @@ def credential_spellings(user: str, password: str) -> tuple[CapturerIdentifier, 
     if not (user or password):
         return ()
     pair, secret = f"{user}:{password}", password or user
-    values = [pair, *_coded(pair)]
+    values = [pair, *coded_spellings(pair)]
     is_word = secret.isalpha() or secret.isdecimal()
     if len(secret) >= _LEAST_PASSWORD and not is_word:
-        values += [secret, *_coded(secret)]
+        values += [secret, *coded_spellings(secret)]
     return tuple(
         CapturerIdentifier(kind=CREDENTIAL, value=secret) for secret in dict.fromkeys(values)
     )
 
 
-def _coded(text: str) -> Iterator[str]:
+def coded_spellings(text: str) -> Iterator[str]:
     """Yield a text in base64 and in hexadecimal, alone and as a part of a longer text."""
     data = text.encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):

@@ -1,5 +1,7 @@
 """Copies of bundles in which values and files are withheld, judged by both verifiers."""
 
+import base64
+import contextlib
 import io
 import itertools
 import json
@@ -280,6 +282,55 @@ def test_the_host_and_the_parameters_of_a_withheld_address_are_searched_for_too(
     data = copy.file.read_bytes()
     assert b"QmFyYmFyYQ" not in data
     assert b"example.test" not in data
+
+
+SPELLINGS: dict[str, str | bytes] = {
+    "plain": "Zürich Müller-7",
+    "percent": "Z%C3%BCrich%20M%C3%BCller-7",
+    "form": "Z%c3%bcrich+M%c3%bcller-7",
+    "entities": "Z&#252;rich M&uuml;ller-7",
+    "script": "Z\\u00fcrich M\\u00fcller-7",
+    "word": "uid_Zürich Müller-7x",
+    "base64": base64.b64encode(b"user=" + "Zürich Müller-7".encode()).decode(),
+    "utf-16": "Zürich Müller-7".encode("utf-16-le"),
+    "path": '<a href="/people/jane/roe?page=2">',
+    "part": "posts of jane-1975",
+    "fragment": "token=fragment-value",
+    "punycode": "xn--mnchen-3ya.test",
+    "unicode-host": "münchen.test",
+}
+
+
+def test_a_kept_file_with_any_spelling_of_a_withheld_address_is_refused(tmp_path: Path) -> None:
+    contents = {**bundles.CONTENTS, "capture/other.txt": b"people, pages and a Zuerich wall\n"}
+    for name, text in SPELLINGS.items():
+        data = text if isinstance(text, bytes) else text.encode()
+        contents[f"capture/{name}.txt"] = b"before " + data + b" after\n"
+    made = bundles.capture(tmp_path / "spool", at=bundles.RealClock().now(), contents=contents)
+    host = "http://xn--mnchen-3ya.test"
+    asked = f"{host}/people/jane/roe?u=Z%C3%BCrich%20M%C3%BCller-7"
+    final = f"{host}/u/jane-1975#token=fragment-value"
+    bundle = sealer.seal(
+        replace(made, requested_url=asked, final_url=final),
+        bundles.decision(),
+        sealer.SealDependencies(
+            signer=bundles.new_signer(), authorities=(), timestamp_timeout_s=1,
+            clock=bundles.RealClock(), software=bundles.SOFTWARE,
+        ),
+        bundle_id=bundles.BUNDLE_ID, salt_key=bundles.SALT_KEY, spool=tmp_path / "spool",
+        progress=lambda stage, detail: None,
+    )  # fmt: skip
+
+    kept = []
+    with bundle.file.open("rb") as stream:
+        for name in (*SPELLINGS, "other"):
+            with contextlib.suppress(PolicyRefused):
+                redacted_copy.write(
+                    stream, tmp_path / name, fields=["addresses"], keep=[f"capture/{name}.txt"]
+                )
+                kept.append(name)
+
+    assert kept == ["other"]
 
 
 def test_a_copy_without_addresses_shows_neither_certificate_nor_a_part_of_the_host(
