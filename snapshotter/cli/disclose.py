@@ -8,7 +8,6 @@ from snapshotter.cli.file_or_id import open_named
 from snapshotter.cli.options import store_option
 from snapshotter.cli.output import print_json, print_message, print_result
 from snapshotter.errors import SnapshotterError
-from snapshotter.model.custody import EXPORTING
 from snapshotter.translation import tr
 
 
@@ -53,6 +52,7 @@ def disclose(
     """
     from snapshotter.app import machine
     from snapshotter.app.archive import bundles, quarantined, redacted_copy
+    from snapshotter.app.wiring import documents
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
 
@@ -75,7 +75,7 @@ def disclose(
         raise SnapshotterError(
             tr("{copy} cannot be read: {error}", copy=copy, error=error.strerror or error)
         ) from error
-    wiring_store.note_access(settings, opened, bundle_id, EXPORTING, show_message=print_message)
+    documents.note_redacted_copy(settings, opened, bundle_id, output, show_message=print_message)
     if as_json:
         print_json({"bundle_id": bundle_id, "file": str(output), "shown": list(shown)})
         return

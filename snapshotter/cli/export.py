@@ -17,7 +17,6 @@ from snapshotter.cli.output import (
     print_message,
     print_result,
 )
-from snapshotter.model.custody import EXPORTING
 from snapshotter.model.finding import Verdict
 from snapshotter.translation import tr
 
@@ -160,6 +159,7 @@ def export(
     cannot be redacted, or a file of --keep contains a withheld value.
     """
     from snapshotter.app.archive import bundles, quarantined
+    from snapshotter.app.wiring import documents
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
 
@@ -227,7 +227,7 @@ def export(
         return
     for bundle_id in bundle_ids:
         files = bundles.export(opened, bundle_id, output)
-        wiring_store.note_access(settings, opened, bundle_id, EXPORTING, show_message=print_message)
+        documents.note_export(settings, opened, [bundle_id], show_message=print_message)
         folder = bundles.unpack(files[0], output) if unpack else None
         signed = _sign_scitt(settings, opened, bundle_id, files, signers) if signers else ()
         if as_json:
@@ -385,12 +385,19 @@ def _export_har(
     settings: "Settings", store: "ObjectStore", bundle_id: str, output: Path, *, as_json: bool
 ) -> None:
     from snapshotter.app.archive import bundles, http_archive
-    from snapshotter.app.wiring import store as wiring_store
+    from snapshotter.app.wiring import documents
     from snapshotter.cli.output import write_file
+    from snapshotter.formats.digest import digest_bytes
 
     with store.open(bundles.find_bundle_key(store, bundle_id)) as stream:
         made = http_archive.make_http_archive(bundle_id, stream)
-    wiring_store.note_access(settings, store, bundle_id, EXPORTING, show_message=print_message)
+    documents.note_export(
+        settings,
+        store,
+        [bundle_id],
+        show_message=print_message,
+        detail=f"HTTP archive, SHA-256 {digest_bytes(made).sha256}",
+    )
     file = output / f"{bundle_id}.har"
     output.mkdir(parents=True, exist_ok=True)
     write_file(file, made)

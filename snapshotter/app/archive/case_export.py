@@ -89,6 +89,7 @@ class ExportedCase:
     exhibits: tuple[Mapping[str, Any], ...]  # as in exhibits.json
     continued: int  # exhibits that an interrupted export had written
     repeated: int  # exhibits of an interrupted export that were damaged
+    sums_sha256: str  # of SHA256SUMS
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -160,7 +161,7 @@ def write_export(
                 archive.add(facts, files)
         case_report = dict(report_case()) if report_case is not None else {}
         with scratch() as folder:
-            archive.finish(
+            documents = archive.finish(
                 lambda: _documents(
                     archive, plan, view, trust_file, folder, wheel, case_report, now()
                 )
@@ -171,6 +172,7 @@ def write_export(
             exhibits=tuple(archive.units),
             continued=continued,
             repeated=archive.repeated,
+            sums_sha256=next(file.sha256 for file in documents if file.name == SUMS),
         )
 
 

@@ -156,9 +156,13 @@ class GrowingArchive:
         self.files += written
         self._part_files += written
 
-    def finish(self, documents: Callable[[], Sequence[tuple[str, Content]]]) -> None:
+    def finish(
+        self, documents: Callable[[], Sequence[tuple[str, Content]]]
+    ) -> tuple[ArchivedFile, ...]:
         """
         Write the documents about the archive, and give the archive its final name.
+
+        Return the documents as they were written.
 
         Args:
             documents: Returns files; called when `units`, `files` and `parts` are complete, except
@@ -170,11 +174,13 @@ class GrowingArchive:
             if self._most is not None and self._part_files and self._full(needed):
                 self._finish_part()
                 files = documents()  # which name this part
-            self._part_files += [self._write(name, content) for name, content in files]
+            written = tuple(self._write(name, content) for name, content in files)
+            self._part_files += written
             self._close_list()
             _name(self._data, self.target)
             self._journal.unlink()
             durable.sync(self.target.parent)
+        return written
 
     # --- the unfinished archive ---------------------------------------------------------------
 

@@ -33,6 +33,7 @@ PrintPage = Callable[[bytes, datetime], bytes]  # (HTML, time in the PDF) → PD
 
 
 FORMATS: Final = ("html", "json", "pdf")
+_BUNDLE: Final = "bundle with its sidecars"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +263,7 @@ def export_case(
         store,
         [exhibit.bundle_id for exhibit in plan.stored],
         show_message=show_message,
+        detail=f"in the archive of a case, SHA-256 of its {case_export.SUMS} {made.sums_sha256}",
     )
     return made
 
@@ -280,7 +282,9 @@ def export_masked(
 
     with scratch_directory(settings.spool_dir, "masked") as folder:
         bundle = bundles.export(store, bundle_id, folder / "copy")[0]
-        note_export(settings, store, [bundle_id], show_message=show_message)
+        note_export(
+            settings, store, [bundle_id], show_message=show_message, detail="masked pictures"
+        )
         return masked_pictures.write(bundle, output)
 
 
@@ -318,7 +322,7 @@ def export_redacted(
                 keep=keep,
                 late_tokens=[file.read_bytes() for file in late],
             )
-    note_export(settings, store, [bundle_id], show_message=show_message)
+    note_redacted_copy(settings, store, bundle_id, made.file, show_message=show_message)
     return made
 
 
@@ -353,8 +357,35 @@ def export_evidence(
         now=now,
         annotations=annotations.capture(bundle_id),
     )
-    note_export(settings, store, [bundle_id], show_message=show_message)
+    note_export(
+        settings,
+        store,
+        [bundle_id],
+        show_message=show_message,
+        detail="bundle with its sidecars, report and verifier",
+    )
     return made
+
+
+def note_redacted_copy(
+    settings: Settings,
+    store: ObjectStore,
+    bundle_id: str,
+    copy: Path,
+    *,
+    show_message: ShowMessage,
+) -> None:
+    """Record in the custody chain of a capture which redacted copy of it was exported."""
+    from snapshotter.app.archive import evidence_folder
+
+    digest = evidence_folder.sha256_of(copy)
+    note_export(
+        settings,
+        store,
+        [bundle_id],
+        show_message=show_message,
+        detail=f"redacted copy, SHA-256 {digest}",
+    )
 
 
 def note_export(
@@ -363,9 +394,14 @@ def note_export(
     bundle_ids: Iterable[str],
     *,
     show_message: ShowMessage,
-    detail: str = "",
+    detail: str = _BUNDLE,
 ) -> None:
-    """Record in the custody chains of captures that they were exported, if the settings ask."""
+    """
+    Record in the custody chains of captures that they were exported, if the settings ask.
+
+    Args:
+        detail: What left the store. Everybody who gets the bundle can read it: no name of a case.
+    """
     from snapshotter.app.wiring import store as wiring_store
 
     for bundle_id in bundle_ids:

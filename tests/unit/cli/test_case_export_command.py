@@ -204,6 +204,15 @@ def test_the_report_about_the_case_can_be_left_out(case: Case) -> None:
     assert "report about the case" not in case.shell.out
 
 
+def test_the_custody_chain_names_the_digest_of_what_the_archive_contains(case: Case) -> None:
+    assert case.export() == 0, case.shell.err
+
+    digest = hashlib.sha256(unpacked("harbour.zip")["SHA256SUMS"]).hexdigest()
+    assert case.run("custody", "show", "--json", case.id) == 0
+    said = case.shell.object["events"][-1]["detail"]
+    assert said == f"in the archive of a case, SHA-256 of its SHA256SUMS {digest}"
+
+
 def test_a_preview_writes_nothing_and_needs_no_trust_file(case: Case) -> None:
     before = sorted(Path().rglob("*"))
 

@@ -1,5 +1,8 @@
 """`custody show`: what happened to a bundle, and what of it is broken."""
 
+from hashlib import sha256
+from pathlib import Path
+
 import pytest
 
 from snapshotter.cli.main import main
@@ -16,7 +19,7 @@ def events(shell: BundleShell, name: str = "") -> list[tuple[str, str]]:
 
 def test_what_commands_do_to_a_bundle_stands_in_its_chain(shell: BundleShell) -> None:
     assert shell.run("verify", shell.id) == 11  # nobody knows its key
-    assert shell.run("show", shell.id) == 0
+    assert shell.run("show", shell.id) == 0, shell.err
     assert shell.run("export", shell.id, "-o", shell.folder / "out") == 0
     assert shell.err == ""
 
@@ -28,6 +31,31 @@ def test_what_commands_do_to_a_bundle_stands_in_its_chain(shell: BundleShell) ->
     assert shell.run("custody", "show", shell.id) == 0
     assert "ingestion" in shell.out
     assert f"{shell.id}.wacz, by the archive, snapshotter" in shell.out
+
+
+def test_an_export_states_what_left_the_store(shell: BundleShell) -> None:
+    """A bundle, a redacted copy, and another copy that shows more are different hand-overs."""
+    copy, more = f"out/{shell.id}.redacted.wacz", "more/copy.wacz"
+    har = f"out/{shell.id}.har"
+    for arguments in (
+        ("export", shell.id, "-o", "out"),
+        ("export", "--redact", "title", shell.id, "-o", "out"),
+        ("disclose", copy, "/what/title", "-o", more),
+        ("export", "--har", shell.id, "-o", "out"),
+    ):
+        assert shell.run(*arguments) == 0, shell.err
+
+    assert shell.run("custody", "show", "--json", shell.id) == 0
+    said = [event["detail"] for event in shell.object["events"] if event["event"] == "exporting"]
+
+    digests = {file: sha256(Path(file).read_bytes()).hexdigest() for file in (copy, more, har)}
+    assert len(set(digests.values())) == 3
+    assert said == [
+        "bundle with its sidecars",
+        f"redacted copy, SHA-256 {digests[copy]}",
+        f"redacted copy, SHA-256 {digests[more]}",
+        f"HTTP archive, SHA-256 {digests[har]}",
+    ]
 
 
 def test_access_leaves_nothing_where_that_is_switched_off(

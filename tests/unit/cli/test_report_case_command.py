@@ -229,6 +229,22 @@ def test_the_custody_chain_names_the_digest_of_the_report(
     assert f"case report, SHA-256 of its JSON file {digest}" in home.out
 
 
+def test_many_events_of_one_type_are_one_row_with_their_number(
+    home: BundleShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAPSHOTTER_RECORD_ACCESS", "true")
+    for number in range(60):  # more than the rows of an exhibit
+        assert home.run("export", home.id, "-o", f"out/{number}") == 0, home.err
+    assert home.run("custody", "show", "--json", home.id) == 0
+    times = [event["at"] for event in home.object["events"] if event["event"] == "exporting"]
+
+    found = rows(report(home), "custody", "events")
+
+    (row,) = [row for row in found if row["event"] == "exporting"]
+    assert (row["count"], row["at"], row["last_at"]) == (60, times[0], times[-1])
+    assert all(row["last_at"] is None for row in found if row["count"] == 1)
+
+
 def test_removals_and_gaps_say_what_is_signed(
     home: BundleShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,8 @@ from snapshotter.translation import tr
 
 CUSTODY_INTRO: Final = tr(
     "Events after the seal, from the custody chains beside the bundles. A chain begins inside the "
-    "bundle, with the events of the capture. The chains have the details of each event, and the "
+    "bundle, with the events of the capture. Each row has all events of an exhibit with the same "
+    "type, result and person. The chains have each event with its details and digests, and the "
     "names as the settings had them. This report names people by number, role or pseudonym, the "
     "same person always in the same way."
 )
@@ -29,11 +30,13 @@ def custody_items(of: CaseMaterial) -> Iterator[Field | Table]:
         term=tr("Events"),
         columns=(
             Column(key="exhibit", term=tr("Exhibit")),
-            Column(key="at", term=tr("Time"), kind=Kind.INSTANT),
+            Column(key="at", term=tr("First time"), kind=Kind.INSTANT),
             Column(key="event", term=tr("Event")),
             Column(key="outcome", term=tr("Result")),
             Column(key="by", term=tr("By")),
             Column(key="bundle_id", term=tr("Bundle"), under="exhibit"),
+            Column(key="count", term=tr("Number"), kind=Kind.NUMBER),
+            Column(key="last_at", term=tr("Last time"), kind=Kind.INSTANT),
         ),
         rows=tuple(of.custody),
         total=of.custody_total,

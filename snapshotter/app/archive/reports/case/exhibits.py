@@ -18,6 +18,7 @@ from snapshotter.model.capture_report import (
     Row,
     Source,
     Table,
+    Value,
 )
 from snapshotter.model.case_report import ExhibitPicture, ReportedExhibit
 from snapshotter.model.finding import Verdict
@@ -26,7 +27,7 @@ from snapshotter.report.picture_copies import make_thumbnail
 from snapshotter.report.states import verdict_label
 from snapshotter.translation import tr
 
-_MAX_CUSTODY: Final = 50  # events of one exhibit
+_MAX_CUSTODY: Final = 50  # kinds of events of one exhibit
 _PICTURE: Final = 400  # pixels
 _TOP: Final = replace(SHAPE, only_first=True)  # all that the small picture shows
 _SHOWN: Final = (
@@ -149,22 +150,28 @@ def _keep_custody(of: CaseMaterial, number: int, bundle_id: str, report: Capture
     if not isinstance(table, Table):
         return
     places = {column.key: place for place, column in enumerate(table.columns)}
-    later = [row for row in table.rows if row.source.file != names.CUSTODY]
-    of.custody_total += len(later) + table.total - len(table.rows)
-    for row in later[:_MAX_CUSTODY]:
-        name = row.values[places["by"]]
+    groups: dict[tuple[Value, ...], list[Row]] = {}
+    for row in table.rows:
+        if row.source.file != names.CUSTODY:
+            kind = tuple(row.values[places[key]] for key in ("event", "outcome", "by"))
+            groups.setdefault(kind, []).append(row)
+    of.custody_total += len(groups) + table.total - len(table.rows)
+    for (event, outcome, by), rows in list(groups.items())[:_MAX_CUSTODY]:
+        times = [row.values[places["at"]] for row in rows]
         of.custody.append(
             Row(
                 values=(
                     tr("Exhibit {number}", number=number),
-                    row.values[places["at"]],
-                    row.values[places["event"]],
-                    row.values[places["outcome"]],
-                    of.people.label(name if isinstance(name, str) else ""),
+                    times[0],
+                    event,
+                    outcome,
+                    of.people.label(by if isinstance(by, str) else ""),
                     bundle_id,
+                    len(rows),
+                    times[-1] if len(rows) > 1 else None,
                 ),
-                basis=row.basis,
-                source=row.source,
+                basis=rows[0].basis,
+                source=rows[0].source,
             )
         )
 
