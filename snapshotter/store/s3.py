@@ -524,7 +524,8 @@ class _ObjectStream(io.RawIOBase):
     def _read(self, wanted: int) -> bytes:
         if self._body is None or self._body_at != self._at:
             self._get()
-        data: bytes = self._body.read(min(wanted, self._body_end - self._body_at))
+        with self._store._bucket.reading_body():
+            data: bytes = self._body.read(min(wanted, self._body_end - self._body_at))
         if not data:
             raise ServiceUnavailable(
                 tr(

@@ -15,12 +15,14 @@ from urllib.parse import urlsplit
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle.store_keys import check_key, is_key
 from snapshotter.store import location
+from snapshotter.store.response_guard import ResponseGuard, StoreSilent
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_GUARDED = "snapshotter_guard"  # in the context of a call of botocore
 _REDIRECTS = (301, 302, 303, 307, 308)
 # What reading an answer raises that lacks a field, or has a number or a time that is none.
 _ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -96,6 +98,7 @@ class S3Bucket:
         connect_timeout_s: Seconds; a call has at most `attempts` of them, and pauses
             of a few seconds between.
         read_timeout_s: Seconds without a byte.
+        guard: Refuses calls while the bucket does not answer; None: each call waits.
 
     Raises:
         ValueError: An invalid name or endpoint.
@@ -113,6 +116,7 @@ class S3Bucket:
         connect_timeout_s: float = 5.0,
         read_timeout_s: float = 30.0,
         attempts: int = 3,
+        guard: ResponseGuard | None = None,
     ) -> None:
         place = location.s3_location(bucket, prefix)
         parts = urlsplit(endpoint_url)
@@ -159,6 +163,13 @@ class S3Bucket:
         # redirect of an endpoint that the user named is followed; of AWS, that HEAD is not.
         calls = "before-call.s3" if endpoint_url else "before-call.s3.HeadBucket"
         self.client.meta.events.register(calls, _follow_no_redirect)
+        self._guard = guard
+        if guard is not None:
+            events, tokens = self.client.meta.events, _GuardedCalls(guard)
+            # Last: after a handler that raises, nothing would end the call.
+            events.register_last("before-call.s3", tokens.begin)
+            events.register("after-call.s3", tokens.end_answered)
+            events.register("after-call-error.s3", tokens.end_failed)
 
     @property
     def url(self) -> str:
@@ -191,6 +202,8 @@ class S3Bucket:
             return CallResult(code=code_of(error.response), answer=error.response)
         except self.errors.BotoCoreError as error:
             raise self._translated(error, key) from error
+        except StoreSilent as error:
+            raise self._silent(key) from error
         except _ODD as error:
             raise self.not_s3(key) from error
         return CallResult(code="", answer=answer)
@@ -228,10 +241,18 @@ class S3Bucket:
         raise FileNotFoundError(errno.ENOENT, tr("the object does not exist"), key)
 
     @contextlib.contextmanager
+    def reading_body(self) -> Iterator[None]:
+        """Read a part of an answer, which counts as a call of its own."""
+        with self._guard.call() if self._guard is not None else contextlib.nullcontext():
+            yield
+
+    @contextlib.contextmanager
     def translated(self, key: str) -> Iterator[None]:
         """Translate the errors of boto3 into those of the contract."""
         try:
             yield
+        except StoreSilent as error:
+            raise self._silent(key) from error
         except (self.errors.BotoCoreError, self.errors.ClientError) as error:
             raise self._translated(error, key) from error
         except _ODD as error:
@@ -289,10 +310,7 @@ class S3Bucket:
             return self._refusal("Redirect", 301, about)
         broken = (names.HTTPClientError, names.ConnectionError, names.IncompleteReadError)
         if isinstance(error, broken):
-            return ServiceUnavailable(
-                tr("{url} does not answer{about}", url=self.url, about=about),
-                hint=tr("check the endpoint, then try again"),
-            )
+            return self._silent(key)
         return SnapshotterError(
             tr(
                 "{url} cannot be used: {name}{about}",
@@ -301,6 +319,13 @@ class S3Bucket:
                 about=about,
             ),
             hint=tr("check the endpoint, the region and the credentials"),
+        )
+
+    def _silent(self, key: str) -> ServiceUnavailable:
+        about = f" ({key})" if key else ""
+        return ServiceUnavailable(
+            tr("{url} does not answer{about}", url=self.url, about=about),
+            hint=tr("check the endpoint, then try again"),
         )
 
     def _refusal(self, code: str, status: int, about: str) -> SnapshotterError:
@@ -314,6 +339,22 @@ class S3Bucket:
     def _refuse(self, code: str, error: Exception) -> NoReturn:
         what, hint = _REFUSALS[code]
         raise SnapshotterError(f"{self.url} {what}", hint=hint) from error
+
+
+class _GuardedCalls:
+    """Tells a guard of the begin and the end of each call of a client of botocore."""
+
+    def __init__(self, guard: ResponseGuard) -> None:
+        self._guard = guard
+
+    def begin(self, *, context: dict[str, Any], **_: object) -> None:
+        context[_GUARDED] = self._guard.begin()
+
+    def end_answered(self, *, context: dict[str, Any], **_: object) -> None:
+        self._guard.end(context.pop(_GUARDED), answered=True)
+
+    def end_failed(self, *, context: dict[str, Any], **_: object) -> None:
+        self._guard.end(context.pop(_GUARDED), answered=False)
 
 
 def version_argument(version: str) -> dict[str, Any]:

@@ -4,9 +4,10 @@ that it keeps receipts and writes custody events.
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from snapshotter import SOFTWARE
 from snapshotter.app import private_files
@@ -26,19 +27,34 @@ if TYPE_CHECKING:
     from snapshotter.store.probe import StoreProbe
     from snapshotter.store.s3 import S3Store
 
+# Of calls for pages. The second attempt is for connections that the server closed meanwhile.
+_LIMITS_OF_PAGES: Final = {"connect_timeout_s": 2.0, "read_timeout_s": 5.0, "attempts": 2}
 _PROBE_HOLDS_S = 7 * 24 * 3600  # seconds
 
 
-def store(settings: Settings) -> "DirectoryStore | S3Store":
-    """Return the configured store. Raises SnapshotterError: the name of the store is invalid."""
+def store(settings: Settings, *, for_pages: bool = False) -> "DirectoryStore | S3Store":
+    """
+    Return the configured store.
+
+    Args:
+        for_pages: People wait for answers: a call of a bucket that does not answer fails after some
+            seconds, and further calls fail at once.
+
+    Raises:
+        SnapshotterError: The name of the store is invalid.
+    """
     where = store_location(settings)
     if isinstance(where, DirectoryLocation):
         from snapshotter.store.filesystem import DirectoryStore
 
         return DirectoryStore(where.path.absolute())
+    from snapshotter.store.response_guard import ResponseGuard
     from snapshotter.store.s3 import S3Store
     from snapshotter.store.s3_bucket import S3Bucket
 
+    limits: Mapping[str, Any] = {}
+    if for_pages:
+        limits = {**_LIMITS_OF_PAGES, "guard": ResponseGuard(SystemClock().monotonic)}
     try:
         return S3Store(
             S3Bucket(
@@ -46,6 +62,7 @@ def store(settings: Settings) -> "DirectoryStore | S3Store":
                 where.prefix,
                 endpoint_url=settings.s3_endpoint,
                 region=settings.s3_region,
+                **limits,
             )
         )
     except ValueError as error:

@@ -88,7 +88,7 @@ def web_services(
         ServiceUnavailable: The database of the queue does not answer.
         SnapshotterError: The settings are invalid.
     """
-    store = wiring_store.store(settings)
+    store = wiring_store.store(settings, for_pages=True)
     clock = clock or SystemClock()
     index = wiring_index.index_service(settings, show_message=show_message)
     folder, processes = PreviewFolder(wiring_store.previews_dir(settings)), PreviewProcesses()
