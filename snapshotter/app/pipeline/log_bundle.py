@@ -5,14 +5,19 @@ Read the log's newest checkpoint, which a capture quotes, and log the bundle aft
 """
 
 import contextlib
+import threading
 from dataclasses import replace
+from typing import Final
 
 from snapshotter.app.interruption import Protection
 from snapshotter.app.upkeep.log_entries import LogResult, StoreLog
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.bundle import Bundle
 from snapshotter.ports import Progress
+from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
+
+QUOTE_S: Final = 30.0  # for which a job waits for the log of a store that does not answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +30,39 @@ class QuotedCheckpoint:
     remedy: str = ""  # what to do about that; "" where the next capture may succeed without it
 
 
-def quoted_checkpoint(log: StoreLog | None) -> QuotedCheckpoint:
-    """Return the checkpoint that a capture quotes; an unreadable log does not stop the capture."""
+def quoted_checkpoint(log: StoreLog | None, *, longest_s: float | None = None) -> QuotedCheckpoint:
+    """
+    Return the checkpoint that a capture quotes; an unreadable log does not stop the capture.
+
+    Args:
+        longest_s: Seconds after which the capture begins without a checkpoint. A store that accepts
+            connections and does not answer takes minutes to fail, and the page can vanish
+            meanwhile. None: wait, because a person may be asked for the passphrase of the log's
+            key.
+    """
     if log is None:
         return QuotedCheckpoint()
+    if longest_s is None:
+        return _newest_checkpoint(log)
+    found: list[QuotedCheckpoint] = []
+    # It is abandoned after the time, and ends by itself.
+    reading = threading.Thread(
+        target=lambda: found.append(_newest_checkpoint(log)), name="checkpoint", daemon=True
+    )
+    reading.start()
+    reading.join(longest_s)
+    if found:
+        return found[0]
+    return QuotedCheckpoint(
+        problem=tr(
+            "the log of {url} was not read within {longest_s:g} s",
+            url=log.store.url,
+            longest_s=longest_s,
+        )
+    )
+
+
+def _newest_checkpoint(log: StoreLog) -> QuotedCheckpoint:
     try:
         newest = log.newest()
     except SnapshotterError as error:

@@ -24,6 +24,7 @@ from snapshotter.app.interruption import Interruption, Protection
 from snapshotter.app.pipeline.anchored_clock import AnchoredClock
 from snapshotter.app.pipeline.loading import load_meanwhile
 from snapshotter.app.pipeline.log_bundle import (
+    QUOTE_S,
     QuotedCheckpoint,
     log_bundle,
     quoted_checkpoint,
@@ -246,7 +247,9 @@ def visit(
     clock = shared.with_this_anchor()
     timer = Timer(clock, progress, process_began)
     sweep(dependencies.spool_dir)
-    quoted = quoted_checkpoint(dependencies.logbook)
+    # Only a worker has a lease, and a worker asks nobody.
+    patience_s = QUOTE_S if lease is not None else None
+    quoted = quoted_checkpoint(dependencies.logbook, longest_s=patience_s)
     began = clock.now()
     bundle_id = dependencies.ids.bundle_id(began)
     right = lease or UncontestedLease()
