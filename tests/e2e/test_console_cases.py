@@ -28,7 +28,7 @@ _MS = 60_000  # for a task to be done, on a busy machine
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """A user with captures of a page that was removed, and a trust file."""
+    """A user with captures of a page that was removed."""
 
     installation: Installation
     console: RunningConsole
@@ -48,19 +48,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         made = observed.shoot(installation.home / "made", at(minute), STATE, url, signer=signer)
         observed.put(DirectoryStore(installation.store), made)
         ids.append(made.id)
-    trust = installation.home / "trust.json"
-    made_trust = installation.run("trust", "init", str(trust))
-    (installation.home / "signer.pem").write_bytes(signer.public_key_pem)
-    added = installation.run(
-        "trust", "add-key", str(trust), str(installation.home / "signer.pem"), "--owner", "O"
-    )
-    assert (made_trust.code, added.code) == (0, 0), made_trust.err + added.err
-    installation.configure(
-        operator="A. Example",
-        role="editor",
-        trust_file=str(trust),
-        trust_root_key=made_trust.out.strip(),
-    )
+    installation.configure(operator="A. Example", role="editor")
     with running_console(installation) as console:
         yield Home(installation, console, ids)
 
@@ -102,7 +90,8 @@ def test_selected_captures_become_an_archive_of_a_case(browser: Browser, home: H
         archive.get_by_label("Title of the case (1)").check()
         archive.get_by_role("button", name="Preview").click()
         expect(page.get_by_text("Notes: 1")).to_be_visible()
-        page.get_by_role("button", name="Make archive").click()
+        page.get_by_role("button", name="Make trust file").click()
+        page.get_by_role("button", name="Make archive").click(timeout=_MS)
         page.get_by_text("Files are kept").wait_for(timeout=_MS)
         task = page.url.removeprefix(home.console.origin)
         names = zipfile.ZipFile(downloaded(page, "harbour.zip")).namelist()

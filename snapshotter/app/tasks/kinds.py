@@ -104,6 +104,13 @@ class CaseExportArguments:
     zone: str = "UTC"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustFileArguments:
+    """Make the trust file of this installation, or bring it up to date."""
+
+    owner: str  # of the keys, as readers of archives see it
+
+
 class ExportForm(StrEnum):
     """What an export of captures consists of."""
 
@@ -152,6 +159,7 @@ TaskArguments = (
     | CaseExportArguments
     | ExportArguments
     | AuditArguments
+    | TrustFileArguments
 )
 _QUICK, _LONG = TaskLane.QUICK, TaskLane.LONG
 _KINDS: Final = (
@@ -164,6 +172,7 @@ _KINDS: Final = (
     TaskKind(name="case-export", arguments=CaseExportArguments, lane=_LONG, has_files=True),
     TaskKind(name="export", arguments=ExportArguments, lane=_LONG, has_files=True),
     TaskKind(name="audit", arguments=AuditArguments, lane=_LONG),
+    TaskKind(name="trust-file", arguments=TrustFileArguments, lane=_QUICK, has_files=True),
 )
 TASK_KINDS: Final[Mapping[str, TaskKind]] = {kind.name: kind for kind in _KINDS}
 _BY_ARGUMENTS: Final = {kind.arguments: kind for kind in _KINDS}

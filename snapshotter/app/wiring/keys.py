@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from snapshotter.app.machine import SystemClock
 from snapshotter.app.settings import ANNOTATION_KEY, EVENT_KEY, Settings
@@ -23,7 +24,8 @@ from snapshotter.seal.open_key import open_external_key
 from snapshotter.seal.signer import DEFAULT_NAME, KeyDirectory, StoredKey
 from snapshotter.translation import tr
 
-ROOT_KEY = "root"  # of trust files, as `snapshotter trust init` names it
+OWN_ROOT_KEY: Final = "console-root"  # of the trust file that the console makes
+_ROOT_KEYS: Final = ("root", OWN_ROOT_KEY)  # the first as `snapshotter trust init` names it
 
 
 def key_directory(settings: Settings) -> KeyDirectory:
@@ -41,7 +43,7 @@ def signing_keys(settings: Settings, *, public_only: bool = False) -> tuple[Stor
     Return this user's own keys without the root keys of trust files.
 
     A root key signs trust files, never bundles: a bundle that it signed is not one of ours. Root
-    keys are recognised by the default name, and by the remembered versions of trust files. A key
+    keys are recognised by the default names, and by the remembered versions of trust files. A key
     that the settings name for signing counts, although it signed a trust file too.
 
     Args:
@@ -57,7 +59,7 @@ def signing_keys(settings: Settings, *, public_only: bool = False) -> tuple[Stor
     return tuple(
         key
         for key in key_directory(settings).list(public_only=public_only)
-        if key.name != ROOT_KEY and (key.key_id not in roots or key.name in named)
+        if key.name not in _ROOT_KEYS and (key.key_id not in roots or key.name in named)
     )
 
 

@@ -5,15 +5,11 @@ These functions run in a task process, which may open keys and start the browser
 """
 
 import hashlib
-import shutil
-import zipfile
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from snapshotter.app import machine
 from snapshotter.app.settings import Settings
@@ -22,21 +18,29 @@ from snapshotter.app.tasks.context import TaskContext
 from snapshotter.app.tasks.runner import DoTask
 from snapshotter.app.wiring import documents
 from snapshotter.app.wiring import store as wiring_store
-from snapshotter.errors import SnapshotterError, UsageMistake
+from snapshotter.app.wiring.task_arguments import (
+    known_date,
+    known_formats,
+    known_groups,
+    known_paper,
+    known_zone,
+    parsed_searches,
+    selected_ids,
+    verifying,
+)
+from snapshotter.app.wiring.task_exports import ExportTasks
+from snapshotter.errors import UsageMistake
 from snapshotter.model.task import TaskResult
-from snapshotter.ports import ObjectStore, ShowMessage
+from snapshotter.ports import ShowMessage
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.annotations import AnnotationService
-    from snapshotter.app.archive.case_export_plan import PlannedExhibit
-    from snapshotter.app.archive.reports.case.material import CaseSearch
     from snapshotter.app.upkeep.quarantine import QuarantineService
     from snapshotter.ports import Signer
 
 _PAUSE_S = 5.0  # before an audit looks again for objects that seem to be gone
 _MOST_FINDINGS = 500  # of an audit, in the result of its task; the signed report has all kinds
-_ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the same files give the same archive
 
 
 class TaskKinds:
@@ -51,6 +55,7 @@ class TaskKinds:
 
     def by_arguments(self) -> dict[type[Any], DoTask]:
         """Return what does the tasks, by the class of their arguments."""
+        exports = ExportTasks(self._settings, self._show_message)
         return {
             kinds.AnnotateArguments: self.annotate,
             kinds.VerifyArguments: self.verify,
@@ -58,9 +63,10 @@ class TaskKinds:
             kinds.ProofArguments: self.prove,
             kinds.ReportArguments: self.report,
             kinds.CaseReportArguments: self.report_case,
-            kinds.CaseExportArguments: self.export_case,
-            kinds.ExportArguments: self.export,
+            kinds.CaseExportArguments: exports.export_case,
+            kinds.ExportArguments: exports.export,
             kinds.AuditArguments: self.audit,
+            kinds.TrustFileArguments: exports.make_trust_file,
         }
 
     def annotate(self, arguments: kinds.AnnotateArguments, task: TaskContext) -> TaskResult:
@@ -165,9 +171,9 @@ class TaskKinds:
         from snapshotter.report import capture_report as reports
         from snapshotter.report.local_time import LocalTime
 
-        local = LocalTime(zone=_zone(arguments.zone))
+        local = LocalTime(zone=known_zone(arguments.zone))
         store, folder = wiring_store.store(self._settings), task.make_folder()
-        bundle_ids = _some(arguments.bundle_ids)
+        bundle_ids = selected_ids(arguments.bundle_ids)
         made_reports = []
         for number, bundle_id in enumerate(bundle_ids):
             task.step(tr("verify, and write the report"), number, len(bundle_ids))
@@ -206,11 +212,11 @@ class TaskKinds:
         from snapshotter.report import case_report as reports
         from snapshotter.report.local_time import LocalTime
 
-        local = LocalTime(zone=_zone(arguments.zone))
+        local = LocalTime(zone=known_zone(arguments.zone))
         report = documents.verified_case_report(
             self._settings, arguments.case, now=self._clock.now(), local=local,
-            searches=_searches(arguments.searches), included=_groups(arguments.included),
-            show_message=self._show_message, show_progress=_verifying(task),
+            searches=parsed_searches(arguments.searches), included=known_groups(arguments.included),
+            show_message=self._show_message, show_progress=verifying(task),
         )  # fmt: skip
         data = reports.encode(report)
         digest = hashlib.sha256(data).hexdigest()
@@ -240,82 +246,6 @@ class TaskKinds:
             sorted(folder.iterdir()),
         )
 
-    def export_case(self, arguments: kinds.CaseExportArguments, task: TaskContext) -> TaskResult:
-        """Write the archive of a case."""
-        from snapshotter.app.archive import case_export_plan
-        from snapshotter.app.archive.case_view import case_view
-        from snapshotter.app.wiring import annotations as wiring_annotations
-        from snapshotter.app.wiring import trust as wiring_trust
-
-        _require_trust_file(self._settings)
-        task.step(tr("plan the archive"))
-        store = wiring_store.store(self._settings)
-        state = wiring_annotations.read_state(self._settings, show_message=self._show_message)
-        view = case_view(store, state, arguments.case)
-        plan = case_export_plan.plan_export(
-            store,
-            view,
-            wiring_trust.trusted_keys(self._settings),
-            included=_groups(arguments.included),
-            has_pdf=arguments.pdf,
-            has_load_files=arguments.load_files,
-            has_case_report=arguments.case_report,
-        )
-
-        def show_exhibit(exhibit: "PlannedExhibit", before: int) -> None:
-            task.step(tr("write the exhibits"), before, len(plan.exhibits))
-
-        made = documents.export_case(
-            self._settings, store, plan, view, task.make_folder() / f"{plan.case}.zip",
-            state=state, most_bytes=arguments.part_bytes or None, paper=arguments.paper,
-            zone=_zone(arguments.zone), now=self._clock.now, show_message=self._show_message,
-            show_exhibit=show_exhibit, show_progress=_verifying(task),
-        )  # fmt: skip
-        return task.result(
-            {
-                **case_export_plan.plan_json(plan),
-                "bundle_ids": [exhibit.bundle_id for exhibit in plan.exhibits],
-                "exhibits": list(made.exhibits),
-                "root_key": self._settings.trust_root_key,
-            },
-            made.files,
-        )
-
-    def export(self, arguments: kinds.ExportArguments, task: TaskContext) -> TaskResult:
-        """Export captures as one ZIP archive."""
-        from snapshotter.app.archive import quarantined
-        from snapshotter.app.wiring import trust as wiring_trust
-
-        if arguments.form is kinds.ExportForm.EVIDENCE:
-            _require_trust_file(self._settings)
-        store = wiring_store.store(self._settings)
-        is_trusted = wiring_trust.trusted_keys(self._settings)
-        bundle_ids = _some(arguments.bundle_ids)
-        for bundle_id in bundle_ids:  # nothing is written of a list in which one is in quarantine
-            quarantined.require_visible(store, bundle_id, is_trusted)
-        folder = task.make_folder()
-        content = folder / "content"
-        content.mkdir()
-        exported = []
-        for number, bundle_id in enumerate(bundle_ids):
-            task.step(tr("copy the captures"), number, len(bundle_ids))
-            exported.append(
-                {"bundle_id": bundle_id, **self._export(arguments, store, bundle_id, content)}
-            )
-        task.step(tr("write the archive"))
-        name = bundle_ids[0] if len(bundle_ids) == 1 else f"{len(bundle_ids)}-captures"
-        archive = folder / f"{arguments.form.value}-{name}.zip"
-        _zip(content, archive)
-        shutil.rmtree(content)
-        return task.result(
-            {
-                "bundle_ids": list(bundle_ids),
-                "captures": exported,
-                "form": arguments.form.value,
-            },
-            [archive],
-        )
-
     def audit(self, arguments: kinds.AuditArguments, task: TaskContext) -> TaskResult:
         """Audit the store; the report is signed, stored, logged, and its findings are notified."""
         from snapshotter.app.monitoring import notification_events
@@ -329,7 +259,7 @@ class TaskKinds:
         published = wiring_log.checkpoint_memory(self._settings).load()
         request = AuditRequest(
             sample=arguments.sample or None,
-            since=_date(arguments.since),
+            since=known_date(arguments.since),
             restart=arguments.restart,
             checkpoints=((tr("the checkpoint that this machine published"), published),)
             * bool(published),
@@ -401,128 +331,11 @@ class TaskKinds:
     ) -> None:
         """Write a document as files whose names begin with `path`."""
         for kind, content in documents.document_files(
-            self._settings, _formats(formats), data=data, page=page, paper=_paper(paper), at=at
+            self._settings,
+            known_formats(formats),
+            data=data,
+            page=page,
+            paper=known_paper(paper),
+            at=at,
         ):
             path.with_name(f"{path.name}.{kind}").write_bytes(content)
-
-    def _export(
-        self, arguments: kinds.ExportArguments, store: ObjectStore, bundle_id: str, content: Path
-    ) -> dict[str, Any]:
-        """Write what an export has of one capture into a folder; return what to state about it."""
-        from snapshotter.app.archive import bundles
-        from snapshotter.model.finding import Verdict
-
-        settings, show_message = self._settings, self._show_message
-        match arguments.form:
-            case kinds.ExportForm.EVIDENCE:
-                evidence = documents.export_evidence(
-                    settings, store, bundle_id, content / bundle_id, now=self._clock.now(),
-                    show_message=show_message,
-                )  # fmt: skip
-                report = evidence.report
-                codes = report.codes(Verdict.FAILED, Verdict.INDETERMINATE)
-                return {
-                    "codes": list(codes),
-                    "root_key": evidence.root_key_id,
-                    "verdict": report.verdict.value,
-                }
-            case kinds.ExportForm.MASKED:
-                masked = documents.export_masked(
-                    settings, store, bundle_id, content, show_message=show_message
-                )
-                return {"boxes": masked.boxes, "left_out": list(masked.left_out)}
-            case kinds.ExportForm.REDACTED:
-                redacted = documents.export_redacted(
-                    settings, store, bundle_id, content, fields=arguments.fields,
-                    keep=arguments.keep, show_message=show_message,
-                )  # fmt: skip
-                return {"fields": list(redacted.fields), "files": list(redacted.files)}
-        files = bundles.export(store, bundle_id, content)
-        documents.note_export(settings, store, [bundle_id], show_message=show_message)
-        return {"files": [file.name for file in files]}
-
-
-def _verifying(task: TaskContext) -> Any:
-    return lambda position, total: task.step(tr("verify the exhibits"), position, total)
-
-
-def _some(bundle_ids: tuple[str, ...]) -> tuple[str, ...]:
-    if not bundle_ids:
-        raise UsageMistake(tr("no capture is selected"))
-    return tuple(dict.fromkeys(bundle_ids))
-
-
-def _require_trust_file(settings: Settings) -> None:
-    if settings.trust_file is None:
-        raise SnapshotterError(
-            tr("this export needs a trust file, and the settings name none"),
-            hint=tr(
-                "make a trust file (docs/howto/trust-file-for-an-auditor.md), and set trust_file "
-                "and trust_root_key in the settings"
-            ),
-        )
-
-
-def _searches(texts: Iterable[str]) -> "list[CaseSearch]":
-    from snapshotter.app.archive.reports.case.material import CaseSearch
-    from snapshotter.index.query import InvalidQuery, parse
-
-    try:
-        return [CaseSearch(words=text, query=parse(text)) for text in texts if text.strip()]
-    except InvalidQuery as error:
-        raise UsageMistake(str(error), hint=error.hint) from error
-
-
-def _groups(included: tuple[str, ...]) -> list[str]:
-    from snapshotter.app.archive.case_export_plan import GROUPS
-
-    return _of(included, GROUPS)
-
-
-def _formats(formats: Iterable[str]) -> list[str]:
-    return _of(formats, documents.FORMATS)
-
-
-def _paper(paper: str) -> str:
-    return _of([paper], ("A4", "Letter"))[0]
-
-
-def _of(given: Iterable[str], valid: tuple[str, ...]) -> list[str]:
-    """Return values that must be among the valid ones."""
-    values = list(given)
-    for value in values:
-        if value not in valid:
-            raise UsageMistake(
-                tr("{value!r} is unknown; valid: {valid}", value=value, valid=", ".join(valid))
-            )
-    return values
-
-
-def _zone(name: str) -> tzinfo | None:
-    if not name:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise UsageMistake(
-            tr("{name!r} is not a time zone; valid: Europe/Berlin", name=name)
-        ) from error
-
-
-def _date(text: str) -> date | None:
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageMistake(tr("{text!r} is not a date; valid: 2026-11-30", text=text)) from error
-
-
-def _zip(folder: Path, target: Path) -> None:
-    """Write the files of a folder into an archive, uncompressed: bundles are compressed already."""
-    with zipfile.ZipFile(target, "x", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(str(path.relative_to(folder)), _ZIP_DATE)
-            entry.external_attr = 0o644 << 16
-            with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as out:
-                shutil.copyfileobj(source, out, 1 << 20)

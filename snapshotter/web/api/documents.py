@@ -19,6 +19,7 @@ from snapshotter.app.tasks.kinds import (
     ExportForm,
     ProofArguments,
     ReportArguments,
+    TrustFileArguments,
     VerifyArguments,
 )
 from snapshotter.translation import tr
@@ -154,6 +155,24 @@ def export(
         fields=tuple(wanted.fields),
         keep=tuple(wanted.keep),
     )
+    return submit(context, person, response, arguments, idempotency_key)
+
+
+@router.post("/trust-file", status_code=202, tags=["documents"])
+def make_trust_file(
+    context: Context,
+    person: Actor,
+    response: Response,
+    wanted: models.TrustFileRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Task:
+    """
+    Make the trust file that archives contain, or bring it up to date.
+
+    `result.root_key` is the fingerprint for readers of archives. Settings that name a trust file
+    take precedence over this file.
+    """
+    arguments = TrustFileArguments(owner=wanted.owner)
     return submit(context, person, response, arguments, idempotency_key)
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 import httpx2
@@ -12,6 +13,7 @@ from snapshotter.app.archive import cases
 from snapshotter.app.archive.annotations import read_chain
 from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.model.task import TaskState
+from snapshotter.seal.signer import KeyDirectory
 from tests import observed
 from tests.archived import Archive
 from tests.taskwork import do_tasks
@@ -129,13 +131,40 @@ def test_an_archive_is_previewed_with_what_is_withheld(site: Site) -> None:
     assert "report about the case" not in page
     assert 'name="with" value="tags"' in page
     assert "nonsense" not in page
-    assert "The settings name no trust file" in page
+    assert "First, make a trust file" in page
+    assert "Make archive" not in page
     site.web.post("/cases/harbour/export", {"with": "tags", "paper": "Letter"})
     (task, *_) = do_tasks(site.web)
     assert task.arguments["included"] == ["tags"]
     assert task.arguments["paper"] == "Letter"
     assert task.failure is not None
     assert "needs a trust file" in task.failure.error
+
+
+def test_the_trust_file_of_an_archive_is_made_where_the_archive_is(site: Site) -> None:
+    keys = KeyDirectory(site.web.context.settings.keys_dir)
+    keys.create("default")
+    preview = "/cases/harbour/export?with=tags&paper=Letter"
+    back = re.search(r'name="back" value="([^"]+)"', site.page(preview))
+    assert back is not None
+    assert unescape(back[1]) == preview
+
+    refused = site.web.post("/settings/trust-file", {"owner": " ", "back": preview})
+    assert refused.status_code == 422
+    assert 'href="#owner"' in refused.text
+    form = {"owner": "Example Archive", "back": preview, "key": "k"}
+    answer = site.does("/settings/trust-file", form)
+
+    root_key = keys.find("console-root").key_id
+    assert "back=%2Fcases%2Fharbour%2Fexport" in answer.headers["location"]
+    for path in (preview, "/settings", answer.headers["location"].partition("?")[0]):
+        assert root_key in site.page(path)
+    assert "Make archive" in site.page(preview)
+    site.does("/cases/harbour/export", {"no-case-report": "yes"})
+    (task, *_) = do_tasks(site.web)
+    assert task.result is not None
+    assert [file.name for file in task.result.files] == ["harbour.zip"]
+    assert root_key in site.page(f"/tasks/{task.id}")
 
 
 def test_a_case_report_is_a_file_of_its_task(site: Site) -> None:

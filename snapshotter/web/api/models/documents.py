@@ -37,6 +37,14 @@ class ConclusionRequest(Question):
     )
 
 
+class TrustFileRequest(Question):
+    """The trust file of this installation, which archives contain."""
+
+    owner: str = Field(
+        min_length=1, max_length=200, description="Of the keys, as readers of archives see it."
+    )
+
+
 class ProofRequest(Question):
     """A proof pack to make: of an event, of the last take-down of a page, or of two captures."""
 

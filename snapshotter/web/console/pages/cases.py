@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +18,7 @@ from snapshotter.app.tasks.kinds import (
     CaseExportArguments,
     CaseReportArguments,
 )
+from snapshotter.app.wiring.own_trust_file import archive_trust
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.statements import annotation
 from snapshotter.index.query import InvalidQuery, parse
@@ -42,6 +44,7 @@ GROUPS: Final[Sequence[tuple[str, str]]] = (
 PAPERS: Final = (("A4", "A4"), ("Letter", "Letter"))
 _FIELDS: Final = ("ids", "add-reason", "note", "close-reason", "searches")
 _Errors = Sequence[tuple[str, str]]  # (id of the field, sentence)
+_CONTENTS: Final = ("pdf", "load-files", "no-case-report")  # boxes of an archive
 _MOST_IDS: Final = 500  # captures that a form adds
 
 
@@ -116,7 +119,6 @@ def _case_page(request: Request, given: dict[str, str], errors: _Errors = ()) ->
         forms=selected.FORMS,
         given={name: given.get(name, "") for name in _FIELDS},
         groups=[(group, words, counts[group]) for group, words in GROUPS],
-        has_trust_file=context.settings.trust_file is not None,
         key=new_key(request),
         papers=PAPERS,
         path=case_path(name),
@@ -199,6 +201,9 @@ def _preview(request: Request) -> Response:
     included = _included(query.getlist("with"))
     has_pdf, has_load_files = "pdf" in query, "load-files" in query
     has_case_report = "no-case-report" not in query
+    chosen = [("with", group) for group in included]
+    chosen += [(field, "yes") for field in _CONTENTS if field in query]
+    chosen.append(("paper", _paper(query.get("paper", ""))))
     with context.services.index.reading() as view:
         name = _found(view, request.path_params["name"]).name
         state = view.state.annotations
@@ -215,9 +220,12 @@ def _preview(request: Request) -> Response:
         request,
         "case_export.html.j2",
         bytes=sum(exhibit.bytes for exhibit in plan.exhibits),
-        has_trust_file=context.settings.trust_file is not None,
+        archive_trust=archive_trust(context.settings),
+        here=f"{case_path(name)}/export?{urlencode(chosen)}",
         included=included,
+        is_own_trust_file=context.settings.trust_file is None,
         key=new_key(request),
+        owner=context.services.person.name,
         path=case_path(name),
         paper=_paper(query.get("paper", "")),
         plan=plan,

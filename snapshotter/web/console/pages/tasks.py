@@ -30,6 +30,7 @@ TASK_NAMES: Final[Mapping[str, str]] = {
     "export": tr("Export of captures"),
     "proof": tr("Proof pack"),
     "report": tr("Report about captures"),
+    "trust-file": tr("Trust file"),
     "verify": tr("Verification"),
 }
 _STATES: Final[Mapping[TaskState, StateLabel]] = {
@@ -39,6 +40,7 @@ _STATES: Final[Mapping[TaskState, StateLabel]] = {
     TaskState.FAILED: StateLabel(words=tr("Failed"), shape="✕", tone="bad"),
     TaskState.INTERRUPTED: StateLabel(words=tr("Interrupted"), shape="✕", tone="bad"),
 }
+_HANDED_OVER: Final = ("case-export", "trust-file")  # their readers need the fingerprint
 _POLL_MS: Final = 500
 # A sealed file is never shown by the console's origin, whatever it is.
 _DOWNLOAD_POLICY: Final = "sandbox; default-src 'none'"
@@ -64,6 +66,7 @@ def _task(request: Request) -> Response:
         lines=[str(line) for line in value.get("lines", ())],
         links=_links(task, value),
         name=task_name(task),
+        root_key=value.get("root_key", "") if task.kind in _HANDED_OVER else "",
         steps=_steps(task),
         summary=_summary(task, value),
         task=task,

@@ -23,6 +23,7 @@ from snapshotter.app.tasks.kinds import (
     ProofArguments,
     ReportArguments,
     TaskArguments,
+    TrustFileArguments,
     VerifyArguments,
 )
 from snapshotter.app.wiring import task_kinds
@@ -31,7 +32,7 @@ from snapshotter.errors import PolicyRefused, SnapshotterError, UsageMistake
 from snapshotter.jobs.tasks.database_tasks import DatabaseTasks
 from snapshotter.model.person import Person
 from snapshotter.model.task import Task, TaskFailure, TaskLane, TaskResult
-from snapshotter.seal.signer import KeyDirectory
+from snapshotter.seal.signer import KeyDirectory, RetiredKey
 from snapshotter.site.state import SiteState, removed
 from snapshotter.store.filesystem import DirectoryStore
 from tests import observed
@@ -195,6 +196,57 @@ def test_a_case_is_reported_and_exported_as_it_was_requested(place: Place) -> No
         place.do(CaseExportArguments(case="harbour"), trusted=False)
     with pytest.raises(UsageMistake, match="'secrets' is unknown"):
         place.do(CaseExportArguments(case="harbour", included=("secrets",)))
+
+
+def test_an_archive_with_the_trust_file_of_the_console_is_verified_by_its_reader(
+    place: Place, tmp_path: Path
+) -> None:
+    annotate = AnnotateArguments(action=AnnotationAction.CREATE_CASE, case="harbour")
+    place.do(annotate, trusted=False)
+    add = replace(annotate, action=AnnotationAction.ADD_TO_CASE, bundle_ids=(place.ids[0],))
+    place.do(add, trusted=False)
+    export = CaseExportArguments(case="harbour", case_report=False)
+    with pytest.raises(SnapshotterError, match="needs a trust file, and there is none"):
+        place.do(export, trusted=False)
+
+    trust, made = place.do(TrustFileArguments(owner="Example Archive"), trusted=False)
+    first = json.loads(place.file(trust, "trust.json").read_bytes())
+    _, again = place.do(TrustFileArguments(owner="Example Archive"), trusted=False)
+    KeyDirectory(tmp_path / "data" / "keys").create("events")
+    task, exported = place.do(export, trusted=False)
+
+    root_key = made.value["root_key"]
+    assert root_key != place.root_key  # the root key of a trust file that a command made
+    assert {key["owner"] for key in first["keys"]} == {"Example Archive"}
+    assert again.value == made.value  # nothing was missing
+    assert exported.value["root_key"] == root_key
+    with zipfile.ZipFile(place.file(task, "harbour.zip")) as archive:
+        archive.extractall(tmp_path / "handed")
+    last = json.loads((tmp_path / "handed" / "trust.json").read_bytes())
+    assert last["version"] == first["version"] + 1  # with the key that was made meanwhile
+    assert len(last["keys"]) == len(first["keys"]) + 1
+    bundle = tmp_path / "handed" / "bundles" / f"{place.ids[0]}.wacz"
+    given = ("--trust", str(tmp_path / "handed" / "trust.json"), "--root-key", root_key)
+    place.shell.run("verify", "--json", *given, str(bundle))
+    found = {check["check"]: check["verdict"] for check in place.shell.object["findings"]}
+    assert found["signature"] == "passed", found
+
+
+def test_a_trust_file_states_revocations_and_needs_a_key_and_its_root_key(
+    place: Place, tmp_path: Path
+) -> None:
+    keys = KeyDirectory(tmp_path / "data" / "keys")
+    place.do(TrustFileArguments(owner="O"), trusted=False)
+    keys.retire("default", RetiredKey(at=at(90), reason="compromised"))
+    trust, _ = place.do(TrustFileArguments(owner="O"), trusted=False)
+
+    (key,) = json.loads(place.file(trust, "trust.json").read_bytes())["keys"]
+    assert key["revoked"]["reason"] == "compromised"
+
+    keys.create("events")
+    (tmp_path / "data" / "keys" / "console-root.pem").unlink()
+    with pytest.raises(SnapshotterError, match="the root key 'console-root' is not in"):
+        place.do(TrustFileArguments(owner="O"), trusted=False)
 
 
 def test_reports_and_copies_of_captures_are_files(place: Place) -> None:

@@ -294,6 +294,7 @@ def test_documents_are_requested_as_tasks(filled: Filled) -> None:
         ("/exports", {"bundle_ids": ids, "form": "evidence"}, "export"),
         ("/cases/harbour/reports", {"included": ["notes"]}, "case-report"),
         ("/cases/harbour/exports", {"pdf": True}, "case-export"),
+        ("/trust-file", {"owner": "Example Archive"}, "trust-file"),
     ]
     for path, body, kind in wanted:
         task = accepted(filled.send("POST", path, body), kind)
