@@ -1,11 +1,11 @@
 """A page that navigates to where no page is: the record is about the last document reached."""
 
 import asyncio
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.async_api import Request
 
 from snapshotter.capture.page.navigation import Navigation
 from snapshotter.model.capture import Capture, Outcome, Reason
@@ -74,18 +74,38 @@ def test_a_navigation_that_fails_leaves_the_document_and_is_named(
     )
 
 
-def test_a_navigation_that_fails_before_the_browser_is_told_to_keep_the_page_is_named_too(
+def test_a_page_that_navigates_at_once_is_kept_however_late_the_events_are_handled(
     capture: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a busy machine: the error page is there first, and the document is loaded again."""
-    tell = Navigation._on_first_request
+    handle = Navigation._run_for_event
 
-    async def tell_late(self: Navigation, request: Request) -> None:
-        while not self._has_returned:
-            await asyncio.sleep(0.01)
-        await tell(self, request)
+    async def handle_late(self: Navigation, work: Awaitable[None]) -> None:
+        await asyncio.sleep(0.3)  # the page would be gone by then if the browser went on
+        await handle(self, work)
 
-    monkeypatch.setattr(Navigation, "_on_first_request", tell_late)
+    monkeypatch.setattr(Navigation, "_run_for_event", handle_late)
+    with Site() as site:
+        captured = capture(url := site.url("/leaves/by-refresh"))
+
+    assert codes(captured) == ["destination-missing", "resources-missing"]
+    assert captured.reasons[0].detail.endswith("the capture shows the previous document")
+    assert captured.redirects == ()
+    assert captured.final_url == url
+    assert shows_the_article(captured)
+
+
+def test_a_failed_navigation_is_named_too_if_the_browser_shows_its_error_page(
+    capture: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if no request could be paused: the document is loaded again, and then it is kept."""
+    release = Navigation.release
+
+    async def watch_nothing(self: Navigation) -> None:
+        if self._has_returned:
+            await release(self)
+
+    monkeypatch.setattr(Navigation, "_watch_from_the_start", watch_nothing)
+    monkeypatch.setattr(Navigation, "release", watch_nothing)
     with Site() as site:
         captured = capture(url := site.url("/leaves/by-refresh"))
         wanted = site.url("/leaves/reset")

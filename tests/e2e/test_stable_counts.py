@@ -62,9 +62,10 @@ def test_a_capture_sends_no_more_messages_to_the_browser_and_syncs_no_more_files
     assert pictures <= 6, counts
     rounds, readings = counts[_ROUND_BEGINS], counts[_READING]
     assert 0 < rounds <= readings <= 6 * rounds, counts
-    # 32 with the pictures: the page is prepared and saved, beside the rounds.
+    # 34 with the pictures: the page is prepared and saved, beside the rounds. Two of them let the
+    # first request pass, so that no navigation of the page is faster than the order to watch it.
     others = counts["protocol_messages"] - 2 * rounds - 2 * readings
-    assert 0 < others <= 29 + pictures, counts
+    assert 0 < others <= 31 + pictures, counts
     # 18: the driver and the browser are started, the page is opened and all is closed.
     assert counts["driver_messages"] - counts["protocol_messages"] <= 19, counts
     # 270,000 to 280,000, nearly all of it pictures in base64 and the MHTML file, and 45,000 for an

@@ -93,7 +93,9 @@ class Navigation:
         self.lost_media: set[str] = set()  # addresses of images and the like that did not come
         self._has_returned = False  # to the document, from what stood in its place
         self._answered: set[str] = set()  # navigations that have an answer, by id of their pause
-        self._is_going = False  # a navigation of ours is under way
+        self._first_request: str | None = None  # the browser's id of the first navigation
+        self._holds = False  # the page was held at its document: see `anchor`
+        self._is_going = False  # a navigation of ours is under way whose answer is paused
         self._failures = 0  # navigations away from a document that failed
         self._failure: tuple[str, str] | None = None  # code and detail of the newest of them
         self._page.on("response", with_known_signature(self._on_response))
@@ -110,11 +112,10 @@ class Navigation:
     async def go(self) -> StepEnd | str | None:
         """Navigate to the address, and wait for the page that it leads to; the body of a step."""
         self._builder.navigation_started_at = self._clock.now()
-        # Not before: of an answer that is paused the browser does not say that it is an empty one.
-        self._page.once("request", self._on_first_request)
+        await self._watch_from_the_start()
         self._egress.report_given_up(partial(self._report_given_up, asyncio.get_running_loop()))
         self._egress.allow_connections()
-        return await self._go()
+        return await self._go(is_first=True)
 
     async def again(self) -> StepEnd | str | None:
         """Request the page once more; the body of a step. Earlier traffic stays in the record."""
@@ -129,15 +130,15 @@ class Navigation:
             )
         self._recorder.observer.requested_again()
         self._document.expected_at = None
-        return await self._go()
+        return await self._go(is_first=False)
 
-    async def _go(self) -> StepEnd | str | None:
+    async def _go(self, *, is_first: bool) -> StepEnd | str | None:
         page, limits = self._page, self._limits
         documents = self._document.count
         # A policy with little time in all still gets a picture of what came.
         limit = min(limits.navigate_s, self._guard.remaining_s * _NAVIGATE_SHARE)
         end = self._clock.monotonic() + limit
-        failure, self._failure, self._is_going = "", None, True
+        failure, self._failure, self._is_going = "", None, not is_first
         try:
             await self._guard.call(
                 "navigation",
@@ -175,6 +176,8 @@ class Navigation:
                 self._builder.is_answered = self._builder.has_no_content = True
                 return StepEnd(StepState.PARTIAL, detail)
             return StepEnd(StepState.FAILED, detail)
+        if is_first:
+            await self.release()
         state = await self.wait_for_load(end)
         self._builder.navigation_ended_at = self._clock.now()
         return state
@@ -272,8 +275,8 @@ class Navigation:
         Load the last document once more, with its scripts stopped, after something replaced it.
 
         A page that replaces itself by `about:blank` hides what it showed. It makes no request for
-        that, so the replacement cannot be refused. And a page that navigates as soon as it is there
-        may be faster than `release`: if that fails, the browser shows an error page.
+        that, so the replacement cannot be refused. An error page of the browser is there if its
+        requests could not be paused, or if it gave up a navigation without a request.
         """
         self._has_returned = True
         away, url, documents = self._document.away, self._builder.final_url, self._document.count
@@ -297,6 +300,8 @@ class Navigation:
             )
         await self._recovery.stop_scripts(why)
         self._recorder.observer.requested_again()
+        await self.release()  # the document may announce the same navigation again, without scripts
+        self._is_going = True
         try:
             await self._guard.call(
                 "loading the previous document",
@@ -306,6 +311,8 @@ class Navigation:
         except (CallTimeout, PlaywrightError) as error:
             self._builder.log("return", f"the action had no effect: {first_error_line(error)}")
             return
+        finally:
+            self._is_going = False
         await self._wait_for_commit(documents, self._clock.monotonic() + limit_s)
 
     async def stop_loading(self, cause: str) -> None:
@@ -328,12 +335,27 @@ class Navigation:
             await self._guard.pause(_LOOK_S)
         self._document.stuck_requests = self._recorder.observer.in_flight
 
+    async def _watch_from_the_start(self) -> None:
+        """
+        Pause requests for documents, so that no navigation of the page is faster than `release`.
+
+        The answer to the first request passes, which is our own: if an answer was paused, Chromium
+        does not report that it is empty.
+        """
+        try:
+            await self._page_context.send("watching the page", "Fetch.enable", {"patterns": _HOLD})
+        except (CallTimeout, PlaywrightError) as error:
+            self._builder.log(
+                "hold-page", f"requests could not be paused: {first_error_line(error)}"
+            )
+
     async def anchor(self) -> None:
         """
         Hold the page at its document, so that pictures and text show the same one.
 
         A navigation that is aborted leaves its page as it is.
         """
+        self._holds = True
         try:
             await self._page_context.send("holding the page", "Fetch.enable", {"patterns": _HOLD})
         except (CallTimeout, PlaywrightError) as error:
@@ -438,7 +460,9 @@ class Navigation:
             return
         self._egress.document_arrived()
         self._document.count += 1
-        self._document.away, self._document.kept = "", False
+        self._document.away = ""
+        # A navigation away from the first document may fail before this event of it is here.
+        self._document.kept = self._document.kept and self._document.count == 1
         self._popup_blocker.awaits_target = False
         self._document.frame = str(frame.get("id", ""))
         self._document.loaded = self._document.broken = False
@@ -494,9 +518,6 @@ class Navigation:
         else:
             self._document.expected_at = self._clock.monotonic()
 
-    async def _on_first_request(self, _: Request) -> None:
-        await self._run_for_event(self.release())
-
     async def _on_paused(self, event: dict[str, Any]) -> None:
         await self._run_for_event(self._answer_pause(event))
 
@@ -513,13 +534,18 @@ class Navigation:
             self._builder.log("hold-page", f"the action had no effect: {first_error_line(error)}")
 
     async def _answer_pause(self, event: dict[str, Any]) -> None:
-        method, details = "Fetch.continueRequest", {"requestId": event.get("requestId")}
+        method = "Fetch.continueRequest"
+        details: dict[str, Any] = {"requestId": event.get("requestId")}
         url = clean_url(event.get("request", {}).get("url", ""))[:_URL_CHARACTERS]
         status, error = event.get("responseStatusCode"), event.get("responseErrorReason", "")
         is_answered = event.get("requestId") in self._answered
-        # No frame has an id here until the first document has come.
+        if self._first_request is None and not self._document.count:
+            self._first_request = str(event.get("networkId"))  # also of where it is redirected to
+            self._document.frame = str(event.get("frameId"))
         is_ours = event.get("frameId") == self._document.frame
-        if status is not None:
+        if status is None and not error and not self._holds:
+            details["interceptResponse"] = str(event.get("networkId")) != self._first_request
+        elif status is not None:
             self._answered.add(str(event.get("requestId")))
             self._document.kept = self._document.kept or (is_ours and status in _NO_DOCUMENT)
         elif not is_ours or is_answered:  # a response that breaks off is reported twice
