@@ -13,7 +13,6 @@ from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.settings import Settings
-    from snapshotter.app.wiring.web import WebServices
     from snapshotter.web.context import WebContext
 
 
@@ -65,8 +64,8 @@ def serve(
     SIGTERM or Ctrl-C.
 
     Only programs of this machine can reach the console. The process that serves the pages opens no
-    signing key: captures are made by a worker, which starts and ends with the console, unless a
-    worker of the same queue runs already.
+    signing key: captures are made by a worker, which starts and ends with the console. While
+    another worker of the same queue runs, the console starts none.
 
     Exit codes: 0 the console ended after a signal, or the console runs already. 30 another program
     uses the port.
@@ -87,22 +86,22 @@ def serve(
             wiring_web.web_services(settings, show_message=print_message)
         )
         context = server.make_context(settings, services, server.serve_rules(settings, bound))
-        if not no_worker and not _has_worker(services):
+        if not no_worker:
             options = ("--store", store) if store else ()
-            open_.enter_context(worker_child(options, context.worker, show_message=print_message))
+            open_.enter_context(
+                worker_child(
+                    options,
+                    context.worker,
+                    has_worker=services.has_worker,
+                    show_message=print_message,
+                )
+            )
         server.run(
             context,
             bound,
             started=lambda: _tell(context, os.getpid(), opens=opens),
             link_wanted=lambda: print_result(server.make_link(context)),
         )
-
-
-def _has_worker(services: "WebServices") -> bool:
-    found = services.has_worker()
-    if found:
-        print_message(tr("a worker of this queue runs already, so no worker is started"))
-    return found
 
 
 def _is_running(settings: "Settings", port: int, *, opens: bool) -> bool:

@@ -14,14 +14,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from snapshotter.errors import SnapshotterError
 from snapshotter.ports import ShowMessage
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 _FIRST_PAUSE_S: Final = 1.0  # before a worker that ended is started again; doubled each time
+_LOOK_S: Final = 5.0  # between two looks whether another worker of the queue runs
 _LONGEST_PAUSE_S: Final = 60.0  # and a worker that ran for longer has not failed to start
 _MOST_WORDS: Final = 2_000  # characters of an error and of its hint: they fit into a pipe
 _PATIENCE_S: Final = 2.0  # until a person is told what the server waits for
@@ -62,17 +64,23 @@ class WorkerStatus:
 
 @contextlib.contextmanager
 def worker_child(
-    options: Sequence[str], status: WorkerStatus, *, show_message: ShowMessage
+    options: Sequence[str],
+    status: WorkerStatus,
+    *,
+    has_worker: Callable[[], bool],
+    show_message: ShowMessage,
 ) -> Iterator[None]:
     """
-    Run `snapshotter worker`, start it again if it ends, and stop it at the end.
+    Run `snapshotter worker` while no other worker of the queue runs, start it again if it ends,
+    and stop it at the end.
 
     Args:
         options: Of the command.
         status: Gets why the worker ended.
+        has_worker: Whether a worker of the queue runs; may raise SnapshotterError.
         show_message: Shows that the worker ended, and what the end waits for.
     """
-    child = _WorkerChild(options, status, show_message)
+    child = _WorkerChild(options, status, has_worker, show_message)
     thread = threading.Thread(target=child.keep_running, name="worker", daemon=True)
     thread.start()
     try:
@@ -84,10 +92,15 @@ def worker_child(
 
 class _WorkerChild:
     def __init__(
-        self, options: Sequence[str], status: WorkerStatus, show_message: ShowMessage
+        self,
+        options: Sequence[str],
+        status: WorkerStatus,
+        has_worker: Callable[[], bool],
+        show_message: ShowMessage,
     ) -> None:
         self._options = options
         self._status = status
+        self._has_worker = has_worker
         self._show_message = show_message
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -97,6 +110,7 @@ class _WorkerChild:
         """Start the worker, and start it again after a pause that grows."""
         pause_s = _FIRST_PAUSE_S
         while True:
+            self._await_turn()
             with self._lock:
                 if self._stopping.is_set():
                     return
@@ -124,6 +138,26 @@ class _WorkerChild:
             if self._stopping.wait(pause_s):
                 return
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _await_turn(self) -> None:
+        """Wait until no other worker of the queue runs, or the server ends."""
+        is_told = False
+        while self._is_other_running():
+            if not is_told:
+                self._show_message(
+                    tr("a worker of this queue runs already, so no worker is started")
+                )
+                is_told = True
+            if self._stopping.wait(_LOOK_S):
+                return
+        if is_told:
+            self._show_message(tr("the other worker has ended, so a worker is started"))
+
+    def _is_other_running(self) -> bool:
+        try:
+            return self._has_worker()
+        except SnapshotterError:  # the worker reports it, or waits for the database
+            return False
 
     def stop(self) -> None:
         """Let the worker complete its captures; after Ctrl-C, stop it at once."""
