@@ -146,9 +146,9 @@ def audit(
     the log for each bundle that is in the store. The audit verifies every bundle with its sidecars.
 
     The audit report is signed and added to the store and to the log of the store. To continue an
-    interrupted audit, give the same command again. A message is sent through the channels of the
-    setting notify_file in two cases: the verdict is FAILED, or an object that an earlier audit
-    could read is now unavailable.
+    interrupted audit, give the same command again. The channels of the setting notify_file send a
+    message if the verdict is FAILED. They also send a message if an object is unavailable that an
+    earlier audit could read.
 
     Each audit stores the newest checkpoint in the directory of --state. The next audit compares the
     log with this checkpoint. Choose a directory that only you can write to.

@@ -105,7 +105,7 @@ Examples:
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Print which pages the batch would visit, and how long the visits would take; capture "
+    help="Print which pages the batch would visit, and how long the visits would take. Capture "
     "nothing.",
 )
 @click.option(

@@ -271,7 +271,7 @@ def close(
     passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Close a case. Nothing can be added to it any more, and it cannot be opened again."""
+    """Close a case. A closed case accepts no captures, and cannot be opened again."""
     from snapshotter.app.archive import cases
 
     service = open_service(ctx, store, passphrase_file)
@@ -318,9 +318,10 @@ def check(
     """
     Check the signatures and the chain of all annotations of a store.
 
-    The check finds records that are missing or changed or that contradict each other, texts that
-    are missing, changed, or still exist after their erasure, and exhibits that the store does not
-    have. It does not verify the captures: use `snapshotter verify` and `snapshotter audit`.
+    The check finds records that are missing, were changed, or contradict each other. It finds
+    texts that are missing, were changed, or still exist after their erasure. It finds exhibits
+    that the store does not have. It does not verify the captures: use `snapshotter verify` and
+    `snapshotter audit`.
 
     Records that were removed from the end of the chain are found only if this machine has seen
     them. --against finds annotations that were made in a replica.

@@ -103,21 +103,21 @@ def export(
     """
     Hand over a case as one archive, which can be checked without this software.
 
-    The archive has the bundles with their sidecars, the report about the case
-    (`snapshotter report case`), a report about each exhibit, the list of the exhibits as CSV and
-    JSON, the trust file, two verifiers, digests, and a README with every command. To check the
-    archive, unzip, openssl and Python are enough.
+    The archive has the bundles with their sidecars, a report about each exhibit, and the report
+    about the case (`snapshotter report case`). It has the list of the exhibits as CSV and JSON.
+    For the recipient, it has the trust file, two verifiers, digests, and a README with every
+    command. To check the archive, unzip, openssl and Python are enough.
 
     Notes, reviews, tags and the title of the case may be privileged: they are left out unless
-    --with names them. Captures in quarantine are left out; the README states their number, ids and
+    --with names them. Captures in quarantine are left out. The README states their number, ids and
     reasons. --preview lists what is included and withheld, and needs no trust file.
 
     --load-files adds NAME.dat and NAME.opt for e-discovery software, with the text of each page and
     its picture in pieces that fit a sheet. Numbers of documents follow from exhibit numbers.
 
     If the command is interrupted, run it again: it checks what was written, and continues. The
-    archive gets its name when it is complete. With --split, NAME-part-01.zip and so on are ZIP
-    archives by themselves, and the archive NAME.zip lists them.
+    archive gets its name when it is complete. With --split, NAME-part-01.zip and so on are
+    independent ZIP archives, and the archive NAME.zip lists them.
 
     Exit codes: 0 the archive was written, whatever the verdicts are. 1 the archive exists, or a
     file cannot be written. 30 the store does not answer, or the browser did not print a PDF.

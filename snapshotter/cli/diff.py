@@ -88,8 +88,8 @@ def diff(
     Compare two captures of a page: text, pictures, counts, metadata, links and verdict.
 
     If you give only one address, the last two captures of this page are compared. The main region
-    of the page is compared separately from the rest of the page, so the main region can be
-    unchanged when the rest has changed. Nothing is loaded from the network.
+    of the page is compared separately. The main region can be unchanged although the rest of the
+    page has changed. Nothing is loaded from the network.
 
     Both bundles are verified first, and the output states both verdicts. A bundle with the verdict
     FAILED is compared only with --altered.

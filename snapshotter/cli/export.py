@@ -130,10 +130,10 @@ def export(
 
     The copies have the same bytes as the originals, so their verification has the same result.
 
-    --evidence makes a folder with everything that a verification needs: bundle, sidecars, trust
-    file, public keys, root certificates, a verifier in one file, and a README with every command.
-    The folder also has a report about the capture, and the picture of the page unless the capture
-    is marked as graphic.
+    --evidence makes a folder with everything that a verification needs. The folder has the bundle,
+    its sidecars, the trust file, public keys and root certificates. It has a verifier in one file,
+    and a README with every command. The folder also has a report about the capture, and the
+    picture of the page unless the capture is marked as graphic.
 
     --masked writes no bundle. It writes copies of the pictures in which the redacted text is
     covered (docs/howto/stay-unnamed.md). The bundle itself does not change.
@@ -143,9 +143,10 @@ def export(
     (docs/howto/redact.md). The copy contains no file of the page unless --keep names the
     file: look at each such file first. Bundles of records of version 1 cannot be redacted.
 
-    --har writes no bundle. It writes ID.har, which developer tools of browsers read: the requests
-    and answers with their headers and times, as the network record of the bundle states them. What
-    the record masks stays masked. Bodies are named by their digests. Nothing is verified.
+    --har writes no bundle. Developer tools of browsers read the file ID.har. The file has the
+    requests and answers with their headers and times, as the network record of the bundle states
+    them. What the record masks stays masked. Bodies are named by their digests. Nothing is
+    verified.
 
     --case copies the exhibits of a case. The file case-NAME.json in the directory lists the
     exhibits, and states which captures were left out because they are in quarantine, and why. To

@@ -62,8 +62,8 @@ def place(
     Place a legal hold on bundles.
 
     A bundle can be under several holds with different names. The bundle can be deleted only after
-    all holds are lifted. No command of snapshotter deletes a bundle under a hold, and a bucket with
-    Object Lock does not allow the deletion. The record of the hold is signed and stored.
+    all holds are lifted. snapshotter does not delete a bundle under a hold. A bucket with Object
+    Lock does not allow the deletion. The record of the hold is signed and stored.
     """
     from snapshotter.app.upkeep import holds
     from snapshotter.app.wiring import upkeep as wiring_upkeep

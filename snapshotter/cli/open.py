@@ -64,9 +64,9 @@ def open_(
     The command verifies each bundle and writes one HTML page about it. The page works without a
     network and without scripts. If a bundle was altered, its page states this first.
 
-    A page shows content of the captured page. It is kept in the folder `pages` of data_dir, which
-    only you can read, until 200 newer pages exist or the bundle is erased. -o writes the page to
-    another file.
+    A page shows content of the captured page. The page is saved in the folder `pages` of data_dir,
+    which only you can read. The page is deleted when 200 newer pages exist, or when the bundle is
+    erased. -o writes the page to another file.
 
     Exit codes: 0 the pages were made, whatever the verdicts are. 2 a file is no bundle. 20 a
     capture is in quarantine.

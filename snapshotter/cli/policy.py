@@ -117,9 +117,9 @@ def explain(ctx: click.Context, url: str | None, policy: str, file: Any, as_json
     """
     Show how a page would be captured. No request is sent.
 
-    The output shows the policy and the rules that apply, and why they apply; what is redacted;
-    which parties see which address; how long the capture takes; and how many visits a schedule
-    makes to the host.
+    The output shows which policy and rules apply, and why. It shows what is redacted, which
+    parties see which address, and how long the capture takes. It also shows how many visits a
+    schedule makes to the host.
     """
     from snapshotter.app.machine import SystemClock
     from snapshotter.app.policies import capture_preview

@@ -88,19 +88,19 @@ def proof(
     """
     Make a proof pack: one file that proves a take-down or a change of a page.
 
-    The file contains the sealed captures, the signed event, the rules, a picture of the first view
-    of both captures, and a statement in plain words. The file needs no network. When the
-    file is opened in a browser, its page checks the file for damage. Only a verification by another
-    program proves that the file was not altered.
+    The file contains the sealed captures, the signed event, the rules, and a picture of the first
+    view of both captures. It also contains a statement in plain words. The file needs no network.
+    When the file is opened in a browser, its page checks the file for damage. Only a verification
+    by another program proves that the file was not altered.
 
     For an address, the command uses the latest confirmed take-down of the page. If no take-down is
     confirmed, the output states what is missing and which command to use next.
 
-    For two captures that both show the page, the command compares them, and records and proves what
-    changed in the main text: words, the title, a price, a picture or a stated date. A later capture
+    The command compares two captures that both show the page. It records and proves what changed
+    in the main text: words, the title, a price, a picture or a stated date. A later capture
     confirms the change, if the store has one. Exit code 1: the main text did not change, or the
-    captures differ in more than time. Exit code 11: it is not established whether it changed,
-    because a capture is not complete, for example.
+    captures differ in more than time. Exit code 11: it is not established whether the page
+    changed, for example because a capture is not complete.
 
     Each capture is verified first. The command refuses a capture that is FAILED, or that is in
     quarantine. Exit code 20: a capture is in quarantine, and nothing was written.

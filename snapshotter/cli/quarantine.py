@@ -49,10 +49,10 @@ def quarantine(
     """
     Put captures into quarantine, or list the captures in quarantine.
 
-    A capture in quarantine is not listed, searched, reviewed, opened, quoted, compared, exported or
-    copied to a replica. Counts and campaign reports leave it out and name it. No take-down event
-    and no proof pack is made of it; events that exist stay valid. The bundle, its custody chain and
-    its log entry stay, and can be verified.
+    A capture in quarantine is not listed, searched, reviewed, opened, quoted, compared, exported
+    or copied to a replica. Counts and campaign reports leave it out and name it. New take-down
+    events and proof packs cannot use the capture. Events that exist stay valid. The bundle, its
+    custody chain and its log entry stay, and can be verified.
 
     A signed notice is stored beside the bundle and added to the log. A replica gets the notice in
     place of the bundle, and an audit of the replica states `quarantined` instead of `deleted`.
@@ -103,8 +103,9 @@ def release(
     """
     Release captures from quarantine.
 
-    The end of a quarantine counts only if you trust the key that signs its notice: your own keys,
-    and the keys of your trust file. The next `snapshotter store replicate` copies the capture.
+    The end of a quarantine is valid only if you trust the key that signs its notice. You trust
+    your own keys and the keys of your trust file. The next `snapshotter store replicate` copies
+    the capture.
     """
     from snapshotter.app.upkeep import quarantine as upkeep
 

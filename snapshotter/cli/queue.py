@@ -249,8 +249,8 @@ def top(ctx: click.Context, as_json: bool) -> None:
     Show the current state of the queue, and update the display: jobs by state, workers, and running
     captures. Ctrl-C ends the display.
 
-    A worker can have one running job more than it captures at the same time, because it completes
-    the bundle of one page beside the captures.
+    A worker can have one more running job than it captures at the same time. The worker completes
+    the bundle of one page while it captures other pages.
     """
     from snapshotter.app.wiring import queue as wiring_queue
     from snapshotter.jobs.workers.registry import WorkerRegistry

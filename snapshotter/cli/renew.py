@@ -58,9 +58,9 @@ def renew(
     """
     Renew the time proofs of bundles before the certificates of the time proofs expire.
 
-    On the machine that writes the log, one timestamp token over the newest checkpoint of the log
-    renews the time proofs of all due bundles in the log, also of bundles that were renewed before.
-    A due bundle that is not in the log gets its own timestamp token.
+    On the machine that writes the log, one timestamp token over the newest checkpoint renews the
+    time proofs of all due bundles in the log. This includes bundles that were renewed before. A
+    due bundle that is not in the log gets its own timestamp token.
 
     Exit codes: 0 nothing is due, all due bundles were renewed, or --dry-run was given. 11 at least
     one bundle could not be renewed: the certificates of its time proof have expired, nothing proves

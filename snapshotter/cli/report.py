@@ -123,11 +123,11 @@ def campaign(
     """
     Report what happened to the pages of a campaign: how many were removed, why and when.
 
-    The report has the numbers of watched, available and reinstated pages, of removals by cause, of
-    walls, gaps and accounts, and how long pages were available. Times of removal are intervals
-    between two captures, because no capture shows the exact moment. The report lists the bundles
-    and events of each number. It names the captures that it leaves out, with the reasons, for
-    example captures in quarantine.
+    The report has the numbers of watched, available and reinstated pages, and of removals by
+    cause. It has the numbers of walls, gaps and accounts. It states how long pages were available.
+    Times of removal are intervals between two captures, because no capture shows the exact moment.
+    The report lists the bundles and events of each number. It names the captures that it leaves
+    out, with the reasons, for example captures in quarantine.
 
     -o writes a signed report. `snapshotter verify` derives each of its numbers again from the
     bundles. Without -o, nothing is signed.

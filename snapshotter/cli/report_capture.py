@@ -79,10 +79,10 @@ def capture(
     Make a report about single captures, which can be printed, signed and filed.
 
     The command verifies each bundle and writes `report-ID.html` and `report-ID.pdf` for people,
-    and `report-ID.json` for machines. The first page states in plain words which
-    page was captured, when and by whom, with the picture, the verdict, the missing parts, and the
-    proof of the time. All facts follow. Each value has its source and a mark: verified, or only
-    stated by a file or by the software.
+    and `report-ID.json` for machines. The first page states in plain words which page was
+    captured, when and by whom. It shows the picture, the verdict, the missing parts, and the proof
+    of the time. All facts follow. Each value has its source and a mark: verified, or only stated
+    by a file or by the software.
 
     The capturing browser prints the PDF without a network. The same bundle, time, zone,
     software, browser and fonts give the same bytes. If a bundle was altered, the report states

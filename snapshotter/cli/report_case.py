@@ -77,10 +77,10 @@ def case(
 
     The command verifies each exhibit and writes `case-report-NAME.html` and `case-report-NAME.pdf`
     for people, and `case-report-NAME.json` for machines. The report has the exhibits with their
-    numbers, times, verdicts, small pictures and digests, a timeline with other captures of the
-    same pages, the intervals of removals, gaps of schedules, the custody after the seal, and the
-    result of each verification. Each value names its source. An exhibit that FAILED is named
-    first.
+    numbers, times, verdicts, small pictures and digests. It has a timeline with other captures of
+    the same pages, the intervals of removals, and gaps of schedules. It has the custody after the
+    seal, and the result of each verification. Each value names its source. An exhibit that FAILED
+    is named first.
 
     Notes, reviews, tags and the title of the case may be privileged: they are left out unless
     --with names them. People are named by pseudonym, or by a number and their role. Captures in

@@ -70,9 +70,9 @@ def declaration(
 
     The command verifies each bundle and writes one document about all of them, as HTML and PDF for
     people and as JSON for machines. The draft has tick boxes for US Federal Rules of Evidence
-    902(13) and 902(14) and for a technical statement in other jurisdictions, and an annex in the
-    order of a French constat. The draft contains only values that the verification checked, or that
-    a signed file of the bundle states, each with its source.
+    902(13) and 902(14), and for a technical statement in other jurisdictions. It has an annex in
+    the order of a French constat. The draft contains only values that the verification checked, or
+    that a signed file of the bundle states, each with its source.
 
     Names, case, transfers, date, signature and everything else that the software cannot know are
     blanks, which the draft counts and lists. The draft states no legal conclusion and is not

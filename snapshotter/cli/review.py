@@ -74,9 +74,9 @@ def review(
     """
     List the captures that need a review, the most urgent first, or decide about captures.
 
-    Without ID, the list has possible removals, removals, notices that no take-down rule matches,
-    errors, walls and log-in pages, pages with missing content, other pages that no take-down rule
-    matches, and pages that changed. The list shows what the captures state, and verifies nothing.
+    Without ID, the command lists possible removals, removals, errors, walls, log-in pages, pages
+    with missing content, and pages that changed. It also lists notices and other pages that no
+    take-down rule matches. The list shows what the captures state, and verifies nothing.
 
     With ID, a decision is recorded and signed. A capture that was accepted or rejected leaves the
     list. The newest decision counts; the others are kept.

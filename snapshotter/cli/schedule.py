@@ -42,8 +42,8 @@ def schedule() -> None:
     """
     Capture pages repeatedly, and record the visits that were missed.
 
-    A schedule sets the times of visits: at fixed times (cron), at a fixed interval, or on a curve
-    that begins when a page is first seen.
+    A schedule sets the times of visits: fixed times (cron), a fixed interval, or a curve. A curve
+    begins when a page is first seen.
     """
 
 

@@ -63,9 +63,9 @@ def serve(
     link, give the same command again, or send SIGUSR1 to the process. The console runs until
     SIGTERM or Ctrl-C.
 
-    Only programs of this machine can reach the console. The process that serves the pages opens no
-    signing key: captures are made by a worker, which starts and ends with the console. While
-    another worker of the same queue runs, the console starts none.
+    Only programs of this machine can reach the console. The process that serves the pages does not
+    open signing keys. A worker makes the captures. The worker starts and ends with the console.
+    While another worker of the same queue runs, the console starts no worker.
 
     Exit codes: 0 the console ended after a signal, or the console runs already. 30 another program
     uses the port.

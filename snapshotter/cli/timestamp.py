@@ -38,8 +38,8 @@ def timestamp(
     reminder of an owed token. With BUNDLE-ID, tokens are fetched only for these bundles. Each
     capture also fetches owed tokens in the background.
 
-    Exit codes: 0 no timestamp token is owed any more, 1 a reminder of an owed token or a bundle is
-    invalid, 30 a timestamp authority or the store did not answer.
+    Exit codes: 0 no timestamp token is owed, 1 a reminder of an owed token or a bundle is invalid,
+    30 a timestamp authority or the store did not answer.
     """
     from snapshotter.app.upkeep import late_tokens
     from snapshotter.app.wiring import upkeep as wiring_upkeep

@@ -36,9 +36,9 @@ def trust() -> None:
     """
     Make, edit and show the trust file that an auditor uses.
 
-    The trust file lists the keys and timestamp authorities that a verifier accepts. An offline root
-    key signs it. An auditor needs the trust file, its signature file, and the key id of the root
-    key, which you give to the auditor through another channel.
+    The trust file lists the keys and timestamp authorities that a verifier accepts. An offline
+    root key signs it. An auditor needs the trust file, its signature file, and the key id of the
+    root key. Give the key id to the auditor through another channel.
     """
 
 

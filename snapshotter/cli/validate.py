@@ -51,11 +51,12 @@ def validate(ctx: click.Context, output: Path | None, as_json: bool) -> int:
     """
     Test this installation with known pages and altered copies, and sign a validation report.
 
-    The test captures pages of a site on this machine, whose content is known before: an available
-    story, a changed story, a take-down notice, a missing page, a log-in page, late content, a long
-    page, and a page with a missing picture. The values in the sealed bundles are compared with the
-    known values. Two verifiers, which share no code, judge each bundle and altered copies of a
-    bundle. The test takes about 30 seconds on two processors and needs no network.
+    The test captures pages of a site on this machine. The content of these pages is known before:
+    an available story, a changed story, a take-down notice, a missing page, a log-in page, late
+    content, a long page, and a page with a missing picture. The values in the sealed bundles are
+    compared with the known values. Two verifiers, which share no code, judge each bundle and
+    altered copies of a bundle. The test takes about 30 seconds on two processors and needs no
+    network.
 
     The test makes its own store, keys and timestamp authority, and deletes them at the end. Your
     own store, keys, log and settings are not changed.

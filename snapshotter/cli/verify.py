@@ -69,10 +69,11 @@ def verify(
     the proof is not intact, because the file was altered or breaks a rule of its format.
     INDETERMINATE: no check failed, but something could not be established, such as the time.
 
-    A take-down event or a campaign report is verified with its bundles. The bundles are found among
-    the given files, beside the event or report, and in the store that --store names. A proof pack
-    contains its bundles. Each number of a campaign report is derived again. Of a validation report,
-    the signature and the counts are checked; the result of the self-test is a separate value.
+    A take-down event or a campaign report is verified with its bundles. The bundles are found
+    among the given files, beside the event or report, and in the store that --store names. A proof
+    pack contains its bundles. Each number of a campaign report is derived again. Of a validation
+    report, the signature and the counts are checked. The result of the self-test is a separate
+    value.
 
     Without a trust file, the command uses your own keys and the timestamp authorities of your
     settings. The output then states: judged with the keys of your settings.

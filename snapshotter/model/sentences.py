@@ -1061,7 +1061,7 @@ FINDINGS: Final[Mapping[Code, FindingText]] = MappingProxyType(
             title=tr("a bundle is intact, but not everything about it is established"),
             meaning=tr("The statement depends on a bundle whose verdict is INDETERMINATE. ")
             + _NOT_AGAINST,
-            remedy=tr("Verify the bundle by itself, and read its findings."),
+            remedy=tr("Verify the bundle separately, and read its findings."),
         ),
         Code.VERDICT: FindingText(
             title=tr("a capture does not show what the record states"),

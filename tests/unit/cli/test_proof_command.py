@@ -324,7 +324,7 @@ def test_a_page_that_came_back_is_proven_and_the_return_is_told(
     assert code == 0, err
     page = Path(out.strip()).read_text("utf-8")
     assert "The page was not available. Later the page was available again." in page
-    assert "It came back between these two times" in page
+    assert "The page became available again between these two times" in page
 
 
 @pytest.mark.parametrize(

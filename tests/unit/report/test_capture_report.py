@@ -153,7 +153,10 @@ def test_each_value_names_its_source_and_who_vouches_for_it() -> None:
 def test_a_tall_picture_is_printed_in_parts_whose_overlap_is_stated() -> None:
     text = made()
 
-    assert "It is printed in 3 parts. The first 10 CSS pixels of each part repeat" in text
+    assert (
+        "The report shows the picture in 3 parts. The first 10 CSS pixels of each part repeat"
+        in text
+    )
     assert "Part 2 of 3: CSS pixels 110 to 230 from the top" in text
     assert ".piece + .piece { margin-top: -10.0000%; }" in text
     assert text.count('<figure class="piece">') == 3

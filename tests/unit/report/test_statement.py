@@ -133,7 +133,7 @@ def test_the_notice_stands_there_in_the_original_and_its_translation_is_marked_a
 
     assert NOTICE in html
     assert f'<q lang="en"><bdi dir="auto">{GLOSS}</bdi></q>' in html
-    assert "from the rule file and not from the platform" in text(html)
+    assert "from the rule file, not from the platform" in text(html)
     assert CITED in html
     assert "This was read by the rule wx-01 (grade A) of wechat 2026.11.1" in text(html)
 
@@ -539,7 +539,7 @@ def test_times_that_differ_stand_together_with_the_reason() -> None:
 
     assert "The server stated Fri, 27 Nov 2026 14:05:12 GMT in the header Date." in told
     assert told.count("The page stated that it was published: 2026-11-20<b>.") == 1
-    assert told.count("The times of a capture can differ, because the clock") == 1
+    assert told.count("The times of a capture can differ, because they") == 1
     assert statement.facts(made)["captures"][0]["when"]["page_dates"] == [
         {"kind": "published", "raw": "2026-11-20<b>"}
     ]
