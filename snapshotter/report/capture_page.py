@@ -303,7 +303,7 @@ ACTION_WORDS: Final[Mapping[str, str]] = {
     "set-data-src": tr("gave images the source that the page names"),
     "read-segments": tr("read the page in sections"),
     "return-to-top": tr("returned to the top of the page"),
-    "wait-at-wall": tr("waited in case a wall opens by itself"),
+    "wait-at-wall": tr("waited to see whether a wall disappears"),
     "reload": tr("loaded the page again"),
     "show-skipped": tr("showed content that the page draws late"),
     "stop-animations": tr("stopped animations"),

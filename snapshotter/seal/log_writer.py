@@ -493,7 +493,7 @@ class LogWriter:
     def _open_published(self) -> SignedCheckpoint:
         there = self._read(log_state.CHECKPOINT)
         if there is None:
-            raise EvidenceInvalid(tr("the checkpoint of the log does not exist any more"))
+            raise EvidenceInvalid(tr("the checkpoint of the log no longer exists"))
         return self._open(there.data)
 
     def _read_lock_name(self) -> str:

@@ -473,8 +473,8 @@ class KeyDirectory:
             raise SnapshotterError(
                 tr("{file} cannot be read: {error}", file=file, error=error),
                 hint=tr(
-                    "restore the file from a backup; the file states that the key must not sign "
-                    "any more"
+                    "restore the file from a backup; the file states that the key must no longer "
+                    "sign"
                 ),
             ) from error
 

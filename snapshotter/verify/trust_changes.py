@@ -82,9 +82,9 @@ def _keys(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
         elif was is not None and now is None:
             yield _key(
                 was,
-                tr("of {owner} is not in the file any more", owner=was.owner),
+                tr("of {owner} is no longer in the file", owner=was.owner),
                 tr("bundles that the key signed are INDETERMINATE (KEY_UNKNOWN)")
-                + (tr(" and not FAILED any more") if was.revoked_reason == COMPROMISED else ""),
+                + (tr(" and no longer FAILED") if was.revoked_reason == COMPROMISED else ""),
                 Effect.WIDER if was.revoked_reason == COMPROMISED else Effect.STRICTER,
             )
         elif was is not None and now is not None:
@@ -140,7 +140,7 @@ def _revocation(was: TrustedKey, now: TrustedKey) -> Change:
     if now.revoked_at is None:
         return _key(
             now,
-            tr("is not revoked any more"),
+            tr("is no longer revoked"),
             tr("a revocation was withdrawn, which is unusual; ask the owner for the reason"),
             Effect.WIDER,
         )
@@ -221,7 +221,7 @@ def _authorities(old: TrustDocument, new: TrustDocument) -> Iterator[Change]:
         elif now is None:
             yield _authority(
                 name,
-                tr("is not trusted any more"),
+                tr("is no longer trusted"),
                 tr(
                     "the tokens of this timestamp authority no longer prove the time of a "
                     "signature; bundles without other tokens are INDETERMINATE (TS_UNTRUSTED)"
@@ -268,7 +268,7 @@ def _authority_changes(name: str, was: Anchor, now: Anchor) -> Iterator[Change]:
         yield _authority(
             name,
             tr(
-                "has a certificate that is not revoked any more: serial number {serial}",
+                "has a certificate that is no longer revoked: serial number {serial}",
                 serial=serial,
             ),
             tr("a revocation was withdrawn, which is unusual; ask the owner for the reason"),

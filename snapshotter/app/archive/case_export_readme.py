@@ -271,6 +271,6 @@ def _parts(archive: str, parts: Sequence[str]) -> str:
     listed = "".join(f"    {name}\n" for name in parts)
     return (
         "parts.csv\n"
-        "    The digests of the other parts. Each part is a ZIP file by itself:\n"
+        "    The digests of the other parts. Each part is an independent ZIP file:\n"
         f"{listed}    {archive} (this part)\n"
     )

@@ -158,8 +158,8 @@ class PreviewService:
         return PictureResult(
             picture=None,
             problem=tr(
-                "the picture is not shown, because the store has another picture than the one that "
-                "was verified"
+                "the picture is not shown, because the picture in the store differs from the "
+                "verified picture"
             ),
         )
 

@@ -296,7 +296,7 @@ def _in_use(directory: KeyDirectory, stored: StoredKey, show_message: ShowMessag
         if not stored.retired.successor or stored.retired.successor in seen:
             raise SnapshotterError(
                 tr(
-                    "the key {name!r} was revoked as {reason}, so the key cannot sign any more",
+                    "the key {name!r} was revoked as {reason}, so the key can no longer sign",
                     name=stored.name,
                     reason=stored.retired.reason,
                 ),

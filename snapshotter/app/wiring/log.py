@@ -158,7 +158,7 @@ def open_log(
     show_message(
         tr(
             "a log was made for {url}. Its verifier key, for a trust file and for witnesses:\n  "
-            "{text}\n  Back up {file}. Without this file, nothing more can be added to the log. "
+            "{text}\n  Back up {file}. You need this file to add entries to the log. "
             "Anybody with the file\n  can sign another history of the log. A witness of another "
             "party reveals a second history (docs/howto/log.md)",
             url=found.url,

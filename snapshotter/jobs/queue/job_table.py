@@ -111,7 +111,7 @@ REFUSED_ACTIONS: Final[Mapping[JobActionResult, str]] = {
     JobActionResult.UNKNOWN: tr("the job does not exist"),
     JobActionResult.OVER: tr("the job has already ended"),
     JobActionResult.STORING: tr(
-        "the job cannot be cancelled any more, because its bundle is being stored"
+        "the job can no longer be cancelled, because its bundle is being stored"
     ),
     JobActionResult.HAS_BUNDLE: tr(
         "the job has a bundle already; to get another bundle, capture the page again"

@@ -303,7 +303,7 @@ def close_case(
     wanted: models.CaseClosing,
     if_match: IfMatch = None,
 ) -> Task:
-    """Close a case permanently. Nothing can be added to it any more."""
+    """Close a case permanently. A closed case accepts no captures."""
     require_match(if_match, _case_state(find_case(context, name)), tr("the case {name}", name=name))
     arguments = AnnotateArguments(action=AnnotationAction.CLOSE_CASE, case=name, text=wanted.reason)
     return submit(context, person, response, arguments, None)

@@ -46,7 +46,7 @@ def _tsa(**fields: Any) -> TrustDocument:
 
 CASES: list[tuple[TrustDocument, TrustDocument, str, Effect, str]] = [
     (DOCUMENT, DOCUMENT.with_key(NEW), "key", WIDER, "is trusted as the key of New"),
-    (DOCUMENT.with_key(NEW), DOCUMENT, "key", STRICTER, "not in the file any more"),
+    (DOCUMENT.with_key(NEW), DOCUMENT, "key", STRICTER, "no longer in the file"),
     (
         DOCUMENT,
         DOCUMENT.with_key_revoked(key_id(KEY), at=NOW, reason=COMPROMISED),
@@ -80,21 +80,21 @@ CASES: list[tuple[TrustDocument, TrustDocument, str, Effect, str]] = [
         _key(DOCUMENT, P256, revoked_at=None, revoked_reason=""),
         "key",
         WIDER,
-        "is not revoked any more",
+        "is no longer revoked",
     ),
     (
         DOCUMENT.with_key_revoked(key_id(KEY), at=NOW, reason=COMPROMISED),
         replace(DOCUMENT, keys=tuple(key for key in DOCUMENT.keys if key.key_id != key_id(KEY))),
         "key",
         WIDER,
-        "not in the file any more",
+        "no longer in the file",
     ),
     (DOCUMENT, _key(DOCUMENT, KEY, not_before=NOW + DAY), "key", STRICTER, "is valid from"),
     (DOCUMENT, _key(DOCUMENT, KEY, not_before=NOW - DAY), "key", WIDER, "is valid from"),
     (DOCUMENT, _key(DOCUMENT, KEY, not_after=None), "key", WIDER, "until no end"),
     (DOCUMENT, _key(DOCUMENT, KEY, not_after=NOW), "key", STRICTER, "is valid until"),
     (DOCUMENT, _key(DOCUMENT, KEY, owner="B"), "key", NEUTRAL, "is named as the key of B"),
-    (DOCUMENT, replace(DOCUMENT, authorities=()), "authority", STRICTER, "not trusted any more"),
+    (DOCUMENT, replace(DOCUMENT, authorities=()), "authority", STRICTER, "no longer trusted"),
     (replace(DOCUMENT, authorities=()), DOCUMENT, "authority", WIDER, "is trusted"),
     (DOCUMENT, _tsa(root=_root_certificate("B")), "authority", NEUTRAL, "another root"),
     (DOCUMENT, _tsa(policy_oids=frozenset()), "authority", WIDER, "any"),
@@ -113,7 +113,7 @@ CASES: list[tuple[TrustDocument, TrustDocument, str, Effect, str]] = [
         STRICTER,
         "serial number 9",
     ),
-    (DOCUMENT, _tsa(revoked_serials=frozenset({5})), "authority", WIDER, "not revoked any more"),
+    (DOCUMENT, _tsa(revoked_serials=frozenset({5})), "authority", WIDER, "no longer revoked"),
     (
         LOGGED,
         replace(LOGGED, log=replace(LOG, witnesses=WITNESSES[:1])),
