@@ -20,7 +20,7 @@ COLUMNS: Final = (
     "ambiguous", "cause", "undecided", "states", "rule", "counts", "main_sha256", "vantage",
     "light", "key_id", "observation", "length", "sidecars", "title", "final_url", "http_status",
     "outcome", "reasons", "missing", "language", "policy", "operator", "worker", "schedule",
-    "tags", "shown", "text_whole", "final_host", "is_missing",
+    "tags", "shown", "text_whole", "final_host", "is_missing", "manifest_sha256",
 )  # fmt: skip
 # Characters of a text that an index has: PostgreSQL limits a row of an index to 2,704 bytes.
 INDEXED: Final = 500
@@ -146,7 +146,8 @@ def to_row(listed: ListedObject, found: BundleSummary, job: JobFacts) -> tuple[A
         "shown": _json(facts.shown) if facts.shown is not None else "",
         "text_whole": int(facts.is_text_whole),
         "final_host": host_and_port(facts.final_url),
-        "is_missing": int(bool(facts.missing)),
+        "is_missing": int(facts.is_missing),
+        "manifest_sha256": found.manifest_sha256,
     }
     row |= _observed(found, bundle_id) if seen is None else _observation_values(seen, found.stated)
     texts = {name: storable(value) for name, value in row.items() if isinstance(value, str)}

@@ -277,6 +277,23 @@ class Index:
             found.update(bundle_id for (bundle_id,) in rows)
         return frozenset(found)
 
+    def manifest_digests(self, bundle_ids: Sequence[str]) -> dict[str, str]:
+        """
+        Return the SHA-256 of the manifests of bundles, as the index saw them, by their ids.
+
+        A bundle without a row is left out, and a manifest that is not known is "".
+        """
+        found = dict[str, str]()
+        for start in range(0, len(bundle_ids), _AT_ONCE):
+            chosen = bundle_ids[start : start + _AT_ONCE]
+            rows = self.database.rows(
+                "SELECT bundle_id, manifest_sha256 FROM bundle "  # noqa: S608  no value is in it
+                f"WHERE {_among('bundle_id', chosen)}",
+                chosen,
+            )
+            found.update((bundle_id, digest) for bundle_id, digest in rows)
+        return found
+
     def schedules_of(self, identity: str) -> frozenset[str]:
         """Return the names of the schedules that asked for captures of a page."""
         where, values = same_text("asked", self.asked_for(self.resolved(identity)))

@@ -15,7 +15,7 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 # Increased with each change of how rows are made from bundles.
-ROWS_VERSION: Final = 7
+ROWS_VERSION: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +250,11 @@ CREATE INDEX bundle_by_verdict ON bundle (availability, states);
 CREATE INDEX bundle_by_main ON bundle (main_sha256);
 CREATE INDEX event_by_identity ON event (identity, at_ms)
 """,  # noqa: S608
+    ),
+    # Previews and comparisons are bound to the manifest that the index has seen.
+    Migration(
+        forward="ALTER TABLE bundle ADD COLUMN manifest_sha256 TEXT NOT NULL DEFAULT ''",
+        back="ALTER TABLE bundle DROP COLUMN manifest_sha256",
     ),
 )
 TABLES_VERSION: Final = len(MIGRATIONS)

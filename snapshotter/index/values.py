@@ -57,6 +57,7 @@ class BundleFacts:
     outcome: str = ""  # "complete", "partial", "failed"; "" if the bundle does not state it
     reasons: tuple[str, ...] = ()  # codes of docs/reference/outcomes.md
     missing: tuple[str, ...] = ()  # sentences: expected parts that the bundle lacks
+    is_missing: bool = False  # the page of the capture lists something under "What is missing"
     language: str = ""  # as the document declares it
     policy: str = ""  # its name
     operator: str = ""  # who stored it, by the first custody event; "" if nobody is named
@@ -76,6 +77,7 @@ class BundleSummary:
     url: str = ""  # without an observation: the requested address
     facts: BundleFacts = field(default_factory=BundleFacts)
     passages: tuple[Passage, ...] = ()
+    manifest_sha256: str = ""  # of the SHA-256 manifest, as bytes; "" if it cannot be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

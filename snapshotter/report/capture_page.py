@@ -10,7 +10,6 @@ and a field of another type is left out. This module decides nothing.
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from itertools import islice
 from typing import Any, Final
 
 from snapshotter.errors import EvidenceInvalid
@@ -27,7 +26,15 @@ from snapshotter.model.sentences import CaptureState, ProofState
 from snapshotter.model.takedown import Observation
 from snapshotter.report import html
 from snapshotter.report.local_time import LocalTime
+from snapshotter.report.missing_parts import MAX_ROWS, missing_parts
 from snapshotter.report.picture_copies import PictureCopy
+from snapshotter.report.record_values import (
+    MAX_REQUESTS,
+    number_at,
+    objects_at,
+    text_at,
+    values_at,
+)
 from snapshotter.report.states import (
     OPEN,
     StateLabel,
@@ -40,12 +47,9 @@ from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
 MAX_TEXT: Final = 200_000  # characters of the text that the page shows
-MAX_REQUESTS: Final = 300  # rows of the network table
-MAX_ROWS: Final = 100  # of every other table
 LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _HEX: Final = re.compile("[0-9a-f]{64}")
 _AROUND: Final = 4  # captures of the address that the strip shows on each side
-_IMAGES_MISSING: Final = "images-missing"  # a reason of an outcome
 _TEMPLATE: Final = "capture.html.j2"
 _STYLES: Final = ("base.css", "capture.css")
 
@@ -116,17 +120,6 @@ class CaptureMaterial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MissingPart:
-    """Something that the capture lacks."""
-
-    words: str
-    detail: str = ""
-    code: str = ""
-    examples: tuple[str, ...] = ()  # addresses
-    is_warning: bool = False  # nothing is missing, but a reader has to know it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StripItem:
     """One capture of the same page."""
 
@@ -164,11 +157,11 @@ def page_values(of: CaptureMaterial, local: LocalTime) -> dict[str, Any]:
         "captured_at": captured_at,
         "checks": [(verdict_label(finding.verdict), finding) for finding in report.findings],
         "explained": list(explained(report.findings)),
-        "final_url": _text(record, "what.final_url"),
+        "final_url": text_at(record, "what.final_url"),
         "is_altered": is_altered,
         "language": _language(record),
         "lasted": _lasted(record),
-        "limits": [text for text in _values(record, "limits") if isinstance(text, str)][:20],
+        "limits": [text for text in values_at(record, "limits") if isinstance(text, str)][:20],
         "log": [finding for finding in report.findings if finding.check.strip() == "log"],
         "max_requests": MAX_REQUESTS,
         "max_rows": MAX_ROWS,
@@ -178,7 +171,7 @@ def page_values(of: CaptureMaterial, local: LocalTime) -> dict[str, Any]:
         "paragraphs": [line for line in of.text.splitlines() if line.strip()],
         "redactions": list(_redactions(record)),
         "report": report,
-        "requested_url": report.requested_url or _text(record, "what.requested_url"),
+        "requested_url": report.requested_url or text_at(record, "what.requested_url"),
         "setting_rows": list(_settings(record)),
         "signers": list(_signers(record)),
         "status": _status(record),
@@ -186,7 +179,7 @@ def page_values(of: CaptureMaterial, local: LocalTime) -> dict[str, Any]:
         "strip": strip,
         "images": _images(record),
         "shown": shown,
-        "title": _text(record, "what.title"),
+        "title": text_at(record, "what.title"),
         "tokens": [finding for finding in report.findings if finding.check.strip() == "timestamp"],
         "when": local.show,
         "without": of.without,
@@ -205,77 +198,9 @@ def _margins(report: Report) -> str:
     )
 
 
-# --- what is missing ---------------------------------------------------------------------------
-
-
-def missing_parts(record: Mapping[str, Any], capture: CaptureState) -> Iterator[MissingPart]:
-    """Yield what a capture lacks, and what a reader has to know, as its record states."""
-    lost = _lost_images(record)
-    for kind in ("reasons", "warnings"):
-        for reason in _objects(record, f"outcome.{kind}"):
-            code, detail = _text(reason, "code"), _text(reason, "detail")
-            clause = sentences.reason_clause(code, _text(reason, "fault"))
-            has_words = clause != code  # else those of the record
-            yield MissingPart(
-                words=sentences.as_sentence(clause if has_words else detail) or code,
-                detail=detail if has_words else "",
-                code=code,
-                examples=lost.examples if lost is not None and code == _IMAGES_MISSING else (),
-                is_warning=kind == "warnings",
-            )
-    for text in _values(record, "content.missing_parts"):
-        if isinstance(text, str):
-            yield MissingPart(words=sentences.as_sentence(text.rstrip(".")))
-    if lost is not None and _IMAGES_MISSING not in capture.reasons:
-        yield lost
-    if fonts := _number(record, "content.fonts.failed"):
-        yield MissingPart(words=tr("Fonts that were not loaded: {fonts}.", fonts=fonts))
-    for frame in _objects(record, "content.frames"):
-        if _text(frame, "state") in ("unreachable", "silent"):
-            yield MissingPart(
-                words=tr("A frame of the page was not read."), examples=(_text(frame, "url"),)
-            )
-    for glyphs in _objects(record, "content.missing_glyphs"):
-        yield MissingPart(
-            words=tr(
-                "Characters that no installed font has: {count}, script {script}.",
-                count=_number(glyphs, "count") or 0,
-                script=_text(glyphs, "script"),
-            ),
-            detail=_text(glyphs, "characters"),
-        )
-    size = _at(record, "content.page_size")
-    if isinstance(size, Mapping) and size.get("truncated") is True:
-        captured, height = (_number(size, key) or 0 for key in ("captured_height", "height"))
-        words = tr(
-            "The picture does not show the whole page: {captured} of {height} CSS pixels.",
-            captured=captured,
-            height=height,
-        )
-        if captured == height:
-            words = tr(
-                "The picture does not show the whole width of the page: {width} CSS pixels.",
-                width=_number(size, "width") or 0,
-            )
-        yield MissingPart(words=words)
-    if capture.light:
-        yield MissingPart(words=tr("A light check has no picture of the whole page."))
-
-
-def _lost_images(record: Mapping[str, Any]) -> MissingPart | None:
-    count = sum(_number(record, f"content.images.{state}") or 0 for state in ("failed", "pending"))
-    if not count:
-        return None
-    urls = (url for url in _values(record, "content.images.failed_urls") if isinstance(url, str))
-    return MissingPart(
-        words=tr("Images that were not loaded: {count}.", count=count),
-        examples=tuple(islice(urls, MAX_ROWS)),
-    )
-
-
 def _images(record: Mapping[str, Any]) -> str:
-    wanted = _number(record, "content.images.wanted")
-    loaded = _number(record, "content.images.loaded")
+    wanted = number_at(record, "content.images.wanted")
+    loaded = number_at(record, "content.images.loaded")
     if not wanted or loaded is None:
         return ""
     return tr("{loaded} of {wanted} loaded", loaded=loaded, wanted=wanted)
@@ -328,10 +253,10 @@ ACTION_WORDS: Final[Mapping[str, str]] = {
 
 
 def _actions(record: Mapping[str, Any]) -> Iterator[ActionRow]:
-    for action in _objects(record, "how.actions"):
+    for action in objects_at(record, "how.actions"):
         change, effect = action.get("change"), ""
         if isinstance(change, Mapping):
-            before, after = _number(change, "text_before"), _number(change, "text_after")
+            before, after = number_at(change, "text_before"), number_at(change, "text_after")
             if before is not None and after is not None:
                 effect = (
                     tr("the text did not change in length")
@@ -342,11 +267,11 @@ def _actions(record: Mapping[str, Any]) -> Iterator[ActionRow]:
                         after=html.group_digits(after),
                     )
                 )
-        kind = _text(action, "kind")
+        kind = text_at(action, "kind")
         yield ActionRow(
             at=_instant(action, "at"),
             words=ACTION_WORDS.get(kind, kind.replace("-", " ")),
-            detail=_text(action, "detail"),
+            detail=text_at(action, "detail"),
             effect=effect,
         )
 
@@ -371,42 +296,46 @@ STEP_STATES: Final[Mapping[str, tuple[str, str, str]]] = {
 
 
 def _steps(record: Mapping[str, Any]) -> Iterator[StepRow]:
-    for step in _objects(record, "how.steps"):
-        name = _text(step, "name")
+    for step in objects_at(record, "how.steps"):
+        name = text_at(step, "name")
         words, shape, tone = STEP_STATES.get(
-            _text(step, "state"), (tr("Not established"), "○", "open")
+            text_at(step, "state"), (tr("Not established"), "○", "open")
         )
         yield StepRow(
             name=sentences.step_name(name) or name,
             label=StateLabel(words=words, shape=shape, tone=tone),
             at=_instant(step, "started_at"),
-            duration_ms=_number(step, "duration_ms") or 0,
-            detail=_text(step, "detail"),
+            duration_ms=number_at(step, "duration_ms") or 0,
+            detail=text_at(step, "detail"),
         )
 
 
 def _redactions(record: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
-    for redaction in _objects(record, "redactions"):
-        yield _text(redaction, "place"), _text(redaction, "name"), _number(redaction, "count") or 0
+    for redaction in objects_at(record, "redactions"):
+        yield (
+            text_at(redaction, "place"),
+            text_at(redaction, "name"),
+            number_at(redaction, "count") or 0,
+        )
 
 
 def _settings(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    policy = _text(record, "how.policy.name")
-    why = _text(record, "how.policy.why")
-    window = [size for size in _values(record, "how.settings.viewport_px") if type(size) is int]
+    policy = text_at(record, "how.policy.name")
+    why = text_at(record, "how.policy.why")
+    window = [size for size in values_at(record, "how.settings.viewport_px") if type(size) is int]
     rows = (
         (tr("Policy"), f"{policy}, {why}" if policy and why else policy),
-        (tr("Browser"), _text(record, "how.environment.browser_product")),
-        (tr("Presented itself as"), _text(record, "how.environment.user_agent")),
+        (tr("Browser"), text_at(record, "how.environment.browser_product")),
+        (tr("Presented itself as"), text_at(record, "how.environment.user_agent")),
         (tr("Window"), tr("{width} × {height} CSS pixels", width=window[0], height=window[1]))
         if len(window) == 2
         else ("", ""),
         (tr("Language and time zone"), ", ".join(filter(None, (
-            _text(record, "how.settings.locale"), _text(record, "how.settings.timezone"))))),
-        (tr("Way through the network"), _text(record, "who.network_path")),
+            text_at(record, "how.settings.locale"), text_at(record, "how.settings.timezone"))))),
+        (tr("Way through the network"), text_at(record, "who.network_path")),
         (tr("Server"), _server(record)),
-        (tr("Software"), _text(record, "software")),
-        (tr("Operating system"), _text(record, "how.environment.os")),
+        (tr("Software"), text_at(record, "software")),
+        (tr("Operating system"), text_at(record, "how.environment.os")),
     )  # fmt: skip
     for term, value in rows:
         if value:
@@ -414,9 +343,12 @@ def _settings(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _server(record: Mapping[str, Any]) -> str:
-    address, port = _text(record, "from_whom.remote_ip"), _number(record, "from_whom.remote_port")
-    protocol = _text(record, "from_whom.protocol")
-    tls = _text(record, "from_whom.tls.protocol")
+    address, port = (
+        text_at(record, "from_whom.remote_ip"),
+        number_at(record, "from_whom.remote_port"),
+    )
+    protocol = text_at(record, "from_whom.protocol")
+    tls = text_at(record, "from_whom.tls.protocol")
     where = f"{address}:{port}" if address and port else address
     return ", ".join(filter(None, (where, protocol, tls or tr("without TLS")))) if where else ""
 
@@ -425,8 +357,8 @@ def _server(record: Mapping[str, Any]) -> str:
 
 
 def _signers(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for signer in _objects(record, "signers"):
-        yield _text(signer, "key_id"), _text(signer, "algorithm")
+    for signer in objects_at(record, "signers"):
+        yield text_at(signer, "key_id"), text_at(signer, "algorithm")
 
 
 def explained(findings: tuple[Finding, ...]) -> Iterator[tuple[str, str, str]]:
@@ -482,49 +414,23 @@ def observation_label(observation: Observation) -> StateLabel:
 # --- fields of a record that a stranger may have written ---------------------------------------
 
 
-def _at(record: Any, path: str) -> Any:
-    for name in path.split("."):
-        record = record.get(name) if isinstance(record, Mapping) else None
-    return record
-
-
-def _text(record: Any, path: str) -> str:
-    found = _at(record, path)
-    return found if isinstance(found, str) else ""
-
-
-def _number(record: Any, path: str) -> int | None:
-    found = _at(record, path)
-    return found if type(found) is int else None  # True is no number here
-
-
-def _values(record: Any, path: str) -> list[Any]:
-    found = _at(record, path)
-    return found if isinstance(found, list) else []
-
-
-def _objects(record: Any, path: str) -> Iterator[Mapping[str, Any]]:
-    found = (item for item in _values(record, path) if isinstance(item, Mapping))
-    return islice(found, MAX_REQUESTS)
-
-
 def _instant(record: Any, path: str) -> datetime | None:
     try:
-        return parse_instant(_text(record, path))
+        return parse_instant(text_at(record, path))
     except EvidenceInvalid:
         return None
 
 
 def _status(record: Mapping[str, Any]) -> str:
-    status = _number(record, "what.http_status")
+    status = number_at(record, "what.http_status")
     return sentences.format_http_status(status) if status is not None else tr("no answer")
 
 
 def _lasted(record: Mapping[str, Any]) -> float | None:
-    began, ended = _number(record, "when.started_at_ms"), _number(record, "when.ended_at_ms")
+    began, ended = number_at(record, "when.started_at_ms"), number_at(record, "when.ended_at_ms")
     return (ended - began) / 1000 if began is not None and ended is not None else None
 
 
 def _language(record: Mapping[str, Any]) -> str:
-    found = _text(record, "content.document_language")
+    found = text_at(record, "content.document_language")
     return found if LANGUAGE.fullmatch(found) else ""

@@ -8,6 +8,7 @@ cut.
 import contextlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from snapshotter.app.archive.bundles import BundleMembers
@@ -17,6 +18,8 @@ from snapshotter.formats.page import layout
 from snapshotter.index import passages
 from snapshotter.index.values import BundleFacts, Passage
 from snapshotter.model.assessment import Assessment, AssessmentSummary
+from snapshotter.model.sentences import CaptureState
+from snapshotter.report.missing_parts import missing_parts
 
 FIRST_CUSTODY: Final = "custody-0001.jsonl"  # the sidecar whose first event names the operator
 _PAGE_TEXT: Final = "capture/page.txt"
@@ -42,6 +45,8 @@ def facts_of(
         _text(reason, "code") for reason in _list(outcome, "reasons") if isinstance(reason, dict)
     )
     missing = (entry for entry in _list(content, "missing_parts") if isinstance(entry, str))
+    # A light check has no whole picture by intention, which is nothing to search for.
+    state = replace(CaptureState.of_record(record), light=False)
     return BundleFacts(
         title=" ".join(_text(what, "title").split()),
         url=_text(what, "requested_url"),
@@ -50,6 +55,7 @@ def facts_of(
         outcome=_text(outcome, "state"),
         reasons=tuple(dict.fromkeys(filter(None, reasons)))[:_MAX_ENTRIES],
         missing=tuple(entry[:_MAX_FIELD] for entry in missing)[:_MAX_ENTRIES],
+        is_missing=any(not part.is_warning for part in missing_parts(record, state)),
         language=_text(content, "document_language"),
         policy=_text(_object(how, "policy"), "name"),
         shown=AssessmentSummary.of(found) if found is not None else None,

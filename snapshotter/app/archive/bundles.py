@@ -6,6 +6,7 @@ about itself; only a verification checks it. `put_late_token` stores a late toke
 """
 
 import contextlib
+import hashlib
 import io
 import os
 from collections.abc import Collection, Iterator
@@ -20,7 +21,7 @@ from typing_extensions import override
 from snapshotter import durable
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import canonical_json
-from snapshotter.formats.bundle import container, names, store_keys
+from snapshotter.formats.bundle import container, manifest, names, store_keys
 from snapshotter.formats.digest import CHUNK, Digester, digest
 from snapshotter.formats.page import assessment
 from snapshotter.formats.signatures import signed_statement
@@ -203,6 +204,14 @@ class BundleMembers:
             raise EvidenceInvalid(tr("{name} is longer than {limit} bytes", name=name, limit=limit))
         self._stream.seek(member.data_offset)
         return container.exactly(self._stream, member.length)
+
+    def manifest_sha256(self) -> str:
+        """Return the SHA-256 of the SHA-256 manifest, as bytes; "" if it cannot be read."""
+        try:
+            data = self.read(names.MANIFEST_SHA256, limit=manifest.MAX_BYTES)
+        except (EvidenceInvalid, OSError):
+            return ""  # no manifest, or the bundle is cut: nothing can be bound to it
+        return hashlib.sha256(data).hexdigest()
 
     def record(self) -> dict[str, Any]:
         """Return the capture record. Raises EvidenceInvalid if there is no readable one."""

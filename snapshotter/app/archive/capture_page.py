@@ -41,7 +41,6 @@ from snapshotter.model.takedown import Observation
 from snapshotter.ports import ReadableStore
 from snapshotter.report import capture_page as pages
 from snapshotter.report.capture_page import (
-    MAX_REQUESTS,
     MAX_TEXT,
     CaptureMaterial,
     ConnectionRow,
@@ -49,7 +48,9 @@ from snapshotter.report.capture_page import (
     RequestRow,
 )
 from snapshotter.report.local_time import LocalTime
+from snapshotter.report.missing_parts import MAX_ROWS
 from snapshotter.report.picture_copies import PictureCopy, PieceShape, make_picture_copy
+from snapshotter.report.record_values import MAX_REQUESTS
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify.bundle import verify_bundle
@@ -461,7 +462,7 @@ def _connections(files: BundleFiles) -> tuple[ConnectionRow, ...]:
     if len(data) > _MAX_NETWORK_BYTES:
         raise EvidenceInvalid(tr("{path} is too long to be shown", path=_NETWORK))
     found = json.loads(data)
-    return tuple(map(_connection, found["connections"][: pages.MAX_ROWS]))
+    return tuple(map(_connection, found["connections"][:MAX_ROWS]))
 
 
 def _connection(found: Mapping[str, Any]) -> ConnectionRow:

@@ -254,6 +254,7 @@ def read_bundle(
         url=url,
         facts=bundle_facts.facts_of(record, found, is_text_whole=is_whole),
         passages=passages,
+        manifest_sha256=members.manifest_sha256(),
     )
 
 

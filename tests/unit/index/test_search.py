@@ -449,9 +449,7 @@ def test_filters_are_about_the_row_of_a_capture(empty: Library) -> None:
             availability=Availability.UNAVAILABLE,
             key_id="0" * 64,
         ),
-        facts=BundleFacts(
-            outcome="partial", language="zh-CN", policy="court", missing=("one image",)
-        ),
+        facts=BundleFacts(outcome="partial", language="zh-CN", policy="court", is_missing=True),
     )
     other = empty.add(facts=BundleFacts(outcome="complete", language="en", policy="default"))
     empty.sync()
@@ -506,7 +504,7 @@ def test_filters_are_answered_by_one_index_and_read_only_rows_that_match(
             facts=BundleFacts(
                 final_url=f"https://{number}.example.net/", policy="rare" if number == 7 else "",
                 language="de", outcome="failed" if number == 8 else "complete",
-                missing=("image",) if number == 9 else (),
+                is_missing=number == 9,
             ),
             job=JobFacts(worker="", schedule="", tags=("kept",) if number == 10 else ()),
         )  # fmt: skip

@@ -3,13 +3,15 @@
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from snapshotter.app.archive import bundle_facts
+from snapshotter.app.archive import bundles as bundle_list
 from snapshotter.app.archive.bundles import BundleMembers
 from snapshotter.app.archive.observations import ObservationSource
-from snapshotter.formats.bundle import store_keys
+from snapshotter.formats.bundle import names, store_keys
 from snapshotter.formats.page import layout
 from snapshotter.formats.page.layout import PageLayout
 from snapshotter.index.open_index import open_index_file
@@ -19,6 +21,7 @@ from snapshotter.model.reading import Readings
 from snapshotter.policy.page_identity import shipped_identity_rules
 from snapshotter.store.filesystem import DirectoryStore
 from tests import bundles, observed
+from tests.cases import in_one_test
 from tests.observed import ARTICLE, at
 
 BLOCKS = PageLayout(
@@ -35,6 +38,7 @@ CONTENTS = {
     "capture/page.txt": "菜单\n谣言\n".encode(),
     "capture/layout.json": layout.encode(BLOCKS),
 }
+OTHER_ID = "20260101t000000z-k3v4q2m7xw4c5b6d"
 ASSESSED = replace(observed.available(), readings=Readings(main_text="谣言"))
 
 
@@ -62,6 +66,7 @@ def test_the_index_holds_facts_passages_and_job_of_a_bundle(tmp_path: Path) -> N
             "SELECT outcome, policy, operator, worker, schedule, tags, sidecars, text_whole "
             "FROM bundle"
         )
+        digests = index.manifest_digests([made.id, OTHER_ID])
         passages = index.database.rows(
             "SELECT region, text FROM passage WHERE bundle_id = ? ORDER BY number", (made.id,)
         )
@@ -70,6 +75,9 @@ def test_the_index_holds_facts_passages_and_job_of_a_bundle(tmp_path: Path) -> N
         "complete", "test", "archive@example.org", "w-1", "daily", "\na\nb c\n",
         "\ncustody-0001.jsonl\n", 1,
     )  # fmt: skip
+    with made.file.open("rb") as stream:
+        manifest = bundle_list.read_member(stream, names.MANIFEST_SHA256, limit=1 << 20)
+    assert digests == {made.id: hashlib.sha256(manifest).hexdigest()}
     assert [found for found in passages if found[0] != "title"] == [
         ("address", ARTICLE),
         ("main", "谣言"),
@@ -102,7 +110,28 @@ def test_the_passages_of_an_erased_bundle_are_removed(tmp_path: Path) -> None:
 def test_fields_of_another_type_count_as_absent(record: dict[str, object]) -> None:
     facts = bundle_facts.facts_of(record, None, is_text_whole=True)
 
-    assert facts == BundleFacts()
+    assert replace(facts, is_missing=False) == BundleFacts()
+
+
+@in_one_test(
+    ("record", "is_missing"),
+    [
+        ({}, False),
+        ({"outcome": {"state": "partial", "reasons": [{"code": "images-missing"}]}}, True),
+        ({"outcome": {"state": "complete", "warnings": [{"code": "iframes"}]}}, False),
+        ({"content": {"images": {"wanted": 9, "loaded": 7, "failed": 2}}}, True),
+        ({"content": {"images": {"wanted": 9, "loaded": 9, "failed": 0}}}, False),
+        ({"content": {"missing_parts": ["the answer of a server"]}}, True),
+        ({"content": {"fonts": {"failed": 1}}}, True),
+        ({"how": {"settings": {"light": True}}}, False),
+    ],
+)
+def test_what_the_page_of_a_capture_lists_as_missing_is_found_by_has_missing(
+    record: dict[str, Any], is_missing: bool
+) -> None:
+    facts = bundle_facts.facts_of(record, None, is_text_whole=True)
+
+    assert facts.is_missing is is_missing
 
 
 def test_a_title_is_one_line_of_limited_length() -> None:

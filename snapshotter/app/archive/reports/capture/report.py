@@ -32,8 +32,9 @@ from snapshotter.model.capture import Outcome
 from snapshotter.model.capture_report import CaptureReport, ShownPicture
 from snapshotter.model.finding import Verdict
 from snapshotter.ports import ReadableStore
-from snapshotter.report.capture_page import CaptureMaterial, missing_parts
+from snapshotter.report.capture_page import CaptureMaterial
 from snapshotter.report.local_time import LocalTime
+from snapshotter.report.missing_parts import missing_parts
 from snapshotter.report.picture_copies import PictureCopy, PieceShape
 from snapshotter.report.states import OPEN, StateLabel, page_label
 from snapshotter.translation import tr
