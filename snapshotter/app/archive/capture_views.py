@@ -108,21 +108,36 @@ class CaptureViews:
         Raises:
             OSError, SnapshotterError: The store does not have the bundle, or does not answer.
         """
+        try:
+            return self.begin(bundle_id, kinds, is_new=is_new).result(wait_s)
+        except FutureTimeoutError:
+            return None
+
+    def begin(
+        self, bundle_id: str, kinds: Sequence[str], *, is_new: bool = False
+    ) -> Future[CaptureView]:
+        """
+        Begin a verification, unless one is under way or the last one is recent; as `view`.
+
+        Raises:
+            OSError, SnapshotterError: The store does not have the bundle, or does not answer.
+        """
         state = self._state(bundle_id, kinds)
         with self._lock:
             known = self._views.get(bundle_id)
             if known is not None and not is_new and self._is_current(known, state):
                 self._views.move_to_end(bundle_id)
-                return known
+                done: Future[CaptureView] = Future()
+                done.set_result(known)
+                return done
             begun = self._begun.get(bundle_id)
+            is_begun = begun is None
             if begun is None:
                 begun = self._threads.submit(self._make, bundle_id, state)
                 self._begun[bundle_id] = begun
-                begun.add_done_callback(lambda _: self._end(bundle_id))
-        try:
-            return begun.result(wait_s)
-        except FutureTimeoutError:
-            return None
+        if is_begun:  # without the lock, because a verification that failed already calls at once
+            begun.add_done_callback(lambda _: self._end(bundle_id))
+        return begun
 
     def _is_current(self, view: CaptureView, state: _State) -> bool:
         age = self._clock.now() - view.verified_at

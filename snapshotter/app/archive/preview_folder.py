@@ -71,6 +71,10 @@ class PreviewFolder:
         for file in self.files(bundle_id):
             file.unlink(missing_ok=True)
 
+    def remove_file(self, bundle_id: str, name: str) -> None:
+        """Remove one preview."""
+        self._file(bundle_id, name).unlink(missing_ok=True)
+
     def ids(self) -> frozenset[str]:
         """Return the ids of all captures with a preview."""
         return frozenset(file.name.partition(".")[0] for _, _, file in self._listed())

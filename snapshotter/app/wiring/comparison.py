@@ -10,6 +10,7 @@ import pickle
 import sys
 import tempfile
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 import snapshotter
 from snapshotter.app.archive import comparison, quarantined
+from snapshotter.app.archive.bundles import BundleMembers
 from snapshotter.app.archive.preview_folder import PreviewFolder
 from snapshotter.app.archive.preview_process import PreviewProcesses
 from snapshotter.app.settings import Settings
@@ -45,6 +47,7 @@ class MadeComparison:
     found: Comparison
     made_at: datetime  # UTC
     version: str  # of the software
+    manifests: tuple[str, str]  # SHA-256 of the manifests of both bundles
 
 
 class ComparisonService:
@@ -55,6 +58,8 @@ class ComparisonService:
 
     Args:
         folder: Where comparisons are kept.
+        manifests: Returns the SHA-256 of the manifests of bundles, as the index of the store saw
+            them, by id; "" for one that is not known. A kept comparison of others is not used.
     """
 
     def __init__(
@@ -64,12 +69,14 @@ class ComparisonService:
         folder: PreviewFolder,
         processes: PreviewProcesses,
         *,
+        manifests: Callable[[Sequence[str]], Mapping[str, str]],
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._store = store
         self._folder = folder
         self._processes = processes
+        self._manifests = manifests
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="comparison")
         self._lock = threading.Lock()
@@ -130,6 +137,10 @@ class ComparisonService:
         finally:
             self._clients.release()
 
+    def remove(self, first: str, second: str) -> None:
+        """Remove a kept comparison, because a bundle differs from what was compared."""
+        self._folder.remove_file(max(first, second), _NAME.format(other=min(first, second)))
+
     def _forget(self, pair: tuple[str, str]) -> None:
         with self._lock:
             self._waiting.pop(pair, None)
@@ -142,7 +153,14 @@ class ComparisonService:
             made = _parse(data)
         except (SnapshotterError, ValueError, LookupError, TypeError):
             return None  # of another version, or damaged: it is made again
-        return made if made.version == snapshotter.__version__ else None
+        current = self._current(earlier, later)
+        is_same = all(now in ("", then) for now, then in zip(current, made.manifests, strict=True))
+        return made if is_same and made.version == snapshotter.__version__ else None
+
+    def _current(self, earlier: str, later: str) -> tuple[str, str]:
+        """Return the manifests of both bundles as the index names them."""
+        found = self._manifests([earlier, later])
+        return found.get(earlier, ""), found.get(later, "")
 
     def _make(self, earlier: str, later: str) -> MadeComparison:
         from snapshotter.app.policies import configured_policy
@@ -152,12 +170,14 @@ class ComparisonService:
         trust = wiring_trust.trust(self._settings, by_bundle=True, public_only=True)
         today = decide(configured_policy.judging_policy(self._settings))
         with ExitStack() as stack:
-            opened = []
-            for bundle_id in (earlier, later):
+            opened, manifests = [], list[str]()
+            current = self._current(earlier, later)
+            for bundle_id, known in zip((earlier, later), current, strict=True):
                 bundle = stack.enter_context(
                     comparison.open_stored_bundle(bundle_id, self._store, trust, now)
                 )
-                if bundle.report.codes(Verdict.FAILED):
+                manifests.append(BundleMembers(bundle.stream).manifest_sha256())
+                if bundle.report.codes(Verdict.FAILED) or known not in ("", manifests[-1]):
                     raise EvidenceInvalid(
                         tr("{bundle_id} was altered, and is not compared", bundle_id=bundle_id),
                         hint=tr(
@@ -187,6 +207,7 @@ class ComparisonService:
             {
                 "comparison": answer.get("comparison"),
                 "made_at": instant(now),
+                "manifests": manifests,
                 "version": snapshotter.__version__,
             }
         ).encode()
@@ -218,4 +239,5 @@ def _parse(data: bytes) -> MadeComparison:
         found=typed.read(Comparison, kept["comparison"]),
         made_at=parse_instant(kept["made_at"]),
         version=kept["version"],
+        manifests=(str(kept["manifests"][0]), str(kept["manifests"][1])),
     )

@@ -126,10 +126,23 @@ def web_services(
             note_verified=lambda bundle_id, report: note_fixity_check(
                 settings, store, bundle_id, report, show_message=show_message
             ),
-            comparisons=ComparisonService(settings, store, folder, processes, clock=clock),
+            comparisons=ComparisonService(
+                settings,
+                store,
+                folder,
+                processes,
+                manifests=partial(_manifests, index),
+                clock=clock,
+            ),
             has_worker=partial(wiring_queue.has_worker, settings),
             check_health=partial(_check_health, store, database),
         )
+
+
+def _manifests(index: IndexService, bundle_ids: Sequence[str]) -> Mapping[str, str]:
+    """Return the SHA-256 of the manifests of bundles as the index saw them, by id."""
+    with index.reading() as view:
+        return view.source.index.manifest_digests(bundle_ids)
 
 
 def _check_health(store: ObjectStore, database: "Database") -> Mapping[str, bool]:

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 
 from snapshotter.app.archive import cases
 from snapshotter.app.wiring import comparison
+from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.annotations import Mark
 from snapshotter.web.console.pages import compare
@@ -23,6 +25,7 @@ from tests.webclient import Console, console, console_settings
 
 UNKNOWN = "20260101t000000z-k3v4q2m7xw4c5b6d"
 ids: dict[str, str] = {}
+files: dict[str, Path] = {}
 
 
 def png(words: str) -> bytes:
@@ -45,6 +48,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     ids["new"] = archive.put(6)  # compared by one test only, and there refused
     cases.set_mark(archive.annotations, Mark.GRAPHIC, [ids["graphic"]])
     archive.add_notice(ids["hidden"])
+    ids["late"] = archive.put(7)
+    files["late"] = archive.folder / "store" / store_keys.bundle_key(ids["late"])
     key = store_keys.bundle_key(ids["altered"])
     file = archive.folder / "store" / key
     file.chmod(0o600)
@@ -89,7 +94,48 @@ def test_a_comparison_is_kept_and_says_when_it_was_made(site: Console) -> None:
 
     assert second == first
     assert first.found.before.bundle_id == ids["one"]
-    assert "Both bundles were verified and compared on" in compared(site, "one", "two")
+    assert "Both bundles were verified" in compared(site, "one", "two")
+
+
+def test_a_comparison_is_not_used_after_the_store_has_other_bytes(site: Console) -> None:
+    """Somebody who can write to the store changes a bundle and leaves its length as it was."""
+    assert "The bundles are being verified" not in compared(site, "one", "late")
+    pair = {"a": ids["one"], "b": ids["late"]}
+    answer = site.post("/compare/verify", pair)
+    assert answer.headers["location"] == f"/compare?a={ids['one']}&b={ids['late']}"
+    file = files["late"]
+    file.chmod(0o600)
+    file.write_bytes(flipped(file.read_bytes()))
+
+    site.post("/compare/verify", pair)
+
+    answer = site.get(f"/compare?a={ids['one']}&b={ids['late']}")
+    assert answer.status_code == 409
+    assert "was altered, and is not compared" in answer.text
+    kept = site.context.services.comparisons.comparison
+    with pytest.raises(EvidenceInvalid):
+        kept(ids["one"], ids["late"], timeout_s=120)
+
+
+def test_a_comparison_of_other_manifests_than_the_index_names_is_not_used(
+    site: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = site.context.services.comparisons
+    first = service.comparison(ids["one"], ids["two"], timeout_s=120)
+    assert service.comparison(ids["one"], ids["two"], timeout_s=0) == first
+
+    monkeypatch.setattr(service, "_manifests", lambda bundle_ids: dict.fromkeys(bundle_ids, "0"))
+
+    with pytest.raises(EvidenceInvalid, match="altered"):
+        service.comparison(ids["one"], ids["two"], timeout_s=120)
+
+
+@pytest.mark.parametrize("bundle_id", ["hidden", "unknown", ""])
+def test_only_captures_that_may_be_shown_are_verified(site: Console, bundle_id: str) -> None:
+    other = ids.get(bundle_id, bundle_id)
+    answer = site.post("/compare/verify", {"a": ids["one"], "b": other})
+
+    assert answer.status_code == (403 if bundle_id == "hidden" else 404)
 
 
 def test_the_earlier_capture_comes_first(site: Console) -> None:

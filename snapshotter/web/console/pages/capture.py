@@ -107,7 +107,7 @@ def _values(
     )
     values = page_values(material, local)
     shown = (
-        shown_picture(context, bundle_id, wait_s=_PICTURE_S, digests=found.file_digests)
+        shown_picture(context, bundle_id, found, wait_s=_PICTURE_S)
         if material.picture_path
         else PictureResult(picture=None)
     )

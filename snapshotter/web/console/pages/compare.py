@@ -1,6 +1,7 @@
 """Compare two captures of a page: the pictures with a slider, and the words."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -10,16 +11,25 @@ from starlette.routing import Route
 
 from snapshotter.app.archive.address_history import address_history, neighbours
 from snapshotter.app.archive.capture_list import CaptureCard
+from snapshotter.app.archive.capture_views import CaptureView
 from snapshotter.app.archive.comparison import PICTURES
 from snapshotter.app.archive.index_service import ArchiveView
 from snapshotter.app.archive.previews import PictureResult
 from snapshotter.app.wiring.comparison import MadeComparison
 from snapshotter.model.annotations import Mark
+from snapshotter.model.comparison import ComparedCapture, Comparison
+from snapshotter.model.finding import Verdict
 from snapshotter.report import diff
 from snapshotter.translation import tr
+from snapshotter.web.console.forms import Form, form_endpoint
 from snapshotter.web.console.links import path_with
 from snapshotter.web.console.pages.captures import ADDRESSES
-from snapshotter.web.console.pages.previews import picture_path, require_shown, shown_picture
+from snapshotter.web.console.pages.previews import (
+    picture_path,
+    require_shown,
+    shown_capture,
+    verified_picture,
+)
 from snapshotter.web.console.proof_tasks import proofs_of_captures
 from snapshotter.web.console.task_requests import new_key
 from snapshotter.web.console.templating import respond
@@ -48,25 +58,28 @@ def _compare(request: Request) -> Response:
     with context.services.index.reading() as view:
         graphic = [_is_graphic(view, bundle_id) for bundle_id in (earlier, later)]
         around = neighbours(view, earlier), neighbours(view, later)
-        kinds = view.source.index.sidecar_kinds([earlier, later])
+    shows = request.query_params.get("show") == "1" or not any(graphic)
+    looks = [
+        verified_picture(context, bundle_id, wait_s=_PICTURE_S) for bundle_id in (earlier, later)
+    ]
+    shots = [picture if shows else None for _, picture in looks]
+    views = [verified for verified, _ in looks if verified is not None]
     try:
-        made = context.services.comparisons.comparison(earlier, later, timeout_s=_WAIT_S)
+        made = _made(context, (earlier, later), views)
     except TimeoutError:
         return respond(request, "compare_waiting.html.j2", earlier=earlier, later=later)
-    shows = request.query_params.get("show") == "1" or not any(graphic)
-    shots = [
-        _picture(context, bundle_id, kinds.get(bundle_id, ())) if shows else None
-        for bundle_id in (earlier, later)
-    ]
+    verified_at = min(view.verified_at for view in views) if len(views) == len(looks) else None
     return respond(
         request,
         "compare.html.j2",
-        **diff.page_values(made.found, _copies(made, (earlier, later), shots)),
+        **diff.page_values(_as_verified(made.found, views), _copies(made, (earlier, later), shots)),
         around=around,
+        checked_at=verified_at or made.made_at,
         earlier=earlier,
         history=path_with(ADDRESSES, {"identity": made.found.after.requested_url}),
         is_graphic=not shows,
-        is_waiting=shows and None in shots,
+        is_verified=verified_at is not None,
+        is_waiting=verified_at is None or (shows and None in shots),
         later=later,
         key=new_key(request),
         made=made,
@@ -75,12 +88,50 @@ def _compare(request: Request) -> Response:
     )
 
 
-def _picture(context: WebContext, bundle_id: str, kinds: Sequence[str]) -> PictureResult | None:
-    """Return the picture of a capture that was verified; None while it is being made."""
-    verified = context.services.capture_views.view(bundle_id, kinds, wait_s=_PICTURE_S)
-    if verified is None:
-        return None
-    return shown_picture(context, bundle_id, wait_s=_PICTURE_S, digests=verified.file_digests)
+def _made(
+    context: WebContext, pair: tuple[str, str], views: Sequence[CaptureView]
+) -> MadeComparison:
+    """
+    Return the comparison of the bundles as they were just verified. Raises TimeoutError.
+
+    A comparison is kept for days. If the store has other bytes since, it is made again, and then
+    it is refused.
+    """
+    comparisons = context.services.comparisons
+    made = comparisons.comparison(*pair, timeout_s=_WAIT_S)
+    sides = {side.bundle_id: side.sha256 for side in (made.found.before, made.found.after)}
+    if any(view.material.report.sha256 != sides.get(view.material.name) for view in views):
+        comparisons.remove(*pair)
+        made = comparisons.comparison(*pair, timeout_s=_WAIT_S)
+    return made
+
+
+def _as_verified(found: Comparison, views: Sequence[CaptureView]) -> Comparison:
+    """Return a comparison with the results of the newest verifications."""
+    reports = {view.material.name: view.material.report for view in views}
+
+    def newest(side: ComparedCapture) -> ComparedCapture:
+        report = reports.get(side.bundle_id)
+        if report is None:
+            return side
+        codes = tuple(report.codes(Verdict.FAILED, Verdict.INDETERMINATE))
+        return replace(side, verification=report.verdict.value, codes=codes)
+
+    return replace(found, before=newest(found.before), after=newest(found.after))
+
+
+def _verify(request: Request, form: Form) -> Response:
+    """Verify both bundles now, whatever is known."""
+    context = context_of(request)
+    pair = form.text("a"), form.text("b")
+    shown = [shown_capture(context, bundle_id) for bundle_id in pair]
+    for capture in shown:
+        view = context.services.capture_views.view(
+            capture.bundle_id, capture.kinds, is_new=True, wait_s=_WAIT_S
+        )
+        if view is not None:
+            context.services.note_verified(capture.bundle_id, view.material.report)
+    return RedirectResponse(path_with(PATH, {"a": pair[0], "b": pair[1]}), 303)
 
 
 def _choose(request: Request, context: WebContext, bundle_id: str) -> Response:
@@ -139,4 +190,7 @@ def _is_graphic(view: ArchiveView, bundle_id: str) -> bool:
     return Mark.GRAPHIC in view.state.annotations.capture(bundle_id).marks
 
 
-routes = (Route(PATH, _compare),)
+routes = (
+    Route(PATH, _compare, methods=["GET"]),
+    Route(f"{PATH}/verify", form_endpoint(_verify), methods=["POST"]),
+)

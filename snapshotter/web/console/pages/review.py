@@ -22,7 +22,7 @@ from snapshotter.model.takedown import Observation
 from snapshotter.translation import tr
 from snapshotter.web.console.forms import Form, form_endpoint
 from snapshotter.web.console.links import path_with
-from snapshotter.web.console.pages.previews import picture_path, shown_picture
+from snapshotter.web.console.pages.previews import picture_path, verified_picture
 from snapshotter.web.console.pages.selected import review_arguments
 from snapshotter.web.console.task_requests import new_key, request_task
 from snapshotter.web.console.templating import respond
@@ -32,7 +32,7 @@ from snapshotter.web.errors import NotFound
 
 PATH: Final = "/review"
 _MOST_PIECES: Final = 6  # of a tall picture
-_PICTURE_S: Final = 0.3  # for a picture that is not made yet
+_PICTURE_S: Final = 0.3  # for a verification or a picture that is not made yet
 _LISTED: Final = 20  # captures below the one that is shown
 BUTTONS: Final = (
     (ReviewDecision.ACCEPTED, tr("Accept"), "a", "primary"),
@@ -75,7 +75,9 @@ def _page(
         ]
     base = {"decided": "yes"} if shows_decided else {}
     picture = (
-        shown_picture(context, card.bundle_id, wait_s=_PICTURE_S) if card is not None else None
+        verified_picture(context, card.bundle_id, wait_s=_PICTURE_S)[1]
+        if card is not None
+        else None
     )
     return respond(
         request,

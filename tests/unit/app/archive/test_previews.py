@@ -16,10 +16,12 @@ import pytest
 from PIL import Image
 
 from snapshotter.app.archive import preview_main
+from snapshotter.app.archive.bundles import BundleMembers
 from snapshotter.app.archive.preview_folder import PreviewFolder
 from snapshotter.app.archive.preview_process import PreviewProcesses
 from snapshotter.app.archive.previews import BLURRED, CLEAR, PICTURE, PreviewService
 from snapshotter.errors import SnapshotterError
+from snapshotter.formats.bundle import manifest, names, store_keys
 from tests.archived import Archive
 from tests.cases import in_one_test
 
@@ -51,12 +53,12 @@ def previews(archive: Archive) -> Iterator[PreviewService]:
 
 def test_a_thumbnail_is_made_once_and_kept(archive: Archive, previews: PreviewService) -> None:
     bundle_id = archive.put(0, png=png())
-    assert previews.kept_thumbnail(bundle_id, is_blurred=False) is None
+    assert previews.kept_thumbnail(bundle_id, "", is_blurred=False) is None
 
     assert previews.begin(bundle_id, CLEAR).result(_LONG_S) == ""
 
     for is_blurred in (False, True):
-        data = previews.kept_thumbnail(bundle_id, is_blurred=is_blurred)
+        data = previews.kept_thumbnail(bundle_id, "", is_blurred=is_blurred)
         assert data is not None
         assert Image.open(io.BytesIO(data)).size == (320, 240)
     for file in (archive.folder / "previews").rglob("*.*"):
@@ -68,9 +70,10 @@ def test_a_thumbnail_is_made_once_and_kept(archive: Archive, previews: PreviewSe
 
 def test_a_picture_is_made_in_pieces_and_kept(archive: Archive, previews: PreviewService) -> None:
     bundle_id = archive.put(0, png=png())
+    digests = digests_of(archive, bundle_id)
 
-    found = previews.picture(bundle_id, timeout_s=_LONG_S).picture
-    again = previews.picture(bundle_id, timeout_s=0).picture
+    found = previews.picture(bundle_id, digests, timeout_s=_LONG_S).picture
+    again = previews.picture(bundle_id, digests, timeout_s=0).picture
 
     assert found is not None
     assert (found.width, found.height) == (400, 5_000)
@@ -82,6 +85,82 @@ def test_a_picture_is_made_in_pieces_and_kept(archive: Archive, previews: Previe
     for piece in found.pieces:
         assert Image.open(io.BytesIO(piece.data), formats=["JPEG"]).size == (400, piece.height)
     assert again == found
+
+
+def digests_of(archive: Archive, bundle_id: str) -> dict[str, str]:
+    """Return what the manifest of a bundle lists."""
+    with archive.store.open(store_keys.bundle_key(bundle_id)) as stream:
+        return manifest.parse(BundleMembers(stream).read(names.MANIFEST_SHA256, limit=1 << 20))
+
+
+def alter(archive: Archive, bundle_id: str, old: bytes, new: bytes) -> None:
+    """Write other bytes of the same length into a bundle, as who can write to the store can do."""
+    file = archive.folder / "store" / store_keys.bundle_key(bundle_id)
+    data = file.read_bytes()
+    assert data.count(old) == 1
+    assert len(old) == len(new)
+    stat = file.stat()
+    file.chmod(0o600)
+    file.write_bytes(data.replace(old, new))
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_a_preview_is_made_of_files_that_the_manifest_lists(
+    archive: Archive, previews: PreviewService
+) -> None:
+    shown = png(64, 64)
+    other = shown[:-5] + bytes(5)
+    bundle_id = archive.put(0, png=shown)
+    alter(archive, bundle_id, shown, other)
+
+    for name in (CLEAR, PICTURE):
+        problem = previews.begin(bundle_id, name).result(_LONG_S)
+        assert "its manifest lists another capture/screenshot.png" in problem
+    assert previews.kept_thumbnail(bundle_id, "", is_blurred=False) is None
+    alter(archive, bundle_id, other, shown)  # the bytes are back, and so are the previews
+    for name in (CLEAR, PICTURE):
+        assert previews.begin(bundle_id, name).result(_LONG_S) == ""
+
+
+def test_a_preview_is_made_and_shown_of_the_manifest_that_the_index_names(
+    archive: Archive, previews: PreviewService
+) -> None:
+    bundle_id = archive.put(0, png=png())
+    with archive.view() as view:
+        known = view.source.index.manifest_digests([bundle_id])[bundle_id]
+    digests = digests_of(archive, bundle_id)
+    foreign = "0" * 64
+
+    assert "another manifest" in previews.begin(bundle_id, CLEAR, foreign).result(_LONG_S)
+    assert previews.begin(bundle_id, CLEAR, known).result(_LONG_S) == ""
+    for manifest_of, is_shown in ((known, True), ("", True), (foreign, False)):
+        thumbnail = previews.kept_thumbnail(bundle_id, manifest_of, is_blurred=True)
+        assert (thumbnail is not None) is is_shown
+
+    assert previews.picture(bundle_id, digests, timeout_s=_LONG_S).picture is not None
+    # Whoever verified other files does not get the picture.
+    changed = {**digests, "capture/screenshot.png": foreign}
+    assert previews.kept_picture(bundle_id, changed).picture is None
+    assert "verified picture" in previews.picture(bundle_id, changed, timeout_s=_LONG_S).problem
+
+
+def test_a_preview_that_does_not_name_what_it_was_made_of_is_made_again(
+    archive: Archive, previews: PreviewService
+) -> None:
+    bundle_id = archive.put(0, png=png())
+    folder = PreviewFolder(archive.folder / "previews")
+    for head in (
+        b"RIFFxxxxWEBP",
+        b"[]\n",
+        b'{"manifest": 1, "files": {}}\n',
+        b'{"manifest": "a"}\n',
+    ):
+        folder.put(bundle_id, CLEAR, head)
+        assert previews.kept_thumbnail(bundle_id, "", is_blurred=False) is None
+
+    assert previews.begin(bundle_id, CLEAR).result(_LONG_S) == ""
+
+    assert previews.kept_thumbnail(bundle_id, "", is_blurred=False)
 
 
 def bomb(width: int, height: int) -> bytes:
@@ -126,10 +205,10 @@ def test_a_capture_without_a_picture_has_a_reason(
 
     for bundle_id in (without, strange, ID):
         assert previews.begin(bundle_id, CLEAR).result(_LONG_S)
-        assert previews.picture(bundle_id, timeout_s=_LONG_S).picture is None
+        assert previews.picture(bundle_id, {}, timeout_s=_LONG_S).picture is None
         assert previews.begin(bundle_id, PICTURE).done()  # it is known, and no process starts
     with pytest.raises(ValueError, match="id"):
-        previews.kept_thumbnail("../../etc/passwd", is_blurred=False)
+        previews.kept_thumbnail("../../etc/passwd", "", is_blurred=False)
 
 
 # What a decoder could do that was taken over by a picture.
@@ -222,7 +301,7 @@ def test_thumbnails_of_new_captures_are_made_once_pages_use_thumbnails(
     folder = PreviewFolder(archive.folder / "previews")
     assert folder.ids() == frozenset()
 
-    previews.kept_thumbnail(first, is_blurred=False)
+    previews.kept_thumbnail(first, "", is_blurred=False)
     second = archive.put(1, png=png())
     hidden = archive.put(2, png=png())
     archive.add_notice(hidden)
