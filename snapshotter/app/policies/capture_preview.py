@@ -151,7 +151,7 @@ def explain(settings: Settings, url: str, named: str = "", *, now: datetime) -> 
     """
     found = known_policies(settings.policies_dir)
     picked = pick(url, found)
-    why = tr("the command names this policy") if named else tr("the settings name this policy")
+    why = tr("you named this policy") if named else tr("the settings name this policy")
     named = named or settings.policy
     if named != AUTO:
         chosen = load_effective(named, settings.policies_dir)

@@ -207,8 +207,8 @@ def improvements(event: Takedown) -> tuple[str, ...]:
     if not event.vantages:
         found.append(
             tr(
-                "A capture with the same result from another vantage. It excludes that only this "
-                "way through the network shows the removal."
+                "A capture with the same result from another vantage. It would show that the "
+                "removal is not limited to this way through the network."
             )
         )
     if not event.controls:

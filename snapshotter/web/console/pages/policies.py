@@ -117,7 +117,7 @@ def _row(found: EffectivePolicy) -> dict[str, Any]:
 def _facts(found: Explanation) -> list[tuple[str, str]]:
     """Return what a capture would be like, as labels and sentences of ours."""
     rules = [
-        tr("{id} {version}, number of rules: {count}", id=rules.id, version=rules.version,
+        tr("{id} {version} (number of rules: {count})", id=rules.id, version=rules.version,
            count=rules.count)
         for rules in found.rules
         if rules.applies
