@@ -4,6 +4,7 @@ Define the expected errors with their exit codes, and describe unexpected errors
     SnapshotterError              1   something expected went wrong
     ├── RequestKeyReused          1   a key of an earlier request came with another request
     ├── UsageMistake              2   the command line is invalid
+    ├── StoreFull                 1   a store has no room for an object
     ├── CaptureIncomplete         3   a bundle was sealed, and lacks something required
     ├── EvidenceInvalid          10   checked, and it does not hold
     ├── EvidenceUnverifiable     11   could not be checked; says nothing about the evidence
@@ -44,6 +45,10 @@ class SnapshotterError(Exception):
 
 class RequestKeyReused(SnapshotterError):
     """The key that identifies a request, so that it can be repeated, names another request."""
+
+
+class StoreFull(SnapshotterError):
+    """A store has no room for an object; nothing was stored. Room can be made without a retry."""
 
 
 class UsageMistake(SnapshotterError):

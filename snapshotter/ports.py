@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    from snapshotter.errors import ServiceUnavailable
+    from snapshotter.errors import ServiceUnavailable, StoreFull
     from snapshotter.model.assessment import Assessment, ContentVerdict, TakedownVerdict
     from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
     from snapshotter.model.capture import Artifact, Capture, ClockFacts, Picture
@@ -724,12 +724,12 @@ class Lease(Protocol):
             JobSuperseded: The bundle must not be stored.
         """
 
-    def wait(self, error: ServiceUnavailable) -> None:
+    def wait(self, error: ServiceUnavailable | StoreFull) -> None:
         """
         Wait until the store may be tried again; it may have the bundle already.
 
         Raises:
-            ServiceUnavailable: The given error: no further try is allowed.
+            ServiceUnavailable, StoreFull: The given error: no further try is allowed.
         """
 
     def stored(self) -> None:

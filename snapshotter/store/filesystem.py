@@ -38,7 +38,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from snapshotter.errors import ServiceUnavailable, SnapshotterError, is_disk_full
+from snapshotter.errors import ServiceUnavailable, SnapshotterError, StoreFull, is_disk_full
 from snapshotter.formats.bundle.store_keys import MAX_KEY, check_key, check_prefix, is_key
 from snapshotter.model.bundle import LockState, ObjectVersion, Retention, StoredObject
 from snapshotter.ports import Content, NotAnObject, TaggedContent
@@ -473,7 +473,7 @@ class DirectoryStore:
                 ),
             )
         if is_disk_full(error):
-            return SnapshotterError(
+            return StoreFull(
                 tr("no space is left in {root}", root=root),
                 hint=tr("free disk space and try again; nothing was stored"),
             )

@@ -12,7 +12,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
-from snapshotter.errors import ServiceUnavailable, SnapshotterError
+from snapshotter.errors import ServiceUnavailable, SnapshotterError, StoreFull
 from snapshotter.formats.bundle.store_keys import check_key, is_key
 from snapshotter.store import location
 from snapshotter.store.response_guard import ResponseGuard, StoreSilent
@@ -334,7 +334,8 @@ class S3Bucket:
         if code not in _REFUSALS and status in _REDIRECTS:
             code = "Redirect"
         what, hint = _REFUSALS.get(code, (f"refuses the request: {code or status}", ""))
-        return SnapshotterError(f"{self.url} {what}{about}", hint=hint)
+        kind = StoreFull if code == "QuotaExceeded" else SnapshotterError
+        return kind(f"{self.url} {what}{about}", hint=hint)
 
     def _refuse(self, code: str, error: Exception) -> NoReturn:
         what, hint = _REFUSALS[code]

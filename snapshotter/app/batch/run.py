@@ -37,6 +37,7 @@ from snapshotter.errors import (
     EvidenceInvalid,
     ServiceUnavailable,
     SnapshotterError,
+    StoreFull,
     bug,
 )
 from snapshotter.formats.bundle import store_keys
@@ -103,7 +104,7 @@ class _RecordingLease:
     def may_store(self, sealed: SealedResult) -> None:
         """Allow it: the lock of the journal excludes other processes."""
 
-    def wait(self, error: ServiceUnavailable) -> None:
+    def wait(self, error: ServiceUnavailable | StoreFull) -> None:
         """Raise the error: the bundle is kept, and the next run stores it."""
         raise error
 

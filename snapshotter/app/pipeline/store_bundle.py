@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from snapshotter.app.upkeep import owed_tokens
-from snapshotter.errors import ServiceUnavailable
+from snapshotter.errors import ServiceUnavailable, StoreFull
 from snapshotter.formats.bundle import names, store_keys
 from snapshotter.model.bundle import Bundle, StoredObject, TokenState
 from snapshotter.model.custody import INGESTION, SIGNATURE, CustodyEvent
@@ -53,7 +53,7 @@ class UncontestedLease:
         """Allow it always."""
         return
 
-    def wait(self, error: ServiceUnavailable) -> None:
+    def wait(self, error: ServiceUnavailable | StoreFull) -> None:
         """Raise the error: a person decides whether to try again."""
         raise error
 
@@ -81,13 +81,14 @@ def store_with_lease(
     Raises:
         JobSuperseded: Another process has the job now.
         ServiceUnavailable: The store did not answer, and the lease does not wait for it.
+        StoreFull: The store has no room, and the lease does not wait for it.
         SnapshotterError: The store refused, or a reminder could not be written.
     """
     while True:
         right.may_store(sealed)
         try:
             stored = _store(bundle, decision, target, clock)
-        except ServiceUnavailable as error:
+        except (ServiceUnavailable, StoreFull) as error:
             right.wait(error)
             continue
         right.stored()

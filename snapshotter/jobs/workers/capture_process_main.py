@@ -15,6 +15,7 @@ from snapshotter.errors import (
     PolicyRefused,
     ServiceUnavailable,
     SnapshotterError,
+    StoreFull,
     bug,
     is_disk_full,
     one_line,
@@ -207,7 +208,7 @@ class _PipeLease:
                 tr("the job was given to another worker, or cancelled, so nothing is stored")
             )
 
-    def wait(self, error: ServiceUnavailable) -> None:
+    def wait(self, error: ServiceUnavailable | StoreFull) -> None:
         """See `Lease.wait`."""
         self.disarm()
         if not self._ask(StoreUnavailable(error.message)):

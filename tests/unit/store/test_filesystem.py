@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from snapshotter.errors import SnapshotterError
+from snapshotter.errors import SnapshotterError, StoreFull
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.bundle.store_keys import MAX_KEY
 from snapshotter.ports import NotAnObject
@@ -200,7 +200,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(small_disk: Path, tmp_path
     store = DirectoryStore(small_disk / "store")
     put(store, "first", b"x", tmp_path)
 
-    with pytest.raises(SnapshotterError, match="no space is left"):
+    with pytest.raises(StoreFull, match="no space is left"):
         put(store, KEY, b"x" * 500_000, tmp_path)
 
     assert [there.key for there in store.list()] == ["first"]

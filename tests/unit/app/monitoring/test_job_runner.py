@@ -16,7 +16,7 @@ from snapshotter.app.settings import Settings
 from snapshotter.app.wiring import index as wiring_index
 from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.app.wiring.worker import open_job_runner
-from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
+from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError, StoreFull
 from snapshotter.jobs.workers.job_runner import BundleConflict, PermanentFailure
 from snapshotter.model.finding import Verdict
 from snapshotter.model.job import CaptureJob, SealedResult, StoredResult
@@ -52,7 +52,7 @@ class Lease:
         if not self.allowed:
             raise JobSuperseded("another one has it")
 
-    def wait(self, error: ServiceUnavailable) -> None:
+    def wait(self, error: ServiceUnavailable | StoreFull) -> None:
         self.said.append("wait")
         self.patience -= 1
         if self.patience < 0:
@@ -171,12 +171,16 @@ def test_what_must_not_be_stored_is_kept_beside_the_store(
 
 
 class Sulking(DirectoryStore):
-    """A store that takes bundles and does not say so, some times."""
+    """A store that takes bundles and does not say so, or has no room, some times."""
 
     silent = 0
+    full = 0
 
     @override
     def put_new(self, key: str, *arguments: object, **more: object) -> object:  # type: ignore[override]
+        if key.endswith(".wacz") and self.full:
+            self.full -= 1
+            raise StoreFull("no space is left")
         stored = super().put_new(key, *arguments, **more)  # type: ignore[arg-type]
         if key.endswith(".wacz") and self.silent:
             self.silent -= 1
@@ -190,13 +194,15 @@ def sulking(monkeypatch: pytest.MonkeyPatch) -> type[Sulking]:
     return Sulking
 
 
+@pytest.mark.parametrize("state", ["silent", "full"])
 def test_a_store_is_waited_for_with_the_sealed_bundle_in_hand(
     here: Settings,
     workshop: CaptureJobRunner,
     sulking: type[Sulking],
     monkeypatch: pytest.MonkeyPatch,
+    state: str,
 ) -> None:
-    monkeypatch.setattr(sulking, "silent", 1)
+    monkeypatch.setattr(sulking, state, 1)
     lease = Lease(patience=5)
 
     made = given_up(workshop, lease)
