@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from snapshotter.cli.options import store_option
-from snapshotter.cli.output import print_message, print_result
+from snapshotter.cli.output import print_error, print_message, print_result
+from snapshotter.errors import SnapshotterError
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
@@ -100,8 +101,18 @@ def serve(
             context,
             bound,
             started=lambda: _tell(context, os.getpid(), opens=opens),
-            link_wanted=lambda: print_result(server.make_link(context)),
+            link_wanted=lambda: _print_link(context),
         )
+
+
+def _print_link(context: "WebContext") -> None:
+    """Print a new log-in link, or why there is none: the console runs on."""
+    from snapshotter.web import server
+
+    try:
+        print_result(server.make_link(context))
+    except SnapshotterError as error:
+        print_error(error)
 
 
 def _is_running(settings: "Settings", port: int, *, opens: bool) -> bool:

@@ -2,17 +2,21 @@
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from snapshotter import durable
 from snapshotter.app.wiring.web import web_services
+from snapshotter.cli import serve
 from snapshotter.errors import SnapshotterError
 from snapshotter.web import server
 from snapshotter.web.console.static_files import static_path
-from tests.webclient import console_settings
+from tests.webclient import console, console_settings
 
 GOOD = "GET /health HTTP/1.1\r\nHost: {host}\r\n\r\n"
 
@@ -235,3 +239,18 @@ async def _rest(reader: asyncio.StreamReader) -> bytes:
         return await asyncio.wait_for(reader.read(), 20)
     except ConnectionError:
         return b""
+
+
+def test_a_link_that_cannot_be_written_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fill_disk(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with console(console_settings(tmp_path)) as site:
+        monkeypatch.setattr(durable, "write", fill_disk)
+        serve._print_link(site.context)
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "cannot be written: No space left on device" in err
