@@ -27,6 +27,8 @@ def main_images(
     """
     Return the addresses of each picture of the main region, in the document's order.
 
+    If the regions were widened to an article, these are the pictures of the article.
+
     A picture may have several addresses, of which the browser loaded one. Pictures in
     advertisements, teasers, comments and navigation are left out.
 
@@ -37,7 +39,8 @@ def main_images(
         return ()
     base = _base(document, page_url)
     found: list[tuple[str, ...]] = []
-    for element in regions.main.iter("img"):
+    around = regions.article if regions.article is not None else regions.main
+    for element in around.iter("img"):
         if regions.element_labels.get(element) in _APART or len(found) == _MAX_IMAGES:
             continue
         addresses = dict.fromkeys(

@@ -1,7 +1,8 @@
 """
 Read counts, dates, metadata, regions and links from a page.
 
-`read_page` returns all of them, and `regions_of` the regions alone. The QR codes in pictures are
+`read_page` returns all of them, `regions_of` the regions alone, and `article_of` the regions of the
+article that a reader sees, for comparisons. The QR codes in pictures are
 decoded by `qr.py`. The same page and rules give the same readings. Each reader leaves out what it
 cannot interpret. A reader that fails on a page is named, and the others still run.
 """
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from snapshotter.assess.article import widen_to_article
 from snapshotter.assess.counts import count_words_for_sites, counts_in, read_counts
 from snapshotter.assess.dates import changes_daily, date_context, read_dates
 from snapshotter.assess.dom import DomDocument, match_selectors, read_document
@@ -22,6 +24,7 @@ from snapshotter.model.reading_rules import Rounding, SiteReadings
 from snapshotter.model.request import ReadingRules
 
 _MAX_BLOCKS = 20_000
+_CHOSEN = 0.5  # the share of the page's main text that a policy names, if it means all of it
 _PASSING = 60  # characters of a line that is a count or an age, and no text
 # Characters that a record keeps. A page may be made to have more: its assessment must not
 # become too long for a bundle, and there would be none.
@@ -98,6 +101,11 @@ def read_page(
     )
 
 
+def are_nested(selector: str, other: str) -> bool:
+    """Return whether one of two elements is the other one or in it, by their selectors."""
+    return f"{selector} > ".startswith(f"{other} > ") or f"{other} > ".startswith(f"{selector} > ")
+
+
 def _within(most: int, values: Iterable[_T], length: Callable[[_T], int]) -> Iterator[_T]:
     """Yield values from the first on, as long as their total length is within the limit."""
     for value in values:
@@ -118,6 +126,37 @@ def regions_of(
     document = document if document is not None else read_document(page.html)
     sites = sites_for_page(page, rules.sites, document)
     return _regions(document, blocks_of_page(page, document), sites, main_regions)
+
+
+def article_of(
+    page: Page,
+    rules: ReadingRules,
+    *,
+    main_regions: Sequence[str] = (),
+    document: DomDocument | None = None,
+) -> Regions:
+    """
+    Return the regions of a page, widened to its article, for the comparison with another capture.
+
+    If a policy names another main region than the page, or a small part of it, this choice is kept.
+    """
+    document = document if document is not None else read_document(page.html)
+    found = regions_of(page, rules, main_regions=main_regions, document=document)
+    if main_regions and found.main_by == "policy":
+        own = regions_of(page, rules, document=document)
+        is_part = len(found.main_text) < _CHOSEN * len(own.main_text)
+        if is_part or not are_nested(found.main_selector, own.main_selector):
+            return found
+    words = count_words_for_sites(sites_for_page(page, rules.sites, document))
+    return widen_to_article(
+        found,
+        document,
+        blocks_of_page(page, document),
+        lambda block: (
+            len(block.text) <= _PASSING
+            and (changes_daily(block.text) or bool(counts_in(block.text, words, Rounding.EITHER)))
+        ),
+    )
 
 
 def blocks_of_page(page: Page, document: DomDocument | None) -> tuple[Block, ...]:

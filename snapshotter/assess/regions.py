@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from snapshotter.assess.dom import DomDocument, match_selectors, text_of
 from snapshotter.formats.page.plain_text import normalise_text
@@ -28,7 +28,7 @@ _GUESS_ELEMENTS = 8_000  # of pages that are guessed about
 _GUESS_BLOCKS = 4_000
 _LEAST_SHARED = 8  # characters of a block that is found again in a guess
 
-_CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 
 # What the names of classes and ids say. The first that fits counts.
 _TOKENS: tuple[tuple[Region, frozenset[str]], ...] = (
@@ -123,11 +123,13 @@ class Regions:
     main: Any = None  # its element, of the document; None where nothing was found
     main_selector: str = ""
     main_by: str = ""  # "policy", "structure", "guess"; "" where nothing was found
+    guessed_by: str = ""  # name and version of the software that guessed; "" if none did
     main_text: str = ""  # verbatim, a line a block
     hidden_text: str = ""  # what stands in the main region and no reader sees
     links: tuple[str, ...] = ()  # of the main region, as they are written
     # Of elements of the document, as far as their names or those around them say.
     element_labels: Mapping[Any, Region | None] = field(default_factory=dict)
+    article: Any = None  # the element of the article around the main region, if one was looked for
 
     @property
     def labelled(self) -> tuple[LabelledBlock, ...]:
@@ -179,6 +181,7 @@ class _Reader:
         self._marks = dict(self._marked())
         self._apart = self._all_apart()
         self._weight: dict[Any, int] = {}
+        self._guessed_by = ""
 
     def read(self, main: Sequence[str], passing: Callable[[Block], Region | None]) -> Regions:
         element, by = self._main(main)
@@ -196,6 +199,7 @@ class _Reader:
             main=element,
             main_selector=self._document.selector(element) if element is not None else "",
             main_by=by,
+            guessed_by=self._guessed_by,
             main_text="\n".join(block.text for block in texts if not block.hidden),
             hidden_text="\n".join(block.text for block in texts if block.hidden),
             links=self._links(element, of_elements),
@@ -253,7 +257,7 @@ class _Reader:
                 continue
             length = max(0, len(block.text) - block.link_characters)
             if length and not block.text.isascii():
-                length += len(_CJK.findall(block.text))
+                length += len(CJK.findall(block.text))
             weight[element] = weight.get(element, 0) + length
         for element in reversed(self._document.elements):
             own = weight.get(element, 0)
@@ -263,7 +267,7 @@ class _Reader:
 
     def _guess(self) -> Any:
         """Return the smallest element around the main text that trafilatura finds."""
-        lines = _guessed_lines(self._document)
+        lines, self._guessed_by = _guessed_lines(self._document)
         if lines:
             share: dict[Any, int] = {}
             for block in self._blocks[:_GUESS_BLOCKS]:
@@ -430,12 +434,16 @@ def _squeezed(text: str) -> str:
     return "".join(normalise_text(text).split())
 
 
-def _guessed_lines(document: DomDocument) -> str:
-    """Return the main text that trafilatura finds, without white space; "" if it finds none."""
+def _guessed_lines(document: DomDocument) -> tuple[str, str]:
+    """
+    Return the main text that trafilatura finds, without white space, and its name and version.
+
+    The text is "" if it finds none; both are "" if the page is too long for it.
+    """
     if len(document.elements) > _GUESS_ELEMENTS:
-        return ""
+        return "", ""
     # Slow to load, and needed for few pages.
-    from trafilatura import extract
+    from trafilatura import __version__, extract
 
     found = extract(
         deepcopy(document.root),
@@ -444,4 +452,4 @@ def _guessed_lines(document: DomDocument) -> str:
         favor_recall=True,
         deduplicate=False,
     )
-    return _squeezed(found or "")
+    return _squeezed(found or ""), f"trafilatura {__version__}"

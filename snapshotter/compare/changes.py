@@ -25,6 +25,7 @@ from snapshotter.formats import canonical_json
 from snapshotter.model import change_sentences as sentences
 from snapshotter.model.assessment import Availability
 from snapshotter.model.change import (
+    MAIN_REGION,
     MAX_DATES,
     MAX_ITEMS,
     METHOD,
@@ -101,16 +102,24 @@ class ComparedPage:
     images: tuple[str, ...] = ()
     settings: tuple[PageSetting, ...] = ()
     named_main: str = ""  # of the main text, if a policy names one outside the page's own
+    main_by: str = ""  # how the main text was found
+    guessed_by: str = ""  # the software that guessed it
 
 
 def derive(
-    before: ComparedPage, after: ComparedPage, found: Comparison, masks: Masks
+    before: ComparedPage,
+    after: ComparedPage,
+    found: Comparison,
+    masks: Masks,
+    *,
+    method: int = METHOD,
 ) -> DerivedChange | NoChange:
     """
     Return what the later capture shows differently, or why nothing is derived.
 
     Args:
         found: The comparison of both, with `masks`, which should include `REDACTED`.
+        method: The version of the derivation by which the captures were compared.
     """
     missing = tuple(sorted({*before.missing, *after.missing}))
     own_masks = tuple(mask for mask in found.masks if mask.mask != REDACTED[0])
@@ -140,9 +149,10 @@ def derive(
     if all(item.seen is False for item, _ in items):
         return no_change(NoChangeReason.NOT_SEEN, is_open=True)
     listed = [item for item, _ in items]
+    states_main = method > MAIN_REGION
     return DerivedChange(
         change=Change(
-            method=METHOD,
+            method=method,
             subjects=tuple(
                 subject
                 for subject in ChangeSubject
@@ -158,6 +168,8 @@ def derive(
             masked=sum(mask.before + mask.after for mask in own_masks),
             masks_differ=any(mask.differs for mask in own_masks),
             unexplained=unexplained,
+            main_by=tuple(sorted({before.main_by, after.main_by})) if states_main else (),
+            guessed_by=(before.guessed_by or after.guessed_by) if states_main else "",
         ),
         digests=frozenset(item.sha256 for item in listed),
         places=tuple(place for _, place in items if place.before or place.after),

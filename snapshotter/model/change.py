@@ -13,7 +13,9 @@ from snapshotter.model.comparison import TextPiece
 from snapshotter.model.page import Box
 from snapshotter.value_class import dataclass
 
-METHOD: Final = 1  # the version of the derivation by which new changes are made
+METHOD: Final = 2  # the version of the derivation by which new changes are made
+# Method 1 compares the main region alone; method 2 the article around it.
+MAIN_REGION: Final = 1
 MAX_ITEMS: Final = 100  # of one change that a record lists; all of them are counted and digested
 # What a capture may lack and still show all of its text. A change is derived from such a capture,
 # and nobody can say PASSED of its event.
@@ -105,7 +107,7 @@ class StatedDate:
 class Change:
     """What differs between the two ends of an event, as its record states it."""
 
-    method: int  # version of the derivation
+    method: int  # version of the derivation: 1 to METHOD, or that of a later version
     subjects: tuple[ChangeSubject, ...]  # of all items, in the order of the enumeration
     items: tuple[ChangedItem, ...]  # at most MAX_ITEMS, in their order
     count: int  # of all items
@@ -120,6 +122,10 @@ class Change:
     masked: int = 0  # places of both captures that masks of the policies left out
     masks_differ: bool = False  # whether such places are not the same in both captures
     unexplained: int = 0  # places of the main text where the screenshots differ, and no item does
+    # How the main text of the captures was found: "guess", "policy", "structure", sorted. () by
+    # method 1, whose records do not state it.
+    main_by: tuple[str, ...] = ()
+    guessed_by: str = ""  # name and version of the software that guessed; "" if none did
 
     def __post_init__(self) -> None:
         if not 0 < len(self.items) <= self.count or len(self.items) > MAX_ITEMS:

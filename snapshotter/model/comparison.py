@@ -16,7 +16,11 @@ from snapshotter.model.reading import Count, Region
 from snapshotter.value_class import dataclass
 
 # What a reader came for. A date is not among them: "3 weeks ago" is another text every week.
-MAIN_REGIONS = frozenset({Region.MAIN, Region.HEADLINE, Region.CAPTION, Region.BYLINE})
+MAIN_REGIONS = frozenset(
+    {
+        Region.MAIN, Region.HEADLINE, Region.CAPTION, Region.BYLINE, Region.STANDFIRST, Region.NOTE,
+    }
+)  # fmt: skip
 
 
 class ComparisonState(enum.StrEnum):

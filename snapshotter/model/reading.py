@@ -88,6 +88,9 @@ class Region(enum.StrEnum):
     AD = "ad"
     FOOTER = "footer"
     OTHER = "other"
+    # Text of the article above its main region, and below it: by comparisons and rules of sites.
+    STANDFIRST = "standfirst"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -231,6 +231,7 @@ def compare(
     *,
     pictures: bool = True,
     left_out: MaskPatterns = (),
+    whole_article: bool = True,
 ) -> Comparison:
     """
     Return what differs between two captures.
@@ -241,6 +242,8 @@ def compare(
     Args:
         pictures: Compare them as well.
         left_out: Further patterns that are masked.
+        whole_article: Standfirst and notes of the article count as main text. False: only the
+            main region, as older signed comparisons have it.
 
     Raises:
         SnapshotterError: A mask that cannot be used.
@@ -248,7 +251,13 @@ def compare(
     chosen_masks = masks.read(masked).with_patterns(left_out)
     laid_out = bool(before.captured.page.blocks and after.captured.page.blocks)
     one, other = (
-        _alike(material.captured, after.decision, laid_out=laid_out, pictures=pictures)
+        _alike(
+            material.captured,
+            after.decision,
+            laid_out=laid_out,
+            pictures=pictures,
+            whole_article=whole_article,
+        )
         for material in (before, after)
     )
     return captures.compare(one, other, chosen_masks)
@@ -296,16 +305,20 @@ def compare_bundles(
 
 
 def _alike(
-    of: ComparableCapture, decision: Decision, *, laid_out: bool, pictures: bool
+    of: ComparableCapture,
+    decision: Decision,
+    *,
+    laid_out: bool,
+    pictures: bool,
+    whole_article: bool,
 ) -> ComparableCapture:
     """Return a capture whose regions were read by the given rules, with comparable blocks."""
     page = of.page
     if not laid_out:  # without one layout, the blocks of both are read from the markup
         document = read_document(page.html)
         page = replace(page, blocks=blocks_of(document) if document is not None else ())
-    regions = readings.regions_of(
-        page, decision.readings, main_regions=decision.verdict.main_regions
-    )
+    read = readings.article_of if whole_article else readings.regions_of
+    regions = read(page, decision.readings, main_regions=decision.verdict.main_regions)
     assessment = of.assessment
     if assessment is not None:
         assessment = replace(

@@ -23,7 +23,14 @@ from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import plain
 from snapshotter.model.assessment import Assessment, Availability
 from snapshotter.model.capture import PictureKind
-from snapshotter.model.change import DerivedChange, NoChange, NoChangeReason, ReadDate
+from snapshotter.model.change import (
+    MAIN_REGION,
+    METHOD,
+    DerivedChange,
+    NoChange,
+    NoChangeReason,
+    ReadDate,
+)
 from snapshotter.model.comparison import Comparison
 from snapshotter.model.request import Decision
 from snapshotter.model.takedown import Observation
@@ -58,10 +65,17 @@ class ComparedEnds:
 
 
 def compare_ends(
-    before: ShownCapture, after: ShownCapture, assessor_of: AssessorOf, rules: PageIdentityRules
+    before: ShownCapture,
+    after: ShownCapture,
+    assessor_of: AssessorOf,
+    rules: PageIdentityRules,
+    method: int = METHOD,
 ) -> ComparedEnds:
     """
     Return what changed from one capture to the other.
+
+    Args:
+        method: The version of the derivation, 1 to METHOD.
 
     Raises:
         SnapshotterError: A bundle cannot be read, or a mask of its policy cannot be used.
@@ -71,12 +85,16 @@ def compare_ends(
         return ComparedEnds(derived=no_verdict())
     masked = comparison.combined_masks((before.given, after.given))
     chosen = masks.read(masked)
-    found = comparison.compare(one, other, masked, left_out=(changes.REDACTED,))
+    whole_article = method > MAIN_REGION
+    found = comparison.compare(
+        one, other, masked, left_out=(changes.REDACTED,), whole_article=whole_article
+    )
     derived = changes.derive(
-        _page(before, one, other.decision, None),
-        _page(after, other, other.decision, before.observation),
+        _page(before, one, other.decision, None, whole_article=whole_article),
+        _page(after, other, other.decision, before.observation, whole_article=whole_article),
         found,
         chosen.with_patterns((changes.REDACTED,)),
+        method=method,
     )
     name = comparison.PICTURES[PictureKind.PAGE]
     shots = [given.captured.shots.get(name) for given in (one, other)]
@@ -104,7 +122,12 @@ def _input(
 
 
 def _page(
-    shown: ShownCapture, given: ComparisonInput, decision: Decision, last: Observation | None
+    shown: ShownCapture,
+    given: ComparisonInput,
+    decision: Decision,
+    last: Observation | None,
+    *,
+    whole_article: bool,
 ) -> ComparedPage:
     """
     Return what a comparison does not have of a capture.
@@ -112,10 +135,12 @@ def _page(
     Args:
         decision: Of the later capture, whose rules find the main text of both.
         last: The earlier capture; None for the earlier capture itself.
+        whole_article: Whether pictures of the article around the main region count.
     """
     page = given.captured.page
     document = read_document(page.html)
-    regions = readings.regions_of(
+    read = readings.article_of if whole_article else readings.regions_of
+    regions = read(
         page,
         decision.readings,
         main_regions=decision.verdict.main_regions,
@@ -143,6 +168,8 @@ def _page(
         outcome=given.captured.side.outcome,
         missing=tuple(code for code, _ in stated_outcome(shown.given.report.record)[1]),
         whole=given.captured.whole,
+        main_by=regions.main_by,
+        guessed_by=regions.guessed_by,
         removal=suspicion.value if suspicion is not None else "",
         counts=made.counts,
         prices=read_prices(document, regions),

@@ -11,7 +11,7 @@ from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.assess.change_events import change_problems
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model import change_sentences
-from snapshotter.model.change import METHOD, DerivedChange, NoChange
+from snapshotter.model.change import MAIN_REGION, METHOD, DerivedChange, NoChange
 from snapshotter.model.finding import Code, Finding
 from snapshotter.model.takedown import ConfirmRules, Takedown, TakedownKind
 from snapshotter.translation import tr
@@ -68,14 +68,24 @@ def change_findings(
             )
         )
         return
-    if event.change is None or event.change.method > METHOD:
+    change = event.change
+    if change is None or change.method > METHOD:
         yield _open(tr("the change was derived by a method that this version does not know"))
+        return
+    if change.method > MAIN_REGION and not change.main_by:
+        yield _open(
+            tr(
+                "the event does not state how the main text was found, which records of its "
+                "method state"
+            )
+        )
         return
     earlier, later = event.last_seen.bundle_id, event.first_gone.bundle_id
     confirming = [observation.bundle_id for observation in event.confirmations[:1]]
     try:
         derived, *confirmed = (
-            _derived(shown, earlier, bundle_id, by) for bundle_id in (later, *confirming)
+            _derived(shown, earlier, bundle_id, by, change.method)
+            for bundle_id in (later, *confirming)
         )
     except ServiceUnavailable:
         raise
@@ -95,12 +105,12 @@ def change_findings(
             Code.CONCLUSION,
             tr("the event does not follow from its captures: {problem}", problem=problem),
         )
-    if not problems and event.change.missing:
+    if not problems and change.missing:
         yield _open(
             tr(
                 "the captures were compared again, and exactly the change that the event states "
                 "follows from them. But {partial}",
-                partial=change_sentences.partial(event.change.missing),
+                partial=change_sentences.partial(change.missing),
             )
         )
     elif not problems:
@@ -129,11 +139,11 @@ def unconfirmed_note(event: Takedown) -> str:
 
 
 def _derived(
-    shown: Mapping[str, ShownCapture], earlier: str, later: str, by: Rederivation
+    shown: Mapping[str, ShownCapture], earlier: str, later: str, by: Rederivation, method: int
 ) -> DerivedChange | NoChange:
     if earlier not in shown or later not in shown:
         return no_verdict()
-    return compare_ends(shown[earlier], shown[later], by.assessor_of, by.rules).derived
+    return compare_ends(shown[earlier], shown[later], by.assessor_of, by.rules, method).derived
 
 
 def _open(detail: str) -> Finding:

@@ -18,6 +18,7 @@ from snapshotter.formats.bundle.store_keys import takedown_key
 from snapshotter.formats.canonical_json import plain
 from snapshotter.formats.signatures import signed_statement
 from snapshotter.formats.signatures.signed_statement import Signer
+from snapshotter.model.change import MAIN_REGION
 from snapshotter.model.digests import is_digest
 from snapshotter.model.takedown import Observation, Takedown, TakedownKind
 from snapshotter.translation import tr
@@ -59,6 +60,8 @@ def as_recorded(event: Takedown) -> dict[str, Any]:
     value: dict[str, Any] = plain(event)
     if event.change is None:
         del value["change"]
+    elif event.change.method == MAIN_REGION:  # older records do not have these fields
+        del value["change"]["main_by"], value["change"]["guessed_by"]
     return value
 
 
@@ -135,6 +138,8 @@ def _check_change(event: Takedown) -> None:
     digests = [change.sha256, *(item.sha256 for item in change.items)]
     if change.method < 1 or not all(map(is_digest, digests)):
         raise ValueError("the change of the event is invalid")
+    if change.method == MAIN_REGION and (change.main_by or change.guessed_by):
+        raise ValueError("the change states what its method does not record")
 
 
 def _check_capture(observation: Observation) -> None:

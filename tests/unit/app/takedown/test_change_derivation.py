@@ -18,6 +18,8 @@ from snapshotter.formats import canonical_json
 from snapshotter.formats.statements import takedown
 from snapshotter.model.bundle import Bundle
 from snapshotter.model.change import (
+    MAIN_REGION,
+    METHOD,
     ChangeSubject,
     DateOrder,
     DerivedChange,
@@ -56,10 +58,10 @@ def derived(
     return compared(first, second)
 
 
-def compared(first: Bundle, second: Bundle) -> DerivedChange | NoChange:
+def compared(first: Bundle, second: Bundle, method: int = METHOD) -> DerivedChange | NoChange:
     with ExitStack() as stack:
         pair = [shown(stack.enter_context(made.file.open("rb"))) for made in (first, second)]
-        return compare_ends(pair[0], pair[1], BY.assessor_of, BY.rules).derived
+        return compare_ends(pair[0], pair[1], BY.assessor_of, BY.rules, method).derived
 
 
 def shown(stream: Any) -> ShownCapture:
@@ -103,6 +105,42 @@ def test_one_word_that_was_replaced_is_the_whole_change(tmp_path: Path) -> None:
     assert found.change.count == len(found.change.items) == len(found.places) == 1
     assert found.change.pictures is PictureCheck.COMPARED
     assert not found.change.removal
+
+
+def article(lead: str, related: str = "A lost dog") -> ShownPage:
+    """Return a page whose structure marks its paragraphs and not its standfirst."""
+    links = "".join(f"<li><a href='/{n}'>{related} {n}</a></li>" for n in range(4))
+    return ShownPage(
+        markup="<!doctype html><html><head><title>Harbour news</title></head><body><article>"
+        f"<h1>Market hall</h1><p>{lead}</p><div itemprop='articleBody'><p>{LONG}</p>"
+        f"<p>{LONG[::-1]}</p><ul>{links}</ul></div></article></body></html>"
+    )
+
+
+def test_a_word_of_the_standfirst_is_found_by_method_2_and_not_by_method_1(tmp_path: Path) -> None:
+    pair = [
+        shoot(tmp_path, at(minute), article(f"Traders ask for a {how} notice."), signer=SIGNER)
+        for minute, how in ((0, "longer"), (60, "shorter"))
+    ]
+
+    found = changed(compared(pair[0], pair[1]))
+    by_first = unchanged(compared(pair[0], pair[1], MAIN_REGION))
+
+    assert pieces(found, ChangeSubject.WORDS) == [(Op.REMOVED, "longer"), (Op.ADDED, "shorter")]
+    assert [item.where for item in found.change.items] == ["standfirst"]
+    assert (found.change.method, found.change.main_by) == (2, ("policy",))
+    assert by_first.reason is NoChangeReason.SAME_MAIN_TEXT
+
+
+def test_a_list_of_other_articles_below_the_text_is_no_change_by_method_2(tmp_path: Path) -> None:
+    lead = "Traders ask for a longer notice."
+    pair = [
+        shoot(tmp_path, at(minute), article(lead, related), signer=SIGNER)
+        for minute, related in ((0, "A lost dog"), (60, "A new ship"))
+    ]
+
+    assert unchanged(compared(pair[0], pair[1])).reason is NoChangeReason.SAME_MAIN_TEXT
+    assert changed(compared(pair[0], pair[1], MAIN_REGION)).change.main_by == ()
 
 
 def test_a_word_in_chinese_text_is_found(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from snapshotter.assess.takedown_events import event_id
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.signatures import signed_statement
 from snapshotter.formats.statements import takedown
-from snapshotter.model.change import Change, ChangeSubject, DerivedChange
+from snapshotter.model.change import METHOD, Change, ChangeSubject, DerivedChange
 from snapshotter.model.comparison import Op
 from snapshotter.model.finding import Code, Verdict
 from snapshotter.model.proof import ENDS, Role
@@ -235,7 +235,15 @@ def test_a_change_without_a_confirmation_says_so(case: Case) -> None:
 
 
 def test_a_method_of_a_later_version_is_not_judged(case: Case) -> None:
-    found = case.verify(case.stating(lambda change: replace(change, method=2)))
+    later = METHOD + 1
+
+    found = case.verify(case.stating(lambda change: replace(change, method=later)))
+
+    assert codes(found) == {("conclusion", Code.CONCLUSION, Verdict.INDETERMINATE)}
+
+
+def test_a_change_that_lacks_what_its_method_records_is_not_judged(case: Case) -> None:
+    found = case.verify(case.stating(lambda change: replace(change, main_by=(), guessed_by="")))
 
     assert codes(found) == {("conclusion", Code.CONCLUSION, Verdict.INDETERMINATE)}
 
