@@ -19,6 +19,7 @@ from snapshotter.assess.prices import read_prices
 from snapshotter.compare import changes, masks
 from snapshotter.compare.changes import ComparedPage, PageSetting
 from snapshotter.compare.picture_rows import PictureSource
+from snapshotter.compare.stated_words import SignedTexts
 from snapshotter.formats import canonical_json
 from snapshotter.formats.canonical_json import plain
 from snapshotter.model.assessment import Assessment, Availability
@@ -41,6 +42,7 @@ from snapshotter.verify.report import stated_outcome
 
 _ABSOLUTE = "absolute"  # a date that does not depend on the time of the capture
 _KINDS = frozenset({"published", "modified"})
+_MAX_INDEX = 64 << 20  # bytes of the index of a network record
 _MAX_IMAGE = 16 << 20  # bytes of one picture file
 _MAX_IMAGES = 512 << 20  # bytes that are read and decoded of all picture files
 
@@ -62,6 +64,7 @@ class ComparedEnds:
     derived: DerivedChange | NoChange
     comparison: Comparison | None = None  # None: they cannot be compared
     shots: tuple[PictureSource, ...] = ()  # of the whole page, of both captures, if both have it
+    guessed_by: str = ""  # the software that guessed the main text of a capture; "" if none did
 
 
 def compare_ends(
@@ -89,9 +92,12 @@ def compare_ends(
     found = comparison.compare(
         one, other, masked, left_out=(changes.REDACTED,), whole_article=whole_article
     )
-    derived = changes.derive(
+    pages = (
         _page(before, one, other.decision, None, whole_article=whole_article),
         _page(after, other, other.decision, before.observation, whole_article=whole_article),
+    )
+    derived = changes.derive(
+        *pages,
         found,
         chosen.with_patterns((changes.REDACTED,)),
         method=method,
@@ -102,7 +108,25 @@ def compare_ends(
         derived=derived,
         comparison=found,
         shots=tuple(shot for shot in shots if shot is not None) if all(shots) else (),
+        guessed_by=next((page.guessed_by for page in pages if page.guessed_by), ""),
     )
+
+
+def signed_texts(shown: ShownCapture) -> SignedTexts:
+    """
+    Return what a capture contains, without any choice of a main text.
+
+    Raises:
+        SnapshotterError: The bundle cannot be read.
+    """
+    files = BundleFiles(shown.given.stream, shown.given.report.established)
+    index = files.open(network_record.INDEX)
+    text = ""
+    if index is not None:
+        with index:
+            text = index.read(_MAX_INDEX).decode("utf-8", "replace")
+    page = assessing.page_of(bundles.read_record(shown.given.stream), files)
+    return SignedTexts(page=page, picture_index=text)
 
 
 def no_verdict() -> NoChange:

@@ -1,23 +1,49 @@
 """Derive an event of a change again: compare its captures, and compare that with the event."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from snapshotter.app.archive.comparison import NamedBundle
 from snapshotter.app.takedown.bundle_finder import VerifiedBundle
-from snapshotter.app.takedown.change_derivation import ShownCapture, compare_ends, no_verdict
+from snapshotter.app.takedown.change_derivation import (
+    ComparedEnds,
+    ShownCapture,
+    compare_ends,
+    no_verdict,
+    signed_texts,
+)
 from snapshotter.app.takedown.event_captures import CaptureCheck
 from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.assess.change_events import change_problems
+from snapshotter.compare.stated_words import are_in_captures
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model import change_sentences
-from snapshotter.model.change import MAIN_REGION, METHOD, DerivedChange, NoChange
+from snapshotter.model.change import (
+    MAIN_REGION,
+    METHOD,
+    Change,
+    ChangeSubject,
+    DerivedChange,
+    NoChange,
+    NoChangeReason,
+)
 from snapshotter.model.finding import Code, Finding
 from snapshotter.model.takedown import ConfirmRules, Takedown, TakedownKind
 from snapshotter.translation import tr
 from snapshotter.verify.takedown import EventCapture
 
 _CHECK = "conclusion"
+_GUESS = "guess"
+_VERSION = re.compile(r"[0-9][0-9a-z.+-]{0,39}")
+_NO_MAIN_TEXT = frozenset({ChangeSubject.TITLE, ChangeSubject.DATE})
+# Why nothing is derived, as far as the choice of the main text can be the reason.
+_BY_MAIN_TEXT = frozenset(
+    {
+        NoChangeReason.SAME_MAIN_TEXT, NoChangeReason.NO_MAIN_TEXT, NoChangeReason.PICTURES,
+        NoChangeReason.NOT_SEEN, NoChangeReason.UNEXPLAINED,
+    }
+)  # fmt: skip
 
 
 def captures_to_compare(event: Takedown) -> frozenset[str]:
@@ -69,24 +95,22 @@ def change_findings(
         )
         return
     change = event.change
-    if change is None or change.method > METHOD:
-        yield _open(tr("the change was derived by a method that this version does not know"))
-        return
-    if change.method > MAIN_REGION and not change.main_by:
-        yield _open(
-            tr(
-                "the event does not state how the main text was found, which records of its "
-                "method state"
-            )
-        )
-        return
-    earlier, later = event.last_seen.bundle_id, event.first_gone.bundle_id
-    confirming = [observation.bundle_id for observation in event.confirmations[:1]]
+    if change is None:
+        return  # a record of a change states it: `EVENT`
+    named = (event.last_seen, event.first_gone, *event.confirmations[:1])
+    captures = [shown.get(one.bundle_id) for one in named]
     try:
-        derived, *confirmed = (
-            _derived(shown, earlier, bundle_id, by, change.method)
-            for bundle_id in (later, *confirming)
-        )
+        if change.method > METHOD or (change.method > MAIN_REGION and not change.main_by):
+            yield _by_signed_texts(
+                change,
+                captures,
+                tr("the change was derived by a method that this version does not know"),
+            )
+            return
+        earlier, *later = (one.bundle_id for one in named)
+        found = [_compared(shown, earlier, one, by, change.method) for one in later]
+        derived, *confirmed = (compared.derived for compared in found)
+        guessed_by = next((one.guessed_by for one in found if one.guessed_by), "")
     except ServiceUnavailable:
         raise
     except SnapshotterError as error:  # of a file in a bundle: the report states it
@@ -98,7 +122,27 @@ def change_findings(
         yield _open(tr("the change cannot be derived again: {details}", details=details))
         return
     confirmed += [no_verdict()] * (len(event.confirmations) - len(confirmed))
+    other_version = ""
+    if _is_other_guess(change, derived, guessed_by) and isinstance(derived, DerivedChange):
+        by_stated = replace(derived.change, guessed_by=change.guessed_by)
+        if by_stated == change:  # both versions guess the same main text
+            derived = replace(derived, change=by_stated)
+            other_version = tr(
+                ". The event states that {stated} guessed the main text; {here} gives the same "
+                "change",
+                stated=change.guessed_by,
+                here=guessed_by,
+            )
     problems = change_problems(event, made, derived, confirmed)
+    if problems and _is_other_guess(change, derived, guessed_by):
+        # By the stated guess, the change would have to follow. All else is decided by this one.
+        as_stated = DerivedChange(
+            change=change, digests=frozenset(item.sha256 for item in change.items), places=()
+        )
+        problems = change_problems(event, made, as_stated, [as_stated] * len(confirmed))
+        if not problems:
+            yield _by_signed_texts(change, captures, _other_guess(change.guessed_by, guessed_by))
+            return
     for problem in problems:
         yield Finding.failed(
             _CHECK,
@@ -114,13 +158,14 @@ def change_findings(
             )
         )
     elif not problems:
-        named = derived.named_main if isinstance(derived, DerivedChange) else ""
+        selector = derived.named_main if isinstance(derived, DerivedChange) else ""
         yield Finding.passed(
             _CHECK,
             tr(
                 "the captures were compared again, and exactly the change that the event states "
-                "follows from them{named}",
-                named=change_sentences.named_main(named),
+                "follows from them{named}{other_version}",
+                named=change_sentences.named_main(selector),
+                other_version=other_version,
             ),
         )
 
@@ -138,12 +183,85 @@ def unconfirmed_note(event: Takedown) -> str:
     return tr("the change is less confirmed than usual: {lacks}", lacks="; ".join(lacks))
 
 
-def _derived(
+def _is_other_guess(change: Change, derived: DerivedChange | NoChange, guessed_by: str) -> bool:
+    """
+    Return whether another version of the software that guesses the main text can be the reason.
+
+    Args:
+        derived: What the comparison gives here.
+        guessed_by: The software that guessed the main text here; "" if none did, and then the
+            signed bundles alone decide.
+    """
+    name, _, version = change.guessed_by.partition(" ")
+    return (
+        bool(guessed_by)
+        and name == guessed_by.partition(" ")[0]
+        and _VERSION.fullmatch(version) is not None
+        and change.guessed_by != guessed_by
+        and _GUESS in change.main_by
+        and (
+            _is_same_elsewhere(change, derived.change)
+            if isinstance(derived, DerivedChange)
+            else derived.reason in _BY_MAIN_TEXT
+        )
+    )
+
+
+def _is_same_elsewhere(change: Change, derived: Change) -> bool:
+    """Return whether two changes agree in all that does not depend on the main text."""
+    apart = [
+        {item.sha256 for item in one.items if item.subject in _NO_MAIN_TEXT}
+        for one in (change, derived)
+    ]
+    fields = ("dates", "missing", "masked", "masks_differ", "removal")
+    return apart[0] == apart[1] and all(
+        getattr(change, name) == getattr(derived, name) for name in fields
+    )
+
+
+def _other_guess(stated: str, here: str) -> str:
+    return tr(
+        "the event states that {stated} guessed the main text of the captures. Here {here} "
+        "guessed it, and the comparison gives another change. Verify the event with {stated}",
+        stated=stated,
+        here=here,
+    )
+
+
+def _by_signed_texts(change: Change, captures: Sequence[ShownCapture | None], why: str) -> Finding:
+    """
+    Return INDETERMINATE for a change that is in the texts of its captures, FAILED for others.
+
+    Args:
+        captures: The earlier end, and each capture that shows the change; None if it is missing.
+    """
+    before, *later = (signed_texts(one) if one is not None else None for one in captures)
+    if before is None or None in later:
+        return _open(why)
+    if all(after is not None and are_in_captures(change, before, after) for after in later):
+        return _open(
+            tr(
+                "{why}. The words that the event states are in the captures as the event states",
+                why=why,
+            )
+        )
+    return Finding.failed(
+        _CHECK,
+        Code.CONCLUSION,
+        tr(
+            "{why}. But the captures do not contain what the event states, whatever their main "
+            "text is",
+            why=why,
+        ),
+    )
+
+
+def _compared(
     shown: Mapping[str, ShownCapture], earlier: str, later: str, by: Rederivation, method: int
-) -> DerivedChange | NoChange:
+) -> ComparedEnds:
     if earlier not in shown or later not in shown:
-        return no_verdict()
-    return compare_ends(shown[earlier], shown[later], by.assessor_of, by.rules, method).derived
+        return ComparedEnds(derived=no_verdict())
+    return compare_ends(shown[earlier], shown[later], by.assessor_of, by.rules, method)
 
 
 def _open(detail: str) -> Finding:
