@@ -321,11 +321,21 @@ def _secrets(
     # A credential is searched for within longer words and in UTF-16, too.
     found = {(CREDENTIAL if paths else "name", text) for text in long}
     if paths:
-        found.update((CREDENTIAL, coded) for text in long for coded in coded_spellings(text))
+        found.update(
+            (CREDENTIAL, coded)
+            for text in long
+            for coded in (*coded_spellings(text), *_in_pdf(text))
+        )
     found.update(("name", text) for text in names_of)
     return CapturerIdentifiers(
         [CapturerIdentifier(kind=kind, value=text) for kind, text in sorted(found)]
     )
+
+
+def _in_pdf(text: str) -> Iterator[str]:
+    """Yield how a PDF has a text in its title, which nobody sees who looks at the pages."""
+    yield text.encode("utf-16-be", "surrogatepass").hex()
+    yield re.sub(r"([\\()])", r"\\\1", text)
 
 
 def _parts_of(path: str) -> Iterator[str]:

@@ -293,6 +293,8 @@ SPELLINGS: dict[str, str | bytes] = {
     "word": "uid_Zürich Müller-7x",
     "base64": base64.b64encode(b"user=" + "Zürich Müller-7".encode()).decode(),
     "utf-16": "Zürich Müller-7".encode("utf-16-le"),
+    "pdf-title": f"<</Title <FEFF{'Zürich Müller-7'.encode('utf-16-be').hex().upper()}>>>",
+    "pdf-escapes": "/Title (A \\(small\\) page)",
     "path": '<a href="/people/jane/roe?page=2">',
     "part": "posts of jane-1975",
     "fragment": "token=fragment-value",
@@ -308,7 +310,7 @@ def test_a_kept_file_with_any_spelling_of_a_withheld_address_is_refused(tmp_path
         contents[f"capture/{name}.txt"] = b"before " + data + b" after\n"
     made = bundles.capture(tmp_path / "spool", at=bundles.RealClock().now(), contents=contents)
     host = "http://xn--mnchen-3ya.test"
-    asked = f"{host}/people/jane/roe?u=Z%C3%BCrich%20M%C3%BCller-7"
+    asked = f"{host}/people/jane/roe?u=Z%C3%BCrich%20M%C3%BCller-7&t=A+(small)+page"
     final = f"{host}/u/jane-1975#token=fragment-value"
     bundle = sealer.seal(
         replace(made, requested_url=asked, final_url=final),
