@@ -36,7 +36,7 @@ from snapshotter.app.archive import (
 from snapshotter.app.archive.case_export_plan import ExportPlan, PlannedExhibit, plan_json
 from snapshotter.app.archive.case_view import CaseView
 from snapshotter.app.archive.growing_archive import Content, GrowingArchive
-from snapshotter.app.archive.reports.capture.report import make_report
+from snapshotter.app.archive.reports.capture.report import MadeReport, make_report
 from snapshotter.app.archive.verifier_wheel import make_wheel
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats import canonical_json
@@ -108,6 +108,7 @@ def write_export(
     print_pdf: Callable[[bytes, datetime], bytes] | None,
     show_progress: Callable[[PlannedExhibit, int], None],
     report_case: Callable[[], Sequence[tuple[str, bytes]]] | None = None,
+    keep_report: Callable[[MadeReport], None] = lambda made: None,
     paper: str = "",
     most_bytes: int | None = None,
 ) -> ExportedCase:
@@ -120,6 +121,7 @@ def write_export(
         show_progress: Called before each exhibit with the number of those before it.
         report_case: Returns the files of the report about the case; called once, after the last
             exhibit. None: the archive has no such report.
+        keep_report: Called with the report about each exhibit that this run verified.
         paper: Of the PDF.
         most_bytes: Size of a part; None: one archive.
 
@@ -157,6 +159,7 @@ def write_export(
                     local=local,
                     print_pdf=print_pdf,
                     has_load_files=plan.has_load_files,
+                    keep_report=keep_report,
                 )
                 archive.add(facts, files)
         case_report = dict(report_case()) if report_case is not None else {}
@@ -188,6 +191,7 @@ def _exhibit(
     local: LocalTime,
     print_pdf: Callable[[bytes, datetime], bytes] | None,
     has_load_files: bool,
+    keep_report: Callable[[MadeReport], None],
 ) -> tuple[dict[str, JsonValue], list[tuple[str, Content]]]:
     """Return what exhibits.json states about an exhibit, and the files of the exhibit."""
     facts: dict[str, JsonValue] = dict.fromkeys(_COLUMNS)
@@ -247,6 +251,8 @@ def _exhibit(
             "the store has another bundle, {found_id}, under this id", found_id=report.bundle_id
         )
         facts["verdict"] = "failed"
+    else:
+        keep_report(made)
     return facts, files
 
 

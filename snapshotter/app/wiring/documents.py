@@ -6,7 +6,7 @@ a capture that it was exported, if the settings ask for it.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from snapshotter.app.archive.masked_pictures import MaskingResult
     from snapshotter.app.archive.redacted_copy import RedactedCopy
     from snapshotter.app.archive.reports.capture.report import MadeReport
-    from snapshotter.app.archive.reports.case.material import CaseSearch
+    from snapshotter.app.archive.reports.case.material import CaseSearch, VerifiedExhibit
     from snapshotter.model.annotation_state import AnnotationState
     from snapshotter.model.case_report import CaseReport
     from snapshotter.report.local_time import LocalTime
@@ -136,6 +136,7 @@ def verified_case_report(
     searches: "Sequence[CaseSearch]" = (),
     included: Iterable[str],
     state: "AnnotationState | None" = None,
+    verified: "Mapping[str, VerifiedExhibit] | None" = None,
     show_message: ShowMessage,
     show_progress: Callable[[int, int], None],
 ) -> "CaseReport":
@@ -146,7 +147,9 @@ def verified_case_report(
         searches: Whose hits the report shows.
         included: Of `case_export_plan.GROUPS`: what people wrote that the report contains.
         state: The annotations, if the caller has read them.
-        show_progress: Called with the position of each exhibit and the number of all.
+        verified: Exhibits by id that the caller has just verified, with the trust of the settings.
+        show_progress: Called with the position of each exhibit that is verified, and the number of
+            all.
     """
     from snapshotter.app.archive.annotations import read_indexed_chain
     from snapshotter.app.archive.observations import read_annotations
@@ -174,6 +177,7 @@ def verified_case_report(
             local=local,
             searches=searches,
             included=included,
+            verified=verified or {},
         )
 
 
@@ -217,6 +221,7 @@ def export_case(
         show_progress: As of `verified_case_report`.
     """
     from snapshotter.app.archive import case_export
+    from snapshotter.app.archive.reports.case.exhibits import condense
     from snapshotter.app.spool import scratch_directory
     from snapshotter.app.wiring import trust as wiring_trust
     from snapshotter.report.local_time import LocalTime
@@ -226,6 +231,12 @@ def export_case(
     local = LocalTime(zone=zone)
     print_pdf = page_printer(settings, paper) if plan.has_pdf else None
 
+    verified: dict[str, VerifiedExhibit] = {}
+
+    def keep_report(made: "MadeReport") -> None:
+        if plan.has_case_report:
+            verified[made.report.bundle_id] = condense(made)
+
     def report_case() -> list[tuple[str, bytes]]:
         report = verified_case_report(
             settings,
@@ -234,6 +245,7 @@ def export_case(
             local=local,
             included=[found.group for found in plan.writings if found.is_included],
             state=state,
+            verified=verified,
             show_message=show_message,
             show_progress=show_progress,
         )
@@ -255,6 +267,7 @@ def export_case(
         print_pdf=print_pdf,
         show_progress=show_exhibit,
         report_case=report_case if plan.has_case_report else None,
+        keep_report=keep_report,
         paper=paper,
         most_bytes=most_bytes,
     )

@@ -8,14 +8,16 @@ import re
 import shutil
 import subprocess
 import zipfile
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from snapshotter.model.bundle import Bundle
 from snapshotter.model.page import Page
+from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.file_kind import NotEvidence, kind_of
 from tests import bundles, site_bundles
 from tests.bundles import ChainAuthority, RealClock
@@ -74,6 +76,21 @@ class Case:
 @pytest.fixture
 def case(shell: BundleShell, authority: ChainAuthority) -> Case:
     return Case(shell, authority)
+
+
+def add_page_with_picture(case: Case, at: datetime) -> Bundle:
+    """Add exhibit 4, whose title has characters that end a field of a load file."""
+    page = Page(
+        requested_url="https://news.example.org/a", final_url="https://news.example.org/a",
+        captured_at=RealClock().now(), timezone="UTC", locale="en", status=200,
+        html="<title>A</title><p>The wall was white.</p>", text="The wall was white.",
+    )  # fmt: skip
+    made = site_bundles.seal(
+        Path("page").absolute(), page, at, signer=bundles.new_signer(), title="\u00feA\u00fe \u0014"
+    )
+    case.does("store", "add", made.file)
+    case.does("case", "add", "harbour", made.id)
+    return made
 
 
 def stranger(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -204,6 +221,40 @@ def test_the_report_about_the_case_can_be_left_out(case: Case) -> None:
     assert "report about the case" not in case.shell.out
 
 
+def test_an_exhibit_is_verified_once_for_its_report_and_for_that_of_the_case(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report in the archive is that of `report case`."""
+    monkeypatch.setenv("SNAPSHOTTER_RECORD_ACCESS", "false")
+    add_page_with_picture(case, RealClock().now() - timedelta(minutes=2))
+    verified = []
+
+    def counting(*arguments: Any, **named: Any) -> Any:
+        verified.append(1)
+        return verify_bundle(*arguments, **named)
+
+    monkeypatch.setattr("snapshotter.app.archive.capture_page.verify_bundle", counting)
+    assert case.export("--json") == 0, case.shell.err
+    exhibits = [found for found in case.shell.object["exhibits"] if found["bundle"]]
+    assert len(verified) == len(exhibits) == 2
+
+    trust = ("--trust", "trust.json", "--root-key", case.root_key)
+    assert case.run("report", "case", "harbour", "--format", "json", "--zone", "UTC", *trust) == 11
+    alone = json.loads(Path("case-report-harbour.json").read_bytes())
+    within = json.loads(unpacked("harbour.zip")["case-report-harbour.json"])
+    assert alone["exhibits"] == within["exhibits"]
+    assert alone["exhibits"][1]["picture"]
+    small = re.findall(
+        r"data:image/[^\"]+", unpacked("harbour.zip")["case-report-harbour.html"].decode()
+    )
+    assert small
+    assert case.run("report", "case", "harbour", "--format", "html", *trust) == 11
+    page = Path("case-report-harbour.html").read_text()
+    assert re.findall(r"data:image/[^\"]+", page) == small
+    for section in ("custody", "timeline"):
+        assert alone["sections"][section] == within["sections"][section]
+
+
 def test_the_custody_chain_names_the_digest_of_what_the_archive_contains(case: Case) -> None:
     assert case.export() == 0, case.shell.err
 
@@ -305,17 +356,8 @@ def test_without_a_browser_an_export_with_pdf_says_how_to_continue(
 
 
 def test_load_files_name_files_of_the_archive(case: Case) -> None:
-    page = Page(
-        requested_url="https://news.example.org/a", final_url="https://news.example.org/a",
-        captured_at=RealClock().now(), timezone="UTC", locale="en", status=200,
-        html="<title>A</title><p>The wall was white.</p>", text="The wall was white.",
-    )  # fmt: skip
     at = RealClock().now() - timedelta(minutes=2)
-    made = site_bundles.seal(
-        Path("page").absolute(), page, at, signer=bundles.new_signer(), title="\u00feA\u00fe \u0014"
-    )
-    case.does("store", "add", made.file)
-    case.does("case", "add", "harbour", made.id)
+    made = add_page_with_picture(case, at)
 
     assert case.export("--load-files") == 0, case.shell.err
 

@@ -60,6 +60,7 @@ def checks_table(of: CaseMaterial) -> Table:
             Column(key="passed", term=tr("Passed"), kind=Kind.NUMBER),
             Column(key="others", term=tr("Checks that did not pass"), kind=Kind.LINES),
             Column(key="bundle_id", term=tr("Bundle"), under="exhibit"),
+            Column(key="at", term=tr("Verified at"), kind=Kind.INSTANT),
         ),
         rows=tuple(of.checks),
         total=len(of.checks),

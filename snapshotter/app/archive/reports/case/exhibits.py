@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Final
 
 from snapshotter.app.archive.case_view import CaseExhibit
-from snapshotter.app.archive.reports.capture.evidence import VERIFICATION
+from snapshotter.app.archive.reports.capture.evidence import VERIFICATION, instant
 from snapshotter.app.archive.reports.capture.report import SHAPE, MadeReport, make_stored_report
-from snapshotter.app.archive.reports.case.material import CaseMaterial
+from snapshotter.app.archive.reports.case.material import CaseMaterial, VerifiedExhibit
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.bundle import names, store_keys
 from snapshotter.model.capture_report import (
@@ -36,10 +36,29 @@ _SHOWN: Final = (
     "who.operator", "what.bundle_sha256", "integrity.manifest_sha256", "integrity.log_index",
     "integrity.proof",
 )  # fmt: skip
+_NEEDED: Final = frozenset({*_SHOWN, "what.title", "custody.events", "custody.problems"})
+
+
+def condense(made: MadeReport) -> VerifiedExhibit:
+    """Return the part of a report about an exhibit that the report about its case needs."""
+    report, picture = made.report, None
+    can_show = report.picture is not None and not report.picture.is_graphic
+    if can_show and made.picture is not None and report.verdict is not Verdict.FAILED:
+        picture = make_thumbnail(made.picture, _PICTURE)
+    groups = []
+    for group in report.groups:
+        items = [item for item in group.items if f"{group.key}.{item.key}" in _NEEDED]
+        if items:
+            groups.append(replace(group, items=tuple(items)))
+    return VerifiedExhibit(
+        report=replace(report, groups=tuple(groups), statements=(), text=""),
+        page=made.page,
+        picture=picture,
+    )
 
 
 def read_exhibits(of: CaseMaterial, local: LocalTime) -> None:
-    """Verify all exhibits that are not in quarantine, one after the other."""
+    """Verify the exhibits that are not in quarantine, unless the caller has verified them."""
     for left_out in of.view.quarantined:
         reason = left_out.decision.reason
         of.hidden[left_out.exhibit] = (left_out.bundle_id, reason or tr("no reason is recorded"))
@@ -51,7 +70,8 @@ def read_exhibits(of: CaseMaterial, local: LocalTime) -> None:
         else:
             shown.append(exhibit)
     for position, exhibit in enumerate(shown, start=1):
-        of.service.show_progress(position, len(shown))
+        if exhibit.bundle_id not in of.verified:
+            of.service.show_progress(position, len(shown))
         of.exhibits.append(_exhibit(of, exhibit, local))
 
 
@@ -65,33 +85,35 @@ def _exhibit(of: CaseMaterial, exhibit: CaseExhibit, local: LocalTime) -> Report
         lost = exhibit.problem or tr("the capture is missing in the store")
         of.checks.append(_check(lacking.number, bundle_id, tr("not verified"), 0, (lost,)))
         return replace(lacking, problem=lost)
-    try:
-        made = make_stored_report(
-            bundle_id,
-            store,
-            of.service.trust,
-            now=of.now,
-            local=local,
-            annotations=exhibit.capture,
-            shape=_TOP,
-        )
-    except EvidenceInvalid as error:
-        of.checks.append(_check(lacking.number, bundle_id, tr("failed"), 0, (str(error),)))
-        return replace(lacking, verdict=Verdict.FAILED, problem=str(error))
-    _keep_custody(of, exhibit.number, bundle_id, made.report)
-    _keep_checks(of, exhibit.number, bundle_id, made.report)
-    return _reported(of, exhibit, made)
+    verified = of.verified.get(bundle_id)
+    if verified is None:
+        try:
+            made = make_stored_report(
+                bundle_id,
+                store,
+                of.service.trust,
+                now=of.now,
+                local=local,
+                annotations=exhibit.capture,
+                shape=_TOP,
+            )
+        except EvidenceInvalid as error:
+            of.checks.append(_check(lacking.number, bundle_id, tr("failed"), 0, (str(error),)))
+            return replace(lacking, verdict=Verdict.FAILED, problem=str(error))
+        verified = condense(made)
+    _keep_custody(of, exhibit.number, bundle_id, verified.report)
+    _keep_checks(of, exhibit.number, bundle_id, verified.report)
+    return _reported(of, exhibit, verified)
 
 
-def _reported(of: CaseMaterial, exhibit: CaseExhibit, made: MadeReport) -> ReportedExhibit:
-    report = made.report
+def _reported(of: CaseMaterial, exhibit: CaseExhibit, verified: VerifiedExhibit) -> ReportedExhibit:
+    report, small = verified.report, verified.picture
     picture, no_picture = None, tr("The capture has no picture that can be shown.")
     if report.picture is not None and report.picture.is_graphic:
         no_picture = tr("The capture is marked as graphic, so that the report has no picture.")
     elif report.verdict is Verdict.FAILED:
         no_picture = tr("The bundle was altered, so that the report has no picture.")
-    elif report.picture is not None and made.picture is not None:
-        small = make_thumbnail(made.picture, _PICTURE)
+    elif report.picture is not None and small is not None:
         picture = ExhibitPicture(
             url=small.url,
             width=small.width,
@@ -103,9 +125,9 @@ def _reported(of: CaseMaterial, exhibit: CaseExhibit, made: MadeReport) -> Repor
         number=exhibit.number,
         bundle_id=exhibit.bundle_id,
         verdict=report.verdict,
-        page=made.page.words,
-        shape=made.page.shape,
-        tone=made.page.tone,
+        page=verified.page.words,
+        shape=verified.page.shape,
+        tone=verified.page.tone,
         title=report.title,
         sentences=report.sentences,
         fields=tuple(_fields(of, report)),
@@ -184,12 +206,20 @@ def _keep_checks(of: CaseMaterial, number: int, bundle_id: str, report: CaptureR
         if finding.verdict is not Verdict.PASSED
     )
     passed = len(report.findings) - len(others)
-    of.checks.append(_check(number, bundle_id, f"{label.shape} {label.words}", passed, others))
+    result = f"{label.shape} {label.words}"
+    of.checks.append(_check(number, bundle_id, result, passed, others, instant(report.verified_at)))
 
 
-def _check(number: int, bundle_id: str, result: str, passed: int, others: tuple[str, ...]) -> Row:
+def _check(
+    number: int,
+    bundle_id: str,
+    result: str,
+    passed: int,
+    others: tuple[str, ...],
+    at: str | None = None,
+) -> Row:
     return Row(
-        values=(tr("Exhibit {number}", number=number), result, passed, others, bundle_id),
+        values=(tr("Exhibit {number}", number=number), result, passed, others, bundle_id, at),
         basis=Basis.VERIFIED,
         source=Source(file=VERIFICATION, pointer=""),
     )

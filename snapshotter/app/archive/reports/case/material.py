@@ -1,6 +1,6 @@
 """Hold what is read for a report about a case, and name its people."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from datetime import datetime
 from typing import Final
@@ -14,6 +14,7 @@ from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.model.annotations import Annotation
 from snapshotter.model.capture_report import (
     Basis,
+    CaptureReport,
     Field,
     Kind,
     Row,
@@ -23,6 +24,8 @@ from snapshotter.model.capture_report import (
 from snapshotter.model.case_report import ReportedExhibit
 from snapshotter.model.finding import Verdict
 from snapshotter.model.takedown import Observation
+from snapshotter.report.picture_copies import CopyPiece
+from snapshotter.report.states import StateLabel
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 from snapshotter.verify.trust import Trust
@@ -83,6 +86,15 @@ class CaseReportService:
     show_progress: Callable[[int, int], None]  # the exhibit that is verified next, and their number
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedExhibit:
+    """What the report about a case needs of a capture report, which is much larger."""
+
+    report: CaptureReport  # without text, and with few fields
+    page: StateLabel
+    picture: CopyPiece | None  # small
+
+
 @dataclass(slots=True, kw_only=True)
 class CaseMaterial:
     """What was read for the report."""
@@ -92,6 +104,7 @@ class CaseMaterial:
     state: AnnotationState
     people: People
     now: datetime
+    verified: Mapping[str, VerifiedExhibit] = field(default_factory=dict)  # by the caller
     exhibits: list[ReportedExhibit] = field(default_factory=list)
     hidden: dict[int, tuple[str, str]] = field(default_factory=dict)  # id and reason by number
     custody: list[Row] = field(default_factory=list)

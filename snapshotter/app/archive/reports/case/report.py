@@ -8,8 +8,9 @@ privileged: nothing of it is in the report unless it is asked for by name. Captu
 are counted and named with their reasons.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 import snapshotter
 from snapshotter.app.archive.case_view import case_view
@@ -22,6 +23,7 @@ from snapshotter.app.archive.reports.case.material import (
     CaseReportService,
     CaseSearch,
     People,
+    VerifiedExhibit,
 )
 from snapshotter.app.archive.reports.case.numbers import count_exhibits, find_alarms
 from snapshotter.app.archive.reports.case.removals import REMOVALS_INTRO, removals_table
@@ -51,6 +53,7 @@ def make_case_report(
     local: LocalTime,
     searches: Sequence[CaseSearch] = (),
     included: Iterable[str] = (),
+    verified: Mapping[str, VerifiedExhibit] = MappingProxyType({}),
 ) -> CaseReport:
     """
     Verify the exhibits of a case, and return the report about them.
@@ -59,6 +62,7 @@ def make_case_report(
         state: The annotations of the store.
         now: The time of the verification.
         included: Of `case_export_plan.GROUPS`: what people wrote that the report contains.
+        verified: Exhibits by id that the caller has just verified with the same trust.
 
     Raises:
         ServiceUnavailable: The store did not answer.
@@ -69,7 +73,12 @@ def make_case_report(
     service.source.sync()
     service.source.index.sync_events(store)
     of = CaseMaterial(
-        service=service, view=case_view(store, state, name), state=state, people=people, now=now
+        service=service,
+        view=case_view(store, state, name),
+        state=state,
+        people=people,
+        now=now,
+        verified=verified,
     )
     read_exhibits(of, local)
     read_captures(of)
