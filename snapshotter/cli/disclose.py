@@ -62,7 +62,8 @@ def disclose(
         with open_named(copy) as stream:
             bundle_id = redacted_copy.read_bundle_id(stream)
             quarantined.require_visible(opened, bundle_id, wiring_trust.trusted_keys(settings))
-            with opened.open(bundles.find_bundle_key(opened, bundle_id)) as bundle:
+            key = bundles.find_bundle_key(opened, bundle_id)
+            with opened.open(key) as bundle:
                 shown = redacted_copy.disclose(
                     stream,
                     bundle,
@@ -70,6 +71,7 @@ def disclose(
                     fields=fields,
                     trust=wiring_trust.trust(settings, by_bundle=True),
                     now=machine.SystemClock().now(),
+                    late_tokens=bundles.read_sidecars(opened, key, "late-").late_tokens,
                 )
     except OSError as error:
         raise SnapshotterError(

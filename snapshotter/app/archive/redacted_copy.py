@@ -145,8 +145,7 @@ def write(
     data[names.OPENINGS] = openings.encode(record["bundle_id"], shown)
     file = folder / f"{record['bundle_id']}{SUFFIX}"
     _write(file, _packed(data))
-    for number, token in enumerate(late_tokens, start=1):
-        durable.write(file.with_name(f"{file.name}.{names.late_token(number)}"), token)
+    _write_tokens(file, late_tokens)
     return RedactedCopy(
         file=file,
         fields=tuple(sorted(closed)),
@@ -176,6 +175,7 @@ def disclose(
     fields: Sequence[str],
     trust: Trust,
     now: datetime,
+    late_tokens: Iterable[bytes] = (),
 ) -> tuple[str, ...]:
     """
     Write a redacted copy again, with some of its withheld values shown; return their pointers.
@@ -187,6 +187,7 @@ def disclose(
         bundle: The whole bundle of which it is a copy.
         fields: Names of `GROUPS`, or JSON pointers of single values.
         trust: Judges the new copy.
+        late_tokens: Of the bundle; written beside the new copy.
 
     Raises:
         EvidenceInvalid: The copy or the bundle cannot be read, they have different signed lists,
@@ -237,6 +238,7 @@ def disclose(
             ),
         )
     _write(target, new)
+    _write_tokens(target, late_tokens)
     return tuple(sorted(added))
 
 
@@ -256,6 +258,12 @@ def _write(target: Path, data: bytes) -> None:
         raise SnapshotterError(
             tr("{target} cannot be written: {error}", target=target, error=error.strerror or error)
         ) from error
+
+
+def _write_tokens(file: Path, late_tokens: Iterable[bytes]) -> None:
+    """Write the late tokens of a bundle beside a copy of it."""
+    for number, token in enumerate(late_tokens, start=1):
+        _write(file.with_name(f"{file.name}.{names.late_token(number)}"), token)
 
 
 def _is_of(opening: Opening, patterns: Iterable[str]) -> bool:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.formats.bundle import names
-from tests.bundles import pack, unpack
+from snapshotter.formats.bundle import names, store_keys
+from tests.bundles import ChainAuthority, pack, unpack
 from tests.unit.cli.bundle_shell import BundleShell
 from tests.unit.verify.test_minimal_verifier import VECTORS
 
@@ -75,6 +75,22 @@ def test_a_withheld_value_is_disclosed_later_in_another_copy(shell: BundleShell)
     assert "file/x.wacz cannot be written" in shell.err
     assert shell.run("disclose", str(shell.file), "/what/title", "-o", "x.wacz") == 10
     assert not Path("x.wacz").exists()
+
+
+def test_both_copies_keep_the_timestamp_token_that_came_after_the_seal(
+    shell: BundleShell, authority: ChainAuthority
+) -> None:
+    signature = unpack(shell.bytes)[names.signature(1)]
+    token = authority.response(signature)
+    kind = names.late_token(1)
+    (shell.store.root / store_keys.sidecar_key(shell.key, kind)).write_bytes(token)
+
+    assert shell.run("export", "--redact", "title", shell.id, "-o", "out") == 0
+    copy, other = f"out/{shell.id}.redacted.wacz", "new/disclosed.wacz"
+    assert shell.run("disclose", copy, "/what/title", "-o", other) == 0
+
+    assert Path(f"{copy}.{kind}").read_bytes() == token
+    assert Path(f"{other}.{kind}").read_bytes() == token
 
 
 def test_what_cannot_be_redacted_is_refused_with_a_reason(shell: BundleShell) -> None:
