@@ -89,7 +89,6 @@ class ExportedCase:
     exhibits: tuple[Mapping[str, Any], ...]  # as in exhibits.json
     continued: int  # exhibits that an interrupted export had written
     repeated: int  # exhibits of an interrupted export that were damaged
-    sums_sha256: str  # of SHA256SUMS
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -109,6 +108,7 @@ def write_export(
     show_progress: Callable[[PlannedExhibit, int], None],
     report_case: Callable[[], Sequence[tuple[str, bytes]]] | None = None,
     keep_report: Callable[[MadeReport], None] = lambda made: None,
+    record_export: Callable[[str], None],
     paper: str = "",
     most_bytes: int | None = None,
 ) -> ExportedCase:
@@ -122,6 +122,7 @@ def write_export(
         report_case: Returns the files of the report about the case; called once, after the last
             exhibit. None: the archive has no such report.
         keep_report: Called with the report about each exhibit that this run verified.
+        record_export: Called with the SHA-256 of SHA256SUMS before the archive has its name.
         paper: Of the PDF.
         most_bytes: Size of a part; None: one archive.
 
@@ -164,10 +165,13 @@ def write_export(
                 archive.add(facts, files)
         case_report = dict(report_case()) if report_case is not None else {}
         with scratch() as folder:
-            documents = archive.finish(
+            archive.finish(
                 lambda: _documents(
                     archive, plan, view, trust_file, folder, wheel, case_report, now()
-                )
+                ),
+                before_name=lambda written: record_export(
+                    next(file.sha256 for file in written if file.name == SUMS)
+                ),
             )
         parts = [target.with_name(part.name) for part in archive.parts]
         return ExportedCase(
@@ -175,7 +179,6 @@ def write_export(
             exhibits=tuple(archive.units),
             continued=continued,
             repeated=archive.repeated,
-            sums_sha256=next(file.sha256 for file in documents if file.name == SUMS),
         )
 
 

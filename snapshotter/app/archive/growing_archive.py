@@ -157,16 +157,19 @@ class GrowingArchive:
         self._part_files += written
 
     def finish(
-        self, documents: Callable[[], Sequence[tuple[str, Content]]]
-    ) -> tuple[ArchivedFile, ...]:
+        self,
+        documents: Callable[[], Sequence[tuple[str, Content]]],
+        *,
+        before_name: Callable[[Sequence[ArchivedFile]], None] = lambda written: None,
+    ) -> None:
         """
         Write the documents about the archive, and give the archive its final name.
-
-        Return the documents as they were written.
 
         Args:
             documents: Returns files; called when `units`, `files` and `parts` are complete, except
                 that the last part is not in `parts`.
+            before_name: Called with the documents as they were written, when only the final name
+                is missing. If the process ends now, the next one finishes the archive again.
         """
         with self._writing():
             files = documents()
@@ -177,10 +180,11 @@ class GrowingArchive:
             written = tuple(self._write(name, content) for name, content in files)
             self._part_files += written
             self._close_list()
+        before_name(written)
+        with self._writing():
             _name(self._data, self.target)
             self._journal.unlink()
             durable.sync(self.target.parent)
-        return written
 
     # --- the unfinished archive ---------------------------------------------------------------
 

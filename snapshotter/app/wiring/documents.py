@@ -251,7 +251,16 @@ def export_case(
         )
         return case_report_files(report, local, print_pdf)
 
-    made = case_export.write_export(
+    def record_export(digest: str) -> None:
+        note_export(
+            settings,
+            store,
+            [exhibit.bundle_id for exhibit in plan.stored],
+            show_message=show_message,
+            detail=f"in the archive of a case, SHA-256 of its {case_export.SUMS} {digest}",
+        )
+
+    return case_export.write_export(
         store,
         plan,
         view,
@@ -268,17 +277,10 @@ def export_case(
         show_progress=show_exhibit,
         report_case=report_case if plan.has_case_report else None,
         keep_report=keep_report,
+        record_export=record_export,
         paper=paper,
         most_bytes=most_bytes,
     )
-    note_export(
-        settings,
-        store,
-        [exhibit.bundle_id for exhibit in plan.stored],
-        show_message=show_message,
-        detail=f"in the archive of a case, SHA-256 of its {case_export.SUMS} {made.sums_sha256}",
-    )
-    return made
 
 
 def export_masked(

@@ -264,6 +264,33 @@ def test_the_custody_chain_names_the_digest_of_what_the_archive_contains(case: C
     assert said == f"in the archive of a case, SHA-256 of its SHA256SUMS {digest}"
 
 
+def test_no_archive_leaves_without_its_custody_event(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends before the archive has its name: one event too many, never one too few."""
+
+    def ended(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def exported() -> list[str]:
+        assert case.run("custody", "show", "--json", case.id) == 0
+        found = case.shell.object["events"]
+        return [event["detail"] for event in found if event["event"] == "exporting"]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("snapshotter.app.archive.growing_archive._name", ended)
+        assert case.export() == 130
+    assert not Path("harbour.zip").exists()
+    assert len(exported()) == 1
+
+    assert case.export() == 0, case.shell.err
+
+    digest = hashlib.sha256(unpacked("harbour.zip")["SHA256SUMS"]).hexdigest()
+    first, last = exported()
+    assert first.startswith("in the archive of a case")
+    assert last.endswith(digest)
+
+
 def test_a_preview_writes_nothing_and_needs_no_trust_file(case: Case) -> None:
     before = sorted(Path().rglob("*"))
 
