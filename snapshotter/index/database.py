@@ -70,5 +70,8 @@ class IndexDatabase(Protocol):
         This takes as long as writing all search pieces anew.
         """
 
+    def is_alive(self) -> bool:
+        """Return whether the connection can be used; False if the server has closed it."""
+
     def close(self) -> None:
         """Close the connection."""

@@ -130,6 +130,14 @@ class PostgresqlDatabase(IndexDatabase):
         pass  # the server removes deleted rows itself (autovacuum)
 
     @override
+    def is_alive(self) -> bool:
+        try:
+            self._connection.execute("SELECT 1")
+        except psycopg.Error:
+            return False  # whoever asked opens another connection, which names what is wrong
+        return True
+
+    @override
     def close(self) -> None:
         self._connection.close()
 

@@ -125,6 +125,10 @@ class SqliteDatabase(IndexDatabase):
             pages = _MERGED_PAGES
 
     @override
+    def is_alive(self) -> bool:
+        return True  # a file has no server that can restart
+
+    @override
     def close(self) -> None:
         self._connection.close()
 

@@ -91,6 +91,19 @@ class Index:
         """Close the database."""
         self.database.close()
 
+    def is_alive(self) -> bool:
+        """Return whether the database still answers; a server that restarted does not."""
+        return self.database.is_alive()
+
+    def completed_at(self) -> datetime | None:
+        """Return when the rows were noted to be complete; None: never."""
+        return tables.completed_at(self.database)
+
+    def note_complete(self, at: datetime) -> None:
+        """Note that the rows were complete at a time."""
+        with self.database.writing():
+            tables.store_completed_at(self.database, at)
+
     def clear(self) -> None:
         """Remove every row."""
         with self.database.writing():

@@ -259,6 +259,7 @@ CREATE INDEX event_by_identity ON event (identity, at_ms)
 )
 TABLES_VERSION: Final = len(MIGRATIONS)
 _WHOLE: Final = "whole"  # in `meta`: when the whole store was listed, in seconds since 1970
+_COMPLETE: Final = "complete"  # in `meta`: when the rows were complete, in seconds since 1970
 _OUTDATED: Final = "outdated"  # in `meta` as long as rows may be outdated
 
 
@@ -326,13 +327,27 @@ def mark_current(database: IndexDatabase) -> None:
 
 def whole_since(database: IndexDatabase) -> datetime | None:
     """Return when the whole store was listed, or the first sync after that; None: not known."""
-    found = database.rows("SELECT value FROM meta WHERE name = ?", (_WHOLE,))
-    return datetime.fromtimestamp(int(found[0][0]), UTC) if found else None
+    return _instant(database, _WHOLE)
 
 
 def store_whole_since(database: IndexDatabase, at: datetime) -> None:
     """Store when the whole store was listed, in a transaction of the caller."""
     _store_version(database, _WHOLE, int(at.timestamp()))
+
+
+def completed_at(database: IndexDatabase) -> datetime | None:
+    """Return when the rows were noted to be complete; None: never."""
+    return _instant(database, _COMPLETE)
+
+
+def store_completed_at(database: IndexDatabase, at: datetime) -> None:
+    """Store when the rows were complete, in a transaction of the caller."""
+    _store_version(database, _COMPLETE, int(at.timestamp()))
+
+
+def _instant(database: IndexDatabase, name: str) -> datetime | None:
+    found = database.rows("SELECT value FROM meta WHERE name = ?", (name,))
+    return datetime.fromtimestamp(int(found[0][0]), UTC) if found else None
 
 
 def _versions(database: IndexDatabase) -> tuple[int, int]:

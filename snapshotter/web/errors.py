@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from snapshotter.app.archive.downloads import ObjectMissing
+from snapshotter.app.archive.index_service import IndexNotReady
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.translation import tr
 from snapshotter.web.api.problem import MEDIA_TYPE, Problem, encode_problem
@@ -118,6 +119,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _expected_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, SnapshotterError):
         raise TypeError(type(error).__name__)
+    page = _page_of(request)
+    if isinstance(error, IndexNotReady) and page is not None and _is_page(request):
+        text = render_page(page, "index_wait.html.j2", read=error.read)
+        return Response(text, media_type="text/html")
     return error_response(
         request.scope, status_of(error), error.message, error.hint, page=_page_of(request)
     )
@@ -133,6 +138,15 @@ async def _bug(request: Request, error: Exception) -> Response:
     )
     response.headers.update(SECURITY_HEADERS)  # this answer is made outside of all middleware
     return response
+
+
+def _is_page(request: Request) -> bool:
+    """Return whether a person waits for a page, and not a script, a picture or a program."""
+    return (
+        request.method == "GET"
+        and not request.scope["path"].startswith(_API)
+        and request.headers.get("sec-fetch-dest", "") == "document"
+    )
 
 
 def _page_of(request: Request) -> Request | None:

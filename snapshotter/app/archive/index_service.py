@@ -7,11 +7,13 @@ the same thread and kept in memory: annotations, gap records, and which captures
 """
 
 import contextlib
+import logging
 import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -36,6 +38,7 @@ _IDLE_SHARE: Final = 10  # the thread rests so many times as long as it worked
 _LONGEST_S: Final = 30.0  # for which the thread rests at most
 _MOST_OPEN: Final = 16  # readers that are kept open
 _OPEN_S: Final = 60.0  # a reader is kept open: another process may replace a damaged index
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,22 @@ class ArchiveView:
         }
 
 
+class IndexNotReady(ServiceUnavailable):
+    """
+    No view of the store exists yet: the index is made for the first time.
+
+    Args:
+        read: Captures that were read for the index so far.
+    """
+
+    def __init__(self, read: int) -> None:
+        super().__init__(
+            tr("the index of the store is not up to date yet"),
+            hint=tr("try again in a few seconds"),
+        )
+        self.read = read
+
+
 class IndexService:
     """
     See the module. `start` and `stop` are called once each, `update` only without `start`.
@@ -112,6 +131,7 @@ class IndexService:
         self.on_update: Callable[[ArchiveView], None] = lambda view: None
         self._state: StoreState | None = None
         self._problem = ""
+        self._read = 0
         self._changed = threading.Condition()
         self._begun = 0  # updates
         self._ended = 0  # the number of the last update that is complete or failed
@@ -122,11 +142,16 @@ class IndexService:
         self._pool = _Readers(open_source, clock)
         self._notices = _Notices()
         self._gaps = dict[str, StoredGap]()
+        self._noted_at: datetime | None = None
         self._annotation_keys: frozenset[str] | None = None
 
     @property
     def state(self) -> StoreState | None:
-        """The state of the last complete update; None before the first."""
+        """
+        The state of the last complete update, or of the index that an earlier process left.
+
+        None while the index is made for the first time.
+        """
         return self._state
 
     @property
@@ -174,15 +199,15 @@ class IndexService:
         Yield the store as of the last update, for one thread.
 
         Raises:
-            ServiceUnavailable: The first update is not complete, or the database does not answer.
+            IndexNotReady: The index is made for the first time.
+            ServiceUnavailable: The first update failed, or the database does not answer.
             SnapshotterError: The index cannot be used.
         """
         state = self._state
+        if state is None and self._problem:
+            raise ServiceUnavailable(self._problem, hint=tr("try again in a few seconds"))
         if state is None:
-            raise ServiceUnavailable(
-                self._problem or tr("the index of the store is not up to date yet"),
-                hint=tr("try again in a few seconds"),
-            )
+            raise IndexNotReady(self._read)
         with self._pool.reader() as source:
             yield ArchiveView(source=source, state=state, is_hidden=self._is_hidden)
 
@@ -199,7 +224,7 @@ class IndexService:
             self._begun += 1
             number = self._begun
         with self._open_source() as source:
-            source.sync(until=now)
+            self._count_reading(source).sync(until=now)
             source.index.sync_events(source.store)
             annotations, problems = self._read_annotations(source)
             self._notices.read(source.store, self._is_trusted())
@@ -211,6 +236,7 @@ class IndexService:
                 synced_at=now,
             )
             self._state, self._problem = state, ""
+            self._note_complete(source, now)
             with self._changed:
                 self._completed = self._ended = number
                 self._changed.notify_all()
@@ -218,7 +244,48 @@ class IndexService:
             self.on_update(ArchiveView(source=source, state=state, is_hidden=self._is_hidden))
         return state
 
+    def _show_known(self) -> None:
+        """
+        Show the store as the index of an earlier process has it, until the first update.
+
+        Annotations are read as they are now. Notices of quarantine that were not read hide their
+        captures.
+        """
+        with self._open_source() as source:
+            at = source.index.completed_at()
+            if at is None:
+                return  # the index was never complete, and is made now
+            annotations, problems = self._read_annotations(source)
+            self._state = StoreState(
+                annotations=annotations,
+                annotation_problems=problems,
+                quarantined=annotations.quarantined,
+                gaps=self._read_gaps(source.store),
+                synced_at=at,
+            )
+            self._noted_at = at
+
+    def _count_reading(self, source: ObservationSource) -> ObservationSource:
+        """Return the source, with a count of the captures that are read for its index."""
+
+        def progress(count: int) -> None:
+            self._read = count
+            source.progress(count)
+
+        return replace(source, progress=progress)
+
+    def _note_complete(self, source: ObservationSource, at: datetime) -> None:
+        """Note in the index when an update was complete, at most once in a while."""
+        if self._noted_at is None or at - self._noted_at >= OLD_AFTER:
+            source.index.note_complete(at)
+            self._noted_at = at
+
     def _run(self) -> None:
+        try:
+            self._show_known()
+        except SnapshotterError as error:
+            # The update that follows reads the same, and names what stays wrong.
+            _log.info("the index of an earlier process cannot be shown: %s", error)
         while not self._stopped.is_set():
             began = self._clock.monotonic()
             self._woken.clear()
@@ -321,7 +388,7 @@ class _Readers:
             if found is None:
                 stack = ExitStack()
                 return stack, stack.enter_context(self._open_source()), now
-            if now - found[2] < _OPEN_S:
+            if now - found[2] < _OPEN_S and found[1].index.is_alive():
                 return found
             found[0].close()
 

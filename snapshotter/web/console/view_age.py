@@ -14,7 +14,7 @@ class ViewAge:
     """A view that is old enough to be said."""
 
     at: datetime  # UTC: the view shows the store of this time
-    problem: str  # why it is not newer; "" if it is not known
+    problem: str  # why it is not newer; "": it is being brought up to date
 
 
 def view_age(request: Request) -> ViewAge | None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from snapshotter.app.archive import cases
+from snapshotter.app.archive.index_service import IndexService
 from snapshotter.app.wiring import queue as wiring_queue
 from snapshotter.app.wiring.web import WebServices
 from snapshotter.jobs.database import writing
@@ -251,3 +252,27 @@ def test_the_report_about_a_day_has_a_page(site: Console) -> None:
     assert "Nothing was captured in this period." in today.text
     for wrong in ("1999-12-31", "9999-01-01", "today", "2026-13-01"):
         assert site.get(f"/day/{wrong}").status_code == 404, wrong
+
+
+def test_pages_answer_while_the_store_is_read_for_the_first_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(IndexService, "start", lambda service: None)  # as in a very large store
+    monkeypatch.setattr(IndexService, "stop", lambda service: None)
+    monkeypatch.setattr(IndexService, "wait_for_first_update", lambda service, timeout_s: None)
+    with console(console_settings(tmp_path)) as found:
+        found.log_in()
+        for path in ("/captures", "/cases", "/review", "/takedowns", "/addresses?identity=x"):
+            page = found.get(path, {"sec-fetch-dest": "document"})
+            assert page.status_code == 200, path
+            assert "The store is being read for the first time" in page.text
+            assert '<meta http-equiv="refresh" content="3">' in page.text
+        for path in ("/", "/queue", "/schedules", "/policies", "/audit", "/settings"):
+            page = found.get(path, {"sec-fetch-dest": "document"})
+            assert page.status_code == 200, path
+            assert 'http-equiv="refresh" content="3"' not in page.text  # it has its content
+        sent = found.post("/", {"addresses": "https://news.example/a", "key": "k"})
+        assert (sent.status_code, sent.headers["location"]) == (303, "/?queued=1#now")
+        # A program gets no page in place of what it asked for.
+        assert found.get("/captures").status_code == 503
+        assert found.get("/api/v1/captures", {"sec-fetch-dest": "document"}).status_code == 503

@@ -1,6 +1,9 @@
 """A server reads the index as it is, and a thread brings it up to date."""
 
+import contextlib
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,8 +11,10 @@ import pytest
 
 from snapshotter.app.archive import cases
 from snapshotter.app.archive.capture_list import CaptureFilters, list_captures
-from snapshotter.app.archive.index_service import ArchiveView, IndexService
+from snapshotter.app.archive.index_service import ArchiveView, IndexNotReady, IndexService
+from snapshotter.app.archive.observations import ObservationSource
 from snapshotter.errors import ServiceUnavailable
+from snapshotter.index.store_index import Index
 from tests.archived import Archive
 
 _LONG_S = 60.0
@@ -59,6 +64,83 @@ def test_a_thread_updates_the_index_at_once_when_it_is_woken(archive: Archive) -
             assert shown(view) == [added]
     finally:
         service.stop()
+
+
+def test_the_index_of_an_earlier_process_is_shown_until_the_first_update_is_complete(
+    archive: Archive,
+) -> None:
+    first = archive.put(0)
+    cases.add_tag(archive.annotations, "media", [first])
+    noted = archive.service.update().synced_at
+    archive.clock.advance(timedelta(hours=3))
+    archive.put(1)
+    is_seen, may_go_on = threading.Event(), threading.Event()
+    opened = list[ObservationSource]()
+
+    @contextlib.contextmanager
+    def slow() -> Iterator[ObservationSource]:
+        with archive.source() as source:
+            opened.append(source)
+            if len(opened) == 2:  # of the first update
+                is_seen.set()
+                assert may_go_on.wait(_LONG_S)
+            yield source
+
+    later = IndexService(slow, clock=archive.clock, is_trusted=lambda: lambda key_id: True)
+    later.start()
+    try:
+        assert is_seen.wait(_LONG_S)
+        with later.reading() as view:
+            assert shown(view) == [first]
+            assert view.state.synced_at == noted.replace(microsecond=0)
+            tagged = list_captures(view, CaptureFilters(tag="media")).cards
+            assert [card.bundle_id for card in tagged] == [first]
+        may_go_on.set()
+        assert later.wait_for_update(_LONG_S)
+        with later.reading() as view:
+            assert len(shown(view)) == 2
+    finally:
+        may_go_on.set()
+        later.stop()
+
+
+def test_it_is_counted_how_many_captures_were_read_for_a_new_index(archive: Archive) -> None:
+    for number in range(3):
+        archive.put(number)
+    reads = list[int]()
+
+    @contextlib.contextmanager
+    def observed_source() -> Iterator[ObservationSource]:
+        with archive.source() as source:
+            yield replace(source, progress=lambda _: reads.append(_read_so_far(service)))
+
+    service = IndexService(
+        observed_source, clock=archive.clock, is_trusted=lambda: lambda key_id: True
+    )
+    service.update()
+
+    assert reads[-1] == 3
+
+
+def _read_so_far(service: IndexService) -> int:
+    with pytest.raises(IndexNotReady) as raised, service.reading():
+        pass
+    return raised.value.read
+
+
+def test_a_reader_whose_server_restarted_is_replaced_before_it_is_used(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.service.update()
+    with archive.service.reading():
+        pass
+    opened = archive.opened
+    monkeypatch.setattr(Index, "is_alive", lambda index: False)
+
+    with archive.service.reading():
+        pass
+
+    assert archive.opened == opened + 1
 
 
 def test_a_view_knows_how_old_it_is(archive: Archive) -> None:
