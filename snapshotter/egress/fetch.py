@@ -17,6 +17,7 @@ from dataclasses import field, replace
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
+from snapshotter.egress.errors import EgressFailed
 from snapshotter.egress.guard import EgressGuard
 from snapshotter.egress.http_library import httpx
 from snapshotter.egress.rules import EgressRules
@@ -32,6 +33,17 @@ _OVERHEAD: Final = 2 << 20  # bytes of handshakes and heads, beside what is read
 _GZIP: Final = 31  # wbits of zlib, RFC 1952
 _KEPT: Final = ("content-type", "etag", "last-modified", "retry-after", "date")
 _MAX_HEADER: Final = 1_000  # characters of one that is kept
+
+
+# By the words of `EgressFailed`.
+_WHY: Final[Mapping[str, str]] = {
+    "dns": tr("no server has this host name, or the network is down"),
+    "dns-timeout": tr("the name server did not answer"),
+    "refused": tr("the server accepts no connection at this port"),
+    "reset": tr("the server ended the connection"),
+    "timeout": tr("the server did not answer"),
+    "unreachable": tr("no network leads to the server"),
+}
 
 
 class FetchFailed(ServiceUnavailable):
@@ -128,7 +140,7 @@ def fetch(
             raise FetchFailed("refused", str(error)) from error
         if isinstance(error, httpx.ConnectError):
             raise FetchFailed(
-                "unreachable", tr("the connection could not be made: {error}", error=error)
+                "unreachable", tr("the connection could not be made: {why}", why=_why(error))
             ) from error
         raise FetchFailed(
             "broken", tr("the connection was interrupted: {error}", error=error)
@@ -136,6 +148,14 @@ def fetch(
     finally:
         timer.cancel()
         guard.stop()
+
+
+def _why(error: httpx.ConnectError) -> str:
+    """Return why a connection was not made, in words in place of the number of an error."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, EgressFailed):
+        cause = cause.__cause__ or cause.__context__
+    return str(error) if cause is None else _WHY.get(cause.word, cause.detail)
 
 
 @functools.cache

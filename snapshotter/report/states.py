@@ -8,7 +8,7 @@ from snapshotter.model import sentences
 from snapshotter.model.assessment import AssessmentSummary, Availability, Content
 from snapshotter.model.capture import Outcome
 from snapshotter.model.finding import Verdict
-from snapshotter.model.job import JobState
+from snapshotter.model.job import JobState, JobStatus
 from snapshotter.model.sentences import ProofState, capitalized
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
@@ -84,7 +84,19 @@ def verdict_label(verdict: Verdict) -> StateLabel:
     return StateLabel(words=capitalized(words), shape=shape, tone=tone)
 
 
+def job_result_label(status: JobStatus) -> StateLabel:
+    """
+    Return the state of a job of the queue, for lists of jobs.
+
+    A capture that is partial or failed has the words that lists of captures have for it.
+    """
+    outcome = Outcome(status.outcome) if status.outcome in set(Outcome) else None
+    if status.bundle_id and status.state.over and outcome in (Outcome.PARTIAL, Outcome.FAILED):
+        return capture_label(outcome)
+    return job_label(status.state)
+
+
 def job_label(state: JobState) -> StateLabel:
-    """Return the state of a job of the queue."""
+    """Return the state of jobs of the queue."""
     words, shape, tone = _JOBS[state]
     return StateLabel(words=capitalized(words), shape=shape, tone=tone)

@@ -14,7 +14,13 @@ from snapshotter.formats.printable import cut_middle
 from snapshotter.model.capture import Outcome
 from snapshotter.model.job import JobState, JobStatus
 from snapshotter.report.html import escape_misleading
-from snapshotter.report.states import StateLabel, capture_label, job_label, page_label
+from snapshotter.report.states import (
+    StateLabel,
+    capture_label,
+    job_label,
+    job_result_label,
+    page_label,
+)
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
@@ -121,7 +127,7 @@ def _row(status: JobStatus) -> NowRow:
     return NowRow(
         key=status.job.id,
         address=status.job.url,
-        label=job_label(status.state),
+        label=job_result_label(status),
         step=len(STEPS) if is_stored else 0,
         words=_shown(words, _REASON),
         url=f"/captures/{status.bundle_id}" if is_stored else "",

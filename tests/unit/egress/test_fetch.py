@@ -91,6 +91,16 @@ def test_nobody_there_is_unreachable() -> None:
         get(f"http://127.0.0.1:{port}/")
 
     assert caught.value.word == "unreachable"
+    assert caught.value.message == (
+        "the connection could not be made: the server accepts no connection at this port"
+    )
+
+
+def test_a_host_name_that_does_not_exist_is_named_in_words() -> None:
+    with pytest.raises(FetchFailed) as caught:
+        get("http://nowhere.invalid/")
+
+    assert "no server has this host name" in caught.value.message
 
 
 def test_past_a_proxy_that_is_gone_nothing_is_asked(server: ListServer) -> None:

@@ -21,7 +21,9 @@ from snapshotter.jobs.queue.job_table import JOB
 from snapshotter.jobs.queue.retry_rules import RetryRules
 from snapshotter.jobs.workers.capture_stages import CaptureStages
 from snapshotter.model.annotations import ReviewDecision
-from snapshotter.model.job import JobStatus
+from snapshotter.model.capture import Outcome
+from snapshotter.model.job import JobState, JobStatus
+from snapshotter.report.states import capture_label
 from tests import observed
 from tests.archived import Archive
 from tests.unit.jobs.making import BUNDLE, made
@@ -162,6 +164,26 @@ def test_a_capture_that_is_done_has_a_link(site: Console) -> None:
     (row,) = site.get("/live/home").json()["lists"]["now"]
     assert row["links"] == {"link": f"/captures/{BUNDLE}"}
     assert f'href="/captures/{BUNDLE}"' in site.get("/").text
+
+
+def test_a_failed_capture_has_one_word_in_the_queue_and_in_lists(site: Console) -> None:
+    site.post("/", _form(site, "https://example.org/a"))
+    attempts, _ = _begin(site)
+    (status,) = _jobs(site)
+    attempt = attempts.begin(status.job.id, 1, worker="me", process="p")
+    assert attempt is not None
+    attempts.finish(attempt, made(outcome="failed", exit_code=3), worker="me")
+
+    word = capture_label(Outcome.FAILED).words
+    (status,) = _jobs(site)
+    assert status.state is JobState.INCOMPLETE
+    (row,) = site.get("/live/home").json()["lists"]["now"]
+    assert row["words"]["state"] == word
+    job = re.search(rf'href="/queue/{status.job.id}".*?</tr>', site.get("/queue").text, re.S)
+    assert job is not None
+    assert word in job[0]
+    for text in (job[0], site.get(f"/queue/{status.job.id}").text):
+        assert "Stored, and incomplete" not in text
 
 
 def test_the_script_offers_captures_that_the_page_does_not_show(tmp_path: Path) -> None:

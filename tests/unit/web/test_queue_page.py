@@ -37,6 +37,19 @@ def test_an_empty_queue_says_what_to_do(site: Console) -> None:
     assert "No worker is running" in text
 
 
+def test_a_count_of_nothing_has_no_colour(site: Console) -> None:
+    _queue(site).put([job("one")])
+
+    text = site.get("/queue").text
+    classes = site.get("/live/queue").json()["classes"]
+
+    assert re.findall(r'class="count( zero)?" data-slot="count-(waiting|failed)"', text) == [
+        ("", "waiting"),
+        (" zero", "failed"),
+    ]
+    assert (classes["count-waiting"], classes["count-failed"]) == ("count", "count zero")
+
+
 def test_jobs_are_listed_newest_first_and_page_by_page(site: Console) -> None:
     _queue(site).put([job(f"job-{number:03}") for number in range(60)])
 

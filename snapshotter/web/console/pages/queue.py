@@ -20,7 +20,7 @@ from snapshotter.jobs.workers.registry import (
 )
 from snapshotter.model.job import JobState, JobStatus
 from snapshotter.policy.politeness import describe_wait
-from snapshotter.report.states import StateLabel, job_label
+from snapshotter.report.states import StateLabel, job_label, job_result_label
 from snapshotter.translation import tr
 from snapshotter.web.console.forms import Form, form_endpoint
 from snapshotter.web.console.links import path_with
@@ -145,12 +145,13 @@ def _live(request: Request) -> Response:
     wanted = request.query_params.get("job", "")
     running = [capture for capture in now.running if not wanted or capture.status.job.id == wanted]
     rows = now_rows(running, (), now.now)
-    counts = {f"count-{state.value}": str(now.counts.get(state, 0)) for state in JobState}
+    counts = {f"count-{state.value}": now.counts.get(state, 0) for state in JobState}
     return JSONResponse(
         {
+            "classes": {slot: "count" if count else "count zero" for slot, count in counts.items()},
             "every_ms": BUSY_MS if now.running or now.waiting else IDLE_MS,
             "lists": {"now": rows_json(rows)},
-            "parts": counts,
+            "parts": {slot: str(count) for slot, count in counts.items()},
             "spoken": spoken(rows),
         }
     )
@@ -200,7 +201,7 @@ def _job_row(status: JobStatus) -> dict[str, Any]:
         "due_at": status.due_at if not status.state.over else None,
         "error": status.error,
         "id": status.job.id,
-        "label": job_label(status.state),
+        "label": job_result_label(status),
         "origin": _ORIGINS.get(origin) or (f"{kind} {name}" if name else origin),
         "title": status.title,
         "url": status.job.url,

@@ -18,7 +18,7 @@ from snapshotter.jobs.watches.watches import Watches
 from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.model.sentences import capitalized
 from snapshotter.model.watch import Existing, ItemState, ListState, Poll, WatchStatus
-from snapshotter.report.states import StateLabel, job_label, page_label
+from snapshotter.report.states import StateLabel, job_result_label, page_label
 from snapshotter.translation import tr
 from snapshotter.web.console.choices import case_choices, open_cases, policy_choices
 from snapshotter.web.console.forms import Form, form_endpoint
@@ -235,7 +235,7 @@ def _item(found: ItemWithJob) -> dict[str, Any]:
     if job is not None and job.bundle_id:
         label = page_label(job.shown, None)
     elif job is not None:
-        label = job_label(job.state)
+        label = job_result_label(job)
     else:
         words, shape, tone = _ITEM_STATES[item.state]
         label = StateLabel(words=words, shape=shape, tone=tone)

@@ -74,7 +74,7 @@ for (const button of all("[data-copy]")) {
 // --- Live parts ----------------------------------------------------------------------------------
 
 // An element with data-live has the address of a JSON object:
-//   {"parts": {name: text}, "lists": {name: [{"key": …, "words": {slot: text}, "links": {slot: path},
+//   {"parts": {name: text}, "classes": {name: classes}, "lists": {name: [{"key": …, "words": {slot: text}, "links": {slot: path},
 //    "bars": {slot: [value, max]}, "classes": {slot: name}}]}, "spoken": sentence, "every_ms": …,
 //    "reload": true if the page is to be read again}
 // A list has a <template> of its rows. Only `spoken` is in a live region, and it changes at steps.
@@ -99,7 +99,7 @@ if (live) {
     }
   };
   const show = (found) => {
-    fill(document, { words: found.parts });
+    fill(document, { words: found.parts, classes: found.classes });
     for (const [name, items] of Object.entries(found.lists ?? {})) {
       const list = one(`[data-list="${name}"]`);
       const template = one(`template[data-row="${name}"]`);
