@@ -8,6 +8,7 @@ from snapshotter.model.task import Task
 
 def task_json(task: Task) -> dict[str, Any]:
     """Return a task, its steps, and its result or failure."""
+    from snapshotter.app.json_objects.task_reasons import task_reason
     from snapshotter.formats.canonical_json import plain
 
     result, failure = task.result, task.failure
@@ -29,6 +30,7 @@ def task_json(task: Task) -> dict[str, Any]:
         "files_removed": task.are_files_removed,
         "hint": failure.hint if failure is not None else "",
         "kind": task.kind,
+        "reason": task_reason(task),
         "requested_at": instant_json(task.asked_at),
         "requested_by": task.person.name or None,
         "result": plain(result.value) if result is not None else None,

@@ -43,8 +43,13 @@ class TaskTable(Protocol):
     def with_key(self, request_key: str) -> str | None:
         """Return the id of the task of a request key; None if the key is new."""
 
-    def newest(self, limit: int, *, kind: str = "") -> Sequence[Task]:
-        """Return the newest tasks of a kind, or of all kinds, the newest first."""
+    def newest(self, limit: int, *, kind: str = "", before: str = "") -> Sequence[Task]:
+        """
+        Return the newest tasks of a kind, or of all kinds, the newest first.
+
+        Args:
+            before: Only tasks that are older than the one with this id.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +132,29 @@ def newest(service: TaskService, *, limit: int, kind: str = "") -> Sequence[Task
     Return the newest tasks of a kind, or of all kinds, the newest first. Raises ServiceUnavailable.
     """
     return service.tasks.newest(limit, kind=kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPage:
+    """A page of a list of tasks."""
+
+    tasks: tuple[Task, ...]  # the newest first
+    next: str | None  # the cursor of the next page; None at the end
+
+
+def list_tasks(service: TaskService, *, limit: int, kind: str = "", cursor: str = "") -> TaskPage:
+    """
+    Return a page of the tasks of a kind, or of all kinds, the newest first.
+
+    Args:
+        cursor: `next` of the page before; "" for the first.
+
+    Raises:
+        ServiceUnavailable: The database does not answer.
+    """
+    found = service.tasks.newest(limit + 1, kind=kind, before=cursor)
+    shown = tuple(found[:limit])
+    return TaskPage(tasks=shown, next=shown[-1].id if len(found) > limit else None)
 
 
 def result_file(service: TaskService, task_id: str, name: str) -> tuple[Path, TaskFile]:

@@ -129,6 +129,8 @@ class TaskKinds:
         from snapshotter.app.takedown import proof_case, proof_pack
         from snapshotter.app.wiring import proof as wiring_proof
         from snapshotter.app.wiring import takedown as wiring_takedown
+        from snapshotter.model.finding import Verdict
+        from snapshotter.verify import report as reports
 
         wanted = [*filter(None, (arguments.event_id, arguments.url)), *arguments.bundle_ids]
         if not wanted or (len(wanted) > 1 and len(wanted) != len(arguments.bundle_ids)):
@@ -159,6 +161,11 @@ class TaskKinds:
             {
                 "bundle_ids": [bundle_id for _, bundle_id in found.captures],
                 "event_id": made.manifest.event_id,
+                "findings": [
+                    reports.finding_json(finding)
+                    for finding in made.report.findings
+                    if finding.verdict is not Verdict.PASSED
+                ],
                 "key_id": made.report.key_id,
                 "lacks": list(made.manifest.lacks),
                 "verdict": made.report.verdict.value,

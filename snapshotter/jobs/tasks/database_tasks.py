@@ -125,11 +125,21 @@ class DatabaseTasks:
             found = select(TASK.c.id).where(TASK.c.request_key == request_key)
             return connection.execute(found).scalar()
 
-    def newest(self, limit: int, *, kind: str = "") -> Sequence[Task]:
-        """Return the newest tasks of a kind, or of all kinds, the newest first."""
+    def newest(self, limit: int, *, kind: str = "", before: str = "") -> Sequence[Task]:
+        """
+        Return the newest tasks of a kind, or of all kinds, the newest first.
+
+        Args:
+            before: Only tasks that are older than the one with this id; "": all. There are none if
+                this task was removed, because those before it were removed too.
+        """
         wanted = select(TASK).order_by(*_NEWEST_FIRST).limit(limit)
         if kind:
             wanted = wanted.where(TASK.c.kind == kind)
+        if before:
+            last = select(TASK.c.asked_at).where(TASK.c.id == before).scalar_subquery()
+            is_older = (TASK.c.asked_at == last) & (TASK.c.id < before)
+            wanted = wanted.where((TASK.c.asked_at < last) | is_older)
         with reading(self._engine) as connection:
             rows = read_rows(connection, wanted)
             now = self._now(connection)

@@ -7,9 +7,7 @@ in `result`, and files to download.
 
 from fastapi import APIRouter, Response
 
-from snapshotter.app.json_objects.tasks import task_json
 from snapshotter.app.monitoring.remote_requests import checked_urls
-from snapshotter.app.tasks import requests
 from snapshotter.app.tasks.kinds import (
     AuditArguments,
     CaseExportArguments,
@@ -31,7 +29,7 @@ from snapshotter.web.api.models import documents as models
 from snapshotter.web.api.models.annotations import CaseName
 from snapshotter.web.api.models.tasks import Task, TaskList
 from snapshotter.web.api.problem import Problem, not_found
-from snapshotter.web.api.tasks import submit
+from snapshotter.web.api.tasks import Cursor, submit, task_list
 
 router = APIRouter()
 
@@ -53,10 +51,9 @@ def verify(
 
 
 @router.get("/audits", tags=["audit"])
-def list_audits(context: Context, limit: Limit = 50) -> TaskList:
+def list_audits(context: Context, cursor: Cursor = "", limit: Limit = 50) -> TaskList:
     """List the audits that were requested at a server in the last 30 days."""
-    found = requests.newest(context.services.tasks, limit=limit, kind="audit")
-    return TaskList.model_validate({"tasks": [task_json(task) for task in found]})
+    return task_list(context, kind="audit", cursor=cursor, limit=limit)
 
 
 @router.post("/audits", status_code=202, tags=["audit"])

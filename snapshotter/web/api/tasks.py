@@ -19,6 +19,11 @@ from snapshotter.web.withheld_content import require_shown_files, shown_tasks
 
 router = APIRouter(tags=["tasks"])
 
+Cursor = Annotated[
+    str,
+    Query(pattern=r"^(task-[a-z0-9-]{1,58})?$", description="`next` of the page before."),
+]
+
 
 @router.get("/tasks")
 def list_tasks(
@@ -26,12 +31,20 @@ def list_tasks(
     kind: Annotated[
         str, Query(max_length=40, description="Only tasks of this kind, such as audit.")
     ] = "",
+    cursor: Cursor = "",
     limit: Limit = 50,
 ) -> TaskList:
-    """List the newest tasks."""
-    found = requests.newest(context.services.tasks, limit=limit, kind=kind)
-    shown = shown_tasks(context, found)
-    return TaskList.model_validate({"tasks": [task_json(task) for task in shown]})
+    """List the tasks of the last 30 days, the newest first."""
+    return task_list(context, kind=kind, cursor=cursor, limit=limit)
+
+
+def task_list(context: Context, *, kind: str, cursor: str, limit: int) -> TaskList:
+    """Return a page of tasks."""
+    found = requests.list_tasks(context.services.tasks, limit=limit, kind=kind, cursor=cursor)
+    shown = shown_tasks(context, found.tasks)
+    return TaskList.model_validate(
+        {"next": found.next, "tasks": [task_json(task) for task in shown]}
+    )
 
 
 @router.get("/tasks/{task_id}")

@@ -25,7 +25,7 @@ NAVIGATION: Final = (
     Section(path="/cases", name=tr("Cases"), key="e"),
     Section(path="/review", name=tr("Review"), key="r"),
     Section(path="/schedules", name=tr("Schedules"), key="s", also=("/watches",)),
-    Section(path="/queue", name=tr("Queue"), key="q"),
+    Section(path="/queue", name=tr("Queue"), key="q", also=("/tasks",)),
     Section(path="/policies", name=tr("Policies"), key="p"),
     Section(path="/audit", name=tr("Audit"), key="a"),
     Section(path="/settings", name=tr("Settings"), key="i"),

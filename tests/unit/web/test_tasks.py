@@ -1,7 +1,9 @@
 """The page of a task: followed, failed, repeated, and its files as downloads only."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -200,3 +202,48 @@ def test_a_task_is_repeated_only_by_the_console_itself(web: Console) -> None:
 )
 def test_the_way_back_is_a_path_of_the_console(text: str, path: str) -> None:
     assert own_path(text) == path
+
+
+def test_all_tasks_are_listed_newest_first_with_what_they_made(web: Console) -> None:
+    task_id, _ = exported(web)
+    service = web.context.services.tasks
+    person = Person(name="A. <b>Example")
+    later = requests.submit(service, VerifyArguments(object_id=BUNDLE), person=person)
+    tasks, claimed = taken(web, TaskLane.QUICK)
+    bad = {"check": "signature", "code": "SIGNATURE", "detail": "invalid", "verdict": "failed"}
+    value = {"object_id": BUNDLE, "verdict": "failed", "verification": {"findings": [bad]}}
+    tasks.finish(claimed, "p", TaskResult(value=value), ())
+
+    text = web.get("/tasks").text
+    only = web.get("/tasks?kind=verify").text
+
+    assert text.index(later) < text.index(task_id)
+    assert "1 file" in text
+    assert "A. &lt;b&gt;Example" in text
+    assert "FAILED: signature: invalid" in text
+    assert later in only
+    assert task_id not in only
+    assert "FAILED: signature: invalid" in web.get(f"/tasks/{later}").text
+    assert 'href="/tasks"' in web.get("/queue").text
+
+
+@pytest.mark.parametrize("query", ["kind=no-such", "cursor=../x", "cursor=task-unknown"])
+def test_a_list_of_tasks_answers_any_query(web: Console, query: str) -> None:
+    assert web.get(f"/tasks?{query}").status_code == 200
+
+
+def test_lists_of_tasks_have_pages_on_the_console_and_in_the_api(web: Console) -> None:
+    service = web.context.services.tasks
+    ids = [requests.submit(service, ConcludeArguments(), person=Person()) for _ in range(51)]
+
+    first = web.get("/tasks").text
+    (link,) = re.findall(r'rel="next" href="([^"]+)"', first)
+    second = web.get(unescape(link)).text
+    page = web.get("/api/v1/tasks?limit=50").json()
+    rest = web.get(f"/api/v1/tasks?limit=50&cursor={page['next']}").json()
+
+    shown = [found["task_id"] for found in (*page["tasks"], *rest["tasks"])]
+    assert sorted(shown) == sorted(ids)
+    assert rest["next"] is None
+    for task_id in ids:
+        assert (task_id in first) != (task_id in second)

@@ -39,6 +39,10 @@ class Task(Answer):
     files_removed: bool
     hint: str
     kind: str
+    reason: str = Field(
+        description="Why the verdict in `result` is not passed: the first check that is not, and "
+        "its sentence. Or why the task failed."
+    )
     requested_at: Instant
     requested_by: str | None
     result: dict[str, Any] | None
@@ -49,6 +53,7 @@ class Task(Answer):
 
 
 class TaskList(Answer):
-    """The newest tasks, the newest first."""
+    """A page of tasks, the newest first."""
 
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
     tasks: list[Task]

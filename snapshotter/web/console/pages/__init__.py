@@ -27,6 +27,7 @@ from snapshotter.web.console.pages import (
     settings,
     styleguide,
     takedowns,
+    task_list,
     tasks,
     watches,
 )
@@ -51,6 +52,7 @@ def page_routes() -> Sequence[BaseRoute]:
         *watches.routes,
         *policies.routes,
         *audit.routes,
+        *task_list.routes,
         *tasks.routes,
         *queue.routes,
         *settings.routes,

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from snapshotter.app.json_objects.task_reasons import task_reason
 from snapshotter.app.tasks import requests
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.finding import Verdict
@@ -64,13 +65,14 @@ def _task(request: Request) -> Response:
         has_worker=task.state.over or services.has_worker(),
         label=task_label(task.state),
         lines=[str(line) for line in value.get("lines", ())],
-        links=_links(task, value),
+        links=task_links(task, value),
         name=task_name(task),
+        reason=task_reason(task) if task.failure is None else "",
         root_key=value.get("root_key", "") if task.kind in _HANDED_OVER else "",
         steps=_steps(task),
         summary=_summary(task, value),
         task=task,
-        verdict=_verdict(value),
+        verdict=task_verdict(value),
         worker_problem=context_of(request).worker.problem,
     )
 
@@ -188,7 +190,8 @@ def _files(task: Task) -> list[dict[str, Any]]:
     return [{"file": file, "url": f"/tasks/{task.id}/files/{file.name}"} for file in files]
 
 
-def _verdict(value: Mapping[str, Any]) -> StateLabel | None:
+def task_verdict(value: Mapping[str, Any]) -> StateLabel | None:
+    """Return the verdict of a result; None if it has none."""
     name = value.get("verdict")
     return verdict_label(Verdict(name)) if name else None
 
@@ -205,7 +208,7 @@ def _summary(task: Task, value: Mapping[str, Any]) -> str:
     return tr("New take-downs that were concluded: {number}", number=number)
 
 
-def _links(task: Task, value: Mapping[str, Any]) -> list[tuple[str, str]]:
+def task_links(task: Task, value: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return where the result of a task can be looked at: pairs of path and words."""
     links: list[tuple[str, str]] = []
     if value.get("case"):

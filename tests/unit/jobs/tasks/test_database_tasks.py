@@ -115,6 +115,9 @@ def test_the_newest_task_is_the_last_that_was_requested(
         tasks.submit(request(name))
 
     assert [task.id for task in tasks.newest(9)] == ["task-a", "task-c", "task-b"]
+    assert [task.id for task in tasks.newest(9, before="task-a")] == ["task-c", "task-b"]
+    assert [task.id for task in tasks.newest(1, before="task-c")] == ["task-b"]
+    assert tasks.newest(9, before="task-gone") == []
 
 
 def test_tasks_are_taken_in_order_and_by_lane_and_place(tasks: DatabaseTasks) -> None:
