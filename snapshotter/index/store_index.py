@@ -273,6 +273,17 @@ class Index:
         found = self.database.rows(f"{_SELECT} WHERE key = ?", (store_keys.bundle_key(bundle_id),))
         return self._row(found[0]) if found else None
 
+    def requested(self, bundle_id: str) -> tuple[str, str] | None:
+        """
+        Return the requested address of a capture and the name of its policy, unverified.
+
+        None: the index has no such capture. The name is "" if the bundle does not state it.
+        """
+        found = self.database.rows(
+            "SELECT url, policy FROM bundle WHERE bundle_id = ?", (bundle_id,)
+        )
+        return (str(found[0][0]), str(found[0][1])) if found else None
+
     def count(self) -> int:
         """Return the number of bundles, from an index of the database."""
         ((count,),) = self.database.rows("SELECT COUNT(*) FROM bundle")

@@ -298,3 +298,21 @@ def test_pages_answer_while_the_store_is_read_for_the_first_time(
         # A program gets no page in place of what it asked for.
         assert found.get("/captures").status_code == 503
         assert found.get("/api/v1/captures", {"sec-fetch-dest": "document"}).status_code == 503
+
+
+def test_a_link_fills_in_the_address_of_a_capture_and_sends_nothing(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    first, hidden = (archive.put(at, url=f"{_HOSTILE}{at}") for at in (0, 1))
+    archive.add_notice(hidden)
+    with console(console_settings(tmp_path)) as found:
+        found.log_in()
+        assert f'href="/?again={first}#capture-title"' in found.get(f"/captures/{first}").text
+
+        filled = found.get(f"/?again={first}").text
+        assert "https://example.org/&lt;script&gt;alert(1)&lt;/script&gt;0</textarea>" in filled
+        assert not _jobs(found)
+        for nothing in (hidden, "20260115t123045z-aaaaaaaaaaaaaaaa", "https://evil.example/", "x"):
+            answer = found.get(f"/?again={nothing}")
+            assert answer.status_code == 200
+            assert "evil.example" not in answer.text
+            assert re.search(r'<textarea id="addresses"[^>]*>\n</textarea>', answer.text), nothing

@@ -1,6 +1,7 @@
 """Show what happened today and what happens now, and accept captures."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from snapshotter.app.monitoring.activity import Activity, activity, next_visits
 from snapshotter.app.monitoring.capture_box import ORIGIN, BoxInput, enqueue_box
 from snapshotter.app.monitoring.form_mistakes import FormMistake
 from snapshotter.app.wiring import queue as wiring_queue
+from snapshotter.formats.bundle import store_keys
 from snapshotter.jobs.schedules.schedules import Schedules
 from snapshotter.jobs.workers.capture_stages import capture_stages
 from snapshotter.model.annotation_state import AnnotationState
@@ -41,7 +43,28 @@ _LABELS: Final = {"possible_removals": POSSIBLE_REMOVAL}
 
 
 def _home(request: Request) -> Response:
-    return _page(request, BoxInput(key=context_of(request).services.ids.random_bytes(16).hex()))
+    context = context_of(request)
+    given = BoxInput(key=context.services.ids.random_bytes(16).hex())
+    again = request.query_params.get("again", "")
+    return _page(request, _filled(context, given, again) if store_keys.is_id(again) else given)
+
+
+def _filled(context: WebContext, given: BoxInput, bundle_id: str) -> BoxInput:
+    """
+    Return the box with the address and the policy of a capture, which a link names by its id.
+
+    No link can name an address: whoever makes links could choose what is captured here.
+    """
+    if context.services.index.state is None:
+        return given
+    with context.services.index.reading() as view:
+        found = view.source.index.requested(bundle_id)
+        is_hidden = bool(view.hidden_reasons([bundle_id]))
+    if found is None or is_hidden:
+        return given
+    url, policy = found
+    names = {name for name, _ in policy_choices(context.settings)}
+    return replace(given, addresses=url, policy=policy if policy in names else "")
 
 
 def _page(
