@@ -42,6 +42,10 @@ _TIME: Final = (1980, 1, 1, 0, 0, 0)  # the files state their times themselves
 Content = Path | bytes
 
 
+class ArchiveNotContinued(SnapshotterError):
+    """What is there under the name of the archive is not the beginning of this archive."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivedFile:
     """A file of an archive."""
@@ -294,7 +298,7 @@ class GrowingArchive:
         lines = self._lines.read().split(b"\n")[:-1]  # what follows the last line end is cut off
         entries = list(_entries(lines))
         if entries and entries[0] != {"plan": self._plan}:
-            raise SnapshotterError(
+            raise ArchiveNotContinued(
                 tr(
                     "{data} is an unfinished export with other options, or of an earlier state of "
                     "the case",
@@ -338,7 +342,7 @@ class GrowingArchive:
         except FileNotFoundError:
             same = False
         if not same:
-            raise SnapshotterError(
+            raise ArchiveNotContinued(
                 tr(
                     "the finished part {name} of this unfinished export was removed or changed",
                     name=final,
@@ -405,7 +409,7 @@ def _name(data: Path, target: Path) -> None:
 
 
 def _exists(path: Path) -> SnapshotterError:
-    return SnapshotterError(
+    return ArchiveNotContinued(
         tr("{path} exists already", path=path), hint=tr("export to another file")
     )
 

@@ -37,10 +37,26 @@ class TaskContext:
         self.note = reports.note
         self.step = reports.step
         self._folder = attempt_folder(folder, claimed.request.id, claimed.attempt)
+        self._earlier = [
+            attempt_folder(folder, claimed.request.id, attempt)
+            for attempt in range(claimed.attempt - 1, 0, -1)
+        ]
 
     def make_folder(self) -> Path:
         """Return an empty private folder for the files of this attempt."""
         shutil.rmtree(self._folder, ignore_errors=True)  # an attempt that was handed back
+        durable.make_private_folder(self._folder)
+        return self._folder
+
+    def continue_folder(self) -> Path:
+        """
+        Return the private folder for the files of this attempt, with those of an earlier attempt.
+
+        Whoever continues must check the files: an attempt can end in the middle of a file.
+        """
+        before = next((folder for folder in self._earlier if folder.is_dir()), None)
+        if before is not None and not self._folder.exists():
+            before.rename(self._folder)
         durable.make_private_folder(self._folder)
         return self._folder
 

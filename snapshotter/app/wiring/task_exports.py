@@ -26,6 +26,7 @@ from snapshotter.ports import ObjectStore, ShowMessage
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
+    from snapshotter.app.archive.case_export import ExportedCase
     from snapshotter.app.archive.case_export_plan import PlannedExhibit
 
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the same files give the same archive
@@ -43,6 +44,7 @@ class ExportTasks:
         """Write the archive of a case."""
         from snapshotter.app.archive import case_export_plan
         from snapshotter.app.archive.case_view import case_view
+        from snapshotter.app.archive.growing_archive import ArchiveNotContinued
         from snapshotter.app.wiring import annotations as wiring_annotations
         from snapshotter.app.wiring import own_trust_file
         from snapshotter.app.wiring import trust as wiring_trust
@@ -65,16 +67,24 @@ class ExportTasks:
         def show_exhibit(exhibit: "PlannedExhibit", before: int) -> None:
             task.step(tr("write the exhibits"), before, len(plan.exhibits))
 
-        made = documents.export_case(
-            settings, store, plan, view, task.make_folder() / f"{plan.case}.zip",
-            state=state, most_bytes=arguments.part_bytes or None, paper=arguments.paper,
-            zone=known_zone(arguments.zone), now=self._clock.now, show_message=self._show_message,
-            show_exhibit=show_exhibit, show_progress=verifying(task),
-        )  # fmt: skip
+        def export(folder: Path) -> "ExportedCase":
+            return documents.export_case(
+                settings, store, plan, view, folder / f"{plan.case}.zip",
+                state=state, most_bytes=arguments.part_bytes or None, paper=arguments.paper,
+                zone=known_zone(arguments.zone), now=self._clock.now,
+                show_message=self._show_message, show_exhibit=show_exhibit,
+                show_progress=verifying(task),
+            )  # fmt: skip
+
+        try:
+            made = export(task.continue_folder())
+        except ArchiveNotContinued:  # the case, its settings or the files changed in between
+            made = export(task.make_folder())
         return task.result(
             {
                 **case_export_plan.plan_json(plan),
                 "bundle_ids": [exhibit.bundle_id for exhibit in plan.exhibits],
+                "continued": made.continued,
                 "exhibits": list(made.exhibits),
                 "root_key": settings.trust_root_key,
             },

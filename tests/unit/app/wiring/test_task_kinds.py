@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from snapshotter.app.settings import load
 from snapshotter.app.tasks import requests
@@ -230,6 +231,62 @@ def test_an_archive_with_the_trust_file_of_the_console_is_verified_by_its_reader
     place.shell.run("verify", "--json", *given, str(bundle))
     found = {check["check"]: check["verdict"] for check in place.shell.object["findings"]}
     assert found["signature"] == "passed", found
+
+
+class _Killed(BaseException):
+    """The process ends here."""
+
+
+class _EndsAtSecondExhibit(_Reports):
+    @override
+    def step(self, text: str, position: int = 0, total: int = 0) -> None:
+        if text == "write the exhibits" and position == 1:
+            raise _Killed
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_an_archive_whose_task_was_killed_continues_unless_the_case_changed(
+    place: Place, is_changed: bool
+) -> None:
+    annotate = AnnotateArguments(action=AnnotationAction.CREATE_CASE, case="harbour")
+    place.do(annotate)
+    add = replace(annotate, action=AnnotationAction.ADD_TO_CASE, bundle_ids=tuple(place.ids[:2]))
+    place.do(add)
+    settings = replace(
+        load(), trust_file=place.folder / "trust.json", trust_root_key=place.root_key
+    )
+    runner = wiring_tasks.open_task_runner(settings, lambda _: None)
+    with wiring_tasks.command_tasks(settings) as service:
+        export = CaseExportArguments(case="harbour", case_report=False)
+        task_id = requests.submit(service, export, person=WHO)
+        tasks = service.tasks
+        assert isinstance(tasks, DatabaseTasks)
+        here = wiring_tasks.place(settings)
+        first = tasks.claim(TaskLane.LONG, process="p", place=here, silent_s=30)
+        assert first is not None
+        with pytest.raises(_Killed):
+            runner.run(first, _EndsAtSecondExhibit())
+        tasks.lose(first, "p", "killed")
+    if is_changed:
+        place.do(replace(add, bundle_ids=(place.ids[2],)))
+    with wiring_tasks.command_tasks(settings) as service:
+        assert isinstance(service.tasks, DatabaseTasks)
+        second = service.tasks.claim(TaskLane.LONG, process="p", place=here, silent_s=30)
+        assert second is not None
+        result = runner.run(second, place.reports)
+        service.tasks.finish(second, "p", result, ())
+
+    assert (second.request.id, second.attempt) == (task_id, 2)
+    assert result.value["continued"] == (0 if is_changed else 1)
+    with zipfile.ZipFile(place.file(task_of(task_id), "harbour.zip")) as archive:
+        assert archive.testzip() is None
+        bundles = [name for name in archive.namelist() if name.endswith(".wacz")]
+    assert len(bundles) == (3 if is_changed else 2)
+
+
+def task_of(task_id: str) -> Task:
+    with wiring_tasks.command_tasks(load()) as service:
+        return requests.find(service, task_id)
 
 
 def test_a_trust_file_states_revocations_and_needs_a_key_and_its_root_key(
