@@ -557,6 +557,7 @@ _LATER_STAGES: Final[Mapping[str, str]] = {
     "seal": tr("sealing"),
     "timestamp": tr("requesting timestamps"),
     "store": tr("storing"),
+    "await-store": tr("waiting for the store, with the sealed bundle"),
     "append": tr("adding the bundle to the log"),
     "replay": tr("replaying the bundle"),
 }

@@ -35,6 +35,8 @@ from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.queue.job_table import JOB, JobActionResult
 from snapshotter.jobs.tasks.database_tasks import DatabaseTasks
 from snapshotter.jobs.tasks.task_table import TASK
+from snapshotter.jobs.workers.capture_answers import AWAITS_STORE
+from snapshotter.jobs.workers.capture_stages import capture_stages
 from snapshotter.jobs.workers.registry import _WORKER, WorkerRegistry, WorkerState
 from snapshotter.jobs.workers.store_binding import _STORE
 from snapshotter.model.job import JobState, JobStatus
@@ -344,6 +346,13 @@ def test_what_a_worker_has_can_be_cancelled_waited_for_and_given_back(works: Wor
         waiting = works.status("waits")
         assert waiting.state is JobState.RUNNING
         assert "waits for the store" in waiting.notes[0]
+        works.until(
+            lambda: (
+                ("waits", AWAITS_STORE)
+                in [(row.job_id, row.stage) for row in capture_stages(works.engine)]
+            ),
+            "a stage that people see",
+        )
         (works.folder / "store-down").unlink()
         works.until_over("waits")
         assert (works.status("waits").state, works.status("waits").attempts) == (JobState.DONE, 1)

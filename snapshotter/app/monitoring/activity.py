@@ -44,6 +44,7 @@ _STEP_OF_STAGE: Final[Mapping[str, int]] = {
     "seal": 4,
     "timestamp": 4,
     "store": 4,
+    "await-store": 4,
     "append": 4,
     "replay": 4,
 }

@@ -18,6 +18,7 @@ from snapshotter.model.job import SealedResult
 from snapshotter.ports import JobSuperseded
 from snapshotter.translation import tr
 
+AWAITS_STORE = "await-store"  # the stage of a capture whose bundle waits for the store
 _STORE_PAUSES_S = (2.0, 5.0, 10.0, 20.0, 30.0)  # while the store does not answer
 
 
@@ -86,6 +87,7 @@ class Answers:
             text = tr("the bundle is sealed and waits for the store: {why}", why=why)
             self._context.calls.patiently(lambda: self._context.attempts.note(attempt, text))
         self._tries += 1
+        self._reached(AWAITS_STORE)
         self._context.observer.service_failed("store", why)
         self._context.log("store.unavailable", job=attempt.job.id, error=why)
         with self._waiting(why):

@@ -6,7 +6,7 @@ from snapshotter.model.sentences import STEP_NAMES
 _STEP = {
     "": 0, "prepare": 0, "launch": 0, "navigate": 1, "settle": 1, "scroll": 1, "screenshot": 2,
     "viewport-phone": 2, "pdf": 2, "record": 2, "close": 2, "assess": 3, "compress": 3, "seal": 4,
-    "timestamp": 4, "store": 4, "append": 4, "replay": 4,
+    "timestamp": 4, "store": 4, "await-store": 4, "append": 4, "replay": 4,
 }  # fmt: skip
 
 
