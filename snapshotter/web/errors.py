@@ -19,6 +19,7 @@ from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterErr
 from snapshotter.translation import tr
 from snapshotter.web.api.problem import MEDIA_TYPE, Problem, encode_problem
 from snapshotter.web.console.templating import render_bare_page, render_page
+from snapshotter.web.disk_errors import disk_problem
 from snapshotter.web.security.headers import SECURITY_HEADERS
 
 _API: Final = "/api/"
@@ -128,6 +129,11 @@ async def _expected_error(request: Request, error: Exception) -> Response:
     )
 
 
+async def _disk_error(request: Request, error: Exception) -> Response:
+    """Answer a full disk. Any other error of a disk is a fault of ours, and is raised again."""
+    return await _expected_error(request, disk_problem(error))
+
+
 async def _bug(request: Request, error: Exception) -> Response:
     """Answer a fault of ours. The traceback goes to the log of the server, never to the page."""
     response = error_response(
@@ -161,5 +167,6 @@ _STANDARD: Final[Mapping[int, str]] = {
 HANDLERS: Final[Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]]] = {
     HTTPException: _http_error,
     SnapshotterError: _expected_error,
+    OSError: _disk_error,
     Exception: _bug,
 }

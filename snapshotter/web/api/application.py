@@ -31,6 +31,7 @@ from snapshotter.web.api import (
 from snapshotter.web.api.conditional import NotModified
 from snapshotter.web.api.problem import MEDIA_TYPE, Problem, encode_problem, problem_of
 from snapshotter.web.context import WebContext
+from snapshotter.web.disk_errors import disk_problem
 
 PREFIX: Final = "/api/v1"
 _RESOURCES: Final = (
@@ -85,6 +86,7 @@ def _application() -> FastAPI:
         (SnapshotterError, _expected_error),
         (RequestValidationError, _invalid_request),
         (HTTPException, _http_error),
+        (OSError, _disk_error),
         (Exception, _fault),
     ):
         api.add_exception_handler(kind, handler)
@@ -133,6 +135,11 @@ async def _http_error(_: Request, error: Exception) -> Response:
         headers=error.headers,
         media_type=MEDIA_TYPE,
     )
+
+
+async def _disk_error(_: Request, error: Exception) -> Response:
+    """Answer a full disk. Any other error of a disk is a fault of ours, and is raised again."""
+    return respond(problem_of(disk_problem(error)))
 
 
 async def _fault(_: Request, error: Exception) -> Response:
