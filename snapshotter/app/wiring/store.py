@@ -4,7 +4,6 @@ that it keeps receipts and writes custody events.
 """
 
 import hashlib
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +28,10 @@ if TYPE_CHECKING:
 
 # Of calls for pages. The second attempt is for connections that the server closed meanwhile.
 _LIMITS_OF_PAGES: Final = {"connect_timeout_s": 2.0, "read_timeout_s": 5.0, "attempts": 2}
+# Of calls for evidence. A capture process has 60 s to store a bundle (`WorkerSettings.store_s`) and
+# is killed afterwards, because another worker may have the job then. A call that is not answered
+# must fail before: the process then waits with the sealed bundle, and captures nothing again.
+_LIMITS_OF_EVIDENCE: Final = {"read_timeout_s": 20.0, "attempts": 2}
 _PROBE_HOLDS_S = 7 * 24 * 3600  # seconds
 
 
@@ -43,18 +46,23 @@ def store(settings: Settings, *, for_pages: bool = False) -> "DirectoryStore | S
     Raises:
         SnapshotterError: The name of the store is invalid.
     """
+    if not for_pages:
+        return _opened(settings)
+    from snapshotter.store.response_guard import ResponseGuard
+
+    return _opened(settings, **_LIMITS_OF_PAGES, guard=ResponseGuard(SystemClock().monotonic))
+
+
+def _opened(settings: Settings, **limits: Any) -> "DirectoryStore | S3Store":
+    """Return the configured store; `limits` are arguments of `S3Bucket`."""
     where = store_location(settings)
     if isinstance(where, DirectoryLocation):
         from snapshotter.store.filesystem import DirectoryStore
 
         return DirectoryStore(where.path.absolute())
-    from snapshotter.store.response_guard import ResponseGuard
     from snapshotter.store.s3 import S3Store
     from snapshotter.store.s3_bucket import S3Bucket
 
-    limits: Mapping[str, Any] = {}
-    if for_pages:
-        limits = {**_LIMITS_OF_PAGES, "guard": ResponseGuard(SystemClock().monotonic)}
     try:
         return S3Store(
             S3Bucket(
@@ -86,7 +94,7 @@ def store_for_evidence(
         SnapshotterError: The store breaks a promise that evidence depends on.
         ServiceUnavailable: The store does not answer.
     """
-    found = store(settings)
+    found = _opened(settings, **_LIMITS_OF_EVIDENCE)
     where = store_location(settings)
     if isinstance(where, DirectoryLocation):
         if where.path.exists():  # a new store is made, but not in place of a file
