@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20  # bytes per read; peak memory does not grow with the file
 
 _WORTH_A_THREAD = 4 << 20  # bytes; less is hashed before a thread has begun
+_may_start_threads = True
 _AHEAD = 4  # chunks that may wait in a lane: so much memory, and no more
 
 
@@ -43,7 +44,7 @@ class Lane:
     def __init__(self, length: int) -> None:
         self._thread: ThreadPoolExecutor | None = None
         self._waiting: deque[Future[None]] = deque()
-        if length >= _WORTH_A_THREAD:
+        if length >= _WORTH_A_THREAD and _may_start_threads:
             from concurrent import futures  # loads `logging`, too
 
             self._thread = futures.ThreadPoolExecutor(1, thread_name_prefix="digest")
@@ -73,6 +74,12 @@ class Lane:
         """Return when all that was put is done."""
         while self._waiting:
             self._waiting.popleft().result()
+
+
+def use_no_threads() -> None:
+    """Compute all digests in the thread of the caller: this process may start no thread."""
+    global _may_start_threads
+    _may_start_threads = False
 
 
 class Digester:

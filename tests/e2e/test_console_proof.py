@@ -86,7 +86,7 @@ def test_an_unknown_notice_leads_to_the_comparison_and_to_a_verified_proof(
 
         page.goto(home.url(detail))
         expect(page.get_by_role("link", name="Show the event of the change")).to_be_visible()
-        expect(page.get_by_role("link", name=re.compile("proof-"))).to_be_visible()
+        expect(page.get_by_role("link", name=re.compile("proof-")).first).to_be_visible()
         page.goto(home.url("/takedowns"))
         expect(row.get_by_role("link", name="Show the event")).to_have_attribute("href", event)
 

@@ -213,30 +213,38 @@ def verified_copy(
                     )
                 copy.write(chunk)
         sidecars = bundles.read_sidecars(store, key)
-        report = verify_bundle(copy, trust, now=now, sidecars=sidecars, read_assessment=True)
-        if report.bundle_id not in (bundle_id, ""):
-            other = Finding.failed(
-                "id",
-                Code.NAME,
-                tr(
-                    "the store has another bundle, {found_id}, under the id {bundle_id}",
-                    found_id=report.bundle_id,
-                    bundle_id=bundle_id,
-                ),
-            )
-            report = replace(report, findings=(*report.findings, other), established=None)
-        captures, copies = others_of(report.requested_url) if report.requested_url else ((), ())
-        yield CaptureSource(
-            name=bundle_id,
-            store=store.url,
-            stream=copy,
-            report=report,
-            sidecars=sidecars,
-            captures=captures,
-            copies=copies,
-            annotations=annotations,
-            now=now,
+        found = verify_copy(bundle_id, store.url, copy, sidecars, trust, now=now)
+        url = found.report.requested_url
+        captures, copies = others_of(url) if url else ((), ())
+        yield replace(found, captures=captures, copies=copies, annotations=annotations)
+
+
+def verify_copy(
+    bundle_id: str, store: str, copy: BinaryIO, sidecars: Sidecars, trust: Trust, *, now: datetime
+) -> CaptureSource:
+    """
+    Verify a copy of a bundle with its sidecars.
+
+    Args:
+        bundle_id: Under which the store has the bundle.
+        store: The address of the store.
+        copy: Seekable; left open.
+    """
+    report = verify_bundle(copy, trust, now=now, sidecars=sidecars, read_assessment=True)
+    if report.bundle_id not in (bundle_id, ""):
+        other = Finding.failed(
+            "id",
+            Code.NAME,
+            tr(
+                "the store has another bundle, {found_id}, under the id {bundle_id}",
+                found_id=report.bundle_id,
+                bundle_id=bundle_id,
+            ),
         )
+        report = replace(report, findings=(*report.findings, other), established=None)
+    return CaptureSource(
+        name=bundle_id, store=store, stream=copy, report=report, sidecars=sidecars, now=now
+    )
 
 
 def _made(source: CaptureSource, local: LocalTime) -> MadePage:

@@ -15,7 +15,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime, timedelta
 from typing import Final
 
-from snapshotter.app.archive.capture_page import read_material, verified_copy
+from snapshotter.app.archive.confined_verification import ConfinedVerifier
 from snapshotter.app.archive.downloads import existing_key
 from snapshotter.formats.bundle import custody_sidecars
 from snapshotter.model.bundle import StoredObject
@@ -71,18 +71,21 @@ class CaptureViews:
     Who shows a view has to check first that the capture is not in quarantine.
 
     Args:
+        verifier: Verifies each bundle in a process without rights.
         trust: Returns by what bundles are judged.
     """
 
     def __init__(
         self,
         store: ReadableStore,
+        verifier: ConfinedVerifier,
         *,
         trust: Callable[[], Trust],
         clock: Clock,
         most: int = _MOST,
     ) -> None:
         self._store = store
+        self._verifier = verifier
         self._trust = trust
         self._clock = clock
         self._most = most
@@ -124,13 +127,15 @@ class CaptureViews:
         """
         state = self._state(bundle_id, kinds)
         with self._lock:
+            begun = self._begun.get(bundle_id)
             known = self._views.get(bundle_id)
-            if known is not None and not is_new and self._is_current(known, state):
+            # A person who had the bundle verified now waits for this result.
+            is_known = known is not None and begun is None and self._is_current(known, state)
+            if known is not None and is_known and not is_new:
                 self._views.move_to_end(bundle_id)
                 done: Future[CaptureView] = Future()
                 done.set_result(known)
                 return done
-            begun = self._begun.get(bundle_id)
             is_begun = begun is None
             if begun is None:
                 begun = self._threads.submit(self._make, bundle_id, state)
@@ -144,15 +149,10 @@ class CaptureViews:
         return view.state == state and timedelta() <= age <= OLD_AFTER
 
     def _make(self, bundle_id: str, state: _State) -> CaptureView:
-        with verified_copy(
-            bundle_id,
-            self._store,
-            self._trust(),
-            now=self._clock.now(),
-            annotations=None,
-            others_of=lambda _: ((), ()),
-        ) as source:
-            view = CaptureView(material=read_material(source, draws=False), state=state)
+        material = self._verifier.verify(
+            bundle_id, self._store, self._trust(), now=self._clock.now()
+        )
+        view = CaptureView(material=material, state=state)
         with self._lock:
             self._views[bundle_id] = view
             self._views.move_to_end(bundle_id)

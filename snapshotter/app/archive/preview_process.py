@@ -48,6 +48,19 @@ class PreviewPicture:
     pieces: tuple[PreviewPiece, ...]  # from the top, edge to edge
 
 
+class ProcessEnded(SnapshotterError):
+    """
+    A process ended without a result: by its limits, by the timer, or by the end of the server.
+
+    Attributes:
+        code: Its exit code; negative: the number of a signal.
+    """
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class PreviewProcesses:
     """
     Starts a process for each picture, and ends all of them when the server ends.
@@ -157,8 +170,8 @@ class PreviewProcesses:
         if code == preview_main.UNREADABLE:
             raise SnapshotterError(tr("the picture cannot be read"))
         if code:  # its limits, the timer or the end of the server
-            raise SnapshotterError(
-                tr("reading the capture took too long, or needed too much memory")
+            raise ProcessEnded(
+                tr("reading the capture took too long, or needed too much memory"), code
             )
         return output
 

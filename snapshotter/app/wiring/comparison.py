@@ -1,8 +1,9 @@
 """
 Compare two bundles of the configured store, for a server: in a process without rights, and once.
 
-The bundles are verified here. Their pictures, markup and texts are read by `comparison_main`. What
-it finds is kept beside the previews, with the digests of both bundles and the time.
+The bundles are verified by `ConfinedVerifier`. Their pictures, markup and texts are read by
+`comparison_main`. What it finds is kept beside the previews, with the digests of both bundles and
+the time.
 """
 
 import json
@@ -17,8 +18,10 @@ from datetime import datetime
 from typing import Any, Final
 
 import snapshotter
-from snapshotter.app.archive import comparison, quarantined
+from snapshotter.app.archive import quarantined
 from snapshotter.app.archive.bundles import BundleMembers
+from snapshotter.app.archive.comparison import NamedBundle
+from snapshotter.app.archive.confined_verification import ConfinedVerifier
 from snapshotter.app.archive.preview_folder import PreviewFolder
 from snapshotter.app.archive.preview_process import PreviewProcesses
 from snapshotter.app.settings import Settings
@@ -68,6 +71,7 @@ class ComparisonService:
         store: ObjectStore,
         folder: PreviewFolder,
         processes: PreviewProcesses,
+        verifier: ConfinedVerifier,
         *,
         manifests: Callable[[Sequence[str]], Mapping[str, str]],
         clock: Clock,
@@ -76,6 +80,7 @@ class ComparisonService:
         self._store = store
         self._folder = folder
         self._processes = processes
+        self._verifier = verifier
         self._manifests = manifests
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="comparison")
@@ -173,9 +178,10 @@ class ComparisonService:
             opened, manifests = [], list[str]()
             current = self._current(earlier, later)
             for bundle_id, known in zip((earlier, later), current, strict=True):
-                bundle = stack.enter_context(
-                    comparison.open_stored_bundle(bundle_id, self._store, trust, now)
+                stream, material = stack.enter_context(
+                    self._verifier.opened(bundle_id, self._store, trust, now=now)
                 )
+                bundle = NamedBundle(name=bundle_id, stream=stream, report=material.report)
                 manifests.append(BundleMembers(bundle.stream).manifest_sha256())
                 if bundle.report.codes(Verdict.FAILED) or known not in ("", manifests[-1]):
                     raise EvidenceInvalid(

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from snapshotter.app.archive.capture_views import CaptureViews
+from snapshotter.app.archive.confined_verification import ConfinedVerifier
 from snapshotter.app.archive.downloads import list_sidecars
 from snapshotter.app.archive.index_service import IndexService
 from snapshotter.app.archive.preview_folder import PreviewFolder
@@ -95,8 +96,10 @@ def web_services(
     previews = PreviewService(store, folder, processes)
     index.on_update = previews.prepare
     jobs = partial(wiring_day_report.jobs_without_bundle, settings)
+    verifier = ConfinedVerifier(processes)
     views = CaptureViews(
         store,
+        verifier,
         trust=partial(wiring_trust.trust, settings, by_bundle=True, public_only=True),
         clock=clock,
     )
@@ -131,6 +134,7 @@ def web_services(
                 store,
                 folder,
                 processes,
+                verifier,
                 manifests=partial(_manifests, index),
                 clock=clock,
             ),

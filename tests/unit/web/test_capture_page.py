@@ -1,6 +1,7 @@
 """The page of a capture: hostile texts stay texts, and a verification is never newer than it is."""
 
 import io
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ import pytest
 from PIL import Image
 from typing_extensions import override
 
-from snapshotter.app.archive import capture_views
-from snapshotter.app.archive.capture_page import read_material
 from snapshotter.app.archive.capture_views import OLD_AFTER
+from snapshotter.app.archive.confined_verification import ConfinedVerifier
+from snapshotter.app.archive.preview_process import PreviewProcesses
 from snapshotter.app.tasks import requests
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.formats.digest import digest_bytes
@@ -87,6 +88,12 @@ def site(tmp_path: Path, clock: MovableClock) -> Iterator[Site]:
     archive = HostileArchive(tmp_path)
     with console(console_settings(tmp_path), clock=clock) as found:
         yield Site(found.log_in(), archive, clock)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a process that a busy machine starts slowly."""
+    monkeypatch.setattr(capture_page, "_WAIT_S", 60)
 
 
 def test_nothing_of_a_capture_becomes_a_part_of_the_page(site: Site) -> None:
@@ -169,13 +176,13 @@ def test_a_long_verification_is_waited_for_on_a_page_that_loads_itself_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may_end = threading.Event()
-    read = read_material
+    verify = ConfinedVerifier.verify
 
     def slow(*arguments: Any, **options: Any) -> Any:
         may_end.wait(30)
-        return read(*arguments, **options)
+        return verify(*arguments, **options)
 
-    monkeypatch.setattr(capture_views, "read_material", slow)
+    monkeypatch.setattr(ConfinedVerifier, "verify", slow)
     monkeypatch.setattr(capture_page, "_WAIT_S", 0.01)
     waiting = site.page()
     may_end.set()
@@ -185,6 +192,41 @@ def test_a_long_verification_is_waited_for_on_a_page_that_loads_itself_again(
     refreshes = [found for tag, found in waiting.elements if tag == "meta" and "content" in found]
     assert {"http-equiv": "refresh", "content": "3"} in refreshes
     assert "No check failed" in site.page().text
+
+
+def test_who_verifies_now_sees_the_new_result_or_waits_for_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "No check failed" in site.page().text
+    may_end = threading.Event()
+    verify = ConfinedVerifier.verify
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        may_end.wait(30)
+        return verify(*arguments, **options)
+
+    monkeypatch.setattr(ConfinedVerifier, "verify", slow)
+    monkeypatch.setattr(capture_page, "_WAIT_S", 0.01)
+    assert site.console.post(f"{site.path}/verify").status_code == 303
+    assert "The capture is being verified" in site.page().text
+    may_end.set()
+    monkeypatch.setattr(capture_page, "_WAIT_S", 30)
+    assert "No check failed" in site.page().text
+
+
+def test_a_verification_that_was_ended_is_a_sentence_and_no_result(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = (sys.executable, "-I", "-c", "raise SystemExit(4)")
+    views = site.console.context.services.capture_views
+    monkeypatch.setattr(views, "_verifier", ConfinedVerifier(PreviewProcesses(), command=program))
+
+    answer = site.console.get(site.path)
+
+    assert answer.status_code == 409
+    assert "it needed more memory than 2 GB" in answer.text
+    assert f"snapshotter verify {site.archive.bundle_id}" in answer.text
+    assert "assed" not in answer.text.partition("<main")[2]  # no state of a proof
 
 
 def test_a_verification_that_failed_to_run_is_tried_again(

@@ -11,6 +11,7 @@ import pytest
 from snapshotter.app.archive import cases
 from snapshotter.app.archive.annotations import read_chain
 from snapshotter.model.annotations import Mark, ReviewDecision
+from snapshotter.web.console.pages import review
 from tests import observed
 from tests.archived import Archive
 from tests.taskwork import do_tasks
@@ -61,6 +62,12 @@ def site(tmp_path: Path) -> Iterator[Site]:
     )
     with console(console_settings(archive.folder, operator="A. Example")) as found:
         yield Site(archive, found.log_in(), ids)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for what a busy machine makes slowly."""
+    monkeypatch.setattr(review, "_PICTURE_S", 60)
 
 
 def test_captures_are_shown_one_at_a_time_and_leave_the_list_when_they_are_settled(

@@ -32,7 +32,7 @@ from snapshotter.web.errors import NotFound
 
 PATH: Final = "/review"
 _MOST_PIECES: Final = 6  # of a tall picture
-_PICTURE_S: Final = 0.3  # for a verification or a picture that is not made yet
+_PICTURE_S: Final = 1.5  # for a verification or a picture that is not made yet
 _LISTED: Final = 20  # captures below the one that is shown
 BUTTONS: Final = (
     (ReviewDecision.ACCEPTED, tr("Accept"), "a", "primary"),
