@@ -144,29 +144,33 @@ def _shortest(
     """Return equal pairs along a shortest way from one to the other; None when it is too long."""
     n, m = len(first), len(second)
     most = min(n + m, _EDITS)
-    reach = {1: 0}  # by diagonal: how far along the first
-    history: list[dict[int, int]] = []
+    # By diagonal, how far along the first. Negative diagonals count from the end of the list.
+    reach = [0] * (2 * most + 3)
+    # Diagonals of which `reach` says something. The price in steps depends on it, and what is
+    # within the budget has to stay so: signed changes are derived again.
+    known = 1
+    history: list[list[int]] = []
     for edits in range(most + 1):
-        history.append(dict(reach))
-        if not budget.pay(2 * len(reach) + edits):
+        history.append(reach[: edits + 1] + reach[-edits:] if edits else reach[:2])
+        if not budget.pay(2 * known + edits):
             return None
+        known = 2 * edits + 1 if edits else 2
         for diagonal in range(-edits, edits + 1, 2):
-            down = diagonal == -edits or (
-                diagonal != edits and reach[diagonal - 1] < reach[diagonal + 1]
-            )
-            x = reach[diagonal + 1] if down else reach[diagonal - 1] + 1
+            below, above = reach[diagonal - 1], reach[diagonal + 1]
+            down = diagonal == -edits or (diagonal != edits and below < above)
+            x = start = above if down else below + 1
             y = x - diagonal
-            start = x
             while x < n and y < m and first[x] == second[y]:
                 x, y = x + 1, y + 1
-            budget.pay(x - start)
+            if x > start:
+                budget.pay(x - start)
             reach[diagonal] = x
             if x >= n and y >= m:
                 return _way_back(history, n, m)
     return None
 
 
-def _way_back(history: Sequence[dict[int, int]], x: int, y: int) -> list[tuple[int, int]]:
+def _way_back(history: Sequence[list[int]], x: int, y: int) -> list[tuple[int, int]]:
     pairs: list[tuple[int, int]] = []
     for edits in range(len(history) - 1, -1, -1):
         reach, diagonal = history[edits], x - y

@@ -5,7 +5,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from snapshotter.compare import image_diff
 from snapshotter.compare.picture_regions import UnderlyingBlock, UnderlyingPage
@@ -27,6 +27,18 @@ def underlying_page(lines: list[Line]) -> UnderlyingPage:
             if block.box is not None
         )
     )
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 6), (2, 2), (7, 1), (31, 17)])
+def test_the_neighbours_of_a_pixel_are_searched_as_by_a_rank_filter(size: tuple[int, int]) -> None:
+    noise = random.Random(7).randbytes(3 * size[0] * size[1])  # noqa: S311  no secret
+    image = Image.frombytes("RGB", size, noise)
+    highest, lowest = image_diff._highest_around(image), image_diff._lowest_around(image)
+
+    assert highest.tobytes() == image.filter(ImageFilter.MaxFilter(3)).tobytes()
+    assert lowest.tobytes() == image.filter(ImageFilter.MinFilter(3)).tobytes()
+    twice = image_diff._highest_around(highest)
+    assert twice.tobytes() == image.filter(ImageFilter.MaxFilter(5)).tobytes()
 
 
 def compared(before: list[Line], after: list[Line]) -> PictureComparison:

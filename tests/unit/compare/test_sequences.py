@@ -90,3 +90,13 @@ def _running(row: list[int], element: int, second: list[int]) -> list[tuple[int,
         found.append((j, other, new))
         new = row[j] + 1 if element == other else max(row[j + 1], new)
     return found
+
+
+def test_the_price_of_an_alignment_stays_because_signed_changes_are_derived_again() -> None:
+    chance = random.Random(11)  # noqa: S311  the same each time
+    first, second = ([chance.randrange(4) for _ in range(length)] for length in (140, 160))
+    small, large = StepBudget(10_000), StepBudget(200_000)
+
+    assert align(first, second, small).coarse == ((0, 140, 0, 160),)
+    assert sum(run.length for run in align(first, second, large).runs) == 96
+    assert (10_000 - small.steps, 200_000 - large.steps) == (10_137, 30_794)
