@@ -23,6 +23,7 @@ Scheme = Literal["light", "dark"]
 # Each page is looked at in these: colours, and CSS pixels of the width. Colours do not depend on
 # the width, so that two looks find what four would find. 320 is a small phone, and a desk at 400 %.
 LOOKS: Sequence[tuple[Scheme, int]] = (("light", 1280), ("dark", 320))
+_HEIGHT = 900
 _END_S = 30
 _AXE = """() => axe.run(document, {resultTypes: ["violations"]}).then((found) =>
   found.violations.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).join(" | ")}`))"""
@@ -115,7 +116,7 @@ def signed_in(
     *,
     scheme: Scheme = "light",
     width: int = 1280,
-    height: int = 900,
+    height: int = _HEIGHT,
     allowed: Sequence[str] = (),
     **options: Any,
 ) -> Iterator[Page]:
@@ -152,20 +153,39 @@ def signed_in(
         context.close()
 
 
+def load_axe(page: Page) -> None:
+    """Load axe-core into a page, until it is loaded again."""
+    page.evaluate(npm_file("axe-core/axe.min.js").read_text())  # no policy binds the debugger
+
+
 def problems(page: Page) -> list[str]:
     """Return what axe-core finds on a page, and what is wider than its window."""
-    page.evaluate(npm_file("axe-core/axe.min.js").read_text())  # no policy binds the debugger
+    load_axe(page)
+    return _problems(page)
+
+
+def _problems(page: Page) -> list[str]:
     found: list[str] = page.evaluate(_AXE)
     wide: list[str] = page.evaluate(_TOO_WIDE)
     return found + wide
 
 
 def problems_of(browser: Browser, console: RunningConsole, paths: Sequence[str]) -> list[str]:
-    """Return what is wrong with pages in both colours, on a desk and on a phone."""
+    """
+    Return what is wrong with pages in both colours, on a desk and on a phone.
+
+    Each page is loaded once, in the first look, and changes to the others as it does for a person
+    who turns a phone or who works into the night.
+    """
     found = []
-    for scheme, width in LOOKS:
-        with signed_in(browser, console, scheme=scheme, width=width) as page:
-            for path in paths:
-                page.goto(console.url(path))
-                found += [f"{path}, {scheme}, {width}: {problem}" for problem in problems(page)]
+    with signed_in(browser, console) as page:
+        for path in paths:
+            page.emulate_media(color_scheme=LOOKS[0][0])
+            page.set_viewport_size({"width": LOOKS[0][1], "height": _HEIGHT})
+            page.goto(console.url(path))
+            load_axe(page)
+            for scheme, width in LOOKS:
+                page.emulate_media(color_scheme=scheme)
+                page.set_viewport_size({"width": width, "height": _HEIGHT})
+                found += [f"{path}, {scheme}, {width}: {problem}" for problem in _problems(page)]
     return found
