@@ -18,7 +18,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ from snapshotter.app.archive.capture_page import CaptureSource
 from snapshotter.app.archive.reports.capture.report import make_report
 from snapshotter.app.archive.verified_tokens import verified_tokens
 from snapshotter.errors import SnapshotterError
-from snapshotter.formats.bundle import names
+from snapshotter.formats.bundle import custody_sidecars, names
 from snapshotter.formats.canonical_json import instant
 from snapshotter.formats.digest import digest, digest_bytes
 from snapshotter.formats.printable import printable
@@ -363,6 +363,24 @@ The verifier could not read the capture record of this bundle. The command of se
 """
 
 
+def _sidecar_rows(bundle: str, sidecars: Iterable[str]) -> Iterator[str]:
+    """Yield the rows about sidecars; the chain of custody has one row, however long it is."""
+    chain = {}
+    for name in sidecars:
+        number = custody_sidecars.number_of(name.removeprefix(f"{bundle}."))
+        if number is None:
+            yield f"| `{name}` | a sidecar of the bundle, added after sealing |\n"
+        else:
+            chain[number] = name
+    if chain:
+        first, last = chain[min(chain)], chain[max(chain)]
+        files = f"`{first}`" if first == last else f"`{first}` to `{last}`"
+        yield (
+            f"| {files} | the chain of custody after sealing: who did what with the bundle. "
+            f"Number of files: {len(chain)} |\n"
+        )
+
+
 def _readme(
     bundle: Path,
     sidecars: Iterable[str],
@@ -406,10 +424,7 @@ def _readme(
         bundle=bundle.name,
         url=printable(report.requested_url) or "a page",
         started_at=instant(report.captured_at) if report.captured_at else "an unknown time",
-        sidecars="".join(
-            f"| `{sidecar}` | a sidecar of the bundle, added after sealing |\n"
-            for sidecar in sidecars
-        ),
+        sidecars="".join(_sidecar_rows(bundle.name, sidecars)),
         report=_REPORT + "".join(_PICTURE.format(name=name) for name in pictures)
         if (bundle.parent / "report.html").exists()
         else "",

@@ -150,6 +150,23 @@ def test_the_folder_has_all_files_and_lists_them(
     assert (exhibit.folder / "trust.json").read_bytes() == exhibit.trust.read_bytes()
 
 
+def test_the_readme_has_one_row_for_the_chain_of_custody(
+    tmp_path: Path, authority: ChainAuthority, snapshotter: Command
+) -> None:
+    exhibit = Exhibit(tmp_path, authority, snapshotter)
+    for number in range(2):
+        snapshotter("export", exhibit.id, "-o", tmp_path / str(number))
+
+    exhibit.export()
+
+    readme = (exhibit.folder / "README.md").read_text(encoding="utf-8")
+    chain = sorted(path.name for path in exhibit.folder.glob("*.custody-*"))
+    assert len(chain) > 2
+    (row,) = [line for line in readme.splitlines() if ".custody-" in line and line[0] == "|"]
+    assert row.startswith(f"| `{chain[0]}` to `{chain[-1]}` | the chain of custody")
+    assert row.endswith(f"Number of files: {len(chain)} |")
+
+
 def test_the_folder_has_a_report_and_the_picture_of_the_page(
     tmp_path: Path, authority: ChainAuthority, snapshotter: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
