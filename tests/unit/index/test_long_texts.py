@@ -154,6 +154,10 @@ def test_a_value_that_a_database_refuses_is_no_failure_of_the_database(
         empty.index.database.execute("INSERT INTO meta (name, value) VALUES ('tables', '1')")
 
 
+# The last version of the tables whose indexes had whole texts.
+_SHORT_TEXTS = 10
+
+
 def test_rows_with_long_texts_are_migrated_back_and_read_again(empty: Library) -> None:
     made = empty.add(STORY, observation=seen(LONG))
     empty.add(STORY, observation=seen("other"))
@@ -161,12 +165,12 @@ def test_rows_with_long_texts_are_migrated_back_and_read_again(empty: Library) -
     database = empty.index.database
 
     with database.writing():
-        tables.migrate(database, TABLES_VERSION, TABLES_VERSION - 1)
+        tables.migrate(database, TABLES_VERSION, _SHORT_TEXTS)
     assert database.rows("SELECT length(asked) FROM bundle ORDER BY key") == [(200,), (19,)]
     # The earlier version has keys of pages without a digest.
     database.execute("UPDATE sketch SET page = ? WHERE bundle_id = ?", ("a" * 501, made))
     with database.writing():
-        tables.migrate(database, TABLES_VERSION - 1, TABLES_VERSION)
+        tables.migrate(database, _SHORT_TEXTS, TABLES_VERSION)
     assert database.rows("SELECT listed FROM bundle WHERE bundle_id = ?", (made,)) == [("",)]
     assert tables.is_outdated(database)
     empty.sync()
