@@ -416,11 +416,16 @@ def _kept(
 
 
 def _decoded(data: bytes) -> Iterator[bytes]:
-    """Yield a file as it is, and without the references of HTML and the escapes of addresses."""
+    """Yield a file as it is, and a text also without references of HTML and URL escapes."""
     yield data
-    plain = html.unescape(data.decode("utf-8", "replace"))
-    yield plain.encode("utf-8", "replace")
-    yield unquote(plain).encode("utf-8", "replace")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return  # a picture or a PDF, which is long and has neither
+    plain = html.unescape(text)
+    for spelling in dict.fromkeys((plain, unquote(plain))):
+        if spelling != text:
+            yield spelling.encode("utf-8", "replace")
 
 
 def _opener(data: bytes) -> Any:
