@@ -50,6 +50,7 @@ class CaptureState:
     review: Decision | None = None
     marks: dict[str, Decision] = field(default_factory=dict)
     quarantine: Decision | None = None
+    last: Annotation | None = None  # the last record about the capture
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +71,7 @@ class CaseState:
     # Why captures were added and removed; the names are "added" and "removed".
     reasons: list[Decision] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    last: Annotation | None = None  # the last record about the case
 
 
 @dataclass(slots=True, kw_only=True)
@@ -133,6 +135,7 @@ def _apply(state: AnnotationState, record: Annotation, texts: Mapping[str, str])
     if record.case and case is None:
         return tr("the case {case} was not created before", case=record.case)
     if case is not None:
+        case.last = record
         if kind is AnnotationKind.CASE_CLOSED:
             case.closed = _decision(state, record, texts)
             return ""
@@ -147,7 +150,9 @@ def _apply(state: AnnotationState, record: Annotation, texts: Mapping[str, str])
         if kind is AnnotationKind.CASE_REMOVED:
             for bundle_id in record.bundles:
                 case.captures.pop(bundle_id, None)
-                _capture(state, bundle_id).cases.pop(case.name, None)
+                capture = _capture(state, bundle_id)
+                capture.cases.pop(case.name, None)
+                capture.last = record
             _keep_reason(state, case, record, texts, "removed")
             return ""
     for bundle_id in record.bundles:
@@ -164,6 +169,7 @@ def _create_case(state: AnnotationState, record: Annotation, texts: Mapping[str,
         created_at=record.at,
         author=record.author.name,
         title=_text(state, record, texts),
+        last=record,
     )
     return ""
 
@@ -197,13 +203,16 @@ def _add(state: AnnotationState, case: CaseState, record: Annotation) -> str:
         case.numbers[bundle_id] = case.captures[bundle_id] = number
         case.holders[number] = bundle_id
         case.last_exhibit = max(case.last_exhibit, number)
-        _capture(state, bundle_id).cases[case.name] = number
+        capture = _capture(state, bundle_id)
+        capture.cases[case.name] = number
+        capture.last = record
     return ""
 
 
 def _annotate(
     capture: CaptureState, state: AnnotationState, record: Annotation, texts: Mapping[str, str]
 ) -> None:
+    capture.last = record
     match record.kind:
         case AnnotationKind.TAG_ADDED:
             capture.tags[record.name] = None

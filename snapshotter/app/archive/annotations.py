@@ -83,6 +83,9 @@ class AnnotationService:
     known: Callable[[], Mapping[str, bytes]] = dict
     seen: Callable[[], ChainEnd | None] = lambda: None
     resumed_from: int | None = None
+    # Raises SnapshotterError if nothing may be recorded after this state. Called before a record is
+    # stored, and again if another writer came first.
+    require: Callable[[AnnotationState], None] = lambda state: None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -326,6 +329,7 @@ def append(
             return None, state
         if (stored := find_stored(service, new, text)) is not None:
             return stored, state
+        service.require(state)
         require_source(service.store)
         signer = service.signer()
         if text and not commitment:

@@ -70,6 +70,45 @@ def find_case(state: AnnotationState, name: str) -> CaseState:
     return found
 
 
+def last_record(state: AnnotationState, *, bundle_id: str = "", case: str = "") -> int:
+    """Return the number of the last record about a capture or a case; 0 if there is none."""
+    last = _last(state, bundle_id, case)
+    return last.number if last is not None else 0
+
+
+def require_unchanged(
+    state: AnnotationState, seen: int, *, bundle_id: str = "", case: str = ""
+) -> None:
+    """
+    Return if nobody recorded anything about a capture or a case since a person looked at it.
+
+    Args:
+        seen: The number that `last_record` returned when the person looked.
+
+    Raises:
+        SnapshotterError: Somebody did. The message states who, and when.
+    """
+    last = _last(state, bundle_id, case)
+    if last is None or last.number == seen:
+        return
+    raise SnapshotterError(
+        tr(
+            "nothing was recorded, because {author} changed {what} on {at:%Y-%m-%d} at "
+            "{at:%H:%M:%S} UTC, after you loaded it",
+            author=last.author.name or tr("somebody"),
+            what=tr("the case {name}", name=case)
+            if case
+            else tr("the annotations of {bundle_id}", bundle_id=bundle_id),
+            at=last.at,
+        ),
+        hint=tr("look at the present state, and decide again"),
+    )
+
+
+def _last(state: AnnotationState, bundle_id: str, case: str) -> Annotation | None:
+    return find_case(state, case).last if case else state.capture(bundle_id).last
+
+
 def create_case(service: AnnotationService, name: str, *, title: str = "") -> Annotation:
     """
     Create a case.

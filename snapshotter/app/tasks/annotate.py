@@ -8,6 +8,7 @@ finds them and stores none twice.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from snapshotter.app.archive import annotations, cases
 from snapshotter.app.archive.annotations import AnnotationService
@@ -17,6 +18,7 @@ from snapshotter.app.tasks.kinds import AnnotateArguments, AnnotationAction
 from snapshotter.app.upkeep import quarantine
 from snapshotter.app.upkeep.quarantine import QuarantineService
 from snapshotter.errors import UsageMistake
+from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.model.annotations import Mark, ReviewDecision
 from snapshotter.model.task import TaskResult
 from snapshotter.translation import tr
@@ -37,6 +39,9 @@ def annotate(
     """
     Record what the arguments request.
 
+    Two people who look at the same state cannot overwrite each other's decision unseen: the writer
+    compares, in the moment in which it takes the next number of the chain.
+
     Raises:
         UsageMistake: An argument is invalid.
         SnapshotterError: As the use cases of `app.archive.cases` and `app.upkeep.quarantine` raise.
@@ -45,7 +50,12 @@ def annotate(
     first = int(task.resume) if task.resume else None
     if first is None:
         task.note(str(annotations.last_number(opened)))
-    service = replace(opened, author=task.person.author, resumed_from=first)
+    service = replace(
+        opened,
+        author=task.person.author,
+        resumed_from=first,
+        require=partial(_require_unchanged, arguments),
+    )
     try:
         if arguments.action in (AnnotationAction.QUARANTINE, AnnotationAction.RELEASE):
             return _change_quarantine(
@@ -65,6 +75,16 @@ def annotate(
             "unchanged": list(change.unchanged),
         }
     )
+
+
+def _require_unchanged(arguments: AnnotateArguments, state: AnnotationState) -> None:
+    """Raise SnapshotterError if somebody changed what the person decided about."""
+    if arguments.seen_record is None:
+        return
+    if arguments.case:
+        cases.require_unchanged(state, arguments.seen_record, case=arguments.case)
+    for bundle_id in () if arguments.case else arguments.bundle_ids:
+        cases.require_unchanged(state, arguments.seen_record, bundle_id=bundle_id)
 
 
 def _recorded(service: AnnotationService, arguments: AnnotateArguments) -> AnnotationChange:

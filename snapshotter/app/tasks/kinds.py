@@ -41,6 +41,9 @@ class AnnotateArguments:
     case: str = ""  # its name
     name: str = ""  # the tag, the mark, or the decision of a review
     text: str = ""  # the note, the reason, or the title of a case
+    # The number of the last record about the capture or the case that the person has seen. A later
+    # record makes the task fail: somebody else changed what the person decided about.
+    seen_record: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@ Show and record what people write about captures: cases, tags, notes, reviews.
 
 Records are signed, so that a process with the annotation key makes them: each request for a change
 is answered with a task. An ETag is the state of the records that this server knows; a change by
-somebody else that is seconds old may not be in it.
+somebody else that is seconds old may not be in it. Therefore the task compares again, when it
+records.
 """
 
 from collections import Counter
@@ -31,6 +32,7 @@ from snapshotter.web.api.conditional import (
     IfMatch,
     IfNoneMatch,
     answer_etag,
+    names_any,
     require_match,
 )
 from snapshotter.web.api.dependencies import (
@@ -91,9 +93,11 @@ def remove_tag(
     if_match: IfMatch = None,
 ) -> Task:
     """Remove a tag from a capture. The records of the tag stay."""
-    _require_state(context, bundle_id, if_match)
     arguments = AnnotateArguments(
-        action=AnnotationAction.REMOVE_TAG, bundle_ids=(bundle_id,), name=tag
+        action=AnnotationAction.REMOVE_TAG,
+        bundle_ids=(bundle_id,),
+        name=tag,
+        seen_record=_seen_record(context, bundle_id, if_match),
     )
     return submit(context, person, response, arguments, None)
 
@@ -125,12 +129,12 @@ def decide(
     if_match: IfMatch = None,
 ) -> Task:
     """Accept a capture, reject it, or state that it needs work. Earlier decisions are kept."""
-    _require_state(context, bundle_id, if_match)
     arguments = AnnotateArguments(
         action=AnnotationAction.REVIEW,
         bundle_ids=(bundle_id,),
         name=wanted.decision,
         text=wanted.reason,
+        seen_record=_seen_record(context, bundle_id, if_match),
     )
     return submit(context, person, response, arguments, None)
 
@@ -304,8 +308,16 @@ def close_case(
     if_match: IfMatch = None,
 ) -> Task:
     """Close a case permanently. A closed case accepts no captures."""
-    require_match(if_match, _case_state(find_case(context, name)), tr("the case {name}", name=name))
-    arguments = AnnotateArguments(action=AnnotationAction.CLOSE_CASE, case=name, text=wanted.reason)
+    find_case(context, name)
+    state = read_annotations(context)
+    known = state.cases[name]
+    require_match(if_match, _case_state(known), tr("the case {name}", name=name))
+    arguments = AnnotateArguments(
+        action=AnnotationAction.CLOSE_CASE,
+        case=name,
+        text=wanted.reason,
+        seen_record=None if names_any(if_match) else cases.last_record(state, case=name),
+    )
     return submit(context, person, response, arguments, None)
 
 
@@ -350,8 +362,15 @@ def _case_state(case: CaseState) -> object:
     }
 
 
-def _require_state(context: Context, bundle_id: str, if_match: str | None) -> None:
+def _seen_record(context: Context, bundle_id: str, if_match: str | None) -> int | None:
+    """
+    Return the last record of the state of a capture that a request names; None for any state.
+
+    Raises:
+        Problem: The capture does not exist, or the request names no state or another one.
+    """
     require_bundle(context, bundle_id)
-    value = capture_annotations_json(bundle_id, read_annotations(context).capture(bundle_id))
-    what = tr("the annotations of {bundle_id}", bundle_id=bundle_id)
-    require_match(if_match, value, what)
+    state = read_annotations(context)
+    value = capture_annotations_json(bundle_id, state.capture(bundle_id))
+    require_match(if_match, value, tr("the annotations of {bundle_id}", bundle_id=bundle_id))
+    return None if names_any(if_match) else cases.last_record(state, bundle_id=bundle_id)

@@ -98,8 +98,13 @@ def require_match(if_match: str | None, value: Any, what: str) -> None:
         )
 
 
+def names_any(if_match: str | None) -> bool:
+    """Whether a request is made for any state of the object."""
+    return if_match is not None and if_match.strip() == "*"
+
+
 def _matches(given: str, etag: str, *, weakly: bool) -> bool:
-    if given.strip() == "*":
+    if names_any(given):
         return True
     tags = [match[0] for match in _TAG.finditer(given)]
     return etag in ([tag.removeprefix("W/") for tag in tags] if weakly else tags)

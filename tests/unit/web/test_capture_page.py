@@ -425,3 +425,14 @@ def _verified(site: Site) -> float:
 
 def _seconds(stated: str) -> float:
     return datetime.fromisoformat(stated).timestamp()
+
+
+def test_a_decision_about_annotations_that_somebody_changed_is_refused(site: Site) -> None:
+    fields = {"decision": "accepted", "seen": "0"}
+
+    answer = site.console.post(f"{site.path}/record/review", fields)
+
+    assert answer.status_code == 400
+    assert "changed the annotations of" in Page(answer.text).text
+    note = site.console.post(f"{site.path}/record/note", {"note": "a note", "seen": "0"})
+    assert note.status_code == 303  # nothing is overwritten by a note

@@ -186,6 +186,9 @@ def test_a_note_is_added_and_a_case_is_closed_with_a_reason(site: Site) -> None:
     refused = site.web.post("/cases/harbour/close", {"close-reason": ""})
     assert refused.status_code == 422
 
+    stale = site.web.post("/cases/harbour/close", {"close-reason": "settled", "seen": "1"})
+    assert stale.status_code == 422
+    assert "changed the case harbour" in stale.text
     site.does("/cases/harbour/close", {"close-reason": "settled"})
 
     page = site.page("/cases/harbour")

@@ -3,14 +3,14 @@
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from snapshotter.app.archive import cases
 from snapshotter.app.archive.annotations import read_chain
-from snapshotter.model.annotations import Mark, ReviewDecision
+from snapshotter.model.annotations import AnnotationAuthor, Mark, ReviewDecision
 from snapshotter.web.console.pages import review
 from tests import observed
 from tests.archived import Archive
@@ -145,3 +145,28 @@ def test_new_captures_are_found(site: Site) -> None:
 
     assert site.shown() == newest
     assert "Capture 1 of 3" in site.text()
+
+
+def test_a_decision_about_what_somebody_else_changed_is_refused_and_shown(site: Site) -> None:
+    _, gone, _, _ = site.ids
+    seen = re.search(r'name="seen" value="([0-9]+)"', site.text(f"?id={gone}"))
+    assert seen is not None
+    decision = {"id": gone, "decision": "accepted", "at": "0", "seen": seen[1], "key": "k"}
+    other = replace(site.archive.annotations, author=AnnotationAuthor(name="C. Other"))
+    cases.review(other, ReviewDecision.NEEDS_WORK, [gone], reason="a wall")
+    assert site.web.context.services.index.wait_for_update(30)
+
+    refused = site.web.post("/review", decision)
+
+    assert refused.status_code == 422
+    assert "because C. Other changed the annotations of" in refused.text
+    assert "Decided before: needs work" in refused.text
+    assert not do_tasks(site.web)
+    newer = re.search(r'name="seen" value="([0-9]+)"', refused.text)
+    assert newer is not None
+    assert newer[1] > seen[1]
+    assert site.web.post("/review", decision | {"seen": newer[1]}).status_code == 303
+    (task,) = do_tasks(site.web)
+    assert task.failure is None
+    # The same form once more is the same request, and not a change by somebody else.
+    assert site.web.post("/review", decision | {"seen": newer[1]}).status_code == 303

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from snapshotter.app.archive import cases
 from snapshotter.app.archive.capture_surroundings import Surroundings, surroundings
 from snapshotter.app.archive.capture_views import CaptureView
 from snapshotter.app.archive.previews import PictureResult
@@ -32,7 +33,8 @@ from snapshotter.web.console.forms import Form, form_endpoint
 from snapshotter.web.console.links import path_with
 from snapshotter.web.console.pages import selected
 from snapshotter.web.console.pages.previews import shown_picture
-from snapshotter.web.console.task_requests import new_key, request_task
+from snapshotter.web.console.seen_state import for_seen_state
+from snapshotter.web.console.task_requests import answer_again, new_key, request_task
 from snapshotter.web.console.templating import respond, sentence
 from snapshotter.web.console.view_age import view_age
 from snapshotter.web.context import WebContext, context_of
@@ -134,6 +136,7 @@ def _values(
         "quote": words,
         "quote_problem": quote_problem,
         "recorded": recorded,
+        "seen": cases.last_record(annotations, bundle_id=bundle_id),
         "sidecars": context.services.list_sidecars(bundle_id),
         "strip": [
             {
@@ -215,19 +218,22 @@ def _record(request: Request, form: Form) -> Response:
     context, bundle_id = context_of(request), request.path_params["bundle_id"]
     require_shown_capture(context, bundle_id)
     action = request.path_params["action"]
-    make = _ACTIONS.get(action)
+    make, back = _ACTIONS.get(action), f"{capture_path(bundle_id)}#annotations"
     if make is None:
         raise NotFound(tr("there is no action {action}", action=action[:40]))
     with context.services.index.reading() as view:
         state = view.state.annotations
     try:
         arguments = make(form, (bundle_id,), state)
+        if isinstance(arguments, AnnotateArguments) and action in _DECISIONS:
+            arguments = for_seen_state(arguments, form, state)
     except (ValueError, SnapshotterError) as error:
         field = _FIELDS.get(action, "annotations")
         said = error.message if isinstance(error, SnapshotterError) else str(error)
         given = {name: form.text(name) for name in ("note", "reason", "tag", "why")}
-        return _page(request, [(field, sentence(said))], given)
-    return request_task(request, arguments, form, back=f"{capture_path(bundle_id)}#annotations")
+        sent_before = answer_again(request, form, back=back)
+        return sent_before or _page(request, [(field, sentence(said))], given)
+    return request_task(request, arguments, form, back=back)
 
 
 def _note(form: Form, bundle_ids: tuple[str, ...], state: AnnotationState) -> TaskArguments:
@@ -252,6 +258,8 @@ def _quarantine(form: Form, bundle_ids: tuple[str, ...], state: AnnotationState)
     return AnnotateArguments(action=AnnotationAction.QUARANTINE, bundle_ids=bundle_ids, text=reason)
 
 
+# What a later decision of somebody else would undo or contradict.
+_DECISIONS: Final = frozenset({"mark", "review", "unmark", "untag"})
 _ACTIONS: Final = {
     **selected.ACTIONS,
     "note": _note,

@@ -19,6 +19,7 @@ from snapshotter.app.tasks.kinds import (
     CaseReportArguments,
 )
 from snapshotter.app.wiring.own_trust_file import archive_trust
+from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.statements import annotation
 from snapshotter.index.query import InvalidQuery, parse
@@ -28,6 +29,7 @@ from snapshotter.model.sentences import TITLES
 from snapshotter.translation import tr
 from snapshotter.web.console.forms import Form, form_endpoint
 from snapshotter.web.console.pages import selected
+from snapshotter.web.console.seen_state import for_seen_state
 from snapshotter.web.console.task_requests import answer_again, new_key, request_task
 from snapshotter.web.console.templating import respond
 from snapshotter.web.console.view_age import view_age
@@ -123,6 +125,7 @@ def _case_page(request: Request, given: dict[str, str], errors: _Errors = ()) ->
         papers=PAPERS,
         path=case_path(name),
         screen=screen,
+        seen=cases.last_record(view.state.annotations, case=name),
         selected_path=selected.PATH,
         timeline=_timeline(screen),
         view_age=view_age(request),
@@ -172,6 +175,12 @@ def _close(request: Request, form: Form) -> Response:
     arguments = AnnotateArguments(
         action=AnnotationAction.CLOSE_CASE, case=case.name, text=given["close-reason"]
     )
+    try:
+        arguments = for_seen_state(arguments, form, view.state.annotations)
+    except SnapshotterError as error:  # somebody else changed the case
+        return answer_again(request, form, back=case_path(case.name)) or _case_page(
+            request, given, [("close-reason", error.message)]
+        )
     return request_task(request, arguments, form, back=case_path(case.name))
 
 

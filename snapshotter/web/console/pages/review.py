@@ -10,11 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from snapshotter.app.archive import cases
 from snapshotter.app.archive.capture_list import find_card
 from snapshotter.app.archive.index_service import ArchiveView
 from snapshotter.app.archive.previews import PictureResult
 from snapshotter.app.archive.review_list import REASON_WORDS, ReviewItem, ReviewReason
 from snapshotter.app.archive.review_queue import ReviewEntry, item_of, observation_of
+from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.annotations import ReviewDecision
 from snapshotter.model.sentences import capitalized, describe_observation
@@ -24,7 +26,8 @@ from snapshotter.web.console.forms import Form, form_endpoint
 from snapshotter.web.console.links import path_with
 from snapshotter.web.console.pages.previews import picture_path, verified_picture
 from snapshotter.web.console.pages.selected import review_arguments
-from snapshotter.web.console.task_requests import new_key, request_task
+from snapshotter.web.console.seen_state import for_seen_state
+from snapshotter.web.console.task_requests import answer_again, new_key, request_task
 from snapshotter.web.console.templating import respond
 from snapshotter.web.console.view_age import view_age
 from snapshotter.web.context import context_of
@@ -67,6 +70,11 @@ def _page(
         item = item_of(view, entries[position]) if entries else None
         card = find_card(view, item.observation.bundle_id) if item is not None else None
         last_seen = _last_seen(item) if item is not None else ""
+        seen = (
+            cases.last_record(view.state.annotations, bundle_id=item.observation.bundle_id)
+            if item is not None
+            else 0
+        )
         listed = [
             (entry, observation)
             for entry in entries[position + 1 : position + 1 + _LISTED]
@@ -105,6 +113,7 @@ def _page(
         position=position,
         reason=reason,
         reasons=reason_words(item.reasons, item.observation) if item is not None else (),
+        seen=seen,
         shows_decided=shows_decided,
         view_age=view_age(request),
     )
@@ -116,17 +125,22 @@ def _decide(request: Request, form: Form) -> Response:
     if not store_keys.is_id(bundle_id):
         raise NotFound(tr("there is no such capture"))
     decision = form.text("decision")
-    try:
-        arguments = review_arguments(decision, (bundle_id,), reason)
-    except ValueError as error:
-        return _page(
-            request, at=at, bundle_id=bundle_id, shows_decided=shows_decided, reason=reason,
-            error=str(error),
-        )  # fmt: skip
     # A capture that is settled leaves the list, so that the next one has its place.
     stays = shows_decided or decision == ReviewDecision.NEEDS_WORK
     base = {"decided": "yes"} if shows_decided else {}
     back = path_with(PATH, base, at=str(at + 1 if stays else at))
+    try:
+        arguments = review_arguments(decision, (bundle_id,), reason)
+        with context_of(request).services.index.reading() as view:
+            arguments = for_seen_state(arguments, form, view.state.annotations)
+    except ServiceUnavailable:
+        raise
+    except (ValueError, SnapshotterError) as error:
+        said = error.message if isinstance(error, SnapshotterError) else str(error)
+        return answer_again(request, form, back=back) or _page(
+            request, at=at, bundle_id=bundle_id, shows_decided=shows_decided, reason=reason,
+            error=said,
+        )  # fmt: skip
     return request_task(request, arguments, form, back=back)
 
 

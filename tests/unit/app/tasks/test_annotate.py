@@ -18,9 +18,10 @@ from snapshotter.app.tasks.kinds import (
 from snapshotter.app.upkeep.quarantine import QuarantineService
 from snapshotter.errors import SnapshotterError, UsageMistake
 from snapshotter.formats.canonical_json import plain
-from snapshotter.model.annotations import Annotation
+from snapshotter.model.annotations import Annotation, AnnotationAuthor, ReviewDecision
 from snapshotter.model.person import Person
 from snapshotter.model.task import ClaimedTask, TaskLane, TaskRequest, TaskResult
+from snapshotter.ports import Signer
 from snapshotter.store.filesystem import DirectoryStore
 from tests.annotated import ONE, TWO, service_on
 
@@ -120,6 +121,48 @@ def test_an_attempt_after_an_interruption_records_nothing_twice(
     assert {record.author.name for record in found} == {"B. Reader"}
     assert {record.author.commitment for record in found} == {WHO.commitment}
     assert again.value["action"] == result.value["action"] == arguments.action.value
+
+
+REVIEW = AnnotateArguments(action=AnnotationAction.REVIEW, name="accepted", bundle_ids=(ONE,))
+
+
+def test_a_decision_about_an_older_state_is_refused(service: AnnotationService) -> None:
+    other = replace(service, author=AnnotationAuthor(name="C. Other"))
+    cases.add_tag(other, "media", [ONE, TWO])
+    cases.add_note(other, "of another capture", bundle_ids=[TWO])
+
+    with pytest.raises(SnapshotterError, match=r"nothing was recorded, because C\. Other changed"):
+        do(service, replace(REVIEW, seen_record=0), _Reports())
+
+    assert records(service, after=2) == []
+    do(service, replace(REVIEW, seen_record=1), _Reports())
+    assert [record.name for record in records(service, after=2)] == ["accepted"]
+
+
+def test_of_two_writers_at_once_the_second_is_refused(service: AnnotationService) -> None:
+    other = service_on(service.store, name="C. Other", seed="1")
+    signer = service.signer()
+
+    def lose_the_race() -> Signer:  # the other writer stores a record before this one is stored
+        cases.review(other, ReviewDecision.REJECTED, [ONE], reason="a wall")
+        return signer
+
+    with pytest.raises(SnapshotterError, match=r"C\. Other changed"):
+        do(replace(service, signer=lose_the_race), replace(REVIEW, seen_record=0), _Reports())
+
+    assert [record.name for record in records(service, after=0)] == ["rejected"]
+
+
+def test_an_attempt_after_an_interruption_finds_its_own_decision(
+    service: AnnotationService,
+) -> None:
+    reports, conditional = _Reports(), replace(REVIEW, seen_record=0)
+    do(service, conditional, reports)
+
+    again = do(service, conditional, reports, reports.noted)
+
+    assert again.value["records"] == [1]
+    assert len(records(service, after=0)) == 1
 
 
 @pytest.mark.parametrize("arguments", ANNOTATIONS, ids=lambda found: found.action.value)

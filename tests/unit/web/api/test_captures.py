@@ -10,8 +10,9 @@ import pytest
 
 from snapshotter.app.archive import cases
 from snapshotter.app.wiring import tasks as wiring_tasks
+from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.tasks.database_tasks import DatabaseTasks
-from snapshotter.model.task import TaskLane
+from snapshotter.model.task import TaskFailure, TaskLane, TaskResult
 from tests import observed
 from tests.archived import Archive
 from tests.unit.web.api.test_jobs import problem_of
@@ -69,13 +70,22 @@ class Filled:
         return [capture["bundle_id"] for capture in answer.json()["captures"]]
 
     def run_tasks(self) -> list[dict[str, Any]]:
-        """Do all waiting tasks as a worker does; return their results."""
+        """Do all waiting tasks as a worker does; return them."""
+        results = self.fail_tasks()
+        assert {task["state"] for task in results} <= {"done"}, results
+        return results
+
+    def fail_tasks(self) -> list[dict[str, Any]]:
+        """Do all waiting tasks as a worker does, some of which may fail; return them in order."""
         settings, services = self.console.context.settings, self.console.context.services
         tasks = DatabaseTasks(services.database)
         runner = wiring_tasks.open_task_runner(settings, print)
         results = []
         while claimed := tasks.claim(TaskLane.QUICK, process="p", place="", silent_s=60):
-            result = runner.run(claimed, Reports())
+            try:
+                result: TaskResult | TaskFailure = runner.run(claimed, Reports())
+            except SnapshotterError as error:  # as the task process does
+                result = TaskFailure(error=error.message, hint=error.hint)
             assert tasks.finish(claimed, "p", result, ())
             results.append(self.get(f"/api/v1/tasks/{claimed.request.id}").json())
         self.update()
@@ -222,11 +232,11 @@ def test_what_people_write_is_recorded_by_tasks(filled: Filled) -> None:
     before = filled.get(f"/api/v1{path}/annotations")
     etag = {"if-match": before.headers["etag"]}
 
+    accepted(filled.send("PUT", f"{path}/review", {"decision": "accepted"}, etag))
     accepted(filled.send("POST", f"{path}/tags", {"tag": "fresh"}))
     note = {"text": "a note"}, {"idempotency-key": "n"}
     once, again = (accepted(filled.send("POST", f"{path}/notes", *note)) for _ in range(2))
     assert once == again
-    accepted(filled.send("PUT", f"{path}/review", {"decision": "accepted"}, etag))
     accepted(filled.send("POST", "/cases", {"name": "new", "bundle_ids": [filled.other]}))
     results = filled.run_tasks()
 
