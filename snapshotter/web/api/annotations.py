@@ -1,5 +1,5 @@
 """
-Show and record what people write about captures: cases, tags, notes, reviews.
+Show and record what people write about captures: cases, tags, notes, reviews, marks, quarantine.
 
 Records are signed, so that a process with the annotation key makes them: each request for a change
 is answered with a task. An ETag is the state of the records that this server knows; a change by
@@ -25,6 +25,7 @@ from snapshotter.app.json_objects.annotations import (
 from snapshotter.app.tasks.kinds import AnnotateArguments, AnnotationAction
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.annotation_state import CaptureState, CaseState
+from snapshotter.model.annotations import Mark
 from snapshotter.translation import tr
 from snapshotter.web.api.captures import require_bundle
 from snapshotter.web.api.conditional import (
@@ -137,6 +138,76 @@ def decide(
         seen_record=_seen_record(context, bundle_id, if_match),
     )
     return submit(context, person, response, arguments, None)
+
+
+@router.post("/captures/{bundle_id}/marks", status_code=202, tags=["annotations"])
+def add_mark(
+    context: Context,
+    person: Actor,
+    response: Response,
+    bundle_id: BundleId,
+    wanted: models.MarkRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Task:
+    """Mark a capture: the pictures of a graphic one are blurred until somebody asks for them."""
+    require_bundle(context, bundle_id)
+    arguments = AnnotateArguments(
+        action=AnnotationAction.MARK, bundle_ids=(bundle_id,), name=wanted.mark, text=wanted.reason
+    )
+    return submit(context, person, response, arguments, idempotency_key)
+
+
+@router.delete("/captures/{bundle_id}/marks/{mark}", status_code=202, tags=["annotations"])
+def remove_mark(
+    context: Context,
+    person: Actor,
+    response: Response,
+    bundle_id: BundleId,
+    mark: Mark,
+    if_match: IfMatch = None,
+) -> Task:
+    """Remove a mark from a capture. The records of the mark stay."""
+    arguments = AnnotateArguments(
+        action=AnnotationAction.UNMARK,
+        bundle_ids=(bundle_id,),
+        name=mark,
+        seen_record=_seen_record(context, bundle_id, if_match),
+    )
+    return submit(context, person, response, arguments, None)
+
+
+@router.post("/captures/{bundle_id}/quarantine", status_code=202, tags=["annotations"])
+def put_into_quarantine(
+    context: Context,
+    person: Actor,
+    response: Response,
+    bundle_id: BundleId,
+    wanted: models.QuarantineRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Task:
+    """
+    Put a capture into quarantine: it cannot be shown or copied until it is released.
+
+    The bundle stays in the store. A signed notice states when, why, and by whom.
+    """
+    return _change_quarantine(
+        context, person, response, AnnotationAction.QUARANTINE, bundle_id, wanted, idempotency_key
+    )
+
+
+@router.post("/captures/{bundle_id}/release", status_code=202, tags=["annotations"])
+def release(
+    context: Context,
+    person: Actor,
+    response: Response,
+    bundle_id: BundleId,
+    wanted: models.QuarantineRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Task:
+    """Release a capture from quarantine. The notices of the quarantine stay."""
+    return _change_quarantine(
+        context, person, response, AnnotationAction.RELEASE, bundle_id, wanted, idempotency_key
+    )
 
 
 @router.get("/tags", tags=["annotations"])
@@ -327,6 +398,20 @@ def _shown(context: Context) -> dict[str, CaptureState]:
         captures = view.state.annotations.captures
         hidden = view.hidden_reasons(captures)
     return {bundle_id: state for bundle_id, state in captures.items() if bundle_id not in hidden}
+
+
+def _change_quarantine(
+    context: Context,
+    person: Actor,
+    response: Response,
+    action: AnnotationAction,
+    bundle_id: str,
+    wanted: models.QuarantineRequest,
+    key: str | None,
+) -> Task:
+    require_bundle(context, bundle_id)
+    arguments = AnnotateArguments(action=action, bundle_ids=(bundle_id,), text=wanted.reason)
+    return submit(context, person, response, arguments, key)
 
 
 def _change_case(

@@ -1,9 +1,10 @@
-"""Describe what people record about captures: cases, tags, notes, reviews."""
+"""Describe what people record about captures: cases, tags, notes, reviews, marks, quarantine."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from snapshotter.model.annotations import Mark
 from snapshotter.web.api.models.common import Answer, BundleId, Instant, Question
 
 CaseName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -168,6 +169,19 @@ class ReviewRequest(Question):
 
     decision: Literal["accepted", "rejected", "needs-work"]
     reason: _Reason = Field(default="", description="Required for rejected and needs-work.")
+
+
+class MarkRequest(Question):
+    """A mark for a capture."""
+
+    mark: Mark
+    reason: _Reason = ""
+
+
+class QuarantineRequest(Question):
+    """Why a capture is put into quarantine or released."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
 class CaseRequest(Question):
