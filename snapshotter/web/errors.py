@@ -88,7 +88,13 @@ def log_in_response(scope: Scope, what: str = "") -> Response:
 
 def _unknown_client(scope: Scope, what: str) -> Response:
     """Return the answer of the API to a request without a session."""
-    problem = Problem("not-logged-in", what or tr("this request has no session"))
+    problem = Problem(
+        "not-logged-in",
+        what or tr("this request has no session"),
+        hint=tr(
+            "open a log-in link of `snapshotter serve`, and send its cookie: docs/howto/api.md"
+        ),
+    )
     if any(name == b"authorization" for name, _ in scope["headers"]):
         problem = Problem(
             "tokens-not-supported",

@@ -129,8 +129,9 @@ async def _http_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise TypeError(type(error).__name__)
     detail = _STANDARD.get(error.status_code, str(error.detail))
+    hint = tr("list the addresses: GET /api/v1/openapi.json") if error.status_code == 404 else ""
     return Response(
-        encode_problem(error.status_code, detail),
+        encode_problem(error.status_code, detail, hint=hint),
         error.status_code,
         headers=error.headers,
         media_type=MEDIA_TYPE,

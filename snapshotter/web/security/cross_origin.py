@@ -21,6 +21,8 @@ from snapshotter.web.errors import error_response
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN = frozenset({"same-origin", "none"})  # none: the person typed the address or opened a link
 
+_FETCH_METADATA = frozenset({"sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"})
+
 
 class CrossOriginProtection:
     """
@@ -39,14 +41,14 @@ class CrossOriginProtection:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if not self._is_permitted(scope["method"], Headers(scope=scope)):
-            response = error_response(
-                scope,
-                403,
-                tr("the request comes from a page that does not belong to the console"),
-                tr("open the page in the console, and repeat the action there"),
-            )
-            await response(scope, receive, send)
+        headers = Headers(scope=scope)
+        if not self._is_permitted(scope["method"], headers):
+            what = tr("the request comes from a page that does not belong to the console")
+            next_step = tr("open the page in the console, and repeat the action there")
+            if not _FETCH_METADATA.intersection(headers):  # a program, and no browser
+                what = tr("the header Origin is missing, or does not name this server")
+                next_step = tr("send Origin with the address of the server: docs/howto/api.md")
+            await error_response(scope, 403, what, next_step)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

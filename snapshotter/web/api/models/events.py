@@ -41,9 +41,10 @@ class ListedEvent(Event):
 
 
 class EventList(Answer):
-    """Take-down events in the order in which they were concluded."""
+    """Take-down events, the earliest first."""
 
     events: list[ListedEvent]
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
     problems: list[str] = Field(description="Objects of the store that are no valid events.")
 
 

@@ -215,7 +215,7 @@ def test_cases_tags_and_notes_are_listed(filled: Filled) -> None:
     assert notes == [(note["bundle_id"], note["text"]) for note in whole]
     reviews = filled.get("/api/v1/reviews").json()["captures"]
     assert filled.gone in [item["bundle_id"] for item in reviews]
-    assert filled.get("/api/v1/events").json() == {"events": [], "problems": []}
+    assert filled.get("/api/v1/events").json() == {"events": [], "next": None, "problems": []}
 
 
 def accepted(answer: httpx2.Response, kind: str = "annotate") -> dict[str, Any]:

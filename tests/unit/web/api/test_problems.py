@@ -30,6 +30,19 @@ def test_a_page_of_another_site_can_request_nothing(api: Console) -> None:
     assert problem_of(answer) == (403, "forbidden")
 
 
+def test_a_program_learns_how_to_log_in_and_to_send_its_origin(
+    api: Console, unknown: Console
+) -> None:
+    assert "cookie" in unknown.get("/api/v1/queue").json()["hint"]
+    without = api.client.post("/api/v1/captures", json={"url": "https://example.org/"})
+    assert problem_of(without) == (403, "forbidden")
+    assert without.json()["hint"].startswith("send Origin with the address of the server")
+    browser = {"sec-fetch-site": "cross-site"}
+    foreign = api.client.post("/api/v1/captures", json={}, headers=browser)
+    assert foreign.json()["hint"].startswith("open the page in the console")
+    assert "openapi.json" in api.get("/api/v1/nothing").json()["hint"]
+
+
 def test_json_that_is_sent_as_a_form_is_refused(api: Console) -> None:
     headers = {"origin": ORIGIN, "content-type": "text/plain"}
     body = b'{"url": "https://example.org/"}'

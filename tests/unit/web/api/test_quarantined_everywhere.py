@@ -32,6 +32,7 @@ from tests.archived import SIGNER, Archive
 from tests.unit.report.test_change_statement import change, item, statement_of
 from tests.unit.web.api.every_resource import read_all
 from tests.unit.web.api.test_captures import Reports, update_index
+from tests.unit.web.api.test_jobs import problem_of
 from tests.webclient import Console, console, console_settings
 
 WORD = "zinnober"
@@ -216,3 +217,17 @@ def test_no_address_shows_a_word_of_a_capture_in_quarantine(marked: Marked) -> N
     update_index(marked.console)
 
     assert marked.shown() == set()
+
+
+def test_events_are_listed_in_pages_and_from_one_that_is_known(marked: Marked) -> None:
+    whole = marked.console.get("/api/v1/events").json()
+    ids = [listed["event"]["event_id"] for listed in whole["events"]]
+    first = marked.console.get("/api/v1/events?limit=1").json()
+    rest = marked.console.get(f"/api/v1/events?cursor={first['next']}").json()
+
+    assert sorted(ids) == sorted(marked.events)
+    assert whole["next"] is rest["next"] is None
+    assert [*first["events"], *rest["events"]] == whole["events"]
+    assert marked.console.get(f"/api/v1/events?cursor={ids[-1]}").json()["events"] == []
+    unknown = marked.console.get(f"/api/v1/events?cursor={marked.before}")
+    assert problem_of(unknown) == (422, "invalid-request")
