@@ -66,7 +66,7 @@ Examples:
     "--origin",
     default="",
     metavar="NAME",
-    help="Show only jobs of this origin: a schedule, a watch or a command.",
+    help="Show only jobs of this origin: a schedule, a watch list or a command.",
 )
 @click.option("--newest", type=click.IntRange(1), metavar="N", help="Show only the newest N jobs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each job.")

@@ -1,6 +1,6 @@
 """
-Provide `snapshotter watch`: add, change, list, show, pause, resume, poll and remove watches of
-lists (feeds, sitemaps, tables, pages), whose new pages are captured.
+Provide `snapshotter watch`: add, change, list, show, pause, resume, poll and remove watch lists
+(feeds, sitemaps, tables, pages), whose new pages are captured.
 """
 
 from collections.abc import Callable
@@ -96,7 +96,7 @@ def _moment(text: str | None, *, is_end: bool) -> datetime | None:
         raise click.BadParameter(str(error)) from error
 
 
-# The options of a watch that can be changed later; None and empty: not given.
+# The options of a watch list that can be changed later; None and empty: not given.
 _RULES: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--kind",
@@ -225,7 +225,9 @@ Examples:
     callback=_start,
     help="Do not poll before this day or time, UTC.  [default: now]",
 )
-@click.option("--dry-run", is_flag=True, help="Fetch the list and show its items; add no watch.")
+@click.option(
+    "--dry-run", is_flag=True, help="Fetch the list and show its items; add no watch list."
+)
 @_json
 @click.pass_context
 def add(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> None:
@@ -309,7 +311,7 @@ def change(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> Non
         before = watches.status(name).watch
         values = _values(given, settings)
         if not values:
-            raise click.UsageError(tr("give at least one option that changes the watch"))
+            raise click.UsageError(tr("give at least one option that changes the watch list"))
         try:
             wanted = replace(before, **values)
         except ValueError as error:
@@ -318,7 +320,7 @@ def change(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> Non
 
 
 def _values(given: dict[str, Any], settings: "Settings") -> dict[str, Any]:
-    """Return the checked values of a watch, and print warnings."""
+    """Return the checked values of a watch list, and print warnings."""
     from snapshotter.app.monitoring.watch_options import watch_values
 
     tags = checked_labels(settings, given.get("tags", ()), given.get("cases", ()))
@@ -337,10 +339,10 @@ Examples:
   snapshotter watch list --json
 """,
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each watch.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each watch list.")
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List the watches, and the state of each list."""
+    """List the watch lists, and the state of each."""
     with _opened(ctx) as (_, watches):
         found = list(watches.statuses())
     for status in found:
@@ -359,7 +361,9 @@ def list_(ctx: click.Context, as_json: bool) -> None:
                 )
             )
     if not found and not as_json:
-        print_message(tr("no watch exists. Add a watch:\n  snapshotter watch add NAME URL"))
+        print_message(
+            tr("no watch list exists. Add a watch list:\n  snapshotter watch add NAME URL")
+        )
 
 
 @watch.command(
@@ -381,7 +385,7 @@ Examples:
 @_json
 @click.pass_context
 def show(ctx: click.Context, name: str, polls: int, as_json: bool) -> None:
-    """Show a watch:
+    """Show a watch list:
 
     its state, its last polls and gaps, and the number of captures in each state.
     """
@@ -410,9 +414,9 @@ Examples:
 @click.pass_context
 def pause(ctx: click.Context, name: str, reason: str, as_json: bool) -> None:
     """
-    Pause a watch: its list is not polled until the watch is resumed.
+    Pause a watch list: the list is not polled until it is resumed.
 
-    A worker writes a signed record when a watch was paused, resumed or removed.
+    A worker writes a signed record when a watch list was paused, resumed or removed.
     """
     with _opened(ctx) as (settings, watches):
         status = watches.pause(name, by=settings.operator, reason=reason)
@@ -429,7 +433,7 @@ Examples:
 @_json
 @click.pass_context
 def resume(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Resume a watch: a worker polls its list again."""
+    """Resume a watch list: a worker polls the list again."""
     with _opened(ctx) as (settings, watches):
         print_watch_change(watches.resume(name, by=settings.operator), "resumed", as_json)
 
@@ -447,7 +451,7 @@ Examples:
 @click.pass_context
 def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
     """
-    Remove a watch, and forget the pages that were found in its list.
+    Remove a watch list, and forget the pages that were found in it.
 
     Bundles and waiting captures remain. If you watch the same list again later, all its pages count
     as new.
@@ -457,7 +461,7 @@ def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
         if not yes:
             click.confirm(
                 tr(
-                    "remove the watch {name}, and forget its known pages (number of pages: "
+                    "remove the watch list {name}, and forget its known pages (number of pages: "
                     "{items})?",
                     name=name,
                     items=status.items,
@@ -473,7 +477,7 @@ def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
     if status.watch.then:
         print_message(
             tr(
-                "a schedule still visits the pages of the removed watch. To end these visits, "
+                "a schedule still visits the pages of the removed watch list. To end these visits, "
                 "remove the schedule:\n  snapshotter schedule remove {schedule}",
                 schedule=status.watch.schedule,
             )

@@ -73,7 +73,7 @@ class Watch:
 
     name: str
     source: str  # http(s) address, or the absolute path of a file
-    created_at: datetime  # UTC; two watches of one name, one after the other, differ by it
+    created_at: datetime  # UTC; two watch lists of one name, one after the other, differ by it
     kind: str = ""  # "feed", "sitemap", "csv", "html"; "" for what it is when first read
     select: str = ""  # CSS selector of a page's links; "" for all
     match: tuple[str, ...] = ()  # patterns that an item's address has to fit one of
@@ -94,7 +94,9 @@ class Watch:
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
-            raise ValueError(f"a watch's name is of a-z, 0-9 and dashes, at most 40: {self.name!r}")
+            raise ValueError(
+                f"a watch list's name is of a-z, 0-9 and dashes, at most 40: {self.name!r}"
+            )
         if not LEAST_EVERY <= self.every <= MOST_EVERY:
             raise ValueError("a list is polled once a minute at most, and once a year at least")
         if not 0 <= self.jitter <= MAX_JITTER:
@@ -108,7 +110,7 @@ class Watch:
         if self.render and (self.is_file or self.kind not in ("", "html")):
             raise ValueError("only a page can be rendered")
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
-            raise ValueError("a watch ends after it starts")
+            raise ValueError("a watch list ends after it starts")
 
     @property
     def is_file(self) -> bool:
@@ -149,7 +151,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchStatus:
-    """A watch and its state."""
+    """A watch list and its state."""
 
     watch: Watch
     state: ListState

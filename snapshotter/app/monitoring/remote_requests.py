@@ -1,5 +1,5 @@
 """
-Accept captures, schedules and watches that a person requests from a server: console or API.
+Accept captures, schedules and watch lists that a person requests from a server: console or API.
 
 The values come over the network. Therefore a policy is named and never a file, a list is an address
 and never a file, and no file of this machine is looked for. The worker checks addresses again, with
@@ -189,7 +189,7 @@ def add_watch(
 
     Raises:
         UsageMistake: A value is invalid.
-        SnapshotterError: A watch of that name exists.
+        SnapshotterError: A watch list of that name exists.
     """
     values = dict(given)
     (values["source"],) = checked_urls([values["source"]])

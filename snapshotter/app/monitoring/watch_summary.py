@@ -34,12 +34,12 @@ class ItemWithJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchSummary:
-    """What `watch show` shows of a watch."""
+    """What `watch show` shows of a watch list."""
 
     status: WatchStatus
     polls: tuple[Poll, ...]  # newest first
     jobs: Counter[str] = field(default_factory=Counter)  # by state, of the newest items
-    late: int = 0  # of these, captures that began later than the watch wants
+    late: int = 0  # of these, captures that began later than the watch list wants
     unlearnt: int = 0  # of these, short links whose page is not known yet
 
 
@@ -47,7 +47,7 @@ def items_with_jobs(
     book: "Watches", queue: JobQueue, name: str, *, state: ItemState | None, newest: int
 ) -> Iterator[ItemWithJob]:
     """
-    Yield the items of a watch with their jobs, newest first.
+    Yield the items of a watch list with their jobs, newest first.
 
     Raises:
         SnapshotterError: There is no such watch.
@@ -58,7 +58,7 @@ def items_with_jobs(
 
 
 def watch_summary(book: "Watches", queue: JobQueue, name: str, *, polls: int) -> WatchSummary:
-    """Return the summary of a watch. Raises as `items_with_jobs` does."""
+    """Return the summary of a watch list. Raises as `items_with_jobs` does."""
     status = book.status(name)
     jobs: Counter[str] = Counter()
     late = unlearnt = 0

@@ -127,7 +127,7 @@ def picked_policy(settings: Settings, url: str) -> Candidate:
 
 def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
     """
-    Return the policy that a job or a watch names; the configured one if it names none.
+    Return the policy that a job or a watch list names; the configured one if it names none.
 
     The name comes from a database that others write to. So the policy may narrow what the person
     who runs this process has allowed, and not widen it.
@@ -188,7 +188,7 @@ def policy_for(settings: Settings, named: str, url: str = "") -> Policy:
         raise PolicyRefused(
             tr(
                 "the policy {named} trusts a private certificate authority, but only a job, a "
-                "table or a watch selects this policy",
+                "table or a watch list selects this policy",
                 named=named,
             ),
             hint=tr(
@@ -228,7 +228,7 @@ def policy_reason(settings: Settings, named: str, url: str) -> str:
     Return why the address decides for the policy of a page; "" if a policy is named.
 
     Args:
-        named: As a job or a watch names it; "" leaves it to the settings.
+        named: As a job or a watch list names it; "" leaves it to the settings.
 
     Raises:
         SnapshotterError: A policy cannot be read.

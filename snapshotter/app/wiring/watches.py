@@ -2,7 +2,7 @@
 Build what manages and polls the watch lists in the queue's database.
 
 `poller` reads the lists through guarded connections, and `poll_task` does so in a worker. `plan`
-makes the visit plan of the pages that a watch finds.
+makes the visit plan of the pages that a watch list finds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ def watches(settings: Settings, opened: "Database | None" = None) -> "Watches":
 
 def plan(watch: Watch) -> "Plan":
     """
-    Return when each page of a watch is visited again, by the curve that `--then` names.
+    Return when each page of a watch list is visited again, by the curve that `--then` names.
 
     Raises:
         SnapshotterError: The curve does not exist.
@@ -138,12 +138,13 @@ class _WayOut:
             policy = configured_policy.policy_for(settings, watch.policy)
         except SnapshotterError as error:
             raise FetchFailed(
-                "policy", tr("the policy of the watch is invalid: {value}", value=error.message)
+                "policy",
+                tr("the policy of the watch list is invalid: {value}", value=error.message),
             ) from error
         if policy.network.require_proxy and not settings.proxy:
             raise FetchFailed(
                 "policy",
-                tr("the policy of the watch requires a proxy, but the setting proxy is empty"),
+                tr("the policy of the watch list requires a proxy, but the setting proxy is empty"),
             )
         rules = EgressRules(
             blocked=policy.network.block_hosts,
@@ -164,7 +165,7 @@ class _WayOut:
 
 
 class _Followed:
-    """Adds the pages of a watch to its schedule, which visits them from first sight on."""
+    """Adds the pages of a watch list to its schedule, which visits them from first sight on."""
 
     def __init__(self, schedules: "Schedules") -> None:
         self._schedules = schedules
@@ -174,7 +175,7 @@ class _Followed:
         Return the jobs of the first visits. A second call changes nothing.
 
         Raises:
-            SnapshotterError: The curve of the watch does not exist any more.
+            SnapshotterError: The curve of the watch list does not exist any more.
         """
         name = watch.schedule
         if name in {schedule.name for schedule in self._schedules.all()}:

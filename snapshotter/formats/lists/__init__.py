@@ -1,7 +1,7 @@
 """
 Read lists of addresses that are to be captured: feeds, sitemaps, tables, and links of HTML pages.
 
-`reader` reads the list of a watch, whatever its kind, with `feeds`, `sitemap`, `csv_links` and
+`reader` reads a watch list, whatever its kind, with `feeds`, `sitemap`, `csv_links` and
 `html_links`; `listing` is their result. `tables` reads the table of a batch, and writes it again
 with columns added.
 """

@@ -2,7 +2,7 @@
 Store in the database what the gap records of watch lists are made of: which polls were missed,
 and who paused, resumed or removed a list, and when.
 
-A signed record is made of each gap. A gap stays in the table when its watch is removed. The
+A signed record is made of each gap. A gap stays in the table when its watch list is removed. The
 functions run within the caller's transaction.
 """
 
@@ -46,7 +46,7 @@ GAPS = Table(
     "watch_gap",
     TABLES,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("schedule", String(48), nullable=False),  # the name of the watch in the record
+    Column("schedule", String(48), nullable=False),  # the name of the watch list in the record
     Column("source", SafeText, nullable=False),
     Column("event", String(16), nullable=False),
     Column("reason", String(16), nullable=False),
@@ -64,7 +64,7 @@ GAPS = Table(
 def note_by_hand(
     connection: Connection, watch: Watch, event: GapEvent, by: str, at: datetime, why: str = ""
 ) -> None:
-    """Add a gap for a person who paused, resumed or removed a watch."""
+    """Add a gap for a person who paused, resumed or removed a watch list."""
     connection.execute(
         insert(GAPS).values(
             _owed(watch, at)
@@ -80,7 +80,7 @@ def note_by_hand(
 
 
 def pause_reason(connection: Connection, watch: Watch) -> str:
-    """Return why a person paused a watch the last time; "" if the person gave no reason."""
+    """Return why a person paused a watch list the last time; "" if the person gave no reason."""
     paused = select(GAPS.c.detail).where(
         GAPS.c.schedule == watch.schedule,
         GAPS.c.source == watch.source,

@@ -3,7 +3,8 @@ Store the pages that watch lists named, each one once even if it has several add
 
 A page is stored under its identity (`policy.page_identity`). Its capture can add another
 identity: only the capture of a WeChat short link shows which article it leads to. The id of a
-page's job is made from the watch and the identity, so a page that is handed over twice is one job.
+page's job is made from the watch list and the identity, so a page that is handed over twice is one
+job.
 
 The functions run within the caller's transaction.
 """
@@ -41,7 +42,7 @@ from snapshotter.value_class import dataclass
 
 _T = TypeVar("_T")
 
-MAX_ITEMS: Final = 500_000  # pages of one watch; a list can name new pages without end
+MAX_ITEMS: Final = 500_000  # pages of one watch list; a list can name new pages without end
 _AT_ONCE: Final = 500  # parameters of one statement
 _ASK_AGAIN: Final = timedelta(seconds=30)  # until a page's job is looked up again
 
@@ -89,12 +90,12 @@ class NewItems:
 
     new: int = 0
     skipped: int = 0  # new pages that are not captured
-    dropped: int = 0  # pages beyond the limit of one watch, which are not stored
+    dropped: int = 0  # pages beyond the limit of one watch list, which are not stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredItem:
-    """A page of a watch in the table, which waits or whose job is looked up."""
+    """A page of a watch list in the table, which waits or whose job is looked up."""
 
     number: int
     watch: str
@@ -161,7 +162,7 @@ def add_items(
 
 
 def job_id(watch: Watch, key: str) -> str:
-    """Return the id of a page's job, which depends on the watch and the page only."""
+    """Return the id of a page's job, which depends on the watch list and the page only."""
     text = f"{watch.name}\n{instant(watch.created_at)}\n{key}"
     return f"watch.{watch.name}.{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
@@ -202,7 +203,7 @@ def any_unresolved(connection: Connection, at: datetime) -> bool:
 
 
 def claim_unresolved(connection: Connection, at: datetime, most: int) -> tuple[StoredItem, ...]:
-    """Return pages of all watches whose jobs may be over by now, the longest unchecked first."""
+    """Return pages of all lists whose jobs may be over by now, the longest unchecked first."""
     rows = connection.execute(
         select(ITEMS).where(ITEMS.c.learn_at <= at).order_by(ITEMS.c.learn_at).limit(most)
     ).all()
@@ -249,7 +250,7 @@ def record_identity(
 
 
 def count_items(connection: Connection, watch: str) -> tuple[int, int]:
-    """Return how many pages of a watch are stored, and how many of them wait."""
+    """Return how many pages of a watch list are stored, and how many of them wait."""
     rows = connection.execute(
         select(ITEMS.c.state, func.count()).where(ITEMS.c.watch == watch).group_by(ITEMS.c.state)
     )
@@ -260,7 +261,7 @@ def count_items(connection: Connection, watch: str) -> tuple[int, int]:
 def list_items(
     connection: Connection, watch: str, *, state: ItemState | None = None, newest: int = 0
 ) -> Iterator[WatchItem]:
-    """Yield the pages of a watch, newest first; at most `newest` where that is not 0."""
+    """Yield the pages of a watch list, newest first; at most `newest` where that is not 0."""
     query = select(ITEMS).where(ITEMS.c.watch == watch).order_by(ITEMS.c.id.desc())
     if state is not None:
         query = query.where(ITEMS.c.state == state)
@@ -278,7 +279,7 @@ def list_items(
 
 
 def delete_items(connection: Connection, watch: str) -> int:
-    """Delete the pages of a watch; return how many there were."""
+    """Delete the pages of a watch list; return how many there were."""
     connection.execute(delete(ALIASES).where(ALIASES.c.watch == watch))
     return connection.execute(delete(ITEMS).where(ITEMS.c.watch == watch)).rowcount
 

@@ -125,7 +125,7 @@ class Poller:
         Poll one list now, due or not, and return its status.
 
         Raises:
-            SnapshotterError: There is no watch of that name.
+            SnapshotterError: There is no watch list of that name.
             ServiceUnavailable: It is being polled at this moment.
         """
         claim = self._watches.claim(name, self._token())
@@ -379,7 +379,7 @@ def trouble_event(status: WatchStatus, since: datetime) -> NotificationEvent:
         at=since,
         subject=f"watch {watch.name}",
         summary=tr(
-            "the state of the list of the watch {name} is {state}",
+            "the state of the watch list {name} is {state}",
             name=watch.name,
             state=status.state,
         ),
@@ -415,7 +415,7 @@ def _notes(claim: PollClaim, taken: NewItems, queued: int) -> tuple[str, ...]:
     if taken.dropped:
         notes.append(
             tr(
-                "pages that are not captured, because the number of pages that a watch can "
+                "pages that are not captured, because the number of pages that a watch list can "
                 "remember is limited: {dropped}",
                 dropped=taken.dropped,
             )

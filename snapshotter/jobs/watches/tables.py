@@ -33,7 +33,7 @@ from snapshotter.model.watch import Existing, ListState, Poll, Watch, WatchStatu
 from snapshotter.translation import tr
 from snapshotter.value_class import dataclass
 
-_KEPT_POLLS: Final = 200  # polls of each watch
+_KEPT_POLLS: Final = 200  # polls of each watch list
 WATCHES = Table(
     "watch",
     TABLES,
@@ -133,15 +133,15 @@ def write_poll(connection: Connection, name: str, poll: Poll, *, gap: int | None
 
 
 def row_of(connection: Connection, name: str) -> Row[Any]:
-    """Return the row of a watch. Raises SnapshotterError if there is no watch of that name."""
+    """Return the row of a watch list. Raises SnapshotterError: no list has this name."""
     row = connection.execute(select(WATCHES).where(WATCHES.c.name == name)).one_or_none()
     if row is None:
         count = connection.execute(select(func.count()).select_from(WATCHES)).scalar_one()
         raise SnapshotterError(
-            tr("the watch {name!r} does not exist", name=name),
+            tr("the watch list {name!r} does not exist", name=name),
             hint=tr("list the watches:\n  snapshotter watch list")
             if count
-            else tr("add a watch:\n  snapshotter watch add NAME ADDRESS"),
+            else tr("add a watch list:\n  snapshotter watch add NAME ADDRESS"),
         )
     return row
 
@@ -182,7 +182,7 @@ _TUPLES = ("match", "exclude", "tags")
 
 
 def dumped(watch: Watch) -> str:
-    """Return the definition of a watch as JSON."""
+    """Return the definition of a watch list as JSON."""
     value = asdict(watch)
     for name in _MOMENTS:
         value[name] = instant(value[name]) if value[name] else None
@@ -192,7 +192,7 @@ def dumped(watch: Watch) -> str:
 
 
 def loaded(text: str) -> Watch:
-    """Return the definition of a watch from JSON."""
+    """Return the definition of a watch list from JSON."""
     value: Mapping[str, Any] = json.loads(text)
     given = dict(value)
     for name in _MOMENTS:

@@ -111,7 +111,7 @@ class Watches:
         Add a watch list.
 
         Raises:
-            SnapshotterError: A watch of that name exists.
+            SnapshotterError: A watch list of that name exists.
         """
         row = {
             "name": watch.name,
@@ -139,19 +139,19 @@ class Watches:
                 connection.execute(insert(WATCHES).values(**row))
         except IntegrityError as error:
             raise SnapshotterError(
-                tr("the watch {name} exists already", name=watch.name),
-                hint=tr("show the watch:\n  snapshotter watch show {name}", name=watch.name),
+                tr("the watch list {name} exists already", name=watch.name),
+                hint=tr("show the watch list:\n  snapshotter watch show {name}", name=watch.name),
             ) from error
 
     def change(self, watch: Watch) -> WatchStatus:
         """
-        Replace the definition of a watch; the pages that it named stay.
+        Replace the definition of a watch list; the pages that it named stay.
 
         The list is read completely by the next poll. The result of a poll that is under way is
         not recorded.
 
         Raises:
-            SnapshotterError: There is no watch of that name.
+            SnapshotterError: There is no watch list of that name.
         """
         with writing(self.engine) as connection:
             row = row_of(connection, watch.name)
@@ -167,13 +167,13 @@ class Watches:
 
     def remove(self, name: str, *, by: str = "") -> int:
         """
-        Delete a watch and its pages; return how many pages. Jobs and bundles stay.
+        Delete a watch list and its pages; return how many pages. Jobs and bundles stay.
 
         Args:
             by: The person, for the record; "" if unknown.
 
         Raises:
-            SnapshotterError: There is no watch of that name.
+            SnapshotterError: There is no watch list of that name.
         """
         with writing(self.engine) as connection:
             self._note(connection, row_of(connection, name), GapEvent.REMOVED, by)
@@ -202,7 +202,7 @@ class Watches:
         Poll a list again, from now on. The pause is not a gap, because a person wanted it.
 
         Raises:
-            SnapshotterError: There is no watch of that name.
+            SnapshotterError: There is no watch list of that name.
         """
         with writing(self.engine) as connection:
             row = row_of(connection, name)
@@ -323,7 +323,7 @@ class Watches:
             newest: At most so many; 0 for all.
 
         Raises:
-            SnapshotterError: There is no watch of that name.
+            SnapshotterError: There is no watch list of that name.
         """
         with reading(self.engine) as connection:
             row_of(connection, name)
@@ -358,7 +358,7 @@ class Watches:
         Claim a list that need not be due.
 
         Raises:
-            SnapshotterError: There is no watch of that name.
+            SnapshotterError: There is no watch list of that name.
             ServiceUnavailable: It is being polled at this moment.
         """
         with reading(self.engine) as connection:
@@ -367,7 +367,9 @@ class Watches:
         if found is None:
             raise ServiceUnavailable(
                 tr("the list {name!r} is being polled by another process", name=name),
-                hint=tr("show the state of the watch:\n  snapshotter watch show {name}", name=name),
+                hint=tr(
+                    "show the state of the watch list:\n  snapshotter watch show {name}", name=name
+                ),
             )
         return found
 

@@ -27,7 +27,7 @@ _POLLS: Final = 20  # that are shown
 
 @router.get("/watches")
 def list_watches(context: Context) -> models.WatchList:
-    """List the watches, and the state of each list."""
+    """List the watch lists, and the state of each."""
     return models.WatchList.model_validate(
         {
             "watches": [shown_watch(context, status) for status in _watches(context).statuses()],
@@ -78,7 +78,7 @@ def create_watch(
 def show_watch(
     context: Context, response: Response, name: WatchName, if_none_match: IfNoneMatch = None
 ) -> models.WatchDetails:
-    """Show a watch, its last polls and gaps, and how many captures are in each state."""
+    """Show a watch list, its last polls and gaps, and how many captures are in each state."""
     watches = _watches(context)
     answer_etag(response, shown_watch(context, _find(watches, name)), if_none_match)
     queue = wiring_queue.queue(context.settings, context.services.database)
@@ -95,7 +95,7 @@ def list_items(
     state: Annotated[ItemState | None, Query(description="Only pages in this state.")] = None,
     limit: Limit = 50,
 ) -> models.WatchItems:
-    """List the pages that a watch found, the newest first, with the state of each."""
+    """List the pages that a watch list found, the newest first, with the state of each."""
     watches = _watches(context)
     _find(watches, name)
     queue = wiring_queue.queue(context.settings, context.services.database)
@@ -113,7 +113,7 @@ def pause_watch(
     wanted: PauseRequest,
     if_match: IfMatch = None,
 ) -> models.Watch:
-    """Pause a watch: its list is not polled until the watch is resumed."""
+    """Pause a watch list: the list is not polled until it is resumed."""
     watches = _matching(context, name, if_match)
     return _answer(context, watches.pause(name, by=person.name, reason=wanted.reason), response)
 
@@ -122,7 +122,7 @@ def pause_watch(
 def resume_watch(
     context: Context, person: Actor, response: Response, name: WatchName, if_match: IfMatch = None
 ) -> models.Watch:
-    """Resume a paused watch: its list is polled again from now on."""
+    """Resume a paused watch list: the list is polled again from now on."""
     watches = _matching(context, name, if_match)
     return _answer(context, watches.resume(name, by=person.name), response)
 
@@ -131,7 +131,7 @@ def resume_watch(
 def remove_watch(
     context: Context, person: Actor, name: WatchName, if_match: IfMatch = None
 ) -> models.RemovedWatch:
-    """Remove a watch and what it knows of its pages. Jobs and bundles stay."""
+    """Remove a watch list and what it knows of its pages. Jobs and bundles stay."""
     forgotten = _matching(context, name, if_match).remove(name, by=person.name)
     return models.RemovedWatch(forgotten=forgotten, name=name)
 
@@ -143,14 +143,14 @@ def _watches(context: Context) -> Watches:
 def _find(watches: Watches, name: str) -> WatchStatus:
     found = watches.find(name)
     if found is None:
-        raise not_found(tr("the watch {name} does not exist", name=name))
+        raise not_found(tr("the watch list {name} does not exist", name=name))
     return found
 
 
 def _matching(context: Context, name: str, if_match: str | None) -> Watches:
-    """Return the watches, if the client knows the state of this one."""
+    """Return the watch lists, if the client knows the state of this one."""
     watches = _watches(context)
-    what = tr("the watch {name}", name=name)
+    what = tr("the watch list {name}", name=name)
     require_match(if_match, shown_watch(context, _find(watches, name)), what)
     return watches
 

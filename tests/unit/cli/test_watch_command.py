@@ -107,7 +107,7 @@ def test_a_dry_run_shows_what_would_be_captured_and_watches_nothing(
     assert shell.run("add", "--dry-run", "page", source) == 1
     assert "--match or --select" in shell.err
     assert shell.run("list") == 0
-    assert "no watch exists. Add a watch:" in shell.err
+    assert "no watch list exists. Add a watch list:" in shell.err
 
 
 def test_https_is_added_to_the_address_of_a_list_and_not_to_the_name_of_a_file(
@@ -160,7 +160,7 @@ def test_a_watch_is_paused_resumed_and_removed(
     assert shell.run("remove", "file") == 130  # nobody answers the question
     assert shell.run("remove", "--yes", "file") == 0
     assert shell.run("show", "file") == 1
-    assert "the watch 'file' does not exist" in shell.err
+    assert "the watch list 'file' does not exist" in shell.err
 
 
 def test_a_policy_of_ones_own_is_named_as_a_shipped_one_is(
@@ -210,7 +210,7 @@ def test_a_curve_takes_over_the_pages_from_first_sight(shell: Home, server: List
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("A", "https://a.example/"), 2, "a watch's name"),
+        (("A", "https://a.example/"), 2, "a watch list's name"),
         (("a", "ftp://a.example/"), 1, "only http and https"),
         (("a", "https://u:p@a.example/"), 1, "a user name or a password"),
         (("a", "https://a.example/", "--every", "10"), 2, "not a duration"),

@@ -103,7 +103,7 @@ class ScheduleRequest(Question):
 
 
 class PauseRequest(Question):
-    """Why a schedule or a watch is paused."""
+    """Why a schedule or a watch list is paused."""
 
     reason: str = Field(
         min_length=1, max_length=500, description="The reason becomes part of a signed record."
