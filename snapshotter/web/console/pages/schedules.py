@@ -27,7 +27,7 @@ from snapshotter.report.states import StateLabel, capture_label, job_label, page
 from snapshotter.translation import tr
 from snapshotter.web.console.choices import case_choices, open_cases, policy_choices
 from snapshotter.web.console.forms import Form, form_endpoint
-from snapshotter.web.console.monitor_forms import INTERVALS, errors_of, pause_error, removal_page
+from snapshotter.web.console.monitor_forms import INTERVALS, MonitorForms, errors_of
 from snapshotter.web.console.templating import respond
 from snapshotter.web.context import WebContext, context_of
 from snapshotter.web.errors import NotFound
@@ -144,53 +144,10 @@ def _schedule_page(
     )
 
 
-def _pause(request: Request, form: Form) -> Response:
-    schedules, entry = _found(request)
-    reason = form.text("reason").strip()
-    if error := pause_error(reason):
-        return _schedule_page(request, reason=reason, error=error, status_code=422)
-    schedules.pause(entry.name, by=request.state.person.name, reason=reason)
-    return RedirectResponse(schedule_path(entry.name), 303)
-
-
-def _resume(request: Request, _: Form) -> Response:
-    schedules, entry = _found(request)
-    schedules.resume(entry.name, by=request.state.person.name)
-    return RedirectResponse(schedule_path(entry.name), 303)
-
-
 def _run(request: Request, _: Form) -> Response:
     schedules, entry = _found(request)
     schedules.run_now(entry.name)
     return RedirectResponse(f"{schedule_path(entry.name)}#history", 303)
-
-
-def _ask_removal(request: Request) -> Response:
-    _, entry = _found(request)
-    return _removal_page(request, entry)
-
-
-def _remove(request: Request, form: Form) -> Response:
-    schedules, entry = _found(request)
-    if form.text("name").strip() != entry.name:
-        return _removal_page(request, entry, is_wrong=True)
-    schedules.remove(entry.name, by=request.state.person.name)
-    return RedirectResponse(PATH, 303)
-
-
-def _removal_page(request: Request, entry: Schedule, *, is_wrong: bool = False) -> Response:
-    return removal_page(
-        request,
-        what=tr("schedule"),
-        name=entry.name,
-        path=schedule_path(entry.name),
-        above=[(PATH, tr("Schedules")), (schedule_path(entry.name), entry.name)],
-        sentence=tr(
-            "Visits of this schedule end. Its captures and its history stay. A "
-            "signed record states when the schedule was removed."
-        ),
-        is_wrong=is_wrong,
-    )
 
 
 def schedule_path(name: str) -> str:
@@ -307,13 +264,23 @@ def _often_choices() -> list[tuple[str, str]]:
     ]
 
 
+_FORMS: Final = MonitorForms(
+    path=PATH,
+    heading=tr("Schedules"),
+    what=tr("schedule"),
+    after_removal=tr(
+        "Visits of this schedule end. Its captures and its history stay. A signed record states "
+        "when the schedule was removed."
+    ),
+    path_of=schedule_path,
+    open=lambda request: Schedules(context_of(request).services.database),
+    show=_schedule_page,
+)
+
 routes = (
     Route(PATH, _list),
     Route(PATH, form_endpoint(_add), methods=["POST"]),
     Route(f"{PATH}/{{name}}", _show),
-    Route(f"{PATH}/{{name}}/pause", form_endpoint(_pause), methods=["POST"]),
-    Route(f"{PATH}/{{name}}/resume", form_endpoint(_resume), methods=["POST"]),
     Route(f"{PATH}/{{name}}/run", form_endpoint(_run), methods=["POST"]),
-    Route(f"{PATH}/{{name}}/remove", _ask_removal),
-    Route(f"{PATH}/{{name}}/remove", form_endpoint(_remove), methods=["POST"]),
+    *_FORMS.routes(),
 )

@@ -22,7 +22,7 @@ from snapshotter.report.states import StateLabel, job_result_label, page_label
 from snapshotter.translation import tr
 from snapshotter.web.console.choices import case_choices, open_cases, policy_choices
 from snapshotter.web.console.forms import Form, form_endpoint
-from snapshotter.web.console.monitor_forms import INTERVALS, errors_of, pause_error, removal_page
+from snapshotter.web.console.monitor_forms import INTERVALS, MonitorForms, errors_of
 from snapshotter.web.console.templating import respond
 from snapshotter.web.context import WebContext, context_of
 from snapshotter.web.errors import NotFound
@@ -139,50 +139,6 @@ def _watch_page(
     )
 
 
-def _pause(request: Request, form: Form) -> Response:
-    watches, status = _found(request)
-    reason = form.text("reason").strip()
-    if error := pause_error(reason):
-        return _watch_page(request, reason=reason, error=error, status_code=422)
-    watches.pause(status.watch.name, by=request.state.person.name, reason=reason)
-    return RedirectResponse(watch_path(status.watch.name), 303)
-
-
-def _resume(request: Request, _: Form) -> Response:
-    watches, status = _found(request)
-    watches.resume(status.watch.name, by=request.state.person.name)
-    return RedirectResponse(watch_path(status.watch.name), 303)
-
-
-def _ask_removal(request: Request) -> Response:
-    _, status = _found(request)
-    return _removal_page(request, status)
-
-
-def _remove(request: Request, form: Form) -> Response:
-    watches, status = _found(request)
-    if form.text("name").strip() != status.watch.name:
-        return _removal_page(request, status, is_wrong=True)
-    watches.remove(status.watch.name, by=request.state.person.name)
-    return RedirectResponse(PATH, 303)
-
-
-def _removal_page(request: Request, status: WatchStatus, *, is_wrong: bool = False) -> Response:
-    name = status.watch.name
-    return removal_page(
-        request,
-        what=tr("watch list"),
-        name=name,
-        path=watch_path(name),
-        above=[(PATH, tr("Watch lists")), (watch_path(name), name)],
-        sentence=tr(
-            "The list is no longer polled, and its pages are forgotten. Captures stay. A signed "
-            "record states when the list was removed."
-        ),
-        is_wrong=is_wrong,
-    )
-
-
 def watch_path(name: str) -> str:
     """Return the path of the page of a watch list."""
     return f"{PATH}/{quote(name, safe='')}"
@@ -247,12 +203,22 @@ def _item(found: ItemWithJob) -> dict[str, Any]:
     }
 
 
+_FORMS: Final = MonitorForms(
+    path=PATH,
+    heading=tr("Watch lists"),
+    what=tr("watch list"),
+    after_removal=tr(
+        "The list is not polled any more, and its pages are forgotten. Captures stay. A signed "
+        "record states when the list was removed."
+    ),
+    path_of=watch_path,
+    open=lambda request: Watches(context_of(request).services.database),
+    show=_watch_page,
+)
+
 routes = (
     Route(PATH, _list),
     Route(PATH, form_endpoint(_add), methods=["POST"]),
     Route(f"{PATH}/{{name}}", _show),
-    Route(f"{PATH}/{{name}}/pause", form_endpoint(_pause), methods=["POST"]),
-    Route(f"{PATH}/{{name}}/resume", form_endpoint(_resume), methods=["POST"]),
-    Route(f"{PATH}/{{name}}/remove", _ask_removal),
-    Route(f"{PATH}/{{name}}/remove", form_endpoint(_remove), methods=["POST"]),
+    *_FORMS.routes(),
 )

@@ -925,7 +925,7 @@ def test_a_name_is_taken_once_and_what_was_removed_is_forgotten(
         desk.add()
 
     assert desk.book.remove("news") == 5
-    with pytest.raises(SnapshotterError, match="the watch 'news' does not exist"):
+    with pytest.raises(SnapshotterError, match="the watch list 'news' does not exist"):
         desk.book.status("news")
 
     desk.time += HOUR
