@@ -28,7 +28,7 @@ from snapshotter.web.console.pages.previews import picture_path, verified_pictur
 from snapshotter.web.console.pages.selected import review_arguments
 from snapshotter.web.console.seen_state import for_seen_state
 from snapshotter.web.console.task_requests import answer_again, new_key, request_task
-from snapshotter.web.console.templating import respond
+from snapshotter.web.console.templating import respond, sentence
 from snapshotter.web.console.view_age import view_age
 from snapshotter.web.context import context_of
 from snapshotter.web.errors import NotFound
@@ -139,7 +139,7 @@ def _decide(request: Request, form: Form) -> Response:
         said = error.message if isinstance(error, SnapshotterError) else str(error)
         return answer_again(request, form, back=back) or _page(
             request, at=at, bundle_id=bundle_id, shows_decided=shows_decided, reason=reason,
-            error=said,
+            error=sentence(said),
         )  # fmt: skip
     return request_task(request, arguments, form, back=back)
 

@@ -306,7 +306,7 @@ def test_a_watch_remembers_only_so_much_and_says_so(
 
     assert status.items == 12
     assert (
-        "because the number of pages that a watch can remember is limited: 8"
+        "because the number of pages that a watch list can remember is limited: 8"
         in desk.book.polls("news", 1)[0].detail
     )
     assert items.MAX_ITEMS < MAX_ITEMS
