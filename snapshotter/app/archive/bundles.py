@@ -321,6 +321,28 @@ def read_signatures(stream: BinaryIO) -> tuple[bytes, ...]:
     return tuple(found)
 
 
+def copy_bundle(store: ReadableStore, key: str, target: BinaryIO) -> str:
+    """
+    Copy a bundle out of a store, which may return other bytes later; return the SHA-256.
+
+    Raises:
+        EvidenceInvalid: It is larger than the largest permitted bundle.
+        OSError, SnapshotterError: The store cannot be read.
+    """
+    sha256, left = hashlib.sha256(), container.MAX_BYTES
+    with store.open(key) as source:
+        while chunk := source.read(CHUNK):
+            left -= len(chunk)
+            if left < 0:
+                name = store_keys.parse_bundle_key(key).bundle_id
+                raise EvidenceInvalid(
+                    tr("{name} is larger than the largest permitted bundle", name=name)
+                )
+            sha256.update(chunk)
+            target.write(chunk)
+    return sha256.hexdigest()
+
+
 def read_sidecars(store: ReadableStore, key: str, beginning: str = "") -> Sidecars:
     """
     Read the sidecars that a store has of a bundle, as `sidecars_on_disk` does in a folder.

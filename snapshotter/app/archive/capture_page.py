@@ -24,7 +24,7 @@ from snapshotter.app.archive.recorded_pictures import recorded_pictures
 from snapshotter.assess.possible_removals import possible_removals
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats.bundle import container, custody_sidecars, names, store_keys
-from snapshotter.formats.digest import CHUNK, digest_bytes
+from snapshotter.formats.digest import digest_bytes
 from snapshotter.model.annotation_state import CaptureState as CaptureAnnotations
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.capture import PictureKind
@@ -203,15 +203,7 @@ def verified_copy(
     """
     key = bundles.find_bundle_key(store, bundle_id)
     with tempfile.TemporaryFile(prefix="snapshotter-open-") as copy:
-        with store.open(key) as source:
-            left = container.MAX_BYTES
-            while chunk := source.read(CHUNK):
-                left -= len(chunk)
-                if left < 0:
-                    raise EvidenceInvalid(
-                        tr("{name} is larger than the largest permitted bundle", name=bundle_id)
-                    )
-                copy.write(chunk)
+        bundles.copy_bundle(store, key, copy)
         sidecars = bundles.read_sidecars(store, key)
         found = verify_copy(bundle_id, store.url, copy, sidecars, trust, now=now)
         url = found.report.requested_url

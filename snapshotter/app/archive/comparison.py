@@ -29,8 +29,6 @@ from snapshotter.compare.picture_rows import PictureSource
 from snapshotter.compare.value_diff import summarise_verdict
 from snapshotter.errors import EvidenceInvalid, SnapshotterError, UsageMistake
 from snapshotter.formats import toml
-from snapshotter.formats.bundle import container
-from snapshotter.formats.digest import CHUNK
 from snapshotter.formats.page import layout
 from snapshotter.model.assessment import Assessment
 from snapshotter.model.capture import PictureKind
@@ -171,15 +169,7 @@ def open_stored_bundle(
     """
     key = bundles.find_bundle_key(store, name)
     with tempfile.TemporaryFile(prefix="snapshotter-diff-") as copy:
-        with store.open(key) as source:
-            left = container.MAX_BYTES
-            while chunk := source.read(CHUNK):
-                left -= len(chunk)
-                if left < 0:
-                    raise EvidenceInvalid(
-                        tr("{name} is larger than the largest permitted bundle", name=name)
-                    )
-                copy.write(chunk)
+        bundles.copy_bundle(store, key, copy)
         report = verify_in_store(copy, store, key, trust, now=now)
         yield NamedBundle(name=name, stream=copy, report=report)
 

@@ -8,7 +8,6 @@ process.md).
 """
 
 import contextlib
-import hashlib
 import io
 import json
 import pickle
@@ -28,8 +27,6 @@ from snapshotter.app.archive import bundles, verification_main
 from snapshotter.app.archive.preview_process import PreviewProcesses, ProcessEnded
 from snapshotter.errors import EvidenceInvalid, SnapshotterError
 from snapshotter.formats import typed
-from snapshotter.formats.bundle import container
-from snapshotter.formats.digest import CHUNK
 from snapshotter.model.finding import Verdict
 from snapshotter.ports import ReadableStore
 from snapshotter.report.capture_page import CaptureMaterial
@@ -92,7 +89,7 @@ class ConfinedVerifier:
         now = now.replace(microsecond=now.microsecond // 1_000 * 1_000)
         key = bundles.find_bundle_key(store, bundle_id)
         with tempfile.TemporaryFile(prefix="snapshotter-verify-") as copy:
-            sha256 = _copy(store, key, copy, bundle_id)
+            sha256 = bundles.copy_bundle(store, key, copy)
             sidecars = bundles.read_sidecars(store, key)
             with tempfile.TemporaryFile(prefix="snapshotter-verify-") as given:
                 given.write(_packed(bundle_id, store.url, trust, sidecars, now))
@@ -149,21 +146,6 @@ def decode(output: bytes, bundle_id: str, sha256: str, now: datetime) -> Capture
     if found.name != bundle_id or found.made_at != now or not is_of_it:
         raise _strange(bundle_id)
     return replace(found, record=record, report=replace(report, record=verified))
-
-
-def _copy(store: ReadableStore, key: str, copy: BinaryIO, bundle_id: str) -> str:
-    """Copy a bundle out of a store, because it may return other bytes later; return its SHA-256."""
-    sha256, left = hashlib.sha256(), container.MAX_BYTES
-    with store.open(key) as source:
-        while chunk := source.read(CHUNK):
-            left -= len(chunk)
-            if left < 0:
-                raise EvidenceInvalid(
-                    tr("{name} is larger than the largest permitted bundle", name=bundle_id)
-                )
-            sha256.update(chunk)
-            copy.write(chunk)
-    return sha256.hexdigest()
 
 
 def _packed(bundle_id: str, store: str, trust: Trust, sidecars: Sidecars, now: datetime) -> bytes:

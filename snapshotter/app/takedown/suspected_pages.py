@@ -273,11 +273,7 @@ def _missing(
 
 
 def _hidden(view: ArchiveView, captures: Iterable[Observation]) -> set[str]:
-    ids = [capture.bundle_id for capture in captures]
-    kinds = view.source.index.sidecar_kinds(ids)
-    return {
-        bundle_id for bundle_id in ids if view.is_quarantined(bundle_id, kinds.get(bundle_id, ()))
-    }
+    return set(view.hidden_reasons(capture.bundle_id for capture in captures))
 
 
 def _shown(view: ArchiveView, pages: Iterable[SuspectedPage]) -> tuple[SuspectedPage, ...]:
