@@ -9,6 +9,7 @@ These labels are for comparisons. The readings of a capture do not have them, be
 the main text is in signed records.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
@@ -26,6 +27,8 @@ _SENTENCE: Final = 40  # characters; Chinese counts double
 _LINKED: Final = 0.6  # the share of its characters in links that makes a block a link
 _LEAST_LINKS: Final = 3  # of a list of other articles
 _FARTHEST: Final = 20  # blocks between a headline and its main region
+_LONGEST_DATE: Final = 120  # characters of a line about the author and the day
+_YEAR: Final = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _ENDS_NOTES: Final = frozenset({Region.TEASER, Region.COMMENT, Region.COMMENT_FORM})
 _ITEM_TYPES: Final = ("article", "blogposting", "report")
 
@@ -69,8 +72,18 @@ def widen_to_article(
             and not passing(block)
         )
 
+    def is_date(block: Block) -> bool:
+        is_line = labels.get(block.selector) in (Region.OTHER, Region.DATE)
+        return is_line and _is_dated(block) and not passing(block)
+
     for block in _above(shown[: inside[0]], around, regions):
-        if is_text(block):
+        if is_text(block) or is_date(block):
+            labels[block.selector] = Region.STANDFIRST
+    for block in takewhile(
+        lambda block: labels.get(block.selector) is not Region.MAIN or not _is_sentence(block),
+        [shown[number][0] for number in inside],
+    ):
+        if is_date(block):
             labels[block.selector] = Region.STANDFIRST
     for block in _below(shown[inside[-1] + 1 :], around, regions):
         if is_text(block):
@@ -141,6 +154,10 @@ def _is_in(element: Any, other: Any) -> bool:
 
 def _is_link(block: Block) -> bool:
     return block.link_characters > _LINKED * len(block.text)
+
+
+def _is_dated(block: Block) -> bool:
+    return len(block.text) <= _LONGEST_DATE and _YEAR.search(block.text) is not None
 
 
 def _is_sentence(block: Block) -> bool:

@@ -120,6 +120,32 @@ def test_a_part_of_the_main_region_that_a_policy_names_is_not_widened() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<article>{}<div>News deskOctober 13, 2016</div>{}</article>",
+        "<article>{}<time>October 13, 2016</time>{}</article>",
+        "<div>{}<div>轩辕 2025年11月10日 04:00</div>{}</div>",
+        "<article>{}<div itemprop='articleBody'><p class=date>24 July 2015</p>{}</div></article>",
+    ],
+)
+def test_a_date_that_the_page_shows_above_its_text_belongs_to_the_article(inside: str) -> None:
+    found = labels(inside.format(HEADLINE, BODY if "articleBody" not in inside else TEXT))
+
+    assert [region for text, region in found.items() if "20" in text and len(text) < 40] == [
+        "standfirst"
+    ]
+
+
+def test_a_date_below_the_first_sentence_is_no_date_of_the_article() -> None:
+    found = labels(
+        f"<article>{HEADLINE}<div itemprop='articleBody'>{TEXT}<div class='date'>24 July 2015</div>"
+        f"{TEXT}</div></article>"
+    )
+
+    assert found["24 July 2015"] == "date"
+
+
 def test_a_headline_far_above_its_text_brings_nothing_of_what_is_between() -> None:
     between = "".join(f"<p>Something else, number {n}.</p>" for n in range(25))
 
