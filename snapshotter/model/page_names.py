@@ -17,6 +17,8 @@ REGION_NAMES: Final[Mapping[Region, str]] = MappingProxyType(
         Region.MAIN: tr("main text"),
         Region.HEADLINE: tr("headline"),
         Region.CAPTION: tr("caption of a picture"),
+        Region.STANDFIRST: tr("text above the main text, in the article"),
+        Region.NOTE: tr("note below the main text, in the article"),
         Region.BYLINE: tr("line with the author"),
         Region.DATE: tr("date"),
         Region.NAV: tr("navigation"),
