@@ -14,10 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pytest
 from PIL import Image, ImageDraw
 
-from snapshotter.app.archive import assessment
+from snapshotter.app.archive import assessment, comparison
 from snapshotter.app.wiring import capture as wiring
 from snapshotter.assess.dom import blocks_of, read_document
 from snapshotter.formats.bundle import cdxj
@@ -34,7 +36,7 @@ from tests.fakes.world import FixedClock
 from tests.observed import at, sealed
 from tests.site_bundles import whole_picture
 
-__all__ = ["HOST", "LONG", "URL", "ShownPage", "at", "shoot"]
+__all__ = ["HOST", "LONG", "URL", "ShownPage", "at", "count_comparisons", "shoot"]
 
 HOST = "http://news.example.test"
 URL = f"{HOST}/harbour"
@@ -103,6 +105,18 @@ class ShownPage:
             f"<aside class='sidebar'><p>{self.side}</p></aside>"
             f"<div class='ads'><p>{self.advert}</p></div></body></html>"
         )
+
+
+def count_comparisons(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that gets one entry for each comparison of two captures from now on."""
+    compare, made = comparison.compare, list[str]()
+
+    def counted(*args: Any, **more: Any) -> Any:
+        made.append("compared")
+        return compare(*args, **more)
+
+    monkeypatch.setattr(comparison, "compare", counted)
+    return made
 
 
 def shoot(

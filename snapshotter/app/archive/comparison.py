@@ -437,6 +437,16 @@ def _is_whole(files: BundleFiles) -> bool:
         return layout.parse(stream.read(layout.MAX_BYTES + 1)).whole
 
 
+def pictures_in(given: ComparableBundle) -> Mapping[str, PictureSource]:
+    """
+    Return the pictures of a capture by their names in a comparison. The bundle must stay open.
+
+    Raises:
+        EvidenceInvalid: The record does not describe them.
+    """
+    return _shots(bundles.read_record(given.stream), BundleFiles(given.stream))
+
+
 def _shots(record: Mapping[str, Any], files: BundleFiles) -> dict[str, PictureSource]:
     try:
         return _pictured(record["content"]["pictures"], files)

@@ -5,12 +5,14 @@ Whoever makes an event of a change and whoever verifies it call the same functio
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from snapshotter.app.archive import assessment as assessing
 from snapshotter.app.archive import bundles, comparison, network_record
 from snapshotter.app.archive.assessment import AssessorOf, BundleFiles
 from snapshotter.app.archive.comparison import ComparisonInput, NamedBundle
+from snapshotter.app.takedown.kept_comparisons import KeptComparisons
 from snapshotter.assess import readings
 from snapshotter.assess.dom import read_document
 from snapshotter.assess.main_images import main_images
@@ -73,16 +75,37 @@ def compare_ends(
     assessor_of: AssessorOf,
     rules: PageIdentityRules,
     method: int = METHOD,
+    *,
+    kept: KeptComparisons[ComparedEnds] | None = None,
 ) -> ComparedEnds:
     """
     Return what changed from one capture to the other.
 
     Args:
         method: The version of the derivation, 1 to METHOD.
+        kept: Results that are used again; None: the captures are compared in any case.
 
     Raises:
         SnapshotterError: A bundle cannot be read, or a mask of its policy cannot be used.
     """
+    if kept is None:
+        return _compare(before, after, assessor_of, rules, method)
+    key = (before.given.report.sha256, after.given.report.sha256, method)
+    found = kept.get(key)
+    if found is not None:  # its pictures are of streams that may be closed
+        return replace(found, shots=_whole_pages(before, after))
+    found = _compare(before, after, assessor_of, rules, method)
+    kept.keep(key, replace(found, shots=()))
+    return found
+
+
+def _compare(
+    before: ShownCapture,
+    after: ShownCapture,
+    assessor_of: AssessorOf,
+    rules: PageIdentityRules,
+    method: int,
+) -> ComparedEnds:
     one, other = (_input(shown, assessor_of, rules) for shown in (before, after))
     if one is None or other is None:
         return ComparedEnds(derived=no_verdict())
@@ -102,14 +125,19 @@ def compare_ends(
         chosen.with_patterns((changes.REDACTED,)),
         method=method,
     )
-    name = comparison.PICTURES[PictureKind.PAGE]
-    shots = [given.captured.shots.get(name) for given in (one, other)]
     return ComparedEnds(
         derived=derived,
         comparison=found,
-        shots=tuple(shot for shot in shots if shot is not None) if all(shots) else (),
+        shots=_whole_pages(before, after),
         guessed_by=next((page.guessed_by for page in pages if page.guessed_by), ""),
     )
+
+
+def _whole_pages(before: ShownCapture, after: ShownCapture) -> tuple[PictureSource, ...]:
+    """Return the pictures of the whole page of both captures; () if one of them has none."""
+    name = comparison.PICTURES[PictureKind.PAGE]
+    shots = [comparison.pictures_in(shown.given).get(name) for shown in (before, after)]
+    return tuple(shot for shot in shots if shot is not None) if all(shots) else ()
 
 
 def signed_texts(shown: ShownCapture) -> SignedTexts:

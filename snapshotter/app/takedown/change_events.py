@@ -59,7 +59,7 @@ def conclude(
         before, after = (
             stack.enter_context(_shown(service, by, bundle_id)) for bundle_id in (earlier, later)
         )
-        derived = compare_ends(before, after, by.assessor_of, by.rules).derived
+        derived = compare_ends(before, after, by.assessor_of, by.rules, kept=by.comparisons).derived
         if isinstance(derived, NoChange):
             raise _refusal(derived, earlier, later)
         change = derived.change
@@ -144,7 +144,9 @@ def _confirmation(
             with _shown(service, by, bundle_id) as shown:
                 if shown.observation.began_at < after.observation.at:
                     continue
-                found = compare_ends(before, shown, by.assessor_of, by.rules).derived
+                found = compare_ends(
+                    before, shown, by.assessor_of, by.rules, kept=by.comparisons
+                ).derived
                 if isinstance(found, DerivedChange) and found.shows(change):
                     return shown
         except (EvidenceInvalid, EvidenceUnverifiable, PolicyRefused) as error:

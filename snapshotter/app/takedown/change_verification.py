@@ -261,7 +261,9 @@ def _compared(
 ) -> ComparedEnds:
     if earlier not in shown or later not in shown:
         return ComparedEnds(derived=no_verdict())
-    return compare_ends(shown[earlier], shown[later], by.assessor_of, by.rules, method)
+    return compare_ends(
+        shown[earlier], shown[later], by.assessor_of, by.rules, method, kept=by.comparisons
+    )
 
 
 def _open(detail: str) -> Finding:

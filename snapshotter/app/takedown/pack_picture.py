@@ -11,8 +11,10 @@ from snapshotter.app.archive.assessment import AssessorOf
 from snapshotter.app.archive.comparison import NamedBundle
 from snapshotter.app.takedown import changed_places
 from snapshotter.app.takedown.change_derivation import ShownCapture, compare_ends
+from snapshotter.app.takedown.kept_comparisons import KeptComparisons
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.model.assessment import Availability
+from snapshotter.model.change import METHOD
 from snapshotter.model.finding import Report
 from snapshotter.model.page import Box
 from snapshotter.model.takedown import TakedownKind
@@ -41,6 +43,7 @@ def draw(
     ends: Sequence[PackedCapture],
     assessor_of: AssessorOf | None,
     rules: PageIdentityRules,
+    comparisons: KeptComparisons[Any] | None = None,
 ) -> tuple[bytes, bool]:
     """
     Return the picture as PNG, and whether it shows the changed places of a change.
@@ -48,6 +51,7 @@ def draw(
     Args:
         ends: Both ends, as `said` has them first.
         assessor_of: Derives again what a capture shows; None: changed places are not looked for.
+        comparisons: Results that are used again.
     """
     by_id = {capture.exhibit.observation.bundle_id: capture for capture in ends}
     first, second = (_panel(by_id[exhibit.observation.bundle_id]) for exhibit in said.in_order)
@@ -55,7 +59,7 @@ def draw(
     if said.kind is TakedownKind.CHANGED:
         panels = _before_and_after(said, panels)
         if assessor_of is not None:
-            panels = _with_changed_places(panels, ends, assessor_of, rules)
+            panels = _with_changed_places(panels, said, ends, assessor_of, rules, comparisons)
     is_marked = said.kind is TakedownKind.CHANGED and any(panel.boxes for panel in panels)
     return side_by_side.render(*panels), is_marked
 
@@ -73,9 +77,11 @@ def _before_and_after(said: Statement, panels: tuple[Panel, Panel]) -> tuple[Pan
 
 def _with_changed_places(
     panels: tuple[Panel, Panel],
+    said: Statement,
     ends: Sequence[PackedCapture],
     assessor_of: AssessorOf,
     rules: PageIdentityRules,
+    comparisons: KeptComparisons[Any] | None,
 ) -> tuple[Panel, Panel]:
     """Return both halves with the places that changed, where the comparison finds them again."""
     with contextlib.ExitStack() as opened:
@@ -92,7 +98,10 @@ def _with_changed_places(
             for capture in ends
             if capture.exhibit.assessment is not None
         )
-        return changed_places.panels(panels, compare_ends(before, after, assessor_of, rules))
+        change = said.event.change if said.event is not None else None
+        method = min(METHOD, change.method) if change is not None else METHOD
+        found = compare_ends(before, after, assessor_of, rules, method, kept=comparisons)
+        return changed_places.panels(panels, found)
 
 
 def _panel(capture: PackedCapture) -> Panel:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from snapshotter import durable
 from snapshotter.app.archive import bundle_facts, bundles, quarantined
@@ -22,6 +22,7 @@ from snapshotter.app.archive.observations import observe
 from snapshotter.app.archive.verified_tokens import verified_tokens
 from snapshotter.app.spool import scratch_directory
 from snapshotter.app.takedown import pack_picture
+from snapshotter.app.takedown.kept_comparisons import KeptComparisons
 from snapshotter.app.takedown.pack_picture import PackedCapture
 from snapshotter.errors import EvidenceInvalid, SnapshotterError, is_disk_full
 from snapshotter.formats import canonical_json
@@ -128,6 +129,7 @@ class ProofService:
     )
     # Derives again what each capture shows, by its rules; None: its own assessment is used.
     assessor_of: AssessorOf | None = None
+    comparisons: KeptComparisons[Any] | None = None  # that are used again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +242,7 @@ def _make(
         ],
         service.assessor_of,
         service.rules,
+        service.comparisons,
     )
     said = replace(said, marked=is_marked)
     files.append(_file("side-by-side.png", Role.PICTURE, "image/png", picture))

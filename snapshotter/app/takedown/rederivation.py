@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from snapshotter.app.archive import assessment
 from snapshotter.app.archive.assessment import AssessorOf, BundleFiles
 from snapshotter.app.archive.observations import observe
+from snapshotter.app.takedown.kept_comparisons import KeptComparisons
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.canonical_json import plain
 from snapshotter.model.request import Decision
@@ -42,6 +43,7 @@ class Rederivation:
     rules: PageIdentityRules
     assessor_of: AssessorOf
     decide: Callable[[str], Decision]  # by the current policy, for an address
+    comparisons: KeptComparisons[Any] | None = None  # that are used again; None: none is kept
 
 
 def mismatch(by: Rederivation, said: Observation, facts: VerifiedFacts, stream: BinaryIO) -> str:

@@ -74,6 +74,7 @@ def proof_service(
         show_message=show_message,
         judge=judge_by_rules(trust, by),
         assessor_of=by.assessor_of,
+        comparisons=by.comparisons,
     )
 
 

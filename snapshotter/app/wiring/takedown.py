@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from pathlib import Path
+from typing import Any, Final
 
 from snapshotter.app import machine
 from snapshotter.app.policies import configured_policy
@@ -19,6 +20,7 @@ from snapshotter.app.takedown.bundle_finder import (
 )
 from snapshotter.app.takedown.event_list import confirm_rules, removal_burst
 from snapshotter.app.takedown.events import TakedownService
+from snapshotter.app.takedown.kept_comparisons import KeptComparisons
 from snapshotter.app.takedown.previous_event import PreviousEvent
 from snapshotter.app.takedown.rederivation import Rederivation, mismatch
 from snapshotter.app.wiring import capture as wiring
@@ -41,6 +43,10 @@ from snapshotter.verify.trust import Trust
 def proofs_dir(settings: Settings) -> Path:
     """Return the folder of the proof packs that workers write, one for each event."""
     return settings.data_dir / "proofs"
+
+
+# One for the process: the event is concluded by one service, its proof pack is made by another.
+_COMPARISONS: Final = KeptComparisons[Any]()
 
 
 @contextmanager
@@ -128,6 +134,7 @@ def rederivation(settings: Settings) -> Rederivation:
         rules=page_identity.shipped_identity_rules(),
         assessor_of=wiring.assessor,
         decide=lambda url: capture_decision.decide(configured_policy.judging_policy(settings, url)),
+        comparisons=_COMPARISONS,
     )
 
 

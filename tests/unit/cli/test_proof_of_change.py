@@ -12,7 +12,7 @@ from snapshotter.formats.statements.pack import MAGIC
 from snapshotter.seal.signer import KeyDirectory
 from tests import packs
 from tests.bundles import RealClock
-from tests.changed import HOST, URL, ShownPage, shoot
+from tests.changed import HOST, URL, ShownPage, count_comparisons, shoot
 from tests.unit.cli.proving import User, new_user
 
 pytestmark = pytest.mark.long
@@ -56,11 +56,14 @@ def edited(user: User) -> list[str]:
 
 
 def test_an_edit_becomes_one_file_that_anybody_can_derive_again(
-    user: User, edited: list[str]
+    user: User, edited: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pairs = count_comparisons(monkeypatch)
+
     code, out, err = user.run("proof", edited[0], edited[1], "--without", "pdf")
 
     assert code == 0, err
+    assert len(pairs) == 2  # both ends, and the confirmation: each pair once
     file = Path(out.strip())
     text = file.read_text()
     assert text.startswith(MAGIC.decode())

@@ -11,9 +11,11 @@ import pytest
 from snapshotter.app.archive.assessment import BundleFiles, rederive
 from snapshotter.app.archive.comparison import NamedBundle
 from snapshotter.app.archive.observations import observe
-from snapshotter.app.takedown.change_derivation import ShownCapture, compare_ends
+from snapshotter.app.takedown.change_derivation import ComparedEnds, ShownCapture, compare_ends
+from snapshotter.app.takedown.kept_comparisons import KeptComparisons
 from snapshotter.app.takedown.rederivation import Rederivation
 from snapshotter.app.wiring import capture as wiring
+from snapshotter.compare import picture_rows
 from snapshotter.formats import canonical_json
 from snapshotter.formats.statements import takedown
 from snapshotter.model.bundle import Bundle
@@ -34,7 +36,7 @@ from snapshotter.policy.load import load
 from snapshotter.verify.bundle import verify_bundle
 from snapshotter.verify.trust import Trust, trusted_key
 from tests import bundles
-from tests.changed import LONG, URL, ShownPage, at, shoot
+from tests.changed import LONG, URL, ShownPage, at, count_comparisons, shoot
 from tests.unit.policy.test_page_identity import RULES
 
 pytestmark = pytest.mark.long
@@ -397,6 +399,31 @@ def test_bytes_in_memory_are_a_bundle_as_well(tmp_path: Path) -> None:
     assert (
         changed(compare_ends(pair[0], pair[1], BY.assessor_of, BY.rules).derived).change.count == 1
     )
+
+
+def test_a_pair_is_compared_once_and_its_pictures_are_those_that_are_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [
+        shoot(tmp_path, at(minute), ShownPage(words=words), signer=SIGNER)
+        for minute, words in ((0, BEFORE.words), (60, "The hall stays open."), (90, "It closes."))
+    ]
+    count = count_comparisons(monkeypatch)
+    kept = KeptComparisons[ComparedEnds]()
+
+    def ends(first: Bundle, second: Bundle, method: int = METHOD) -> ComparedEnds:
+        with ExitStack() as stack:
+            pair = [shown(stack.enter_context(one.file.open("rb"))) for one in (first, second)]
+            found = compare_ends(pair[0], pair[1], BY.assessor_of, BY.rules, method, kept=kept)
+            assert [picture_rows.size(shot)[0] for shot in found.shots] == [600, 600]
+            return found
+
+    first, second = ends(made[0], made[1]), ends(made[0], made[1])
+    assert first.derived == second.derived
+    assert len(count) == 1
+    assert ends(made[0], made[2]).derived != first.derived
+    assert ends(made[0], made[1], MAIN_REGION).derived != first.derived
+    assert len(count) == 3
 
 
 UNSEEN = "The fish market is closed.", "The fish market stays open."

@@ -399,7 +399,7 @@ def look_once(monkeypatch: pytest.MonkeyPatch) -> None:
             seen[key] = look(said, here, by)
         return seen[key]
 
-    def compared(before: Any, after: Any, *more: Any) -> Any:
+    def compared(before: Any, after: Any, *more: Any, kept: object = None) -> Any:
         pair = (before.observation.bundle_id, after.observation.bundle_id)
         if pair not in seen:
             seen[pair] = compare(before, after, *more)
