@@ -25,13 +25,16 @@ class StateLabel:
 
 OPEN = StateLabel(words=tr("Not established"), shape="○", tone="open")
 POSSIBLE_REMOVAL = StateLabel(words=tr("Possible removal"), shape="▲", tone="warn")
+_LACKS_A_PART = StateLabel(
+    words=tr("Stored, without a part that the policy requires"), shape="◐", tone="warn"
+)
 _JOBS = {
     JobState.WAITING: (tr("waiting"), "○", "open"),
     JobState.DEFERRED: (tr("waiting for its host"), "◌", "open"),
     JobState.RUNNING: (tr("running"), "▸", "open"),
     JobState.DONE: (tr("done"), "●", "good"),
-    JobState.INCOMPLETE: (tr("stored, and incomplete"), "◐", "warn"),
-    JobState.FAILED: (tr("failed"), "✕", "bad"),
+    JobState.INCOMPLETE: (tr("stored, partial or failed"), "◐", "warn"),
+    JobState.FAILED: (tr("failed, nothing stored"), "✕", "bad"),
     JobState.DEAD: (tr("given up"), "✕", "bad"),
     JobState.CANCELLED: (tr("cancelled"), "–", "open"),
 }
@@ -93,6 +96,8 @@ def job_result_label(status: JobStatus) -> StateLabel:
     outcome = Outcome(status.outcome) if status.outcome in set(Outcome) else None
     if status.bundle_id and status.state.over and outcome in (Outcome.PARTIAL, Outcome.FAILED):
         return capture_label(outcome)
+    if status.state is JobState.INCOMPLETE:
+        return _LACKS_A_PART
     return job_label(status.state)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from snapshotter.jobs.workers.capture_stages import CaptureStages
 from snapshotter.model.annotations import ReviewDecision
 from snapshotter.model.capture import Outcome
 from snapshotter.model.job import JobState, JobStatus
-from snapshotter.report.states import capture_label
+from snapshotter.report.states import capture_label, job_result_label
 from tests import observed
 from tests.archived import Archive
 from tests.unit.jobs.making import BUNDLE, made
@@ -183,7 +184,10 @@ def test_a_failed_capture_has_one_word_in_the_queue_and_in_lists(site: Console) 
     assert job is not None
     assert word in job[0]
     for text in (job[0], site.get(f"/queue/{status.job.id}").text):
-        assert "Stored, and incomplete" not in text
+        assert "Stored, " not in text
+    assert job_result_label(replace(status, outcome="complete")).words == (
+        "Stored, without a part that the policy requires"
+    )
 
 
 def test_the_script_offers_captures_that_the_page_does_not_show(tmp_path: Path) -> None:
