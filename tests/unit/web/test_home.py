@@ -11,6 +11,7 @@ from sqlalchemy import update
 
 from snapshotter.app.archive import cases
 from snapshotter.app.archive.index_service import IndexService
+from snapshotter.app.archive.review_queue import ReviewQueue
 from snapshotter.app.wiring import queue as wiring_queue
 from snapshotter.app.wiring.web import WebServices
 from snapshotter.jobs.database import writing
@@ -28,7 +29,7 @@ from snapshotter.report.states import capture_label, job_result_label
 from tests import observed
 from tests.archived import Archive
 from tests.unit.jobs.making import BUNDLE, made
-from tests.webclient import Console, console, console_settings
+from tests.webclient import Console, MovableClock, console, console_settings
 
 _HOSTILE = "https://example.org/<script>alert(1)</script>"
 
@@ -320,3 +321,21 @@ def test_a_link_fills_in_the_address_of_a_capture_and_sends_nothing(tmp_path: Pa
             assert answer.status_code == 200
             assert "evil.example" not in answer.text
             assert re.search(r'<textarea id="addresses"[^>]*>\n</textarea>', answer.text), nothing
+
+
+def test_no_more_captures_of_today_need_a_review_than_of_all_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(tmp_path)
+    archive.put(0, observed.gone())
+    clock = MovableClock()
+    clock.offset = observed.at(5) - clock.now()
+    monkeypatch.setattr(ReviewQueue, "count", lambda queue, view: 0)  # of a moment before
+    with console(console_settings(tmp_path), clock=clock) as found:
+        services, site = found.context.services, found.log_in()
+        services.index.wait_for_update(60)
+        services.today.compute()
+        page = site.get("/").text
+
+    assert "of today: 1" in page
+    assert re.search(r'class="count">1</span><span><a href="/review">', page)

@@ -204,7 +204,8 @@ def _numbers(
     for key, name, count, detail in day_numbers(today.report):
         if key == "review" and waiting is not None:
             of_today = tr("of today: {count}", count=count) if count else ""
-            found.append((_REVIEW, name, waiting, of_today, None))
+            # The two numbers are not of the same moment: captures of today may be newer.
+            found.append((_REVIEW, name, max(waiting, count), of_today, None))
         elif count or key not in _SELDOM:
             found.append((f"{url}#{key}", name, count, detail, _LABELS.get(key)))
     return found
