@@ -122,8 +122,5 @@ def test_pages_show_what_is_in_the_bucket_and_recover_when_the_database_restarts
     assert "Captures: 3." in served.page(DAY, "Captures: 3.")
     assert [web.get(page).status_code for page in PAGES] == [200] * len(PAGES)
 
-    served.restart_connections()
-    broken = web.get(HISTORY)
-    assert broken.status_code == 503
-    assert "does not answer" in broken.text
+    served.restart_connections()  # no page notices: each connection is tried before it is used
     assert [web.get(page).status_code for page in PAGES] == [200] * len(PAGES)
