@@ -22,6 +22,7 @@ from snapshotter.app.archive.review_queue import ReviewQueue
 from snapshotter.app.archive.today import TodayService
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
+from snapshotter.app.store_location import receipts_store_name
 from snapshotter.app.takedown.event_list import confirm_rules
 from snapshotter.app.takedown.outlook import TakedownOutlook
 from snapshotter.app.takedown.suspected_pages import SuspectedPages
@@ -71,7 +72,7 @@ class WebServices:
     note_access: Callable[[str, str, str], None]
     note_verified: Callable[[str, Report], None]  # the same, of a verification
     comparisons: ComparisonService  # of two captures
-    has_worker: Callable[[], bool]  # whether a worker of the queue runs
+    has_worker: Callable[[], bool]  # whether a worker of the queue and of this store runs
     check_health: Callable[[], Mapping[str, bool]]  # by what is checked
 
 
@@ -138,7 +139,7 @@ def web_services(
                 manifests=partial(_manifests, index),
                 clock=clock,
             ),
-            has_worker=partial(wiring_queue.has_worker, settings),
+            has_worker=partial(_has_worker, settings, database),
             check_health=partial(_check_health, store, database),
         )
 
@@ -147,6 +148,20 @@ def _manifests(index: IndexService, bundle_ids: Sequence[str]) -> Mapping[str, s
     """Return the SHA-256 of the manifests of bundles as the index saw them, by id."""
     with index.reading() as view:
         return view.source.index.manifest_digests(bundle_ids)
+
+
+def _has_worker(settings: Settings, database: "Database") -> bool:
+    """
+    Return whether a worker runs that stores in the configured store.
+
+    A worker of another store would store what is requested here where nobody looks for it.
+    """
+    from snapshotter.jobs.workers.registry import WorkerRegistry
+    from snapshotter.jobs.workers.store_binding import is_bound_elsewhere
+
+    if is_bound_elsewhere(database, receipts_store_name(settings)):
+        return False
+    return bool(WorkerRegistry(database).live_workers())
 
 
 def _check_health(store: ObjectStore, database: "Database") -> Mapping[str, bool]:

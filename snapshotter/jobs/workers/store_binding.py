@@ -8,7 +8,15 @@ worker with another store would not find it, and would capture the page a second
 from sqlalchemy import Column, Engine, Integer, String, Table, func, select, update
 
 from snapshotter.errors import SnapshotterError
-from snapshotter.jobs.database import TABLES, Instant, SafeText, database_now, insert_new, writing
+from snapshotter.jobs.database import (
+    TABLES,
+    Instant,
+    SafeText,
+    database_now,
+    insert_new,
+    reading,
+    writing,
+)
 from snapshotter.jobs.processes import is_silent
 from snapshotter.jobs.queue.attempts import ATTEMPT, STORING
 from snapshotter.jobs.workers.registry import LIVE_STATES, WorkerRegistry
@@ -32,6 +40,13 @@ class StoreBinding:
 
     store_id: str  # from `formats.bundle.receipts.store_id`
     url: str  # for messages
+
+
+def is_bound_elsewhere(engine: Engine, store_id: str) -> bool:
+    """Return whether a queue is bound to another store. Raises ServiceUnavailable."""
+    with reading(engine) as connection:
+        found = connection.execute(select(_STORE.c.store)).scalar()
+    return found is not None and found != store_id
 
 
 def bind_to_store(engine: Engine, ours: StoreBinding, *, worker: str, adopt: bool = False) -> bool:

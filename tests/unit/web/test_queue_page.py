@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from snapshotter.app.store_location import receipts_store_name
 from snapshotter.app.wiring import queue as wiring_queue
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.workers.registry import WorkerRegistry, WorkerState
+from snapshotter.jobs.workers.store_binding import StoreBinding, bind_to_store
 from snapshotter.model.job import JobState
 from tests.unit.jobs.making import job
 from tests.webclient import Console, console, console_settings
@@ -154,3 +156,17 @@ def test_workers_are_shown_with_their_state(site: Console) -> None:
 
 
 _FORM = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate"}
+
+
+def test_a_worker_of_another_store_is_no_worker_of_the_console(tmp_path: Path) -> None:
+    settings = console_settings(tmp_path)
+    other = StoreBinding(store_id="other", url="s3://other")
+    ours = StoreBinding(store_id=receipts_store_name(settings), url=settings.store)
+    with console(settings) as site:
+        services = site.context.services
+        WorkerRegistry(services.database).register("one", slots=1, version="1")
+        assert services.has_worker()
+        bind_to_store(services.database, other, worker="one")
+        assert not services.has_worker()
+        bind_to_store(services.database, ours, worker="one", adopt=True)
+        assert services.has_worker()
