@@ -10,6 +10,7 @@ import pytest
 
 from snapshotter.app.archive import cases
 from snapshotter.app.archive.annotations import read_chain
+from snapshotter.formats.bundle import store_keys
 from snapshotter.model.annotations import AnnotationAuthor, Mark, ReviewDecision
 from snapshotter.web.console.pages import review
 from tests import observed
@@ -136,6 +137,18 @@ def test_captures_in_quarantine_are_not_shown_and_graphic_ones_when_asked(site: 
 
     assert hostile not in text
     assert "Marked as graphic" in text
+
+
+def test_a_capture_whose_bundle_is_gone_is_shown_without_its_picture(site: Site) -> None:
+    gone = site.ids[1]
+    file = site.archive.folder / "store" / store_keys.bundle_key(gone)
+    assert site.shown(f"?id={gone}") == gone
+    file.rename(file.with_suffix(".away"))
+
+    text = site.text(f"?id={gone}")
+
+    assert f'value="{gone}"' in text
+    assert "There is no picture" in text
 
 
 def test_new_captures_are_found(site: Site) -> None:

@@ -30,7 +30,7 @@ from snapshotter.web.console.seen_state import for_seen_state
 from snapshotter.web.console.task_requests import answer_again, new_key, request_task
 from snapshotter.web.console.templating import respond, sentence
 from snapshotter.web.console.view_age import view_age
-from snapshotter.web.context import context_of
+from snapshotter.web.context import WebContext, context_of
 from snapshotter.web.errors import NotFound
 
 PATH: Final = "/review"
@@ -82,11 +82,7 @@ def _page(
             and (observation := observation_of(view, entry)) is not None
         ]
     base = {"decided": "yes"} if shows_decided else {}
-    picture = (
-        verified_picture(context, card.bundle_id, wait_s=_PICTURE_S)[1]
-        if card is not None
-        else None
-    )
+    picture = _picture(context, card.bundle_id) if card is not None else None
     return respond(
         request,
         "review.html.j2",
@@ -172,6 +168,15 @@ def _last_seen(item: ReviewItem) -> str:
     """Return the id of the last capture that shows the page; "" for none that may be shown."""
     seen = item.removal.shown_last if item.removal is not None else None
     return seen.bundle_id if seen is not None else ""
+
+
+def _picture(context: WebContext, bundle_id: str) -> PictureResult | None:
+    """Return the picture of a capture; None while it is being made."""
+    try:
+        return verified_picture(context, bundle_id, wait_s=_PICTURE_S)[1]
+    except (OSError, SnapshotterError) as error:  # the capture can be decided without its picture
+        message = error.message if isinstance(error, SnapshotterError) else str(error)
+        return PictureResult(picture=None, problem=message)
 
 
 def _pieces(
