@@ -18,13 +18,8 @@ from snapshotter.web.server import make_context
 
 HOST = "127.0.0.1:8765"
 ORIGIN = f"http://{HOST}"
-# What browsers send with a form of the console.
-FORM = {
-    "origin": ORIGIN,
-    "sec-fetch-site": "same-origin",
-    "sec-fetch-mode": "navigate",
-    "sec-fetch-dest": "document",
-}
+# What Chromium sends with a form of the console: no Origin, because pages send no referrer.
+FORM = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 
 
 class MovableClock(SystemClock):

@@ -56,10 +56,7 @@ def test_the_first_log_in_needs_the_link_and_nothing_else(
     page.wait_for_url(console.url("/"))
 
     assert page.get_by_role("navigation", name="Pages").is_visible()
-    # Browsers without Fetch Metadata state nothing else about a form.
-    with page.expect_request(lambda request: request.method == "POST") as sent:
-        page.get_by_role("button", name="Log out", exact=True).click()
-    assert sent.value.all_headers()["origin"] == console.origin
+    page.get_by_role("button", name="Log out", exact=True).click()
     assert "not logged in" in page.inner_text("h1")
     context.close()
 

@@ -6,8 +6,6 @@ come from a page of the console, or from the person. `same-site` is refused like
 servers of this machine, on other ports, are the same site and receive the same cookies. Requests of
 other sites that change nothing are answered only if a person follows a link, so that no other page
 can embed, measure or read what the console shows.
-
-Browsers without Fetch Metadata, such as Safari before 16.4, state the Origin of a form.
 """
 
 from collections.abc import Collection
@@ -65,5 +63,6 @@ class CrossOriginProtection:
                 )
             )
         if site is not None:
+            # The Origin of our own forms is "null", because our pages send no referrer.
             return site in _OWN
         return headers.get("origin") in self._origins

@@ -33,10 +33,7 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=(), "
     "payment=(), publickey-credentials-get=(), usb=()",
-    # An address of the console can contain a captured address, so that no other origin gets it.
-    # With `no-referrer`, browsers also hide the Origin of forms from the console itself, and the
-    # Origin is all that browsers without Fetch Metadata state about a form.
-    "referrer-policy": "same-origin",
+    "referrer-policy": "no-referrer",  # an address of the console can contain a captured address
     "x-content-type-options": "nosniff",
     "x-dns-prefetch-control": "off",
     "x-frame-options": "DENY",

@@ -55,7 +55,7 @@ def test_no_header_of_a_proxy_changes_a_link_or_an_answer(site: Console) -> None
         ({"sec-fetch-site": "same-site"}, 403),  # another port, or a sibling host
         ({"sec-fetch-site": "cross-site"}, 403),
         ({"sec-fetch-site": "same-site", "origin": ORIGIN}, 403),
-        ({"sec-fetch-site": "same-origin", "origin": "null"}, 303),  # a page that hides its origin
+        ({"sec-fetch-site": "same-origin", "origin": "null"}, 303),  # as Chromium sends a form
         ({"origin": ORIGIN}, 303),  # a browser without Fetch Metadata
         ({"origin": "http://127.0.0.1:8766"}, 403),
         ({"origin": "http://other.127.0.0.1:8765"}, 403),
