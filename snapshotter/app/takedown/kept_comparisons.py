@@ -4,7 +4,7 @@ from typing import Final, Generic, TypeVar
 
 _T = TypeVar("_T")
 PairKey = tuple[str, str, int]  # SHA-256 of the earlier and the later bundle, and the method
-_MOST: Final = 4  # of both ends, and of confirmations
+_MOST: Final = 16  # of both ends, and of all captures that may confirm a change
 
 
 class KeptComparisons(Generic[_T]):
