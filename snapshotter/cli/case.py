@@ -39,7 +39,7 @@ from snapshotter.cli.output import format_time, print_json, print_message, print
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.annotations import ChainReport
+    from snapshotter.app.archive.annotation_checks import ChainReport
     from snapshotter.app.archive.case_view import CaseView
     from snapshotter.model.annotation_state import Decision, Note
 
@@ -328,7 +328,7 @@ def check(
 
     Exit codes: 0 PASSED. 10 FAILED. 11 INDETERMINATE.
     """
-    from snapshotter.app.archive import annotations, bundles
+    from snapshotter.app.archive import annotation_checks, annotations, bundles
     from snapshotter.app.wiring import chain_end
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust
@@ -341,7 +341,7 @@ def check(
     other = None
     if against:
         other = wiring_store.store(ctx.obj.load(store=against, s3_endpoint=endpoint or ""))
-    report = annotations.check(
+    report = annotation_checks.check(
         opened,
         is_trusted=wiring_trust.trusted_keys(settings),
         seen=chain_end.seen_end(settings),

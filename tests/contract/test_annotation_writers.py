@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from typing_extensions import override
 
-from snapshotter.app.archive import annotations
+from snapshotter.app.archive import annotation_checks, annotations
 from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.model.annotations import AnnotationKind, NewAnnotation
 from snapshotter.model.finding import Verdict
@@ -51,7 +51,7 @@ def test_writers_at_once_all_succeed_and_no_exhibit_number_is_given_twice(
     assert sorted(case.captures.values()) == list(range(1, 3 * RECORDS))
     assert not chain.problems
     assert not chain.state().problems
-    report = annotations.check(store, is_trusted=lambda key_id: True, seen=None)
+    report = annotation_checks.check(store, is_trusted=lambda key_id: True, seen=None)
     assert [finding.code for finding in report.findings] == ["text-without-record"]
     assert report.verdict is Verdict.INDETERMINATE
 

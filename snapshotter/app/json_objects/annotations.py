@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from snapshotter.app.json_objects.values import instant_json
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.annotations import ChainReport
+    from snapshotter.app.archive.annotation_checks import ChainReport
     from snapshotter.app.archive.case_view import CaseExhibit, CaseView
     from snapshotter.app.archive.review_list import ReviewItem
     from snapshotter.model.annotation_state import CaptureState, CaseState, Decision, Note

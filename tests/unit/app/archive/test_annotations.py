@@ -10,8 +10,9 @@ from typing import BinaryIO
 import pytest
 from typing_extensions import override
 
-from snapshotter.app.archive import annotations, cases
-from snapshotter.app.archive.annotations import AnnotationService, ChainEnd, ChainReport
+from snapshotter.app.archive import annotation_checks, annotations, cases
+from snapshotter.app.archive.annotation_checks import ChainReport
+from snapshotter.app.archive.annotations import AnnotationService, ChainEnd
 from snapshotter.app.archive.observations import ObservationSource, read_annotations
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import store_keys
@@ -57,7 +58,7 @@ def _note(service: AnnotationService, text: str) -> int:
 
 
 def _check(store: DirectoryStore, seen: ChainEnd | None = None) -> ChainReport:
-    return annotations.check(store, is_trusted=lambda key_id: True, seen=seen)
+    return annotation_checks.check(store, is_trusted=lambda key_id: True, seen=seen)
 
 
 def _source(store: DirectoryStore, index: Index, seen: ChainEnd | None = None) -> ObservationSource:
@@ -180,7 +181,7 @@ def test_a_damaged_record_does_not_stop_the_next_one(store: DirectoryStore) -> N
 def test_a_record_by_an_unknown_key_is_named(store: DirectoryStore) -> None:
     annotations.append(service_on(store), _tag("a"))
 
-    report = annotations.check(store, is_trusted=lambda key_id: False, seen=None)
+    report = annotation_checks.check(store, is_trusted=lambda key_id: False, seen=None)
 
     assert (report.verdict, _codes(report)) == (Verdict.INDETERMINATE, ["unknown-key"])
 
@@ -279,7 +280,9 @@ def test_a_missing_exhibit_is_named(store: DirectoryStore) -> None:
         ),
     )
 
-    report = annotations.check(store, is_trusted=lambda key_id: True, seen=None, bundles=[ONE])
+    report = annotation_checks.check(
+        store, is_trusted=lambda key_id: True, seen=None, bundles=[ONE]
+    )
 
     assert [(finding.code, finding.subject) for finding in report.findings] == [
         ("capture-missing", TWO)
