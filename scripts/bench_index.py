@@ -38,7 +38,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from snapshotter.app.archive import search as searches  # noqa: E402  the line above finds these
+from snapshotter.app.archive.lookup import search as searches  # noqa: E402  the line above finds these
 from snapshotter.app.settings import load  # noqa: E402
 from snapshotter.app.wiring import index as wiring_index  # noqa: E402
 from snapshotter.formats import canonical_json  # noqa: E402

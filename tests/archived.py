@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from snapshotter.app.archive.index_service import ArchiveView, IndexService
+from snapshotter.app.archive.lookup.index_service import ArchiveView, IndexService
 from snapshotter.app.archive.observations import ObservationSource
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.digest import digest_bytes

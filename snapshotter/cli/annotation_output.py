@@ -17,7 +17,7 @@ from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.annotations import AnnotationService
-    from snapshotter.app.archive.cases import AnnotationChange
+    from snapshotter.app.archive.organising.cases import AnnotationChange
     from snapshotter.model.annotation_state import Decision, Note
 
 _Command = Callable[..., Any]

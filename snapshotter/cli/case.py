@@ -40,7 +40,7 @@ from snapshotter.translation import tr
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.annotation_checks import ChainReport
-    from snapshotter.app.archive.case_view import CaseView
+    from snapshotter.app.archive.organising.case_view import CaseView
     from snapshotter.model.annotation_state import Decision, Note
 
 
@@ -81,7 +81,7 @@ def create(
     NAME has 1 to 64 characters of a-z, 0-9, dot, dash and underscore. The name is kept permanently:
     it must not name a person. The title can be erased.
     """
-    from snapshotter.app.archive import cases
+    from snapshotter.app.archive.organising import cases
 
     service = open_service(ctx, store, passphrase_file)
     try:
@@ -157,7 +157,7 @@ def show(ctx: click.Context, name: str, store: str | None, as_json: bool) -> Non
     --note` takes. Captures in quarantine are counted and named with their reasons, and not shown.
     Nothing is verified: use `snapshotter case check` and `snapshotter verify`.
     """
-    from snapshotter.app.archive.case_view import case_view
+    from snapshotter.app.archive.organising.case_view import case_view
     from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import annotations as wiring
     from snapshotter.app.wiring import store as wiring_store
@@ -200,7 +200,7 @@ def add(
     Each capture gets the next exhibit number of the case. A number is never given again. A capture
     that was in the case before gets its former number.
     """
-    from snapshotter.app.archive import cases
+    from snapshotter.app.archive.organising import cases
 
     change_captures(
         ctx,
@@ -239,7 +239,7 @@ def remove(
 
     The captures stay in the store, and the records of their time in the case stay too.
     """
-    from snapshotter.app.archive import cases
+    from snapshotter.app.archive.organising import cases
 
     change_captures(
         ctx,
@@ -272,7 +272,7 @@ def close(
     as_json: bool,
 ) -> None:
     """Close a case. A closed case accepts no captures, and cannot be opened again."""
-    from snapshotter.app.archive import cases
+    from snapshotter.app.archive.organising import cases
 
     service = open_service(ctx, store, passphrase_file)
     try:

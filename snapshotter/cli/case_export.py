@@ -27,7 +27,7 @@ from snapshotter.errors import ServiceUnavailable
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.case_export_plan import ExportPlan, PlannedExhibit
+    from snapshotter.app.archive.organising.case_export_plan import ExportPlan, PlannedExhibit
     from snapshotter.app.settings import Settings
     from snapshotter.model.annotation_state import AnnotationState
 
@@ -122,8 +122,8 @@ def export(
     Exit codes: 0 the archive was written, whatever the verdicts are. 1 the archive exists, or a
     file cannot be written. 30 the store does not answer, or the browser did not print a PDF.
     """
-    from snapshotter.app.archive import case_export_plan
-    from snapshotter.app.archive.case_view import case_view
+    from snapshotter.app.archive.organising import case_export_plan
+    from snapshotter.app.archive.organising.case_view import case_view
     from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import annotations as wiring
     from snapshotter.app.wiring import store as wiring_store
@@ -181,7 +181,7 @@ def _write(
     as_json: bool,
 ) -> None:
     from snapshotter.app import machine
-    from snapshotter.app.archive import case_export_plan
+    from snapshotter.app.archive.organising import case_export_plan
     from snapshotter.app.wiring import documents
 
     total = len(plan.exhibits)
@@ -251,7 +251,7 @@ def _write(
 
 
 def _print_preview(plan: "ExportPlan") -> None:
-    from snapshotter.app.archive import case_export_readme as words
+    from snapshotter.app.archive.exports import case_export_readme as words
 
     print_result(tr("case {name}; nothing is written", name=plan.case))
     print_result(tr("Included:"))

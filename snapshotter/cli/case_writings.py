@@ -15,7 +15,7 @@ with_option = click.option(
 
 def written_groups(included: str) -> list[str]:
     """Return the groups that `--with` names. Raises BadParameter: one is unknown."""
-    from snapshotter.app.archive.case_export_plan import GROUPS
+    from snapshotter.app.archive.organising.case_export_plan import GROUPS
 
     groups = [group.strip() for group in included.split(",") if group.strip()]
     for group in groups:

@@ -20,7 +20,7 @@ from snapshotter.cli.readings_output import describe_bounds
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.page_counts import PageCounts
+    from snapshotter.app.archive.screens.page_counts import PageCounts
     from snapshotter.app.settings import Settings
     from snapshotter.assess.thresholds import CountReading
     from snapshotter.model.reading import Count, Crossing
@@ -79,7 +79,7 @@ def counts(
 
     Thresholds come from your policy, or else from the policy for the page ([[thresholds]]).
     """
-    from snapshotter.app.archive.page_counts import page_counts
+    from snapshotter.app.archive.screens.page_counts import page_counts
     from snapshotter.app.wiring import index as wiring_index
 
     if as_json + as_csv + chart > 1:

@@ -51,7 +51,8 @@ def disclose(
     would be FAILED. 20 the capture is in quarantine.
     """
     from snapshotter.app import machine
-    from snapshotter.app.archive import bundles, quarantined, redacted_copy
+    from snapshotter.app.archive import bundles, quarantined
+    from snapshotter.app.archive.exports import redacted_copy
     from snapshotter.app.wiring import documents
     from snapshotter.app.wiring import store as wiring_store
     from snapshotter.app.wiring import trust as wiring_trust

@@ -21,7 +21,7 @@ from snapshotter.model.finding import Verdict
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.scitt_files import ScittSigners
+    from snapshotter.app.archive.exports.scitt_files import ScittSigners
     from snapshotter.app.settings import Settings
     from snapshotter.ports import ObjectStore
 
@@ -246,7 +246,7 @@ def export(
 
 
 def _scitt_signers(settings: "Settings") -> "ScittSigners":
-    from snapshotter.app.archive.scitt_files import ScittSigners
+    from snapshotter.app.archive.exports.scitt_files import ScittSigners
     from snapshotter.app.wiring import keys, log
     from snapshotter.cli.key_options import ask_passphrase
 
@@ -264,7 +264,7 @@ def _sign_scitt(
     signers: "ScittSigners",
 ) -> tuple[Path, ...]:
     from snapshotter.app import machine
-    from snapshotter.app.archive import scitt_files
+    from snapshotter.app.archive.exports import scitt_files
     from snapshotter.app.wiring import trust as wiring_trust
 
     return scitt_files.write(
@@ -281,7 +281,7 @@ def _write_case(
     settings: "Settings", store: "ObjectStore", name: str, output: Path
 ) -> tuple[str, ...]:
     """Write the list of what an export of a case contains; return the ids of its exhibits."""
-    from snapshotter.app.archive.case_view import case_contents, case_view
+    from snapshotter.app.archive.organising.case_view import case_contents, case_view
     from snapshotter.app.wiring import annotations as wiring
     from snapshotter.cli.output import write_file
     from snapshotter.formats import canonical_json
@@ -385,7 +385,8 @@ def _export_redacted(
 def _export_har(
     settings: "Settings", store: "ObjectStore", bundle_id: str, output: Path, *, as_json: bool
 ) -> None:
-    from snapshotter.app.archive import bundles, http_archive
+    from snapshotter.app.archive import bundles
+    from snapshotter.app.archive.exports import http_archive
     from snapshotter.app.wiring import documents
     from snapshotter.cli.output import write_file
     from snapshotter.formats.digest import digest_bytes

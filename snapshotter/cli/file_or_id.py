@@ -32,7 +32,7 @@ def file_argument(name: str, *, store: str | None) -> Path | None:
     Raises:
         UsageError: The argument may mean two things; the message says how to write either.
     """
-    from snapshotter.app.archive.object_ids import LATEST, may_be_part
+    from snapshotter.app.archive.lookup.object_ids import LATEST, may_be_part
     from snapshotter.formats.bundle import store_keys
 
     if os.sep in name:

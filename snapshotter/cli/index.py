@@ -72,7 +72,7 @@ def status(ctx: click.Context, store: str | None, as_json: bool) -> None:
 
     The whole store is listed. No bundle is read, and the index is not changed.
     """
-    from snapshotter.app.archive import index_upkeep
+    from snapshotter.app.archive.lookup import index_upkeep
     from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import index as wiring_index
 
@@ -125,7 +125,7 @@ def status(ctx: click.Context, store: str | None, as_json: bool) -> None:
 
 def rebuild_index(settings: "Settings", *, as_json: bool) -> None:
     """Rebuild the index of the configured store, and print the numbers of bundles."""
-    from snapshotter.app.archive import index_upkeep
+    from snapshotter.app.archive.lookup import index_upkeep
     from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import index as wiring_index
 

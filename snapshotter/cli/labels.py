@@ -26,7 +26,7 @@ def checked_labels(
     """
     if not tags and not cases:
         return ()
-    from snapshotter.app.archive import capture_labels
+    from snapshotter.app.archive.organising import capture_labels
     from snapshotter.app.wiring import annotations as wiring
     from snapshotter.cli.output import print_message
 
@@ -101,7 +101,7 @@ def _record(
     labels: Sequence[str],
     bundle_ids: Sequence[str],
 ) -> bool:
-    from snapshotter.app.archive import capture_labels
+    from snapshotter.app.archive.organising import capture_labels
     from snapshotter.cli.output import print_message
 
     problems = capture_labels.label_captures(open_service, labels, bundle_ids)

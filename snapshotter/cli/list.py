@@ -255,7 +255,7 @@ def _selected(
         yield select(store, wanted, is_trusted=is_trusted, left_out=left_out), None
         return
     from snapshotter.app import machine
-    from snapshotter.app.archive import search
+    from snapshotter.app.archive.lookup import search
     from snapshotter.app.wiring import index as wiring_index
     from snapshotter.cli.search import print_cut
 

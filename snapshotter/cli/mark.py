@@ -40,7 +40,7 @@ def graphic(
 
     The page about such a capture shows the picture only after a click.
     """
-    from snapshotter.app.archive import cases
+    from snapshotter.app.archive.organising import cases
     from snapshotter.model.annotations import Mark
 
     change_captures(

@@ -56,7 +56,7 @@ def add(
     as_json: bool,
 ) -> None:
     """Write a note about captures, or about a case."""
-    from snapshotter.app.archive import cases
+    from snapshotter.app.archive.organising import cases
 
     if bool(bundle_ids) == bool(case_name):
         raise click.UsageError(tr("name captures by their ids, or a case with --case"))
@@ -98,7 +98,7 @@ def list_(
     as_json: bool,
 ) -> None:
     """List notes with their numbers: of all captures, of some, or of a case."""
-    from snapshotter.app.archive import cases
+    from snapshotter.app.archive.organising import cases
     from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import annotations as wiring
     from snapshotter.app.wiring import store as wiring_store

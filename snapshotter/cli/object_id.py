@@ -20,7 +20,7 @@ from snapshotter.translation import tr
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from snapshotter.app.archive.object_ids import IdsWithPart, ObjectKind
+    from snapshotter.app.archive.lookup.object_ids import IdsWithPart, ObjectKind
     from snapshotter.jobs.queue.database_queue import DatabaseQueue
     from snapshotter.ports import ReadableStore
 
@@ -49,14 +49,14 @@ class ObjectId(_TextType):
     @property
     def kinds(self) -> "tuple[ObjectKind, ...]":
         """The objects that an argument of this type can name."""
-        from snapshotter.app.archive.object_ids import ObjectKind
+        from snapshotter.app.archive.lookup.object_ids import ObjectKind
 
         wanted = {ObjectKind.BUNDLE: self._bundles, ObjectKind.EVENT: self._events}
         return tuple(kind for kind, is_wanted in wanted.items() if is_wanted)
 
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from snapshotter.app.archive.object_ids import MIN_PART, may_be_part
+        from snapshotter.app.archive.lookup.object_ids import MIN_PART, may_be_part
 
         text = str(value)
         if not self._others and not may_be_part(text):
@@ -95,7 +95,7 @@ class ObjectId(_TextType):
         Raises:
             SnapshotterError: No id has this part, or several have it (exit code 2).
         """
-        from snapshotter.app.archive.object_ids import (
+        from snapshotter.app.archive.lookup.object_ids import (
             LATEST,
             NoSuchId,
             is_random_part,
@@ -163,7 +163,7 @@ def resolve_jobs(queue: "DatabaseQueue", texts: Sequence[str]) -> tuple[str, ...
     Raises:
         SnapshotterError: Several jobs have this part in their ids (exit code 2).
     """
-    from snapshotter.app.archive.object_ids import LATEST, choose
+    from snapshotter.app.archive.lookup.object_ids import LATEST, choose
 
     found = []
     for text in texts:
@@ -185,7 +185,7 @@ def resolve_log_name(store: "ReadableStore", kind: str, text: str) -> str:
     Raises:
         SnapshotterError: No id of the store has this part, or several have it (exit code 2).
     """
-    from snapshotter.app.archive.object_ids import ObjectKind, may_be_part, resolve
+    from snapshotter.app.archive.lookup.object_ids import ObjectKind, may_be_part, resolve
     from snapshotter.formats.proofs import leaf
 
     kinds = {

@@ -71,7 +71,7 @@ def open_(
     Exit codes: 0 the pages were made, whatever the verdicts are. 2 a file is no bundle. 20 a
     capture is in quarantine.
     """
-    from snapshotter.app.archive.page_folder import PageFolder
+    from snapshotter.app.archive.screens.page_folder import PageFolder
 
     if output is not None and len(bundles) > 1:
         raise click.UsageError(tr("with -o, give one bundle"))

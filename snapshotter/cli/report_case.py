@@ -92,7 +92,7 @@ def case(
     `report capture` ends with 0 also for FAILED and INDETERMINATE.
     """
     from snapshotter.app import machine
-    from snapshotter.app.archive.case_export_plan import case_report_stem
+    from snapshotter.app.archive.organising.case_export_plan import case_report_stem
     from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import documents
     from snapshotter.model.finding import Verdict

@@ -20,7 +20,7 @@ from snapshotter.errors import ServiceUnavailable
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.day_report import Period
+    from snapshotter.app.archive.screens.day_report import Period
     from snapshotter.app.settings import Settings
     from snapshotter.report.day import DayReport
 
@@ -78,7 +78,7 @@ def day(
     Exit codes: 0 the report was made. 30 with --notify: a channel did not accept the message.
     """
     from snapshotter.app import machine
-    from snapshotter.app.archive.day_report import make_day_report
+    from snapshotter.app.archive.screens.day_report import make_day_report
     from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import day_report as wiring_day_report
     from snapshotter.app.wiring import index as wiring_index
@@ -119,7 +119,7 @@ def day(
 
 
 def _period(day: str, since: str | None, now: datetime) -> "Period":
-    from snapshotter.app.archive.day_report import Period
+    from snapshotter.app.archive.screens.day_report import Period
 
     try:
         if since:

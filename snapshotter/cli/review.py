@@ -26,7 +26,7 @@ from snapshotter.cli.output import (
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.review_list import ReviewItem
+    from snapshotter.app.archive.organising.review_list import ReviewItem
 
 
 @click.command(
@@ -88,7 +88,7 @@ def review(
         raise click.UsageError(
             tr("name captures by their ids together with --accept, --reject or --needs-work")
         )
-    from snapshotter.app.archive import cases
+    from snapshotter.app.archive.organising import cases
     from snapshotter.model.annotations import ReviewDecision
 
     wanted = ReviewDecision(decision)
@@ -107,7 +107,7 @@ def review(
 def _list(
     ctx: click.Context, store: str | None, limit: int, *, decided: bool, as_json: bool
 ) -> None:
-    from snapshotter.app.archive.review_list import items_to_review
+    from snapshotter.app.archive.organising.review_list import items_to_review
     from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import index as wiring_index
 
@@ -166,7 +166,7 @@ def _print_item(item: "ReviewItem", store: str | None) -> None:
 
 
 def _reason_words(item: "ReviewItem") -> list[str]:
-    from snapshotter.app.archive.review_list import REASON_WORDS, ReviewReason
+    from snapshotter.app.archive.organising.review_list import REASON_WORDS, ReviewReason
     from snapshotter.cli.bundle_output import describe_observation
 
     words = {**REASON_WORDS, ReviewReason.REMOVED: describe_observation(item.observation)}

@@ -600,7 +600,7 @@ def _possible_removals(settings: "Settings", urls: set[str]) -> "dict[str, Possi
     """Return the possible removals among captures; none, with a message, without the store."""
     if not urls:
         return {}
-    from snapshotter.app.archive.review_list import possible_removals_of
+    from snapshotter.app.archive.organising.review_list import possible_removals_of
     from snapshotter.app.wiring import index as wiring_index
 
     try:

@@ -91,7 +91,7 @@ def search(
     query is invalid or cannot be answered.
     """
     from snapshotter.app import machine
-    from snapshotter.app.archive import search as use_case
+    from snapshotter.app.archive.lookup import search as use_case
     from snapshotter.app.store_location import require_store
     from snapshotter.app.wiring import index as wiring_index
     from snapshotter.app.wiring import trust as wiring_trust
@@ -197,7 +197,7 @@ def print_cut(count: int) -> None:
 
 def found_lines(capture: "FoundCapture") -> list[str]:
     """Return a result as lines of text, each safe for a terminal."""
-    from snapshotter.app.archive.search import excerpt, with_brackets
+    from snapshotter.app.archive.lookup.search import excerpt, with_brackets
     from snapshotter.formats.printable import cut, printable
     from snapshotter.model.capture import Outcome
     from snapshotter.model.sentences import page_words

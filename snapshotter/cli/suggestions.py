@@ -16,8 +16,8 @@ from snapshotter.translation import tr
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from snapshotter.app.archive.object_ids import ObjectKind
-    from snapshotter.app.archive.suggestions import Suggestion
+    from snapshotter.app.archive.lookup.object_ids import ObjectKind
+    from snapshotter.app.archive.lookup.suggestions import Suggestion
     from snapshotter.app.settings import Settings
     from snapshotter.ports import ObjectStore
 
@@ -33,7 +33,7 @@ def complete_ids(
     Args:
         files: The argument may also be a file; files are completed where no id fits.
     """
-    from snapshotter.app.archive.suggestions import suggest_ids
+    from snapshotter.app.archive.lookup.suggestions import suggest_ids
 
     found: list[CompletionItem] = []
     if os.sep not in typed and "." not in typed:
@@ -43,7 +43,7 @@ def complete_ids(
 
 def complete_case(ctx: click.Context, typed: str) -> "list[CompletionItem]":
     """Return the cases of the store whose names begin as they were typed."""
-    from snapshotter.app.archive.suggestions import suggest_cases
+    from snapshotter.app.archive.lookup.suggestions import suggest_cases
 
     def suggest() -> "Sequence[Suggestion]":
         from snapshotter.app.wiring import index as wiring_index
@@ -57,7 +57,7 @@ def complete_case(ctx: click.Context, typed: str) -> "list[CompletionItem]":
 
 def complete_policy(ctx: click.Context, typed: str) -> "list[CompletionItem]":
     """Return the policies whose names begin as they were typed, else files."""
-    from snapshotter.app.archive.suggestions import suggest_policies
+    from snapshotter.app.archive.lookup.suggestions import suggest_policies
 
     if os.sep in typed or "." in typed:
         return _files(typed)

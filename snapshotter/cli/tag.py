@@ -42,7 +42,7 @@ def add(
     as_json: bool,
 ) -> None:
     """Add a tag to captures. TAG has 1 to 64 characters and does not begin like case: or tag:."""
-    from snapshotter.app.archive import cases
+    from snapshotter.app.archive.organising import cases
 
     change_captures(
         ctx,
@@ -75,7 +75,7 @@ def remove(
     as_json: bool,
 ) -> None:
     """Remove a tag from captures. The records of the tag stay."""
-    from snapshotter.app.archive import cases
+    from snapshotter.app.archive.organising import cases
 
     change_captures(
         ctx,

@@ -1,7 +1,7 @@
 """
 Write the report about one day, or another period: as text, as an HTML page, and as a mail's words.
 
-The values come from `app/archive/day_report.py`. This module decides nothing.
+The values come from `app/archive/screens/day_report.py`. This module decides nothing.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from snapshotter.app.archive.downloads import ObjectMissing
-from snapshotter.app.archive.index_service import IndexNotReady
+from snapshotter.app.archive.exports.downloads import ObjectMissing
+from snapshotter.app.archive.lookup.index_service import IndexNotReady
 from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
 from snapshotter.translation import tr
 from snapshotter.web.api.problem import MEDIA_TYPE, Problem, encode_problem

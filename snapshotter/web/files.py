@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from snapshotter.app.archive.downloads import (
+from snapshotter.app.archive.exports.downloads import (
     Download,
     open_bundle,
     open_file,

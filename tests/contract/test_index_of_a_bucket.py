@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app.archive.object_ids import indexed_ids, resolve
+from snapshotter.app.archive.lookup.object_ids import indexed_ids, resolve
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.digest import digest_bytes
 from snapshotter.index.open_index import open_index_file

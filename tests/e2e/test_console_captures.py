@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, expect
 
-from snapshotter.app.archive import cases
+from snapshotter.app.archive.organising import cases
 from snapshotter.model.annotations import Mark
 from tests import observed
 from tests.archived import Archive

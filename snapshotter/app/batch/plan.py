@@ -145,7 +145,7 @@ def _entry(
 
 def _check_tags(tags: Iterable[str]) -> None:
     """Raise SnapshotterError for a tag that would be read as a filter or as a case."""
-    from snapshotter.app.archive.cases import require_no_filter
+    from snapshotter.app.archive.organising.cases import require_no_filter
 
     for tag in tags:
         try:

@@ -6,8 +6,8 @@ from snapshotter.app.json_objects.values import instant_json
 
 if TYPE_CHECKING:
     from snapshotter.app.archive.annotation_checks import ChainReport
-    from snapshotter.app.archive.case_view import CaseExhibit, CaseView
-    from snapshotter.app.archive.review_list import ReviewItem
+    from snapshotter.app.archive.organising.case_view import CaseExhibit, CaseView
+    from snapshotter.app.archive.organising.review_list import ReviewItem
     from snapshotter.model.annotation_state import CaptureState, CaseState, Decision, Note
     from snapshotter.model.annotations import Annotation
 

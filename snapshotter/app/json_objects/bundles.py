@@ -96,7 +96,7 @@ def tags_of(capture: "FoundCapture") -> tuple[str, ...]:
 
 
 def _hit_json(hit: "Hit") -> dict[str, Any]:
-    from snapshotter.app.archive.search import excerpt
+    from snapshotter.app.archive.lookup.search import excerpt
 
     shown = excerpt(hit, _EXCERPT)
     return {

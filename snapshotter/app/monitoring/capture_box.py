@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from snapshotter.app.archive import capture_labels
+from snapshotter.app.archive.organising import capture_labels
 from snapshotter.app.monitoring.form_mistakes import FormMistake, noting, read_addresses
 from snapshotter.app.monitoring.remote_requests import (
     ReadAnnotations,

@@ -9,7 +9,7 @@ report that was due, and no earlier ones.
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, tzinfo
 
-from snapshotter.app.archive.day_report import Period, local_instant
+from snapshotter.app.archive.screens.day_report import Period, local_instant
 from snapshotter.app.monitoring.notification_delivery import NotificationService
 from snapshotter.app.monitoring.notification_events import day_event
 from snapshotter.ports import Clock

@@ -178,7 +178,7 @@ class CaptureJobRunner:
         """Record the tags and cases of a job; what cannot be recorded becomes a note of the job."""
         if not job.tags or _CONTROL.fullmatch(job.id):
             return stored  # a control page is another page: it belongs to no case
-        from snapshotter.app.archive.capture_labels import label_captures
+        from snapshotter.app.archive.organising.capture_labels import label_captures
 
         problems = label_captures(self._annotations, job.tags, [stored.sealed.bundle_id])
         return replace(stored, notes=(*stored.notes, *problems))

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from snapshotter.app.archive import capture_labels
+from snapshotter.app.archive.organising import capture_labels
 from snapshotter.app.monitoring import new_schedule, watch_options
 from snapshotter.app.policies.configured_policy import policy_name_for_jobs
 from snapshotter.app.policies.visit_plan import VisitOptions, plan_from_options

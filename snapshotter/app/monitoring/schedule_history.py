@@ -1,8 +1,8 @@
 """Show the history of a schedule: visits with outcomes and verdicts, gaps, possible removals."""
 
 from snapshotter.app.archive.observations import ObservationSource
+from snapshotter.app.archive.organising.review_list import possible_removals_of
 from snapshotter.app.archive.quarantined import FindHidden
-from snapshotter.app.archive.review_list import possible_removals_of
 from snapshotter.assess.possible_removals import PossibleRemoval
 from snapshotter.jobs.queue.database_queue import DatabaseQueue
 from snapshotter.jobs.schedules.history import HistoryEntry

@@ -8,10 +8,10 @@ or recorded: a conclusion verifies each bundle before an event is recorded (`eve
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from snapshotter.app.archive.capture_list import cards_of
-from snapshotter.app.archive.index_service import ArchiveView, IndexService
-from snapshotter.app.archive.latest_value import LatestValue
+from snapshotter.app.archive.lookup.index_service import ArchiveView, IndexService
 from snapshotter.app.archive.observations import observations
+from snapshotter.app.archive.screens.capture_list import cards_of
+from snapshotter.app.archive.screens.latest_value import LatestValue
 from snapshotter.app.takedown.events import describe_missing
 from snapshotter.assess.takedown_events import PagePresence, capture_order_key, conclude
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from snapshotter.app.archive.index_service import ArchiveView, IndexService
-from snapshotter.app.archive.latest_value import LatestValue
+from snapshotter.app.archive.lookup.index_service import ArchiveView, IndexService
 from snapshotter.app.archive.observations import observations
+from snapshotter.app.archive.screens.latest_value import LatestValue
 from snapshotter.app.takedown.outlook import store_version, weak_ends
 from snapshotter.assess.change_events import USUAL, control_problem
 from snapshotter.assess.possible_removals import PossibleRemoval, Suspicion, possible_removals

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from snapshotter.app.archive import annotations, cases
+from snapshotter.app.archive import annotations
 from snapshotter.app.archive.annotations import AnnotationService
-from snapshotter.app.archive.cases import AnnotationChange
+from snapshotter.app.archive.organising import cases
+from snapshotter.app.archive.organising.cases import AnnotationChange
 from snapshotter.app.tasks.context import TaskContext
 from snapshotter.app.tasks.kinds import AnnotateArguments, AnnotationAction
 from snapshotter.app.upkeep import quarantine

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from snapshotter.app.archive.downloads import Download, ObjectMissing
+from snapshotter.app.archive.exports.downloads import Download, ObjectMissing
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.finding import Verdict
 from snapshotter.ports import ReadableStore

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from snapshotter.app.archive.evidence_folder import verifier_path
+from snapshotter.app.archive.exports.evidence_folder import verifier_path
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.finding import Verdict
 from snapshotter.translation import tr

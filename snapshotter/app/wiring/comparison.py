@@ -21,9 +21,9 @@ import snapshotter
 from snapshotter.app.archive import quarantined
 from snapshotter.app.archive.bundles import BundleMembers
 from snapshotter.app.archive.comparison import NamedBundle
-from snapshotter.app.archive.confined_verification import ConfinedVerifier
-from snapshotter.app.archive.preview_folder import PreviewFolder
-from snapshotter.app.archive.preview_process import PreviewProcesses
+from snapshotter.app.archive.confined.confined_verification import ConfinedVerifier
+from snapshotter.app.archive.confined.preview_folder import PreviewFolder
+from snapshotter.app.archive.confined.preview_process import PreviewProcesses
 from snapshotter.app.settings import Settings
 from snapshotter.app.wiring import trust as wiring_trust
 from snapshotter.errors import EvidenceInvalid, ServiceUnavailable, SnapshotterError

@@ -21,7 +21,7 @@ from typing import Final
 
 from snapshotter.app.archive import comparison
 from snapshotter.app.archive.comparison import CheckedBundle, ComparisonInput
-from snapshotter.app.archive.preview_main import confine
+from snapshotter.app.archive.confined.preview_main import confine
 from snapshotter.app.wiring.capturer import assessor
 from snapshotter.compare.captures import ComparableCapture
 from snapshotter.compare.picture_rows import PictureSource

@@ -17,12 +17,12 @@ from snapshotter.ports import ObjectStore, ShowMessage
 from snapshotter.value_class import dataclass
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.case_export import ExportedCase
-    from snapshotter.app.archive.case_export_plan import ExportPlan, PlannedExhibit
-    from snapshotter.app.archive.case_view import CaseView
-    from snapshotter.app.archive.evidence_folder import EvidenceFolder
-    from snapshotter.app.archive.masked_pictures import MaskingResult
-    from snapshotter.app.archive.redacted_copy import RedactedCopy
+    from snapshotter.app.archive.exports.case_export import ExportedCase
+    from snapshotter.app.archive.exports.evidence_folder import EvidenceFolder
+    from snapshotter.app.archive.exports.masked_pictures import MaskingResult
+    from snapshotter.app.archive.exports.redacted_copy import RedactedCopy
+    from snapshotter.app.archive.organising.case_export_plan import ExportPlan, PlannedExhibit
+    from snapshotter.app.archive.organising.case_view import CaseView
     from snapshotter.app.archive.reports.capture.report import MadeReport
     from snapshotter.app.archive.reports.case.material import CaseSearch, VerifiedExhibit
     from snapshotter.model.annotation_state import AnnotationState
@@ -185,7 +185,7 @@ def case_report_files(
     report: "CaseReport", local: "LocalTime", print_pdf: PrintPage | None
 ) -> list[tuple[str, bytes]]:
     """Return the report about a case as files: HTML, JSON, and PDF if there is a printer."""
-    from snapshotter.app.archive.case_export_plan import case_report_stem
+    from snapshotter.app.archive.organising.case_export_plan import case_report_stem
     from snapshotter.report import case_report as reports
 
     data, stem = reports.encode(report), case_report_stem(report.case)
@@ -220,7 +220,7 @@ def export_case(
         show_exhibit: Called with each exhibit and how many are written before it.
         show_progress: As of `verified_case_report`.
     """
-    from snapshotter.app.archive import case_export
+    from snapshotter.app.archive.exports import case_export
     from snapshotter.app.archive.reports.case.exhibits import condense
     from snapshotter.app.spool import scratch_directory
     from snapshotter.app.wiring import trust as wiring_trust
@@ -292,7 +292,8 @@ def export_masked(
     show_message: ShowMessage,
 ) -> "MaskingResult":
     """Write copies of the pictures of a bundle in which the redacted text is covered."""
-    from snapshotter.app.archive import bundles, masked_pictures
+    from snapshotter.app.archive import bundles
+    from snapshotter.app.archive.exports import masked_pictures
     from snapshotter.app.spool import scratch_directory
 
     with scratch_directory(settings.spool_dir, "masked") as folder:
@@ -323,7 +324,8 @@ def export_redacted(
     Raises:
         PolicyRefused: The bundle cannot be redacted, or a kept file has a withheld value.
     """
-    from snapshotter.app.archive import bundles, redacted_copy
+    from snapshotter.app.archive import bundles
+    from snapshotter.app.archive.exports import redacted_copy
     from snapshotter.app.spool import scratch_directory
 
     with scratch_directory(settings.spool_dir, "redact") as folder:
@@ -355,7 +357,7 @@ def export_evidence(
 
     The settings must name a trust file.
     """
-    from snapshotter.app.archive import evidence_folder
+    from snapshotter.app.archive.exports import evidence_folder
     from snapshotter.app.wiring import annotations as wiring_annotations
     from snapshotter.app.wiring import trust as wiring_trust
 
@@ -391,7 +393,7 @@ def note_redacted_copy(
     show_message: ShowMessage,
 ) -> None:
     """Record in the custody chain of a capture which redacted copy of it was exported."""
-    from snapshotter.app.archive import evidence_folder
+    from snapshotter.app.archive.exports import evidence_folder
 
     digest = evidence_folder.sha256_of(copy)
     note_export(

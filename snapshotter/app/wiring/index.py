@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from snapshotter.app.archive.object_ids import IdsWithPart, indexed_ids
+from snapshotter.app.archive.lookup.object_ids import IdsWithPart, indexed_ids
 from snapshotter.app.archive.observations import ObservationSource
 from snapshotter.app.machine import SystemClock
 from snapshotter.app.settings import Settings, file_of_queue
@@ -28,7 +28,7 @@ from snapshotter.store.location import DirectoryLocation
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.index_service import IndexService
+    from snapshotter.app.archive.lookup.index_service import IndexService
     from snapshotter.app.archive.quarantined import FindHidden, IsTrusted
     from snapshotter.model.copies import Copy
 
@@ -98,7 +98,7 @@ def index_service(settings: Settings, *, show_message: ShowMessage) -> "IndexSer
     Raises:
         SnapshotterError: The settings are invalid.
     """
-    from snapshotter.app.archive.index_service import IndexService
+    from snapshotter.app.archive.lookup.index_service import IndexService
     from snapshotter.app.wiring import trust as wiring_trust
 
     store = wiring_store.store(settings)

@@ -39,7 +39,7 @@ def parsed_searches(texts: Iterable[str]) -> "list[CaseSearch]":
 
 def known_groups(included: tuple[str, ...]) -> list[str]:
     """Return groups of what people wrote. Raises UsageMistake: one is unknown."""
-    from snapshotter.app.archive.case_export_plan import GROUPS
+    from snapshotter.app.archive.organising.case_export_plan import GROUPS
 
     return _of(included, GROUPS)
 

@@ -26,8 +26,8 @@ from snapshotter.ports import ObjectStore, ShowMessage
 from snapshotter.translation import tr
 
 if TYPE_CHECKING:
-    from snapshotter.app.archive.case_export import ExportedCase
-    from snapshotter.app.archive.case_export_plan import PlannedExhibit
+    from snapshotter.app.archive.exports.case_export import ExportedCase
+    from snapshotter.app.archive.organising.case_export_plan import PlannedExhibit
 
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the same files give the same archive
 
@@ -42,9 +42,9 @@ class ExportTasks:
 
     def export_case(self, arguments: kinds.CaseExportArguments, task: TaskContext) -> TaskResult:
         """Write the archive of a case."""
-        from snapshotter.app.archive import case_export_plan
-        from snapshotter.app.archive.case_view import case_view
-        from snapshotter.app.archive.growing_archive import ArchiveNotContinued
+        from snapshotter.app.archive.exports.growing_archive import ArchiveNotContinued
+        from snapshotter.app.archive.organising import case_export_plan
+        from snapshotter.app.archive.organising.case_view import case_view
         from snapshotter.app.wiring import annotations as wiring_annotations
         from snapshotter.app.wiring import own_trust_file
         from snapshotter.app.wiring import trust as wiring_trust

@@ -215,7 +215,7 @@ class TaskKinds:
 
     def report_case(self, arguments: kinds.CaseReportArguments, task: TaskContext) -> TaskResult:
         """Make the report about all exhibits of a case."""
-        from snapshotter.app.archive.case_export_plan import case_report_stem
+        from snapshotter.app.archive.organising.case_export_plan import case_report_stem
         from snapshotter.report import case_report as reports
         from snapshotter.report.local_time import LocalTime
 

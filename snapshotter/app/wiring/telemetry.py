@@ -234,7 +234,7 @@ def _notification_tasks(
 def _daily_report_task(
     settings: Settings, service: "NotificationService", at: time_of_day
 ) -> "PeriodicTask":
-    from snapshotter.app.archive.day_report import Period, make_day_report
+    from snapshotter.app.archive.screens.day_report import Period, make_day_report
     from snapshotter.app.monitoring.daily_report import DailyReport
     from snapshotter.app.wiring import day_report as wiring_day_report
     from snapshotter.app.wiring import index as wiring_index

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from snapshotter import SOFTWARE
 from snapshotter.app import commitment_salts
-from snapshotter.app.archive.page_folder import PageFolder
-from snapshotter.app.archive.preview_folder import PreviewFolder
+from snapshotter.app.archive.confined.preview_folder import PreviewFolder
+from snapshotter.app.archive.screens.page_folder import PageFolder
 from snapshotter.app.machine import RandomIds, SystemClock, pause
 from snapshotter.app.settings import Settings
 from snapshotter.app.store_location import pending_dir, receipts_store_name, salts_dir

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from snapshotter.app.archive.capture_views import CaptureViews
-from snapshotter.app.archive.confined_verification import ConfinedVerifier
-from snapshotter.app.archive.downloads import list_sidecars
-from snapshotter.app.archive.index_service import IndexService
-from snapshotter.app.archive.preview_folder import PreviewFolder
-from snapshotter.app.archive.preview_process import PreviewProcesses
-from snapshotter.app.archive.previews import PreviewService
+from snapshotter.app.archive.confined.confined_verification import ConfinedVerifier
+from snapshotter.app.archive.confined.preview_folder import PreviewFolder
+from snapshotter.app.archive.confined.preview_process import PreviewProcesses
+from snapshotter.app.archive.confined.previews import PreviewService
+from snapshotter.app.archive.exports.downloads import list_sidecars
+from snapshotter.app.archive.lookup.index_service import IndexService
 from snapshotter.app.archive.quarantined import IsTrusted
-from snapshotter.app.archive.review_queue import ReviewQueue
-from snapshotter.app.archive.today import TodayService
+from snapshotter.app.archive.screens.capture_views import CaptureViews
+from snapshotter.app.archive.screens.review_queue import ReviewQueue
+from snapshotter.app.archive.screens.today import TodayService
 from snapshotter.app.machine import RandomIds, SystemClock
 from snapshotter.app.settings import Settings
 from snapshotter.app.store_location import receipts_store_name

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from snapshotter.app.archive import cases
-from snapshotter.app.archive.case_view import case_view
-from snapshotter.app.archive.review_queue import item_of
+from snapshotter.app.archive.organising import cases
+from snapshotter.app.archive.organising.case_view import case_view
+from snapshotter.app.archive.screens.review_queue import item_of
 from snapshotter.app.json_objects.annotations import (
     capture_annotations_json,
     case_json,

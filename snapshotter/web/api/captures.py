@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from snapshotter.app.archive import search
 from snapshotter.app.archive.bundle_overview import stored_overview
-from snapshotter.app.archive.capture_list import CaptureFilters
-from snapshotter.app.archive.downloads import list_downloads
+from snapshotter.app.archive.exports.downloads import list_downloads
 from snapshotter.app.archive.known_copies import known_copies
+from snapshotter.app.archive.lookup import search
+from snapshotter.app.archive.screens.capture_list import CaptureFilters
 from snapshotter.app.json_objects.bundles import found_json, overview_json
 from snapshotter.app.json_objects.comparisons import comparison_json
 from snapshotter.app.wiring import store as wiring_store

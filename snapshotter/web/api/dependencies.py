@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Query, Request
 
-from snapshotter.app.archive.index_service import ArchiveView
+from snapshotter.app.archive.lookup.index_service import ArchiveView
 from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.model.person import Person
 from snapshotter.web.context import WebContext, context_of

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from snapshotter.app.archive.downloads import ObjectMissing
+from snapshotter.app.archive.exports.downloads import ObjectMissing
 from snapshotter.errors import (
     EvidenceInvalid,
     PolicyRefused,

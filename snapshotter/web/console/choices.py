@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from snapshotter.app.archive.index_service import IndexService
+from snapshotter.app.archive.lookup.index_service import IndexService
 from snapshotter.app.settings import Settings
 from snapshotter.policy.policy_selection import AUTO, policy_matches
 from snapshotter.translation import tr

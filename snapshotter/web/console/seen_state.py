@@ -7,7 +7,7 @@ A later record refuses the decision: here if the index has it, else in the task.
 
 from dataclasses import replace
 
-from snapshotter.app.archive import cases
+from snapshotter.app.archive.organising import cases
 from snapshotter.app.tasks.kinds import AnnotateArguments
 from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.web.console.forms import Form

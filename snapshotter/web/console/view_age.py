@@ -4,7 +4,7 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-from snapshotter.app.archive.index_service import OLD_AFTER
+from snapshotter.app.archive.lookup.index_service import OLD_AFTER
 from snapshotter.value_class import dataclass
 from snapshotter.web.context import context_of
 

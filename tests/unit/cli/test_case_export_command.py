@@ -278,7 +278,7 @@ def test_no_archive_leaves_without_its_custody_event(
         return [event["detail"] for event in found if event["event"] == "exporting"]
 
     with monkeypatch.context() as patch:
-        patch.setattr("snapshotter.app.archive.growing_archive._name", ended)
+        patch.setattr("snapshotter.app.archive.exports.growing_archive._name", ended)
         assert case.export() == 130
     assert not Path("harbour.zip").exists()
     assert len(exported()) == 1

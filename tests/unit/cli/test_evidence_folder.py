@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from snapshotter.app.archive.evidence_folder import verifier_path
+from snapshotter.app.archive.exports.evidence_folder import verifier_path
 from snapshotter.cli.main import main
 from snapshotter.formats.bundle import names
 from snapshotter.model.page import Page

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 from typing_extensions import override
 
-from snapshotter.app.archive.capture_views import OLD_AFTER
-from snapshotter.app.archive.confined_verification import ConfinedVerifier
-from snapshotter.app.archive.preview_process import PreviewProcesses
+from snapshotter.app.archive.confined.confined_verification import ConfinedVerifier
+from snapshotter.app.archive.confined.preview_process import PreviewProcesses
+from snapshotter.app.archive.screens.capture_views import OLD_AFTER
 from snapshotter.app.tasks import requests
 from snapshotter.errors import ServiceUnavailable
 from snapshotter.formats.digest import digest_bytes

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app.archive import cases
+from snapshotter.app.archive.organising import cases
 from snapshotter.model.annotations import Mark
 from tests import observed
 from tests.archived import Archive

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from snapshotter.app.archive import cases
 from snapshotter.app.archive.annotations import read_chain
+from snapshotter.app.archive.organising import cases
 from snapshotter.model.annotation_state import AnnotationState
 from snapshotter.model.task import TaskState
 from snapshotter.seal.signer import KeyDirectory

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from snapshotter.app.archive import cases
+from snapshotter.app.archive.organising import cases
 from snapshotter.app.wiring import comparison
 from snapshotter.errors import EvidenceInvalid
 from snapshotter.formats.bundle import store_keys

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from snapshotter.app.archive import cases
-from snapshotter.app.archive.index_service import IndexService
-from snapshotter.app.archive.review_queue import ReviewQueue
+from snapshotter.app.archive.lookup.index_service import IndexService
+from snapshotter.app.archive.organising import cases
+from snapshotter.app.archive.screens.review_queue import ReviewQueue
 from snapshotter.app.wiring import queue as wiring_queue
 from snapshotter.app.wiring.web import WebServices
 from snapshotter.jobs.database import writing

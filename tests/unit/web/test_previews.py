@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from snapshotter.app.archive import cases
+from snapshotter.app.archive.organising import cases
 from snapshotter.model.annotations import Mark
 from tests.archived import Archive
 from tests.webclient import Console, console, console_settings

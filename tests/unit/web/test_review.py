@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app.archive import cases
 from snapshotter.app.archive.annotations import read_chain
+from snapshotter.app.archive.organising import cases
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.annotations import AnnotationAuthor, Mark, ReviewDecision
 from snapshotter.web.console.pages import review
 from tests import observed
 from tests.archived import Archive
 from tests.taskwork import do_tasks
-from tests.unit.app.archive.test_previews import png
+from tests.unit.app.archive.confined.test_previews import png
 from tests.webclient import Console, console, console_settings
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app.archive import cases
+from snapshotter.app.archive.organising import cases
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.annotations import Mark
 from snapshotter.model.task import TaskState

@@ -8,14 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from snapshotter.app.archive.address_history import (
+from snapshotter.app.archive.lookup.search import is_cursor
+from snapshotter.app.archive.screens.address_history import (
     AddressHistory,
     HistoryCapture,
     HistoryEvent,
     HistoryGap,
     address_history,
 )
-from snapshotter.app.archive.search import is_cursor
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.gap import describe_gap
 from snapshotter.model.takedown import widen

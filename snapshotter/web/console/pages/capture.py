@@ -16,11 +16,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from snapshotter.app.archive import cases
-from snapshotter.app.archive.capture_surroundings import Surroundings, surroundings
-from snapshotter.app.archive.capture_views import CaptureView
-from snapshotter.app.archive.previews import PictureResult
+from snapshotter.app.archive.confined.previews import PictureResult
+from snapshotter.app.archive.organising import cases
 from snapshotter.app.archive.quotation import text_places
+from snapshotter.app.archive.screens.capture_surroundings import Surroundings, surroundings
+from snapshotter.app.archive.screens.capture_views import CaptureView
 from snapshotter.app.tasks.kinds import AnnotateArguments, AnnotationAction, TaskArguments
 from snapshotter.errors import SnapshotterError
 from snapshotter.model.annotation_state import AnnotationState

@@ -9,15 +9,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from snapshotter.app.archive.capture_list import (
+from snapshotter.app.archive.lookup.index_service import ArchiveView
+from snapshotter.app.archive.lookup.search import Excerpt, is_cursor
+from snapshotter.app.archive.screens.capture_list import (
     CaptureCard,
     CaptureCards,
     CaptureFilters,
     list_captures,
 )
-from snapshotter.app.archive.day_report import local_instant
-from snapshotter.app.archive.index_service import ArchiveView
-from snapshotter.app.archive.search import Excerpt, is_cursor
+from snapshotter.app.archive.screens.day_report import local_instant
 from snapshotter.formats.printable import cut_middle
 from snapshotter.index.query import OUTCOMES, VERDICTS, InvalidQuery
 from snapshotter.model.annotation_state import CaseState

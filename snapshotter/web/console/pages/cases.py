@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from snapshotter.app.archive import case_export_plan, cases
-from snapshotter.app.archive.case_screen import CaseScreen, case_screen
-from snapshotter.app.archive.case_view import case_view
-from snapshotter.app.archive.index_service import ArchiveView
+from snapshotter.app.archive.lookup.index_service import ArchiveView
+from snapshotter.app.archive.organising import case_export_plan, cases
+from snapshotter.app.archive.organising.case_view import case_view
+from snapshotter.app.archive.screens.case_screen import CaseScreen, case_screen
 from snapshotter.app.tasks.kinds import (
     AnnotateArguments,
     AnnotationAction,

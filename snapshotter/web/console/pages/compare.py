@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from snapshotter.app.archive.address_history import address_history, neighbours
-from snapshotter.app.archive.capture_list import CaptureCard
-from snapshotter.app.archive.capture_views import CaptureView
 from snapshotter.app.archive.comparison import PICTURES
-from snapshotter.app.archive.index_service import ArchiveView
-from snapshotter.app.archive.previews import PictureResult
+from snapshotter.app.archive.confined.previews import PictureResult
+from snapshotter.app.archive.lookup.index_service import ArchiveView
+from snapshotter.app.archive.screens.address_history import address_history, neighbours
+from snapshotter.app.archive.screens.capture_list import CaptureCard
+from snapshotter.app.archive.screens.capture_views import CaptureView
 from snapshotter.app.wiring.comparison import MadeComparison
 from snapshotter.model.annotations import Mark
 from snapshotter.model.comparison import ComparedCapture, Comparison

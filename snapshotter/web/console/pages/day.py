@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from snapshotter.app.archive.day_report import Period
-from snapshotter.app.archive.today import report_of_period
+from snapshotter.app.archive.screens.day_report import Period
+from snapshotter.app.archive.screens.today import report_of_period
 from snapshotter.app.wiring.day_report import jobs_without_bundle
 from snapshotter.report import day as day_report
 from snapshotter.report.local_time import LocalTime

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from snapshotter.app.archive.capture_list import CaptureCard, CaptureFilters, list_captures
-from snapshotter.app.archive.today import Today
+from snapshotter.app.archive.screens.capture_list import CaptureCard, CaptureFilters, list_captures
+from snapshotter.app.archive.screens.today import Today
 from snapshotter.app.monitoring.activity import Activity, activity, next_visits
 from snapshotter.app.monitoring.capture_box import ORIGIN, BoxInput, enqueue_box
 from snapshotter.app.monitoring.form_mistakes import FormMistake

@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from snapshotter.app.archive.capture_views import CaptureView
-from snapshotter.app.archive.previews import BLURRED, CLEAR, PICTURE, PictureResult
+from snapshotter.app.archive.confined.previews import BLURRED, CLEAR, PICTURE, PictureResult
+from snapshotter.app.archive.screens.capture_views import CaptureView
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.annotations import Mark
 from snapshotter.report.thumbnails import HEIGHT, WIDTH

@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from snapshotter.app.archive import cases
-from snapshotter.app.archive.capture_list import find_card
-from snapshotter.app.archive.index_service import ArchiveView
-from snapshotter.app.archive.previews import PictureResult
-from snapshotter.app.archive.review_list import REASON_WORDS, ReviewItem, ReviewReason
-from snapshotter.app.archive.review_queue import ReviewEntry, item_of, observation_of
+from snapshotter.app.archive.confined.previews import PictureResult
+from snapshotter.app.archive.lookup.index_service import ArchiveView
+from snapshotter.app.archive.organising import cases
+from snapshotter.app.archive.organising.review_list import REASON_WORDS, ReviewItem, ReviewReason
+from snapshotter.app.archive.screens.capture_list import find_card
+from snapshotter.app.archive.screens.review_queue import ReviewEntry, item_of, observation_of
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.formats.bundle import store_keys
 from snapshotter.model.annotations import ReviewDecision

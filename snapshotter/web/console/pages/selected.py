@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from snapshotter.app.archive import cases
+from snapshotter.app.archive.organising import cases
 from snapshotter.app.tasks.kinds import (
     AnnotateArguments,
     AnnotationAction,

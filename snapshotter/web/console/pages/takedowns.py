@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from snapshotter.app.archive.review_list import ReviewReason
+from snapshotter.app.archive.organising.review_list import ReviewReason
 from snapshotter.app.takedown.event_list import listed_events, removal_burst
 from snapshotter.app.takedown.notices import read_notice
 from snapshotter.app.takedown.outlook import improvements

@@ -10,10 +10,11 @@ from typing import BinaryIO
 import pytest
 from typing_extensions import override
 
-from snapshotter.app.archive import annotation_checks, annotations, cases
+from snapshotter.app.archive import annotation_checks, annotations
 from snapshotter.app.archive.annotation_checks import ChainReport
 from snapshotter.app.archive.annotations import AnnotationService, ChainEnd
 from snapshotter.app.archive.observations import ObservationSource, read_annotations
+from snapshotter.app.archive.organising import cases
 from snapshotter.errors import SnapshotterError
 from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.statements import annotation

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from snapshotter.app.archive.day_report import Period, day_report
+from snapshotter.app.archive.screens.day_report import Period, day_report
 from snapshotter.app.monitoring.daily_report import DailyReport, day_to_report
 from snapshotter.errors import ServiceUnavailable, SnapshotterError
 from snapshotter.model.annotation_state import AnnotationState

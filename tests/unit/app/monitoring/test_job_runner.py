@@ -10,7 +10,7 @@ import pytest
 from typing_extensions import override
 
 from snapshotter.app import machine, settings
-from snapshotter.app.archive import cases
+from snapshotter.app.archive.organising import cases
 from snapshotter.app.monitoring.job_runner import CaptureJobRunner
 from snapshotter.app.settings import Settings
 from snapshotter.app.wiring import index as wiring_index

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from snapshotter.app.archive import annotations, cases
+from snapshotter.app.archive import annotations
 from snapshotter.app.archive.annotations import AnnotationService, ChainEnd
+from snapshotter.app.archive.organising import cases
 from snapshotter.app.tasks.annotate import AnnotateServices, annotate
 from snapshotter.app.tasks.context import TaskContext
 from snapshotter.app.tasks.kinds import (

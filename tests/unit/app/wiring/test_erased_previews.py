@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from snapshotter.app.archive.preview_folder import PreviewFolder
+from snapshotter.app.archive.confined.preview_folder import PreviewFolder
 from snapshotter.app.wiring import keys, store, upkeep
 from tests.webclient import console_settings
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from snapshotter.app.archive import cases
+from snapshotter.app.archive.organising import cases
 from snapshotter.app.wiring import tasks as wiring_tasks
 from snapshotter.errors import SnapshotterError
 from snapshotter.jobs.tasks.database_tasks import DatabaseTasks

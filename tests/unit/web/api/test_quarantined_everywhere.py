@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from snapshotter.app.archive import cases
+from snapshotter.app.archive.organising import cases
 from snapshotter.app.wiring import queue as wiring_queue
 from snapshotter.app.wiring import tasks as wiring_tasks
 from snapshotter.formats.bundle import store_keys

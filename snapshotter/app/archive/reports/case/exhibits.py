@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from snapshotter.app.archive.case_view import CaseExhibit
+from snapshotter.app.archive.organising.case_view import CaseExhibit
 from snapshotter.app.archive.reports.capture.evidence import VERIFICATION, instant
 from snapshotter.app.archive.reports.capture.report import SHAPE, MadeReport, make_stored_report
 from snapshotter.app.archive.reports.case.material import CaseMaterial, VerifiedExhibit

@@ -5,8 +5,8 @@ from dataclasses import field
 from datetime import datetime
 from typing import Final
 
-from snapshotter.app.archive.case_view import CaseView
 from snapshotter.app.archive.observations import ObservationSource
+from snapshotter.app.archive.organising.case_view import CaseView
 from snapshotter.app.archive.quarantined import FindHidden, IsTrusted
 from snapshotter.formats.bundle import store_keys
 from snapshotter.index.query import Query

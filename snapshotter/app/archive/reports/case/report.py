@@ -13,7 +13,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 import snapshotter
-from snapshotter.app.archive.case_view import case_view
+from snapshotter.app.archive.organising.case_view import case_view
 from snapshotter.app.archive.reports.capture.statements import LIMITS
 from snapshotter.app.archive.reports.case.checks import CUSTODY_INTRO, checks_table, custody_items
 from snapshotter.app.archive.reports.case.exhibits import read_exhibits

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from snapshotter.app.archive import search as searching
+from snapshotter.app.archive.lookup import search as searching
 from snapshotter.app.archive.reports.case.material import INDEX, CaseMaterial, CaseSearch
 from snapshotter.index.query import And, Query, parse
 from snapshotter.model.capture_report import (

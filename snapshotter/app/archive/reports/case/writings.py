@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from snapshotter.app.archive.case_export_plan import count_writings, removed_numbers
+from snapshotter.app.archive.organising.case_export_plan import count_writings, removed_numbers
 from snapshotter.app.archive.reports.capture.evidence import ANNOTATIONS, instant
 from snapshotter.app.archive.reports.case.material import CaseMaterial, number_field
 from snapshotter.model.annotation_state import Decision, Note
