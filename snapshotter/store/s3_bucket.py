@@ -168,7 +168,8 @@ class S3Bucket:
             events, tokens = self.client.meta.events, _GuardedCalls(guard)
             # Last: after a handler that raises, nothing would end the call.
             events.register_last("before-call.s3", tokens.begin)
-            events.register("after-call.s3", tokens.end_answered)
+            # Before the handlers of single operations, which raise if an answer lacks a field.
+            events.register("after-call.s3.*", tokens.end_answered)
             events.register("after-call-error.s3", tokens.end_failed)
 
     @property

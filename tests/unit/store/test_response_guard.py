@@ -1,10 +1,15 @@
 """The guard of a store: how many calls wait for a store that does not answer."""
 
 import threading
+from pathlib import Path
 
 import pytest
 
+from snapshotter.errors import SnapshotterError
 from snapshotter.store.response_guard import ResponseGuard, StoreSilent
+from snapshotter.store.s3 import S3Store
+from snapshotter.store.s3_bucket import S3Bucket, S3Credentials
+from tests.servers.bucket import NAME, Bucket, status
 
 
 class Seconds:
@@ -110,3 +115,50 @@ def test_no_more_calls_than_permitted_are_under_way(seconds: Seconds) -> None:
     guard.end(tokens.pop(), answered=True)
     assert begun.wait(30)
     thread.join()
+
+
+@pytest.mark.parametrize("is_failing", [False, True])
+def test_a_call_whose_end_is_not_reported_refuses_calls_for_a_limited_time(
+    guard: ResponseGuard, seconds: Seconds, *, is_failing: bool
+) -> None:
+    if is_failing:
+        failed = guard.begin()
+        seconds.now += 3
+        guard.end(failed, answered=False)
+        seconds.now += 5
+    lost = guard.begin()
+    seconds.now += 59
+    with pytest.raises(StoreSilent):
+        guard.begin()
+
+    seconds.now += 1
+    with guard.call():
+        pass
+    guard.end(lost, answered=False)  # late, and then it is no news
+    tokens = [guard.begin() for _ in range(4)]
+    assert len(tokens) == 4
+
+
+def test_an_odd_answer_is_the_end_of_its_call(seconds: Seconds, tmp_path: Path) -> None:
+    guard = ResponseGuard(seconds)
+    listing = (
+        b"<ListBucketResult><IsTruncated>false</IsTruncated><EncodingType>url</EncodingType>"
+        b"<Contents><Size>1</Size></Contents></ListBucketResult>"  # an object without a key
+    )
+    with Bucket(tmp_path) as bucket:
+        bucket.faults["?odd/"] = status(200, body=listing)
+        store = S3Store(
+            S3Bucket(
+                NAME,
+                endpoint_url=bucket.endpoint_url,
+                region="us-east-1",
+                credentials=S3Credentials(access_key_id="nobody", secret_access_key="nothing"),
+                attempts=1,
+                guard=guard,
+            )
+        )
+        with pytest.raises(SnapshotterError):
+            list(store.list("odd/"))
+        seconds.now += 3
+        with guard.call():
+            pass
