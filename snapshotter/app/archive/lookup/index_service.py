@@ -286,6 +286,8 @@ class IndexService:
         except SnapshotterError as error:
             # The update that follows reads the same, and names what stays wrong.
             _log.info("the index of an earlier process cannot be shown: %s", error)
+        except Exception as error:  # noqa: BLE001  without the thread, no page is ever shown
+            traceback.print_exception(error)
         while not self._stopped.is_set():
             began = self._clock.monotonic()
             self._woken.clear()

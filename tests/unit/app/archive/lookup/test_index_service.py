@@ -104,6 +104,30 @@ def test_the_index_of_an_earlier_process_is_shown_until_the_first_update_is_comp
         later.stop()
 
 
+def test_a_bug_at_the_start_does_not_end_the_thread_of_the_index(archive: Archive) -> None:
+    added = archive.put(0)
+    failed = list[ObservationSource]()
+
+    @contextlib.contextmanager
+    def opened() -> Iterator[ObservationSource]:
+        with archive.source() as source:
+            if not failed:
+                failed.append(source)
+                raise RuntimeError("a bug")
+            yield source
+
+    service = IndexService(
+        opened, clock=archive.clock, is_trusted=lambda: lambda key_id: True, every_s=10 * _LONG_S
+    )
+    service.start()
+    try:
+        assert service.wait_for_update(_LONG_S)
+        with service.reading() as view:
+            assert shown(view) == [added]
+    finally:
+        service.stop()
+
+
 def test_it_is_counted_how_many_captures_were_read_for_a_new_index(archive: Archive) -> None:
     for number in range(3):
         archive.put(number)
