@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from snapshotter import durable
 from snapshotter.app.archive.bundles import BundleMembers
+from snapshotter.assess.regions import CJK
 from snapshotter.capture.redaction.capturer_identity import CapturerIdentifiers, coded_spellings
 from snapshotter.errors import EvidenceInvalid, PolicyRefused, SnapshotterError
 from snapshotter.formats import canonical_json
@@ -33,9 +34,10 @@ from snapshotter.verify.trust import Trust
 
 SUFFIX: Final = ".redacted.wacz"
 _LONGEST: Final = (1 << 32) - 1
-_LEAST: Final = (
-    6  # characters of a value that is searched for elsewhere: shorter ones are found in all
-)
+# Characters of a value that is searched for elsewhere: shorter ones are found in all. A Chinese
+# character counts double, because names and titles have three or four of them.
+_LEAST: Final = 6
+_SEVERAL_WORDS: Final = re.compile(r"[^\W_][-_+ ][^\W_]")
 _OF_THE_PAGE: Final = re.compile(r"/what/.*(?:url|title)|/from_whom/url|/content/frames/\d+/url")
 
 _DETAILS: Final = (
@@ -288,7 +290,7 @@ def _closed(every: Sequence[Opening], fields: Sequence[str]) -> dict[str, str]:
                 ),
             )
         closed.update((opening.pointer, opening.value) for opening in found)
-    named = tuple(value for value in closed.values() if len(value) >= _LEAST)
+    named = tuple(value for value in closed.values() if _is_long(value))
     secrets = _secrets(closed.values(), hosts=_ADDRESSES in fields)
     for opening in every:
         if opening.pointer not in closed and (
@@ -309,7 +311,7 @@ def _secrets(
         hosts: Whether the hosts of addresses are searched for, and not only their parameters.
         domains: Whether also what the names of these hosts end with.
         paths: Whether also the paths of addresses, as in links of the same site, the parts of a
-            path that have a digit, and all values and parameters within words and in base64.
+            path that name one page, and all values and parameters within words and in base64.
     """
     texts: set[str] = set()
     names_of: set[str] = set()  # which are searched for however short they are
@@ -325,7 +327,7 @@ def _secrets(
                     names_of.update(_names_of(address.hostname) if domains else [address.hostname])
                 if paths:
                     texts.update(_parts_of(address.path))
-    long = {text for text in texts if len(text) >= _LEAST}
+    long = {text for text in texts if _is_long(text)}
     # A credential is searched for within longer words and in UTF-16, too.
     found = {(CREDENTIAL if paths else "name", text) for text in long}
     if paths:
@@ -346,11 +348,24 @@ def _in_pdf(text: str) -> Iterator[str]:
     yield re.sub(r"([\\()])", r"\\\1", text)
 
 
+def _is_long(text: str) -> bool:
+    return len(text) + len(CJK.findall(text)) >= _LEAST
+
+
 def _parts_of(path: str) -> Iterator[str]:
-    """Yield a path, and its parts that have a digit: a word such as "article" is in all pages."""
+    """
+    Yield a path, and its parts that name one page: a word such as "article" is in all pages.
+
+    These are parts with a digit, and the end of the path if it is of several words, also without
+    its suffix: a link from the same folder has only this part.
+    """
     for spelling in (path, unquote(path)):
         yield spelling
-        yield from (part for part in spelling.split("/") if any(map(str.isdigit, part)))
+        parts = [part for part in spelling.split("/") if part]
+        yield from (part for part in parts if any(map(str.isdigit, part)))
+        name = (parts or [""])[-1].rpartition(".")[0] or (parts or [""])[-1]
+        if _SEVERAL_WORDS.search(name) or not name.isascii():
+            yield name
 
 
 def _names_of(host: str) -> Iterator[str]:

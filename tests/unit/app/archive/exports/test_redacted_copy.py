@@ -298,6 +298,9 @@ SPELLINGS: dict[str, str | bytes] = {
     "path": '<a href="/people/jane/roe?page=2">',
     "part": "posts of jane-1975",
     "fragment": "token=fragment-value",
+    "slug": '<a href="jane-resigns.html?page=2">',
+    "slug-alone": "posts about jane-resigns",
+    "chinese": "posts of 王小明 alone",
     "punycode": "xn--mnchen-3ya.test",
     "unicode-host": "münchen.test",
 }
@@ -311,7 +314,7 @@ def test_a_kept_file_with_any_spelling_of_a_withheld_address_is_refused(tmp_path
     made = bundles.capture(tmp_path / "spool", at=bundles.RealClock().now(), contents=contents)
     host = "http://xn--mnchen-3ya.test"
     asked = f"{host}/people/jane/roe?u=Z%C3%BCrich%20M%C3%BCller-7&t=A+(small)+page"
-    final = f"{host}/u/jane-1975#token=fragment-value"
+    final = f"{host}/u/jane-1975/jane-resigns.html#token=fragment-value&by=王小明"
     bundle = sealer.seal(
         replace(made, requested_url=asked, final_url=final),
         bundles.decision(),
