@@ -136,10 +136,12 @@ def change_findings(
     problems = change_problems(event, made, derived, confirmed)
     if problems and _is_other_guess(change, derived, guessed_by):
         # By the stated guess, the change would have to follow. All else is decided by this one.
-        as_stated = DerivedChange(
-            change=change, digests=frozenset(item.sha256 for item in change.items), places=()
+        problems = change_problems(
+            event,
+            made,
+            _by_stated_guess(change, derived),
+            [_by_stated_guess(change, one) for one in confirmed],
         )
-        problems = change_problems(event, made, as_stated, [as_stated] * len(confirmed))
         if not problems:
             yield _by_signed_texts(change, captures, _other_guess(change.guessed_by, guessed_by))
             return
@@ -202,8 +204,28 @@ def _is_other_guess(change: Change, derived: DerivedChange | NoChange, guessed_b
         and (
             _is_same_elsewhere(change, derived.change)
             if isinstance(derived, DerivedChange)
-            else derived.reason in _BY_MAIN_TEXT
+            else _can_have_other_text(change, derived) and not change.missing
         )
+    )
+
+
+def _by_stated_guess(change: Change, found: DerivedChange | NoChange) -> DerivedChange | NoChange:
+    """Return the stated change, unless no other main text gives it; then what was derived."""
+    apart = {item.sha256 for item in change.items if item.subject in _NO_MAIN_TEXT}
+    if isinstance(found, DerivedChange):
+        is_possible = apart <= found.digests
+    else:
+        is_possible = _can_have_other_text(change, found)
+    if not is_possible:
+        return found
+    digests = frozenset(item.sha256 for item in change.items)
+    return DerivedChange(change=change, digests=digests, places=())
+
+
+def _can_have_other_text(change: Change, found: NoChange) -> bool:
+    """Return whether two captures without a change can have this one, by another main text."""
+    return found.reason in _BY_MAIN_TEXT and not any(
+        item.subject in _NO_MAIN_TEXT for item in change.items
     )
 
 

@@ -19,10 +19,11 @@ from snapshotter.app.takedown.event_verification import verify_event
 from snapshotter.assess.change_events import conclude_change
 from snapshotter.assess.takedown_events import event_id
 from snapshotter.formats.statements import takedown
+from snapshotter.model.bundle import Bundle
 from snapshotter.model.change import Change, ChangedItem, ChangeSubject, DerivedChange
 from snapshotter.model.comparison import Op, TextPiece
 from snapshotter.model.finding import Finding, Verdict
-from snapshotter.model.takedown import Takedown
+from snapshotter.model.takedown import Observation, Takedown
 from snapshotter.verify.trust import Trust, trusted_key
 from tests import bundles
 from tests.changed import LONG, ShownPage, at, shoot
@@ -71,14 +72,17 @@ def make(folder: Path, before: ShownPage, after: ShownPage) -> Guessed:
     made = [shoot(folder, at(n), page, signer=SIGNER) for n, page in ((0, before), (60, after))]
     derived = compared(made[0], made[1])
     assert isinstance(derived, DerivedChange), derived
-    seen = []
-    for bundle in made:
-        path = folder / f"{bundle.id}.wacz"
-        if not path.exists():
-            path.write_bytes(bundle.file.read_bytes())
-        with path.open("rb") as stream:
-            seen.append(shown(stream).observation)
+    seen = [kept(folder, bundle) for bundle in made]
     return Guessed(folder=folder, event=conclude_change(seen[0], seen[1], derived.change))
+
+
+def kept(folder: Path, bundle: Bundle) -> Observation:
+    """Keep a bundle where the verifier looks for it; return what it shows."""
+    path = folder / f"{bundle.id}.wacz"
+    if not path.exists():
+        path.write_bytes(bundle.file.read_bytes())
+    with path.open("rb") as stream:
+        return shown(stream).observation
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +164,56 @@ def test_an_invented_version_does_not_help_another_field(case: Guessed) -> None:
     found = case.stating(line("low", "high"), url=f"{case.event.url}/other")
 
     assert {finding.verdict for finding in found} == {Verdict.FAILED}
+
+
+@pytest.mark.parametrize(
+    ("timezone", "verdict"), [("", Verdict.INDETERMINATE), ("Asia/Tokyo", Verdict.FAILED)]
+)
+def test_a_confirmation_in_another_time_zone_confirms_by_no_version(
+    case: Guessed, tmp_path: Path, timezone: str, verdict: Verdict
+) -> None:
+    page = guessed("summer", "high")
+    later = shoot(tmp_path, at(120), page, signer=SIGNER, timezone=timezone)
+    for path in case.folder.glob("*.wacz"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    ends, change = case.event, case.event.change
+    assert change is not None
+    event = conclude_change(
+        ends.last_seen, ends.first_gone, change, confirmation=kept(tmp_path, later)
+    )
+
+    found = Guessed(folder=tmp_path, event=event).stating(line("low", "high"))
+
+    assert {finding.verdict for finding in found} == {verdict}
+
+
+@pytest.mark.parametrize(
+    ("subject", "verdict"),
+    [(ChangeSubject.WORDS, Verdict.INDETERMINATE), (ChangeSubject.TITLE, Verdict.FAILED)],
+)
+def test_captures_without_a_change_have_no_other_title_by_any_version(
+    case: Guessed, tmp_path: Path, subject: ChangeSubject, verdict: Verdict
+) -> None:
+    seen = [
+        kept(tmp_path, shoot(tmp_path, at(n), guessed("spring", word), signer=SIGNER))
+        for n, word in ((0, "low"), (60, "high"))
+    ]
+    assert case.event.change is not None
+    event = conclude_change(seen[0], seen[1], case.event.change)
+
+    def forged(change: Change) -> Change:
+        (*_, item) = line("low", "high")(change).items
+        if subject is ChangeSubject.TITLE:
+            pieces = (
+                TextPiece(op=Op.REMOVED, text="Harbour"),
+                TextPiece(op=Op.ADDED, text="news"),
+            )
+            item = replace(item, subject=subject, where="", pieces=pieces)
+        return replace(change, items=(item,), subjects=(subject,), guessed_by=OTHER)
+
+    found = Guessed(folder=tmp_path, event=event).stating(forged)
+
+    assert {finding.verdict for finding in found} == {verdict}
 
 
 def test_a_page_whose_structure_names_its_main_text_needs_no_guess(tmp_path: Path) -> None:
