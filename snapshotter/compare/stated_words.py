@@ -34,8 +34,9 @@ def are_in_captures(change: Change, before: SignedTexts, after: SignedTexts) -> 
     """
     Return whether all that a change lists is in the captures as the change states it.
 
-    Each text with removed words must be in a visible block of the earlier page, and in none of the
-    later page; each text with added words the other way round. Titles, prices and dates must be in
+    Each text with removed words must be in visible blocks of the earlier page, and there more often
+    than in those of the later page: a page can repeat a sentence. Each text with added words must
+    be so the other way round. Titles, prices and dates must be in
     the document of their page, and the digests of pictures in the index of the network record.
     """
     blocks = [
@@ -65,7 +66,8 @@ def _is_in(item: ChangedItem, before: Sequence[str], after: Sequence[str]) -> bo
     ):
         for text, has_changed in _runs(item, op, left_out):
             key = _key(text)
-            if not _contains(own, key) or (has_changed and _contains(other, key)):
+            count = _count(own, key)
+            if not count or (has_changed and _count(other, key) >= count):
                 return False
             is_changed = is_changed or has_changed
     return is_changed
@@ -90,8 +92,8 @@ def _runs(item: ChangedItem, op: Op, left_out: Op) -> Iterator[tuple[str, bool]]
             yield text, any(changed and _key(text) for text, changed in found)
 
 
-def _contains(blocks: Iterable[str], key: str) -> bool:
-    return any(key in block for block in blocks)
+def _count(blocks: Iterable[str], key: str) -> int:
+    return sum(block.count(key) for block in blocks)
 
 
 def _key(text: str) -> str:

@@ -75,6 +75,23 @@ def test_words_that_the_captures_do_not_show_so_are_not_found(
     assert not are_in_captures(stating(*pieces), shown("Other.", BEFORE), shown(AFTER, "Other."))
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ((SAME, "closed until "), (REMOVED, "spring"), (ADDED, "summer"), (SAME, ", and the…")),
+        ((REMOVED, BEFORE), (ADDED, AFTER)),
+        ((SAME, "The hall… "), (REMOVED, "spring"), (ADDED, "summer")),  # the text has the dots
+    ],
+)
+def test_a_page_that_repeats_the_words_elsewhere_shows_them_less_often(
+    pieces: tuple[tuple[Op, str], ...],
+) -> None:
+    change, teaser = stating(*pieces), f"Read also: {BEFORE}"
+
+    assert are_in_captures(change, shown(BEFORE, teaser), shown(AFTER, teaser))
+    assert not are_in_captures(change, shown(BEFORE, teaser), shown(AFTER, teaser, BEFORE))
+
+
 def test_words_that_a_page_hides_are_not_shown() -> None:
     change = stating((REMOVED, BEFORE))
 
