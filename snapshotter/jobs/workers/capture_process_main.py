@@ -145,7 +145,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _fault_of(error: BaseException) -> Fault:
-    if _disk_is_full(error) or isinstance(error, ServiceUnavailable):
+    if _disk_is_full(error) or isinstance(error, ServiceUnavailable | StoreFull):
         return Fault.SERVICE
     if isinstance(error, BundleConflict):
         return Fault.TAKEN

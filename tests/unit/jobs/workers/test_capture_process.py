@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError
+from snapshotter.errors import PolicyRefused, ServiceUnavailable, SnapshotterError, StoreFull
 from snapshotter.jobs.queue.failure import Fault
 from snapshotter.jobs.workers.capture_process_main import _failed, _PipeLease
 from snapshotter.jobs.workers.job_runner import PermanentFailure
@@ -44,6 +44,7 @@ def caused(error: SnapshotterError, cause: BaseException) -> SnapshotterError:
         (SnapshotterError("broken"), Fault.PAGE),
         (RuntimeError("a bug"), Fault.PAGE),
         (ServiceUnavailable("no store"), Fault.SERVICE),
+        (StoreFull("the quota of the bucket is used up"), Fault.SERVICE),
         (OSError(errno.ENOSPC, "No space left on device"), Fault.SERVICE),
         (caused(SnapshotterError("x"), OSError(errno.EDQUOT, "quota")), Fault.SERVICE),
         (PolicyRefused("no"), Fault.FINAL),
