@@ -6,6 +6,7 @@ form and length, and pages load it as a picture only.
 """
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -135,21 +136,26 @@ class PreviewProcesses:
         Raises:
             SnapshotterError: The program failed, wrote more, or took too long.
         """
-        numbers = [file.fileno() for file in files]
-        with self._lock:
-            if self._is_stopped:
-                raise SnapshotterError(tr("the console is ending"))
-            process = subprocess.Popen(  # noqa: S603  our own program, with numbers as arguments
-                [*command, *map(str, numbers)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={},
-                cwd="/",
-                pass_fds=numbers,
-                start_new_session=True,
-            )
-            self._running.add(process)
+        numbers = list[int]()
+        try:
+            numbers.extend(map(_open_to_read, files))
+            with self._lock:
+                if self._is_stopped:
+                    raise SnapshotterError(tr("the console is ending"))
+                process = subprocess.Popen(  # noqa: S603  our own program, with numbers as arguments
+                    [*command, *map(str, numbers)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env={},
+                    cwd="/",
+                    pass_fds=numbers,
+                    start_new_session=True,
+                )
+                self._running.add(process)
+        finally:
+            for number in numbers:
+                os.close(number)
         timer = threading.Timer(timeout_s, process.kill)
         timer.start()
         assert process.stdout is not None  # noqa: S101  for the type checker
@@ -190,6 +196,20 @@ class PreviewProcesses:
             timeout_s=self._timeout_s[kind],
             most=_MAX_HEAD + most,
         )
+
+
+def _open_to_read(file: BinaryIO) -> int:
+    """
+    Return a descriptor of a file for a process that must not change the file.
+
+    Our own descriptor of a temporary file can write. A process that a bundle took over could change
+    the copy that it verified, through a shared mapping if not by a call.
+    """
+    number = file.fileno()
+    try:
+        return os.open(f"/dev/fd/{number}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # no such folder here: limits of the process still forbid calls that write
+        return os.dup(number)
 
 
 def parse_picture(data: bytes) -> PreviewPicture:

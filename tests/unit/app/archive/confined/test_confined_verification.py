@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -215,3 +216,24 @@ def test_an_answer_about_another_bundle_is_refused() -> None:
     for other in others:
         with pytest.raises(SnapshotterError):
             decoded(*other)
+
+
+def test_a_process_cannot_change_the_copy_that_was_handed_in(processes: PreviewProcesses) -> None:
+    program = (
+        "import mmap, os, sys\n"
+        "number = int(sys.argv[1])\n"
+        "os.lseek(number, 5, os.SEEK_SET)\n"
+        "try:\n"
+        "    mmap.mmap(number, 0, prot=mmap.PROT_READ | mmap.PROT_WRITE)[0:5] = b'other'\n"
+        "except PermissionError:\n"
+        "    print('refused')\n"
+    )
+    with tempfile.TemporaryFile() as copy:
+        copy.write(b"as it was handed in")
+        copy.seek(0)
+        output = processes.run(
+            (sys.executable, "-I", "-c", program), [copy], timeout_s=_SHORT_S, most=100
+        )
+
+        assert output == b"refused\n"
+        assert copy.read() == b"as it was handed in"
