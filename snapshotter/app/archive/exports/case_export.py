@@ -141,6 +141,9 @@ def write_export(
     # A custody event that was added in the meantime does not make it another export.
     identity["exhibits"] = [[found.number, found.bundle_id] for found in plan.exhibits]
     states = {exhibit.bundle_id: exhibit for exhibit in view.exhibits}
+    # A note, a mark or a decision does: exhibits that are written already would not have it.
+    last = [view.case.last, *(states[found.bundle_id].capture.last for found in plan.exhibits)]
+    identity["records"] = [record.number if record is not None else 0 for record in last]
     with GrowingArchive(target, plan=identity, most_bytes=most_bytes) as archive:
         continued = len(archive.units)
         for before, exhibit in enumerate(plan.exhibits):

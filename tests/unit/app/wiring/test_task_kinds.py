@@ -244,9 +244,9 @@ class _EndsAtSecondExhibit(_Reports):
             raise _Killed
 
 
-@pytest.mark.parametrize("is_changed", [False, True])
+@pytest.mark.parametrize("change", ["", "capture", "note"])
 def test_an_archive_whose_task_was_killed_continues_unless_the_case_changed(
-    place: Place, is_changed: bool
+    place: Place, change: str
 ) -> None:
     annotate = AnnotateArguments(action=AnnotationAction.CREATE_CASE, case="harbour")
     place.do(annotate)
@@ -257,7 +257,7 @@ def test_an_archive_whose_task_was_killed_continues_unless_the_case_changed(
     )
     runner = wiring_tasks.open_task_runner(settings, lambda _: None)
     with wiring_tasks.command_tasks(settings) as service:
-        export = CaseExportArguments(case="harbour", case_report=False)
+        export = CaseExportArguments(case="harbour", case_report=False, included=("notes",))
         task_id = requests.submit(service, export, person=WHO)
         tasks = service.tasks
         assert isinstance(tasks, DatabaseTasks)
@@ -267,8 +267,11 @@ def test_an_archive_whose_task_was_killed_continues_unless_the_case_changed(
         with pytest.raises(_Killed):
             runner.run(first, _EndsAtSecondExhibit())
         tasks.lose(first, "p", "killed")
-    if is_changed:
+    if change == "capture":
         place.do(replace(add, bundle_ids=(place.ids[2],)))
+    if change == "note":
+        note = AnnotateArguments(action=AnnotationAction.ADD_NOTE, text="Wrong person.")
+        place.do(replace(note, bundle_ids=(place.ids[0],)))
     with wiring_tasks.command_tasks(settings) as service:
         assert isinstance(service.tasks, DatabaseTasks)
         second = service.tasks.claim(TaskLane.LONG, process="p", place=here, silent_s=30)
@@ -277,11 +280,11 @@ def test_an_archive_whose_task_was_killed_continues_unless_the_case_changed(
         service.tasks.finish(second, "p", result, ())
 
     assert (second.request.id, second.attempt) == (task_id, 2)
-    assert result.value["continued"] == (0 if is_changed else 1)
+    assert result.value["continued"] == (0 if change else 1)
     with zipfile.ZipFile(place.file(task_of(task_id), "harbour.zip")) as archive:
         assert archive.testzip() is None
         bundles = [name for name in archive.namelist() if name.endswith(".wacz")]
-    assert len(bundles) == (3 if is_changed else 2)
+    assert len(bundles) == (3 if change == "capture" else 2)
 
 
 def task_of(task_id: str) -> Task:
