@@ -104,7 +104,7 @@ def read_event_record(data: bytes, trust: Trust) -> EventReport:
     sha256 = hashlib.sha256(data).hexdigest()
     try:
         event, key_id = takedown.parse(data)
-    except takedown.UnknownKind as error:
+    except takedown.LaterRecord as error:
         # Its signature holds, so nothing is wrong with the record: a later version can judge it.
         unknown = Finding.indeterminate("event", Code.CONCLUSION, error.message)
         return EventReport(

@@ -18,7 +18,7 @@ from snapshotter.formats.bundle.store_keys import takedown_key
 from snapshotter.formats.canonical_json import plain
 from snapshotter.formats.signatures import signed_statement
 from snapshotter.formats.signatures.signed_statement import Signer
-from snapshotter.model.change import MAIN_REGION
+from snapshotter.model.change import MAIN_REGION, METHOD
 from snapshotter.model.digests import is_digest
 from snapshotter.model.takedown import Observation, Takedown, TakedownKind
 from snapshotter.translation import tr
@@ -32,12 +32,11 @@ _BACK = (TakedownKind.REINSTATED, TakedownKind.ACCOUNT_RESTORED)
 _KIND = re.compile(r"[a-z][a-z-]{0,39}")
 
 
-class UnknownKind(EvidenceInvalid):
-    """The record is validly signed, and its kind is one that this version does not know."""
+class LaterRecord(EvidenceInvalid):
+    """The record is validly signed, and is of a kind or a method of a later version."""
 
-    def __init__(self, kind: str, key_id: str) -> None:
-        super().__init__(tr("this version does not know events of the kind {kind}", kind=kind))
-        self.kind = kind
+    def __init__(self, message: str, key_id: str) -> None:
+        super().__init__(message)
         self.key_id = key_id
 
 
@@ -73,27 +72,36 @@ def parse(data: bytes) -> tuple[Takedown, str]:
     again.
 
     Raises:
-        UnknownKind: The signature holds, and the record is of a kind of a later version.
+        LaterRecord: The signature holds, and the record is of a kind of a later version, or states
+            what a method of a later version derived, in a form that this version cannot read.
         EvidenceInvalid: Anything else.
     """
     try:
         return signed_statement.parse_one(data, FORMAT, "event", Takedown, _check, limit=MAX_BYTES)
     except EvidenceInvalid:
-        _refuse_unknown_kind(data)
+        _refuse_later_record(data)
         raise
 
 
-def _refuse_unknown_kind(data: bytes) -> None:
-    """Raise UnknownKind for a signed record of this format whose kind is none of ours."""
+def _refuse_later_record(data: bytes) -> None:
+    """Raise LaterRecord for a signed record of this format whose kind or method is none of ours."""
     end, key_id = signed_statement.check_signature(data, limit=MAX_BYTES)
     value = canonical_json.loads(data[: end - 1])
     event = value.get("event") if isinstance(value, dict) else None
     if not isinstance(event, dict) or set(value) != {"event", "format"}:
         return
-    kind = event.get("kind")
-    is_kind = isinstance(kind, str) and _KIND.fullmatch(kind) is not None
-    if value["format"] == FORMAT and is_kind and kind not in set(TakedownKind):
-        raise UnknownKind(str(kind), key_id)
+    if value["format"] != FORMAT:
+        return
+    kind, change = event.get("kind"), event.get("change")
+    if not isinstance(kind, str) or _KIND.fullmatch(kind) is None:
+        return
+    if kind not in set(TakedownKind):
+        what = tr("this version does not know events of the kind {kind}", kind=kind)
+        raise LaterRecord(what, key_id)
+    method = change.get("method") if isinstance(change, dict) else None
+    if kind == TakedownKind.CHANGED and type(method) is int and method > METHOD:
+        what = tr("this version does not know method {method} of a change", method=method)
+        raise LaterRecord(what, key_id)
 
 
 def is_takedown(data: bytes) -> bool:

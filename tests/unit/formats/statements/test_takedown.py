@@ -17,6 +17,7 @@ from snapshotter.formats.bundle import store_keys
 from snapshotter.formats.signatures import signed_statement as statement
 from snapshotter.formats.statements import takedown
 from snapshotter.model.assessment import Availability, Cause, Content
+from snapshotter.model.change import METHOD
 from snapshotter.model.takedown import ConfirmRules, Observation, Takedown, TakedownKind
 from tests import bundles
 from tests.observed import ARTICLE, IDENTITY, NOTICE, at, frozen
@@ -206,3 +207,32 @@ def test_causes_are_told_with_the_agreed_one_first() -> None:
     assert event().causes == (Cause.AUTHOR,)
     assert event(first_gone=other).causes == (Cause.AUTHOR, Cause.TEMPORARY)
     assert event(first_gone=other, confirmations=()).causes == (Cause.TEMPORARY,)
+
+
+@pytest.mark.parametrize(
+    ("method", "is_later"), [(METHOD + 1, True), (METHOD, False), ("3", False), (True, False)]
+)
+def test_a_change_of_a_later_method_is_not_called_invalid(
+    method: object, *, is_later: bool
+) -> None:
+    data = _spoilt(
+        lambda statement: statement["event"].update(
+            kind="changed", change={"method": method, "what": "a field of a later version"}
+        )
+    )
+
+    with pytest.raises(EvidenceInvalid) as caught:
+        takedown.parse(data)
+
+    assert isinstance(caught.value, takedown.LaterRecord) is is_later
+
+
+def test_a_record_of_a_later_method_must_still_be_signed() -> None:
+    data = _spoilt(
+        lambda statement: statement["event"].update(kind="changed", change={"method": METHOD + 1})
+    )
+
+    with pytest.raises(EvidenceInvalid) as caught:
+        takedown.parse(data.replace(b'"method":3', b'"method":4'))
+
+    assert not isinstance(caught.value, takedown.LaterRecord)
