@@ -14,7 +14,7 @@ from snapshotter.app.wiring import store as wiring_store
 from snapshotter.store.response_guard import MOST_CALLS
 from snapshotter.web.application import THREADS
 from tests.archived import Archive
-from tests.servers.bucket import NAME, Bucket, silent
+from tests.servers.bucket import NAME, Bucket, silent, status
 from tests.webclient import Console, console, console_settings
 
 PAGES = ("/", "/captures", "/queue", "/review", "/cases", "/settings")
@@ -85,3 +85,13 @@ def test_pages_of_the_database_are_shown_while_the_store_does_not_answer(served:
     while served.web.get(served.bundle).status_code != 200:
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_an_audit_can_be_run_while_the_store_does_not_answer(served: Served) -> None:
+    served.bucket.faults["?audits/"] = status(503)
+
+    page = served.web.get("/audit")
+
+    assert page.status_code == 200
+    assert "The reports cannot be listed now" in page.text
+    assert served.web.post("/audit", {"scope": "all", "key": "k"}).status_code == 303

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from snapshotter.app.tasks import requests
 from snapshotter.app.tasks.kinds import AuditArguments
 from snapshotter.app.upkeep.audit_reports import StoredReport, open_report, stored_reports
+from snapshotter.errors import ServiceUnavailable
 from snapshotter.model.finding import Verdict
 from snapshotter.model.task import Task
 from snapshotter.report.states import OPEN, StateLabel, verdict_label
@@ -41,6 +42,11 @@ def _page(
 ) -> Response:
     services = context_of(request).services
     found = requests.newest(services.tasks, limit=_TASKS, kind="audit")
+    reports, problem = list[StoredReport](), ""
+    try:
+        reports += stored_reports(services.store, newest=_REPORTS)
+    except ServiceUnavailable as error:  # the form and the tasks need only the database
+        problem = error.message
     return respond(
         request,
         "audit.html.j2",
@@ -50,10 +56,8 @@ def _page(
         given=given,
         has_worker=services.has_worker(),
         key=new_key(request),
-        reports=[
-            {"label": _report_label(report), "report": report}
-            for report in stored_reports(services.store, newest=_REPORTS)
-        ],
+        problem=problem,
+        reports=[{"label": _report_label(report), "report": report} for report in reports],
     )
 
 
