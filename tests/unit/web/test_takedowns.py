@@ -69,7 +69,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def test_what_is_missing_is_named_until_the_take_down_can_be_concluded(site: Site) -> None:
-    assert "Every take-down that was found is concluded" in site.text()
+    assert "No page is waiting for a conclusion" in site.text()
     seen, gone = site.shoot(30), site.shoot(60)
     text = site.text()
     assert f"/captures/{seen}" in text
@@ -88,7 +88,7 @@ def test_what_is_missing_is_named_until_the_take_down_can_be_concluded(site: Sit
     event = site.conclude(url=ARTICLE)
 
     assert event
-    assert "Every take-down that was found is concluded" in site.text()
+    assert "No page is waiting for a conclusion" in site.text()
 
 
 def test_an_event_shows_its_interval_captures_and_what_would_make_it_stronger(site: Site) -> None:

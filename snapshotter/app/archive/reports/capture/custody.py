@@ -24,6 +24,8 @@ from snapshotter.model.capture_report import (
 )
 from snapshotter.translation import tr
 
+_FIRST = 50  # events of a long chain that are always shown
+
 
 def custody_items(of: Evidence) -> Iterator[Field | Table]:
     """Yield the fields of the group `custody`."""
@@ -38,6 +40,9 @@ def custody_items(of: Evidence) -> Iterator[Field | Table]:
         Column(key="agent", term=tr("Software"), under="by"),
     )
     positions = list(custody_positions(of))
+    shown = positions
+    if len(positions) > MAX_ROWS:  # how the bundle was made, and the newest hand-overs
+        shown = [*positions[:_FIRST], *positions[_FIRST - MAX_ROWS :]]
     rows = tuple(
         Row(
             values=(
@@ -47,7 +52,7 @@ def custody_items(of: Evidence) -> Iterator[Field | Table]:
             basis=of.stated if not link.number else Basis.UNVERIFIED,
             source=custody_source(of, link, position),
         )
-        for position, link in positions[:MAX_ROWS]
+        for position, link in shown
     )  # fmt: skip
     yield Table(
         key="events",

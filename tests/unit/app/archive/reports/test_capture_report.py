@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from snapshotter.app.archive.reports.capture.custody import custody_items
 from snapshotter.app.archive.reports.capture.evidence import Evidence
 from snapshotter.app.archive.reports.capture.groups import groups
 from snapshotter.app.archive.reports.capture.report import MAX_TEXT, MadeReport, make_file_report
@@ -408,6 +409,26 @@ def test_the_sentence_about_the_operator_follows_from_the_custody_chain(sealed: 
     assert named.shown is not None
     assert (named.shown.value, named.basis) == ("the archive", Basis.UNVERIFIED)
     assert said()["operator"][0].startswith("Neither the record nor the custody chain names")
+
+
+def test_a_long_custody_chain_shows_how_it_begins_and_its_newest_events() -> None:
+    event = CustodyEvent(
+        at=ASSUMED, event="exporting", agent="snapshotter 0", object="x", outcome="success",
+        by="", event_id="ab" * 16,
+    )  # fmt: skip
+    chain = tuple(
+        custody_sidecars.ChainedEvent(event=event, sequence=number, head="", number=number)
+        for number in range(1, 401)
+    )
+
+    trust = Trust(source="a test", keys=(), authorities=())
+
+    of = Evidence(material=MATERIAL, report=PASSED, trust=trust, chain=chain)
+    table = next(custody_items(of))
+
+    assert isinstance(table, Table)
+    assert [row.values[0] for row in table.rows] == [*range(1, 51), *range(151, 401)]
+    assert table.total == 400
 
 
 def test_each_sentence_names_fields_and_is_as_certain_as_the_weakest_of_them(sealed: Any) -> None:
