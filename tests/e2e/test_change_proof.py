@@ -30,7 +30,7 @@ PROVEN = {
     ("en", "word"): ["words"],
     ("en", "picture"): ["picture"],
     ("zh", "price"): ["words", "price"],
-    ("zh", "modified"): ["date"],
+    ("zh", "modified"): ["words", "date"],  # the page shows this date too
     ("zh", "replaced"): ["words", "price", "date"],
 }
 # A trust file of somebody else: the second verifier has to be given one.

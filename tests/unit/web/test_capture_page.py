@@ -219,9 +219,11 @@ def test_a_verification_that_was_ended_is_a_sentence_and_no_result(
 ) -> None:
     program = (sys.executable, "-I", "-c", "raise SystemExit(4)")
     views = site.console.context.services.capture_views
-    monkeypatch.setattr(views, "_verifier", ConfinedVerifier(PreviewProcesses(), command=program))
+    processes = PreviewProcesses()
+    monkeypatch.setattr(views, "_verifier", ConfinedVerifier(processes, command=program))
 
     answer = site.console.get(site.path)
+    processes.stop()
 
     assert answer.status_code == 409
     assert "it needed more memory than 2 GB" in answer.text

@@ -3,8 +3,7 @@ Verify bundles of a store in a process without rights, for a server.
 
 The server copies the bundle and hands in trust and sidecars. Everything in the bundle is parsed in
 the process (`verification_main`), which is not trusted more than the bundle: its answer must have
-the expected form and be about the bytes that were copied (docs/adr/0105-verification-in-a-confined-
-process.md).
+the expected form and be about the bytes that were copied (ADR 105).
 """
 
 import contextlib
@@ -102,7 +101,7 @@ class ConfinedVerifier:
             file.flush()
             file.seek(0)
         try:
-            return self._processes.run(
+            return self._processes.run_prepared(
                 self._command, files, timeout_s=self._timeout_s, most=_MAX_BYTES
             )
         except ProcessEnded as error:

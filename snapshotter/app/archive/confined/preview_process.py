@@ -5,12 +5,15 @@ What the process returns is not trusted more than the picture: each preview must
 form and length, and pages load it as a picture only.
 """
 
+import contextlib
 import json
+import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Final
 
 from snapshotter.app.archive.confined import preview_main
@@ -24,6 +27,7 @@ _MAX_PICTURE: Final = 64 << 20  # bytes of all pieces
 _MAX_PIECES: Final = 1_000
 _MAX_HEAD: Final = 1 << 20  # bytes of the description
 _MAX_SIZE: Final = 1 << 20  # pixels of a side
+_log = logging.getLogger(__name__)
 _WEBP: Final = (b"RIFF", b"WEBP")
 _JPEG: Final = b"\xff\xd8\xff"
 
@@ -62,6 +66,14 @@ class ProcessEnded(SnapshotterError):
         self.code = code
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A process that waits for its files at the other end of a socket."""
+
+    process: subprocess.Popen[bytes]
+    socket: socket.socket
+
+
 class PreviewProcesses:
     """
     Starts a process for each picture, and ends all of them when the server ends.
@@ -81,6 +93,7 @@ class PreviewProcesses:
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._running = set[subprocess.Popen[bytes]]()
+        self._prepared = dict[tuple[str, ...], _Waiting]()  # by command
         self._is_stopped = False
 
     def make_thumbnails(self, files: Sequence[BinaryIO]) -> Thumbnails:
@@ -136,26 +149,103 @@ class PreviewProcesses:
         Raises:
             SnapshotterError: The program failed, wrote more, or took too long.
         """
-        numbers = list[int]()
+        with _to_read(files) as numbers:
+            process = self._start([*command, *map(str, numbers)], numbers)
+        return self._output(process, timeout_s=timeout_s, most=most)
+
+    def run_prepared(
+        self,
+        command: Sequence[str],
+        files: Sequence[BinaryIO],
+        *,
+        timeout_s: float,
+        most: int,
+    ) -> bytes:
+        """
+        As `run`, with a process that has loaded its code already and waits for its files.
+
+        Each process reads the files of one call. Then the next one is started, so that only the
+        first call waits until the code is loaded.
+
+        Args:
+            command: Of the process, which reads the descriptors from its standard input
+                (`received_files`).
+        """
+        waiting = self._waiting(command)
+        if waiting is not None and not _send(waiting, files):  # somebody has ended it
+            self._end(waiting)
+            waiting = None
+        if waiting is None:
+            waiting = self._begin_waiting(command)
+            _send(waiting, files)  # of a process that has ended, the exit code tells why
         try:
-            numbers.extend(map(_open_to_read, files))
-            with self._lock:
-                if self._is_stopped:
-                    raise SnapshotterError(tr("the console is ending"))
-                process = subprocess.Popen(  # noqa: S603  our own program, with numbers as arguments
-                    [*command, *map(str, numbers)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    env={},
-                    cwd="/",
-                    pass_fds=numbers,
-                    start_new_session=True,
-                )
-                self._running.add(process)
+            return self._output(waiting.process, timeout_s=timeout_s, most=most)
         finally:
-            for number in numbers:
-                os.close(number)
+            self._prepare(command)
+
+    def _start(
+        self,
+        command: Sequence[str],
+        passed: Sequence[int] = (),
+        stdin: int = subprocess.DEVNULL,
+    ) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._is_stopped:
+                raise SnapshotterError(tr("the console is ending"))
+            process = subprocess.Popen(  # noqa: S603  our own program, with numbers as arguments
+                command,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                pass_fds=passed,
+                start_new_session=True,
+            )
+            self._running.add(process)
+        return process
+
+    def _begin_waiting(self, command: Sequence[str]) -> _Waiting:
+        """Start a process that waits for its files."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                return _Waiting(self._start(command, stdin=theirs.fileno()), ours)
+            except BaseException:
+                ours.close()
+                raise
+
+    def _waiting(self, command: Sequence[str]) -> _Waiting | None:
+        """Return the process that was started ahead, if there is one."""
+        with self._lock:
+            return self._prepared.pop(tuple(command), None)
+
+    def _prepare(self, command: Sequence[str]) -> None:
+        """Start a process for the next call, unless there is one."""
+        try:
+            made = self._begin_waiting(command)
+        except (OSError, SnapshotterError) as error:  # the next call starts its own
+            _log.info("no process was started ahead: %s", error)
+            return
+        with self._lock:
+            is_needed = not self._is_stopped and tuple(command) not in self._prepared
+            if is_needed:
+                self._prepared[tuple(command)] = made
+        if not is_needed:
+            self._end(made)
+
+    def _end(self, waiting: _Waiting) -> None:
+        waiting.socket.close()
+        process = waiting.process
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+        with self._lock:
+            self._running.discard(process)
+
+    def _output(self, process: subprocess.Popen[bytes], *, timeout_s: float, most: int) -> bytes:
+        """Return what a process writes until it ends; raises as `run`."""
         timer = threading.Timer(timeout_s, process.kill)
         timer.start()
         assert process.stdout is not None  # noqa: S101  for the type checker
@@ -187,6 +277,10 @@ class PreviewProcesses:
             self._is_stopped = True
             for process in self._running:
                 process.kill()
+            prepared = list(self._prepared.values())
+            self._prepared.clear()
+        for waiting in prepared:
+            self._end(waiting)
 
     def _run(self, kind: str, files: Sequence[BinaryIO], *, scale: int, most: int) -> bytes:
         """Return what the process wrote about a picture."""
@@ -196,6 +290,27 @@ class PreviewProcesses:
             timeout_s=self._timeout_s[kind],
             most=_MAX_HEAD + most,
         )
+
+
+def _send(waiting: _Waiting, files: Sequence[BinaryIO]) -> bool:
+    """Hand files to a process; return whether it was there to receive them."""
+    with waiting.socket, _to_read(files) as numbers:
+        try:
+            socket.send_fds(waiting.socket, [b"f"], numbers)
+        except OSError:  # the other end is closed
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def _to_read(files: Sequence[BinaryIO]) -> Iterator[Sequence[int]]:
+    """Yield descriptors of files for a process that must not change them, until the end."""
+    with contextlib.ExitStack() as opened:
+        numbers = list[int]()
+        for file in files:
+            numbers.append(_open_to_read(file))
+            opened.callback(os.close, numbers[-1])
+        yield numbers
 
 
 def _open_to_read(file: BinaryIO) -> int:

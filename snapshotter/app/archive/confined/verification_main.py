@@ -1,13 +1,15 @@
 """
 Verify one bundle, and read what its page shows: the program of the verification process.
 
-    python -I -m snapshotter.app.archive.confined.verification_main INPUT BUNDLE
+    python -I -m snapshotter.app.archive.confined.verification_main
 
-The arguments are open descriptors. The bundle is a copy, and a stranger may have written every byte
-of it. Therefore, before the first byte is read, the process gives up the right to open a file or a
-socket and to start a process or a thread, and limits its time and memory (`preview_main.confine`).
-The input has what the process that serves pages hands in: keys and roots that are trusted, the
-sidecars, the time. A verification needs no network. The result is JSON on standard output.
+The descriptors of the input and of the bundle come through the standard input, which is a socket:
+the process can be started before they are known. The bundle is a copy, and a stranger may have
+written every byte of it. Therefore, before the first byte is read, the process gives up the right
+to open a file or a socket and to start a process or a thread, and limits its time and memory
+(`preview_main.confine`). The input has what the process that serves pages hands in: keys and roots
+that are trusted, the sidecars, the time. A verification needs no network. The result is JSON on
+standard output.
 """
 
 import importlib
@@ -15,11 +17,12 @@ import json
 import os
 import pickle
 import pkgutil
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -46,12 +49,15 @@ _LAZY: Final = (
 )  # fmt: skip
 
 
-def main(arguments: Sequence[str]) -> int:
+def main() -> int:
     """Verify, and write the result, or why the bundle cannot be verified; return the exit code."""
-    given, copy = (os.fdopen(int(number), "rb") for number in arguments)
+    load_code()
+    files = received_files(2)
+    if files is None:
+        return 0
+    given, copy = files
     # Who started this process wrote the input: nothing in it is a stranger's object.
     bundle_id, store, trust, sidecars, now = pickle.load(given)  # noqa: S301
-    load_code()
     confine(processor_s=PROCESSOR_S, memory=MEMORY)
     is_complete = _watch()
     try:
@@ -66,6 +72,13 @@ def main(arguments: Sequence[str]) -> int:
     sys.stdout.write(json.dumps(answer))
     sys.stdout.flush()
     return 0
+
+
+def received_files(count: int) -> Sequence[BinaryIO] | None:
+    """Return the files that come through the standard input; None if the server has ended."""
+    with socket.socket(fileno=os.dup(0)) as given:
+        _, numbers, _, _ = socket.recv_fds(given, 1, count)
+    return [os.fdopen(number, "rb") for number in numbers] if len(numbers) == count else None
 
 
 def encode(material: CaptureMaterial) -> dict[str, Any]:
@@ -129,4 +142,4 @@ def _load(package: ModuleType) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,10 +1,13 @@
 """Bundles are verified in a process without rights, with the result of a verification here."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -162,12 +165,12 @@ def running(program: str) -> tuple[str, ...]:
         ("raise SystemExit(1)", "was ended, because it took too long or failed"),
         (
             "import sys; from snapshotter.app.archive.confined import verification_main as it;"
-            "it.MEMORY = 1 << 20; sys.exit(it.main(sys.argv[1:]))",
+            "it.MEMORY = 1 << 20; sys.exit(it.main())",
             "needed more memory than 2 GB",
         ),
         (
             "import sys; from snapshotter.app.archive.confined import verification_main as it;"
-            "it.load_code = lambda: None; sys.exit(it.main(sys.argv[1:]))",
+            "it.load_code = lambda: None; sys.exit(it.main())",
             "did not end as expected",
         ),
         ("print('no json')", "did not end as expected"),
@@ -237,3 +240,55 @@ def test_a_process_cannot_change_the_copy_that_was_handed_in(processes: PreviewP
 
         assert output == b"refused\n"
         assert copy.read() == b"as it was handed in"
+
+
+class Noted:
+    """A verification process that appends its number to a file when it starts."""
+
+    def __init__(self, folder: Path) -> None:
+        self._note = folder / "pid"
+        self._note.touch()
+        self.command = running(
+            f"import os; open({str(self._note)!r}, 'a').write(f'{{os.getpid()}}\\n');"
+            "import sys; from snapshotter.app.archive.confined import verification_main as it;"
+            "sys.exit(it.main())"
+        )
+
+    def second(self) -> int:
+        """Return the number of the process that started second."""
+        end = time.monotonic() + _SHORT_S
+        while len(numbers := self._note.read_text().splitlines()) < 2:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        return int(numbers[1])
+
+
+def test_a_waiting_process_that_somebody_ended_is_replaced(
+    processes: PreviewProcesses, store: DirectoryStore, tmp_path: Path
+) -> None:
+    put(store, "flipped-in-signature")
+    noted = Noted(tmp_path)
+    verifier = ConfinedVerifier(processes, command=noted.command)
+    verifier.verify(ID, store, release_trust(), now=NOW)
+    waiting = noted.second()
+
+    os.kill(waiting, signal.SIGKILL)
+    os.waitid(os.P_PID, waiting, os.WEXITED | os.WNOWAIT)
+    found = verifier.verify(ID, store, release_trust(), now=NOW)
+
+    assert found.report.verdict is Verdict.FAILED
+
+
+def test_no_process_stays_when_the_server_ends(store: DirectoryStore, tmp_path: Path) -> None:
+    put(store, "flipped-in-signature")
+    processes = PreviewProcesses()
+    noted = Noted(tmp_path)
+    ConfinedVerifier(processes, command=noted.command).verify(ID, store, release_trust(), now=NOW)
+    waiting = noted.second()
+
+    processes.stop()
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(waiting, 0)
+    with pytest.raises(SnapshotterError):
+        ConfinedVerifier(processes).verify(ID, store, release_trust(), now=NOW)
