@@ -36,8 +36,8 @@ def are_in_captures(change: Change, before: SignedTexts, after: SignedTexts) -> 
 
     Each text with removed words must be in visible blocks of the earlier page, and there more often
     than in those of the later page: a page can repeat a sentence. Each text with added words must
-    be so the other way round. Titles, prices and dates must be in
-    the document of their page, and the digests of pictures in the index of the network record.
+    be so the other way round. Titles, prices and dates must be in the document of their page, and
+    the digests of pictures in the index of the network record.
     """
     blocks = [
         [_key(block.text) for block in texts.page.blocks if not block.hidden]

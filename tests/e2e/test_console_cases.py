@@ -4,6 +4,7 @@ review with keys. Each change is done by the worker that the console runs.
 """
 
 import re
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,6 +67,22 @@ def downloaded(page: Page, name: str) -> Path:
     return Path(found.value.path())
 
 
+def make_trust_file(page: Page, *, with_scripts: bool = True) -> None:
+    """Make the trust file from the preview of an archive, unless another test has made it."""
+    made = page.get_by_role("button", name="Make archive")
+    make = page.get_by_role("button", name="Make trust file")
+    expect(made.or_(make)).to_be_visible()
+    preview = page.url
+    if make.is_visible():
+        make.click()
+        end = time.monotonic() + _MS / 1_000
+        while not with_scripts and not made.is_visible():
+            assert time.monotonic() < end
+            page.wait_for_timeout(500)
+            page.goto(preview)
+        made.wait_for(timeout=_MS)
+
+
 def test_selected_captures_become_an_archive_of_a_case(browser: Browser, home: Home) -> None:
     with signed_in(browser, home.console) as page:
         page.goto(home.url("/cases"))
@@ -90,7 +107,7 @@ def test_selected_captures_become_an_archive_of_a_case(browser: Browser, home: H
         archive.get_by_label("Title of the case (1)").check()
         archive.get_by_role("button", name="Preview").click()
         expect(page.get_by_text("Notes: 1")).to_be_visible()
-        page.get_by_role("button", name="Make trust file").click()
+        make_trust_file(page)
         page.get_by_role("button", name="Make archive").click(timeout=_MS)
         page.get_by_text("Files are kept").wait_for(timeout=_MS)
         task = page.url.removeprefix(home.console.origin)
@@ -172,6 +189,7 @@ def test_cases_and_reviews_work_without_scripts(browser: Browser, home: Home) ->
         expect(page.get_by_text("1 exhibit")).to_be_visible()
 
         page.goto(home.url("/cases/plain/export"))
+        make_trust_file(page, with_scripts=False)
         page.get_by_role("button", name="Make archive").click()
         page.get_by_text("Files are kept").wait_for(timeout=_MS)
         assert zipfile.ZipFile(downloaded(page, "plain.zip")).testzip() is None
