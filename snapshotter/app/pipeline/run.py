@@ -247,7 +247,7 @@ def visit(
     clock = shared.with_this_anchor()
     timer = Timer(clock, progress, process_began)
     sweep(dependencies.spool_dir)
-    # Only a worker has a lease, and a worker asks nobody.
+    # Only a worker has a lease, and a worker does not ask questions.
     patience_s = QUOTE_S if lease is not None else None
     quoted = quoted_checkpoint(dependencies.logbook, longest_s=patience_s)
     began = clock.now()

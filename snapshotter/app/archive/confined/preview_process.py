@@ -211,7 +211,7 @@ class PreviewProcesses:
         with theirs:
             try:
                 return _Waiting(self._start(command, stdin=theirs.fileno()), ours)
-            except BaseException:
+            except BaseException:  # also Ctrl-C: no caller has the socket, to close it
                 ours.close()
                 raise
 

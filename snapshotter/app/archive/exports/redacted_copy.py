@@ -343,7 +343,7 @@ def _secrets(
 
 
 def _in_pdf(text: str) -> Iterator[str]:
-    """Yield how a PDF has a text in its title, which nobody sees who looks at the pages."""
+    """Yield how a PDF stores a text as its title, which its pages do not show."""
     yield text.encode("utf-16-be", "surrogatepass").hex()
     yield re.sub(r"([\\()])", r"\\\1", text)
 
